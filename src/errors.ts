@@ -1,0 +1,88 @@
+/**
+ * The one error class. Its `kind` says what the caller must do, its `code` says what happened, its message says
+ * to which inode and what the operator can do. Adapters classify by their library's codes; nobody matches words.
+ * It stands alone so that policy never has to know a library's errors. It must never carry a secret.
+ */
+import type { InodeKey } from './model.ts';
+
+/** retry: the same work may succeed later. stale: the work is out of date, read again. halt: only a person can help. */
+export type ErrorKind = 'retry' | 'stale' | 'halt';
+
+export type ErrorCode =
+  | 'filesystem-missing'
+  | 'filesystem-malformed'
+  | 'inode-missing'
+  | 'inode-malformed'
+  | 'inode-not-s3'
+  | 'inode-unlinked'
+  | 'record-malformed'
+  | 'list-invalid'
+  | 'object-missing'
+  | 'object-short'
+  | 'object-collision'
+  | 'bucket-missing'
+  | 'access-denied'
+  | 'store-refused'
+  | 'store-unavailable'
+  | 'metadata-unavailable'
+  | 'metadata-refused'
+  | 'queue-unavailable'
+  | 'queue-unfit'
+  | 'budget-too-small'
+  | 'lease-expired'
+  | 'fence-lost'
+  | 'cancelled'
+  | 'settings-invalid';
+
+/** Codes that say the inode itself is damaged or incomplete: work on it stops (DESIGN §4.7-8), everything else goes on. */
+const QUARANTINE_AT_ONCE: ReadonlySet<ErrorCode> = new Set([
+  'record-malformed',
+  'list-invalid',
+  'inode-malformed',
+  'object-collision',
+]);
+const QUARANTINE_AFTER_RETRIES: ReadonlySet<ErrorCode> = new Set(['object-missing', 'object-short']);
+
+export interface CompactErrorOptions {
+  readonly kind: ErrorKind;
+  readonly code: ErrorCode;
+  readonly inode?: InodeKey;
+  readonly cause?: unknown;
+}
+
+/** A failure with a required action. The message is a full sentence for the operator. */
+export class CompactError extends Error {
+  readonly kind: ErrorKind;
+  readonly code: ErrorCode;
+  readonly inode: InodeKey | undefined;
+
+  constructor(message: string, options: CompactErrorOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'CompactError';
+    this.kind = options.kind;
+    this.code = options.code;
+    this.inode = options.inode;
+  }
+
+  /** The same failure told with the inode it happened to, if that was not known where it was thrown. */
+  withInode(inode: InodeKey): CompactError {
+    if (this.inode !== undefined) return this;
+    return new CompactError(`inode ${inode.fsId}/${inode.inodeId}: ${this.message}`, {
+      kind: this.kind,
+      code: this.code,
+      inode,
+      cause: this.cause ?? this,
+    });
+  }
+}
+
+/** Whether a failure condemns the inode: `now`, `after-retries`, or `never` (the fault is elsewhere). */
+export function quarantineRule(code: ErrorCode): 'now' | 'after-retries' | 'never' {
+  if (QUARANTINE_AT_ONCE.has(code)) return 'now';
+  return QUARANTINE_AFTER_RETRIES.has(code) ? 'after-retries' : 'never';
+}
+
+/** Any thrown value as an Error, for logs and causes. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

@@ -1,0 +1,103 @@
+/**
+ * Object names and record text: the only place that parses or prints them (facts: CurveFS `s3util.h`, DESIGN §6).
+ * Readers, writers, the reaper and the scrubber must agree on these to the letter, so nobody else spells them.
+ * Text that is not exactly what `print` gives is refused: the commit compares lists by their text.
+ */
+import { CompactError } from './errors.ts';
+import type { Filesystem, Geometry, InodeKey, ObjectId, ObjectPrefix, S3ChunkInfo } from './model.ts';
+
+export const UINT64_MAX = 2n ** 64n - 1n;
+const DECIMAL = /^(?:0|[1-9][0-9]{0,19})$/;
+/** Optional directories of the prefixed forms, then fsId_inodeId_chunkId_blockIndex_compaction. */
+const OBJECT_NAME = /^(?:\d+\/\d+\/\d+\/)?(\d+)_(\d+)_(\d+)_(\d+)_(\d+)$/;
+
+/** The name of one object in its bucket; prefix 0 is flat, 1 and 2 have directories. */
+export function objectName(key: InodeKey, object: ObjectId, prefix: ObjectPrefix): string {
+  const base = `${key.fsId}_${key.inodeId}_${object.chunkId}_${object.blockIndex}_${object.compaction}`;
+  if (prefix === 0) return base;
+  const thousands = key.inodeId / 1000n;
+  if (prefix === 1) return `${key.fsId}/${thousands / 1000n}/${thousands}/${base}`;
+  return `${key.fsId}/${key.inodeId % 256n}/${thousands}/${base}`;
+}
+
+/** The parts of an object name, or `null` for a name that this layout does not make. */
+export function parseObjectName(name: string): { readonly key: InodeKey; readonly object: ObjectId } | null {
+  const match = OBJECT_NAME.exec(name);
+  if (match === null) return null;
+  const [, fs, inode, chunk, block, compaction] = match;
+  const fsId = decimalNumber(fs);
+  const inodeId = decimalId(inode);
+  const chunkId = decimalId(chunk);
+  const blockIndex = decimalNumber(block);
+  const compactionId = decimalId(compaction);
+  if (fsId === null || inodeId === null || chunkId === null || blockIndex === null || compactionId === null)
+    return null;
+  const parsed = { key: { fsId, inodeId }, object: { chunkId, blockIndex, compaction: compactionId } };
+  const own = ([0, 1, 2] as const).some((prefix) => objectName(parsed.key, parsed.object, prefix) === name);
+  return own ? parsed : null;
+}
+
+/** Block indexes (within the chunk) that a version touches: `[first, last]`, both included. */
+export function blockSpan(version: S3ChunkInfo, geometry: Geometry): { readonly first: number; readonly last: number } {
+  const inChunk = version.offset % geometry.chunkSize;
+  return {
+    first: Math.floor(inChunk / geometry.blockSize),
+    last: Math.floor((inChunk + version.len - 1) / geometry.blockSize),
+  };
+}
+
+/** The names of a version's objects, block by block; none for a zero version. */
+export function* objectNamesOf(key: InodeKey, version: S3ChunkInfo, filesystem: Filesystem): Generator<string> {
+  if (version.zero) return;
+  const { first, last } = blockSpan(version, filesystem);
+  for (let blockIndex = first; blockIndex <= last; blockIndex++) {
+    yield objectName(
+      key,
+      { chunkId: version.chunkId, compaction: version.compaction, blockIndex },
+      filesystem.objectPrefix,
+    );
+  }
+}
+
+/** `chunkId,compaction,offset,len,size,zero`, decimal; zero is 0 or 1. */
+export function printRecord(version: S3ChunkInfo): string {
+  return `${version.chunkId},${version.compaction},${version.offset},${version.len},${version.size},${version.zero ? 1 : 0}`;
+}
+
+/** The version that a record names. Throws `record-malformed` (halt) with the text for anything else. */
+export function parseRecord(text: string): S3ChunkInfo {
+  const fields = text.split(',');
+  const [chunk, comp, off, length, bytes, flag] = fields;
+  const chunkId = decimalId(chunk);
+  const compaction = decimalId(comp);
+  const offset = decimalNumber(off);
+  const len = decimalNumber(length);
+  const size = decimalNumber(bytes);
+  const whole = fields.length === 6 && (flag === '0' || flag === '1');
+  if (!whole || chunkId === null || compaction === null || offset === null || len === null || size === null) {
+    throw new CompactError(
+      `the version record ${JSON.stringify(text.slice(0, 200))} is not "chunkId,compaction,offset,len,size,zero" in decimal with offsets up to 2^53; nothing was changed`,
+      { kind: 'halt', code: 'record-malformed' },
+    );
+  }
+  return { chunkId, compaction, offset, len, size, zero: flag === '1' };
+}
+
+/** A canonical decimal of at most 2^64-1, or `null`. */
+export function decimalId(text: string | undefined): bigint | null {
+  if (text === undefined || !DECIMAL.test(text)) return null;
+  const value = BigInt(text);
+  return value <= UINT64_MAX ? value : null;
+}
+
+/** A canonical decimal of at most 2^53-1, or `null`. */
+export function decimalNumber(text: string | undefined): number | null {
+  if (text === undefined || !DECIMAL.test(text)) return null;
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : null;
+}
+
+/** `fsId/inodeId`, for people and logs. */
+export function printInodeKey(key: InodeKey): string {
+  return `${key.fsId}/${key.inodeId}`;
+}

@@ -1,0 +1,61 @@
+/**
+ * What compaction needs of a metadata service. Adapters (Redis, CurveFS) implement it; `compact`, `reap`, `scan`
+ * and the tests see nothing else. It must hold no policy: what to replace is decided by the planner.
+ *
+ * Errors are CompactError: `metadata-unavailable` (retry; nothing is known to have happened), `metadata-refused`
+ * (halt; the server answered and said no: credentials, read-only, wrong type), `record-malformed`, `inode-malformed`,
+ * `filesystem-malformed` (halt). Every call ends within the adapter's time-out.
+ */
+import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../model.ts';
+
+/** The inode and the head of one chunk list, read in one atomic step. */
+export interface ChunkSnapshot {
+  /** `null` when the inode does not exist. */
+  readonly inode: Inode | null;
+  /** Oldest first; at most the asked number. */
+  readonly versions: readonly S3ChunkInfo[];
+  /** Versions in the whole list. */
+  readonly versionsTotal: number;
+}
+
+export interface CommitRequest {
+  readonly key: InodeKey;
+  readonly chunkIndex: number;
+  /** The fence that `begin` stored; the commit happens only while it stands. */
+  readonly attempt: bigint;
+  /** Exactly the versions that were read: the list must still start with them (I5). At least one. */
+  readonly replaced: readonly S3ChunkInfo[];
+  readonly replacement: readonly S3ChunkInfo[];
+  /** Where the plan trims beyond the length: the inode must still have it. */
+  readonly requiredLength?: number;
+}
+
+export type StaleReason = 'fence' | 'missing' | 'unlinked' | 'not-s3' | 'length';
+
+/** I6: a commit ends as committed, conflict (the list changed), stale (the inode changed) or unknown. */
+export type CommitOutcome =
+  | { readonly outcome: 'committed' }
+  | { readonly outcome: 'conflict' }
+  | { readonly outcome: 'stale'; readonly reason: StaleReason }
+  | { readonly outcome: 'unknown'; readonly cause: Error };
+
+export type BeginOutcome = 'begun' | 'missing' | 'unlinked' | 'not-s3';
+
+export interface MetadataStore {
+  /** Names this store in reap records, e.g. `redis:fs`; a record of another store is not ours to judge. */
+  readonly storeId: string;
+  /** `null` when there is no such file system. */
+  getFilesystem(fsId: number): Promise<Filesystem | null>;
+  /** `null` when there is no such inode. */
+  getInode(key: InodeKey): Promise<Inode | null>;
+  /** The chunk indexes that have a list, each once, in no order. */
+  chunkIndexes(key: InodeKey): AsyncIterable<number>;
+  readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot>;
+  /** Stores the fence on a linked S3 inode, replacing any other. */
+  begin(key: InodeKey, attempt: bigint): Promise<BeginOutcome>;
+  /** Never throws for an outcome: what cannot be told is `unknown`. */
+  commit(request: CommitRequest): Promise<CommitOutcome>;
+  /** Compare-and-delete of the fence: `true` when it stood and is now gone, `false` when it was not (or no longer) there. */
+  clearFence(key: InodeKey, attempt: bigint): Promise<boolean>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,167 @@
+/**
+ * The words of the CurveFS layout as readonly data: what every other module passes around.
+ * It stands alone so that pure planning, ports and adapters agree on shapes without knowing each other.
+ * It must hold no behaviour and import nothing.
+ *
+ * Units: offsets and lengths are bytes as `number` (refused above 2^53); ids are `bigint` (they pass 2^53);
+ * extents are half-open `[begin, end)`; every offset is a FILE offset unless its name says otherwise.
+ */
+
+/** A file: the file system it belongs to and its number there. */
+export interface InodeKey {
+  readonly fsId: number;
+  readonly inodeId: bigint;
+}
+
+/** 0: flat names; 1: directories by inode id / 1000 / 1000; 2: directories by inode id mod 256. */
+export type ObjectPrefix = 0 | 1 | 2;
+
+/** Block and chunk size of a file system, bytes; `chunkSize` is a multiple of `blockSize`. */
+export interface Geometry {
+  readonly blockSize: number;
+  readonly chunkSize: number;
+}
+
+export interface Filesystem extends Geometry {
+  readonly fsId: number;
+  /** Identity that survives a re-used fsId; reap records carry it. */
+  readonly uuid: string;
+  readonly name: string;
+  readonly bucket: string;
+  readonly objectPrefix: ObjectPrefix;
+  readonly endpoint?: string;
+  readonly region?: string;
+}
+
+export interface Inode {
+  readonly key: InodeKey;
+  readonly length: number;
+  readonly nlink: number;
+  readonly mtimeMs: number;
+  /** `s3` for a file kept in objects; anything else is not ours to touch. */
+  readonly type: string;
+  /** The fence: the attempt that may commit now, if any. */
+  readonly attempt?: bigint;
+}
+
+/** One immutable version of a part of a chunk. Position in the chunk list is the only precedence: the last wins. */
+export interface S3ChunkInfo {
+  readonly chunkId: bigint;
+  readonly compaction: bigint;
+  readonly offset: number;
+  readonly len: number;
+  /** Kept as written; no reader uses it. */
+  readonly size: number;
+  /** Reads as zeros and has no object. */
+  readonly zero: boolean;
+}
+
+/** The bytes of one block of one version; `blockIndex` counts within the chunk. */
+export interface ObjectId {
+  readonly chunkId: bigint;
+  readonly compaction: bigint;
+  readonly blockIndex: number;
+}
+
+/** A half-open range of file offsets and the version (by its position in the chunk list) whose bytes are read there. */
+export interface ValidRange {
+  readonly begin: number;
+  readonly end: number;
+  readonly version: number;
+}
+
+/** A copy out of one range read into the merged object; all in bytes. */
+export interface Copy {
+  /** Offset in the bytes that were read. */
+  readonly from: number;
+  /** Offset in the merged object. */
+  readonly to: number;
+  readonly len: number;
+}
+
+/** One ranged GET of a source object and where its bytes go. */
+export interface SourceRead {
+  readonly source: ObjectId;
+  /** Offset in the source object, bytes. */
+  readonly offset: number;
+  readonly len: number;
+  readonly copies: readonly Copy[];
+}
+
+/** One object to write: block `blockIndex` of a merged version, file extent `[begin, end)`. What no copy fills is zero. */
+export interface MergedBlock {
+  readonly blockIndex: number;
+  readonly begin: number;
+  readonly end: number;
+  readonly reads: readonly SourceRead[];
+}
+
+/** A version to write: blocks that follow each other without a gap. Its names come from the attempt. */
+export interface MergedVersion {
+  readonly offset: number;
+  readonly len: number;
+  readonly blocks: readonly MergedBlock[];
+}
+
+/** What a plan moves. Reads and writes are S3 requests; bytes are payload. */
+export interface PlanCost {
+  readonly readRequests: number;
+  readonly readBytes: number;
+  readonly writeRequests: number;
+  readonly writeBytes: number;
+}
+
+/** What a plan saves. */
+export interface PlanGain {
+  /** GETs of one full sequential read, before and after. */
+  readonly getsBefore: number;
+  readonly getsAfter: number;
+  readonly versionsBefore: number;
+  readonly versionsAfter: number;
+  readonly objectsBefore: number;
+  readonly objectsAfter: number;
+  /** Bytes that the lists name (objects as the lists describe them), before and after. */
+  readonly storedBytesBefore: number;
+  readonly storedBytesAfter: number;
+}
+
+/** What to do with one chunk: `replaced` (exactly the versions read) becomes `merged` (first) then `kept` (in their old order). */
+export interface ChunkPlan {
+  readonly chunkIndex: number;
+  readonly replaced: readonly S3ChunkInfo[];
+  readonly kept: readonly S3ChunkInfo[];
+  readonly merged: readonly MergedVersion[];
+  /** The lowest chunkId of `replaced`: whatever arrives later sorts above the merged versions. */
+  readonly mergedChunkId: bigint;
+  /** Set when bytes beyond the length are dropped: the commit then requires this very length. */
+  readonly requiredLength?: number;
+  readonly cost: PlanCost;
+  readonly gain: PlanGain;
+  /** Benefit for cost; larger is better; comparable between chunks and inodes. */
+  readonly score: number;
+  /** Blocks that would pay but did not fit the budget. */
+  readonly blocksLeft: number;
+}
+
+/** What one run may spend; `Infinity` means no limit. */
+export interface ChunkBudget {
+  /** Payload read plus written, bytes. */
+  readonly bytes: number;
+  /** GET plus PUT requests. */
+  readonly requests: number;
+  /** Merged versions: an attempt can name 4,096. */
+  readonly mergedVersions: number;
+}
+
+export interface PlanPolicy {
+  /** A chunk with more versions than this qualifies. */
+  readonly fragmentThreshold: number;
+  /** Two ranges of one object at most this far apart are one GET, bytes. */
+  readonly readGapBytes: number;
+}
+
+/** The planner's answer for one chunk. `overBudget` tells what the cheapest block would have cost. */
+export type ChunkDecision =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'plan'; readonly plan: ChunkPlan }
+  | { readonly kind: 'overBudget'; readonly cheapestBytes: number; readonly cheapestRequests: number };

@@ -1,0 +1,40 @@
+/**
+ * What compaction needs of an object store, for one bucket. The S3 adapter implements it; merge, reap and the tests
+ * see nothing else. It must hold no policy: which object to read, write or delete is decided elsewhere.
+ *
+ * Errors are CompactError: `object-missing`, `object-short`, `store-unavailable` (retry); `bucket-missing`,
+ * `access-denied`, `store-refused` (halt). Every call ends within the adapter's time-out.
+ */
+import type { Filesystem } from '../model.ts';
+
+/** What HEAD tells; `crc32` (unsigned) only for objects that `putIfAbsent` wrote. */
+export interface ObjectHead {
+  readonly bytes: number;
+  readonly crc32?: number;
+}
+
+export interface DeleteFailure {
+  readonly name: string;
+  /** The store's error code, e.g. `AccessDenied`. */
+  readonly code: string;
+}
+
+/** Largest batch that `delete` takes: the limit of S3's DeleteObjects. */
+export const DELETE_BATCH_MAX = 1000;
+
+export interface ObjectStore {
+  /** Fills `target` with exactly `target.length` bytes of the object from `offset`, or throws. */
+  getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** Creates the object unless the name is taken (`exists`: nothing was written). `body` must not change meanwhile. */
+  putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'>;
+  /** `null` when there is no such object. */
+  head(name: string, signal?: AbortSignal): Promise<ObjectHead | null>;
+  /** Deletes at most DELETE_BATCH_MAX names; a missing object counts as deleted. Returns what could not be deleted. */
+  delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]>;
+}
+
+/** The bucket of each file system; stores are kept and shared. */
+export interface ObjectStores {
+  forFilesystem(filesystem: Filesystem): ObjectStore;
+  close(): void;
+}
