@@ -4,9 +4,8 @@
  * Text that is not exactly what `print` gives is refused: the commit compares lists by their text.
  */
 import { CompactError } from './errors.ts';
-import type { Filesystem, Geometry, InodeKey, ObjectId, ObjectPrefix, S3ChunkInfo } from './model.ts';
+import { type InodeKey, type ObjectId, type ObjectPrefix, type S3ChunkInfo, UINT64_MAX } from './model.ts';
 
-export const UINT64_MAX = 2n ** 64n - 1n;
 const DECIMAL = /^(?:0|[1-9][0-9]{0,19})$/;
 /** Optional directories of the prefixed forms, then fsId_inodeId_chunkId_blockIndex_compaction. */
 const OBJECT_NAME = /^(?:\d+\/\d+\/\d+\/)?(\d+)_(\d+)_(\d+)_(\d+)_(\d+)$/;
@@ -35,28 +34,6 @@ export function parseObjectName(name: string): { readonly key: InodeKey; readonl
   const parsed = { key: { fsId, inodeId }, object: { chunkId, blockIndex, compaction: compactionId } };
   const own = ([0, 1, 2] as const).some((prefix) => objectName(parsed.key, parsed.object, prefix) === name);
   return own ? parsed : null;
-}
-
-/** Block indexes (within the chunk) that a version touches: `[first, last]`, both included. */
-export function blockSpan(version: S3ChunkInfo, geometry: Geometry): { readonly first: number; readonly last: number } {
-  const inChunk = version.offset % geometry.chunkSize;
-  return {
-    first: Math.floor(inChunk / geometry.blockSize),
-    last: Math.floor((inChunk + version.len - 1) / geometry.blockSize),
-  };
-}
-
-/** The names of a version's objects, block by block; none for a zero version. */
-export function* objectNamesOf(key: InodeKey, version: S3ChunkInfo, filesystem: Filesystem): Generator<string> {
-  if (version.zero) return;
-  const { first, last } = blockSpan(version, filesystem);
-  for (let blockIndex = first; blockIndex <= last; blockIndex++) {
-    yield objectName(
-      key,
-      { chunkId: version.chunkId, compaction: version.compaction, blockIndex },
-      filesystem.objectPrefix,
-    );
-  }
 }
 
 /** `chunkId,compaction,offset,len,size,zero`, decimal; zero is 0 or 1. */

@@ -7,6 +7,9 @@
  * extents are half-open `[begin, end)`; every offset is a FILE offset unless its name says otherwise.
  */
 
+/** Ids are unsigned 64-bit numbers. */
+export const UINT64_MAX = 2n ** 64n - 1n;
+
 /** A file: the file system it belongs to and its number there. */
 export interface InodeKey {
   readonly fsId: number;

@@ -1,0 +1,85 @@
+/**
+ * What a full read of a chunk costs, what a plan costs and saves, and the one score that makes chunks comparable.
+ * The worker, the dry run, the scanner and the backlog use these same figures.
+ */
+import type { Geometry, MergedBlock, PlanCost, S3ChunkInfo } from '../model.ts';
+import { type BlockView, blockSpan, type ChunkInput, visibleBlocks } from './blocks.ts';
+
+/** One S3 request weighs as much as moving this many bytes: about 20 ms at 50 MiB/s. */
+export const REQUEST_WEIGHT_BYTES = 1024 * 1024;
+
+/** What one full sequential read of a chunk costs, and how much of what is stored it uses. */
+export interface ReadCost {
+  /** One per visible piece of an object. */
+  readonly gets: number;
+  /** Bytes that come from objects. */
+  readonly dataBytes: number;
+  readonly versions: number;
+  /** Objects that the list names. */
+  readonly objects: number;
+  /** Bytes that the list names, visible or not. */
+  readonly storedBytes: number;
+}
+
+/** The read cost of a chunk list; O(n log n). */
+export function readCost(input: ChunkInput): ReadCost {
+  const blocks = visibleBlocks(input);
+  let dataBytes = 0;
+  for (const block of blocks) for (const piece of block.data) dataBytes += piece.end - piece.begin;
+  return {
+    gets: getsOf(blocks),
+    dataBytes,
+    versions: input.versions.length,
+    ...stored(input.versions, input.geometry),
+  };
+}
+
+export function getsOf(blocks: Iterable<BlockView>): number {
+  let gets = 0;
+  for (const block of blocks) gets += block.data.length;
+  return gets;
+}
+
+/** Objects and bytes that a list names. */
+export function stored(versions: Iterable<S3ChunkInfo>, geometry: Geometry): { objects: number; storedBytes: number } {
+  let objects = 0;
+  let storedBytes = 0;
+  for (const version of versions) {
+    if (version.zero) continue;
+    const { first, last } = blockSpan(version, geometry);
+    objects += last - first + 1;
+    storedBytes += version.len;
+  }
+  return { objects, storedBytes };
+}
+
+export const NO_COST: PlanCost = { readRequests: 0, readBytes: 0, writeRequests: 0, writeBytes: 0 };
+
+export function blockCost(block: MergedBlock): PlanCost {
+  let readBytes = 0;
+  for (const read of block.reads) readBytes += read.len;
+  return { readRequests: block.reads.length, readBytes, writeRequests: 1, writeBytes: block.end - block.begin };
+}
+
+export function addCost(a: PlanCost, b: PlanCost): PlanCost {
+  return {
+    readRequests: a.readRequests + b.readRequests,
+    readBytes: a.readBytes + b.readBytes,
+    writeRequests: a.writeRequests + b.writeRequests,
+    writeBytes: a.writeBytes + b.writeBytes,
+  };
+}
+
+export function movedBytes(cost: PlanCost): number {
+  return cost.readBytes + cost.writeBytes;
+}
+
+export function requestsOf(cost: PlanCost): number {
+  return cost.readRequests + cost.writeRequests;
+}
+
+/** Benefit for cost: GETs saved per full read and bytes reclaimed, against requests made and bytes moved. */
+export function scoreOf(cost: PlanCost, getsSaved: number, bytesReclaimed: number): number {
+  const benefit = getsSaved + Math.max(0, bytesReclaimed) / REQUEST_WEIGHT_BYTES;
+  return benefit / (1 + requestsOf(cost) + movedBytes(cost) / REQUEST_WEIGHT_BYTES);
+}

@@ -1,0 +1,68 @@
+/**
+ * What a plan means in versions and objects once an attempt has lent it a number: the replacement list, the objects
+ * written, the objects let go. Pure, and apart from planning because a plan is made before there is an attempt.
+ */
+import type { ChunkPlan, Geometry, MergedBlock, ObjectId, S3ChunkInfo } from '../model.ts';
+import { blockSpan } from './blocks.ts';
+
+/** Bits of an attempt id that count its merged versions. */
+export const MERGED_VERSION_BITS = 12;
+export const MERGED_VERSIONS_MAX = 2 ** MERGED_VERSION_BITS;
+
+/**
+ * Merged versions first, then the kept ones in their old order (DESIGN §3). The n-th merged version's `compaction` is
+ * `attempt + n` (I3); all take the lowest chunkId of what is replaced, so later arrivals sort above (I2).
+ */
+export function replacementList(plan: ChunkPlan, attempt: bigint): S3ChunkInfo[] {
+  const merged = plan.merged.map((version, n) => ({
+    chunkId: plan.mergedChunkId,
+    compaction: attempt + BigInt(n),
+    offset: version.offset,
+    len: version.len,
+    size: version.len,
+    zero: false,
+  }));
+  return [...merged, ...plan.kept];
+}
+
+export interface MergedObject {
+  readonly object: ObjectId;
+  readonly block: MergedBlock;
+}
+
+/** The objects that the plan writes, in file order. */
+export function mergedObjects(plan: ChunkPlan, attempt: bigint): MergedObject[] {
+  return plan.merged.flatMap((version, n) =>
+    version.blocks.map((block) => ({
+      object: { chunkId: plan.mergedChunkId, compaction: attempt + BigInt(n), blockIndex: block.blockIndex },
+      block,
+    })),
+  );
+}
+
+/** The objects that the replaced list names and the replacement does not, each once. */
+export function retiredObjects(plan: ChunkPlan, geometry: Geometry): ObjectId[] {
+  const kept = new Set<string>();
+  for (const object of objectsOf(plan.kept, geometry)) kept.add(identity(object));
+  const retired = new Map<string, ObjectId>();
+  for (const object of objectsOf(plan.replaced, geometry)) {
+    const id = identity(object);
+    if (!kept.has(id)) retired.set(id, object);
+  }
+  return [...retired.values()];
+}
+
+/** The objects of a list, version by version; zero versions have none. */
+export function* objectsOf(versions: Iterable<S3ChunkInfo>, geometry: Geometry): Generator<ObjectId> {
+  for (const version of versions) {
+    if (version.zero) continue;
+    const { first, last } = blockSpan(version, geometry);
+    for (let blockIndex = first; blockIndex <= last; blockIndex++) {
+      yield { chunkId: version.chunkId, compaction: version.compaction, blockIndex };
+    }
+  }
+}
+
+function identity(object: ObjectId): string {
+  return `${object.chunkId}_${object.blockIndex}_${object.compaction}`;
+}
