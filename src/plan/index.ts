@@ -2,7 +2,7 @@
 export { type BlockView, type ChunkInput, visibleBlocks } from './blocks.ts';
 export { checkChunkList, versionFault } from './check.ts';
 export { type PlanInput, planChunk } from './chunk.ts';
-export { movedBytes, type ReadCost, readCost, requestsOf } from './cost.ts';
+export { addCost, blockCost, movedBytes, NO_COST, type ReadCost, readCost, requestsOf } from './cost.ts';
 export {
   MERGED_VERSION_BITS,
   MERGED_VERSIONS_MAX,

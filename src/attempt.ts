@@ -1,0 +1,78 @@
+/**
+ * An attempt: one run over one inode, its number, its lease and what it must hand over when it ends.
+ *
+ * The id has 42 bits of milliseconds, 10 random bits and 12 bits that count the attempt's merged versions (DESIGN §4.1).
+ * It is the fence on the inode and the `compaction` of everything the attempt writes, so no two attempts ever share an
+ * object name, whatever locks, Redis or clocks do (I3). It must never be derived from what is in a list.
+ */
+import { randomInt } from 'node:crypto';
+import type { Clock } from './clock.ts';
+import { CompactError } from './errors.ts';
+import type { InodeKey } from './model.ts';
+import { MERGED_VERSION_BITS } from './plan/index.ts';
+
+const RANDOM_BITS = 10;
+const TIME_MAX_MS = 2 ** 42;
+
+/** Makes ids that never repeat within the process; `random` is for tests and gives an integer below its argument. */
+export class AttemptIds {
+  #lastMs = 0;
+  readonly #random: (below: number) => number;
+
+  constructor(random: (below: number) => number = (below) => randomInt(below)) {
+    this.#random = random;
+  }
+
+  /** A new id for the time `nowMs` (ms since 1970, the ledger's clock); its lowest 12 bits are 0. */
+  next(nowMs: number): bigint {
+    // A clock that stands still or steps back must not bring a number back.
+    this.#lastMs = Math.max(Math.floor(nowMs), this.#lastMs + 1);
+    if (this.#lastMs < 0 || this.#lastMs >= TIME_MAX_MS) throw new RangeError(`no attempt id for the time ${nowMs} ms`);
+    const time = BigInt(this.#lastMs) << BigInt(RANDOM_BITS + MERGED_VERSION_BITS);
+    return time | (BigInt(this.#random(2 ** RANDOM_BITS)) << BigInt(MERGED_VERSION_BITS));
+  }
+}
+
+export interface AttemptOptions {
+  readonly id: bigint;
+  readonly key: InodeKey;
+  readonly clock: Clock;
+  /** Monotonic time read before the ledger's clock was: the lease never ends later here than there. */
+  readonly startedAtMs: number;
+  readonly leaseMs: number;
+  /** When the attempt's reap records become due, ledger's clock. */
+  readonly dueMs: number;
+}
+
+/** A running attempt. After the lease it may neither write nor commit: its reap records may be looked at from then on. */
+export class Attempt {
+  readonly id: bigint;
+  readonly key: InodeKey;
+  readonly dueMs: number;
+  /** Ids of reap records whose chunk was not committed; they are made due when the attempt is over. */
+  readonly abandoned: string[] = [];
+  readonly #clock: Clock;
+  readonly #leaseEndsMs: number;
+
+  constructor(options: AttemptOptions) {
+    this.id = options.id;
+    this.key = options.key;
+    this.dueMs = options.dueMs;
+    this.#clock = options.clock;
+    this.#leaseEndsMs = options.startedAtMs + options.leaseMs;
+  }
+
+  /** What is left of the lease, ms; negative when it is over. */
+  leaseLeftMs(): number {
+    return this.#leaseEndsMs - this.#clock.monotonicMs();
+  }
+
+  /** Throws `lease-expired` (retry) unless the lease lasts at least `forMs` more. */
+  checkLease(forMs: number): void {
+    if (this.leaseLeftMs() > forMs) return;
+    throw new CompactError(
+      'the attempt outlived its lease and was given up before the next step; raise S3COMPACT_LEASE or lower the run budget if this repeats',
+      { kind: 'retry', code: 'lease-expired', inode: this.key },
+    );
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * One chunk of an attempt: reap record → PUTs → commit → stamp (DESIGN §4.2). The record exists before the first object
+ * does and names everything that the attempt may leave behind, so a worker can die anywhere. Which chunk, and whether it
+ * is worth it, is decided before; what happens to the inode as a whole is decided after.
+ */
+import type { Attempt } from './attempt.ts';
+import type { Clock } from './clock.ts';
+import { type CommitDeps, commitChunk } from './commit.ts';
+import { toError } from './errors.ts';
+import { objectName } from './format.ts';
+import { REAP_NAMES_MAX, type ReapLedger, type ReapRecord } from './ledger.ts';
+import type { MemoryBudget } from './memory.ts';
+import { type MergeTask, writeMergedObjects } from './merge.ts';
+import type { MetadataStore, StaleReason } from './metadata/port.ts';
+import type { ChunkPlan, Filesystem, ObjectId } from './model.ts';
+import type { ObjectStore } from './objects/port.ts';
+import { mergedObjects, replacementList, retiredObjects } from './plan/index.ts';
+
+export interface ChunkDeps extends CommitDeps {
+  readonly metadata: MetadataStore;
+  readonly objects: ObjectStore;
+  readonly ledger: ReapLedger;
+  readonly clock: Clock;
+  readonly memory: MemoryBudget;
+  readonly filesystem: Filesystem;
+  readonly graceMs: number;
+  readonly blocksInFlight: number;
+  readonly getsInFlight: number;
+  readonly onBlock?: (task: MergeTask) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** How a chunk ended. `fenceCleared`: the attempt cannot commit any more and must end. */
+export type ChunkEnding = (
+  | { readonly kind: 'committed'; readonly warning?: string }
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'stale'; readonly reason: StaleReason }
+  | { readonly kind: 'unknown'; readonly cause: Error }
+) & { readonly fenceCleared: boolean };
+
+/** Carries a plan out. Throws CompactError when it could not; what was written is then covered by its records. */
+export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: ChunkDeps): Promise<ChunkEnding> {
+  const nameOf = (object: ObjectId): string => objectName(attempt.key, object, deps.filesystem.objectPrefix);
+  const tasks = mergedObjects(plan, attempt.id).map(({ object, block }) => ({ name: nameOf(object), block }));
+  const retired = retiredObjects(plan, deps.filesystem).map(nameOf);
+  const records = recordsOf(plan, attempt, { deps, retired, merged: tasks.map((task) => task.name) });
+  const ids: string[] = [];
+  let committed = false;
+  try {
+    for (const record of records) ids.push(await deps.ledger.add(record));
+    await writeMergedObjects(tasks, {
+      ...deps,
+      nameOf,
+      beforePut: () => attempt.checkLease(0),
+    });
+    // I4: every merged object is acknowledged when this line is reached.
+    const { outcome, fenceCleared } = await commitChunk(
+      {
+        key: attempt.key,
+        chunkIndex: plan.chunkIndex,
+        attempt: attempt.id,
+        replaced: plan.replaced,
+        replacement: replacementList(plan, attempt.id),
+        ...(plan.requiredLength === undefined ? {} : { requiredLength: plan.requiredLength }),
+      },
+      attempt,
+      deps,
+    );
+    committed = outcome.outcome === 'committed';
+    if (outcome.outcome === 'committed') {
+      const warning = await stampAll(ids, records, deps);
+      return { kind: 'committed', fenceCleared, ...(warning === undefined ? {} : { warning }) };
+    }
+    if (outcome.outcome === 'conflict') return { kind: 'conflict', fenceCleared };
+    if (outcome.outcome === 'stale') return { kind: 'stale', reason: outcome.reason, fenceCleared };
+    return { kind: 'unknown', cause: outcome.cause, fenceCleared };
+  } finally {
+    if (!committed) attempt.abandoned.push(...ids);
+  }
+}
+
+/** One record, or several where a plan has more names than one may hold. */
+function recordsOf(
+  plan: ChunkPlan,
+  attempt: Attempt,
+  names: { readonly deps: ChunkDeps; readonly retired: readonly string[]; readonly merged: readonly string[] },
+): ReapRecord[] {
+  const { deps } = names;
+  const base = {
+    storeId: deps.metadata.storeId,
+    fsUuid: deps.filesystem.uuid,
+    bucket: deps.filesystem.bucket,
+    key: attempt.key,
+    chunkIndex: plan.chunkIndex,
+    attempt: attempt.id,
+    dueMs: attempt.dueMs,
+  };
+  const all = [
+    ...names.retired.map((name) => ({ name, retired: true })),
+    ...names.merged.map((name) => ({ name, retired: false })),
+  ];
+  const records: ReapRecord[] = [];
+  for (let from = 0; from < all.length; from += REAP_NAMES_MAX) {
+    const part = all.slice(from, from + REAP_NAMES_MAX);
+    records.push({
+      ...base,
+      retired: part.filter((one) => one.retired).map((one) => one.name),
+      merged: part.filter((one) => !one.retired).map((one) => one.name),
+    });
+  }
+  return records;
+}
+
+/** A record that cannot be stamped is due unstamped, and still deletes only what nothing names: late, never wrong. */
+async function stampAll(
+  ids: readonly string[],
+  records: readonly ReapRecord[],
+  deps: ChunkDeps,
+): Promise<string | undefined> {
+  try {
+    const stampMs = await deps.ledger.nowMs();
+    for (const [n, id] of ids.entries()) {
+      const record = records[n];
+      if (record !== undefined) await deps.ledger.stamp(id, { ...record, stampMs, dueMs: stampMs + deps.graceMs });
+    }
+    return undefined;
+  } catch (error) {
+    return `the commit is done but its reap record could not be stamped (${toError(error).message}); its old objects go when the lease ends instead of after the grace period`;
+  }
+}

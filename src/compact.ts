@@ -1,0 +1,304 @@
+/**
+ * compactInode: plan → merge → commit for one inode in one budget (DESIGN §2, §4). The order of steps is what keeps
+ * every byte readable and every object accounted for, whatever dies: fence, reap record, PUTs, commit, stamp.
+ * It sees ports only. Expected endings are values; failures are CompactError. It never deletes anything.
+ */
+import { Attempt, type AttemptIds } from './attempt.ts';
+import type { Clock } from './clock.ts';
+import { type ChunkDeps, type ChunkEnding, compactChunk } from './compact-chunk.ts';
+import { addGain, type Candidate, NO_GAIN, VERSIONS_PER_COMMIT_MAX, worthwhileChunks } from './compact-select.ts';
+import { CompactError, toError } from './errors.ts';
+import type { ReapLedger } from './ledger.ts';
+import { requireFilesystem, requireInode } from './lookup.ts';
+import type { MemoryBudget } from './memory.ts';
+import type { MetadataStore } from './metadata/port.ts';
+import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey, PlanCost, PlanGain, PlanPolicy } from './model.ts';
+import type { ObjectStores } from './objects/port.ts';
+import { addCost, blockCost, MERGED_VERSIONS_MAX, movedBytes, NO_COST, planChunk, requestsOf } from './plan/index.ts';
+
+export interface CompactDeps {
+  readonly metadata: MetadataStore;
+  readonly objects: ObjectStores;
+  readonly ledger: ReapLedger;
+  readonly clock: Clock;
+  readonly memory: MemoryBudget;
+  readonly attemptIds: AttemptIds;
+}
+
+/** The budget of one run and the relations that keep it safe (I11 is checked where settings are read). */
+export interface CompactLimits {
+  readonly policy: PlanPolicy;
+  readonly chunksMax: number;
+  /** Payload read plus written. */
+  readonly bytesMax: number;
+  /** GET plus PUT. */
+  readonly requestsMax: number;
+  /** No new chunk is started after this. */
+  readonly durationMaxMs: number;
+  readonly leaseMs: number;
+  readonly graceMs: number;
+  readonly commitTimeoutMs: number;
+  readonly blocksInFlight: number;
+  readonly getsInFlight: number;
+}
+
+export interface CompactProgress {
+  readonly chunksDone: number;
+  readonly chunksTotal: number;
+  readonly blocksDone: number;
+  readonly blocksTotal: number;
+  readonly bytesMoved: number;
+}
+
+export interface CompactOptions {
+  readonly limits: CompactLimits;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: CompactProgress) => void;
+}
+
+/**
+ * compacted: at least one chunk was. nothing: nothing to do, nothing written. conflict: lists changed under every chunk
+ * tried. stale: the inode changed (or another attempt took over). unknown: the fate of a commit is not known yet.
+ * over-budget: the cheapest block does not fit the budget.
+ */
+export type CompactOutcome = 'compacted' | 'nothing' | 'conflict' | 'stale' | 'unknown' | 'over-budget';
+
+export interface CompactResult {
+  readonly outcome: CompactOutcome;
+  readonly key: InodeKey;
+  readonly attempt?: bigint;
+  /** Why it ended so, for people. */
+  readonly reason?: string;
+  readonly chunksCompacted: number;
+  /** Chunks that are worth more work: the caller queues a continuation. */
+  readonly chunksLeft: number;
+  /** Of every chunk that was tried, committed or not. */
+  readonly cost: PlanCost;
+  /** Of the chunks that were committed. */
+  readonly gain: PlanGain;
+  readonly durationMs: number;
+  readonly warnings: readonly string[];
+}
+
+/** Compacts the most worthwhile chunks of one inode within the limits. Throws CompactError, told with the inode. */
+export async function compactInode(key: InodeKey, deps: CompactDeps, options: CompactOptions): Promise<CompactResult> {
+  try {
+    const filesystem = await requireFilesystem(deps.metadata, key.fsId);
+    await requireInode(deps.metadata, key);
+    const run = new Run(key, filesystem, { deps, options });
+    return await run.run();
+  } catch (error) {
+    throw error instanceof CompactError ? error.withInode(key) : error;
+  }
+}
+
+/** The state of one call of compactInode. */
+class Run {
+  readonly #key: InodeKey;
+  readonly #filesystem: Filesystem;
+  readonly #deps: CompactDeps;
+  readonly #options: CompactOptions;
+  readonly #startedAtMs: number;
+  #cost = NO_COST;
+  #gain = NO_GAIN;
+  #mergedVersions = 0;
+  #compacted = 0;
+  #left = 0;
+  #blocksDone = 0;
+  #bytesMoved = 0;
+  #chunksTotal = 0;
+  #blocksTotal = 0;
+  readonly #warnings: string[] = [];
+  /** The first ending or failure that was not a commit. */
+  #setback: { readonly outcome: CompactOutcome; readonly reason: string } | undefined;
+  #failure: CompactError | undefined;
+
+  constructor(key: InodeKey, filesystem: Filesystem, context: { deps: CompactDeps; options: CompactOptions }) {
+    this.#key = key;
+    this.#filesystem = filesystem;
+    this.#deps = context.deps;
+    this.#options = context.options;
+    this.#startedAtMs = context.deps.clock.monotonicMs();
+  }
+
+  async run(): Promise<CompactResult> {
+    const { limits } = this.#options;
+    const selection = await worthwhileChunks(this.#key, this.#filesystem, {
+      metadata: this.#deps.metadata,
+      policy: limits.policy,
+      chunksMax: limits.chunksMax,
+      ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
+    });
+    this.#left = selection.more;
+    // A run with an empty plan writes nothing: no fence, no record.
+    if (selection.chunks.length === 0) return this.#result('nothing');
+    this.#chunksTotal = selection.chunks.length;
+    this.#blocksTotal = selection.chunks.reduce((sum, chunk) => sum + chunk.blocks, 0);
+    const attempt = await this.#begin();
+    if (attempt === null) return this.#result('stale');
+    try {
+      await this.#chunks(selection.chunks, attempt);
+    } finally {
+      await this.#end(attempt);
+    }
+    if (this.#compacted === 0 && this.#failure !== undefined) throw this.#failure;
+    const outcome = this.#compacted > 0 ? 'compacted' : (this.#setback?.outcome ?? 'nothing');
+    return this.#result(outcome, attempt.id);
+  }
+
+  async #begin(): Promise<Attempt | null> {
+    const startedAtMs = this.#deps.clock.monotonicMs();
+    const nowMs = await this.#deps.ledger.nowMs();
+    const { leaseMs } = this.#options.limits;
+    const id = this.#deps.attemptIds.next(nowMs);
+    const begun = await this.#deps.metadata.begin(this.#key, id);
+    if (begun !== 'begun') {
+      this.#setback = { outcome: 'stale', reason: `the inode is ${begun} since it was read` };
+      return null;
+    }
+    return new Attempt({ id, key: this.#key, clock: this.#deps.clock, startedAtMs, leaseMs, dueMs: nowMs + leaseMs });
+  }
+
+  /** The chunks one after the other, best first; a lost race or a missing object costs one chunk. */
+  async #chunks(chunks: readonly Candidate[], attempt: Attempt): Promise<void> {
+    for (const [n, { chunkIndex }] of chunks.entries()) {
+      // The first chunk is always tried: a run that only plans would never get anywhere.
+      if (n > 0 && this.#elapsedMs() > this.#options.limits.durationMaxMs) {
+        this.#left += chunks.length - n;
+        return;
+      }
+      const goOn = await this.#chunk(chunkIndex, attempt);
+      if (!goOn) {
+        this.#left += chunks.length - n - 1;
+        return;
+      }
+    }
+  }
+
+  async #chunk(chunkIndex: number, attempt: Attempt): Promise<boolean> {
+    try {
+      // The list as it is now, and planned within what is left of the budget.
+      const { decision, more } = await this.#plan(chunkIndex);
+      if (decision.kind === 'nothing') return true;
+      if (decision.kind === 'overBudget') {
+        this.#overBudget(chunkIndex, decision);
+        return true;
+      }
+      this.#cost = addCost(this.#cost, decision.plan.cost);
+      this.#mergedVersions += decision.plan.merged.length;
+      const ending = await compactChunk(decision.plan, attempt, this.#chunkDeps());
+      this.#account(chunkIndex, { ending, plan: decision.plan, more });
+      return !ending.fenceCleared && ending.kind !== 'stale';
+    } catch (error) {
+      if (!(error instanceof CompactError)) throw error;
+      this.#left++;
+      this.#failure ??= error;
+      this.#warnings.push(`chunk ${chunkIndex}: ${error.message}`);
+      return error.code === 'object-missing' || error.code === 'object-short';
+    }
+  }
+
+  async #plan(chunkIndex: number): Promise<{ decision: ChunkDecision; more: boolean }> {
+    const { limits } = this.#options;
+    const snapshot = await this.#deps.metadata.readChunk(this.#key, chunkIndex, VERSIONS_PER_COMMIT_MAX);
+    if (snapshot.inode === null || snapshot.versions.length === 0)
+      return { decision: { kind: 'nothing' }, more: false };
+    const decision = planChunk({
+      geometry: this.#filesystem,
+      chunkIndex,
+      versions: snapshot.versions,
+      length: snapshot.inode.length,
+      policy: limits.policy,
+      budget: {
+        bytes: limits.bytesMax - movedBytes(this.#cost),
+        requests: limits.requestsMax - requestsOf(this.#cost),
+        mergedVersions: MERGED_VERSIONS_MAX - this.#mergedVersions,
+      },
+    });
+    return { decision, more: snapshot.versionsTotal > snapshot.versions.length };
+  }
+
+  #overBudget(chunkIndex: number, decision: Extract<ChunkDecision, { kind: 'overBudget' }>): void {
+    if (this.#compacted > 0) {
+      this.#left++;
+      return;
+    }
+    const { bytesMax, requestsMax } = this.#options.limits;
+    this.#setback ??= {
+      outcome: 'over-budget',
+      reason: `chunk ${chunkIndex} needs at least ${decision.cheapestBytes} bytes and ${decision.cheapestRequests} requests for one block, the run may spend ${bytesMax} bytes and ${requestsMax} requests; raise S3COMPACT_MAX_BYTES or S3COMPACT_MAX_REQUESTS`,
+    };
+  }
+
+  #account(chunkIndex: number, done: { ending: ChunkEnding; plan: ChunkPlan; more: boolean }): void {
+    const { ending, plan } = done;
+    if (ending.kind === 'committed') {
+      this.#compacted++;
+      this.#gain = addGain(this.#gain, plan.gain);
+      if (plan.blocksLeft > 0 || done.more) this.#left++;
+      if (ending.warning !== undefined) this.#warnings.push(ending.warning);
+      return;
+    }
+    this.#left++;
+    const reason =
+      ending.kind === 'conflict'
+        ? `the list of chunk ${chunkIndex} changed while it was merged`
+        : ending.kind === 'stale'
+          ? `the inode changed while chunk ${chunkIndex} was merged (${ending.reason})`
+          : `the answer to the commit of chunk ${chunkIndex} was lost and could not be read back yet: ${ending.cause.message}`;
+    this.#setback ??= { outcome: ending.kind, reason };
+  }
+
+  #chunkDeps(): ChunkDeps {
+    const { limits, signal, onProgress } = this.#options;
+    return {
+      ...this.#deps,
+      ...limits,
+      filesystem: this.#filesystem,
+      objects: this.#deps.objects.forFilesystem(this.#filesystem),
+      ...(signal === undefined ? {} : { signal }),
+      onBlock: ({ block }) => {
+        this.#blocksDone++;
+        this.#bytesMoved += movedBytes(blockCost(block));
+        onProgress?.({
+          chunksDone: this.#compacted,
+          chunksTotal: this.#chunksTotal,
+          blocksDone: this.#blocksDone,
+          blocksTotal: Math.max(this.#blocksTotal, this.#blocksDone),
+          bytesMoved: this.#bytesMoved,
+        });
+      },
+    };
+  }
+
+  /** Over is over: no fence is left standing, and records of chunks that were not committed are worked off now. */
+  async #end(attempt: Attempt): Promise<void> {
+    try {
+      await this.#deps.metadata.clearFence(attempt.key, attempt.id);
+      for (const id of attempt.abandoned) await this.#deps.ledger.expedite(id);
+    } catch (error) {
+      this.#warnings.push(
+        `the attempt could not be closed (${toError(error).message}); its reap records do that when the lease ends`,
+      );
+    }
+  }
+
+  #elapsedMs(): number {
+    return this.#deps.clock.monotonicMs() - this.#startedAtMs;
+  }
+
+  #result(outcome: CompactOutcome, attempt?: bigint): CompactResult {
+    return {
+      outcome,
+      key: this.#key,
+      ...(attempt === undefined ? {} : { attempt }),
+      ...(this.#setback === undefined ? {} : { reason: this.#setback.reason }),
+      chunksCompacted: this.#compacted,
+      chunksLeft: this.#left,
+      cost: this.#cost,
+      gain: this.#gain,
+      durationMs: this.#elapsedMs(),
+      warnings: this.#warnings,
+    };
+  }
+}

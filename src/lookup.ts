@@ -1,0 +1,43 @@
+/**
+ * A file system and an inode as something to work on: there, of our kind, alive. Every command and the worker ask here,
+ * so a wrong number or a directory gets the same clear answer everywhere.
+ */
+import { CompactError, type ErrorCode } from './errors.ts';
+import { printInodeKey } from './format.ts';
+import type { MetadataStore } from './metadata/port.ts';
+import type { Filesystem, Inode, InodeKey } from './model.ts';
+
+/** Throws `filesystem-missing` (halt). */
+export async function requireFilesystem(metadata: MetadataStore, fsId: number): Promise<Filesystem> {
+  const filesystem = await metadata.getFilesystem(fsId);
+  if (filesystem !== null) return filesystem;
+  throw new CompactError(
+    `there is no file system ${fsId} in the metadata store ${metadata.storeId}; check the number, METADATA_URL and METADATA_PREFIX`,
+    { kind: 'halt', code: 'filesystem-missing' },
+  );
+}
+
+/** Throws `inode-missing`, `inode-not-s3` or `inode-unlinked` (halt). */
+export async function requireInode(metadata: MetadataStore, key: InodeKey): Promise<Inode> {
+  const inode = await metadata.getInode(key);
+  if (inode === null) throw refusal(key, 'inode-missing', 'does not exist; check the number');
+  if (inode.type !== 's3') {
+    throw refusal(
+      key,
+      'inode-not-s3',
+      `is of type "${inode.type}", not a file kept in S3; there is nothing to compact`,
+    );
+  }
+  if (inode.nlink <= 0) {
+    throw refusal(
+      key,
+      'inode-unlinked',
+      'is unlinked; its owner removes it and its objects, there is nothing to compact',
+    );
+  }
+  return inode;
+}
+
+function refusal(key: InodeKey, code: ErrorCode, what: string): CompactError {
+  return new CompactError(`inode ${printInodeKey(key)} ${what}`, { kind: 'halt', code, inode: key });
+}

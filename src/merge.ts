@@ -1,0 +1,131 @@
+/**
+ * Range reads to merged objects: the only part that moves file bytes. Every GET must return exactly what was asked for
+ * (DESIGN §4.7) and every PUT is acknowledged before this returns (I4). Memory is bounded by blocks in flight, never by
+ * the size of a chunk. It must know nothing of lists or commits, and must leave no request running behind.
+ */
+import { crc32 } from 'node:zlib';
+import pLimit from 'p-limit';
+import { CompactError } from './errors.ts';
+import type { MemoryBudget } from './memory.ts';
+import type { MergedBlock, ObjectId, SourceRead } from './model.ts';
+import type { ObjectStore } from './objects/port.ts';
+
+/** One object to write and how its sources are named. */
+export interface MergeTask {
+  readonly name: string;
+  readonly block: MergedBlock;
+}
+
+export interface MergeOptions {
+  readonly objects: ObjectStore;
+  readonly memory: MemoryBudget;
+  readonly nameOf: (source: ObjectId) => string;
+  readonly blocksInFlight: number;
+  readonly getsInFlight: number;
+  /** Called before every PUT; throws when the lease is over. */
+  readonly beforePut: () => void;
+  readonly onBlock?: (task: MergeTask) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Writes every task's object. Ends only when no request of its own is in flight; throws the first failure. */
+export async function writeMergedObjects(tasks: readonly MergeTask[], options: MergeOptions): Promise<void> {
+  const failure = new AbortController();
+  const signal = options.signal === undefined ? failure.signal : AbortSignal.any([failure.signal, options.signal]);
+  const blocks = pLimit(options.blocksInFlight);
+  const gets = pLimit(options.getsInFlight);
+  let first: { readonly error: unknown } | undefined;
+  const one = async (task: MergeTask): Promise<void> => {
+    if (first !== undefined) return;
+    try {
+      throwIfCancelled(options.signal);
+      await options.memory.reserve(memoryOf(task.block), () => writeOne(task, { ...options, signal, gets }));
+      options.onBlock?.(task);
+    } catch (error) {
+      first ??= { error };
+      failure.abort();
+    }
+  };
+  await Promise.all(tasks.map((task) => blocks(() => one(task))));
+  if (first !== undefined) throw first.error;
+}
+
+/** The merged object, and one scratch buffer for the largest read that does not go straight into it. */
+function memoryOf(block: MergedBlock): number {
+  let scratch = 0;
+  for (const read of block.reads) if (!isDirect(read)) scratch = Math.max(scratch, read.len);
+  return block.end - block.begin + scratch;
+}
+
+/** A read whose bytes all go to one place needs no buffer of its own. */
+function isDirect(read: SourceRead): boolean {
+  return read.copies.length === 1 && read.copies[0]?.len === read.len;
+}
+
+interface WriteOptions extends MergeOptions {
+  readonly signal: AbortSignal;
+  readonly gets: ReturnType<typeof pLimit>;
+}
+
+async function writeOne(task: MergeTask, options: WriteOptions): Promise<void> {
+  const body = Buffer.alloc(task.block.end - task.block.begin);
+  const direct = task.block.reads.filter(isDirect).map((read) => options.gets(() => readInto(body, read, options)));
+  // One after the other: their scratch buffers are what memoryOf counted once.
+  const scratched = (async () => {
+    for (const read of task.block.reads) {
+      if (!isDirect(read)) await options.gets(() => readInto(body, read, options));
+    }
+  })();
+  await settleAll([...direct, scratched]);
+  throwIfCancelled(options.signal);
+  options.beforePut();
+  await putOwn(task.name, body, options);
+}
+
+/** Waits for all, so that no read is left writing into a buffer nobody owns, then throws the first failure. */
+async function settleAll(work: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function readInto(body: Buffer, read: SourceRead, options: WriteOptions): Promise<void> {
+  throwIfCancelled(options.signal);
+  const name = options.nameOf(read.source);
+  const [only] = read.copies;
+  if (only !== undefined && isDirect(read)) {
+    await options.objects.getRange(name, read.offset, body.subarray(only.to, only.to + only.len), options.signal);
+    return;
+  }
+  const scratch = Buffer.allocUnsafe(read.len);
+  await options.objects.getRange(name, read.offset, scratch, options.signal);
+  for (const copy of read.copies) scratch.copy(body, copy.to, copy.from, copy.from + copy.len);
+}
+
+/** A name that is taken can only be our own earlier PUT whose answer was lost: same length and checksum, or stop (I3). */
+async function putOwn(name: string, body: Buffer, options: WriteOptions): Promise<void> {
+  if ((await options.objects.putIfAbsent(name, body, options.signal)) === 'created') return;
+  const head = await options.objects.head(name, options.signal);
+  if (head !== null && head.bytes === body.length && head.crc32 === crc32(body)) return;
+  if (head === null) {
+    throw new CompactError(
+      `the object ${name} was reported as existing and is gone; the attempt is given up and tried again`,
+      {
+        kind: 'retry',
+        code: 'store-unavailable',
+      },
+    );
+  }
+  throw new CompactError(
+    `the object ${name} exists with other content although no other attempt can have this name; nothing was committed, look at it before releasing the inode`,
+    { kind: 'halt', code: 'object-collision' },
+  );
+}
+
+function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) {
+    throw new CompactError('the attempt was cancelled; its objects are left to its reap record', {
+      kind: 'retry',
+      code: 'cancelled',
+    });
+  }
+}

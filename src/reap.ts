@@ -1,0 +1,149 @@
+/**
+ * reap: works off one due reap record (DESIGN §4.3). Whatever became of the attempt, afterwards each of its objects is
+ * either named by the inode's lists or deleted, and none is deleted less than one grace period after it became unnamed.
+ * Doubt deletes nothing and drops nothing: the record comes back later (I10). It never changes a list.
+ */
+import { CompactError, toError } from './errors.ts';
+import { objectName } from './format.ts';
+import type { ReapRecord } from './ledger.ts';
+import type { MetadataStore } from './metadata/port.ts';
+import type { Filesystem } from './model.ts';
+import { DELETE_BATCH_MAX, type ObjectStores } from './objects/port.ts';
+import { checkChunkList, objectsOf } from './plan/index.ts';
+
+/** A missing inode counts only when two looks this far apart miss it: metadata may be restored, or be another's. */
+export const MISSING_INODE_WAIT_MS = 24 * 60 * 60 * 1000;
+const DOUBT_DELAY_FIRST_MS = 30_000;
+const DOUBT_DELAY_MAX_MS = 60 * 60 * 1000;
+/** A list longer than this is not read whole; the record waits until compaction has shortened it. */
+const VERSIONS_READ_MAX = 5_000_000;
+
+export interface ReapDeps {
+  readonly metadata: MetadataStore;
+  readonly objects: ObjectStores;
+  /** The ledger's clock. */
+  readonly nowMs: () => Promise<number>;
+  readonly graceMs: number;
+}
+
+/** `again`: keep the record in this form. `doubt` is set when something stood in the way. */
+export type ReapVerdict =
+  | { readonly kind: 'done'; readonly deleted: number; readonly stillNamed: number }
+  | { readonly kind: 'again'; readonly record: ReapRecord; readonly doubt?: string };
+
+/** Looks at a record once. Never throws for what the outside does: that is doubt. */
+export async function reapRecord(record: ReapRecord, deps: ReapDeps): Promise<ReapVerdict> {
+  const nowMs = await deps.nowMs();
+  // Timers run on the pods' clocks; only this one counts (DESIGN §4.9).
+  if (nowMs < record.dueMs) return { kind: 'again', record };
+  try {
+    return await new Look(record, nowMs, deps).look();
+  } catch (error) {
+    return doubt(record, nowMs, toError(error).message);
+  }
+}
+
+function doubt(record: ReapRecord, nowMs: number, why: string): ReapVerdict {
+  const doubts = record.doubts ?? 0;
+  const delayMs = Math.min(DOUBT_DELAY_MAX_MS, DOUBT_DELAY_FIRST_MS * 2 ** Math.min(doubts, 20));
+  return { kind: 'again', record: { ...record, doubts: doubts + 1, dueMs: nowMs + delayMs }, doubt: why };
+}
+
+/** One look at one record. */
+class Look {
+  readonly #record: ReapRecord;
+  readonly #nowMs: number;
+  readonly #deps: ReapDeps;
+
+  constructor(record: ReapRecord, nowMs: number, deps: ReapDeps) {
+    this.#record = record;
+    this.#nowMs = nowMs;
+    this.#deps = deps;
+  }
+
+  async look(): Promise<ReapVerdict> {
+    const filesystem = await this.#filesystem();
+    const inode = await this.#deps.metadata.getInode(this.#record.key);
+    if (inode === null) {
+      const wait = this.#waitForMissingInode();
+      if (wait !== null) return wait;
+    }
+    if (this.#record.stampMs !== undefined) return this.#deleteUnnamed(this.#record.retired, filesystem);
+    return this.#lookUnstamped(filesystem);
+  }
+
+  /** The file system that the record speaks of; anything else under its number is doubt. */
+  async #filesystem(): Promise<Filesystem> {
+    const { key, storeId, fsUuid, bucket } = this.#record;
+    if (storeId !== this.#deps.metadata.storeId) {
+      throw this.#refusal(
+        `it belongs to the metadata store ${storeId}, this worker serves ${this.#deps.metadata.storeId}`,
+      );
+    }
+    const filesystem = await this.#deps.metadata.getFilesystem(key.fsId);
+    if (filesystem === null) throw this.#refusal(`file system ${key.fsId} does not exist`);
+    if (filesystem.uuid !== fsUuid)
+      throw this.#refusal(`file system ${key.fsId} is another one now (${filesystem.uuid})`);
+    if (filesystem.bucket !== bucket)
+      throw this.#refusal(`file system ${key.fsId} keeps its objects in another bucket now`);
+    return filesystem;
+  }
+
+  #refusal(why: string): CompactError {
+    const { attempt, fsUuid, key } = this.#record;
+    return new CompactError(`the reap record of attempt ${attempt} (file system ${fsUuid}) is left alone: ${why}`, {
+      kind: 'retry',
+      code: 'filesystem-missing',
+      inode: key,
+    });
+  }
+
+  #waitForMissingInode(): ReapVerdict | null {
+    const sinceMs = this.#record.missingSinceMs ?? this.#nowMs;
+    const untilMs = sinceMs + MISSING_INODE_WAIT_MS;
+    if (this.#record.missingSinceMs !== undefined && this.#nowMs >= untilMs) return null;
+    return { kind: 'again', record: { ...this.#record, missingSinceMs: sinceMs, dueMs: untilMs } };
+  }
+
+  /** Nobody knows how the attempt ended. Two looks, one grace apart, with the fence down at both ends of it. */
+  async #lookUnstamped(filesystem: Filesystem): Promise<ReapVerdict> {
+    const { key, attempt, retired, merged, unnamed } = this.#record;
+    const stood = await this.#deps.metadata.clearFence(key, attempt);
+    if (unnamed !== undefined && !stood) return this.#deleteUnnamed(unnamed, filesystem);
+    // First look, or a fence found standing makes it one again: from here on the attempt cannot commit.
+    const now = await this.#unnamed([...retired, ...merged], filesystem);
+    if (now.length === 0) return { kind: 'done', deleted: 0, stillNamed: retired.length + merged.length };
+    const { missingSinceMs: _, ...rest } = this.#record;
+    return { kind: 'again', record: { ...rest, unnamed: now, dueMs: this.#nowMs + this.#deps.graceMs } };
+  }
+
+  /** I7: a fresh look right before the delete; what anything names stays. */
+  async #deleteUnnamed(names: readonly string[], filesystem: Filesystem): Promise<ReapVerdict> {
+    const condemned = await this.#unnamed(names, filesystem);
+    const store = this.#deps.objects.forFilesystem(filesystem);
+    for (let from = 0; from < condemned.length; from += DELETE_BATCH_MAX) {
+      const [failure] = await store.delete(condemned.slice(from, from + DELETE_BATCH_MAX));
+      if (failure !== undefined) {
+        throw new CompactError(`${failure.name} could not be deleted (${failure.code})`, {
+          kind: 'retry',
+          code: 'store-refused',
+        });
+      }
+    }
+    return { kind: 'done', deleted: condemned.length, stillNamed: names.length - condemned.length };
+  }
+
+  /** Those of `names` that none of the inode's lists names now. An unreadable list throws: doubt. */
+  async #unnamed(names: readonly string[], filesystem: Filesystem): Promise<string[]> {
+    const left = new Set(names);
+    const { key } = this.#record;
+    for await (const chunkIndex of this.#deps.metadata.chunkIndexes(key)) {
+      const { versions, versionsTotal } = await this.#deps.metadata.readChunk(key, chunkIndex, VERSIONS_READ_MAX);
+      if (versionsTotal > versions.length) throw this.#refusal(`chunk ${chunkIndex} has ${versionsTotal} versions`);
+      checkChunkList(versions, chunkIndex, filesystem);
+      for (const object of objectsOf(versions, filesystem))
+        left.delete(objectName(key, object, filesystem.objectPrefix));
+    }
+    return [...left];
+  }
+}
