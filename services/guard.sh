@@ -1,0 +1,29 @@
+#!/bin/sh
+# Runs one server for as long as the process that started this script lives, then kills the server and removes
+# its directory. The starter holds our stdin open and sends nothing: end of file means that it stopped us or that
+# it died, by whatever signal. A handler inside the starter could not tell: SIGKILL runs none.
+# It stands alone because only another process can outlive its starter. It must not be given a directory that
+# holds anything worth keeping.
+#
+# usage: guard.sh DIRECTORY COMMAND [ARGUMENT...]   (started in a session of its own, so Ctrl-C does not reach it)
+set -u
+directory=$1
+shift
+
+exec 3<&0
+"$@" </dev/null 3<&- &
+server=$!
+# SIGKILL, not SIGTERM: the data is thrown away, and a server that a test has stopped (SIGSTOP) dies as well.
+trap 'kill -9 "$server" 2>/dev/null' TERM INT HUP
+(
+  while read -r _; do :; done
+  kill -9 "$server"
+) <&3 3<&- 2>/dev/null &
+watcher=$!
+exec 3<&-
+
+wait "$server"
+code=$?
+kill -9 "$watcher" "$server" 2>/dev/null
+rm -rf -- "$directory"
+exit "$code"
