@@ -13,17 +13,19 @@ shift
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
+# The starter may die first, and the shell's own "Killed" on a broken pipe would end us before the clean-up.
+exec >/dev/null 2>&1
 # SIGKILL, not SIGTERM: the data is thrown away, and a server that a test has stopped (SIGSTOP) dies as well.
-trap 'kill -9 "$server" 2>/dev/null' TERM INT HUP
+trap 'kill -9 "$server"' TERM INT HUP
 (
   while read -r _; do :; done
   kill -9 "$server"
-) <&3 3<&- 2>/dev/null &
+) <&3 3<&- &
 watcher=$!
 exec 3<&-
 
 wait "$server"
 code=$?
-kill -9 "$watcher" "$server" 2>/dev/null
+kill -9 "$watcher" "$server"
 rm -rf -- "$directory"
 exit "$code"
