@@ -1,0 +1,174 @@
+/**
+ * Retries, concurrency and counting around any ObjectStore: the only place where a request is repeated, so that
+ * budgets, metrics and the simulation see every try. Time comes from the Clock port; p-retry keeps the count of tries
+ * and the signal's precedence, its own timer is not used (the wait is in `shouldRetry`, which it awaits).
+ * It must not decide about missing or short objects: what they mean is known higher up, and waiting here burns a run.
+ */
+import pRetry from 'p-retry';
+import type { Clock } from '../clock.ts';
+import { CompactError, type ErrorCode } from '../errors.ts';
+import type { Filesystem } from '../model.ts';
+import type { DeleteFailure, ObjectHead, ObjectStore, ObjectStores } from './port.ts';
+import { cancelledError, Turns } from './turns.ts';
+
+export type ObjectOperation = 'get' | 'put' | 'head' | 'delete';
+
+/**
+ * How one try ended: `exists` a name that was taken, `absent` a HEAD without an object, `partial` a delete that left
+ * some names, an error's code, or `failed` for an error that is none of ours.
+ */
+export type RequestOutcome = 'ok' | 'exists' | 'absent' | 'partial' | 'failed' | ErrorCode;
+
+/** Told about every try, from inside the call: it must be quick and must not throw. Metrics hang on it. */
+export interface RequestObserver {
+  /**
+   * `ms` is the time of the try without its waiting turn; `bytes` the payload that surely moved (read or sent), 0 for a
+   * try that failed, since nobody knows how much of it did.
+   */
+  request(op: ObjectOperation, outcome: RequestOutcome, ms: number, bytes: number): void;
+}
+
+export interface RetryOptions {
+  readonly clock: Clock;
+  /** Tries for each call, the first included (4). */
+  readonly triesMax?: number;
+  /** Wait before the second try, doubled for each further one, milliseconds (100). Jitter makes it half to whole. */
+  readonly backOffMs?: number;
+  /** Longest wait, milliseconds (5,000). */
+  readonly backOffMaxMs?: number;
+  /** Requests in flight for each store (32). */
+  readonly requestsMax?: number;
+  readonly observer?: RequestObserver;
+  /** In [0, 1); given by the simulation, which must repeat. */
+  readonly random?: () => number;
+}
+
+/** Three repeats over about a second outlast a restarting gateway's socket errors; longer outages go back to the queue. */
+const TRIES_MAX = 4;
+const BACK_OFF_MS = 100;
+const BACK_OFF_MAX_MS = 5_000;
+/** Half the sockets of a client (s3-client.ts): two buckets share one without queueing for a socket. */
+const REQUESTS_MAX = 32;
+
+/** What one try tells the observer of a result. */
+interface Told {
+  readonly outcome: RequestOutcome;
+  readonly bytes: number;
+}
+
+interface Call<T> {
+  readonly op: ObjectOperation;
+  readonly signal: AbortSignal | undefined;
+  readonly run: () => Promise<T>;
+  readonly tell: (result: T) => Told;
+}
+
+/**
+ * The store with retries: only `store-unavailable` is tried again, with exponential back-off and jitter; everything
+ * else, and the last failure, passes through. A PUT whose answer was lost may meet its own object at the next try and
+ * says `exists` honestly: the caller settles that by HEAD. `cancelled` as soon as the signal aborts, waiting or not.
+ */
+export function withRetries(store: ObjectStore, options: RetryOptions): ObjectStore {
+  return new RetryingStore(store, options);
+}
+
+/** The same for all stores; each keeps its own bound of requests in flight. Closing closes the inner ones. */
+export function storesWithRetries(stores: ObjectStores, options: RetryOptions): ObjectStores {
+  const wrapped = new WeakMap<ObjectStore, ObjectStore>();
+  return {
+    forFilesystem(filesystem: Filesystem): ObjectStore {
+      const store = stores.forFilesystem(filesystem);
+      const known = wrapped.get(store) ?? withRetries(store, options);
+      wrapped.set(store, known);
+      return known;
+    },
+    close: () => stores.close(),
+  };
+}
+
+class RetryingStore implements ObjectStore {
+  readonly #store: ObjectStore;
+  readonly #options: RetryOptions;
+  readonly #turns: Turns;
+
+  constructor(store: ObjectStore, options: RetryOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#turns = new Turns(options.requestsMax ?? REQUESTS_MAX);
+  }
+
+  getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.#call({
+      op: 'get',
+      signal,
+      run: () => this.#store.getRange(name, offset, target, signal),
+      tell: () => ({ outcome: 'ok', bytes: target.length }),
+    });
+  }
+
+  putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'> {
+    return this.#call({
+      op: 'put',
+      signal,
+      run: () => this.#store.putIfAbsent(name, body, signal),
+      tell: (result) => ({ outcome: result === 'created' ? 'ok' : 'exists', bytes: body.length }),
+    });
+  }
+
+  head(name: string, signal?: AbortSignal): Promise<ObjectHead | null> {
+    return this.#call({
+      op: 'head',
+      signal,
+      run: () => this.#store.head(name, signal),
+      tell: (result) => ({ outcome: result === null ? 'absent' : 'ok', bytes: 0 }),
+    });
+  }
+
+  delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
+    return this.#call({
+      op: 'delete',
+      signal,
+      run: () => this.#store.delete(names, signal),
+      tell: (result) => ({ outcome: result.length === 0 ? 'ok' : 'partial', bytes: 0 }),
+    });
+  }
+
+  async #call<T>(call: Call<T>): Promise<T> {
+    const { signal } = call;
+    try {
+      return await pRetry(() => this.#turns.take(() => this.#try(call), signal), {
+        retries: (this.#options.triesMax ?? TRIES_MAX) - 1,
+        // The wait is ours, on the Clock.
+        minTimeout: 0,
+        shouldRetry: ({ error, retriesConsumed }) => this.#waitForRetry(error, retriesConsumed, signal),
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (thrown) {
+      if (signal?.aborted) throw cancelledError(thrown);
+      throw thrown;
+    }
+  }
+
+  async #waitForRetry(error: Error, retriesConsumed: number, signal: AbortSignal | undefined): Promise<boolean> {
+    if (!(error instanceof CompactError && error.kind === 'retry' && error.code === 'store-unavailable')) return false;
+    const { clock, backOffMs = BACK_OFF_MS, backOffMaxMs = BACK_OFF_MAX_MS, random = Math.random } = this.#options;
+    const wholeMs = Math.min(backOffMaxMs, backOffMs * 2 ** retriesConsumed);
+    await clock.sleep((wholeMs * (1 + random())) / 2, signal);
+    return true;
+  }
+
+  async #try<T>(call: Call<T>): Promise<T> {
+    const { clock, observer } = this.#options;
+    const beganMs = clock.monotonicMs();
+    try {
+      const result = await call.run();
+      const { outcome, bytes } = call.tell(result);
+      observer?.request(call.op, outcome, clock.monotonicMs() - beganMs, bytes);
+      return result;
+    } catch (thrown) {
+      const outcome = thrown instanceof CompactError ? thrown.code : 'failed';
+      observer?.request(call.op, outcome, clock.monotonicMs() - beganMs, 0);
+      throw thrown;
+    }
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * One S3 client: the SDK set up for many small calls on a bounded number of sockets, every call under a deadline and
+ * with its errors classified, and what was learned about the server (which optional operations it lacks).
+ * It stands alone so that the store says what to ask and this file how. One request per call, never a retry: the
+ * decorator in limits.ts retries, so that budget and simulation see every try.
+ */
+import { createHash, getFips } from 'node:crypto';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { withinDeadline } from './deadline.ts';
+import { classifyError, type RequestContext } from './s3-errors.ts';
+import { cancelledError, Turns } from './turns.ts';
+
+/** Time-out of one call, its body included: 4 MiB over a 2 Mbit/s line take 17 s. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Three SYN retries of Linux (1 + 2 + 4 s) would take longer than another try. */
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Twice the default concurrency of one store (limits.ts). */
+const SOCKETS_MAX = 64;
+
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+export interface S3Settings {
+  /** Absent: the SDK's own (AWS_ENDPOINT_URL_S3, then AWS by region). */
+  readonly endpoint?: string;
+  /** Absent: the SDK's own (AWS_REGION, shared config). */
+  readonly region?: string;
+  /** Absent: the SDK's own chain (AWS_* names, shared config, pod or instance role). */
+  readonly credentials?: S3Credentials;
+  /** Default: true where `endpoint` is set, as servers other than AWS seldom have a DNS name for each bucket. */
+  readonly forcePathStyle?: boolean;
+  /** One call, its body included, milliseconds (30,000). */
+  readonly requestTimeoutMs?: number;
+  /** Milliseconds until the connection must stand (5,000). */
+  readonly connectTimeoutMs?: number;
+  /** Sockets, hence calls at a time, for each client (64). */
+  readonly maxSockets?: number;
+  /** Told once when a server turns out to lack an operation. */
+  readonly log?: (message: string) => void;
+}
+
+/** What to do under a request's deadline. `signal` aborts at the time-out and with the caller's signal. */
+export type SendRequest<T> = (sdk: S3Client, signal: AbortSignal) => Promise<T>;
+
+export interface RequestOptions {
+  /** Starts the error sentence, e.g. `Deleting 3 objects`. */
+  readonly doing: string;
+  readonly bucket: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Optional operations, and what is done without them. */
+const FALLBACKS = {
+  conditionalPut: 'does not know If-None-Match; objects are written without it (their names are unique all the same)',
+  multiDelete: 'does not know DeleteObjects; objects are deleted one by one',
+} as const;
+export type Capability = keyof typeof FALLBACKS;
+
+export class S3Connection {
+  readonly #sdk: S3Client;
+  readonly #turns: Turns;
+  readonly #where: string;
+  readonly #timeoutMs: number;
+  readonly #log: ((message: string) => void) | undefined;
+  readonly #lacking = new Set<Capability>();
+  #closed = false;
+
+  constructor(settings: S3Settings) {
+    const socketsMax = settings.maxSockets ?? SOCKETS_MAX;
+    this.#sdk = sdkClient(settings, socketsMax);
+    this.#turns = new Turns(socketsMax);
+    this.#where = settings.endpoint === undefined ? (settings.region ?? 'AWS') : new URL(settings.endpoint).host;
+    this.#timeoutMs = settings.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+    this.#log = settings.log;
+  }
+
+  /**
+   * Runs `send`, which makes one request and reads its whole answer, when a socket is free: the time-out starts then.
+   * Throws CompactError only; `cancelled` when the caller's signal aborts.
+   */
+  request<T>(options: RequestOptions, send: SendRequest<T>): Promise<T> {
+    const { doing, bucket, signal } = options;
+    return this.#turns.take(async () => {
+      if (this.#closed) throw cancelledError();
+      try {
+        return await withinDeadline({ timeoutMs: this.#timeoutMs, signal }, (abort) => send(this.#sdk, abort));
+      } catch (thrown) {
+        throw classifyError(thrown, this.context({ doing, bucket }));
+      }
+    }, signal);
+  }
+
+  /** The parts of an error sentence. */
+  context(options: RequestOptions): RequestContext {
+    const { doing, bucket } = options;
+    return { doing, bucket, where: this.#where, timeoutMs: this.#timeoutMs };
+  }
+
+  /** Whether the server is not known to lack an operation. */
+  has(capability: Capability): boolean {
+    return !this.#lacking.has(capability);
+  }
+
+  /** Remembers for the life of this client that the server lacks an operation, and says so once. */
+  lacks(capability: Capability): void {
+    if (this.#lacking.has(capability)) return;
+    this.#lacking.add(capability);
+    this.#log?.(`the object store at ${this.#where} ${FALLBACKS[capability]}`);
+  }
+
+  /** Ends calls in flight (`store-unavailable`) and closes the sockets; later calls are `cancelled`. */
+  close(): void {
+    this.#closed = true;
+    this.#sdk.destroy();
+  }
+}
+
+function sdkClient(settings: S3Settings, maxSockets: number): S3Client {
+  // Agent instances also keep the SDK from opening a fresh connection for a body with Expect: 100-continue.
+  const agentOptions = { keepAlive: true, maxSockets };
+  const config: S3ClientConfig = {
+    maxAttempts: 1,
+    // Checksums are our own (CRC32 of the body we hold); other servers than AWS choke on the SDK's trailers.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    expectContinueHeader: false,
+    forcePathStyle: settings.forcePathStyle ?? settings.endpoint !== undefined,
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      httpAgent: new HttpAgent(agentOptions),
+      httpsAgent: new HttpsAgent(agentOptions),
+    }),
+  };
+  if (settings.endpoint !== undefined) config.endpoint = settings.endpoint;
+  if (settings.region !== undefined) config.region = settings.region;
+  if (settings.credentials !== undefined) config.credentials = settings.credentials;
+  const sdk = new S3Client(config);
+  addBodyHeaders(sdk);
+  return sdk;
+}
+
+/**
+ * PUT: the body is not hashed for the signature (42 % of a PUT's CPU); its CRC32 header is signed in its place.
+ * DeleteObjects: Content-MD5 besides the SDK's CRC32, because older servers (MinIO, Swift) refuse a batch without it.
+ */
+function addBodyHeaders(sdk: S3Client): void {
+  sdk.middlewareStack.add(
+    (next, context) => (args) => {
+      const { request } = args;
+      if (hasHeaders(request)) {
+        if (context.commandName === 'PutObjectCommand') request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+        if (context.commandName === 'DeleteObjectsCommand' && getFips() === 0)
+          request.headers['content-md5'] = createHash('md5').update(bodyBytes(request.body)).digest('base64');
+      }
+      return next(args);
+    },
+    // Before the signature, which covers both headers.
+    { step: 'build', name: 's3compactBodyHeaders' },
+  );
+}
+
+interface RequestWithHeaders {
+  readonly headers: Record<string, string>;
+  readonly body?: unknown;
+}
+
+function hasHeaders(request: unknown): request is RequestWithHeaders {
+  return typeof request === 'object' && request !== null && 'headers' in request;
+}
+
+function bodyBytes(body: unknown): string | Uint8Array {
+  return typeof body === 'string' || body instanceof Uint8Array ? body : '';
+}

@@ -1,0 +1,74 @@
+/**
+ * The object stores of all file systems on S3: one client for each endpoint and region, one store for each bucket,
+ * both kept and shared. It is what `cli/` and `workers/` build; everything else sees the port.
+ * It reads no environment of its own (the SDK's AWS_* chain does) and must hold no policy.
+ */
+import { CompactError } from '../errors.ts';
+import type { Filesystem } from '../model.ts';
+import type { ObjectStore, ObjectStores } from './port.ts';
+import { S3Connection, type S3Settings } from './s3-client.ts';
+import { S3ObjectStore } from './s3-store.ts';
+
+export type { S3Credentials, S3Settings } from './s3-client.ts';
+
+interface Client {
+  readonly connection: S3Connection;
+  readonly stores: Map<string, S3ObjectStore>;
+}
+
+/** Stores are as many as there are pairs of client and bucket among the file systems, so the maps stay small (I8). */
+export class S3ObjectStores implements ObjectStores {
+  readonly #settings: S3Settings;
+  readonly #clients = new Map<string, Client>();
+
+  constructor(settings: S3Settings = {}) {
+    this.#settings = settings;
+    if (settings.endpoint !== undefined && !isHttpUrl(settings.endpoint))
+      throw new CompactError('The S3 endpoint is not an http(s) URL; correct it in the settings.', {
+        kind: 'halt',
+        code: 'settings-invalid',
+      });
+  }
+
+  /** The store of a file system's bucket; its own endpoint and region win over the settings. Throws `filesystem-malformed` for an endpoint that is no URL. */
+  forFilesystem(filesystem: Filesystem): ObjectStore {
+    const { bucket } = filesystem;
+    const client = this.#client(filesystem);
+    let store = client.stores.get(bucket);
+    if (store === undefined) {
+      store = new S3ObjectStore(client.connection, bucket);
+      client.stores.set(bucket, store);
+    }
+    return store;
+  }
+
+  /** Ends calls in flight and closes all sockets. */
+  close(): void {
+    for (const client of this.#clients.values()) client.connection.close();
+  }
+
+  #client(filesystem: Filesystem): Client {
+    const endpoint = filesystem.endpoint ?? this.#settings.endpoint;
+    const region = filesystem.region ?? this.#settings.region;
+    const key = JSON.stringify([endpoint, region]);
+    const known = this.#clients.get(key);
+    if (known !== undefined) return known;
+    if (endpoint !== undefined && !isHttpUrl(endpoint))
+      throw new CompactError(
+        `The endpoint of file system ${filesystem.fsId} is not an http(s) URL; correct it in the metadata.`,
+        { kind: 'halt', code: 'filesystem-malformed' },
+      );
+    const connection = new S3Connection({
+      ...this.#settings,
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(region === undefined ? {} : { region }),
+    });
+    const client: Client = { connection, stores: new Map() };
+    this.#clients.set(key, client);
+    return client;
+  }
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
