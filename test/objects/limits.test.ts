@@ -1,0 +1,226 @@
+/** The retry decorator: what is tried again and what is not, on a clock that never waits. */
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import type { Clock } from '../../src/clock.ts';
+import { type RequestObserver, type RetryOptions, storesWithRetries, withRetries } from '../../src/objects/limits.ts';
+import type { ObjectStore } from '../../src/objects/port.ts';
+import { expectFailure, patternBytes } from './contract.ts';
+import { MemoryObjectStores, type StoreCall, storeFault } from './memory-store.ts';
+
+/** Sleeps at once and remembers for how long. */
+class LeapingClock implements Clock {
+  readonly slept: number[] = [];
+  #nowMs = 0;
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    this.slept.push(ms);
+    this.#nowMs += ms;
+  }
+
+  leap(ms: number): void {
+    this.#nowMs += ms;
+  }
+}
+
+interface World {
+  readonly stores: MemoryObjectStores;
+  readonly clock: LeapingClock;
+  readonly store: ObjectStore;
+  readonly calls: StoreCall[];
+  /** `op outcome ms bytes` of every try. */
+  readonly told: string[];
+}
+
+/** `fault` may throw before the n-th call (from 0) takes effect. */
+function makeWorld(fault: (index: number) => void, options: Partial<RetryOptions> = {}): World {
+  const stores = new MemoryObjectStores();
+  const clock = new LeapingClock();
+  const calls: StoreCall[] = [];
+  const told: string[] = [];
+  stores.write('bkt', 'there', patternBytes(10));
+  stores.before = (call) => {
+    calls.push(call);
+    clock.leap(3);
+    fault(calls.length - 1);
+  };
+  const observer: RequestObserver = { request: (...args) => told.push(args.join(' ')) };
+  const store = withRetries(stores.forFilesystem({ bucket: 'bkt' }), {
+    clock,
+    observer,
+    random: () => 0.5,
+    ...options,
+  });
+  return { stores, clock, store, calls, told };
+}
+
+describe('withRetries', () => {
+  test('a store that is unavailable twice and then works is one success; every try is told', async () => {
+    const { store, clock, told } = makeWorld((index) => {
+      if (index < 2) throw storeFault('store-unavailable');
+    });
+    await store.getRange('there', 0, new Uint8Array(10));
+    expect(told).toEqual(['get store-unavailable 3 0', 'get store-unavailable 3 0', 'get ok 3 10']);
+    expect(clock.slept).toEqual([75, 150]);
+  });
+
+  test('tries and waits have a maximum, and the last failure is told as it is', async () => {
+    const fault = storeFault('store-unavailable', 'the very last');
+    const { store, clock, calls } = makeWorld(
+      (index) => {
+        throw index === 5 ? fault : storeFault('store-unavailable');
+      },
+      { triesMax: 6, backOffMs: 100, backOffMaxMs: 300, random: () => 0 },
+    );
+    await expect(store.head('there')).rejects.toBe(fault);
+    expect(calls).toHaveLength(6);
+    expect(clock.slept).toEqual([50, 100, 150, 150, 150]);
+  });
+
+  test('the default is four tries', async () => {
+    const { store, calls } = makeWorld(() => {
+      throw storeFault('store-unavailable');
+    });
+    await expectFailure(store.delete(['there']), 'retry', 'store-unavailable');
+    expect(calls).toHaveLength(4);
+  });
+
+  test.each([
+    'object-missing',
+    'object-short',
+    'bucket-missing',
+    'access-denied',
+    'store-refused',
+    'cancelled',
+  ] as const)('%s is not tried again', async (code) => {
+    const fault = storeFault(code);
+    const { store, calls, clock } = makeWorld(() => {
+      throw fault;
+    });
+    await expect(store.getRange('there', 0, new Uint8Array(1))).rejects.toBe(fault);
+    expect(calls).toHaveLength(1);
+    expect(clock.slept).toEqual([]);
+  });
+
+  test('an error that is none of ours passes through, told as failed', async () => {
+    const bug = new TypeError('a bug');
+    const { store, told } = makeWorld(() => {
+      throw bug;
+    });
+    await expect(store.head('there')).rejects.toBe(bug);
+    expect(told).toEqual(['head failed 3 0']);
+  });
+
+  test('I3: a put whose answer was lost meets its own object and says so', async () => {
+    const { store, stores, told } = makeWorld(() => {});
+    let lost = 0;
+    stores.after = (call) => {
+      if (call.op === 'put' && lost++ === 0) throw storeFault('store-unavailable');
+    };
+    await expect(store.putIfAbsent('new', patternBytes(7))).resolves.toBe('exists');
+    expect(told).toEqual(['put store-unavailable 3 0', 'put exists 3 7']);
+    await expect(store.head('new')).resolves.toMatchObject({ bytes: 7 });
+  });
+
+  test('what the observer is told of each operation', async () => {
+    const { store, stores, told } = makeWorld(() => {});
+    stores.refuseDelete = (_bucket, name) => (name === 'kept' ? 'AccessDenied' : undefined);
+    await store.putIfAbsent('new', patternBytes(7));
+    await store.head('new');
+    await store.head('none');
+    await store.delete(['new']);
+    await expect(store.delete(['kept', 'there'])).resolves.toEqual([{ name: 'kept', code: 'AccessDenied' }]);
+    expect(told).toEqual(['put ok 3 7', 'head ok 3 0', 'head absent 3 0', 'delete ok 3 0', 'delete partial 3 0']);
+  });
+
+  test('an abort while it waits for the next try ends the call', async () => {
+    const controller = new AbortController();
+    const { store, calls } = makeWorld(() => {
+      // Aborts between this try and its wait.
+      queueMicrotask(() => controller.abort());
+      throw storeFault('store-unavailable');
+    });
+    await expectFailure(store.head('there', controller.signal), 'retry', 'cancelled');
+    expect(calls).toHaveLength(1);
+  });
+
+  test('an abort during the wait ends the call, whatever the clock', async () => {
+    const controller = new AbortController();
+    const clock: Clock = {
+      monotonicMs: () => 0,
+      sleep: (_ms, signal) =>
+        new Promise((_resolve, reject) => {
+          signal?.addEventListener('abort', () => reject(signal.reason));
+          controller.abort();
+        }),
+    };
+    const { store, calls } = makeWorld(
+      () => {
+        throw storeFault('store-unavailable');
+      },
+      { clock },
+    );
+    await expectFailure(store.head('there', controller.signal), 'retry', 'cancelled');
+    expect(calls).toHaveLength(1);
+  });
+
+  test('I8: at most the given number of requests is in flight; a call that waits its turn can be cancelled', async () => {
+    const stores = new MemoryObjectStores();
+    stores.write('bkt', 'there', patternBytes(1));
+    const gates: PromiseWithResolvers<void>[] = [];
+    stores.before = () => {
+      const gate = Promise.withResolvers<void>();
+      gates.push(gate);
+      return gate.promise;
+    };
+    const store = withRetries(stores.forFilesystem({ bucket: 'bkt' }), { clock: new LeapingClock(), requestsMax: 2 });
+    const controller = new AbortController();
+    const first = [store.head('there'), store.head('there')];
+    const waiting = store.head('there', controller.signal);
+    const last = store.head('there');
+    await setImmediate();
+    expect(gates).toHaveLength(2);
+    controller.abort();
+    await expectFailure(waiting, 'retry', 'cancelled');
+    for (const gate of gates) gate.resolve();
+    await Promise.all(first);
+    await setImmediate();
+    // The cancelled call never reached the store.
+    expect(gates).toHaveLength(3);
+    gates[2]?.resolve();
+    await last;
+  });
+
+  test('a call that waits for its next try holds no place of a request', async () => {
+    const wake = Promise.withResolvers<void>();
+    const clock: Clock = { monotonicMs: () => 0, sleep: () => wake.promise };
+    let failed = false;
+    const { store } = makeWorld(
+      () => {
+        if (failed) return;
+        failed = true;
+        throw storeFault('store-unavailable');
+      },
+      { clock, requestsMax: 1 },
+    );
+    const retried = store.head('there');
+    await expect(store.head('there')).resolves.not.toBeNull();
+    wake.resolve();
+    await expect(retried).resolves.not.toBeNull();
+  });
+
+  test('storesWithRetries keeps one decorated store for each store, and closes the inner ones', () => {
+    const inner = new MemoryObjectStores();
+    const stores = storesWithRetries(inner, { clock: new LeapingClock() });
+    const filesystem = { fsId: 1, uuid: '', name: '', blockSize: 16, chunkSize: 64, objectPrefix: 0 } as const;
+    const [a, again, b] = ['a', 'a', 'b'].map((bucket) => stores.forFilesystem({ ...filesystem, bucket }));
+    expect(a).toBe(again);
+    expect(a).not.toBe(b);
+    stores.close();
+    expect(inner.closed).toBe(true);
+  });
+});
