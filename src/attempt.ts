@@ -8,6 +8,7 @@
 import { randomInt } from 'node:crypto';
 import type { Clock } from './clock.ts';
 import { CompactError } from './errors.ts';
+import type { ReapRecord } from './ledger.ts';
 import type { InodeKey } from './model.ts';
 import { MERGED_VERSION_BITS } from './plan/index.ts';
 
@@ -44,13 +45,18 @@ export interface AttemptOptions {
   readonly dueMs: number;
 }
 
+export interface AddedRecord {
+  readonly id: string;
+  readonly record: ReapRecord;
+}
+
 /** A running attempt. After the lease it may neither write nor commit: its reap records may be looked at from then on. */
 export class Attempt {
   readonly id: bigint;
   readonly key: InodeKey;
   readonly dueMs: number;
-  /** Ids of reap records whose chunk was not committed; they are made due when the attempt is over. */
-  readonly abandoned: string[] = [];
+  /** Reap records whose chunk was not committed; they are made due when the attempt is over. */
+  readonly abandoned: AddedRecord[] = [];
   readonly #clock: Clock;
   readonly #leaseEndsMs: number;
 

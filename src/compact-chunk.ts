@@ -3,7 +3,7 @@
  * does and names everything that the attempt may leave behind, so a worker can die anywhere. Which chunk, and whether it
  * is worth it, is decided before; what happens to the inode as a whole is decided after.
  */
-import type { Attempt } from './attempt.ts';
+import type { AddedRecord, Attempt } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import { type CommitDeps, commitChunk } from './commit.ts';
 import { toError } from './errors.ts';
@@ -44,10 +44,10 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
   const tasks = mergedObjects(plan, attempt.id).map(({ object, block }) => ({ name: nameOf(object), block }));
   const retired = retiredObjects(plan, deps.filesystem).map(nameOf);
   const records = recordsOf(plan, attempt, { deps, retired, merged: tasks.map((task) => task.name) });
-  const ids: string[] = [];
+  const added: AddedRecord[] = [];
   let committed = false;
   try {
-    for (const record of records) ids.push(await deps.ledger.add(record));
+    for (const record of records) added.push({ id: await deps.ledger.add(record), record });
     await writeMergedObjects(tasks, {
       ...deps,
       nameOf,
@@ -68,14 +68,14 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
     );
     committed = outcome.outcome === 'committed';
     if (outcome.outcome === 'committed') {
-      const warning = await stampAll(ids, records, deps);
+      const warning = await stampAll(added, deps);
       return { kind: 'committed', fenceCleared, ...(warning === undefined ? {} : { warning }) };
     }
     if (outcome.outcome === 'conflict') return { kind: 'conflict', fenceCleared };
     if (outcome.outcome === 'stale') return { kind: 'stale', reason: outcome.reason, fenceCleared };
     return { kind: 'unknown', cause: outcome.cause, fenceCleared };
   } finally {
-    if (!committed) attempt.abandoned.push(...ids);
+    if (!committed) attempt.abandoned.push(...added);
   }
 }
 
@@ -112,16 +112,11 @@ function recordsOf(
 }
 
 /** A record that cannot be stamped is due unstamped, and still deletes only what nothing names: late, never wrong. */
-async function stampAll(
-  ids: readonly string[],
-  records: readonly ReapRecord[],
-  deps: ChunkDeps,
-): Promise<string | undefined> {
+async function stampAll(added: readonly AddedRecord[], deps: ChunkDeps): Promise<string | undefined> {
   try {
     const stampMs = await deps.ledger.nowMs();
-    for (const [n, id] of ids.entries()) {
-      const record = records[n];
-      if (record !== undefined) await deps.ledger.stamp(id, { ...record, stampMs, dueMs: stampMs + deps.graceMs });
+    for (const { id, record } of added) {
+      await deps.ledger.stamp(id, { ...record, stampMs, dueMs: stampMs + deps.graceMs });
     }
     return undefined;
   } catch (error) {

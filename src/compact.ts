@@ -275,7 +275,7 @@ class Run {
   async #end(attempt: Attempt): Promise<void> {
     try {
       await this.#deps.metadata.clearFence(attempt.key, attempt.id);
-      for (const id of attempt.abandoned) await this.#deps.ledger.expedite(id);
+      for (const { id, record } of attempt.abandoned) await this.#deps.ledger.expedite(id, record);
     } catch (error) {
       this.#warnings.push(
         `the attempt could not be closed (${toError(error).message}); its reap records do that when the lease ends`,

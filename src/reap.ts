@@ -51,7 +51,7 @@ function doubt(record: ReapRecord, nowMs: number, why: string): ReapVerdict {
 
 /** One look at one record. */
 class Look {
-  readonly #record: ReapRecord;
+  #record: ReapRecord;
   readonly #nowMs: number;
   readonly #deps: ReapDeps;
 
@@ -67,6 +67,9 @@ class Look {
     if (inode === null) {
       const wait = this.#waitForMissingInode();
       if (wait !== null) return wait;
+    } else {
+      const { missingSinceMs: _, ...present } = this.#record;
+      this.#record = present;
     }
     if (this.#record.stampMs !== undefined) return this.#deleteUnnamed(this.#record.retired, filesystem);
     return this.#lookUnstamped(filesystem);
@@ -113,8 +116,7 @@ class Look {
     // First look, or a fence found standing makes it one again: from here on the attempt cannot commit.
     const now = await this.#unnamed([...retired, ...merged], filesystem);
     if (now.length === 0) return { kind: 'done', deleted: 0, stillNamed: retired.length + merged.length };
-    const { missingSinceMs: _, ...rest } = this.#record;
-    return { kind: 'again', record: { ...rest, unnamed: now, dueMs: this.#nowMs + this.#deps.graceMs } };
+    return { kind: 'again', record: { ...this.#record, unnamed: now, dueMs: this.#nowMs + this.#deps.graceMs } };
   }
 
   /** I7: a fresh look right before the delete; what anything names stays. */

@@ -1,0 +1,141 @@
+/**
+ * The reap ledger as delayed BullMQ jobs (DESIGN §4.2). A record is one job; the job's delay only wakes somebody, the
+ * record's `dueMs` in the ledger's own clock decides (DESIGN §4.9). It must never drop a record: what cannot be
+ * changed is added again, since working off a record twice does no harm.
+ */
+import { randomUUID } from 'node:crypto';
+import { type Job, Queue } from 'bullmq';
+import { z } from 'zod';
+import { CompactError } from './errors.ts';
+import { decimalId } from './format.ts';
+import { REAP_NAMES_MAX, type ReapLedger, type ReapRecord } from './ledger.ts';
+import { type QueueOptions, queueCall, REAP_QUEUE } from './queue.ts';
+
+/** Our processor delays a record itself and never fails it; this covers a crash of the processor (never dropped, I8). */
+const RETRY_FOREVER = { attempts: Number.MAX_SAFE_INTEGER, backoff: { type: 'fixed', delay: 60_000 } } as const;
+
+/** The record as JSON: ids are decimal text. */
+export type ReapJobData = Omit<ReapRecord, 'key' | 'attempt'> & {
+  readonly fsId: number;
+  readonly inodeId: string;
+  readonly attempt: string;
+};
+
+const id = z.string().transform((text, context) => {
+  const value = decimalId(text);
+  if (value !== null) return value;
+  context.addIssue({ code: 'custom', message: 'not a decimal id' });
+  return z.NEVER;
+});
+const names = z.array(z.string().min(1)).max(2 * REAP_NAMES_MAX);
+const ms = z.number().nonnegative();
+const recordSchema = z.object({
+  storeId: z.string(),
+  fsUuid: z.string(),
+  bucket: z.string(),
+  fsId: z.number().int().nonnegative(),
+  inodeId: id,
+  chunkIndex: z.number().int().nonnegative(),
+  attempt: id,
+  retired: names,
+  merged: names,
+  dueMs: ms,
+  stampMs: ms.optional(),
+  unnamed: names.optional(),
+  missingSinceMs: ms.optional(),
+  doubts: z.number().int().nonnegative().optional(),
+});
+
+export function printReapRecord(record: ReapRecord): ReapJobData {
+  const { key, attempt, ...rest } = record;
+  return { ...rest, fsId: key.fsId, inodeId: key.inodeId.toString(), attempt: attempt.toString() };
+}
+
+/** Throws `queue-unfit` (halt) for data that is not a record. */
+export function parseReapRecord(data: unknown): ReapRecord {
+  const parsed = recordSchema.safeParse(data);
+  if (!parsed.success) {
+    throw new CompactError(
+      `the reap record cannot be read: ${z.prettifyError(parsed.error)}; it is kept, nothing is deleted`,
+      {
+        kind: 'halt',
+        code: 'queue-unfit',
+      },
+    );
+  }
+  const { fsId, inodeId, stampMs, unnamed, missingSinceMs, doubts, ...rest } = parsed.data;
+  return {
+    ...rest,
+    key: { fsId, inodeId },
+    ...(stampMs === undefined ? {} : { stampMs }),
+    ...(unnamed === undefined ? {} : { unnamed }),
+    ...(missingSinceMs === undefined ? {} : { missingSinceMs }),
+    ...(doubts === undefined ? {} : { doubts }),
+  };
+}
+
+/** The ledger in the `reap` queue. Errors are CompactError `queue-unavailable` (retry). */
+export class ReapQueue implements ReapLedger {
+  readonly queue: Queue<ReapJobData>;
+  readonly #options: QueueOptions;
+
+  constructor(options: QueueOptions) {
+    this.#options = options;
+    this.queue = new Queue<ReapJobData>(REAP_QUEUE, options);
+    this.queue.on('error', () => undefined);
+  }
+
+  async nowMs(): Promise<number> {
+    return queueCall('ask the time', async () => {
+      // On a cluster any node's clock will do: they are kept together far closer than any period here.
+      const [seconds, micros] = (await this.#options.connection.time()) as unknown as [
+        number | string,
+        number | string,
+      ];
+      return Math.floor(Number(seconds) * 1000 + Number(micros) / 1000);
+    });
+  }
+
+  async add(record: ReapRecord): Promise<string> {
+    const jobId = randomUUID();
+    const delay = Math.max(0, record.dueMs - (await this.nowMs()));
+    await queueCall('write a reap record', () =>
+      this.queue.add(REAP_QUEUE, printReapRecord(record), {
+        ...RETRY_FOREVER,
+        jobId,
+        delay,
+        removeOnComplete: true,
+        stackTraceLimit: 1,
+      }),
+    );
+    return jobId;
+  }
+
+  async stamp(jobId: string, record: ReapRecord): Promise<void> {
+    if (!(await this.#change(jobId, record))) await this.add(record);
+  }
+
+  async expedite(jobId: string, record: ReapRecord): Promise<void> {
+    const job = await queueCall('find a reap record', () => this.queue.getJob(jobId));
+    const due = { ...record, dueMs: await this.nowMs() };
+    if (job === undefined) await this.add(due);
+    else await this.#change(jobId, due);
+  }
+
+  /** `false` when the record is gone or no longer delayed: somebody is looking at it, or has. */
+  async #change(jobId: string, record: ReapRecord): Promise<boolean> {
+    const delay = Math.max(0, record.dueMs - (await this.nowMs()));
+    return queueCall('change a reap record', async () => {
+      const job: Job<ReapJobData> | undefined = await this.queue.getJob(jobId);
+      if (job === undefined || !(await job.isDelayed())) return false;
+      await job.updateData(printReapRecord(record));
+      if (!(await job.isDelayed())) return false;
+      await job.changeDelay(delay);
+      return true;
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.queue.close();
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The quarantine book: inodes on which work has stopped, each with its reason (DESIGN §4.7-8). One hash beside the
+ * queue. Being in it deletes nothing and changes nothing; it only keeps workers away until a person releases the inode.
+ */
+import type { Cluster, Redis } from 'ioredis';
+import { z } from 'zod';
+import { printInodeKey } from './format.ts';
+import type { InodeKey } from './model.ts';
+import { type QueueOptions, queueCall } from './queue.ts';
+
+const entrySchema = z.object({ code: z.string(), reason: z.string(), sinceMs: z.number() });
+
+export type QuarantineEntry = z.infer<typeof entrySchema>;
+
+/** Errors are CompactError `queue-unavailable` (retry). */
+export class Quarantine {
+  readonly #redis: Redis | Cluster;
+  readonly #hash: string;
+
+  /** `storeId` keeps the inodes of different metadata stores apart. */
+  constructor(options: QueueOptions, storeId: string) {
+    this.#redis = options.connection;
+    this.#hash = `${options.prefix}:quarantine:${storeId}`;
+  }
+
+  async get(key: InodeKey): Promise<QuarantineEntry | null> {
+    const text = await queueCall('read the quarantine', () => this.#redis.hget(this.#hash, printInodeKey(key)));
+    if (text === null) return null;
+    const parsed = entrySchema.safeParse(safeJson(text));
+    // Unreadable is still quarantined: doubt stops work, it does not start it.
+    return parsed.success ? parsed.data : { code: 'unreadable', reason: text.slice(0, 200), sinceMs: 0 };
+  }
+
+  /** Keeps the first reason: it is nearest to the cause. */
+  async put(key: InodeKey, entry: QuarantineEntry): Promise<void> {
+    await queueCall('write the quarantine', () =>
+      this.#redis.hsetnx(this.#hash, printInodeKey(key), JSON.stringify(entry)),
+    );
+  }
+
+  /** `false` when the inode was not in quarantine. */
+  async release(key: InodeKey): Promise<boolean> {
+    return queueCall('write the quarantine', async () => {
+      return (await this.#redis.hdel(this.#hash, printInodeKey(key))) > 0;
+    });
+  }
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Waiting for the first run of an inode that starts after a request (`s3compact inode`). By polling, since a poll
+ * survives a lost connection and a missed event alike. It must not run anything itself.
+ */
+import type { Job, Queue } from 'bullmq';
+import type { Clock } from './clock.ts';
+import { CompactError } from './errors.ts';
+import type { InodeKey } from './model.ts';
+import { type CompactJobData, type CompactQueue, type Enqueued, PRIORITY, queueCall } from './queue.ts';
+
+const POLL_MS = 200;
+
+/** How the run ended, as BullMQ keeps it. */
+export type RunSeen =
+  | { readonly kind: 'completed'; readonly jobId: string; readonly value: unknown }
+  /** The first try failed; `final` tells that no further try follows. */
+  | {
+      readonly kind: 'failed';
+      readonly jobId: string;
+      readonly final: boolean;
+      readonly message: string;
+      readonly progress: unknown;
+    }
+  | { readonly kind: 'timed-out'; readonly jobId: string; readonly state: string };
+
+export interface WaitOptions {
+  readonly queue: CompactQueue;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** Called with the state and progress of the job whenever they are read. */
+  readonly onPoll?: (state: string, progress: unknown) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Queues an inode at top priority and waits for the first run that starts after this call. */
+export async function runNow(key: InodeKey, options: WaitOptions): Promise<RunSeen> {
+  const deadlineMs = options.clock.monotonicMs() + options.timeoutMs;
+  const { queue } = options;
+  let enqueued = await queue.enqueue(key, 'command');
+  for (;;) {
+    const jobId = await servingJob(key, enqueued, { ...options, deadlineMs });
+    if (jobId !== null) {
+      await hurry(queue.queue, jobId);
+      const own = jobId === enqueued.requestedId;
+      return awaitJob(jobId, { ...options, deadlineMs, ...(own ? { triesBefore: 0 } : {}) });
+    }
+    // The run that was under way ended, and what followed it is gone from sight: ask again, a second run does no harm.
+    enqueued = await queue.enqueue(key, 'command');
+  }
+}
+
+type Deadlined = WaitOptions & {
+  readonly deadlineMs: number;
+  /** Tries that were over before the request; absent: what the first look finds. */
+  readonly triesBefore?: number;
+};
+
+/** The id of the job whose run starts after the request; `null` when that cannot be told any more. */
+async function servingJob(key: InodeKey, enqueued: Enqueued, options: Deadlined): Promise<string | null> {
+  const { requestedId, jobId } = enqueued;
+  if (jobId === requestedId) return jobId;
+  const { queue } = options.queue;
+  const state = await queueCall('look at a job', async () => (await queue.getJob(jobId))?.getState());
+  // Waiting or delayed: its next run is still to come. Active: it may have started before the request.
+  if (state !== undefined && state !== 'active' && state !== 'completed' && state !== 'failed') return jobId;
+  const active = await awaitJob(jobId, options);
+  // A failed try leaves the same job waiting for its next one, which starts after the request.
+  if (active.kind === 'timed-out' || (active.kind === 'failed' && !active.final)) return jobId;
+  if ((await queueCall('look at a job', () => queue.getJob(requestedId))) !== undefined) return requestedId;
+  const next = await options.queue.jobIdOf(key);
+  return next === jobId ? null : next;
+}
+
+/** To the front of the queue, and out of a back-off. */
+async function hurry(queue: Queue<CompactJobData>, jobId: string): Promise<void> {
+  await queueCall('raise the priority of an inode', async () => {
+    const job = await queue.getJob(jobId);
+    const state = await job?.getState();
+    if (job === undefined) return;
+    if (state === 'prioritized' || state === 'waiting') await job.changePriority({ priority: PRIORITY.command });
+    else if (state === 'delayed') await job.promote().catch(() => undefined);
+  });
+}
+
+async function awaitJob(jobId: string, options: Deadlined): Promise<RunSeen> {
+  const { queue } = options.queue;
+  let { triesBefore } = options;
+  for (;;) {
+    const job = await queueCall('look at a job', () => queue.getJob(jobId));
+    const state = job === undefined ? 'unknown' : await queueCall('look at a job', () => job.getState());
+    if (job !== undefined) {
+      options.onPoll?.(state, job.progress);
+      triesBefore ??= job.attemptsMade;
+      const seen = endingOf(job, state, triesBefore);
+      if (seen !== null) return seen;
+    } else {
+      return { kind: 'completed', jobId, value: undefined };
+    }
+    if (options.clock.monotonicMs() >= options.deadlineMs) return { kind: 'timed-out', jobId, state };
+    if (options.signal?.aborted === true) {
+      throw new CompactError('stopped waiting; the inode stays queued', { kind: 'retry', code: 'cancelled' });
+    }
+    await options.clock.sleep(POLL_MS);
+  }
+}
+
+function endingOf(job: Job<CompactJobData>, state: string, triesBefore: number): RunSeen | null {
+  const jobId = job.id ?? '';
+  if (state === 'completed') return { kind: 'completed', jobId, value: job.returnvalue };
+  const failedTry = job.attemptsMade > triesBefore || state === 'failed';
+  if (!failedTry) return null;
+  return { kind: 'failed', jobId, final: state === 'failed', message: job.failedReason ?? '', progress: job.progress };
+}

@@ -1,0 +1,104 @@
+/**
+ * A fault at every step of an attempt and of the reaping after it: each port call fails before or after its effect, or
+ * the process is gone there. Afterwards a fresh process must find every byte readable, finish the job, and leave in the
+ * bucket exactly what the lists name (I1, I6, I7, I9, I12).
+ */
+import { describe, expect, it } from 'vitest';
+import { Boundary, CALL_ENDINGS, type CallEnding } from '../sim/boundary.ts';
+import { endOf, expectWhole, finish, fragmentedWorld } from '../sim/scenes.ts';
+import type { World } from '../sim/world.ts';
+
+async function crossingsOfAFullRun(): Promise<number> {
+  const boundary = new Boundary();
+  await fragmentedWorld().compact(boundary);
+  return boundary.crossings.length;
+}
+
+describe('a fault at every step of an attempt', async () => {
+  const steps = await crossingsOfAFullRun();
+  const reached = new Map<string, number>();
+
+  it.each(CALL_ENDINGS)('%s: I1, I6, I7 and I12 hold after each step', async (ending) => {
+    for (let at = 0; at < steps; at++) {
+      const world = fragmentedWorld();
+      const before = world.snapshot();
+      const boundary = new Boundary({ at, ending });
+      await endOf(world.compact(boundary));
+      reached.set(boundary.crossings[at] ?? '', (reached.get(boundary.crossings[at] ?? '') ?? 0) + 1);
+      expect(world.violations, `step ${at}`).toEqual([]);
+      // A reader that took the lists before the attempt can read on right after it.
+      expect(world.readFault(before), `step ${at}: the old list`).toBeNull();
+      await finish(world);
+      expectWhole(world);
+    }
+  });
+
+  it('crosses every kind of boundary that an attempt has', () => {
+    expect([...reached.keys()].sort()).toEqual([
+      'ledger.add',
+      'ledger.nowMs',
+      'ledger.stamp',
+      'metadata.begin',
+      'metadata.chunkIndexes',
+      'metadata.clearFence',
+      'metadata.commit',
+      'metadata.getFilesystem',
+      'metadata.getInode',
+      'metadata.readChunk',
+      'objects.get',
+      'objects.put',
+    ]);
+  });
+});
+
+describe('a fault at every step of reaping', () => {
+  it.each(CALL_ENDINGS)('%s: nothing named is deleted and nothing is left over (I7, I10, I12)', async (ending) => {
+    // A worker that died right before its commit, and one right after it.
+    for (const victim of ['gone-before', 'gone-after'] as const) {
+      for (let at = 0; ; at++) {
+        const world = await worldAfterDeathAtCommit(victim);
+        const reached = await reapWithFault(world, { at, ending });
+        await finish(world);
+        expectWhole(world);
+        if (!reached) break;
+      }
+    }
+  });
+});
+
+async function worldAfterDeathAtCommit(ending: CallEnding): Promise<World> {
+  const probe = new Boundary();
+  await fragmentedWorld().compact(probe);
+  const world = fragmentedWorld();
+  await endOf(world.compact(new Boundary({ at: probe.crossings.indexOf('metadata.commit'), ending })));
+  return world;
+}
+
+/** Works records off with one fault at the n-th crossing of all looks together; `false` when there were fewer. */
+async function reapWithFault(world: World, fault: { at: number; ending: CallEnding }): Promise<boolean> {
+  let passed = 0;
+  for (let looks = 0; looks < 50; looks++) {
+    const boundary = new Boundary({ at: fault.at - passed, ending: fault.ending });
+    await endOf(world.reapFirst(boundary));
+    passed += boundary.crossings.length;
+    if (passed > fault.at) return true;
+    if (world.ledger.records.size === 0) return false;
+  }
+  throw new Error('reaping never ends');
+}
+
+describe('I12 for every pair of deaths', () => {
+  it('two attempts that die one after the other leave nothing behind', async () => {
+    const steps = await crossingsOfAFullRun();
+    for (let first = 0; first < steps; first += 3) {
+      for (let second = 0; second < steps; second += 5) {
+        const world = fragmentedWorld();
+        await endOf(world.compact(new Boundary({ at: first, ending: 'gone-after' })));
+        world.write(20, 10);
+        await endOf(world.compact(new Boundary({ at: second, ending: 'gone-after' })));
+        await finish(world);
+        expectWhole(world);
+      }
+    }
+  });
+});

@@ -1,0 +1,160 @@
+/**
+ * What others do between any two steps of an attempt: clients append, truncate and unlink, another compactor compacts
+ * the same inode, and the process itself is paused until its lease is over and its record worked off (I1, I2, I5, I7, I9).
+ */
+import { describe, expect, it } from 'vitest';
+import type { CompactResult } from '../../src/compact.ts';
+import { Boundary } from '../sim/boundary.ts';
+import { endOf, expectWhole, finish, fragmentedWorld } from '../sim/scenes.ts';
+import { LIMITS, World } from '../sim/world.ts';
+
+interface Race {
+  readonly name: string;
+  readonly act: (world: World) => void | Promise<void>;
+}
+
+const RACES: readonly Race[] = [
+  { name: 'an append over merged bytes', act: (world) => world.write(4, 20) },
+  { name: 'an append behind the end', act: (world) => world.write(120, 8) },
+  { name: 'a zero version', act: (world) => world.write(2, 40, true) },
+  { name: 'a truncate down', act: (world) => world.truncate(21) },
+  { name: 'a truncate to nothing', act: (world) => world.truncate(0) },
+  { name: 'a truncate up over trimmed bytes', act: (world) => world.truncate(128) },
+  {
+    name: 'a truncate down and up again',
+    act: (world) => {
+      world.truncate(30);
+      world.truncate(120);
+    },
+  },
+  { name: 'an unlink', act: (world) => world.unlink() },
+  { name: 'another compactor on the same inode', act: async (world) => endOf(world.compact()) },
+  {
+    name: 'a pause until lease and record are over',
+    act: async (world) => {
+      world.ledger.nowMs += LIMITS.leaseMs + 1;
+      await world.reapAll();
+    },
+  },
+  {
+    name: 'a pause in which somebody else compacts and reaps',
+    act: async (world) => {
+      world.ledger.nowMs += LIMITS.leaseMs + 1;
+      await endOf(world.compact());
+      await world.reapAll();
+      world.write(40, 20);
+    },
+  },
+];
+
+/** Runs one attempt with `act` before its n-th step; `undefined` when there is no such step. */
+async function raceAt(
+  race: Race,
+  step: number,
+): Promise<{ world: World; result: CompactResult | null; at: string } | undefined> {
+  const world = fragmentedWorld();
+  let at: string | undefined;
+  const boundary = new Boundary(undefined, async (name, n) => {
+    if (n !== step || at !== undefined) return;
+    at = name;
+    await race.act(world);
+  });
+  let result: CompactResult | null = null;
+  await endOf(world.compact(boundary).then((value) => (result = value)));
+  return at === undefined ? undefined : { world, result, at };
+}
+
+describe.each(RACES)('$name at every step', (race) => {
+  it('I1, I2, I5, I7, I9: every byte stays right and nothing is left behind', async () => {
+    let steps = 0;
+    for (; ; steps++) {
+      const raced = await raceAt(race, steps);
+      if (raced === undefined) break;
+      expect(raced.world.violations, `step ${steps}, ${raced.at}`).toEqual([]);
+      if (race.name === 'an unlink') await raced.world.reapAll();
+      else await finish(raced.world);
+      expectWhole(raced.world);
+    }
+    expect(steps).toBeGreaterThan(20);
+  });
+});
+
+async function raceAtCommit(act: Race['act']): Promise<{ world: World; result: CompactResult | null }> {
+  const probe = new Boundary();
+  await fragmentedWorld().compact(probe);
+  const raced = await raceAt({ name: '', act }, probe.crossings.indexOf('metadata.commit'));
+  if (raced === undefined) throw new Error('there was no commit');
+  return raced;
+}
+
+describe('between the last PUT and the commit', () => {
+  it('I2: an append stays on top of what is committed', async () => {
+    const { world, result } = await raceAtCommit((at) => at.write(4, 20));
+    expect(result?.outcome).toBe('compacted');
+    const list = world.lists().get(0) ?? [];
+    expect(list.at(-1)).toMatchObject({ offset: 4, len: 20, compaction: 0n });
+    expect(list.length).toBeGreaterThan(1);
+  });
+
+  it('an unlink makes the attempt stale, and its objects are reaped', async () => {
+    const { world, result } = await raceAtCommit((at) => at.unlink());
+    expect(result).toMatchObject({ outcome: 'stale', chunksCompacted: 0 });
+    expect(result?.reason).toContain('unlinked');
+    expect(world.objectNames()).not.toEqual(world.namedNames());
+    await world.reapAll();
+    expectWhole(world);
+  });
+
+  it('a change of length makes a plan that trimmed beyond it stale, with its objects reaped', async () => {
+    const world = new World();
+    for (const [offset, len] of [
+      [0, 40],
+      [4, 4],
+      [20, 20],
+    ] as const)
+      world.write(offset, len);
+    world.truncate(30);
+    const boundary = new Boundary(undefined, (name) => {
+      if (name === 'metadata.commit') world.truncate(35);
+    });
+    const result = await world.compact(boundary);
+    expect(result).toMatchObject({ outcome: 'stale', chunksCompacted: 0 });
+    expect(result.reason).toContain('length');
+    expect(world.lists().get(0)).toHaveLength(3);
+    await world.reapAll();
+    expectWhole(world);
+  });
+
+  it('I5: a list that another compactor replaced is a lost fence, never a second replacement', async () => {
+    const { world, result } = await raceAtCommit(async (at) => endOf(at.compact()));
+    expect(result).toMatchObject({ outcome: 'stale', chunksCompacted: 0 });
+    await finish(world);
+    expectWhole(world);
+  });
+});
+
+describe('a reader that holds the old lists (I7)', () => {
+  it('reads them until one grace after the second compaction of the same chunk, and not for ever', async () => {
+    const world = fragmentedWorld();
+    const first = world.snapshot();
+    await world.compact();
+    const second = world.snapshot();
+    for (const offset of [0, 6, 12, 20]) world.write(offset, 5);
+    await world.compact();
+    // Records of the first compaction become due first; the second's objects outlive them by the time between.
+    world.ledger.nowMs += LIMITS.graceMs - 1;
+    const due = [...world.ledger.records.values()].filter((record) => record.dueMs <= world.ledger.nowMs);
+    expect(due).toEqual([]);
+    expect(unread(world, first)).toBeNull();
+    expect(unread(world, second)).toBeNull();
+    await world.reapAll();
+    expectWhole(world);
+    expect(unread(world, first)).toContain('missing');
+  });
+
+  /** Old lists do not have what was written since: only whether their objects can be read is asked. */
+  function unread(world: World, file: ReturnType<World['snapshot']>): string | null {
+    const fault = world.readFault(file);
+    return fault?.includes('missing') ? fault : null;
+  }
+});

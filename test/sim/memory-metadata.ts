@@ -1,0 +1,126 @@
+/**
+ * A metadata store in memory with the semantics of the Redis adapter: each call takes effect in one step. Every call
+ * goes through a process's boundary, where it can be lost, half-lost or cut off. It must pass the metadata contract.
+ */
+import type {
+  BeginOutcome,
+  ChunkSnapshot,
+  CommitOutcome,
+  CommitRequest,
+  MetadataStore,
+} from '../../src/metadata/port.ts';
+import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../../src/model.ts';
+import { Boundary } from './boundary.ts';
+
+export interface MemoryInode {
+  inode: Inode;
+  readonly lists: Map<number, S3ChunkInfo[]>;
+}
+
+/** What is stored; shared by the metadata ports of all processes. */
+export class MetadataState {
+  readonly filesystems = new Map<number, Filesystem>();
+  readonly inodes = new Map<string, MemoryInode>();
+  /** Called after every change of a list or inode. */
+  onChange: (() => void) | undefined;
+
+  at(key: InodeKey): MemoryInode | undefined {
+    return this.inodes.get(`${key.fsId}/${key.inodeId}`);
+  }
+
+  put(inode: Inode): void {
+    this.inodes.set(`${inode.key.fsId}/${inode.key.inodeId}`, { inode, lists: new Map() });
+  }
+
+  changed(): void {
+    this.onChange?.();
+  }
+}
+
+/** One process's view of the metadata. */
+export class MemoryMetadata implements MetadataStore {
+  readonly storeId = 'memory:fs';
+  readonly #state: MetadataState;
+  readonly #boundary: Boundary;
+
+  constructor(state: MetadataState, boundary = new Boundary()) {
+    this.#state = state;
+    this.#boundary = boundary;
+  }
+
+  getFilesystem(fsId: number): Promise<Filesystem | null> {
+    return this.#boundary.cross('metadata.getFilesystem', () => this.#state.filesystems.get(fsId) ?? null);
+  }
+
+  getInode(key: InodeKey): Promise<Inode | null> {
+    return this.#boundary.cross('metadata.getInode', () => this.#state.at(key)?.inode ?? null);
+  }
+
+  async *chunkIndexes(key: InodeKey): AsyncGenerator<number> {
+    yield* await this.#boundary.cross('metadata.chunkIndexes', () => [...(this.#state.at(key)?.lists.keys() ?? [])]);
+  }
+
+  readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
+    return this.#boundary.cross('metadata.readChunk', () => {
+      const found = this.#state.at(key);
+      const list = found?.lists.get(chunkIndex) ?? [];
+      return { inode: found?.inode ?? null, versions: list.slice(0, versionsMax), versionsTotal: list.length };
+    });
+  }
+
+  begin(key: InodeKey, attempt: bigint): Promise<BeginOutcome> {
+    return this.#boundary.cross('metadata.begin', () => {
+      const found = this.#state.at(key);
+      if (found === undefined) return 'missing';
+      if (found.inode.type !== 's3') return 'not-s3';
+      if (found.inode.nlink <= 0) return 'unlinked';
+      found.inode = { ...found.inode, attempt };
+      return 'begun';
+    });
+  }
+
+  async commit(request: CommitRequest): Promise<CommitOutcome> {
+    try {
+      return await this.#boundary.cross('metadata.commit', () => this.#apply(request));
+    } catch (error) {
+      if (this.#boundary.gone) throw error;
+      return { outcome: 'unknown', cause: error as Error };
+    }
+  }
+
+  #apply(request: CommitRequest): CommitOutcome {
+    const found = this.#state.at(request.key);
+    if (found === undefined) return { outcome: 'stale', reason: 'missing' };
+    if (found.inode.attempt !== request.attempt) return { outcome: 'stale', reason: 'fence' };
+    if (found.inode.nlink <= 0) return { outcome: 'stale', reason: 'unlinked' };
+    if (request.requiredLength !== undefined && found.inode.length !== request.requiredLength) {
+      return { outcome: 'stale', reason: 'length' };
+    }
+    const list = found.lists.get(request.chunkIndex) ?? [];
+    const head = list.slice(0, request.replaced.length);
+    if (!sameList(head, request.replaced)) return { outcome: 'conflict' };
+    const next = [...request.replacement, ...list.slice(request.replaced.length)];
+    if (next.length === 0) found.lists.delete(request.chunkIndex);
+    else found.lists.set(request.chunkIndex, next);
+    this.#state.changed();
+    return { outcome: 'committed' };
+  }
+
+  clearFence(key: InodeKey, attempt: bigint): Promise<boolean> {
+    return this.#boundary.cross('metadata.clearFence', () => {
+      const found = this.#state.at(key);
+      if (found?.inode.attempt !== attempt) return false;
+      const { attempt: _, ...rest } = found.inode;
+      found.inode = rest;
+      return true;
+    });
+  }
+
+  async close(): Promise<void> {}
+}
+
+function sameList(a: readonly S3ChunkInfo[], b: readonly S3ChunkInfo[]): boolean {
+  const text = (list: readonly S3ChunkInfo[]): string =>
+    list.map((v) => [v.chunkId, v.compaction, v.offset, v.len, v.size, v.zero].join()).join(';');
+  return a.length === b.length && text(a) === text(b);
+}

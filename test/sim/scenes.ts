@@ -1,0 +1,56 @@
+/** Files that exercise every part of a plan, and what tests do with a world after a fault. */
+import { expect } from 'vitest';
+import { CompactError } from '../../src/errors.ts';
+import { ProcessGone } from './boundary.ts';
+import { World } from './world.ts';
+
+/** Two chunks with overlaps, a hole, a zero version, a covered version and bytes beyond the length. */
+export function fragmentedWorld(): World {
+  const world = new World();
+  const first = [
+    [0, 30],
+    [8, 4],
+    [10, 10],
+    [24, 8],
+    [0, 4],
+    [48, 16],
+    [50, 2],
+  ] as const;
+  const second = [
+    [64, 20],
+    [70, 4],
+    [72, 8],
+    [64, 16],
+    [100, 28],
+    [110, 4],
+  ] as const;
+  for (const [offset, len] of first) world.write(offset, len);
+  world.write(26, 2, true);
+  for (const [offset, len] of second) world.write(offset, len);
+  world.truncate(120);
+  return world;
+}
+
+/** Lets a run end as it will: values, our errors and a dead process are all fine; anything else is a bug. */
+export async function endOf(run: Promise<unknown>): Promise<void> {
+  try {
+    await run;
+  } catch (error) {
+    if (!(error instanceof CompactError) && !(error instanceof ProcessGone)) throw error;
+  }
+}
+
+/** Compacts without faults until there is nothing to do, then works every reap record off. */
+export async function finish(world: World): Promise<void> {
+  for (let runs = 0; runs < 10; runs++) {
+    if ((await world.compact()).outcome === 'nothing') break;
+  }
+  await world.reapAll();
+}
+
+/** Every byte reads right and the bucket holds exactly what the lists name (I1, I12). */
+export function expectWhole(world: World): void {
+  expect(world.violations).toEqual([]);
+  expect(world.readFault(world.snapshot())).toBeNull();
+  expect(world.objectNames()).toEqual(world.namedNames());
+}

@@ -1,0 +1,208 @@
+/**
+ * A small world in memory: one file with its writers, an object store, metadata and a reap ledger on one virtual clock,
+ * and the real `src/` code run in processes whose every port call can fail. After each change it checks what must always
+ * hold: every byte reads as the history says (I1), nothing named is missing, nothing is deleted too early (I7).
+ */
+import { AttemptIds } from '../../src/attempt.ts';
+import type { Clock } from '../../src/clock.ts';
+import { type CompactLimits, type CompactResult, compactInode } from '../../src/compact.ts';
+import { MemoryBudget } from '../../src/memory.ts';
+import type { Filesystem, InodeKey, S3ChunkInfo } from '../../src/model.ts';
+import type { ObjectStore, ObjectStores } from '../../src/objects/port.ts';
+import { type ReapVerdict, reapRecord } from '../../src/reap.ts';
+import { MemoryObjectStores } from '../objects/memory-store.ts';
+import { History } from '../oracle/history.ts';
+import { namedObjects, originalObjects } from '../oracle/layout.ts';
+import { readFile } from '../oracle/reader.ts';
+import type { FileState } from '../oracle/types.ts';
+import { Boundary } from './boundary.ts';
+import { LedgerState, MemoryLedger } from './memory-ledger.ts';
+import { MemoryMetadata, MetadataState } from './memory-metadata.ts';
+
+export const GEOMETRY = { blockSize: 16, chunkSize: 64 };
+export const KEY: InodeKey = { fsId: 1, inodeId: 9007199254740993n };
+const BUCKET = 'world';
+
+export const LIMITS: CompactLimits = {
+  policy: { fragmentThreshold: 3, readGapBytes: 4 },
+  chunksMax: 10,
+  bytesMax: 1 << 20,
+  requestsMax: 1000,
+  durationMaxMs: 60_000,
+  leaseMs: 3_600_000,
+  graceMs: 600_000,
+  commitTimeoutMs: 1_000,
+  blocksInFlight: 1,
+  getsInFlight: 1,
+};
+
+export class World {
+  readonly metadata = new MetadataState();
+  readonly stores = new MemoryObjectStores();
+  readonly ledger = new LedgerState();
+  readonly history = new History(GEOMETRY);
+  readonly filesystem: Filesystem;
+  readonly violations: string[] = [];
+  readonly #attemptIds = new AttemptIds(() => 0);
+  #nextChunkId = 1n;
+  #named = new Set<string>();
+  /** When a name was last named by the lists. */
+  readonly #unnamedAtMs = new Map<string, number>();
+
+  constructor() {
+    this.filesystem = { fsId: KEY.fsId, uuid: 'uuid-1', name: 'fs', bucket: BUCKET, objectPrefix: 0, ...GEOMETRY };
+    this.metadata.filesystems.set(KEY.fsId, this.filesystem);
+    this.metadata.put({ key: KEY, length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
+    this.stores.bucket(BUCKET);
+    this.metadata.onChange = () => this.#listsChanged();
+    this.stores.before = (call) => {
+      if (call.op === 'delete') for (const name of call.names) this.#checkDelete(name);
+    };
+  }
+
+  /** A client writes: objects first, then the version and the length in one step. */
+  write(offset: number, len: number, zero = false): void {
+    const chunkId = this.#nextChunkId++;
+    const version: S3ChunkInfo = { chunkId, compaction: 0n, offset, len, size: len, zero };
+    const index = Math.floor(offset / GEOMETRY.chunkSize);
+    for (const { name, bytes } of originalObjects(this.#state(new Map([[index, [version]]])))) {
+      this.stores.write(BUCKET, name, bytes);
+    }
+    const inode = this.#inode();
+    const list = inode.lists.get(index) ?? [];
+    inode.lists.set(index, [...list, version]);
+    this.history.append(version);
+    this.truncate(Math.max(inode.inode.length, offset + len));
+  }
+
+  truncate(length: number): void {
+    const inode = this.#inode();
+    inode.inode = { ...inode.inode, length };
+    this.history.setLength(length);
+    this.metadata.changed();
+  }
+
+  unlink(): void {
+    const inode = this.#inode();
+    inode.inode = { ...inode.inode, nlink: 0 };
+  }
+
+  /** Runs the real compaction in a process with this boundary. */
+  compact(boundary = new Boundary(), limits: CompactLimits = LIMITS): Promise<CompactResult> {
+    return compactInode(
+      KEY,
+      {
+        metadata: new MemoryMetadata(this.metadata, boundary),
+        objects: throughBoundary(this.stores, boundary),
+        ledger: new MemoryLedger(this.ledger, boundary),
+        clock: this.clock(boundary),
+        memory: new MemoryBudget(1 << 20),
+        attemptIds: this.#attemptIds,
+      },
+      { limits },
+    );
+  }
+
+  /** Looks at the first due record, waiting for it on the virtual clock. `undefined` when no record is left. */
+  async reapFirst(boundary = new Boundary()): Promise<ReapVerdict | undefined> {
+    const first = this.ledger.first();
+    if (first === undefined) return undefined;
+    this.ledger.nowMs = Math.max(this.ledger.nowMs, first.record.dueMs);
+    this.ledger.inWork.add(first.id);
+    const verdict = await reapRecord(first.record, {
+      metadata: new MemoryMetadata(this.metadata, boundary),
+      objects: throughBoundary(this.stores, boundary),
+      nowMs: () => new MemoryLedger(this.ledger, boundary).nowMs(),
+      graceMs: LIMITS.graceMs,
+    }).finally(() => this.ledger.inWork.delete(first.id));
+    if (boundary.gone) return verdict;
+    if (verdict.kind === 'done') this.ledger.records.delete(first.id);
+    else this.ledger.records.set(first.id, verdict.record);
+    return verdict;
+  }
+
+  /** Until no record is left; a record that never ends is a violation. */
+  async reapAll(): Promise<void> {
+    for (let looks = 0; looks < 500; looks++) {
+      if ((await this.reapFirst()) === undefined) return;
+    }
+    this.violations.push(`${this.ledger.records.size} reap records never end`);
+  }
+
+  clock(boundary: Boundary): Clock {
+    return {
+      monotonicMs: () => this.ledger.nowMs,
+      sleep: async (ms) => {
+        if (boundary.gone) await boundary.cross('sleep', () => undefined);
+        this.ledger.nowMs += ms;
+      },
+    };
+  }
+
+  lists(): ReadonlyMap<number, readonly S3ChunkInfo[]> {
+    return this.#inode().lists;
+  }
+
+  /** The lists and length as a reader holds them from now on. */
+  snapshot(): FileState {
+    const lists = new Map([...this.#inode().lists].map(([index, list]) => [index, [...list]]));
+    return { ...this.#state(lists), length: this.#inode().inode.length };
+  }
+
+  /** What a reader with these lists gets wrong, or `null`. */
+  readFault(file: FileState): string | null {
+    const objects = this.stores.bucket(BUCKET);
+    try {
+      return this.history.mismatch(readFile(file, (name) => objects.get(name)?.bytes));
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  objectNames(): string[] {
+    return [...this.stores.bucket(BUCKET).keys()].sort();
+  }
+
+  namedNames(): string[] {
+    return [...namedObjects(this.snapshot()).keys()].sort();
+  }
+
+  #listsChanged(): void {
+    const now = new Set(this.namedNames());
+    for (const name of this.#named) if (!now.has(name)) this.#unnamedAtMs.set(name, this.ledger.nowMs);
+    this.#named = now;
+    const fault = this.readFault(this.snapshot());
+    if (fault !== null) this.violations.push(`I1: ${fault}`);
+  }
+
+  #checkDelete(name: string): void {
+    if (this.#named.has(name)) this.violations.push(`I7: ${name} is deleted and still named`);
+    const age = this.ledger.nowMs - (this.#unnamedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
+    if (age < LIMITS.graceMs) this.violations.push(`I7: ${name} is deleted ${age} ms after it became unnamed`);
+  }
+
+  #inode() {
+    const found = this.metadata.at(KEY);
+    if (found === undefined) throw new Error('the world has lost its inode');
+    return found;
+  }
+
+  #state(lists: FileState['lists']): FileState {
+    return { ...KEY, objectPrefix: 0, geometry: GEOMETRY, length: this.history.length, lists };
+  }
+}
+
+function throughBoundary(stores: ObjectStores, boundary: Boundary): ObjectStores {
+  return {
+    forFilesystem(filesystem): ObjectStore {
+      const store = stores.forFilesystem(filesystem);
+      return {
+        getRange: (...args) => boundary.cross('objects.get', () => store.getRange(...args)),
+        putIfAbsent: (...args) => boundary.cross('objects.put', () => store.putIfAbsent(...args)),
+        head: (...args) => boundary.cross('objects.head', () => store.head(...args)),
+        delete: (...args) => boundary.cross('objects.delete', () => store.delete(...args)),
+      };
+    },
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * The processor of the compact queue: one job is one run over one inode. It turns a run's ending into what BullMQ
+ * understands (result, retry, final failure) and writes the one log line of the attempt. It must decide nothing about
+ * the inode: `run` does.
+ */
+import { type Job, UnrecoverableError } from 'bullmq';
+import type { CompactProgress } from '../src/compact.ts';
+import { toError } from '../src/errors.ts';
+import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/observe/log.ts';
+import { type CompactJobData, inodeOfJob } from '../src/queue.ts';
+import { type RunDeps, type RunEnding, type RunReport, runInode } from '../src/run.ts';
+
+/** What a job's `progress` holds: where the run is, or how the last try failed. */
+export type JobProgress =
+  | { readonly kind: 'running'; readonly progress: CompactProgress }
+  | { readonly kind: 'failed'; readonly report: RunReport };
+
+/** Redis is told about progress at most this often. */
+const PROGRESS_EVERY_MS = 500;
+
+const EVENT_OF: Record<RunEnding, LogEvent> = {
+  done: LOG_EVENTS.jobDone,
+  later: LOG_EVENTS.jobRetry,
+  gone: LOG_EVENTS.inodeStale,
+  quarantined: LOG_EVENTS.inodeQuarantined,
+  halted: LOG_EVENTS.jobFailed,
+};
+
+/** A processor for BullMQ's Worker. Throws for what is to be tried again, UnrecoverableError for what is not. */
+export function compactProcessor(deps: RunDeps, log: Logger) {
+  return async (job: Job<CompactJobData>, _token?: string, signal?: AbortSignal): Promise<RunReport> => {
+    const key = inodeOfJob(job.data);
+    const where = { ...logContext({ key, jobId: job.id ?? '' }), origin: job.data.origin, try: job.attemptsMade + 1 };
+    log.debug({ event: LOG_EVENTS.jobStarted, ...where }, 'run started');
+    const report = await runInode(key, deps, {
+      triesMade: job.attemptsMade,
+      ...(signal === undefined ? {} : { signal }),
+      onProgress: throttled((progress) => void tell(job, { kind: 'running', progress })),
+    });
+    const level = report.ending === 'done' || report.ending === 'gone' ? 'info' : 'warn';
+    log[level](
+      { event: EVENT_OF[report.ending], ...where, ...report },
+      report.message ?? `run ended: ${report.ending}`,
+    );
+    if (report.ending === 'done' || report.ending === 'gone') return report;
+    await tell(job, { kind: 'failed', report });
+    const message = report.message ?? report.ending;
+    throw report.ending === 'later' ? new Error(message) : new UnrecoverableError(message);
+  };
+}
+
+/** Progress is for those who look; losing it must not fail a run. */
+async function tell(job: Job<CompactJobData>, progress: JobProgress): Promise<void> {
+  try {
+    await job.updateProgress(progress as unknown as object);
+  } catch (error) {
+    toError(error);
+  }
+}
+
+function throttled<T>(call: (value: T) => void): (value: T) => void {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return (value) => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs < PROGRESS_EVERY_MS) return;
+    lastMs = nowMs;
+    call(value);
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * The processor of the reap queue: one job is one look at one reap record. A record that is not done goes back into the
+ * delayed set with what the look found; it is never failed and never dropped (DESIGN §4.3). What may be deleted is
+ * decided by `reap`.
+ */
+import { DelayedError, type Job } from 'bullmq';
+import { toError } from '../src/errors.ts';
+import type { ReapRecord } from '../src/ledger.ts';
+import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
+import { parseReapRecord, printReapRecord, type ReapJobData } from '../src/queue-ledger.ts';
+import { type ReapDeps, type ReapVerdict, reapRecord } from '../src/reap.ts';
+
+/** A record that cannot be read waits for a person, an hour at a time. */
+const UNREADABLE_DELAY_MS = 60 * 60 * 1000;
+/** Clocks differ a little: never come back at once. */
+const DELAY_MIN_MS = 50;
+
+/** What a look came to: `done` with numbers, or the record's new due time. */
+export type ReapEnding = { readonly deleted: number; readonly stillNamed: number };
+
+/** A processor for BullMQ's Worker; also used job by job by `s3compact reap`. */
+export function reapProcessor(deps: ReapDeps, log: Logger) {
+  return async (job: Job<ReapJobData>, token?: string): Promise<ReapEnding> => {
+    const record = readRecord(job, log);
+    if (record === null) return delayJob(job, UNREADABLE_DELAY_MS, token);
+    const verdict = await reapRecord(record, deps);
+    logVerdict(log, { job, record, verdict });
+    if (verdict.kind === 'done') return { deleted: verdict.deleted, stillNamed: verdict.stillNamed };
+    if (verdict.record !== record) await job.updateData(printReapRecord(verdict.record));
+    return delayJob(job, verdict.record.dueMs - (await deps.nowMs()), token);
+  };
+}
+
+function readRecord(job: Job<ReapJobData>, log: Logger): ReapRecord | null {
+  try {
+    return parseReapRecord(job.data);
+  } catch (error) {
+    log.error({ event: LOG_EVENTS.reapDoubt, jobId: job.id, err: toError(error) }, 'a reap record cannot be read');
+    return null;
+  }
+}
+
+/** Back into the delayed set; BullMQ wants to be told by an error that the job is no longer its own to finish. */
+async function delayJob(job: Job<ReapJobData>, delayMs: number, token: string | undefined): Promise<never> {
+  await job.moveToDelayed(Date.now() + Math.max(DELAY_MIN_MS, delayMs), token);
+  throw new DelayedError();
+}
+
+function logVerdict(
+  log: Logger,
+  seen: { readonly job: Job<ReapJobData>; readonly record: ReapRecord; readonly verdict: ReapVerdict },
+): void {
+  const { job, record, verdict } = seen;
+  const where = logContext({ ...record, jobId: job.id ?? '' });
+  if (verdict.kind === 'done') {
+    const { deleted, stillNamed } = verdict;
+    log.info({ event: LOG_EVENTS.reapDeleted, ...where, deleted, stillNamed }, `${deleted} objects deleted`);
+  } else if (verdict.doubt !== undefined) {
+    const { doubts, dueMs } = verdict.record;
+    log.warn({ event: LOG_EVENTS.reapDoubt, ...where, doubts, dueMs }, `nothing is deleted for now: ${verdict.doubt}`);
+  } else {
+    log.debug({ event: LOG_EVENTS.reapLooked, ...where, dueMs: verdict.record.dueMs }, 'looked; due again later');
+  }
+}
