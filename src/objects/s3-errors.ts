@@ -71,6 +71,9 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
 /** Prefix of llhttp's codes: the answer was not HTTP. */
 const PARSER_CODE_PREFIX = 'HPE_';
 
+/** What the SDK calls an error that the server gave no code. */
+const UNNAMED: ReadonlySet<string> = new Set(['Unknown', 'UnknownError', 'Error']);
+
 const KIND: Partial<Record<ErrorCode, ErrorKind>> = {
   'object-missing': 'retry',
   'object-short': 'retry',
@@ -142,7 +145,11 @@ function codeOf({ name, status, code }: ErrorFacts): ErrorCode {
 }
 
 function told(facts: ErrorFacts, code: ErrorCode, thrown: unknown): string {
-  if (facts.status !== undefined) return `the server answered ${facts.status} ${facts.name}`;
+  if (facts.status !== undefined) {
+    // An answer without a body, as to HEAD, gives the SDK no name.
+    const name = UNNAMED.has(facts.name) ? '' : ` ${facts.name}`;
+    return `the server answered ${facts.status}${name}`;
+  }
   if (code === 'access-denied') return `no usable credentials (${facts.name})`;
   if (facts.code !== undefined) return `no answer (${facts.code})`;
   return thrown instanceof Error ? `${facts.name}: ${thrown.message}` : facts.name;

@@ -17,7 +17,7 @@ async function memoryBench({ ifNoneMatch, wrap }: BenchOptions): Promise<StoreBe
   return {
     store: wrap(stores.forFilesystem({ bucket: 'bkt' })),
     bucketless: wrap(stores.forFilesystem({ bucket: 'no-such-bucket' })),
-    features: { ifNoneMatch },
+    features: { ifNoneMatch, emptyRange: true },
     write: async (name, bytes) => stores.write('bkt', name, bytes),
     read: async (name) => objects.get(name)?.bytes ?? new Uint8Array(0),
     names: async () => [...objects.keys()].sort(),

@@ -151,10 +151,8 @@ describe('time-outs and cancellation', () => {
       store.head('silent'),
       store.delete(['silent']),
     ];
-    for (const call of calls) {
-      const failure = await expectFailure(call, 'retry', 'store-unavailable');
-      expect(failure.message).toContain('100 ms');
-    }
+    const failures = await Promise.all(calls.map((call) => expectFailure(call, 'retry', 'store-unavailable')));
+    for (const failure of failures) expect(failure.message).toContain('100 ms');
   });
 
   test('a body that stops coming ends within the time-out', async () => {

@@ -1,0 +1,68 @@
+/**
+ * The contract's bench on a real S3 server: a fresh bucket, our store on it, and a plain SDK client that looks at it
+ * from outside. It stands alone so that both servers' suites and the special cases share it.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  GetObjectCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { clientFor, createBucket, type S3Access, type S3Kind } from '../../services/s3.ts';
+import type { Filesystem } from '../../src/model.ts';
+import { S3ObjectStores, type S3Settings } from '../../src/objects/s3.ts';
+import type { StoreBench } from './contract.ts';
+
+export type S3Server = S3Access & { readonly kind: S3Kind };
+
+/** A file system that keeps its data in `bucket`. */
+export function filesystemOn(bucket: string): Filesystem {
+  return { fsId: 2, uuid: 'test', name: 'test', bucket, blockSize: 16, chunkSize: 64, objectPrefix: 0 };
+}
+
+/** Our stores on a server, with its keys. */
+export function openStores(server: S3Server, settings: S3Settings = {}): S3ObjectStores {
+  const { endpoint, region, accessKeyId, secretAccessKey } = server;
+  return new S3ObjectStores({ endpoint, region, credentials: { accessKeyId, secretAccessKey }, ...settings });
+}
+
+/** An empty bucket of its own name and everything the contract needs around it. */
+export async function s3Bench(server: S3Server): Promise<StoreBench & { readonly bucket: string }> {
+  const bucket = `objects-${randomBytes(6).toString('hex')}`;
+  await createBucket(server, bucket);
+  const stores = openStores(server);
+  const client = clientFor(server);
+  return {
+    bucket,
+    store: stores.forFilesystem(filesystemOn(bucket)),
+    bucketless: stores.forFilesystem(filesystemOn(`${bucket}-missing`)),
+    features: { ifNoneMatch: server.kind === 'radosgw', emptyRange: server.kind === 'radosgw' },
+    write: async (name, bytes) => {
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key: name, Body: bytes }));
+    },
+    read: async (name) => {
+      const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: name }));
+      return (await answer.Body?.transformToByteArray()) ?? new Uint8Array(0);
+    },
+    names: () => listNames(client, bucket),
+    close: async () => {
+      stores.close();
+      client.destroy();
+    },
+  };
+}
+
+async function listNames(client: S3Client, bucket: string): Promise<readonly string[]> {
+  const names: string[] = [];
+  let token: string | undefined;
+  do {
+    const page: ListObjectsV2CommandOutput = await client.send(
+      new ListObjectsV2Command({ Bucket: bucket, ...(token === undefined ? {} : { ContinuationToken: token }) }),
+    );
+    names.push(...(page.Contents ?? []).map((object) => object.Key ?? ''));
+    token = page.NextContinuationToken;
+  } while (token !== undefined);
+  return names.sort();
+}
