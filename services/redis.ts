@@ -110,6 +110,11 @@ async function serve(
   }
 }
 
+/** The version of the server at `url`, e.g. `7.0.15`. */
+export async function redisVersion(url: string): Promise<string> {
+  return (await introduce(url, [])).version;
+}
+
 /** Applies `--name value` settings and asks the server who it is. */
 async function introduce(
   url: string,

@@ -95,7 +95,8 @@ async function startCeph(): Promise<S3Service> {
 async function startS3rver(): Promise<S3Service> {
   const child = await spawnGuarded('s3rver', (directory) => ({
     command: process.execPath,
-    args: [S3RVER_PROGRAM, directory],
+    // It encrypts continuation tokens with a cipher that OpenSSL 3 has retired: without this, listings end at 1,000.
+    args: ['--openssl-legacy-provider', S3RVER_PROGRAM, directory],
   }));
   return serve(child, async () => {
     const ready = await child.printed(/^ready (\d+)$/m, S3RVER_DEADLINE_MS);
