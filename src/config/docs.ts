@@ -1,0 +1,54 @@
+/**
+ * docs/settings.md from the table of settings; a test compares the file with what this prints, so it cannot go stale.
+ * `UPDATE_GOLDEN=1 npx vitest run test/config.test.ts` writes it anew.
+ */
+import { SDK_NAMES } from './rows-connect.ts';
+import { COMMAND_NAMES, SETTING_GROUPS, type SettingSpec } from './spec.ts';
+import { allowedOf, SETTINGS } from './table.ts';
+
+const INTRODUCTION = `# Settings
+
+This page is generated from the table in \`src/config/\`; change it there.
+
+A flag wins over the environment, the environment over the file given with \`--config FILE\`, the file over the default.
+The file is YAML with one \`name: value\` per line; a name is the flag without dashes (\`grace: 10m\`) or the environment
+name (\`S3COMPACT_GRACE: 10m\`), and an unknown name is an error. An empty environment variable counts as not set.
+
+Durations are a whole number with \`ms\`, \`s\`, \`m\`, \`h\` or \`d\` (\`500ms\`, \`10m\`, \`3d\`); sizes are bytes or a whole
+number with \`KiB\`, \`MiB\`, \`GiB\` or \`TiB\`. All problems with the settings are listed at once, passwords hidden, and
+nothing is started (exit code 2).
+`;
+
+const RELATIONS = `## Relations
+
+Checked at start, whatever the command:
+
+- \`grace\` > \`reader-cache-life\`
+- \`lease\` > \`max-seconds\` + 2 × \`s3-timeout\` × (1 + \`s3-retries\`) + \`redis-timeout\`
+- \`redis-timeout\` < \`lease\`, and 2 × \`redis-timeout\` < \`lock-duration\` ≤ \`lease\`
+- with a cluster as \`REDIS_URL\`, \`QUEUE_PREFIX\` is in braces
+`;
+
+/** The whole page. */
+export function settingsMarkdown(): string {
+  const groups = SETTING_GROUPS.map((group) => {
+    const rows = (SETTINGS as readonly SettingSpec[]).filter((spec) => spec.group === group);
+    return `## ${group}\n\n| environment | flag | default | allowed | meaning |\n|---|---|---|---|---|\n${rows.map(row).join('\n')}\n`;
+  });
+  const sdk = SDK_NAMES.map(([names, meaning]) => `| ${code(names)} | ${meaning} |`).join('\n');
+  const credentials = `## Credentials for S3\n\nLeft to the AWS SDK, which reads its own names; they are neither flags nor keys of the settings file.\n\n| environment | meaning |\n|---|---|\n${sdk}\n`;
+  return [INTRODUCTION, ...groups, credentials, RELATIONS].join('\n');
+}
+
+function row(spec: SettingSpec): string {
+  const commands = spec.commands.length === COMMAND_NAMES.length ? 'all commands' : spec.commands.join(', ');
+  const value = spec.default === undefined ? (spec.unset ?? '') : `\`${spec.default}\``;
+  return `| \`${spec.env}\` | \`--${spec.flag}\` | ${value} | ${allowedOf(spec)} | ${spec.meaning} Used by ${commands}. |`;
+}
+
+function code(names: string): string {
+  return names
+    .split(', ')
+    .map((name) => `\`${name}\``)
+    .join(', ');
+}

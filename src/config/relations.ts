@@ -1,0 +1,65 @@
+/**
+ * Relations between settings, checked at start (I11): each value may be fine by itself and the set still unsafe.
+ * One row per relation; a new relation is a new row. It reads no source and prints no secret.
+ */
+import { parseRedisUrl } from '../redis-url.ts';
+import type { SettingKey, Settings } from './table.ts';
+
+/** A relation that must hold; `broken` gives the sentence, or `null`. Judged only when all of `uses` are valid. */
+export interface Relation {
+  readonly uses: readonly SettingKey[];
+  readonly broken: (settings: Settings, say: (key: SettingKey) => string) => string | null;
+}
+
+/**
+ * How long a run may go on after its time is over: the block in hand does one last read and one last write, each
+ * with all retries, and commits. What takes even longer ends by itself: the lease is checked before every PUT.
+ */
+export function runTailMs(settings: Settings): number {
+  return 2 * settings.s3TimeoutMs * (settings.s3Retries + 1) + settings.redisTimeoutMs;
+}
+
+export const RELATIONS: readonly Relation[] = [
+  {
+    uses: ['graceMs', 'readerCacheLifeMs'],
+    broken: (settings, say) =>
+      settings.graceMs > settings.readerCacheLifeMs
+        ? null
+        : `${say('graceMs')} must be longer than ${say('readerCacheLifeMs')}: a client may still read by a list that it cached, and would find its objects deleted`,
+  },
+  {
+    uses: ['leaseMs', 'maxRunMs', 's3TimeoutMs', 's3Retries', 'redisTimeoutMs'],
+    broken: (settings, say) =>
+      settings.leaseMs > settings.maxRunMs + runTailMs(settings)
+        ? null
+        : `${say('leaseMs')} must be longer than ${say('maxRunMs')} plus the ${Math.ceil(runTailMs(settings) / 1000)}s that the last requests of a run may take (2 × ${say('s3TimeoutMs')} × (1 + ${say('s3Retries')}) + ${say('redisTimeoutMs')}): or a run would count as dead while it works`,
+  },
+  {
+    uses: ['redisTimeoutMs', 'leaseMs'],
+    broken: (settings, say) =>
+      settings.redisTimeoutMs < settings.leaseMs
+        ? null
+        : `${say('redisTimeoutMs')} must be shorter than ${say('leaseMs')}: a commit must be answered while its attempt lives`,
+  },
+  {
+    uses: ['redisTimeoutMs', 'lockDurationMs'],
+    broken: (settings, say) =>
+      2 * settings.redisTimeoutMs < settings.lockDurationMs
+        ? null
+        : `${say('redisTimeoutMs')} must be shorter than half of ${say('lockDurationMs')}: locks are renewed at half time, and one slow answer would let a second worker take the job`,
+  },
+  {
+    uses: ['lockDurationMs', 'leaseMs'],
+    broken: (settings, say) =>
+      settings.lockDurationMs <= settings.leaseMs
+        ? null
+        : `${say('lockDurationMs')} must not be longer than ${say('leaseMs')}: a dead worker's job would wait beyond its own attempt`,
+  },
+  {
+    uses: ['redisUrl', 'queuePrefix'],
+    broken: (settings, say) =>
+      parseRedisUrl(settings.redisUrl).form !== 'cluster' || settings.queuePrefix.startsWith('{')
+        ? null
+        : `${say('queuePrefix')} must be in braces, as {${settings.queuePrefix}}, because ${say('redisUrl')} is a cluster: the keys of a queue must share one slot`,
+  },
+];

@@ -1,0 +1,97 @@
+/**
+ * Where each setting's text comes from: flag, environment, file or default, in this order of precedence (DESIGN §7).
+ * It stands alone so that the rest sees one text per setting with its origin. It judges no value.
+ */
+import { parseDocument } from 'yaml';
+import { redactText } from './redact.ts';
+import type { SettingSpec } from './spec.ts';
+import { SETTINGS } from './table.ts';
+
+/** A settings file is a page of text; more is a mistake (I8). */
+export const SETTINGS_FILE_BYTES_MAX = 1024 * 1024;
+
+/** Texts as given; nothing is read from the process. */
+export interface SettingSources {
+  /** By flag name without dashes, e.g. `grace`. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The file given with `--config`: YAML, `grace: 10m` or `S3COMPACT_GRACE: 10m`. */
+  readonly file?: { readonly path: string; readonly text: string };
+}
+
+export type Origin = 'flag' | 'environment' | 'file' | 'default';
+
+/** One setting's text; `label` names it the way it was given, e.g. `--grace` or `S3COMPACT_GRACE`. */
+export interface Given {
+  readonly text: string;
+  readonly origin: Origin;
+  readonly label: string;
+  readonly place: string;
+}
+
+/** The text of every setting that is given or has a default, by key; what is wrong with the file goes into `problems`. */
+export function collect(sources: SettingSources, problems: string[]): Map<string, Given> {
+  const file = sources.file === undefined ? new Map<string, Given>() : fromFile(sources.file, problems);
+  const out = new Map<string, Given>();
+  for (const spec of SETTINGS as readonly SettingSpec[]) {
+    const given = fromFlag(spec, sources) ?? fromEnvironment(spec, sources) ?? file.get(spec.key) ?? fromDefault(spec);
+    if (given !== undefined) out.set(spec.key, given);
+  }
+  return out;
+}
+
+function fromFlag(spec: SettingSpec, sources: SettingSources): Given | undefined {
+  const text = sources.flags?.[spec.flag];
+  return text === undefined ? undefined : { text, origin: 'flag', label: `--${spec.flag}`, place: 'flag' };
+}
+
+/** An empty variable counts as not set: that is how compose files and charts write "nothing". */
+function fromEnvironment(spec: SettingSpec, sources: SettingSources): Given | undefined {
+  const text = sources.env?.[spec.env];
+  if (text === undefined || text === '') return undefined;
+  return { text, origin: 'environment', label: spec.env, place: 'environment' };
+}
+
+function fromDefault(spec: SettingSpec): Given | undefined {
+  if (spec.default === undefined) return undefined;
+  return { text: spec.default, origin: 'default', label: `--${spec.flag}`, place: 'default' };
+}
+
+function fromFile(file: { readonly path: string; readonly text: string }, problems: string[]): Map<string, Given> {
+  const out = new Map<string, Given>();
+  for (const [name, value] of fileEntries(file, problems)) {
+    const spec = (SETTINGS as readonly SettingSpec[]).find((row) => row.flag === name || row.env === name);
+    if (spec === undefined) {
+      problems.push(`${redactText(name)} (file ${file.path}): no such setting; docs/settings.md lists them`);
+    } else if (typeof value !== 'string' || value === '') {
+      problems.push(`${name} (file ${file.path}): needs one value, given as plain text`);
+    } else if (out.has(spec.key)) {
+      problems.push(`${name} (file ${file.path}): given twice, as ${spec.flag} and as ${spec.env}`);
+    } else {
+      out.set(spec.key, { text: value, origin: 'file', label: name, place: `file ${file.path}` });
+    }
+  }
+  return out;
+}
+
+/** Keys and values of the file as they are spelled: the failsafe schema leaves every scalar a string. */
+function fileEntries(
+  file: { readonly path: string; readonly text: string },
+  problems: string[],
+): readonly [string, unknown][] {
+  const document = parseDocument(file.text, { schema: 'failsafe', prettyErrors: false });
+  const [fault] = document.errors;
+  if (fault !== undefined) {
+    // Only the code and the place: YAML's messages quote the text, which may hold a password.
+    const line = file.text.slice(0, fault.pos[0]).split('\n').length;
+    problems.push(`--config ${file.path}: not YAML at line ${line} (${fault.code})`);
+    return [];
+  }
+  const content: unknown = document.toJS();
+  if (content === null || content === '' || content === undefined) return [];
+  if (typeof content !== 'object' || Array.isArray(content)) {
+    problems.push(`--config ${file.path}: not a list of "name: value" lines`);
+    return [];
+  }
+  return Object.entries(content);
+}

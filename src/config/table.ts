@@ -1,0 +1,72 @@
+/**
+ * The one table of settings (DESIGN §7): flags, environment names, file keys, help, docs/settings.md, ranges and the
+ * type `Settings` all come from its rows. It stands alone so that a new setting is one new row. No policy here.
+ */
+import type { z } from 'zod';
+import { CONNECTION_ROWS } from './rows-connect.ts';
+import { WORK_ROWS } from './rows-work.ts';
+import type { SettingSpec, SettingsOf } from './spec.ts';
+import {
+  choiceSchema,
+  formOf,
+  httpUrlSchema,
+  numberSchema,
+  parseNumber,
+  redisUrlSchema,
+  switchSchema,
+  textSchema,
+} from './units.ts';
+
+/** Rows by group, in the order in which help and docs list them. */
+export const SETTINGS = [...CONNECTION_ROWS, ...WORK_ROWS] as const;
+
+type Table = typeof SETTINGS;
+export type SettingKey = Table[number]['key'];
+
+/**
+ * Every setting with its value, checked: durations in ms, sizes in bytes. `metadataUrl` and `forcePathStyle` take
+ * their value from other settings when they are not given; `forcePathStyle` stays unset where no endpoint is given.
+ */
+export type Settings = Omit<SettingsOf<Table>, 'metadataUrl'> & { readonly metadataUrl: string };
+
+/** A schema from the text of a setting to its value, with the row's range. */
+export function schemaOf(spec: SettingSpec): z.ZodType<string | number | boolean, string> {
+  switch (spec.unit) {
+    case 'choice':
+      return choiceSchema(spec.choices);
+    case 'switch':
+      return switchSchema();
+    case 'text':
+      return textSchema(spec.pattern);
+    case 'url':
+      return httpUrlSchema();
+    case 'redis':
+      return redisUrlSchema();
+    default:
+      return numberSchema(formOf(spec.unit, spec.bareSeconds), limit(spec, spec.min), limit(spec, spec.max));
+  }
+}
+
+/** What a setting takes, in words: the range, the choices or the form. */
+export function allowedOf(spec: SettingSpec): string {
+  switch (spec.unit) {
+    case 'choice':
+      return spec.choices.join(', ');
+    case 'switch':
+      return 'true or false';
+    case 'text':
+      return spec.allowed;
+    case 'url':
+      return 'http://… or https://…';
+    case 'redis':
+      return 'redis://[user:password@]host:port[/db], rediss://…, redis+cluster://host,host or redis+sentinel://host,host/master';
+    default:
+      return `${spec.min} to ${spec.max}`;
+  }
+}
+
+function limit(spec: Extract<SettingSpec, { min: string }>, text: string): number {
+  const value = parseNumber(formOf(spec.unit, spec.bareSeconds), text);
+  if (value === null) throw new TypeError(`the row of ${spec.flag} has a limit that is not in its unit: ${text}`);
+  return value;
+}

@@ -1,0 +1,121 @@
+/**
+ * The units of settings: how a duration, a size, a count, a switch or a URL is written, read and printed back.
+ * It stands alone so that the table, the checks and the docs agree on one spelling. Reading is strict: text that is
+ * not exactly in the unit's form is refused, never guessed at. It must not know which settings exist.
+ */
+import { z } from 'zod';
+import { toError } from '../errors.ts';
+import { parseRedisUrl } from '../redis-url.ts';
+
+export type NumberUnit = 'duration' | 'size' | 'count';
+
+/** Factors in the order in which `print` tries them. */
+const DURATION_MS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
+const SIZE_BYTES = { TiB: 2 ** 40, GiB: 2 ** 30, MiB: 2 ** 20, KiB: 2 ** 10, B: 1 } as const;
+
+/** How numbers of a unit are written. */
+export interface Form {
+  readonly pattern: RegExp;
+  readonly factors: Readonly<Record<string, number>>;
+  /** The factor of a number without a unit; absent: the unit must be there. */
+  readonly bare?: number;
+  /** Ends the sentence "is not …". */
+  readonly like: string;
+}
+
+const FORMS: Readonly<Record<NumberUnit, Form>> = {
+  duration: {
+    pattern: /^(\d{1,16})(ms|s|m|h|d)$/,
+    factors: DURATION_MS,
+    like: 'a duration like 500ms, 10s, 10m, 1h or 3d',
+  },
+  size: {
+    pattern: /^(\d{1,16})(B|KiB|MiB|GiB|TiB)?$/,
+    factors: SIZE_BYTES,
+    bare: 1,
+    like: 'a size like 65536, 64KiB, 256MiB or 1GiB',
+  },
+  count: { pattern: /^(\d{1,16})$/, factors: {}, bare: 1, like: 'a whole number' },
+};
+
+/** A duration of which a number without a unit means seconds. */
+const BARE_SECONDS: Form = {
+  pattern: /^(\d{1,16})(ms|s|m|h|d)?$/,
+  factors: DURATION_MS,
+  bare: DURATION_MS.s,
+  like: 'a number of seconds or a duration like 500ms, 10s, 10m, 1h or 3d',
+};
+
+export function formOf(unit: NumberUnit, bareSeconds = false): Form {
+  return bareSeconds ? BARE_SECONDS : FORMS[unit];
+}
+
+/** The number that the text stands for (milliseconds, bytes or a count), or `null` when it is not in the form. */
+export function parseNumber(form: Form, text: string): number | null {
+  const match = form.pattern.exec(text);
+  if (match === null) return null;
+  const factor = match[2] === undefined ? form.bare : form.factors[match[2]];
+  if (factor === undefined) return null;
+  const value = Number(match[1]) * factor;
+  return Number.isSafeInteger(value) ? value : null;
+}
+
+/** The shortest text that `parseNumber` reads back as this very number: `600000` ms is `10m`. */
+export function printNumber(unit: NumberUnit, value: number): string {
+  if (unit === 'count') return String(value);
+  const fitting = Object.entries(FORMS[unit].factors).find(([, factor]) => value >= factor && value % factor === 0);
+  if (fitting !== undefined) return `${value / fitting[1]}${fitting[0]}`;
+  return unit === 'duration' ? `${value}ms` : String(value);
+}
+
+/** A schema from text to a number within `[min, max]`. */
+export function numberSchema(form: Form, min: number, max: number): z.ZodType<number, string> {
+  return z.string().transform((text, context) => {
+    const value = parseNumber(form, text);
+    if (value === null) return refuse(context, `is not ${form.like}`);
+    if (value < min) return refuse(context, 'is too small');
+    if (value > max) return refuse(context, 'is too large');
+    return value;
+  });
+}
+
+/** A schema from `true`, `1`, `false` or `0` to a boolean. */
+export function switchSchema(): z.ZodType<boolean, string> {
+  return z.string().transform((text, context) => {
+    if (text === 'true' || text === '1') return true;
+    if (text === 'false' || text === '0') return false;
+    return refuse(context, 'is neither true nor false');
+  });
+}
+
+/** A schema for one of the given words. */
+export function choiceSchema(choices: readonly string[]): z.ZodType<string, string> {
+  return z.string().refine((text) => choices.includes(text), { error: 'is not one of the choices' });
+}
+
+/** A schema for text of one form. */
+export function textSchema(pattern: RegExp): z.ZodType<string, string> {
+  return z.string().regex(pattern, { error: 'is not in the allowed form' });
+}
+
+/** A schema for an http or https URL. */
+export function httpUrlSchema(): z.ZodType<string, string> {
+  return z.url({ protocol: /^https?$/, error: 'is not an http:// or https:// URL' });
+}
+
+/** A schema for the forms of `parseRedisUrl`, whose messages are whole sentences and name the URL without secrets. */
+export function redisUrlSchema(): z.ZodType<string, string> {
+  return z.string().transform((text, context) => {
+    try {
+      parseRedisUrl(text);
+      return text;
+    } catch (error) {
+      return refuse(context, toError(error).message);
+    }
+  });
+}
+
+function refuse(context: z.RefinementCtx, message: string): never {
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+}
