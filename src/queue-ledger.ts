@@ -11,8 +11,8 @@ import { decimalId } from './format.ts';
 import { REAP_NAMES_MAX, type ReapLedger, type ReapRecord } from './ledger.ts';
 import { type QueueOptions, queueCall, REAP_QUEUE } from './queue.ts';
 
-/** Our processor delays a record itself and never fails it; this covers a crash of the processor (never dropped, I8). */
-const RETRY_FOREVER = { attempts: Number.MAX_SAFE_INTEGER, backoff: { type: 'fixed', delay: 60_000 } } as const;
+/** Our processor delays a record itself and never fails it; this covers a fault in the processor: 1,900 years of tries (I8). */
+const RETRY_FOREVER = { attempts: 1_000_000_000, backoff: { type: 'fixed', delay: 60_000 } } as const;
 
 /** The record as JSON: ids are decimal text. */
 export type ReapJobData = Omit<ReapRecord, 'key' | 'attempt'> & {

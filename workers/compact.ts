@@ -3,9 +3,8 @@
  * understands (result, retry, final failure) and writes the one log line of the attempt. It must decide nothing about
  * the inode: `run` does.
  */
-import { type Job, UnrecoverableError } from 'bullmq';
+import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import type { CompactProgress } from '../src/compact.ts';
-import { toError } from '../src/errors.ts';
 import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/observe/log.ts';
 import { type CompactJobData, inodeOfJob } from '../src/queue.ts';
 import { type RunDeps, type RunEnding, type RunReport, runInode } from '../src/run.ts';
@@ -28,7 +27,7 @@ const EVENT_OF: Record<RunEnding, LogEvent> = {
 
 /** A processor for BullMQ's Worker. Throws for what is to be tried again, UnrecoverableError for what is not. */
 export function compactProcessor(deps: RunDeps, log: Logger) {
-  return async (job: Job<CompactJobData>, _token?: string, signal?: AbortSignal): Promise<RunReport> => {
+  return async (job: Job<CompactJobData>, token?: string, signal?: AbortSignal): Promise<RunReport> => {
     const key = inodeOfJob(job.data);
     const where = { ...logContext({ key, jobId: job.id ?? '' }), origin: job.data.origin, try: job.attemptsMade + 1 };
     log.debug({ event: LOG_EVENTS.jobStarted, ...where }, 'run started');
@@ -43,19 +42,22 @@ export function compactProcessor(deps: RunDeps, log: Logger) {
       report.message ?? `run ended: ${report.ending}`,
     );
     if (report.ending === 'done' || report.ending === 'gone') return report;
+    if (report.code === 'cancelled') await handBack(job, token);
     await tell(job, { kind: 'failed', report });
     const message = report.message ?? report.ending;
     throw report.ending === 'later' ? new Error(message) : new UnrecoverableError(message);
   };
 }
 
+/** A run that was stopped from outside is no failed try: the job goes back for somebody else. */
+async function handBack(job: Job<CompactJobData>, token: string | undefined): Promise<never> {
+  await job.moveToDelayed(Date.now(), token);
+  throw new DelayedError();
+}
+
 /** Progress is for those who look; losing it must not fail a run. */
 async function tell(job: Job<CompactJobData>, progress: JobProgress): Promise<void> {
-  try {
-    await job.updateProgress(progress as unknown as object);
-  } catch (error) {
-    toError(error);
-  }
+  await job.updateProgress(progress as unknown as object).catch(() => undefined);
 }
 
 function throttled<T>(call: (value: T) => void): (value: T) => void {

@@ -18,13 +18,20 @@ const DELAY_MIN_MS = 50;
 /** What a look came to: `done` with numbers, or the record's new due time. */
 export type ReapEnding = { readonly deleted: number; readonly stillNamed: number };
 
-/** A processor for BullMQ's Worker; also used job by job by `s3compact reap`. */
-export function reapProcessor(deps: ReapDeps, log: Logger) {
+export interface ReapListeners {
+  readonly log: Logger;
+  readonly onVerdict?: (verdict: ReapVerdict) => void;
+}
+
+/** A processor for BullMQ's Worker. */
+export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
+  const { log } = tell;
   return async (job: Job<ReapJobData>, token?: string): Promise<ReapEnding> => {
     const record = readRecord(job, log);
     if (record === null) return delayJob(job, UNREADABLE_DELAY_MS, token);
     const verdict = await reapRecord(record, deps);
     logVerdict(log, { job, record, verdict });
+    tell.onVerdict?.(verdict);
     if (verdict.kind === 'done') return { deleted: verdict.deleted, stillNamed: verdict.stillNamed };
     if (verdict.record !== record) await job.updateData(printReapRecord(verdict.record));
     return delayJob(job, verdict.record.dueMs - (await deps.nowMs()), token);

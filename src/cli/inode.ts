@@ -1,0 +1,127 @@
+/**
+ * `s3compact inode FS INODE`: compact one inode now, through the queue (top priority, first run that starts after the
+ * request) or in this process, and show how it ends. The work is `run`'s; this only asks, waits and tells.
+ */
+import { type Command, InvalidArgumentError } from 'commander';
+import { type Clients, openClients } from '../../workers/clients.ts';
+import type { JobProgress } from '../../workers/compact.ts';
+import { systemClock } from '../clock.ts';
+import { formOf, parseNumber } from '../config.ts';
+import { requireFilesystem, requireInode } from '../lookup.ts';
+import type { InodeKey } from '../model.ts';
+import { type RunSeen, runNow } from '../queue-wait.ts';
+import { type RunReport, runInode } from '../run.ts';
+import { withInodeArguments } from './arguments.ts';
+import type { CliContext } from './context.ts';
+import { EXIT, type ExitCode } from './output.ts';
+import { showPlan } from './plan.ts';
+import { RunProgress } from './progress.ts';
+import { reportText } from './run-report.ts';
+
+const HELP = `
+Without --inline a worker must be running ("s3compact worker"). Reap records go into the reap queue either way: a worker
+or "s3compact reap" deletes the old objects after the grace period.
+
+With --json: {ending: done|later|gone|quarantined|halted, outcome: compacted|nothing|conflict|stale|unknown|over-budget,
+  fsId, inodeId, attempt, code, message, chunksCompacted, chunksLeft, continued, cost, gain, durationMs, warnings}`;
+
+interface InodeOptions {
+  readonly inline?: boolean;
+  readonly dryRun?: boolean;
+  /** Milliseconds. */
+  readonly wait: number;
+}
+
+export function registerInode(program: Command, context: CliContext): void {
+  withInodeArguments(program.command('inode').description('compact one inode now and wait for the result'))
+    .option('--inline', 'do it in this process instead of the compact queue')
+    .option('--dry-run', 'only show the plan, as "s3compact plan" does')
+    .option('--wait <duration>', 'how long to wait for the run to end', parseDuration, 600_000)
+    .addHelpText('after', HELP)
+    .action(async (fsId: number, inodeId: bigint, options: InodeOptions) => {
+      const key = { fsId, inodeId };
+      if (options.dryRun === true) context.exitCode = await showPlan(key, context, { limit: 5 });
+      else context.exitCode = await compactNow(key, context, options);
+    });
+}
+
+async function compactNow(key: InodeKey, context: CliContext, options: InodeOptions): Promise<ExitCode> {
+  const clients = await openClients(context.settings, context.logger);
+  try {
+    // A wrong number is told at once, not after a wait for a worker.
+    await requireFilesystem(clients.metadata, key.fsId);
+    await requireInode(clients.metadata, key);
+    const progress = new RunProgress(context);
+    const report =
+      options.inline === true
+        ? await inline(key, clients, progress)
+        : await queued(key, { clients, context, options, progress });
+    progress.stop();
+    if (context.json) context.dataJson(report);
+    else context.data(reportText(report, context));
+    return exitCodeOfRun(report);
+  } finally {
+    await clients.close();
+  }
+}
+
+async function inline(key: InodeKey, clients: Clients, progress: RunProgress): Promise<RunReport> {
+  return runInode(key, clients.run, { triesMade: 0, onProgress: (at) => progress.show(at) });
+}
+
+interface QueuedContext {
+  readonly clients: Clients;
+  readonly context: CliContext;
+  readonly options: InodeOptions;
+  readonly progress: RunProgress;
+}
+
+async function queued(key: InodeKey, { clients, context, options, progress }: QueuedContext): Promise<RunReport> {
+  if ((await clients.queue.queue.getWorkersCount()) === 0) {
+    context.note('no worker is connected to the queue: start one with "s3compact worker", or use --inline');
+  }
+  const seen = await runNow(key, {
+    queue: clients.queue,
+    clock: systemClock,
+    timeoutMs: options.wait,
+    onPoll: (state, job) => {
+      const told = job as JobProgress | undefined;
+      if (told?.kind === 'running') progress.show(told.progress);
+      else progress.state(state);
+    },
+  });
+  return reportOf(key, seen, options.wait);
+}
+
+/** What the waiting saw, as the report of the run. */
+function reportOf(key: InodeKey, seen: RunSeen, waitMs: number): RunReport {
+  if (seen.kind === 'completed' && isReport(seen.value)) return seen.value;
+  const none = { fsId: key.fsId, inodeId: key.inodeId.toString(), chunksCompacted: 0, chunksLeft: 0 };
+  const base = { ...none, continued: false, warnings: [] };
+  if (seen.kind === 'failed') {
+    const progress = seen.progress as JobProgress | undefined;
+    if (progress?.kind === 'failed') return progress.report;
+    return { ...base, ending: seen.final ? 'halted' : 'later', message: seen.message };
+  }
+  const message =
+    seen.kind === 'completed'
+      ? 'the run ended, but its result is no longer kept in the queue'
+      : `the run had not ended after ${waitMs / 1000} s (the job is ${seen.state}); it stays queued`;
+  return { ...base, ending: 'later', message };
+}
+
+function isReport(value: unknown): value is RunReport {
+  return typeof value === 'object' && value !== null && 'ending' in value;
+}
+
+function exitCodeOfRun(report: RunReport): ExitCode {
+  if (report.outcome === 'over-budget') return EXIT.usage;
+  const codes = { done: EXIT.done, later: EXIT.retry, gone: EXIT.retry, quarantined: EXIT.halted, halted: EXIT.halted };
+  return codes[report.ending];
+}
+
+function parseDuration(text: string): number {
+  const ms = parseNumber(formOf('duration'), text);
+  if (ms === null) throw new InvalidArgumentError('It must be a duration such as 30s or 10m.');
+  return ms;
+}

@@ -1,0 +1,55 @@
+/**
+ * Progress of a run on standard error: a bar on a terminal, plain lines elsewhere, nothing for programs (--json).
+ * It only shows; what it shows comes from the run.
+ */
+import { SingleBar } from 'cli-progress';
+import type { CompactProgress } from '../compact.ts';
+import type { CliContext } from './context.ts';
+import { bytes } from './output.ts';
+
+export class RunProgress {
+  readonly #context: CliContext;
+  #bar: SingleBar | undefined;
+  #lastLine = '';
+
+  constructor(context: CliContext) {
+    this.#context = context;
+  }
+
+  /** Where the run is. */
+  show(at: CompactProgress): void {
+    if (this.#context.json) return;
+    const moved = bytes(at.bytesMoved);
+    if (this.#context.streams.stderr.isTTY !== true) {
+      this.#line(
+        `block ${at.blocksDone}/${at.blocksTotal}, ${at.chunksDone}/${at.chunksTotal} chunks done, ${moved} moved`,
+      );
+      return;
+    }
+    if (this.#bar === undefined) {
+      this.#bar = new SingleBar({
+        format: ' {bar} {value}/{total} blocks, {moved} moved',
+        hideCursor: true,
+        clearOnComplete: true,
+      });
+      this.#bar.start(at.blocksTotal, at.blocksDone, { moved });
+    }
+    this.#bar.setTotal(at.blocksTotal);
+    this.#bar.update(at.blocksDone, { moved });
+  }
+
+  /** The state of the job, until there is progress to show. */
+  state(state: string): void {
+    if (this.#context.json || this.#bar !== undefined) return;
+    this.#line(`the job is ${state}`);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+
+  #line(text: string): void {
+    if (text !== this.#lastLine) this.#context.note(text);
+    this.#lastLine = text;
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * `s3compact reap`: works off the reap records that are due now, and ends. For a CronJob beside workers that only
+ * compact, and for a person who does not want to wait for one. Records that are not due, or in doubt, stay.
+ */
+import type { Command } from 'commander';
+import { openClients } from '../../workers/clients.ts';
+import { drainReapQueue, type ReapSummary } from '../../workers/drain-reap.ts';
+import type { CliContext } from './context.ts';
+import { EXIT, plural } from './output.ts';
+
+const HELP = `
+Exit code 3 when a record was in doubt: nothing of it was deleted, and it comes back by itself.
+
+With --json: {records: done, deleted: objects, stillNamed, again: not finished yet, doubts: [text], pending: records left}`;
+
+export function registerReap(program: Command, context: CliContext): void {
+  program
+    .command('reap')
+    .description('delete what due reap records and no list name, then end')
+    .addHelpText('after', HELP)
+    .action(async () => {
+      const clients = await openClients(context.settings, context.logger);
+      try {
+        const summary = await drainReapQueue(clients, context.logger);
+        if (context.json) context.dataJson(summary);
+        else context.data(summaryText(summary));
+        if (summary.doubts.length > 0) context.exitCode = EXIT.retry;
+      } finally {
+        await clients.close();
+      }
+    });
+}
+
+function summaryText(summary: ReapSummary): string {
+  const { records, deleted, stillNamed, again, doubts, pending } = summary;
+  return [
+    `${plural(records, 'record')} done: ${plural(deleted, 'object')} deleted, ${stillNamed} still named`,
+    `${plural(again, 'record')} looked at and not finished, ${plural(pending, 'record')} in the queue`,
+    ...doubts.map((doubt) => `in doubt: ${doubt}`),
+  ].join('\n');
+}

@@ -1,0 +1,43 @@
+/** The end of a run for people: one headline, what was saved, what it cost, what is left. */
+import type { RunReport } from '../run.ts';
+import type { CliContext } from './context.ts';
+import { bytes, plural } from './output.ts';
+import { gainText } from './plan.ts';
+
+/** Several lines for a terminal; exact numbers are in --json. */
+export function reportText(report: RunReport, context: CliContext): string {
+  const { bold } = context.colors;
+  const lines = [bold(`inode ${report.fsId}/${report.inodeId}: ${headline(report)}`)];
+  if (report.message !== undefined) lines.push(` ${report.message}`);
+  if (report.chunksCompacted > 0 && report.gain !== undefined && report.cost !== undefined) {
+    const { cost } = report;
+    const reads = `read ${bytes(cost.readBytes)} in ${plural(cost.readRequests, 'GET')}`;
+    const writes = `wrote ${bytes(cost.writeBytes)} in ${plural(cost.writeRequests, 'PUT')}`;
+    lines.push('', gainText(report.gain, context), '', ` ${reads}, ${writes}, in ${seconds(report.durationMs)}`);
+    lines.push(' the old objects are deleted after the grace period, by a worker or by "s3compact reap"');
+  }
+  if (report.chunksLeft > 0) {
+    const where = report.continued ? 'queued as a continuation' : 'left for a later run';
+    lines.push(` ${plural(report.chunksLeft, 'chunk')} ${where}`);
+  }
+  for (const warning of report.warnings) lines.push(` warning: ${warning}`);
+  return lines.join('\n');
+}
+
+function headline(report: RunReport): string {
+  if (report.ending === 'done') {
+    if (report.outcome === 'compacted') return `${plural(report.chunksCompacted, 'chunk')} compacted`;
+    return report.outcome === 'over-budget' ? 'over budget, nothing was changed' : 'nothing to do';
+  }
+  const texts = {
+    later: 'not done this time; the same run may succeed later',
+    gone: 'the file was removed meanwhile',
+    quarantined: 'in quarantine; it needs a person',
+    halted: 'halted; it needs a person',
+  };
+  return texts[report.ending];
+}
+
+function seconds(ms: number | undefined): string {
+  return `${((ms ?? 0) / 1000).toFixed(1)} s`;
+}

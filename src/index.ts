@@ -1,0 +1,42 @@
+/**
+ * The typed API: `import { compactInode } from 's3compact'`. What a program needs to compact with its own metadata
+ * service, object store and ledger, and the adapters to use those that exist. Everything else is internal.
+ */
+export { AttemptIds } from './attempt.ts';
+export { type Clock, systemClock } from './clock.ts';
+export {
+  type CompactDeps,
+  type CompactLimits,
+  type CompactOptions,
+  type CompactOutcome,
+  type CompactProgress,
+  type CompactResult,
+  compactInode,
+} from './compact.ts';
+export { CompactError, type ErrorCode, type ErrorKind } from './errors.ts';
+export { objectName, parseObjectName, parseRecord, printRecord } from './format.ts';
+export type { ReapLedger, ReapRecord } from './ledger.ts';
+export { MemoryBudget } from './memory.ts';
+export type { BeginOutcome, ChunkSnapshot, CommitOutcome, CommitRequest, MetadataStore } from './metadata/port.ts';
+export { RedisMetadata } from './metadata/redis.ts';
+export type {
+  ChunkDecision,
+  ChunkPlan,
+  Filesystem,
+  Geometry,
+  Inode,
+  InodeKey,
+  PlanCost,
+  PlanGain,
+  PlanPolicy,
+  S3ChunkInfo,
+  ValidRange,
+} from './model.ts';
+export { storesWithRetries } from './objects/limits.ts';
+export type { ObjectStore, ObjectStores } from './objects/port.ts';
+export { S3ObjectStores } from './objects/s3.ts';
+export { planChunk, readCost, replacementList, validRanges } from './plan/index.ts';
+export { CompactQueue } from './queue.ts';
+export { ReapQueue } from './queue-ledger.ts';
+export { type ReapDeps, type ReapVerdict, reapRecord } from './reap.ts';
+export { connectRedis } from './redis-client.ts';

@@ -1,0 +1,34 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AttemptIds } from '../src/attempt.ts';
+import { MERGED_VERSION_BITS } from '../src/plan/index.ts';
+
+describe('attempt ids (I3)', () => {
+  it('never repeat within a process, whatever the clock does, and leave 12 bits for merged versions', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 2 ** 41 }), { maxLength: 50 }), (times) => {
+        const ids = new AttemptIds();
+        const seen = times.map((time) => ids.next(time));
+        expect(new Set(seen).size).toBe(times.length);
+        for (const id of seen) expect(id & ((1n << BigInt(MERGED_VERSION_BITS)) - 1n)).toBe(0n);
+      }),
+    );
+  });
+
+  it('carry the time in their highest 42 bits and 10 random bits below', () => {
+    const id = new AttemptIds(() => 0x3ff).next(1_800_000_000_000);
+    expect(id >> 22n).toBe(1_800_000_000_000n);
+    expect((id >> 12n) & 0x3ffn).toBe(0x3ffn);
+    expect(id).toBeLessThan(2n ** 64n);
+  });
+
+  it('differ between processes in the same millisecond but for one in 1,024', () => {
+    const here = new AttemptIds(() => 1).next(5);
+    const there = new AttemptIds(() => 2).next(5);
+    expect(here).not.toBe(there);
+  });
+
+  it('refuse a clock beyond 42 bits', () => {
+    expect(() => new AttemptIds().next(2 ** 42)).toThrow(RangeError);
+  });
+});

@@ -1,0 +1,146 @@
+/** merge: what it does when objects are missing, short, taken or cut off, and that it never leaves work behind. */
+import { crc32 } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { CompactError } from '../src/errors.ts';
+import { MemoryBudget } from '../src/memory.ts';
+import { type MergeOptions, type MergeTask, writeMergedObjects } from '../src/merge.ts';
+import type { Copy, SourceRead } from '../src/model.ts';
+import { MemoryObjectStores, storeFault } from './objects/memory-store.ts';
+
+const BUCKET = 'merge';
+
+function world(objects: Readonly<Record<string, string>>) {
+  const stores = new MemoryObjectStores();
+  stores.bucket(BUCKET);
+  for (const [name, text] of Object.entries(objects)) stores.write(BUCKET, name, Buffer.from(text));
+  const options: MergeOptions = {
+    objects: stores.forFilesystem({ bucket: BUCKET }),
+    memory: new MemoryBudget(1 << 20),
+    nameOf: (source) => `object-${source.chunkId}`,
+    blocksInFlight: 4,
+    getsInFlight: 4,
+    beforePut: () => undefined,
+  };
+  return { stores, options, text: (name: string) => stores.bucket(BUCKET).get(name)?.bytes };
+}
+
+function read(chunkId: bigint, offset: number, copies: readonly Copy[]): SourceRead {
+  const len = Math.max(...copies.map((copy) => copy.from + copy.len));
+  return { source: { chunkId, compaction: 0n, blockIndex: 0 }, offset, len, copies };
+}
+
+function task(name: string, end: number, reads: readonly SourceRead[]): MergeTask {
+  return { name, block: { blockIndex: 0, begin: 0, end, reads } };
+}
+
+async function failure(run: Promise<void>): Promise<CompactError> {
+  const error = await run.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(CompactError);
+  return error as CompactError;
+}
+
+describe('writeMergedObjects', () => {
+  it('puts every piece in its place and fills holes with zeros', async () => {
+    const { options, text } = world({ 'object-1': 'ABCDEFGH', 'object-2': 'xyz' });
+    const scattered = read(1n, 1, [
+      { from: 0, to: 0, len: 2 },
+      { from: 4, to: 6, len: 2 },
+    ]);
+    await writeMergedObjects([task('out', 10, [scattered, read(2n, 0, [{ from: 0, to: 2, len: 3 }])])], options);
+    expect(Buffer.from(text('out') ?? []).toString()).toBe('BCxyz\0FG\0\0');
+  });
+
+  it.each(['object-missing', 'object-short'] as const)('%s is told and writes nothing', async (code) => {
+    const { options, stores } = world(code === 'object-short' ? { 'object-1': 'AB' } : {});
+    const error = await failure(
+      writeMergedObjects([task('out', 4, [read(1n, 0, [{ from: 0, to: 0, len: 4 }])])], options),
+    );
+    expect(error).toMatchObject({ code, kind: 'retry' });
+    expect([...stores.bucket(BUCKET).keys()]).not.toContain('out');
+  });
+
+  it('I3: a taken name with the same bytes is the own earlier PUT', async () => {
+    const { options, stores, text } = world({ 'object-1': 'ABCD' });
+    const body = Buffer.from('ABCD');
+    stores.bucket(BUCKET).set('out', { bytes: body, crc32: crc32(body) });
+    await writeMergedObjects([task('out', 4, [read(1n, 0, [{ from: 0, to: 0, len: 4 }])])], options);
+    expect(Buffer.from(text('out') ?? []).toString()).toBe('ABCD');
+  });
+
+  it.each(['ABCX', 'ABC'])('I3: a taken name with other content (%s) halts', async (other) => {
+    const { options, stores } = world({ 'object-1': 'ABCD' });
+    const body = Buffer.from(other);
+    stores.bucket(BUCKET).set('out', { bytes: body, crc32: crc32(body) });
+    const error = await failure(
+      writeMergedObjects([task('out', 4, [read(1n, 0, [{ from: 0, to: 0, len: 4 }])])], options),
+    );
+    expect(error).toMatchObject({ code: 'object-collision', kind: 'halt' });
+  });
+
+  it('asks for the lease before every PUT and stops when it is over', async () => {
+    const { options, stores } = world({ 'object-1': 'ABCD' });
+    let puts = 0;
+    const over = new CompactError('over', { kind: 'retry', code: 'lease-expired' });
+    const tasks = [1, 2, 3].map((n) => task(`out-${n}`, 4, [read(1n, 0, [{ from: 0, to: 0, len: 4 }])]));
+    const run = writeMergedObjects(tasks, {
+      ...options,
+      blocksInFlight: 1,
+      beforePut: () => {
+        if (++puts > 1) throw over;
+      },
+    });
+    expect(await failure(run)).toBe(over);
+    expect([...stores.bucket(BUCKET).keys()].filter((name) => name.startsWith('out'))).toEqual(['out-1']);
+  });
+
+  it('leaves no request running when one block fails', async () => {
+    const { options, stores } = world({ 'object-1': 'ABCD' });
+    const gate = Promise.withResolvers<void>();
+    stores.before = async (call) => {
+      if (call.names[0] === 'object-9') throw storeFault('access-denied');
+      if (call.op === 'get') await gate.promise;
+    };
+    const tasks = [
+      task('slow', 4, [read(1n, 0, [{ from: 0, to: 0, len: 4 }])]),
+      task('bad', 4, [read(9n, 0, [{ from: 0, to: 0, len: 4 }])]),
+    ];
+    let ended = false;
+    const run = failure(writeMergedObjects(tasks, options)).finally(() => {
+      ended = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(ended).toBe(false);
+    gate.resolve();
+    expect(await run).toMatchObject({ code: 'access-denied' });
+    expect([...stores.bucket(BUCKET).keys()]).toEqual(['object-1']);
+  });
+
+  it('stops when cancelled', async () => {
+    const { options } = world({ 'object-1': 'ABCD' });
+    const run = writeMergedObjects([task('out', 4, [read(1n, 0, [{ from: 0, to: 0, len: 4 }])])], {
+      ...options,
+      signal: AbortSignal.abort(),
+    });
+    expect(await failure(run)).toMatchObject({ code: 'cancelled', kind: 'retry' });
+  });
+});
+
+describe('MemoryBudget', () => {
+  it('serves in order and lets a block that is larger than all of it run alone', async () => {
+    const budget = new MemoryBudget(10 * 65_536);
+    const running = new Set<string>();
+    const seen: string[][] = [];
+    const work = (name: string, bytes: number) =>
+      budget.reserve(bytes, async () => {
+        running.add(name);
+        seen.push([...running]);
+        await new Promise((resolve) => setImmediate(resolve));
+        running.delete(name);
+      });
+    await Promise.all([work('a', 6 * 65_536), work('huge', 1 << 30), work('b', 65_536)]);
+    expect(seen).toEqual([['a'], ['huge'], ['b']]);
+  });
+});

@@ -1,0 +1,138 @@
+/** The reap ledger on real Redis: records survive everything short of Redis itself (DESIGN §4.2-3, I8). */
+import { DelayedError, Worker } from 'bullmq';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ReapRecord } from '../../src/ledger.ts';
+import { REAP_QUEUE } from '../../src/queue.ts';
+import { parseReapRecord, printReapRecord, type ReapJobData, ReapQueue } from '../../src/queue-ledger.ts';
+import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
+
+const worlds: QueueWorld[] = [];
+const closing: (() => Promise<unknown>)[] = [];
+let world: QueueWorld;
+let ledger: ReapQueue;
+
+beforeEach(() => {
+  world = openQueueWorld('reap-queue');
+  worlds.push(world);
+  ledger = new ReapQueue({ connection: world.redis, prefix: world.prefix });
+  closing.push(() => ledger.close());
+});
+
+afterAll(async () => {
+  for (const close of closing) await close();
+  for (const one of worlds) one.close();
+});
+
+function record(dueMs: number, changes: Partial<ReapRecord> = {}): ReapRecord {
+  return {
+    storeId: 'redis:fs',
+    fsUuid: 'uuid',
+    bucket: 'b',
+    key: { fsId: 1, inodeId: 2n ** 64n - 1n },
+    chunkIndex: 3,
+    attempt: 2n ** 63n,
+    retired: ['a', 'b'],
+    merged: ['c'],
+    dueMs,
+    ...changes,
+  };
+}
+
+async function recordOf(id: string): Promise<ReapRecord | undefined> {
+  const job = await ledger.queue.getJob(id);
+  return job === undefined ? undefined : parseReapRecord(job.data);
+}
+
+describe('records', () => {
+  it('print and parse back, ids to 2^64-1 and every optional part included', () => {
+    const full = record(5, { stampMs: 1, unnamed: ['c'], missingSinceMs: 2, doubts: 3 });
+    expect(parseReapRecord(JSON.parse(JSON.stringify(printReapRecord(full))))).toEqual(full);
+    expect(parseReapRecord(JSON.parse(JSON.stringify(printReapRecord(record(5)))))).toEqual(record(5));
+  });
+
+  it.each([
+    {},
+    null,
+    { fsId: 1 },
+    { ...printReapRecord(record(1)), attempt: '-1' },
+    { ...printReapRecord(record(1)), retired: [''] },
+  ])('what is no record is refused with a clear error: %j', (data) => {
+    expect(() => parseReapRecord(data)).toThrow(/reap record cannot be read/);
+  });
+});
+
+describe('the ledger', () => {
+  it("tells the time of Redis, not the pod's", async () => {
+    const [seconds] = await world.redis.time();
+    expect(Math.abs((await ledger.nowMs()) - Number(seconds) * 1000)).toBeLessThan(5_000);
+  });
+
+  it('a record is a delayed job that cannot run out of tries', async () => {
+    const id = await ledger.add(record((await ledger.nowMs()) + 60_000));
+    const job = await ledger.queue.getJob(id);
+    expect(await job?.isDelayed()).toBe(true);
+    expect(job?.opts.attempts).toBe(1_000_000_000);
+    expect(job?.delay).toBeGreaterThan(55_000);
+  });
+
+  it('a stamp replaces the record and its due time', async () => {
+    const now = await ledger.nowMs();
+    const id = await ledger.add(record(now + 3_600_000));
+    await ledger.stamp(id, record(now + 1_000, { stampMs: now }));
+    expect(await recordOf(id)).toMatchObject({ stampMs: now, dueMs: now + 1_000 });
+    expect((await ledger.queue.getJob(id))?.delay).toBeLessThanOrEqual(1_000);
+    expect(await ledger.queue.getDelayedCount()).toBe(1);
+  });
+
+  it('a stamp for a record that is gone adds it anew', async () => {
+    await ledger.stamp('no-such-record', record((await ledger.nowMs()) + 1_000, { stampMs: 1 }));
+    const [job] = await ledger.queue.getDelayed();
+    expect(parseReapRecord(job?.data)).toMatchObject({ stampMs: 1 });
+  });
+
+  it('a stamp for a record that is being looked at adds it anew', async () => {
+    const id = await ledger.add(record(0));
+    const gate = Promise.withResolvers<void>();
+    const worker = new Worker<ReapJobData>(REAP_QUEUE, () => gate.promise, {
+      connection: world.blocking,
+      prefix: world.prefix,
+    });
+    closing.unshift(() => worker.close(true));
+    await eventually('the look starts', async () => (await ledger.queue.getJob(id))?.isActive());
+    await ledger.stamp(id, record((await ledger.nowMs()) + 60_000, { stampMs: 7 }));
+    gate.resolve();
+    const [job] = await ledger.queue.getDelayed();
+    expect(parseReapRecord(job?.data)).toMatchObject({ stampMs: 7 });
+  });
+
+  it('expedite makes an unstamped record due now, and adds it anew if it is gone', async () => {
+    const later = record((await ledger.nowMs()) + 3_600_000);
+    const id = await ledger.add(later);
+    await ledger.expedite(id, later);
+    expect((await recordOf(id))?.dueMs).toBeLessThanOrEqual(await ledger.nowMs());
+    await ledger.expedite('no-such-record', later);
+    expect(await ledger.queue.getJobCountByTypes('delayed', 'waiting', 'prioritized')).toBe(2);
+  });
+
+  it('a look that fails or delays itself keeps the record', async () => {
+    const id = await ledger.add(record(0));
+    let looks = 0;
+    const worker = new Worker<ReapJobData>(
+      REAP_QUEUE,
+      async (job, token) => {
+        if (++looks === 1) {
+          await job.moveToDelayed(Date.now() + 10, token);
+          throw new DelayedError();
+        }
+        throw new Error('the look failed');
+      },
+      { connection: world.blocking, prefix: world.prefix },
+    );
+    closing.unshift(() => worker.close(true));
+    await eventually(
+      'the second look failed',
+      async () => (await ledger.queue.getJob(id))?.failedReason === 'the look failed',
+    );
+    expect(await (await ledger.queue.getJob(id))?.isDelayed()).toBe(true);
+  });
+});

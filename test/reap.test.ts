@@ -1,0 +1,191 @@
+/** reap: what each kind of doubt does (nothing), and the waits that the protocol asks for (I7, I10, DESIGN §4.3). */
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ReapRecord } from '../src/ledger.ts';
+import { MISSING_INODE_WAIT_MS, type ReapDeps, reapRecord } from '../src/reap.ts';
+import { storeFault } from './objects/memory-store.ts';
+import { MemoryMetadata } from './sim/memory-metadata.ts';
+import { KEY, LIMITS, World } from './sim/world.ts';
+
+const ATTEMPT = 4096n;
+let world: World;
+let deps: ReapDeps;
+
+beforeEach(() => {
+  world = new World();
+  world.write(0, 20);
+  for (const name of ['old', 'new']) world.stores.write('world', name, Buffer.from(name));
+  deps = {
+    metadata: new MemoryMetadata(world.metadata),
+    objects: world.stores,
+    nowMs: async () => world.ledger.nowMs,
+    graceMs: LIMITS.graceMs,
+  };
+});
+
+function record(changes: Partial<ReapRecord> = {}): ReapRecord {
+  return {
+    storeId: 'memory:fs',
+    fsUuid: 'uuid-1',
+    bucket: 'world',
+    key: KEY,
+    chunkIndex: 0,
+    attempt: ATTEMPT,
+    retired: ['old'],
+    merged: ['new'],
+    dueMs: world.ledger.nowMs,
+    ...changes,
+  };
+}
+
+/** Looks until the record is done, waiting for each due time; returns the due times. */
+async function waits(first: ReapRecord): Promise<number[]> {
+  const seen: number[] = [];
+  let current = first;
+  for (let looks = 0; looks < 10; looks++) {
+    const verdict = await reapRecord(current, deps);
+    if (verdict.kind === 'done') return seen;
+    current = verdict.record;
+    seen.push(current.dueMs - world.ledger.nowMs);
+    world.ledger.nowMs = current.dueMs;
+  }
+  throw new Error('never done');
+}
+
+describe('a record that is in doubt deletes nothing and comes back (I10)', () => {
+  const doubts: readonly [string, () => ReapRecord][] = [
+    ['another metadata store', () => record({ storeId: 'redis:other' })],
+    ['another file system under the number', () => record({ fsUuid: 'uuid-2' })],
+    ['another bucket', () => record({ bucket: 'elsewhere' })],
+    [
+      'a missing file system',
+      () => {
+        world.metadata.filesystems.clear();
+        return record();
+      },
+    ],
+    [
+      'a list that breaks the format',
+      () => {
+        const version = { chunkId: 1n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };
+        world.metadata.at(KEY)?.lists.set(0, [version]);
+        return record({ stampMs: 1 });
+      },
+    ],
+    [
+      'a store that refuses',
+      () => {
+        world.stores.before = () => {
+          throw storeFault('access-denied');
+        };
+        return record({ stampMs: 1 });
+      },
+    ],
+    [
+      'a name that cannot be deleted',
+      () => {
+        world.stores.refuseDelete = () => 'AccessDenied';
+        return record({ stampMs: 1 });
+      },
+    ],
+  ];
+
+  it.each(doubts)('%s', async (_name, make) => {
+    const verdict = await reapRecord(make(), deps);
+    expect(verdict).toMatchObject({ kind: 'again', record: { doubts: 1 } });
+    expect(world.objectNames()).toEqual(expect.arrayContaining(['new', 'old']));
+    expect(verdict.kind === 'again' && verdict.record.dueMs - world.ledger.nowMs).toBeGreaterThanOrEqual(30_000);
+  });
+
+  it('backs off up to an hour and never gives up', async () => {
+    let current = record({ bucket: 'elsewhere' });
+    const delays: number[] = [];
+    for (let n = 0; n < 30; n++) {
+      const verdict = await reapRecord(current, deps);
+      if (verdict.kind !== 'again') throw new Error('gave up');
+      delays.push(verdict.record.dueMs - world.ledger.nowMs);
+      world.ledger.nowMs = verdict.record.dueMs;
+      current = verdict.record;
+    }
+    expect(delays.slice(0, 3)).toEqual([30_000, 60_000, 120_000]);
+    expect(Math.max(...delays)).toBe(3_600_000);
+  });
+});
+
+describe('when records are looked at', () => {
+  it('an early look changes nothing: only the ledger clock counts', async () => {
+    const early = record({ dueMs: world.ledger.nowMs + 1, stampMs: 1 });
+    expect(await reapRecord(early, deps)).toEqual({ kind: 'again', record: early });
+  });
+
+  it('stamped: deletes only retired names, at once when due, and touches no fence', async () => {
+    await deps.metadata.begin(KEY, ATTEMPT);
+    expect(await waits(record({ stampMs: 1 }))).toEqual([]);
+    expect(world.objectNames()).toContain('new');
+    expect(world.objectNames()).not.toContain('old');
+    expect((await deps.metadata.getInode(KEY))?.attempt).toBe(ATTEMPT);
+  });
+
+  it('unstamped: two looks one grace apart, and the first takes the fence away', async () => {
+    await deps.metadata.begin(KEY, ATTEMPT);
+    expect(await waits(record())).toEqual([LIMITS.graceMs]);
+    expect((await deps.metadata.getInode(KEY))?.attempt).toBeUndefined();
+    expect(world.objectNames()).toEqual(world.namedNames());
+  });
+
+  it('a fence found standing at the second look makes it a first look again', async () => {
+    const first = await reapRecord(record(), deps);
+    if (first.kind !== 'again') throw new Error('done too early');
+    await deps.metadata.begin(KEY, ATTEMPT);
+    world.ledger.nowMs = first.record.dueMs;
+    const second = await reapRecord(first.record, deps);
+    expect(second).toMatchObject({ kind: 'again', record: { dueMs: world.ledger.nowMs + LIMITS.graceMs } });
+    expect(world.objectNames()).toEqual(expect.arrayContaining(['new', 'old']));
+  });
+
+  it("leaves another attempt's fence alone", async () => {
+    await deps.metadata.begin(KEY, 8192n);
+    await waits(record());
+    expect((await deps.metadata.getInode(KEY))?.attempt).toBe(8192n);
+  });
+
+  it('a missing inode counts only when it is missing at two looks a day apart', async () => {
+    world.metadata.inodes.clear();
+    expect(await waits(record())).toEqual([MISSING_INODE_WAIT_MS, LIMITS.graceMs]);
+    expect(world.stores.bucket('world').has('old')).toBe(false);
+    expect(world.stores.bucket('world').has('new')).toBe(false);
+  });
+
+  it('an inode that comes back within the day is looked at as ever', async () => {
+    const inode = world.metadata.at(KEY);
+    if (inode === undefined) throw new Error('no inode');
+    world.metadata.inodes.clear();
+    const first = await reapRecord(record(), deps);
+    if (first.kind !== 'again') throw new Error('done too early');
+    world.metadata.inodes.set(`${KEY.fsId}/${KEY.inodeId}`, inode);
+    world.ledger.nowMs = first.record.dueMs;
+    const second = await reapRecord(first.record, deps);
+    expect(second.kind === 'again' && second.record.missingSinceMs).toBe(undefined);
+  });
+
+  it('deletes in batches of at most 1,000 and looks again before it does', async () => {
+    const names = Array.from({ length: 2_500 }, (_, n) => `old-${n}`);
+    for (const name of names) world.stores.write('world', name, Buffer.from('x'));
+    const batches: number[] = [];
+    world.stores.before = (call) => {
+      if (call.op === 'delete') batches.push(call.names.length);
+    };
+    expect(await reapRecord(record({ stampMs: 1, retired: names }), deps)).toMatchObject({
+      kind: 'done',
+      deleted: 2_500,
+    });
+    expect(batches).toEqual([1_000, 1_000, 500]);
+  });
+
+  it('keeps a name that any of the lists names, not only that of its chunk', async () => {
+    world.write(70, 4);
+    const [named = ''] = world.namedNames().filter((name) => name.includes('_2_'));
+    const verdict = await reapRecord(record({ stampMs: 1, retired: [named, 'old'] }), deps);
+    expect(verdict).toEqual({ kind: 'done', deleted: 1, stillNamed: 1 });
+    expect(world.objectNames()).toContain(named);
+  });
+});

@@ -1,0 +1,123 @@
+/**
+ * From settings to clients: the one place where Redis, S3, the queues and the dependencies of a run are put together,
+ * for workers and commands alike. It opens and closes; it decides nothing and starts no work.
+ */
+import { AttemptIds } from '../src/attempt.ts';
+import { systemClock } from '../src/clock.ts';
+import type { CompactLimits } from '../src/compact.ts';
+import type { Settings } from '../src/config.ts';
+import { CompactError } from '../src/errors.ts';
+import { MemoryBudget } from '../src/memory.ts';
+import { RedisMetadata } from '../src/metadata/redis.ts';
+import { storesWithRetries } from '../src/objects/limits.ts';
+import type { ObjectStores } from '../src/objects/port.ts';
+import { S3ObjectStores } from '../src/objects/s3.ts';
+import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
+import { CompactQueue } from '../src/queue.ts';
+import { ReapQueue } from '../src/queue-ledger.ts';
+import { Quarantine } from '../src/queue-quarantine.ts';
+import type { ReapDeps } from '../src/reap.ts';
+import { checkRedisFit, connectRedis, type RedisClient, whenReady } from '../src/redis-client.ts';
+import type { RunDeps } from '../src/run.ts';
+
+/** Everything that a worker or a command needs to do work. */
+export interface Clients {
+  readonly settings: Settings;
+  readonly metadata: RedisMetadata;
+  readonly queue: CompactQueue;
+  readonly ledger: ReapQueue;
+  readonly quarantine: Quarantine;
+  readonly run: RunDeps;
+  readonly reap: ReapDeps;
+  close(): Promise<void>;
+}
+
+/** The metadata store that the settings name. */
+export function openMetadata(settings: Settings): RedisMetadata {
+  const redis = connectRedis(settings.metadataUrl, { profile: 'metadata', timeoutMs: settings.redisTimeoutMs });
+  return new RedisMetadata({ redis, keyPrefix: settings.metadataPrefix, timeoutMs: settings.redisTimeoutMs });
+}
+
+/**
+ * Connects to everything and checks that the queue's Redis is fit for a queue. Throws `queue-unavailable` (retry),
+ * `queue-unfit` or `settings-invalid` (halt).
+ */
+export async function openClients(settings: Settings, log: Logger): Promise<Clients> {
+  const connection = await openQueueRedis(settings, log);
+  const metadata = openMetadata(settings);
+  const objects = openObjects(settings, log);
+  const ledger = new ReapQueue({ connection, prefix: settings.queuePrefix });
+  const queue = new CompactQueue({
+    connection,
+    prefix: settings.queuePrefix,
+    attempts: settings.attempts,
+    retryDelayMs: settings.retryDelayMs,
+  });
+  const quarantine = new Quarantine({ connection, prefix: settings.queuePrefix }, metadata.storeId);
+  return {
+    ...{ settings, metadata, queue, ledger, quarantine },
+    run: {
+      ...{ metadata, objects, ledger, queue, quarantine },
+      clock: systemClock,
+      memory: new MemoryBudget(settings.memoryBytes),
+      attemptIds: new AttemptIds(),
+      limits: limitsOf(settings),
+      attempts: settings.attempts,
+    },
+    reap: { metadata, objects, nowMs: () => ledger.nowMs(), graceMs: settings.graceMs },
+    close: async () => {
+      objects.close();
+      await Promise.allSettled([queue.close(), ledger.close(), metadata.close()]);
+      connection.disconnect();
+    },
+  };
+}
+
+async function openQueueRedis(settings: Settings, log: Logger): Promise<RedisClient> {
+  const connection = connectRedis(settings.redisUrl, {
+    profile: 'producer',
+    timeoutMs: settings.redisTimeoutMs,
+    onError: (error) => log.debug({ event: LOG_EVENTS.queueLost, err: error }, "the queue's Redis is not reachable"),
+  });
+  try {
+    const fault = await whenReady(connection, settings.redisTimeoutMs);
+    if (fault !== null) {
+      throw new CompactError(`the queue's Redis ${fault.message}; check REDIS_URL and the server`, {
+        kind: fault.refused ? 'halt' : 'retry',
+        code: 'queue-unavailable',
+        cause: fault.cause,
+      });
+    }
+    await checkRedisFit(connection);
+    return connection;
+  } catch (error) {
+    connection.disconnect();
+    throw error;
+  }
+}
+
+function openObjects(settings: Settings, log: Logger): ObjectStores {
+  const stores = new S3ObjectStores({
+    ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
+    ...(settings.s3Region === undefined ? {} : { region: settings.s3Region }),
+    ...(settings.forcePathStyle === undefined ? {} : { forcePathStyle: settings.forcePathStyle }),
+    requestTimeoutMs: settings.s3TimeoutMs,
+    log: (message: string) => log.warn(message),
+  });
+  return storesWithRetries(stores, { clock: systemClock, triesMax: settings.s3Retries + 1 });
+}
+
+function limitsOf(settings: Settings): CompactLimits {
+  return {
+    policy: { fragmentThreshold: settings.fragmentThreshold, readGapBytes: settings.readGapBytes },
+    chunksMax: settings.maxChunks,
+    bytesMax: settings.maxBytes,
+    requestsMax: settings.maxRequests,
+    durationMaxMs: settings.maxRunMs,
+    leaseMs: settings.leaseMs,
+    graceMs: settings.graceMs,
+    commitTimeoutMs: settings.redisTimeoutMs,
+    blocksInFlight: settings.blocksInFlight,
+    getsInFlight: settings.getsInFlight,
+  };
+}

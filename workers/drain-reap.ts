@@ -1,0 +1,58 @@
+/**
+ * Works the reap queue off until nothing in it is due. It runs an ordinary worker, so locks are renewed and records of
+ * crashed workers are taken over, and watches the queue until it is quiet.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from '../src/observe/log.ts';
+import type { ReapVerdict } from '../src/reap.ts';
+import type { Clients } from './clients.ts';
+import { startWorker } from './worker.ts';
+
+const POLL_MS = 100;
+/** Doubts told at most; the log has all. */
+const DOUBTS_TOLD_MAX = 20;
+
+export interface ReapSummary {
+  /** Records that are done. */
+  readonly records: number;
+  /** Objects deleted. */
+  readonly deleted: number;
+  /** Objects of done records that something names. */
+  readonly stillNamed: number;
+  /** Looks after which a record stayed. */
+  readonly again: number;
+  readonly doubts: readonly string[];
+  /** Records in the queue at the end. */
+  readonly pending: number;
+}
+
+/** Ends when no record is due any more; every look either finishes a record or delays it, so it does end. */
+export async function drainReapQueue(clients: Clients, log: Logger): Promise<ReapSummary> {
+  const tally = { records: 0, deleted: 0, stillNamed: 0, again: 0, doubts: [] as string[] };
+  const worker = startWorker(clients, log, {
+    queues: 'reap',
+    onReapVerdict: (verdict: ReapVerdict) => {
+      if (verdict.kind === 'done') {
+        tally.records++;
+        tally.deleted += verdict.deleted;
+        tally.stillNamed += verdict.stillNamed;
+        return;
+      }
+      tally.again++;
+      if (verdict.doubt !== undefined && tally.doubts.length < DOUBTS_TOLD_MAX) tally.doubts.push(verdict.doubt);
+    },
+  });
+  try {
+    while (await hasDue(clients)) await delay(POLL_MS);
+  } finally {
+    await worker.stop();
+  }
+  return { ...tally, pending: await clients.ledger.queue.getDelayedCount() };
+}
+
+async function hasDue(clients: Clients): Promise<boolean> {
+  const { queue } = clients.ledger;
+  const counts = await queue.getJobCounts('waiting', 'active', 'prioritized');
+  if (Object.values(counts).some((count) => count > 0)) return true;
+  return (await queue.getDelayedCount(Date.now())) > 0;
+}

@@ -1,0 +1,164 @@
+/**
+ * A worker process: BullMQ workers for the compact and reap queues, from start to drain. It stops taking jobs at once,
+ * lets running ones finish within the shutdown grace, then cancels them and hands them back. Whatever is cut off is
+ * covered by its reap record, so stopping badly costs time, never data.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Job, Worker } from 'bullmq';
+import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
+import { COMPACT_QUEUE, type CompactJobData, inodeOfJob, REAP_QUEUE } from '../src/queue.ts';
+import type { ReapJobData } from '../src/queue-ledger.ts';
+import type { ReapVerdict } from '../src/reap.ts';
+import { connectRedis, type RedisClient } from '../src/redis-client.ts';
+import type { Clients } from './clients.ts';
+import { compactProcessor } from './compact.ts';
+import { reapProcessor } from './reap.ts';
+
+/** A job whose processes died this often is given up: something about it kills them. */
+const COMPACT_STALLS_MAX = 10;
+/** Reap records are never given up (DESIGN §4.3). */
+const REAP_STALLS_MAX = 1_000_000_000;
+/** BullMQ's pause after a failed fetch; 15 s by default, which is how long a restarted Redis would stay unnoticed. */
+const RUN_RETRY_DELAY_MS = 1_000;
+/** How long cancelled runs may take to let go. */
+const CANCEL_WAIT_MS = 5_000;
+
+export interface RunningWorker {
+  /** Drains and closes; resolves when nothing runs any more. */
+  stop(): Promise<void>;
+  /** Cancels running jobs now; a `stop` that is under way ends soon after. */
+  abort(): void;
+}
+
+export interface WorkerOptions {
+  /** `reap`: the reap queue alone. */
+  readonly queues?: 'all' | 'reap';
+  readonly onReapVerdict?: (verdict: ReapVerdict) => void;
+}
+
+/** Starts working on the queues. */
+export function startWorker(clients: Clients, log: Logger, options: WorkerOptions = {}): RunningWorker {
+  const { queues = 'all', onReapVerdict } = options;
+  const connection = connectRedis(clients.settings.redisUrl, {
+    profile: 'worker',
+    timeoutMs: clients.settings.redisTimeoutMs,
+  });
+  const reap = watched(
+    reapWorker(clients, { connection, log, ...(onReapVerdict === undefined ? {} : { onReapVerdict }) }),
+    log,
+  );
+  const workers: Worker[] = [reap];
+  if (queues === 'all') workers.push(watched(compactWorker(clients, { connection, log }), log));
+  log.info({ event: LOG_EVENTS.workerStarted, queues, pid: process.pid }, 'worker started');
+  const cancel = () => {
+    for (const worker of workers) worker.cancelAllJobs('the worker is stopping');
+  };
+  let stopping: Promise<void> | undefined;
+  return {
+    stop: () => {
+      stopping ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs });
+      return stopping;
+    },
+    abort: cancel,
+  };
+}
+
+interface WorkerContext {
+  readonly connection: RedisClient;
+  readonly log: Logger;
+  readonly onReapVerdict?: (verdict: ReapVerdict) => void;
+}
+
+function compactWorker(clients: Clients, { connection, log }: WorkerContext): Worker {
+  const { settings } = clients;
+  const worker = new Worker<CompactJobData>(COMPACT_QUEUE, compactProcessor(clients.run, log), {
+    ...baseOptions(clients, connection),
+    concurrency: settings.concurrency,
+    maxStalledCount: COMPACT_STALLS_MAX,
+  });
+  // BullMQ only tells; going on without the lock would be slow, never wrong (I9), so stop.
+  worker.on('lockRenewalFailed', (jobIds) => {
+    for (const jobId of jobIds) {
+      log.warn(
+        { event: LOG_EVENTS.jobLockLost, jobId },
+        'the lock of a job could not be renewed; its run is cancelled',
+      );
+      worker.cancelJob(jobId, 'lock lost');
+    }
+  });
+  worker.on('failed', (job, error) => {
+    // Runs tell their own end; this is for jobs that BullMQ failed: stalled too often.
+    if (job !== undefined && (job.stacktrace ?? []).length === 0) logStalled(job, error, log);
+  });
+  return worker;
+}
+
+function logStalled(job: Job<CompactJobData>, error: Error, log: Logger): void {
+  const where = logContext({ key: inodeOfJob(job.data), jobId: job.id ?? '' });
+  log.error({ event: LOG_EVENTS.jobFailed, ...where, err: error }, 'the job was given up');
+}
+
+function reapWorker(clients: Clients, { connection, log, onReapVerdict }: WorkerContext): Worker {
+  return new Worker<ReapJobData>(
+    REAP_QUEUE,
+    reapProcessor(clients.reap, { log, ...(onReapVerdict === undefined ? {} : { onVerdict: onReapVerdict }) }),
+    {
+      ...baseOptions(clients, connection),
+      concurrency: clients.settings.reapConcurrency,
+      maxStalledCount: REAP_STALLS_MAX,
+    },
+  );
+}
+
+function baseOptions({ settings }: Clients, connection: RedisClient) {
+  return {
+    connection,
+    prefix: settings.queuePrefix,
+    lockDuration: settings.lockDurationMs,
+    stalledInterval: settings.lockDurationMs,
+    runRetryDelay: RUN_RETRY_DELAY_MS,
+  };
+}
+
+/** Says once that Redis is away and once that it is back; without a listener an error would end the process. */
+function watched(worker: Worker, log: Logger): Worker {
+  let lost = false;
+  worker.on('error', (error) => {
+    if (!lost)
+      log.warn({ event: LOG_EVENTS.queueLost, queue: worker.name, err: error }, 'the queue is not reachable; waiting');
+    lost = true;
+  });
+  worker.on('ready', () => {
+    if (lost) log.info({ event: LOG_EVENTS.queueBack, queue: worker.name }, 'the queue is reachable again');
+    lost = false;
+  });
+  return worker;
+}
+
+interface DrainContext extends WorkerContext {
+  readonly cancel: () => void;
+  readonly graceMs: number;
+}
+
+/** `close()` hangs while Redis is down and as long as a job runs: both are bounded here. */
+async function drain(workers: readonly Worker[], context: DrainContext): Promise<void> {
+  const { log, graceMs, cancel, connection } = context;
+  log.info({ event: LOG_EVENTS.workerStopping, graceMs }, 'stopping: no new jobs, running ones may finish');
+  const closed = Promise.allSettled(workers.map((worker) => worker.close()));
+  if (!(await endsWithin(closed, graceMs))) {
+    cancel();
+    if (!(await endsWithin(closed, CANCEL_WAIT_MS))) {
+      await endsWithin(Promise.allSettled(workers.map((worker) => worker.close(true))), CANCEL_WAIT_MS);
+    }
+  }
+  connection.disconnect();
+  log.info({ event: LOG_EVENTS.workerStopped }, 'stopped');
+}
+
+async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const timer = new AbortController();
+  const late = delay(ms, false, { signal: timer.signal }).catch(() => false);
+  const inTime = await Promise.race([work.then(() => true), late]);
+  timer.abort();
+  return inTime;
+}
