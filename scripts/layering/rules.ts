@@ -1,0 +1,142 @@
+/**
+ * Who may import whom, as one table (DESIGN §5). A file belongs to the first group whose pattern fits its path.
+ * It stands alone so that a change of the architecture is a change of data, visible in a review.
+ * It must hold no logic: scripts/layering/check.ts reads it.
+ */
+
+export interface Group {
+  readonly name: string;
+  /** Matches a path relative to the project, e.g. `src/plan/chunk.ts`. */
+  readonly files: RegExp;
+  /** Groups whose files it may import; its own group always. */
+  readonly groups: readonly string[];
+  /** Packages and `node:` modules it may import; `@scope/*` covers a scope, `type x` only `import type`. */
+  readonly packages: readonly string[];
+  /** Neither clock nor randomness nor anything of the process: the same arguments give the same result. */
+  readonly pure?: true;
+  /** May read the environment and end the process. */
+  readonly owner?: true;
+}
+
+const WORDS = ['model', 'errors'];
+const PORTS = ['metadata port', 'objects port', 'ledger', 'clock'];
+
+export const GROUPS: readonly Group[] = [
+  { name: 'model', files: /^src\/model\.ts$/, groups: [], packages: [], pure: true },
+  // The inode a failure happened to is part of the failure.
+  { name: 'errors', files: /^src\/errors\.ts$/, groups: ['model'], packages: [], pure: true },
+  { name: 'clock', files: /^src\/clock\.ts$/, groups: [], packages: ['node:timers/promises'] },
+  { name: 'format', files: /^src\/format\.ts$/, groups: WORDS, packages: [], pure: true },
+  { name: 'plan', files: /^src\/plan\//, groups: WORDS, packages: [], pure: true },
+  { name: 'metadata port', files: /^src\/metadata\/port\.ts$/, groups: ['model'], packages: [], pure: true },
+  { name: 'objects port', files: /^src\/objects\/port\.ts$/, groups: ['model'], packages: [], pure: true },
+  { name: 'ledger', files: /^src\/ledger\.ts$/, groups: ['model'], packages: [], pure: true },
+
+  // Settings; the text of a Redis URL is one of them, and what must not be printed is told by the same rules.
+  { name: 'redact', files: /^src\/config\/redact\.ts$/, groups: [], packages: [], pure: true },
+  { name: 'redis-url', files: /^src\/redis-url\.ts$/, groups: ['errors', 'redact'], packages: [] },
+  {
+    name: 'config',
+    files: /^src\/config(\.ts$|\/)/,
+    groups: ['errors', 'redact', 'redis-url'],
+    packages: ['zod', 'yaml'],
+  },
+
+  // Adapters: their port, the words, one SDK each; no policy.
+  {
+    name: 'redis client',
+    files: /^src\/redis-(client|link)\.ts$/,
+    groups: ['errors', 'redact', 'redis-url'],
+    packages: ['ioredis'],
+  },
+  {
+    name: 'redis adapter',
+    files: /^src\/metadata\/redis[\w-]*\.ts$/,
+    groups: [...WORDS, 'format', 'metadata port', 'redis client'],
+    packages: ['ioredis', 'node:crypto'],
+  },
+  { name: 'turns', files: /^src\/objects\/turns\.ts$/, groups: ['errors'], packages: ['p-limit'] },
+  {
+    name: 's3 adapter',
+    files: /^src\/objects\/(s3[\w-]*|deadline)\.ts$/,
+    groups: [...WORDS, 'format', 'objects port', 'turns'],
+    packages: [
+      ...['@aws-sdk/*', '@smithy/*', 'p-limit'],
+      ...['node:crypto', 'node:http', 'node:https', 'node:stream', 'node:zlib'],
+    ],
+  },
+  {
+    name: 'objects decorator',
+    files: /^src\/objects\/limits\.ts$/,
+    groups: [...WORDS, 'objects port', 'clock', 'turns'],
+    packages: ['p-retry'],
+  },
+  {
+    name: 'queue',
+    files: /^src\/queue[\w-]*\.ts$/,
+    groups: [...WORDS, 'format', 'ledger', 'clock'],
+    // BullMQ takes an ioredis connection; who makes it is not the queue's business.
+    packages: ['bullmq', 'type ioredis', 'zod', 'node:crypto'],
+  },
+
+  // What to do and when: sees ports, never adapters or SDKs.
+  {
+    name: 'policy',
+    files: /^src\/(attempt|commit|compact|compact-[\w-]+|lookup|memory|merge|reap|scan|scrub)\.ts$/,
+    groups: [...WORDS, ...PORTS, 'format', 'plan'],
+    packages: ['async-mutex', 'p-limit', 'node:crypto', 'node:zlib'],
+  },
+  {
+    name: 'run',
+    files: /^src\/run\.ts$/,
+    groups: [...WORDS, ...PORTS, 'format', 'policy', 'queue'],
+    packages: [],
+  },
+  {
+    name: 'observe',
+    files: /^src\/observe\//,
+    groups: [...WORDS, 'config', 'redact', 'format'],
+    packages: ['pino', 'prom-client', 'node:http'],
+  },
+
+  // Wiring: the public API, the processes, the commands.
+  {
+    name: 'index',
+    files: /^src\/index\.ts$/,
+    groups: [
+      ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
+      ...['s3 adapter', 'objects decorator'],
+    ],
+    packages: [],
+  },
+  {
+    name: 'workers',
+    files: /^workers\//,
+    groups: [
+      ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
+      ...['s3 adapter', 'objects decorator', 'config', 'redact', 'redis-url', 'observe'],
+    ],
+    packages: ['bullmq', 'close-with-grace', 'node:timers/promises', 'node:process', 'node:os', 'node:url'],
+    owner: true,
+  },
+  {
+    name: 'cli',
+    files: /^src\/cli\//,
+    groups: [
+      ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
+      ...['s3 adapter', 'objects decorator', 'config', 'redact', 'redis-url', 'observe', 'workers'],
+    ],
+    packages: [
+      ...['commander', 'cli-table3', 'cli-progress', 'picocolors', 'pretty-bytes'],
+      ...['node:fs', 'node:module', 'node:process', 'node:timers/promises', 'node:url', 'node:path'],
+    ],
+    owner: true,
+  },
+];
+
+/** House style: files that grow past this are split by responsibility. */
+export const FILE_LINES_MAX = 300;
+/** House style: a file opens with 3-12 lines on what it is for, why it stands alone, what it must not do. */
+export const OPENING_LINES_MIN = 3;
+/** Twelve, and the marks of the comment. */
+export const OPENING_LINES_MAX = 14;
