@@ -1,0 +1,32 @@
+/**
+ * Arguments and options that several commands share: an inode key, a limit. Strict decimal, so that a
+ * mistyped id is refused before anything is looked up.
+ */
+import { type Command, InvalidArgumentError } from 'commander';
+import { decimalId, decimalNumber } from '../format.ts';
+
+/** Adds `<fs> <inode>`; the action gets them as a number and a bigint. */
+export function withInodeArguments(command: Command): Command {
+  return command
+    .argument('<fs>', 'id of the file system', parseCount)
+    .argument('<inode>', 'id of the inode', parseInodeId);
+}
+
+/** A whole number up to 2^53. */
+export function parseCount(text: string): number {
+  const value = decimalNumber(text);
+  if (value === null) throw new InvalidArgumentError('It must be a whole number in plain decimal.');
+  return value;
+}
+
+/** Rows to show; 0 means all. */
+export function parseLimit(text: string): number {
+  const value = parseCount(text);
+  return value === 0 ? Number.POSITIVE_INFINITY : value;
+}
+
+function parseInodeId(text: string): bigint {
+  const value = decimalId(text);
+  if (value === null) throw new InvalidArgumentError('It must be a whole number below 2^64 in plain decimal.');
+  return value;
+}

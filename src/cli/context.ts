@@ -1,0 +1,160 @@
+/**
+ * What every command shares: settings from flags, environment and file, streams, logger, colours and connections.
+ * The only place of the command line that turns settings into clients. It knows no command.
+ */
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { loadSettings, SETTINGS, SETTINGS_FILE_BYTES_MAX, type Settings } from '../config.ts';
+import { CompactError, toError } from '../errors.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import { RedisMetadata } from '../metadata/redis.ts';
+import { createLogger, type Logger } from '../observe/log.ts';
+import { connectRedis } from '../redis-client.ts';
+import { type CliStreams, type ExitCode, toJson, UsageError } from './output.ts';
+import type { PictureStyle } from './picture.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Options of the program itself; settings come on top of these. */
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly config?: string;
+  readonly color?: boolean;
+  readonly ascii?: boolean;
+}
+
+export class CliContext {
+  /** What `run` returns when the command ends without throwing. */
+  exitCode: ExitCode = 0;
+  readonly env: Environment;
+  readonly streams: CliStreams;
+  #program: Command | undefined;
+  #settings: Settings | undefined;
+  #logger: Logger | undefined;
+
+  constructor(env: Environment, streams: CliStreams) {
+    this.env = env;
+    this.streams = streams;
+  }
+
+  /** Called once, by `run`, before any command acts. */
+  attach(program: Command): void {
+    this.#program = program;
+  }
+
+  get options(): GlobalOptions {
+    return this.#program?.opts<GlobalOptions>() ?? {};
+  }
+
+  /** Whether programs read the output. */
+  get json(): boolean {
+    return this.options.json === true;
+  }
+
+  /** The checked settings, read once. Throws `settings-invalid` (halt) with every problem. */
+  get settings(): Settings {
+    this.#settings ??= loadSettings({
+      flags: this.#flags(),
+      env: this.env,
+      ...(this.options.config === undefined ? {} : { file: readSettingsFile(this.options.config) }),
+    });
+    return this.#settings;
+  }
+
+  get logger(): Logger {
+    this.#logger ??= createLogger({ level: this.settings.logLevel, destination: this.streams.stderr });
+    return this.#logger;
+  }
+
+  /** Whether stack traces are wanted; asked for even where the settings are wrong. */
+  get verbose(): boolean {
+    const level = this.#flags()['log-level'] ?? this.env['S3COMPACT_LOG_LEVEL'];
+    return level === 'debug' || level === 'trace';
+  }
+
+  get colors(): ReturnType<typeof pc.createColors> {
+    return pc.createColors(this.#color());
+  }
+
+  /** How pictures are to be drawn on this output. */
+  get picture(): PictureStyle {
+    const { columns } = this.streams.stdout;
+    return { color: this.#color(), ascii: this.#ascii(), ...(columns === undefined ? {} : { width: columns }) };
+  }
+
+  /** Data, on standard output. */
+  data(text: string): void {
+    this.streams.stdout.write(`${text}\n`);
+  }
+
+  /** Data for programs, exact, on standard output. */
+  dataJson(value: unknown): void {
+    this.streams.stdout.write(`${toJson(value, 2)}\n`);
+  }
+
+  /** Words about the data, on standard error. */
+  note(text: string): void {
+    this.streams.stderr.write(`${text}\n`);
+  }
+
+  /** Runs `work` with the metadata store, which is closed whatever happens. */
+  async withMetadata<T>(work: (metadata: MetadataStore) => Promise<T>): Promise<T> {
+    const { metadataUrl, metadataPrefix, redisTimeoutMs } = this.settings;
+    const redis = connectRedis(metadataUrl, { profile: 'metadata', timeoutMs: redisTimeoutMs });
+    const metadata = new RedisMetadata({ redis, keyPrefix: metadataPrefix, timeoutMs: redisTimeoutMs });
+    try {
+      return await work(metadata);
+    } finally {
+      await metadata.close();
+    }
+  }
+
+  /** Settings given as flags, by flag name. */
+  #flags(): Record<string, string | undefined> {
+    const names = new Set<string>(SETTINGS.map((spec) => spec.flag));
+    const given: Readonly<Record<string, unknown>> = this.#program?.opts() ?? {};
+    const flags: Record<string, string> = {};
+    for (const option of this.#program?.options ?? []) {
+      const value = given[option.attributeName()];
+      if (names.has(option.name()) && value !== undefined) flags[option.name()] = String(value);
+    }
+    return flags;
+  }
+
+  /** The flag, then the customs of terminals: NO_COLOR and FORCE_COLOR, colours on terminals only. */
+  #color(): boolean {
+    const { color } = this.options;
+    if (color !== undefined) return color;
+    if (isSet(this.env['NO_COLOR'])) return false;
+    if (isSet(this.env['FORCE_COLOR'])) return true;
+    return this.streams.stdout.isTTY === true && this.env['TERM'] !== 'dumb';
+  }
+
+  /** The flag, or a locale that is set and is not UTF-8. */
+  #ascii(): boolean {
+    const { ascii } = this.options;
+    if (ascii !== undefined) return ascii;
+    const locale = [this.env['LC_ALL'], this.env['LC_CTYPE'], this.env['LANG']].find(isSet);
+    return locale !== undefined && !/utf-?8/i.test(locale);
+  }
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== '';
+}
+
+function readSettingsFile(path: string): { path: string; text: string } {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CompactError(`--config ${path}: the file cannot be read (${toError(error).message})`, {
+      kind: 'halt',
+      code: 'settings-invalid',
+      cause: error,
+    });
+  }
+  if (text.length > SETTINGS_FILE_BYTES_MAX) throw new UsageError(`--config ${path}: the file is larger than 1 MiB`);
+  return { path, text };
+}

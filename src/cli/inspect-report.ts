@@ -1,0 +1,159 @@
+/**
+ * What `inspect` finds in one chunk list, as plain data: versions with their visible bytes, valid ranges, what a read
+ * costs, and what is wrong. It stands alone so that the text and the JSON say the same. Faulty lists are told, never
+ * mended: what cannot be known of them is absent.
+ */
+import { redactUrl } from '../config.ts';
+import { CompactError } from '../errors.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../model.ts';
+import { type ChunkInput, checkChunkList, type ReadCost, readCost, validRanges, versionFault } from '../plan/index.ts';
+
+/** Versions of one list that are read: lists of this length occur, and it takes about 200 MiB (I8). */
+export const INSPECT_VERSIONS_MAX = 1_000_000;
+
+export interface VersionReport {
+  /** In the list, from 0; the last one wins. */
+  readonly position: number;
+  readonly chunkId: string;
+  readonly compaction: string;
+  /** File offset, bytes. */
+  readonly offset: number;
+  readonly len: number;
+  readonly size: number;
+  readonly zero: boolean;
+  /** Bytes of it that a reader sees; absent in a faulty list. */
+  readonly visibleBytes?: number;
+  readonly fault?: string;
+}
+
+export interface RangeReport {
+  readonly begin: number;
+  readonly end: number;
+  /** Position of the version that is read here. */
+  readonly version: number;
+  readonly zero: boolean;
+}
+
+export interface ChunkInspection {
+  readonly chunkIndex: number;
+  readonly versionsTotal: number;
+  readonly versions: readonly VersionReport[];
+  readonly ranges: readonly RangeReport[];
+  /** Absent in a faulty list. */
+  readonly readCost?: ReadCost;
+  readonly fault?: { readonly code: string; readonly message: string };
+}
+
+/** A chunk's list with what it takes to draw it; `input` is absent where nothing can be drawn. */
+export interface InspectedChunk {
+  readonly report: ChunkInspection;
+  readonly input?: ChunkInput;
+}
+
+/** Reads and judges one chunk. Throws only what says nothing about the list: the store is not there, or refuses. */
+export async function inspectChunk(
+  key: InodeKey,
+  chunkIndex: number,
+  from: { readonly metadata: MetadataStore; readonly filesystem: Filesystem; readonly length: number },
+): Promise<InspectedChunk> {
+  const read = (versionsMax: number) => readOrFault(key, chunkIndex, { metadata: from.metadata, versionsMax });
+  const whole = await read(INSPECT_VERSIONS_MAX);
+  if ('versions' in whole) {
+    const input: ChunkInput = { geometry: from.filesystem, chunkIndex, versions: whole.versions, length: from.length };
+    return judge(input, whole.versionsTotal);
+  }
+  const { code, message } = whole;
+  const { versions, versionsTotal } = await readablePart(read);
+  const reports = versions.map((version, position) => versionReport(version, position));
+  return { report: { chunkIndex, versionsTotal, versions: reports, ranges: [], fault: { code, message } } };
+}
+
+interface ListRead {
+  readonly versions: readonly S3ChunkInfo[];
+  readonly versionsTotal: number;
+}
+
+/** The head of the list, or the error that tells which record does not parse. */
+async function readOrFault(
+  key: InodeKey,
+  chunkIndex: number,
+  how: { readonly metadata: MetadataStore; readonly versionsMax: number },
+): Promise<ListRead | CompactError> {
+  try {
+    return await how.metadata.readChunk(key, chunkIndex, how.versionsMax);
+  } catch (error) {
+    if (error instanceof CompactError && error.code === 'record-malformed') return error;
+    throw error;
+  }
+}
+
+/** The versions before the first one that does not parse, found by halving: some 20 reads. */
+async function readablePart(read: (versionsMax: number) => Promise<ListRead | CompactError>): Promise<ListRead> {
+  let best: ListRead = { versions: [], versionsTotal: 0 };
+  let readable = 0;
+  let unreadable = INSPECT_VERSIONS_MAX;
+  while (unreadable - readable > 1) {
+    const middle = Math.floor((readable + unreadable) / 2);
+    const part = await read(middle);
+    if (part instanceof CompactError) {
+      unreadable = middle;
+    } else {
+      best = part;
+      readable = middle;
+    }
+  }
+  return best;
+}
+
+function judge(input: ChunkInput, versionsTotal: number): InspectedChunk {
+  const { chunkIndex, versions } = input;
+  try {
+    checkChunkList(versions, chunkIndex, input.geometry);
+  } catch (error) {
+    if (!(error instanceof CompactError)) throw error;
+    const fault = { code: error.code, message: error.message };
+    const reports = versions.map((version, position) => faultReport(version, position, input));
+    return { report: { chunkIndex, versionsTotal, versions: reports, ranges: [], fault } };
+  }
+  const begin = chunkIndex * input.geometry.chunkSize;
+  const end = Math.min(begin + input.geometry.chunkSize, input.length);
+  const visible = new Float64Array(versions.length);
+  const ranges = validRanges(versions, { begin, end }).map((range) => {
+    visible[range.version] = (visible[range.version] ?? 0) + range.end - range.begin;
+    return { ...range, zero: versions[range.version]?.zero ?? false };
+  });
+  const reports = versions.map((version, position) => ({
+    ...versionReport(version, position),
+    visibleBytes: visible[position] ?? 0,
+  }));
+  return { report: { chunkIndex, versionsTotal, versions: reports, ranges, readCost: readCost(input) }, input };
+}
+
+function faultReport(version: S3ChunkInfo, position: number, input: ChunkInput): VersionReport {
+  const begin = input.chunkIndex * input.geometry.chunkSize;
+  const fault = versionFault(version, begin, begin + input.geometry.chunkSize);
+  return { ...versionReport(version, position), ...(fault === null ? {} : { fault }) };
+}
+
+function versionReport(version: S3ChunkInfo, position: number): VersionReport {
+  const { chunkId, compaction, ...rest } = version;
+  return { position, chunkId: chunkId.toString(), compaction: compaction.toString(), ...rest };
+}
+
+/** An inode for programs. */
+export function inodeReport(inode: Inode): Record<string, string | number> {
+  const { key, attempt, ...rest } = inode;
+  return {
+    fsId: key.fsId,
+    inodeId: key.inodeId.toString(),
+    ...rest,
+    ...(attempt === undefined ? {} : { attempt: attempt.toString() }),
+  };
+}
+
+/** A file system for programs; its endpoint without a password. */
+export function filesystemReport(filesystem: Filesystem): Record<string, string | number> {
+  const { endpoint, ...rest } = filesystem;
+  return { ...rest, ...(endpoint === undefined ? {} : { endpoint: redactUrl(endpoint) }) };
+}

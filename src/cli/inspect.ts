@@ -1,0 +1,243 @@
+/**
+ * `s3compact inspect FS INODE`: the lists as they are: versions, valid ranges, the block map and what a full read costs.
+ * It reads metadata only, draws even what the planner would refuse, and says what is wrong with it.
+ */
+import { type Command, Option } from 'commander';
+import { CompactError } from '../errors.ts';
+import { printInodeKey } from '../format.ts';
+import { requireFilesystem, requireInode } from '../lookup.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { Filesystem, Inode, InodeKey } from '../model.ts';
+import type { ReadCost } from '../plan/index.ts';
+import { parseCount, parseLimit, withInodeArguments } from './arguments.ts';
+import type { CliContext } from './context.ts';
+import {
+  type ChunkInspection,
+  filesystemReport,
+  type InspectedChunk,
+  inodeReport,
+  inspectChunk,
+} from './inspect-report.ts';
+import { bytes, count, EXIT, type ExitCode, plural, table, UsageError } from './output.ts';
+import { drawChunk } from './picture.ts';
+
+/** Rows of each list, and chunks, shown unless `--limit` says otherwise. */
+const ROWS_SHOWN = 20;
+
+export interface InspectOptions {
+  /** Rows of each list and chunks to show; absent: ROWS_SHOWN for people, all for programs. */
+  readonly limit?: number;
+  readonly chunk?: number;
+}
+
+/** What `inspect --json` prints; ids are decimal text, offsets and sizes bytes. */
+export interface InspectReport {
+  readonly filesystem: Readonly<Record<string, string | number>>;
+  readonly inode: Readonly<Record<string, string | number>>;
+  /** In ascending order; lists are cut at `--limit`, which `versionsTotal` and `rangesTotal` tell. */
+  readonly chunks: readonly (ChunkInspection & { readonly rangesTotal: number })[];
+  /** Over all chunks, shown or not. */
+  readonly total: ReadCost & { readonly chunks: number; readonly faults: number };
+}
+
+const HELP = `
+Reads metadata only and changes nothing. A list that breaks the format is shown as far as it goes (exit code 4).
+
+With --json: {filesystem, inode, total: {chunks, faults, gets, dataBytes, versions, objects, storedBytes},
+  chunks: [{chunkIndex, versionsTotal, rangesTotal, readCost, fault: {code, message},
+            versions: [{position, chunkId, compaction, offset, len, size, zero, visibleBytes, fault}],
+            ranges: [{begin, end, version, zero}]}]}
+  Offsets and sizes in bytes; ids as decimal text; lists whole unless --limit is given.`;
+
+export function registerInspect(program: Command, context: CliContext): void {
+  const limit = new Option(
+    '--limit <count>',
+    `rows of each list, and chunks, to show; 0 means all (default: ${ROWS_SHOWN})`,
+  );
+  withInodeArguments(program.command('inspect').description('show the chunk lists of an inode as they are'))
+    .option('--chunk <index>', 'show this chunk only', parseCount)
+    .addOption(limit.argParser(parseLimit))
+    .addHelpText('after', HELP)
+    .action(async (fsId: number, inodeId: bigint, options: InspectOptions) => {
+      context.exitCode = await showInode({ fsId, inodeId }, context, options);
+    });
+}
+
+async function showInode(key: InodeKey, context: CliContext, options: InspectOptions): Promise<ExitCode> {
+  return context.withMetadata(async (metadata) => {
+    try {
+      return await inspectAndShow(key, metadata, { context, options });
+    } catch (error) {
+      throw error instanceof CompactError ? error.withInode(key) : error;
+    }
+  });
+}
+
+interface Show {
+  readonly context: CliContext;
+  readonly options: InspectOptions;
+}
+
+async function inspectAndShow(key: InodeKey, metadata: MetadataStore, show: Show): Promise<ExitCode> {
+  const { context, options } = show;
+  const filesystem = await requireFilesystem(metadata, key.fsId);
+  const inode = await requireInode(metadata, key);
+  const limit = options.limit ?? (context.json ? Number.POSITIVE_INFINITY : ROWS_SHOWN);
+  const indexes = await wantedChunks(key, metadata, options);
+  if (!context.json) context.data(headText(inode, filesystem, context));
+  const shown: InspectReport['chunks'][number][] = [];
+  let total: InspectReport['total'] = { ...NO_READ, chunks: 0, faults: 0 };
+  for (const chunkIndex of indexes) {
+    const chunk = await inspectChunk(key, chunkIndex, { metadata, filesystem, length: inode.length });
+    total = addTotal(total, chunk.report);
+    if (total.chunks > limit) continue;
+    if (context.json) shown.push(cut(chunk.report, limit));
+    else context.data(`\n${chunkText(chunk, context, limit)}`);
+  }
+  if (context.json) {
+    const report = { filesystem: filesystemReport(filesystem), inode: inodeReport(inode), total, chunks: shown };
+    context.dataJson(report satisfies InspectReport);
+  } else {
+    context.data(`\n${totalText(total, context, limit)}`);
+  }
+  return total.faults > 0 ? EXIT.halted : EXIT.done;
+}
+
+const NO_READ: ReadCost = { gets: 0, dataBytes: 0, versions: 0, objects: 0, storedBytes: 0 };
+
+/** All chunks in ascending order, or the one that was asked for. Throws UsageError when that has no list. */
+async function wantedChunks(
+  key: InodeKey,
+  metadata: MetadataStore,
+  options: InspectOptions,
+): Promise<readonly number[]> {
+  const indexes: number[] = [];
+  for await (const chunkIndex of metadata.chunkIndexes(key)) indexes.push(chunkIndex);
+  if (options.chunk === undefined) return indexes.sort((a, b) => a - b);
+  if (indexes.includes(options.chunk)) return [options.chunk];
+  throw new UsageError(
+    `--chunk ${options.chunk}: inode ${printInodeKey(key)} has no list for it, so it reads as zeros; ${plural(indexes.length, 'chunk')} of it have one`,
+  );
+}
+
+function addTotal(total: InspectReport['total'], report: ChunkInspection): InspectReport['total'] {
+  const cost = report.readCost ?? { ...NO_READ, versions: report.versionsTotal };
+  return {
+    chunks: total.chunks + 1,
+    faults: total.faults + (report.fault === undefined ? 0 : 1),
+    gets: total.gets + cost.gets,
+    dataBytes: total.dataBytes + cost.dataBytes,
+    versions: total.versions + cost.versions,
+    objects: total.objects + cost.objects,
+    storedBytes: total.storedBytes + cost.storedBytes,
+  };
+}
+
+function cut(report: ChunkInspection, limit: number): InspectReport['chunks'][number] {
+  return {
+    ...report,
+    rangesTotal: report.ranges.length,
+    versions: report.versions.slice(0, limit),
+    ranges: report.ranges.slice(0, limit),
+  };
+}
+
+function headText(inode: Inode, filesystem: Filesystem, context: CliContext): string {
+  const { bold, dim } = context.colors;
+  const fence = inode.attempt === undefined ? '' : `, attempt ${inode.attempt} under way`;
+  const modified = new Date(inode.mtimeMs);
+  const when = Number.isNaN(modified.getTime()) ? '' : `, changed ${modified.toISOString()}`;
+  return [
+    bold(`inode ${printInodeKey(inode.key)}: ${bytes(inode.length)}${when}, ${plural(inode.nlink, 'link')}${fence}`),
+    dim(
+      `file system ${filesystem.name || filesystem.fsId}, bucket ${filesystem.bucket}, chunks of ${bytes(filesystem.chunkSize)}, blocks of ${bytes(filesystem.blockSize)}, object prefix ${filesystem.objectPrefix}`,
+    ),
+  ].join('\n');
+}
+
+function chunkText({ report, input }: InspectedChunk, context: CliContext, limit: number): string {
+  const { red, dim } = context.colors;
+  const parts: string[] = [];
+  if (input !== undefined) parts.push(drawChunk(input, context.picture));
+  else parts.push(red(`chunk ${report.chunkIndex}: ${report.fault?.message ?? 'cannot be shown'}`));
+  if (report.versions.length > 0) parts.push(versionsText(report, context, limit));
+  if (report.ranges.length > 0) parts.push(rangesText(report, context, limit));
+  if (report.readCost !== undefined) parts.push(` ${readText(report.readCost)}`);
+  if (report.versionsTotal > report.versions.length && report.fault === undefined) {
+    parts.push(
+      dim(` only the first ${count(report.versions.length)} of ${count(report.versionsTotal)} versions were read`),
+    );
+  }
+  return parts.join('\n\n');
+}
+
+function versionsText(report: ChunkInspection, context: CliContext, limit: number): string {
+  const { dim, red } = context.colors;
+  // The newest last, as in the list: precedence is the position.
+  const faulty = report.versions.filter((version) => version.fault !== undefined);
+  const rows = report.versions.slice(0, limit);
+  const beyond = faulty.filter((version) => version.position >= limit).slice(0, limit);
+  const columns = [
+    { head: 'version' },
+    { head: 'chunk id' },
+    { head: 'compaction' },
+    { head: 'offset' },
+    { head: 'length' },
+    { head: 'visible' },
+    { head: '', align: 'left' as const },
+  ];
+  const lines = [...rows, ...beyond].map((version) => [
+    count(version.position),
+    version.chunkId,
+    version.compaction,
+    count(version.offset),
+    bytes(version.len),
+    version.visibleBytes === undefined ? '?' : version.visibleBytes === 0 ? 'none' : bytes(version.visibleBytes),
+    version.fault === undefined ? (version.zero ? 'zeros' : '') : red(version.fault),
+  ]);
+  return table(columns, lines, dim) + cutNote(report.versions.length, rows.length + beyond.length, context);
+}
+
+function rangesText(report: ChunkInspection, context: CliContext, limit: number): string {
+  const columns = [
+    { head: 'range from' },
+    { head: 'to' },
+    { head: 'bytes' },
+    { head: 'version' },
+    { head: 'chunk id' },
+    { head: '', align: 'left' as const },
+  ];
+  const lines = report.ranges
+    .slice(0, limit)
+    .map((range) => [
+      count(range.begin),
+      count(range.end),
+      bytes(range.end - range.begin),
+      count(range.version),
+      report.versions[range.version]?.chunkId ?? '',
+      range.zero ? 'zeros' : '',
+    ]);
+  return table(columns, lines, context.colors.dim) + cutNote(report.ranges.length, lines.length, context);
+}
+
+function cutNote(total: number, shown: number, context: CliContext): string {
+  return total > shown ? context.colors.dim(`\n … ${count(total - shown)} more (--limit 0 shows all)`) : '';
+}
+
+function readText(cost: ReadCost): string {
+  const share = cost.storedBytes === 0 ? '' : ` (${Math.round((100 * cost.dataBytes) / cost.storedBytes)} %)`;
+  return `a full read takes ${plural(cost.gets, 'GET')} for ${bytes(cost.dataBytes)}; stored are ${bytes(cost.storedBytes)} in ${plural(cost.objects, 'object')} of ${plural(cost.versions, 'version')}, visible ${bytes(cost.dataBytes)}${share}`;
+}
+
+function totalText(total: InspectReport['total'], context: CliContext, limit: number): string {
+  const { bold, dim, red } = context.colors;
+  if (total.chunks === 0) return 'no chunk has a list: the file reads as zeros';
+  const hidden = total.chunks - limit;
+  return [
+    ...(hidden > 0 ? [dim(`${plural(hidden, 'more chunk')} not shown (--chunk N shows one, --limit 0 all)`)] : []),
+    bold(`${plural(total.chunks, 'chunk')}: ${readText(total)}`),
+    ...(total.faults > 0
+      ? [red(`${plural(total.faults, 'list')} broken: the inode needs a person, nothing works on it until then`)]
+      : []),
+  ].join('\n');
+}

@@ -1,0 +1,125 @@
+/**
+ * What commands write and how they end: data on standard output, words about it on standard error, one exit code.
+ * It stands alone so that every command reads the same. No secret and, unless asked for, no stack trace gets out here.
+ */
+import Table from 'cli-table3';
+import prettyBytes from 'pretty-bytes';
+import { redactText } from '../config.ts';
+import { CompactError, toError } from '../errors.ts';
+
+/** Exit codes, told in `--help`. `fault` is a mistake in s3compact itself. */
+export const EXIT = { done: 0, fault: 1, usage: 2, retry: 3, halted: 4 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export const EXIT_CODE_HELP = `Exit codes:
+  0  done, or nothing to do
+  1  a fault in s3compact itself
+  2  bad usage or settings
+  3  conflict, or something that may work later: try again
+  4  quarantined or halted: needs a person
+`;
+
+/** What a command needs of a stream; `process.stdout` is one. */
+export interface CliStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+export interface CliStreams {
+  readonly stdout: CliStream;
+  readonly stderr: CliStream;
+}
+
+/** Bad arguments: what commander cannot know. */
+export class UsageError extends Error {}
+
+/** The exit code that a failure stands for. */
+export function exitCodeOf(thrown: unknown): ExitCode {
+  if (thrown instanceof UsageError) return EXIT.usage;
+  if (!(thrown instanceof CompactError)) return EXIT.fault;
+  if (thrown.code === 'settings-invalid') return EXIT.usage;
+  return thrown.kind === 'halt' ? EXIT.halted : EXIT.retry;
+}
+
+export interface ErrorStyle {
+  readonly json: boolean;
+  readonly stack: boolean;
+}
+
+/** A failure as one readable block, or as `{"error": {...}}` in one line. */
+export function errorText(thrown: unknown, style: ErrorStyle): string {
+  const error = toError(thrown);
+  const exitCode = exitCodeOf(thrown);
+  const own = error instanceof CompactError ? error : undefined;
+  const code = own?.code ?? (exitCode === EXIT.usage ? 'usage' : 'fault');
+  const message = redactText(error.message);
+  const stack = style.stack && error.stack !== undefined ? redactText(error.stack) : undefined;
+  if (style.json) {
+    const inode = own?.inode === undefined ? {} : { fsId: own.inode.fsId, inodeId: own.inode.inodeId.toString() };
+    return `${toJson({ error: { code, ...(own === undefined ? {} : { kind: own.kind }), message, ...inode, exitCode, ...(stack === undefined ? {} : { stack }) } })}\n`;
+  }
+  const next = own === undefined ? usageHint(exitCode) : ADVICE[exitCode];
+  return `s3compact: ${message}\n${next === '' ? '' : `  ${next}\n`}${stack === undefined ? '' : `${stack}\n`}`;
+}
+
+const ADVICE: Readonly<Record<ExitCode, string>> = {
+  0: '',
+  1: '',
+  2: '',
+  3: '(exit code 3: the same command may succeed later)',
+  4: '(exit code 4: needs a person; nothing was changed)',
+};
+
+function usageHint(exitCode: ExitCode): string {
+  return exitCode === EXIT.usage
+    ? '(exit code 2; "s3compact --help" tells more)'
+    : '(exit code 1: a fault in s3compact; run again with --log-level debug and report what it prints)';
+}
+
+/** JSON for programs: numbers exact, ids as decimal text. */
+export function toJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? item.toString() : item), indent);
+}
+
+/** A byte count for people: `1.5 MiB`. */
+export function bytes(count: number): string {
+  return prettyBytes(count, { binary: true, maximumFractionDigits: 1 });
+}
+
+/** A count for people: `12,345`. */
+export function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** `1 chunk`, `2 chunks`. */
+export function plural(value: number, word: string): string {
+  return `${count(value)} ${word}${value === 1 ? '' : 's'}`;
+}
+
+export interface Column {
+  readonly head: string;
+  readonly align?: 'left' | 'right';
+}
+
+/** Rows under plain headings, without borders; numbers to the right. */
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  dim: (text: string) => string,
+): string {
+  const bare = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '' } as const;
+  const sides = { 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '' } as const;
+  const grid = new Table({
+    chars: { ...bare, ...sides, right: '', 'right-mid': '', middle: '  ' },
+    head: columns.map((column) => dim(column.head)),
+    colAligns: columns.map((column) => column.align ?? 'right'),
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
+  });
+  for (const row of rows) grid.push([...row]);
+  return grid
+    .toString()
+    .split('\n')
+    .map((line) => ` ${line}`.trimEnd())
+    .join('\n');
+}

@@ -1,0 +1,175 @@
+/**
+ * How pictures look: glyphs, colours, which version gets which letter, and the legend that explains them. It stands
+ * alone so that `picture.ts` only lays out rows. A version has one letter in all grids of a drawing. Pure.
+ */
+import pc from 'picocolors';
+import type { S3ChunkInfo } from '../model.ts';
+import type { ChunkInput } from '../plan/index.ts';
+import { bytes } from './output.ts';
+import { type Cell, type Grid, identityOf } from './picture-cells.ts';
+
+export interface PictureStyle {
+  /** Columns that the picture may take; at least 40. Default 80. */
+  readonly width?: number;
+  /** Rows of cells; several blocks share a row where a chunk has more. Default 32. */
+  readonly rowsMax?: number;
+  readonly ascii?: boolean;
+  readonly color?: boolean;
+}
+
+const DEFAULT_WIDTH = 80;
+/** A version needs one cell to itself to get a letter; the others are named by shades only. */
+const CLIENT_LETTERS = 'abcdefghijklmnopqrstuvwxyz123456789';
+const MERGED_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+const LEGEND_LINES_MAX = 4;
+
+interface Glyphs {
+  readonly hole: string;
+  readonly edge: string;
+  readonly becomes: string;
+  readonly rule: string;
+  readonly dash: string;
+  /** Shades for cells of 2-3, 4-9 and more pieces. */
+  readonly shades: readonly [string, string, string];
+}
+const UNICODE: Glyphs = { hole: '·', edge: '│', becomes: '→', rule: '─', dash: '–', shades: ['░', '▒', '▓'] };
+const ASCII: Glyphs = { hole: '.', edge: '|', becomes: '>', rule: '-', dash: '-', shades: ['-', '+', '%'] };
+
+export type Paint = (text: string) => string;
+
+/** The brush of one drawing: glyphs, colours and the letters that versions have in all its grids. */
+export interface Brush {
+  readonly glyphs: Glyphs;
+  readonly colors: ReturnType<typeof pc.createColors>;
+  readonly width: number;
+  readonly letters: ReadonlyMap<string, string>;
+}
+
+export function glyphOf(cell: Cell, brush: Brush): string {
+  const { glyphs } = brush;
+  switch (cell.kind) {
+    case 'beyond':
+      return ' ';
+    case 'hole':
+      return glyphs.hole;
+    case 'zero':
+      return '0';
+    case 'mixed':
+      return cell.pieces < 4 ? glyphs.shades[0] : cell.pieces < 10 ? glyphs.shades[1] : glyphs.shades[2];
+    default:
+      return brush.letters.get(identityOf(cell.version)) ?? unnamed(cell.version);
+  }
+}
+
+export function paintOf(cell: Cell, glyph: string, brush: Brush): Paint {
+  const { colors } = brush;
+  if (cell.kind === 'mixed') return cell.pieces < 4 ? colors.yellow : colors.red;
+  if (cell.kind !== 'version') return colors.dim;
+  return letterPaint(glyph, brush);
+}
+
+/** Merged versions are green; the others take turns, by their letter, so that neighbours differ. */
+function letterPaint(letter: string, { colors }: Brush): Paint {
+  const turn = CLIENT_LETTERS.indexOf(letter);
+  if (turn < 0) return colors.green;
+  return [colors.cyan, colors.magenta, colors.blueBright, colors.white][turn % 4] ?? colors.white;
+}
+
+function unnamed(version: S3ChunkInfo): string {
+  return version.compaction === 0n ? '*' : '@';
+}
+
+export function brushOf(style: PictureStyle, grids: readonly Grid[]): Brush {
+  return {
+    glyphs: style.ascii === true ? ASCII : UNICODE,
+    colors: pc.createColors(style.color === true),
+    width: widthOf(style),
+    letters: lettersOf(grids),
+  };
+}
+
+/** Letters for the versions that own whole cells, the most cells first where letters run out, in order of appearance. */
+function lettersOf(grids: readonly Grid[]): ReadonlyMap<string, string> {
+  const cells = new Map<string, { readonly version: S3ChunkInfo; count: number }>();
+  for (const cell of grids.flatMap((grid) => grid.rows.flatMap((row) => row.cells))) {
+    if (cell.kind !== 'version') continue;
+    const id = identityOf(cell.version);
+    const seen = cells.get(id);
+    if (seen === undefined) cells.set(id, { version: cell.version, count: 1 });
+    else seen.count++;
+  }
+  const letters = new Map<string, string>();
+  for (const [merged, alphabet] of [
+    [false, CLIENT_LETTERS],
+    [true, MERGED_LETTERS],
+  ] as const) {
+    const named = [...cells].filter(([, { version }]) => (version.compaction !== 0n) === merged);
+    const most = new Set([...named].sort(([, a], [, b]) => b.count - a.count).slice(0, alphabet.length));
+    const inOrder = named.filter((entry) => most.has(entry));
+    for (const [n, [id]] of inOrder.entries()) letters.set(id, alphabet.charAt(n));
+  }
+  return letters;
+}
+
+/** What the letters and signs mean; at most LEGEND_LINES_MAX lines of versions, the merged ones first. */
+export function legend(chunks: readonly ChunkInput[], brush: Brush): string[] {
+  const { glyphs, colors } = brush;
+  const [before] = chunks;
+  const old = new Set(before?.versions.map(identityOf));
+  const versions = new Map<string, S3ChunkInfo>();
+  for (const version of chunks.flatMap((chunk) => chunk.versions)) {
+    if (!version.zero && !versions.has(identityOf(version))) versions.set(identityOf(version), version);
+  }
+  const entries = [...brush.letters].flatMap(([id, letter]) => {
+    const version = versions.get(id);
+    if (version === undefined) return [];
+    const isMerged = version.compaction !== 0n;
+    const name = !old.has(id) ? 'new' : isMerged ? `#${version.chunkId} merged` : `#${version.chunkId}`;
+    return [{ letter, isMerged, text: `${name} ${bytes(version.len)}` }];
+  });
+  const mergedFirst = [...entries.filter((entry) => entry.isMerged), ...entries.filter((entry) => !entry.isMerged)];
+  const [light, middle, dark] = glyphs.shades;
+  const d = glyphs.dash;
+  const rest = versions.size - entries.length;
+  const signs = [
+    `${light} 2${d}3, ${middle} 4${d}9, ${dark} 10+ pieces`,
+    `${glyphs.hole} hole`,
+    '0 zeros',
+    'a-9 as written',
+    'A-Z merged',
+    ...(rest > 0 ? [`* one of ${rest} more`] : []),
+  ];
+  return [...flow(mergedFirst, brush), ...wrapped(signs, brush.width).map(colors.dim)];
+}
+
+/** Items on as few lines as fit. */
+function wrapped(items: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const item of items) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 3 + item.length <= width) lines[lines.length - 1] = `${last}   ${item}`;
+    else lines.push(` ${item}`);
+  }
+  return lines;
+}
+
+/** Entries side by side in columns of equal width. */
+function flow(entries: readonly { readonly letter: string; readonly text: string }[], brush: Brush): string[] {
+  const column = Math.max(...entries.map(({ text }) => text.length), 0) + 5;
+  const perLine = Math.max(1, Math.floor(brush.width / column));
+  const lines: string[] = [];
+  for (let at = 0; at < entries.length && lines.length < LEGEND_LINES_MAX; at += perLine) {
+    const cells = entries.slice(at, at + perLine).map(({ letter, text }) => {
+      return ` ${letterPaint(letter, brush)(letter)} ${text.padEnd(column - 3)}`;
+    });
+    lines.push(cells.join('').trimEnd());
+  }
+  const shown = lines.length * perLine;
+  if (shown < entries.length) lines.push(` and ${entries.length - shown} more letters`);
+  return lines;
+}
+
+/** The columns that a picture may take. */
+export function widthOf(style: PictureStyle): number {
+  return Math.max(40, style.width ?? DEFAULT_WIDTH);
+}
