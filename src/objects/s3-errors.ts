@@ -152,7 +152,8 @@ function told(facts: ErrorFacts, code: ErrorCode, thrown: unknown): string {
   }
   if (code === 'access-denied') return `no usable credentials (${facts.name})`;
   if (facts.code !== undefined) return `no answer (${facts.code})`;
-  return thrown instanceof Error ? `${facts.name}: ${thrown.message}` : facts.name;
+  if (!(thrown instanceof Error)) return facts.name;
+  return UNNAMED.has(facts.name) ? thrown.message : `${facts.name}: ${thrown.message}`;
 }
 
 /** The cause without the signed request, and without the server's text where that may name a key. */
