@@ -1,0 +1,124 @@
+/**
+ * The Lua scripts of the Redis metadata format (DESIGN §6): each is one atomic step on the slot of one inode. They
+ * stand alone because Lua does not roll back: whoever changes one must keep every check before the first write, and
+ * nothing that can fail after it. They must not decide anything; they answer with the first thing that is not as asked.
+ *
+ * Every answer is an array whose first element is the word: `ok`, `wrong-type`, `malformed`, `stale`, `conflict`.
+ * Redis 6.2 is the oldest server: no shebang flags, errors of writes through `pcall` (so that their code comes first).
+ */
+import { createHash } from 'node:crypto';
+import type { RedisClient } from '../redis-link.ts';
+
+/** `unpack` puts all its values on Lua's C stack, which ends at some 8,000. */
+const PUSH_BATCH = 1000;
+
+/** Types are checked first, so that no later command can fail with WRONGTYPE, and the answer can name the key. */
+const CHECK_TYPES = `
+local function wrongType(expected)
+  for i, want in ipairs(expected) do
+    local have = redis.call('TYPE', KEYS[i]).ok
+    if have ~= 'none' and have ~= want then return {'wrong-type', KEYS[i], have, want} end
+  end
+end
+`;
+
+/** Why nothing may be written for the inode in KEYS[1]. */
+const CHECK_INODE = `
+local function notWritable()
+  if redis.call('EXISTS', KEYS[1]) == 0 then return {'stale', 'missing'} end
+  local inode = redis.call('HMGET', KEYS[1], 'type', 'nlink')
+  if not inode[1] then return {'malformed', 'type', ''} end
+  if inode[1] ~= 's3' then return {'stale', 'not-s3'} end
+  if not inode[2] or not string.match(inode[2], '^%d+$') then return {'malformed', 'nlink', inode[2] or ''} end
+  if tonumber(inode[2]) == 0 then return {'stale', 'unlinked'} end
+end
+`;
+
+/** KEYS: inode, list. ARGV: versions at most. Answers ok, fields and values of the inode, list length, records. */
+const READ_CHUNK = `${CHECK_TYPES}
+local bad = wrongType({'hash', 'list'})
+if bad then return bad end
+local records = {}
+local most = tonumber(ARGV[1])
+if most > 0 then records = redis.call('LRANGE', KEYS[2], 0, most - 1) end
+return {'ok', redis.call('HGETALL', KEYS[1]), redis.call('LLEN', KEYS[2]), records}
+`;
+
+/** KEYS: inode. ARGV: attempt. */
+const BEGIN = `${CHECK_TYPES}${CHECK_INODE}
+local bad = wrongType({'hash'}) or notWritable()
+if bad then return bad end
+local set = redis.pcall('HSET', KEYS[1], 'attempt', ARGV[1])
+if type(set) == 'table' and set.err then return set end
+return {'ok'}
+`;
+
+/** KEYS: inode. ARGV: attempt. Answers ok and 1 when the fence stood, 0 when it did not. */
+const CLEAR_FENCE = `${CHECK_TYPES}
+local bad = wrongType({'hash'})
+if bad then return bad end
+if redis.call('HGET', KEYS[1], 'attempt') ~= ARGV[1] then return {'ok', 0} end
+local deleted = redis.pcall('HDEL', KEYS[1], 'attempt')
+if type(deleted) == 'table' and deleted.err then return deleted end
+return {'ok', 1}
+`;
+
+/**
+ * KEYS: inode, list, set of indexes. ARGV: attempt, required length or '', count and SHA-1 of the versions to replace,
+ * chunk index, then the replacement, newest first, since LPUSH turns it round.
+ */
+const COMMIT = `${CHECK_TYPES}${CHECK_INODE}
+local bad = wrongType({'hash', 'list', 'set'}) or notWritable()
+if bad then return bad end
+if redis.call('HGET', KEYS[1], 'attempt') ~= ARGV[1] then return {'stale', 'fence'} end
+if ARGV[2] ~= '' and redis.call('HGET', KEYS[1], 'length') ~= ARGV[2] then return {'stale', 'length'} end
+-- I5: exactly the versions that were read. A record has no newline, so equal joins of equal counts are equal lists.
+local count = tonumber(ARGV[3])
+local head = redis.call('LRANGE', KEYS[2], 0, count - 1)
+if #head ~= count or redis.sha1hex(table.concat(head, '\\n')) ~= ARGV[4] then return {'conflict'} end
+-- A user who may LTRIM but not LPUSH would lose the list half-way (Redis 7 can tell; 6.2 needs a user with both).
+if redis.acl_check_cmd then
+  local writes = {{'LTRIM', KEYS[2], '0', '0'}, {'LPUSH', KEYS[2], ''}, {'SADD', KEYS[3], ''}, {'SREM', KEYS[3], ''}}
+  for _, write in ipairs(writes) do
+    if not redis.acl_check_cmd(unpack(write)) then
+      return redis.error_reply('NOPERM this user may not run ' .. write[1] .. ' on ' .. write[2])
+    end
+  end
+end
+-- The first write: the last thing that the server may refuse (READONLY, MISCONF, NOREPLICAS).
+local trimmed = redis.pcall('LTRIM', KEYS[2], count, -1)
+if type(trimmed) == 'table' and trimmed.err then return trimmed end
+-- I2: pushed in front of what is left, so versions that were appended meanwhile stay above.
+for first = 6, #ARGV, ${PUSH_BATCH} do
+  redis.call('LPUSH', KEYS[2], unpack(ARGV, first, math.min(first + ${PUSH_BATCH} - 1, #ARGV)))
+end
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  redis.call('SREM', KEYS[3], ARGV[5])
+else
+  redis.call('SADD', KEYS[3], ARGV[5])
+end
+return {'ok'}
+`;
+
+/** The scripts as methods of a client: EVALSHA, and EVAL where the server does not know the script (yet, or any more). */
+export interface MetadataScripts {
+  s3compactReadChunk(inode: string, list: string, versionsMax: number): Promise<unknown>;
+  s3compactBegin(inode: string, attempt: string): Promise<unknown>;
+  s3compactClearFence(inode: string, attempt: string): Promise<unknown>;
+  s3compactCommit(inode: string, list: string, set: string, ...args: readonly string[]): Promise<unknown>;
+}
+
+/** Teaches the client the scripts; harmless when it knows them already. */
+export function defineScripts(redis: RedisClient): MetadataScripts {
+  redis.defineCommand('s3compactReadChunk', { numberOfKeys: 2, lua: READ_CHUNK });
+  redis.defineCommand('s3compactBegin', { numberOfKeys: 1, lua: BEGIN });
+  redis.defineCommand('s3compactClearFence', { numberOfKeys: 1, lua: CLEAR_FENCE });
+  redis.defineCommand('s3compactCommit', { numberOfKeys: 3, lua: COMMIT });
+  // defineCommand adds the methods at run time; ioredis has no type for that.
+  return redis as unknown as MetadataScripts;
+}
+
+/** What COMMIT compares: SHA-1 of the records joined by newlines, as in the script. */
+export function hashRecords(records: readonly string[]): string {
+  return createHash('sha1').update(records.join('\n')).digest('hex');
+}

@@ -1,0 +1,232 @@
+/**
+ * The metadata store on Redis, in the format of DESIGN §6. It holds the keys and the commands; the scripts, the checks
+ * of what is stored and the meaning of errors are beside it. It must hold no policy, and it must never send a commit
+ * twice: give it a client of the profile `metadata`.
+ */
+import { CompactError } from '../errors.ts';
+import { printInodeKey, printRecord } from '../format.ts';
+import type { Filesystem, Inode, InodeKey } from '../model.ts';
+import { type RedisClient, safeError, whenReady } from '../redis-link.ts';
+import type { BeginOutcome, ChunkSnapshot, CommitOutcome, CommitRequest, MetadataStore, StaleReason } from './port.ts';
+import { callFailed, definiteNo, notSent, wrongType } from './redis-errors.ts';
+import { fieldsOf, parseChunkIndex, parseFilesystem, parseInode, parseRecords } from './redis-fields.ts';
+import { defineScripts, hashRecords, type MetadataScripts } from './redis-scripts.ts';
+
+export interface RedisMetadataOptions {
+  /** Of the profile `metadata`; the store owns it from now on and ends it with `close()`. */
+  readonly redis: RedisClient;
+  /** First part of every key. */
+  readonly keyPrefix?: string;
+  /** How long one call may take, waiting for a connection included; default 10 s. */
+  readonly timeoutMs?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+/** A commit replaces, and writes, at most this many versions (DESIGN §4.10): some 8 MB of request, 0.2 s of Redis. */
+const COMMIT_VERSIONS_MAX = 100_000;
+/** Members per SSCAN call: one reply stays below some 10 kB. */
+const SCAN_COUNT = 1000;
+const STALE_REASONS: ReadonlySet<string> = new Set<StaleReason>(['fence', 'missing', 'unlinked', 'not-s3', 'length']);
+
+/** An answer of a script: a word, then what the word stands for. */
+type Answer = readonly [word: string, ...details: readonly unknown[]];
+
+/** MetadataStore on Redis (DESIGN §6); see the port for the calls and their errors. */
+export class RedisMetadata implements MetadataStore {
+  readonly storeId: string;
+  readonly #redis: RedisClient;
+  readonly #scripts: MetadataScripts;
+  readonly #keyPrefix: string;
+  readonly #timeoutMs: number;
+
+  /** Throws `settings-invalid` (halt) for a key prefix with braces: they would move the hash tag. */
+  constructor(options: RedisMetadataOptions) {
+    const { redis, keyPrefix = 'fs', timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+    if (keyPrefix === '' || /[{}]/.test(keyPrefix)) {
+      throw new CompactError(`the metadata key prefix "${keyPrefix}" is empty or has braces; use letters and digits`, {
+        kind: 'halt',
+        code: 'settings-invalid',
+      });
+    }
+    this.storeId = `redis:${keyPrefix}`;
+    this.#redis = redis;
+    this.#scripts = defineScripts(redis);
+    this.#keyPrefix = keyPrefix;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async getFilesystem(fsId: number): Promise<Filesystem | null> {
+    const redisKey = `${this.#keyPrefix}:{${fsId}}`;
+    const fields = new Map(Object.entries(await this.#ask(redisKey, () => this.#redis.hgetall(redisKey))));
+    return fields.size === 0 ? null : parseFilesystem(fsId, redisKey, fields);
+  }
+
+  async getInode(key: InodeKey): Promise<Inode | null> {
+    const redisKey = this.#inodeKey(key);
+    const fields = new Map(Object.entries(await this.#ask(redisKey, () => this.#redis.hgetall(redisKey))));
+    return fields.size === 0 ? null : parseInode(key, redisKey, fields);
+  }
+
+  /** Memory: one number per chunk, since SSCAN may give a member twice. */
+  async *chunkIndexes(key: InodeKey): AsyncIterable<number> {
+    const redisKey = `${this.#inodeKey(key)}:chunks`;
+    const seen = new Set<number>();
+    let cursor = '0';
+    do {
+      const [next, members] = await this.#ask(redisKey, () => this.#redis.sscan(redisKey, cursor, 'COUNT', SCAN_COUNT));
+      for (const member of members) {
+        const chunkIndex = parseChunkIndex(key, redisKey, member);
+        if (seen.has(chunkIndex)) continue;
+        seen.add(chunkIndex);
+        yield chunkIndex;
+      }
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  /** One script, so the inode and the list are of the same moment. */
+  async readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
+    const inodeKey = this.#inodeKey(key);
+    const listKey = `${inodeKey}:${chunkIndex}`;
+    const [, flat, versionsTotal, records] = await this.#run(key, inodeKey, () =>
+      this.#scripts.s3compactReadChunk(inodeKey, listKey, versionsMax),
+    );
+    const fields = fieldsOf(flat as readonly string[]);
+    return {
+      inode: fields.size === 0 ? null : parseInode(key, inodeKey, fields),
+      versions: parseRecords(key, { redisKey: listKey, chunkIndex }, records as readonly string[]),
+      versionsTotal: versionsTotal as number,
+    };
+  }
+
+  async begin(key: InodeKey, attempt: bigint): Promise<BeginOutcome> {
+    const inodeKey = this.#inodeKey(key);
+    const [word, reason] = await this.#run(key, inodeKey, () => this.#scripts.s3compactBegin(inodeKey, `${attempt}`));
+    return word === 'ok' ? 'begun' : (reason as BeginOutcome);
+  }
+
+  async clearFence(key: InodeKey, attempt: bigint): Promise<boolean> {
+    const inodeKey = this.#inodeKey(key);
+    const [, cleared] = await this.#run(key, inodeKey, () => this.#scripts.s3compactClearFence(inodeKey, `${attempt}`));
+    return cleared === 1;
+  }
+
+  /** I5, I6: one script; an answer, a definite no (thrown), or `unknown`. See COMMIT for what is checked. */
+  async commit(request: CommitRequest): Promise<CommitOutcome> {
+    checkBounds(request);
+    const { key, chunkIndex, attempt, requiredLength } = request;
+    const inodeKey = this.#inodeKey(key);
+    const replaced = request.replaced.map(printRecord);
+    const args = [
+      `${attempt}`,
+      `${requiredLength ?? ''}`,
+      `${replaced.length}`,
+      hashRecords(replaced),
+      `${chunkIndex}`,
+    ];
+    for (const version of request.replacement.toReversed()) args.push(printRecord(version));
+    const endMs = performance.now() + this.#timeoutMs;
+    await this.#ready();
+    // From here on the request may be on its way: what is not a definite answer is unknown.
+    let answer: Answer;
+    try {
+      const commit = this.#scripts.s3compactCommit(
+        inodeKey,
+        `${inodeKey}:${chunkIndex}`,
+        `${inodeKey}:chunks`,
+        ...args,
+      );
+      answer = answerOf(await this.#inTime(commit, endMs));
+    } catch (error) {
+      const definite = definiteNo(error, inodeKey);
+      if (definite !== null) throw definite.withInode(key);
+      return { outcome: 'unknown', cause: safeError(error) };
+    }
+    const [word, reason] = answer;
+    if (word === 'ok') return { outcome: 'committed' };
+    if (word === 'conflict') return { outcome: 'conflict' };
+    if (word === 'stale' && isStaleReason(reason)) return { outcome: 'stale', reason };
+    throw refusal(key, inodeKey, answer);
+  }
+
+  async close(): Promise<void> {
+    // QUIT lets answers arrive that are on their way; a server that is not there must not hold up the end.
+    if (this.#redis.status === 'ready') {
+      await this.#inTime(this.#redis.quit(), performance.now() + this.#timeoutMs).catch(() => {});
+    }
+    this.#redis.disconnect();
+  }
+
+  #inodeKey(key: InodeKey): string {
+    return `${this.#keyPrefix}:{${key.fsId}:${key.inodeId}}`;
+  }
+
+  /** A script that may simply be called again; throws for answers that are not about the state of the inode. */
+  async #run(key: InodeKey, inodeKey: string, send: () => Promise<unknown>): Promise<Answer> {
+    const answer = answerOf(await this.#ask(inodeKey, send));
+    if (answer[0] === 'ok' || answer[0] === 'stale') return answer;
+    throw refusal(key, inodeKey, answer);
+  }
+
+  async #ask<T>(redisKey: string, send: () => Promise<T>): Promise<T> {
+    const endMs = performance.now() + this.#timeoutMs;
+    await this.#ready();
+    try {
+      return await this.#inTime(send(), endMs);
+    } catch (error) {
+      throw callFailed(error, redisKey);
+    }
+  }
+
+  async #ready(): Promise<void> {
+    const fault = await whenReady(this.#redis, this.#timeoutMs);
+    if (fault !== null) throw notSent(fault);
+  }
+
+  /** The client has a time-out of its own, but not in every state that a cluster can be in. */
+  async #inTime<T>(call: Promise<T>, endMs: number): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const expire = () => reject(new Error(`no answer within ${this.#timeoutMs} ms`));
+      timer = setTimeout(expire, Math.max(0, endMs - performance.now()));
+    });
+    try {
+      return await Promise.race([call, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function checkBounds(request: CommitRequest): void {
+  const { replaced, replacement } = request;
+  if (replaced.length >= 1 && Math.max(replaced.length, replacement.length) <= COMMIT_VERSIONS_MAX) return;
+  throw new CompactError(
+    `a commit replaces 1 to ${COMMIT_VERSIONS_MAX} versions by at most as many, not ${replaced.length} by ${replacement.length}; nothing was sent`,
+    { kind: 'halt', code: 'metadata-refused', inode: request.key },
+  );
+}
+
+function answerOf(reply: unknown): Answer {
+  const [word, ...details]: readonly unknown[] = Array.isArray(reply) ? reply : [];
+  if (typeof word === 'string') return [word, ...details];
+  throw new TypeError('the answer of a metadata script is not a list that starts with a word');
+}
+
+function isStaleReason(word: unknown): word is StaleReason {
+  return typeof word === 'string' && STALE_REASONS.has(word);
+}
+
+/** An answer of a script that only a person can do something about; nothing was written. */
+function refusal(key: InodeKey, inodeKey: string, answer: Answer): CompactError {
+  const [word, ...details] = answer;
+  if (word === 'wrong-type') {
+    const [redisKey, found, expected] = details.map(String);
+    return wrongType(redisKey ?? inodeKey, found ?? 'thing', expected ?? 'thing').withInode(key);
+  }
+  const [field, value] = details.map(String);
+  return new CompactError(
+    `the field ${field} of inode ${printInodeKey(key)} (hash ${inodeKey}) is ${JSON.stringify(value)}, which the format does not allow; nothing was changed`,
+    { kind: 'halt', code: 'inode-malformed', inode: key },
+  );
+}

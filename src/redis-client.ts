@@ -1,0 +1,161 @@
+/**
+ * Clients of Redis in three profiles, and what must be known of a server before a queue is kept in it. It stands alone
+ * because ioredis' defaults suit none of the three: they queue commands while the server is down, wait for ever, and
+ * send a command whose answer was lost once more, which would commit twice.
+ * It must not know a key or a job, and it never prints a password.
+ */
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { redactUrl } from './config/redact.ts';
+import { CompactError } from './errors.ts';
+import { type RedisClient, replyCode, safeError, watchLink, whenReady } from './redis-link.ts';
+import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
+
+export { type RedisClient, redactUrl };
+
+/**
+ * metadata: a command is sent once or not at all. producer: for BullMQ Queue; fails rather than wait for a server that
+ * is down; not for blocking commands. worker: for BullMQ Worker and QueueEvents; no command is ever given up.
+ */
+export type RedisProfile = 'metadata' | 'producer' | 'worker';
+
+export interface ConnectOptions {
+  readonly profile: RedisProfile;
+  /** How long connecting and (but for workers) one command may take; default 10 s. */
+  readonly timeoutMs?: number;
+  /** Told of every failure to connect or to stay connected, for the log; the client goes on trying. */
+  readonly onError?: (error: Error) => void;
+}
+
+/** `replyMapping` is a type parameter of the clients; none of us sets it. */
+type NodeOptions = Omit<RedisOptions, 'replyMapping'>;
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+/** A blocking command of BullMQ waits at most 10 s; a server silent for three times as long is gone. */
+const WORKER_SILENCE_MS = 30_000;
+/** BullMQ's own recommendation, and the first with all that the scripts use. */
+const VERSION_MIN = [6, 2] as const;
+
+/**
+ * A client that connects by itself, and again after every loss; it ends with `quit()` or `disconnect()`. See parseRedisUrl
+ * for the forms of the URL. Throws `settings-invalid` (halt) for any other; all later trouble shows in `whenReady`.
+ */
+export function connectRedis(url: string, options: ConnectOptions): RedisClient {
+  const target = parseRedisUrl(url);
+  const redis = target.form === 'cluster' ? connectCluster(target, options) : connectOne(target, options);
+  watchLink(redis, options.onError);
+  return redis;
+}
+
+/** 0.1, 0.2 … 1 s: a server that comes back is found within a second (18 s with BullMQ's own, see LIBRARIES). */
+function retryDelayMs(times: number): number {
+  return Math.min(1000, 50 * 2 ** times);
+}
+
+function profileOptions(options: ConnectOptions): NodeOptions {
+  const { profile, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const common: NodeOptions = {
+    connectionName: `s3compact-${profile}`,
+    connectTimeout: timeoutMs,
+    // A primary demoted behind the same name: this command failed for good, the next one finds the new primary.
+    reconnectOnError: (error) => replyCode(error) === 'READONLY',
+  };
+  // No commandTimeout: some block.
+  if (profile === 'worker') return { ...common, maxRetriesPerRequest: null, socketTimeout: WORKER_SILENCE_MS };
+  // commandTimeout alone would leave a dead connection in use until TCP gives up, after some 15 minutes.
+  const prompt: NodeOptions = { ...common, commandTimeout: timeoutMs, socketTimeout: timeoutMs };
+  if (profile === 'producer') return { ...prompt, enableOfflineQueue: false, maxRetriesPerRequest: 1 };
+  // I6: sent once or not at all. With 0 retries, what was on its way when the connection closed fails at once.
+  return { ...prompt, enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false };
+}
+
+function connectOne(target: RedisTarget, options: ConnectOptions): Redis {
+  const settings: NodeOptions = {
+    ...profileOptions(options),
+    ...access(target),
+    db: target.db,
+    retryStrategy: retryDelayMs,
+  };
+  if (target.form === 'single') return new Redis({ ...settings, ...target.nodes[0] });
+  return new Redis({
+    ...settings,
+    sentinels: [...target.nodes],
+    name: target.masterName,
+    sentinelCommandTimeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    ...(target.tls ? { sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
+  });
+}
+
+function connectCluster(target: RedisTarget, options: ConnectOptions): Cluster {
+  const { enableOfflineQueue = true, ...redisOptions } = profileOptions(options);
+  const settings: Omit<ClusterOptions, 'redisOptions'> = { clusterRetryStrategy: retryDelayMs, enableOfflineQueue };
+  // I6: otherwise ioredis sends again what was on its way when the connection to a node closed.
+  if (options.profile === 'metadata') settings.retryDelayOnFailover = 0;
+  // Certificates are made out to names: keep them, do not turn nodes into addresses.
+  if (target.tls) settings.dnsLookup = (name, callback) => callback(null, name);
+  return new Cluster([...target.nodes], {
+    ...settings,
+    redisOptions: { ...redisOptions, ...access(target) },
+  });
+}
+
+function access(target: RedisTarget): NodeOptions {
+  return {
+    ...(target.username === undefined ? {} : { username: target.username }),
+    ...(target.password === undefined ? {} : { password: target.password }),
+    ...(target.tls ? { tls: {} } : {}),
+  };
+}
+
+/**
+ * Checks that the server (every primary of a cluster) can be trusted with a queue: it evicts nothing, is no replica, and
+ * is Redis 6.2 or later. Throws `queue-unfit` (halt) with all that is wrong and what to do, or `queue-unavailable` (retry).
+ */
+export async function checkRedisFit(redis: RedisClient, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<void> {
+  const fault = await whenReady(redis, timeoutMs);
+  if (fault !== null) {
+    throw new CompactError(`the queue's Redis ${fault.message}`, {
+      ...(fault.refused ? ({ kind: 'halt', code: 'queue-unfit' } as const) : UNAVAILABLE),
+      cause: fault.cause,
+    });
+  }
+  const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis];
+  const problems = (await Promise.all(nodes.map(unfitness))).flat();
+  if (problems.length === 0) return;
+  throw new CompactError(`the queue's Redis is not fit: ${problems.join('; ')}`, { kind: 'halt', code: 'queue-unfit' });
+}
+
+const UNAVAILABLE = { kind: 'retry', code: 'queue-unavailable' } as const;
+
+async function unfitness(node: Redis): Promise<readonly string[]> {
+  const where = `${node.options.host}:${node.options.port}`;
+  const info = await told(node.info());
+  if (info === null) return [`${where} does not let this user run INFO, so it cannot be checked; allow it`];
+  const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+  const problems: string[] = [];
+  const version = field('redis_version') ?? '0';
+  if (!isRecent(version)) problems.push(`${where} is version ${version}; Redis 6.2 or later (or Valkey) is needed`);
+  if (field('role') === 'slave') problems.push(`${where} is a replica; give the URL of its primary`);
+  const policy = field('maxmemory_policy') ?? (await told(node.config('GET', 'maxmemory-policy')))?.[1] ?? 'unknown';
+  if (policy !== 'noeviction') {
+    problems.push(
+      `${where} may throw keys away when memory is short (maxmemory-policy is ${policy}); run "CONFIG SET maxmemory-policy noeviction" and write it into redis.conf`,
+    );
+  }
+  return problems;
+}
+
+function isRecent(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > VERSION_MIN[0] || (major === VERSION_MIN[0] && minor >= VERSION_MIN[1]);
+}
+
+/** The answer, or `null` where the server answers with an error; throws `queue-unavailable` where it does not answer. */
+async function told<T>(call: Promise<T>): Promise<T | null> {
+  try {
+    return await call;
+  } catch (error) {
+    if (replyCode(error) !== null) return null;
+    const cause = safeError(error);
+    throw new CompactError(`the queue's Redis did not answer (${cause.message})`, { ...UNAVAILABLE, cause });
+  }
+}
