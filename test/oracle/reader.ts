@@ -52,8 +52,12 @@ export function visibleObjects(file: FileState, begin: number, end: number): Set
 
 /** GETs of one full sequential read: one for each visible piece of an object. */
 export function fullReadGets(file: FileState): number {
+  const { chunkSize } = file.geometry;
   let gets = 0;
-  for (const { version } of pieces(file, 0, file.length)) if (!version.zero) gets += 1;
+  for (const index of file.lists.keys()) {
+    const end = Math.min((index + 1) * chunkSize, file.length);
+    for (const { version } of pieces(file, index * chunkSize, end)) if (!version.zero) gets += 1;
+  }
   return gets;
 }
 

@@ -47,8 +47,8 @@ export class MemoryFile implements FileState {
     this.objectPrefix = original.objectPrefix;
     this.geometry = original.geometry;
     this.length = original.length;
-    this.lists = new Map();
-    for (const versions of original.lists.values()) for (const version of versions) this.append(version);
+    this.lists = new Map(original.lists);
+    for (const { name, bytes } of originalObjects(original)) this.objects.set(name, bytes);
   }
 
   append(version: OracleVersion): void {
