@@ -9,7 +9,7 @@ import { bytes } from './output.ts';
 import { type Cell, type Grid, identityOf } from './picture-cells.ts';
 
 export interface PictureStyle {
-  /** Columns that the picture may take; at least 40. Default 80. */
+  /** Columns that the picture may take; at least 48. Default 80. */
   readonly width?: number;
   /** Rows of cells; several blocks share a row where a chunk has more. Default 32. */
   readonly rowsMax?: number;
@@ -18,6 +18,8 @@ export interface PictureStyle {
 }
 
 const DEFAULT_WIDTH = 80;
+/** Below this the words under the grid are wider than the grid. */
+const WIDTH_MIN = 48;
 /** A version needs one cell to itself to get a letter; the others are named by shades only. */
 const CLIENT_LETTERS = 'abcdefghijklmnopqrstuvwxyz123456789';
 const MERGED_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
@@ -111,21 +113,33 @@ function lettersOf(grids: readonly Grid[]): ReadonlyMap<string, string> {
   return letters;
 }
 
+interface NamedVersion {
+  readonly version: S3ChunkInfo;
+  /** The first list that has it: 0 is what there was before. */
+  readonly chunk: number;
+  /** Bytes of all its parts in that list. */
+  len: number;
+}
+
 /** What the letters and signs mean; at most LEGEND_LINES_MAX lines of versions, the merged ones first. */
 export function legend(chunks: readonly ChunkInput[], brush: Brush): string[] {
   const { glyphs, colors } = brush;
-  const [before] = chunks;
-  const old = new Set(before?.versions.map(identityOf));
-  const versions = new Map<string, S3ChunkInfo>();
-  for (const version of chunks.flatMap((chunk) => chunk.versions)) {
-    if (!version.zero && !versions.has(identityOf(version))) versions.set(identityOf(version), version);
+  const versions = new Map<string, NamedVersion>();
+  for (const [n, chunk] of chunks.entries()) {
+    for (const version of chunk.versions.filter((one) => !one.zero)) {
+      const id = identityOf(version);
+      const named = versions.get(id);
+      if (named === undefined) versions.set(id, { version, chunk: n, len: version.len });
+      // A narrowed version may be several entries of one list.
+      else if (named.chunk === n) named.len += version.len;
+    }
   }
   const entries = [...brush.letters].flatMap(([id, letter]) => {
-    const version = versions.get(id);
-    if (version === undefined) return [];
-    const isMerged = version.compaction !== 0n;
-    const name = !old.has(id) ? 'new' : isMerged ? `#${version.chunkId} merged` : `#${version.chunkId}`;
-    return [{ letter, isMerged, text: `${name} ${bytes(version.len)}` }];
+    const named = versions.get(id);
+    if (named === undefined) return [];
+    const isMerged = named.version.compaction !== 0n;
+    const old = isMerged ? `#${named.version.chunkId} merged` : `#${named.version.chunkId}`;
+    return [{ letter, isMerged, text: `${named.chunk > 0 ? 'new' : old} ${bytes(named.len)}` }];
   });
   const mergedFirst = [...entries.filter((entry) => entry.isMerged), ...entries.filter((entry) => !entry.isMerged)];
   const [light, middle, dark] = glyphs.shades;
@@ -171,5 +185,5 @@ function flow(entries: readonly { readonly letter: string; readonly text: string
 
 /** The columns that a picture may take. */
 export function widthOf(style: PictureStyle): number {
-  return Math.max(40, style.width ?? DEFAULT_WIDTH);
+  return Math.max(WIDTH_MIN, style.width ?? DEFAULT_WIDTH);
 }

@@ -33,7 +33,7 @@ export function drawChunk(chunk: ChunkInput, style: PictureStyle = {}): string {
   const lines = merged([grid]).map(({ rows: [row], label: text }) => {
     if (row === undefined) return '';
     const offset = colors.dim(bytes(row.begin).padStart(10));
-    return `${text.padStart(label)} ${offset}  ${framed(row, brush)} ${getsText(row).padStart(6)}`;
+    return `${text.padStart(label)} ${offset}  ${framed(row, brush)} ${getsText(row).padStart(6)}`.trimEnd();
   });
   const total = `${' '.repeat(label + 13 + grid.cellsPerRow + 3)}${glyphs.rule.repeat(6)}`;
   const sum = `${' '.repeat(label + 13)}${'a full read'.padEnd(grid.cellsPerRow + 2)} ${String(grid.gets).padStart(6)}`;
@@ -58,8 +58,8 @@ export function drawBeforeAfter(before: ChunkInput, after: ChunkInput, style: Pi
     const same = rowText(old, brush) === rowText(now, brush) && old.gets === now.gets;
     const between = same ? colors.dim('=') : colors.bold(glyphs.becomes);
     const gets = getsText(now).padStart(6);
-    const fewer = now.gets < old.gets ? colors.green(gets) : gets;
-    return `${text.padStart(label)} ${framed(old, brush)}${getsText(old).padStart(6)} ${between} ${framed(now, brush)}${fewer}`;
+    const fewer = now.gets > 0 && now.gets < old.gets ? colors.green(gets) : gets;
+    return `${text.padStart(label)} ${framed(old, brush)}${getsText(old).padStart(6)} ${between} ${framed(now, brush)}${fewer}`.trimEnd();
   });
   const gap = ' '.repeat(label + 1);
   const heading = `${'block'.padStart(label)} ${'before'.padEnd(side)}${'GETs'.padStart(6)}   ${'after'.padEnd(side)}${'GETs'.padStart(6)}`;
