@@ -2,8 +2,15 @@
  * An S3 server for tests and the demo, on a free loopback port: Ceph's radosgw where it is installed, else s3rver.
  * It stands alone so that everyone gets the same settings and the same clean-up. It must not be used by src/ or
  * workers/: they are given an endpoint.
- *
- * What s3rver does differently from S3 (tests that need the real answer look at `kind`):
+ */
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { freePorts } from './free-port.ts';
+import { findProgram, type GuardedProcess, spawnGuarded, withAttempts } from './guarded.ts';
+
+/**
+ * Which server it is. What s3rver does differently from S3 (tests that need the real answer look at this):
  * - ignores `If-None-Match` on PUT: an existing object is overwritten;
  * - checks no signature (an unknown access key is refused, a wrong secret is not) and no checksum, and forgets the
  *   `x-amz-checksum-*` headers (`x-amz-meta-*` are kept);
@@ -12,12 +19,6 @@
  * - a suffix range (`bytes=-N`) or a list of ranges is misread; `bytes=A-B`, `bytes=A-` and 416 are right;
  * - lists by walking the whole bucket for every page: fine for thousands of objects, not for a million.
  */
-import { randomBytes } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { freePorts } from './free-port.ts';
-import { findProgram, type GuardedProcess, spawnGuarded, withAttempts } from './guarded.ts';
-
 export type S3Kind = 'radosgw' | 's3rver';
 
 /** How to reach a server: everything a client needs. */

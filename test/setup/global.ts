@@ -4,13 +4,14 @@
  *
  * Environment:
  * - S3COMPACT_REQUIRE_REAL=1: fail when redis-server or radosgw is not installed, instead of using the embedded ones;
+ * - S3COMPACT_TEST_EMBEDDED=1: use the embedded ones, whatever is installed;
  * - S3COMPACT_TEST_REDIS_URL: use this Redis (tests keep to key prefixes of their own);
  * - S3COMPACT_TEST_S3_ENDPOINT: use this S3 server, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION
  *   (tests create buckets).
  */
 import type { TestProject } from 'vitest/node';
-import { findRedis, redisVersion, startRedis } from '../../services/redis.ts';
-import { missingCephPrograms, startS3 } from '../../services/s3.ts';
+import { findRedis, redisVersion, type StartRedisOptions, startRedis } from '../../services/redis.ts';
+import { missingCephPrograms, type StartS3Options, startS3 } from '../../services/s3.ts';
 import type { TestRedisKind, TestS3 } from './provided.ts';
 
 interface UsedRedis {
@@ -25,13 +26,13 @@ interface UsedS3 extends TestS3 {
   stop(): Promise<void>;
 }
 
+type Wanted = Pick<StartRedisOptions, 'prefer'> & Pick<StartS3Options, 'prefer'>;
+
 const nothingToStop = async (): Promise<void> => {};
 
 /** Vitest calls this once, before any test file; what it returns is called once, after the last. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const requireReal = process.env['S3COMPACT_REQUIRE_REAL'] === '1';
-  if (requireReal) refuseEmbedded();
-  const [redis, s3] = await startBoth(requireReal ? { prefer: 'real' } : {});
+  const [redis, s3] = await startBoth(wanted());
   const line = `services: Redis = ${redis.kind} ${redis.version}, S3 = ${s3.kind} ${s3.version}`;
   console.log(line);
   project.provide('redisUrl', redis.url);
@@ -42,6 +43,16 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     await Promise.all([redis.stop(), s3.stop()]);
     console.log(line);
   };
+}
+
+/** What the environment asks for; unset takes real servers where they are installed. */
+function wanted(): Wanted {
+  const requireReal = process.env['S3COMPACT_REQUIRE_REAL'] === '1';
+  const embedded = process.env['S3COMPACT_TEST_EMBEDDED'] === '1';
+  if (requireReal && embedded) throw new Error('S3COMPACT_REQUIRE_REAL and S3COMPACT_TEST_EMBEDDED exclude each other');
+  if (requireReal) refuseEmbedded();
+  if (requireReal) return { prefer: 'real' };
+  return embedded ? { prefer: 'embedded' } : {};
 }
 
 /** @throws Error that names everything that is missing, before anything is started. */
@@ -56,7 +67,7 @@ function refuseEmbedded(): void {
 }
 
 /** Both or none: when one fails, the other is stopped. */
-async function startBoth(options: { readonly prefer?: 'real' }): Promise<readonly [UsedRedis, UsedS3]> {
+async function startBoth(options: Wanted): Promise<readonly [UsedRedis, UsedS3]> {
   const starts = [useRedis(options), useS3(options)] as const;
   const results = await Promise.allSettled(starts);
   const failures = results.filter((result) => result.status === 'rejected');
@@ -65,13 +76,13 @@ async function startBoth(options: { readonly prefer?: 'real' }): Promise<readonl
   throw failures[0]?.reason;
 }
 
-async function useRedis(options: { readonly prefer?: 'real' }): Promise<UsedRedis> {
+async function useRedis(options: Wanted): Promise<UsedRedis> {
   const url = process.env['S3COMPACT_TEST_REDIS_URL'];
   if (url === undefined) return startRedis(options);
   return { url, kind: 'given', version: await redisVersion(url), stop: nothingToStop };
 }
 
-async function useS3(options: { readonly prefer?: 'real' }): Promise<UsedS3> {
+async function useS3(options: Wanted): Promise<UsedS3> {
   const endpoint = process.env['S3COMPACT_TEST_S3_ENDPOINT'];
   if (endpoint === undefined) return startS3(options);
   return {

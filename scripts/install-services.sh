@@ -1,0 +1,54 @@
+#!/bin/bash
+# Installs what the tests use as real servers, from Debian's (or Ubuntu's) packages: redis-server and Ceph radosgw.
+# Does nothing, quietly, when all of it is there. The tests start their own instances on free ports: the system's
+# services are not needed, so one that this script brought in is stopped and disabled again.
+#
+# usage: scripts/install-services.sh   (as root, or as a user who may use sudo)
+set -euo pipefail
+
+programs=(redis-server ceph-mon ceph-osd radosgw radosgw-admin ceph monmaptool)
+packages=(redis-server ceph-mon ceph-osd ceph-mgr radosgw ceph-common ceph-base)
+
+missing() {
+  local program
+  for program in "${programs[@]}"; do
+    command -v "$program" >/dev/null || echo "$program"
+  done
+}
+
+absent=$(missing)
+if [ -z "$absent" ]; then exit 0; fi
+
+if ! command -v apt-get >/dev/null; then
+  echo "Not installed: ${absent//$'\n'/, }. This script knows only apt-get (Debian, Ubuntu):" >&2
+  echo "install Redis (or Valkey) and Ceph radosgw with your system's tools, or run the tests without them." >&2
+  exit 1
+fi
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "Not installed: ${absent//$'\n'/, }. Run this as root, or install sudo." >&2
+    exit 1
+  fi
+  sudo=(sudo)
+fi
+
+echo "Installing: ${absent//$'\n'/, }"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt_get() {
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@" \
+    >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+}
+apt_get update
+apt_get install -y --no-install-recommends "${packages[@]}"
+
+if [[ $absent == *redis-server* ]] && [ -d /run/systemd/system ]; then
+  "${sudo[@]}" systemctl disable --now redis-server.service >/dev/null 2>&1 || true
+fi
+
+absent=$(missing)
+if [ -n "$absent" ]; then
+  echo "Installed, but still not on PATH: ${absent//$'\n'/, }" >&2
+  exit 1
+fi
