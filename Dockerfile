@@ -1,0 +1,38 @@
+# One image for the worker and the command line: `docker run s3compact worker`, `docker run s3compact inspect 1 42`.
+# Runs as a numeric non-root user and writes nothing: `--read-only --cap-drop ALL` is fine.
+# `tini` is process 1: it hands SIGTERM on, so that a worker drains, and reaps what is orphaned.
+
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+# No install scripts: the only one that is needed (the dev dependency `node`) would fetch a second Node.js.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/require-node.cjs scripts/
+COPY src src
+COPY workers workers
+RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM node:24-bookworm-slim
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends tini \
+  && rm -rf /var/lib/apt/lists/*
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="s3compact" \
+  org.opencontainers.image.description="Background worker that merges the fragments of files kept in S3 in the CurveFS layout" \
+  org.opencontainers.image.licenses="Apache-2.0" \
+  org.opencontainers.image.version="$VERSION" \
+  org.opencontainers.image.revision="$REVISION"
+ENV NODE_ENV=production
+WORKDIR /app
+COPY package.json LICENSE ./
+COPY bin bin
+COPY scripts/require-node.cjs scripts/
+COPY --from=build /app/node_modules node_modules
+COPY --from=build /app/dist dist
+RUN ln -s /app/bin/s3compact.js /usr/local/bin/s3compact
+# The image's own user `node`, by number: Kubernetes' runAsNonRoot cannot judge a name.
+USER 1000:1000
+ENTRYPOINT ["/usr/bin/tini", "--", "s3compact"]
+CMD ["--help"]
