@@ -1,0 +1,160 @@
+/**
+ * Random histories of one inode against a model of a few lines: appends, truncates, unlinks, fences and commits, right,
+ * late and wrong ones. The model is what DESIGN §4.4-5 says, not what any adapter does; it shares no code with them.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { CommitOutcome } from '../../src/metadata/port.ts';
+import type { InodeKey, S3ChunkInfo } from '../../src/model.ts';
+import { INODE, type MetadataTraits, type MetadataWorld, version } from './world.ts';
+
+const RUNS = 150;
+const TIMEOUT_MS = 60_000;
+
+type Step =
+  | { readonly do: 'append'; readonly chunk: number; readonly count: number }
+  | { readonly do: 'length'; readonly length: number }
+  | { readonly do: 'links'; readonly nlink: number }
+  | { readonly do: 'begin'; readonly attempt: bigint }
+  | { readonly do: 'clear'; readonly attempt: bigint }
+  | {
+      readonly do: 'commit';
+      readonly chunk: number;
+      readonly attempt: bigint;
+      /** Share of the list that is replaced, in sevenths; more than seven: more than is there. */
+      readonly sevenths: number;
+      /** Position of a version that was read wrongly; beyond the list: none. */
+      readonly wrongAt: number;
+      readonly keep: number;
+      readonly merged: number;
+      readonly length: number | undefined;
+    };
+
+const chunk = fc.integer({ min: 0, max: 1 });
+/** Few attempts, so that the right one is often met; two differ only beyond 2^53. */
+const attempt = fc.constantFrom(1n, 2n ** 53n, 2n ** 53n + 1n);
+const length = fc.integer({ min: 0, max: 2 });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('append'), chunk, count: fc.integer({ min: 1, max: 9 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('length'), length }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('links'), nlink: fc.integer({ min: 0, max: 2 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('begin'), attempt }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('clear'), attempt }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('commit'),
+      chunk,
+      attempt,
+      sevenths: fc.integer({ min: 1, max: 8 }),
+      wrongAt: fc.integer({ min: 0, max: 40 }),
+      keep: fc.integer({ min: 0, max: 5 }),
+      merged: fc.integer({ min: 0, max: 3 }),
+      length: fc.option(length, { nil: undefined }),
+    }),
+  },
+);
+
+interface Model {
+  length: number;
+  nlink: number;
+  attempt: bigint | undefined;
+  readonly lists: [S3ChunkInfo[], S3ChunkInfo[]];
+}
+
+export function modelContract(world: () => MetadataWorld, traits: MetadataTraits): void {
+  // Both traits: without a fence or a comparison an adapter may answer otherwise, and is tested by its own suite.
+  if (!traits.fence || !traits.comparesContent) return;
+  test(
+    'I2, I5, I9: every history ends as the model says',
+    async () => {
+      let inodeId = 1000n;
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+          const key = { fsId: 7, inodeId: inodeId++ };
+          await runHistory(world(), key, steps);
+        }),
+        { numRuns: RUNS },
+      );
+    },
+    TIMEOUT_MS,
+  );
+}
+
+async function runHistory(world: MetadataWorld, key: InodeKey, steps: readonly Step[]): Promise<void> {
+  const model: Model = { length: 0, nlink: 1, attempt: undefined, lists: [[], []] };
+  await world.putInode({ ...INODE, key, length: 0 });
+  let next = 1;
+  for (const one of steps) {
+    if (one.do === 'append') {
+      const added = Array.from({ length: one.count }, () => version(next++));
+      await world.append(key, one.chunk, added);
+      model.lists[one.chunk]?.push(...added);
+    } else if (one.do === 'length') {
+      await world.setLength(key, one.length);
+      model.length = one.length;
+    } else if (one.do === 'links') {
+      await world.setLinks(key, one.nlink);
+      model.nlink = one.nlink;
+    } else if (one.do === 'begin') {
+      expect(await world.store.begin(key, one.attempt)).toBe(model.nlink > 0 ? 'begun' : 'unlinked');
+      if (model.nlink > 0) model.attempt = one.attempt;
+    } else if (one.do === 'clear') {
+      expect(await world.store.clearFence(key, one.attempt)).toBe(model.attempt === one.attempt);
+      if (model.attempt === one.attempt) model.attempt = undefined;
+    } else {
+      next = await commitBoth(world, key, { one, model, next });
+    }
+    await expectSame(world, key, model);
+  }
+}
+
+async function commitBoth(
+  world: MetadataWorld,
+  key: InodeKey,
+  state: { readonly one: Extract<Step, { do: 'commit' }>; readonly model: Model; readonly next: number },
+): Promise<number> {
+  const { one, model } = state;
+  let { next } = state;
+  const list = model.lists[one.chunk] ?? [];
+  const count = Math.max(1, Math.ceil((list.length * one.sevenths) / 7));
+  const replaced = Array.from({ length: count }, (_, n) => list[n] ?? version(next++));
+  const wrong = one.wrongAt < count;
+  if (wrong) replaced[one.wrongAt] = version(next++);
+  const merged = Array.from({ length: one.merged }, () => version(next++));
+  const replacement = [...merged, ...replaced.slice(0, one.keep)];
+  const expected = outcomeOf(model, one, !wrong && count <= list.length);
+  const request = { key, chunkIndex: one.chunk, attempt: one.attempt, replaced, replacement };
+  const outcome = await world.store.commit({
+    ...request,
+    ...(one.length === undefined ? {} : { requiredLength: one.length }),
+  });
+  // The contract leaves open which of several reasons is told.
+  expect(expected).toContainEqual(outcome);
+  if (outcome.outcome === 'committed') list.splice(0, count, ...replacement);
+  return next;
+}
+
+/** All outcomes that are true. */
+function outcomeOf(model: Model, one: Extract<Step, { do: 'commit' }>, fits: boolean): readonly CommitOutcome[] {
+  const outcomes: CommitOutcome[] = [];
+  if (model.nlink === 0) outcomes.push({ outcome: 'stale', reason: 'unlinked' });
+  if (model.attempt !== one.attempt) outcomes.push({ outcome: 'stale', reason: 'fence' });
+  if (one.length !== undefined && one.length !== model.length) outcomes.push({ outcome: 'stale', reason: 'length' });
+  if (!fits) outcomes.push({ outcome: 'conflict' });
+  return outcomes.length > 0 ? outcomes : [{ outcome: 'committed' }];
+}
+
+async function expectSame(world: MetadataWorld, key: InodeKey, model: Model): Promise<void> {
+  const { length: inodeLength, nlink, attempt: fence } = model;
+  const inode = { ...INODE, key, length: inodeLength, nlink, ...(fence === undefined ? {} : { attempt: fence }) };
+  for (const [chunkIndex, list] of model.lists.entries()) {
+    const snapshot = await world.store.readChunk(key, chunkIndex, 1000);
+    expect(snapshot).toEqual({ inode, versions: list, versionsTotal: list.length });
+    expect(await world.list(key, chunkIndex)).toEqual(list);
+  }
+  const indexes: number[] = [];
+  for await (const chunkIndex of world.store.chunkIndexes(key)) indexes.push(chunkIndex);
+  expect(indexes.toSorted()).toEqual([0, 1].filter((n) => model.lists[n]?.length));
+}

@@ -1,0 +1,164 @@
+/**
+ * The Redis metadata adapter: the contract, and what is true of Redis only: the exact bytes of DESIGN §6, other types
+ * under our keys, scripts that the server forgets, users who may not do everything.
+ */
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import type { CommitRequest } from '../../src/metadata/port.ts';
+import { RedisMetadata } from '../../src/metadata/redis.ts';
+import { connectRedis } from '../../src/redis-client.ts';
+import { expectRefusal, metadataContract } from './contract.ts';
+import { type RedisWorld, redisWorld } from './redis-world.ts';
+import { ATTEMPT, collect, FILESYSTEM, INODE, KEY, version, versions } from './world.ts';
+
+metadataContract('Redis', () => redisWorld(inject('redisUrl')));
+
+const REQUEST: CommitRequest = {
+  key: KEY,
+  chunkIndex: 3,
+  attempt: ATTEMPT,
+  replaced: versions(0, 4),
+  replacement: [version(90), version(3)],
+};
+
+describe('Redis: the format of DESIGN §6', () => {
+  let world: RedisWorld;
+  beforeEach(async () => {
+    world = await redisWorld(inject('redisUrl'));
+    await world.putInode(INODE);
+    await world.append(KEY, 3, versions(0, 6));
+  });
+  afterEach(() => world.close());
+
+  test('what begin and commit leave behind, byte by byte', async () => {
+    const { redis, keyOf, store } = world;
+    await store.begin(KEY, ATTEMPT);
+    expect(await redis.hgetall(keyOf(KEY))).toEqual({
+      ...{ length: '640', nlink: '1', mtimeMs: '1700000000000', type: 's3' },
+      attempt: '7001',
+    });
+    await store.commit({
+      ...REQUEST,
+      replacement: [
+        { chunkId: 2n ** 64n - 1n, compaction: 7_001n, offset: 2 ** 53 - 2, len: 1, size: 1, zero: false },
+        { chunkId: 0n, compaction: 0n, offset: 0, len: 64, size: 0, zero: true },
+      ],
+    });
+    expect(await redis.lrange(keyOf(KEY, 3), 0, -1)).toEqual([
+      '18446744073709551615,7001,9007199254740990,1,1,0',
+      '0,0,0,64,0,1',
+      '5,4,4,1,1,0',
+      '6,0,5,2,2,0',
+    ]);
+    expect(await redis.smembers(keyOf(KEY, 'chunks'))).toEqual(['3']);
+    const keys = await redis.keys(`${keyOf(KEY).replace(/\{.*/, '')}*`);
+    expect(keys.toSorted()).toEqual([keyOf(KEY), keyOf(KEY, 3), keyOf(KEY, 'chunks')].toSorted());
+    expect(
+      await Promise.all([keyOf(KEY), keyOf(KEY, 3), keyOf(KEY, 'chunks')].map((name) => redis.type(name))),
+    ).toEqual(['hash', 'list', 'set']);
+  });
+
+  test('all keys of an inode have one slot, another one than its neighbour', async () => {
+    // CLUSTER KEYSLOT answers on a server without cluster mode, too.
+    const slotOf = (key: string) => new Redis.Command('get', [key]).getSlot();
+    const slots = ['', ':chunks', ':0', ':3'].map((rest) => slotOf(`fs:{7:42}${rest}`));
+    expect(new Set(slots).size).toBe(1);
+    expect(slotOf('fs:{7:43}')).not.toBe(slots[0]);
+  });
+
+  test('the store names itself by its prefix, and refuses one that would move the hash tag', async () => {
+    expect(world.store.storeId).toBe(`redis:${world.keyOf(KEY).split(':')[0]}`);
+    const redis = connectRedis(inject('redisUrl'), { profile: 'metadata' });
+    expect(new RedisMetadata({ redis }).storeId).toBe('redis:fs');
+    for (const keyPrefix of ['', '{fs}', 'a{', 'a}']) {
+      expect(() => new RedisMetadata({ redis, keyPrefix })).toThrowError(/prefix/);
+    }
+    redis.disconnect();
+  });
+
+  test('a set without the index of a list that is there is put right by the commit', async () => {
+    await world.redis.del(world.keyOf(KEY, 'chunks'));
+    await world.store.begin(KEY, ATTEMPT);
+    expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+    expect(await collect(world.store.chunkIndexes(KEY))).toEqual([3]);
+  });
+
+  test('an emptied list leaves neither list nor set behind', async () => {
+    await world.store.begin(KEY, ATTEMPT);
+    await world.store.commit({ ...REQUEST, replaced: versions(0, 6), replacement: [] });
+    expect(await world.redis.exists(world.keyOf(KEY, 3), world.keyOf(KEY, 'chunks'))).toBe(0);
+  });
+
+  test('I5: a list that only looks equal when joined is a conflict', async () => {
+    const one = version(0);
+    await world.redis.del(world.keyOf(KEY, 3));
+    const joined = `${'1,0,0,1,1,1'}\n${'2,1,1,2,2,0'}`;
+    await world.redis.rpush(world.keyOf(KEY, 3), joined, '3,2,2,3,3,0');
+    await world.store.begin(KEY, ATTEMPT);
+    const request = { ...REQUEST, replaced: versions(0, 3), replacement: [one] };
+    expect(await world.store.commit(request)).toEqual({ outcome: 'conflict' });
+    const two = { ...REQUEST, replaced: versions(0, 2), replacement: [one] };
+    expect(await world.store.commit(two)).toEqual({ outcome: 'conflict' });
+    expect(await world.redis.llen(world.keyOf(KEY, 3))).toBe(2);
+  });
+
+  test('a commit works after the server forgot its scripts, in the middle of a connection', async () => {
+    await world.store.begin(KEY, ATTEMPT);
+    expect((await world.store.commit({ ...REQUEST, chunkIndex: 4 })).outcome).toBe('conflict');
+    await world.redis.script('FLUSH');
+    expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+    await world.redis.script('FLUSH');
+    expect(await world.store.clearFence(KEY, ATTEMPT)).toBe(true);
+    await world.redis.script('FLUSH');
+    expect((await world.store.readChunk(KEY, 3, 1)).versions).toEqual([version(90)]);
+  });
+});
+
+describe('Redis: another type under a key is refused by its name', () => {
+  let world: RedisWorld;
+  beforeEach(async () => {
+    world = await redisWorld(inject('redisUrl'));
+    await world.putFilesystem(FILESYSTEM);
+    await world.putInode({ ...INODE, attempt: ATTEMPT });
+    await world.append(KEY, 3, versions(0, 6));
+  });
+  afterEach(() => world.close());
+
+  /** Puts a string where the format has something else. */
+  async function spoil(key: string): Promise<void> {
+    await world.redis.set(key, 'a string');
+  }
+
+  test('file system', async () => {
+    const key = world.keyOf(KEY).replace(':42}', '}');
+    await spoil(key);
+    await expectRefusal(world.store.getFilesystem(7), 'metadata-refused', [key, 'WRONGTYPE']);
+  });
+
+  test('inode', async () => {
+    const key = world.keyOf(KEY);
+    await spoil(key);
+    const named = [key];
+    await expectRefusal(world.store.getInode(KEY), 'metadata-refused', named);
+    await expectRefusal(world.store.readChunk(KEY, 3, 10), 'metadata-refused', named);
+    await expectRefusal(world.store.begin(KEY, 1n), 'metadata-refused', named);
+    await expectRefusal(world.store.commit(REQUEST), 'metadata-refused', named);
+    await expectRefusal(world.store.clearFence(KEY, ATTEMPT), 'metadata-refused', named);
+    expect(await world.redis.get(key)).toBe('a string');
+  });
+
+  test('list', async () => {
+    const key = world.keyOf(KEY, 3);
+    await spoil(key);
+    await expectRefusal(world.store.readChunk(KEY, 3, 10), 'metadata-refused', [key, 'list', 'string']);
+    await expectRefusal(world.store.commit(REQUEST), 'metadata-refused', [key, 'list', 'string']);
+  });
+
+  test('set: found before the list is touched', async () => {
+    const key = world.keyOf(KEY, 'chunks');
+    await spoil(key);
+    await expectRefusal(collect(world.store.chunkIndexes(KEY)), 'metadata-refused', [key]);
+    await expectRefusal(world.store.commit(REQUEST), 'metadata-refused', [key, 'set', 'string']);
+    expect(await world.list(KEY, 3)).toEqual(versions(0, 6));
+  });
+});

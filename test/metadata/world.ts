@@ -1,0 +1,80 @@
+/**
+ * What the metadata contract needs of an adapter's world: the store under test, and a second way to the same metadata
+ * that plays the file system's clients and its owner. It stands apart so that each adapter's test builds its own.
+ * The second way must not go through the store: it is what the store is checked against.
+ */
+import type { MetadataStore } from '../../src/metadata/port.ts';
+import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../../src/model.ts';
+
+export interface MetadataWorld {
+  readonly store: MetadataStore;
+  putFilesystem(filesystem: Filesystem): Promise<void>;
+  putInode(inode: Inode): Promise<void>;
+  removeInode(key: InodeKey): Promise<void>;
+  setLength(key: InodeKey, length: number): Promise<void>;
+  setLinks(key: InodeKey, nlink: number): Promise<void>;
+  /** As a writer does it: at the end of the list. */
+  append(key: InodeKey, chunkIndex: number, versions: readonly S3ChunkInfo[]): Promise<void>;
+  /** The whole list, oldest first. */
+  list(key: InodeKey, chunkIndex: number): Promise<readonly S3ChunkInfo[]>;
+  /** Only where the metadata is kept as text that somebody can get wrong. */
+  readonly damage?: MetadataDamage;
+  close(): Promise<void>;
+}
+
+/** Breaks what is stored; a `null` value removes the field. */
+export interface MetadataDamage {
+  filesystem(fsId: number, field: string, value: string | null): Promise<void>;
+  inode(key: InodeKey, field: string, value: string | null): Promise<void>;
+  record(key: InodeKey, chunkIndex: number, position: number, text: string): Promise<void>;
+  chunkIndex(key: InodeKey, text: string): Promise<void>;
+}
+
+/** What an adapter promises beyond the least; the contract checks all that is promised. */
+export interface MetadataTraits {
+  /** `begin` stores a fence, `commit` and `clearFence` go by it (CurveFS has none, DESIGN §4.4). */
+  readonly fence: boolean;
+  /** `commit` compares the content of the list, not just its length. */
+  readonly comparesContent: boolean;
+  /** The world has `damage`. */
+  readonly damage: boolean;
+}
+
+export const KEY: InodeKey = { fsId: 7, inodeId: 42n };
+export const ATTEMPT = 7_001n;
+
+export const FILESYSTEM: Filesystem = {
+  fsId: 7,
+  uuid: '0b9d2a3e-5f6c-4d1b-9c3a-8a1b2c3d4e5f',
+  name: 'films',
+  bucket: 'films-data',
+  blockSize: 16,
+  chunkSize: 64,
+  objectPrefix: 1,
+};
+
+export const INODE: Inode = { key: KEY, length: 640, nlink: 1, mtimeMs: 1_700_000_000_000, type: 's3' };
+
+/** A version that differs in every field from that of any other `n`. */
+export function version(n: number, changes: Partial<S3ChunkInfo> = {}): S3ChunkInfo {
+  return {
+    chunkId: BigInt(n) + 1n,
+    compaction: BigInt(n % 5),
+    offset: n % 60,
+    len: (n % 4) + 1,
+    size: (n % 4) + 1,
+    zero: n % 7 === 0,
+    ...changes,
+  };
+}
+
+/** Versions `from` to `to - 1`. */
+export function versions(from: number, to: number): S3ChunkInfo[] {
+  return Array.from({ length: to - from }, (_, n) => version(from + n));
+}
+
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
