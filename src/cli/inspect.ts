@@ -98,7 +98,8 @@ async function inspectAndShow(key: InodeKey, metadata: MetadataStore, show: Show
     const report = { filesystem: filesystemReport(filesystem), inode: inodeReport(inode), total, chunks: shown };
     context.dataJson(report satisfies InspectReport);
   } else {
-    context.data(`\n${totalText(total, context, limit)}`);
+    const text = totalText(total, context, limit);
+    if (text !== '') context.data(`\n${text}`);
   }
   return total.faults > 0 ? EXIT.halted : EXIT.done;
 }
@@ -233,6 +234,8 @@ function totalText(total: InspectReport['total'], context: CliContext, limit: nu
   const { bold, dim, red } = context.colors;
   if (total.chunks === 0) return 'no chunk has a list: the file reads as zeros';
   const hidden = total.chunks - limit;
+  // A single chunk has told it already.
+  if (total.chunks === 1 && total.faults === 0) return '';
   return [
     ...(hidden > 0 ? [dim(`${plural(hidden, 'more chunk')} not shown (--chunk N shows one, --limit 0 all)`)] : []),
     bold(`${plural(total.chunks, 'chunk')}: ${readText(total)}`),

@@ -2,7 +2,7 @@
  * What commands write and how they end: data on standard output, words about it on standard error, one exit code.
  * It stands alone so that every command reads the same. No secret and, unless asked for, no stack trace gets out here.
  */
-import Table from 'cli-table3';
+import { stripVTControlCharacters } from 'node:util';
 import prettyBytes from 'pretty-bytes';
 import { redactText } from '../config.ts';
 import { CompactError, toError } from '../errors.ts';
@@ -102,24 +102,30 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-/** Rows under plain headings, without borders; numbers to the right. */
+/**
+ * Rows under plain headings, without borders; numbers to the right. Padded by hand: cli-table3 takes seconds for some
+ * thousand rows, and lists here have any length.
+ */
 export function table(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
   dim: (text: string) => string,
 ): string {
-  const bare = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '' } as const;
-  const sides = { 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '' } as const;
-  const grid = new Table({
-    chars: { ...bare, ...sides, right: '', 'right-mid': '', middle: '  ' },
-    head: columns.map((column) => dim(column.head)),
-    colAligns: columns.map((column) => column.align ?? 'right'),
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
-  });
-  for (const row of rows) grid.push([...row]);
-  return grid
-    .toString()
-    .split('\n')
-    .map((line) => ` ${line}`.trimEnd())
-    .join('\n');
+  const widths = columns.map((column) => column.head.length);
+  for (const row of rows) {
+    for (const [n, cell] of row.entries()) widths[n] = Math.max(widths[n] ?? 0, visibleLength(cell));
+  }
+  const line = (cells: readonly string[]) => {
+    const padded = cells.map((cell, n) => {
+      const space = ' '.repeat((widths[n] ?? 0) - visibleLength(cell));
+      return columns[n]?.align === 'left' ? cell + space : space + cell;
+    });
+    return ` ${padded.join('  ')}`.trimEnd();
+  };
+  return [dim(line(columns.map((column) => column.head))), ...rows.map(line)].join('\n');
+}
+
+/** Length without the escapes of colours. */
+function visibleLength(text: string): number {
+  return stripVTControlCharacters(text).length;
 }

@@ -45,6 +45,8 @@ export interface Brush {
   readonly colors: ReturnType<typeof pc.createColors>;
   readonly width: number;
   readonly letters: ReadonlyMap<string, string>;
+  /** Letters ran out: some versions that own whole cells are drawn as stars. */
+  readonly starred: boolean;
 }
 
 export function glyphOf(cell: Cell, brush: Brush): string {
@@ -82,11 +84,14 @@ function unnamed(version: S3ChunkInfo): string {
 }
 
 export function brushOf(style: PictureStyle, grids: readonly Grid[]): Brush {
+  const letters = lettersOf(grids);
+  const cells = grids.flatMap((grid) => grid.rows.flatMap((row) => row.cells));
   return {
     glyphs: style.ascii === true ? ASCII : UNICODE,
     colors: pc.createColors(style.color === true),
     width: widthOf(style),
-    letters: lettersOf(grids),
+    letters,
+    starred: cells.some((cell) => cell.kind === 'version' && !letters.has(identityOf(cell.version))),
   };
 }
 
@@ -151,7 +156,7 @@ export function legend(chunks: readonly ChunkInput[], brush: Brush): string[] {
     '0 zeros',
     'a-9 as written',
     'A-Z merged',
-    ...(rest > 0 ? [`* one of ${rest} more`] : []),
+    ...(rest > 0 ? [`${brush.starred ? '* others, ' : ''}${rest} more without a letter`] : []),
   ];
   return [...flow(mergedFirst, brush), ...wrapped(signs, brush.width).map(colors.dim)];
 }
