@@ -51,6 +51,8 @@ export interface ConnectionFault {
 interface Link {
   /** Why it is down, while it is down. */
   fault: ConnectionFault | undefined;
+  /** The fault is for ever: the client was ended because of it. */
+  over: boolean;
   onError: ((error: Error) => void) | undefined;
   /** Calls that wait for a change. */
   readonly waiting: Set<() => void>;
@@ -67,15 +69,19 @@ export function watchLink(redis: RedisClient, onError?: (error: Error) => void):
 function linkOf(redis: RedisClient): Link {
   const known = links.get(redis);
   if (known !== undefined) return known;
-  const link: Link = { fault: undefined, onError: undefined, waiting: new Set() };
+  const link: Link = { fault: undefined, over: false, onError: undefined, waiting: new Set() };
   links.set(redis, link);
   const wake = () => {
     for (const resume of link.waiting) resume();
   };
   const fail = (thrown: unknown) => {
+    if (link.over) return;
     link.fault = faultOf(thrown);
     // ioredis would go on in database 0 after a failed SELECT: other people's keys.
-    if (failedCommand(thrown) === 'select') redis.disconnect();
+    if (failedCommand(thrown) === 'select') {
+      link.over = true;
+      redis.disconnect();
+    }
     if (link.fault.cause !== undefined) link.onError?.(link.fault.cause);
     wake();
   };
@@ -83,7 +89,7 @@ function linkOf(redis: RedisClient): Link {
   redis.on('node error', fail);
   redis.on('end', wake);
   redis.on('ready', () => {
-    link.fault = undefined;
+    if (!link.over) link.fault = undefined;
     wake();
   });
   return link;
@@ -120,7 +126,7 @@ export async function whenReady(redis: RedisClient, timeoutMs: number): Promise<
   const link = linkOf(redis);
   const endMs = performance.now() + timeoutMs;
   if (redis.status === 'wait') redis.connect().catch(() => {});
-  while (redis.status !== 'ready') {
+  while (link.over || !canSend(redis)) {
     const { fault } = link;
     if (fault?.refused === true) return fault;
     if (redis.status === 'end') return { refused: false, message: 'is not connected any more: the client was closed' };
@@ -137,6 +143,12 @@ export async function whenReady(redis: RedisClient, timeoutMs: number): Promise<
     await Promise.all(redis.nodes('master').map((node) => whenReady(node, waitMs)));
   }
   return null;
+}
+
+function canSend(redis: RedisClient): boolean {
+  if (redis.status !== 'ready') return false;
+  // A connection that the server has closed is "ready" until its last event; what is sent by then is refused.
+  return redis instanceof Cluster || redis.stream.writable;
 }
 
 function change(link: Link, timeoutMs: number): Promise<void> {

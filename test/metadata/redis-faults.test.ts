@@ -1,0 +1,339 @@
+/**
+ * The Redis metadata adapter when the network or the server fails around a commit (I6): what was certainly not done is
+ * an error, what may have been done is `unknown`, and whatever happens it is done at most once. A proxy loses requests
+ * and answers at the chosen moment; the server's own counters tell how often a script ran.
+ */
+import { inspect } from 'node:util';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type RedisService, startRedis } from '../../services/redis.ts';
+import { CompactError } from '../../src/errors.ts';
+import type { CommitRequest } from '../../src/metadata/port.ts';
+import { RedisMetadata } from '../../src/metadata/redis.ts';
+import { connectRedis } from '../../src/redis-client.ts';
+import { expectRefusal } from './contract.ts';
+import { type LossyProxy, startProxy } from './proxy.ts';
+import { type RedisWorld, redisWorld } from './redis-world.ts';
+import { ATTEMPT, FILESYSTEM, INODE, KEY, version, versions } from './world.ts';
+
+/** Short, since many tests wait for it; long enough for a loaded machine to answer what can be answered. */
+const TIMEOUT_MS = 1500;
+const AFTER = [version(90), version(3), version(4), version(5)];
+const REQUEST: CommitRequest = {
+  key: KEY,
+  chunkIndex: 3,
+  attempt: ATTEMPT,
+  replaced: versions(0, 4),
+  replacement: [version(90), version(3)],
+};
+
+let server: RedisService;
+let proxy: LossyProxy;
+let world: RedisWorld;
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+const portOf = (url: string) => Number(new URL(url).port);
+
+async function prepare(on: RedisService): Promise<void> {
+  proxy = await startProxy(portOf(on.url));
+  world = await redisWorld(on.url, { storeUrl: `redis://127.0.0.1:${proxy.port}`, timeoutMs: TIMEOUT_MS });
+  await world.putFilesystem(FILESYSTEM);
+  await world.putInode(INODE);
+  await world.append(KEY, 3, versions(0, 6));
+  expect(await world.store.begin(KEY, ATTEMPT)).toBe('begun');
+}
+
+async function clear(): Promise<void> {
+  await world.close();
+  await proxy.close();
+}
+
+/** How often the server has run a script since it was asked to count anew. */
+async function scriptRuns(): Promise<number> {
+  const stats = await world.redis.info('commandstats');
+  return [...stats.matchAll(/^cmdstat_(?:eval|evalsha):calls=(\d+).*?failed_calls=(\d+)/gm)].reduce(
+    (sum, [, calls, failed]) => sum + Number(calls) - Number(failed),
+    0,
+  );
+}
+
+async function expectUnavailable(call: Promise<unknown>): Promise<CompactError> {
+  const failure = await call.then(
+    (value) => expect.unreachable(`it answered ${inspect(value)}`),
+    (error: unknown) => error,
+  );
+  expect(failure).toBeInstanceOf(CompactError);
+  expect(failure).toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
+  return failure as CompactError;
+}
+
+describe('a commit around which the network fails', () => {
+  beforeEach(() => prepare(server));
+  afterEach(clear);
+
+  test('I6: the answer is lost with the connection: unknown, applied once, and never sent again', async () => {
+    await world.redis.config('RESETSTAT');
+    proxy.set('cut-answer');
+    expect(await world.store.commit(REQUEST)).toMatchObject({ outcome: 'unknown', cause: expect.any(Error) });
+    // The same client, connected again: whatever it would send once more came before this.
+    expect((await world.store.readChunk(KEY, 3, 10)).versions).toEqual(AFTER);
+    expect(await scriptRuns()).toBe(2);
+    expect(await world.list(KEY, 3)).toEqual(AFTER);
+  });
+
+  test('I6: the request is lost with the connection: unknown, not applied, and never sent again', async () => {
+    await world.redis.config('RESETSTAT');
+    proxy.set('cut-request');
+    expect(await world.store.commit(REQUEST)).toMatchObject({ outcome: 'unknown' });
+    expect((await world.store.readChunk(KEY, 3, 10)).versions).toEqual(versions(0, 6));
+    expect(await scriptRuns()).toBe(1);
+    expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+  });
+
+  test('I6: the answer does not come: unknown after the time-out, applied once', async () => {
+    await world.redis.config('RESETSTAT');
+    proxy.set('mute');
+    const startedAtMs = performance.now();
+    expect(await world.store.commit(REQUEST)).toMatchObject({ outcome: 'unknown' });
+    expect(performance.now() - startedAtMs).toBeLessThan(2 * TIMEOUT_MS);
+    // The dead connection is given up by itself, and nothing is sent again on the next one.
+    await vi.waitFor(async () => expect((await world.store.readChunk(KEY, 3, 10)).versions).toEqual(AFTER), 5000);
+    expect(await scriptRuns()).toBeLessThanOrEqual(3);
+    expect(await world.list(KEY, 3)).toEqual(AFTER);
+  });
+
+  test('I6: a request that is still on its way after the time-out is applied late, once', async () => {
+    proxy.set('hold');
+    expect(await world.store.commit(REQUEST)).toMatchObject({ outcome: 'unknown' });
+    expect(await world.list(KEY, 3)).toEqual(versions(0, 6));
+    proxy.release();
+    await vi.waitFor(async () => expect(await world.list(KEY, 3)).toEqual(AFTER), 5000);
+  });
+
+  test('I6: a request that is still on its way when the fence is cleared does nothing', async () => {
+    await world.redis.config('RESETSTAT');
+    proxy.set('hold');
+    expect(await world.store.commit(REQUEST)).toMatchObject({ outcome: 'unknown' });
+    const other = await redisWorld(server.url);
+    const own = new RedisMetadata({
+      redis: connectRedis(server.url, { profile: 'metadata' }),
+      keyPrefix: world.store.storeId.replace('redis:', ''),
+    });
+    expect(await own.clearFence(KEY, ATTEMPT)).toBe(true);
+    proxy.release();
+    await vi.waitFor(async () => expect(await scriptRuns()).toBe(2), 5000);
+    expect(await world.list(KEY, 3)).toEqual(versions(0, 6));
+    await own.close();
+    await other.close();
+  });
+
+  test('a connection that was lost before the commit is made again, and the commit is sent then', async () => {
+    proxy.set('refuse');
+    const commit = world.store.commit(REQUEST);
+    proxy.set('pass');
+    const outcome = await commit;
+    // The loss may be noticed before or after the request is written; it is never told as more than is known.
+    if (outcome.outcome === 'unknown') expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+    else expect(outcome).toEqual({ outcome: 'committed' });
+    expect(await world.list(KEY, 3)).toEqual(AFTER);
+  });
+
+  test('while there is no connection every call ends in time and says that nothing was changed', async () => {
+    proxy.set('refuse');
+    await vi.waitFor(async () => {
+      await expectUnavailable(world.store.getInode(KEY));
+    }, 10_000);
+    const startedAtMs = performance.now();
+    const calls = [
+      world.store.commit(REQUEST),
+      world.store.begin(KEY, 1n),
+      world.store.clearFence(KEY, ATTEMPT),
+      world.store.getFilesystem(7),
+      world.store.readChunk(KEY, 3, 10),
+    ];
+    for (const call of calls) expect((await expectUnavailable(call)).message).toContain('nothing was changed');
+    expect(performance.now() - startedAtMs).toBeLessThan(2 * TIMEOUT_MS);
+    proxy.set('pass');
+    expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+  });
+
+  test('a read whose answer is lost is an error, and works again at once', async () => {
+    proxy.set('cut-answer');
+    await expectUnavailable(world.store.readChunk(KEY, 3, 10));
+    expect((await world.store.readChunk(KEY, 3, 10)).versionsTotal).toBe(6);
+  });
+
+  test('hundreds of calls that wait for a connection do not add a listener each', async () => {
+    proxy.set('refuse');
+    const warnings: unknown[] = [];
+    const note = (warning: unknown) => warnings.push(warning);
+    process.on('warning', note);
+    const calls = Array.from({ length: 300 }, () => world.store.getInode(KEY).catch((error: unknown) => error));
+    proxy.set('pass');
+    await Promise.all(calls);
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+    expect(await world.store.getInode(KEY)).toMatchObject({ length: 640 });
+  });
+});
+
+describe('a server that hangs, stops or is busy', () => {
+  let own: RedisService;
+  beforeEach(async () => {
+    own = await startRedis();
+    await prepare(own);
+  });
+  afterEach(async () => {
+    await clear();
+    await own.stop();
+  });
+
+  test('I6: it hangs: unknown after the time-out; it goes on: the commit is there once', async () => {
+    process.kill(own.pid, 'SIGSTOP');
+    try {
+      expect(await world.store.commit(REQUEST)).toMatchObject({ outcome: 'unknown' });
+      await expectUnavailable(world.store.getInode(KEY));
+    } finally {
+      process.kill(own.pid, 'SIGCONT');
+    }
+    await vi.waitFor(async () => expect(await world.list(KEY, 3)).toEqual(AFTER), 5000);
+    expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'conflict' });
+  });
+
+  test('I6: it dies with the request: unknown', async () => {
+    process.kill(own.pid, 'SIGSTOP');
+    const commit = world.store.commit(REQUEST);
+    await own.stop();
+    expect(await commit).toMatchObject({ outcome: 'unknown' });
+  });
+
+  test('it was stopped before: nothing was sent, nothing was changed', async () => {
+    await own.stop();
+    // Until the loss is noticed, the answer may be `unknown`.
+    await vi.waitFor(async () => {
+      const failure = await expectUnavailable(world.store.commit(REQUEST));
+      expect(failure.message).toContain('nothing was changed');
+    }, 10_000);
+  });
+
+  test('another server comes up in its place: the same store finds it', async () => {
+    await own.stop();
+    const next = await startRedis();
+    try {
+      proxy.retarget(portOf(next.url));
+      await vi.waitFor(async () => expect(await world.store.getInode(KEY)).toBeNull(), 10_000);
+    } finally {
+      await next.stop();
+    }
+  });
+
+  test('it is busy with a script: the commit did not happen, and happens when the script is over', async () => {
+    await world.redis.config('SET', 'lua-time-limit', '50');
+    const endless = new Redis(own.url);
+    const script = endless.eval('while true do end', 0).catch((error: unknown) => error);
+    await vi.waitFor(() => expect(world.redis.ping()).rejects.toThrow(/^BUSY/), 5000);
+    const failure = await expectUnavailable(world.store.commit(REQUEST));
+    expect(failure.message).toContain('BUSY');
+    await world.redis.script('KILL');
+    await script;
+    endless.disconnect();
+    expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+  });
+
+  test('its memory is full: begin changes nothing, a commit happens whole', async () => {
+    const before = await world.store.getInode(KEY);
+    await world.redis.config('SET', 'maxmemory', '1');
+    const failure = await expectUnavailable(world.store.begin(KEY, 9n));
+    expect(failure.message).toContain('OOM');
+    expect(await world.store.getInode(KEY)).toEqual(before);
+    // It starts with LTRIM, which frees memory and is allowed; from then on Redis lets a script finish.
+    const large = { ...REQUEST, replacement: versions(100, 5100) };
+    expect(await world.store.commit(large)).toEqual({ outcome: 'committed' });
+    expect(await world.list(KEY, 3)).toEqual([...versions(100, 5100), version(4), version(5)]);
+    await expectUnavailable(world.store.begin(KEY, 9n));
+  });
+});
+
+describe('a server that refuses', () => {
+  let own: RedisService;
+  const SECRET = 'tell-nobody-%40-this';
+  beforeEach(async () => {
+    own = await startRedis();
+    await prepare(own);
+  });
+  afterEach(async () => {
+    await clear();
+    await own.stop();
+  });
+
+  function storeAs(userInfo: string, db = ''): RedisMetadata {
+    const url = own.url.replace('redis://', `redis://${userInfo}`) + db;
+    const redis = connectRedis(url, { profile: 'metadata', timeoutMs: TIMEOUT_MS });
+    return new RedisMetadata({ redis, keyPrefix: world.store.storeId.replace('redis:', ''), timeoutMs: TIMEOUT_MS });
+  }
+
+  test.each(['LTRIM', 'LPUSH', 'SADD', 'SREM', 'HGET'])('a user who may not %s commits nothing', async (command) => {
+    await world.redis.acl('SETUSER', 'half', 'on', '>pw', '~*', '+@all', `-${command.toLowerCase()}`);
+    const store = storeAs('half:pw@');
+    const outcome = await store.commit(REQUEST).catch((error: unknown) => error);
+    if (command === 'HGET') {
+      // Redis reports a read that a script may not do with ERR, which says nothing: safe, if slow.
+      expect(outcome).toMatchObject({ outcome: 'unknown' });
+    } else {
+      expect(outcome).toMatchObject({ kind: 'halt', code: 'metadata-refused' });
+      expect(String(outcome)).toContain('NOPERM');
+    }
+    expect(await world.list(KEY, 3)).toEqual(versions(0, 6));
+    await store.close();
+  });
+
+  test('a user who may not run scripts is told so', async () => {
+    await world.redis.acl('SETUSER', 'plain', 'on', '>pw', '~*', '+@all', '-@scripting');
+    const store = storeAs('plain:pw@');
+    await expectRefusal(store.begin(KEY, 1n), 'metadata-refused', ['NOPERM']);
+    await expectRefusal(store.commit(REQUEST), 'metadata-refused', ['NOPERM']);
+    await store.close();
+  });
+
+  test.each([
+    ['no credentials', ''],
+    ['a wrong password', `:${SECRET}@`],
+    ['an unknown user', `mallory:${SECRET}@`],
+  ])('%s: refused at once, and the password is nowhere in the error', async (_, userInfo) => {
+    await world.redis.acl('SETUSER', 'default', 'resetpass', '>the-right-one');
+    const store = storeAs(userInfo);
+    const startedAtMs = performance.now();
+    const failure = await expectRefusal(store.getInode(KEY), 'metadata-refused', ['refused the credentials']);
+    await expectRefusal(store.commit(REQUEST), 'metadata-refused');
+    expect(performance.now() - startedAtMs).toBeLessThan(TIMEOUT_MS);
+    expect(inspect(failure, { depth: 10, showHidden: true })).not.toMatch(/tell-nobody/);
+    await store.close();
+  });
+
+  test('a password that becomes right is used, without a new client', async () => {
+    await world.redis.acl('SETUSER', 'default', 'resetpass', '>the-right-one');
+    const store = storeAs(`:${SECRET}@`);
+    await expectRefusal(store.getInode(KEY), 'metadata-refused');
+    await world.redis.acl('SETUSER', 'default', `>${decodeURIComponent(SECRET)}`);
+    await vi.waitFor(async () => expect(await store.getInode(KEY)).toMatchObject({ attempt: ATTEMPT }), 5000);
+    await store.close();
+  });
+
+  test('a database that does not exist is refused; ioredis alone would use database 0', async () => {
+    const store = storeAs('', '/99');
+    await expectRefusal(store.getInode(KEY), 'metadata-refused', ['no such database']);
+    await expectRefusal(store.begin(KEY, 1n), 'metadata-refused', ['no such database']);
+    expect((await world.store.getInode(KEY))?.attempt).toBe(ATTEMPT);
+    await store.close();
+  });
+
+  test('another database of the same server is another store', async () => {
+    const store = storeAs('', '/5');
+    expect(await store.getInode(KEY)).toBeNull();
+    await store.close();
+  });
+});
