@@ -88,8 +88,12 @@ function connectOne(target: RedisTarget, options: ConnectOptions): Redis {
 function connectCluster(target: RedisTarget, options: ConnectOptions): Cluster {
   const { enableOfflineQueue = true, ...redisOptions } = profileOptions(options);
   const settings: Omit<ClusterOptions, 'redisOptions'> = { clusterRetryStrategy: retryDelayMs, enableOfflineQueue };
-  // I6: otherwise ioredis sends again what was on its way when the connection to a node closed.
-  if (options.profile === 'metadata') settings.retryDelayOnFailover = 0;
+  if (options.profile === 'metadata') {
+    // I6: otherwise ioredis sends again what was on its way when the connection to a node closed.
+    settings.retryDelayOnFailover = 0;
+    // Otherwise CLUSTERDOWN, a definite no, becomes "too many redirections", which tells nothing.
+    settings.retryDelayOnClusterDown = 0;
+  }
   // Certificates are made out to names: keep them, do not turn nodes into addresses.
   if (target.tls) settings.dnsLookup = (name, callback) => callback(null, name);
   return new Cluster([...target.nodes], {

@@ -1,0 +1,309 @@
+/**
+ * Clients of Redis: which URLs are read and how, what the three profiles do when the server is away (with BullMQ itself
+ * where it matters), and which servers are not fit for a queue.
+ */
+import { randomUUID } from 'node:crypto';
+import { inspect } from 'node:util';
+import { Queue, Worker } from 'bullmq';
+import { Cluster, Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import { type RedisService, startRedis } from '../services/redis.ts';
+import { CompactError } from '../src/errors.ts';
+import { checkRedisFit, connectRedis, type RedisProfile, redactUrl } from '../src/redis-client.ts';
+import { whenReady } from '../src/redis-link.ts';
+import { parseRedisUrl } from '../src/redis-url.ts';
+import { type LossyProxy, startProxy } from './metadata/proxy.ts';
+
+const WAIT = { timeout: 20_000, interval: 50 };
+const SECRET = 'tell-nobody';
+
+describe('URLs', () => {
+  const single = { form: 'single', tls: false, db: 0 };
+
+  test.each([
+    ['redis://localhost', { ...single, nodes: [{ host: 'localhost', port: 6379 }] }],
+    ['redis://10.0.0.1:7000/', { ...single, nodes: [{ host: '10.0.0.1', port: 7000 }] }],
+    ['redis://h:1/15', { ...single, nodes: [{ host: 'h', port: 1 }], db: 15 }],
+    ['redis://[::1]:7000/2', { ...single, nodes: [{ host: '::1', port: 7000 }], db: 2 }],
+    ['rediss://h:1', { ...single, nodes: [{ host: 'h', port: 1 }], tls: true }],
+    ['redis://:pw@h', { ...single, nodes: [{ host: 'h', port: 6379 }], password: 'pw' }],
+    [
+      'redis://u:p%40%2F%3A%3F%23@h',
+      { ...single, nodes: [{ host: 'h', port: 6379 }], username: 'u', password: 'p@/:?#' },
+    ],
+    ['redis://u:a:b@h', { ...single, nodes: [{ host: 'h', port: 6379 }], username: 'u', password: 'a:b' }],
+    ['redis://@h', { ...single, nodes: [{ host: 'h', port: 6379 }] }],
+    [
+      'redis+cluster://a:1,b:2,c',
+      { ...single, form: 'cluster', nodes: [1, 2, 6379].map((port, n) => ({ host: 'abc'[n], port })) },
+    ],
+    [
+      'rediss+cluster://u:p@a:1/0',
+      { form: 'cluster', tls: true, db: 0, nodes: [{ host: 'a', port: 1 }], username: 'u', password: 'p' },
+    ],
+    [
+      'redis+sentinel://a:1,b/films',
+      {
+        ...single,
+        form: 'sentinel',
+        masterName: 'films',
+        nodes: [
+          { host: 'a', port: 1 },
+          { host: 'b', port: 26_379 },
+        ],
+      },
+    ],
+    [
+      'rediss+sentinel://:p@a/my%20films/4',
+      {
+        form: 'sentinel',
+        tls: true,
+        db: 4,
+        masterName: 'my films',
+        nodes: [{ host: 'a', port: 26_379 }],
+        password: 'p',
+      },
+    ],
+  ])('%s', (url, target) => {
+    expect(parseRedisUrl(url)).toEqual(target);
+  });
+
+  test.each([
+    '',
+    'localhost:6379',
+    `u:${SECRET}@localhost`,
+    `http://u:${SECRET}@h`,
+    `redis:u:${SECRET}@h`,
+    `redis+pool://u:${SECRET}@h`,
+    `redis://u:${SECRET}@`,
+    `redis://u:${SECRET}@h:port`,
+    `redis://u:${SECRET}@h:0`,
+    `redis://u:${SECRET}@h:65536`,
+    `redis://u:${SECRET}@h/x`,
+    `redis://u:${SECRET}@h/-1`,
+    `redis://u:${SECRET}@h/1/2`,
+    `redis://u:${SECRET}@h?db=1`,
+    `redis://u:${SECRET}@h#1`,
+    `redis://u:${SECRET}@/h@h`,
+    `redis://u:${SECRET}%zz@h`,
+    `redis://u:${SECRET}@a:1,b:2`,
+    `redis://${SECRET}@h`,
+    `redis+cluster://u:${SECRET}@a:1,,b:2`,
+    `redis+cluster://u:${SECRET}@a:1/1`,
+    `redis+sentinel://u:${SECRET}@a:1`,
+    `redis+sentinel://u:${SECRET}@a:1/`,
+    `redis+sentinel://u:${SECRET}@a:1/films/x`,
+    `redis+sentinel://u:${SECRET}@a:1/films/1/2`,
+  ])('refused, without the password: %s', (url) => {
+    const connect = () => connectRedis(url, { profile: 'metadata' });
+    expect(connect).toThrowError(CompactError);
+    try {
+      connect();
+    } catch (error) {
+      expect(error).toMatchObject({ kind: 'halt', code: 'settings-invalid' });
+      expect(inspect(error, { depth: 10 })).not.toContain(SECRET);
+    }
+  });
+
+  test('redactUrl hides who and with what', () => {
+    expect(redactUrl(`rediss+cluster://u:${SECRET}@a:1,b:2`)).toBe('rediss+cluster://***@a:1,b:2');
+  });
+
+  test.each([
+    ['rediss://h:1', Redis],
+    ['redis+sentinel://127.0.0.1:1/films', Redis],
+    ['rediss+sentinel://127.0.0.1:1/films', Redis],
+    ['redis+cluster://127.0.0.1:1', Cluster],
+    ['rediss+cluster://127.0.0.1:1', Cluster],
+  ])('%s makes a client that ends when told to, also if nobody is there', async (url, type) => {
+    const errors: Error[] = [];
+    const redis = connectRedis(url, { profile: 'worker', timeoutMs: 200, onError: (error) => errors.push(error) });
+    expect(redis).toBeInstanceOf(type);
+    const options = redis instanceof Cluster ? redis.options.redisOptions : redis.options;
+    expect(options?.tls).toEqual(url.startsWith('rediss') ? {} : undefined);
+    await vi.waitFor(() => expect(errors.length).toBeGreaterThan(0), WAIT);
+    expect(await whenReady(redis, 50)).toMatchObject({ refused: false, message: expect.stringContaining('50 ms') });
+    redis.disconnect();
+    await vi.waitFor(async () => expect(await whenReady(redis, 50)).toMatchObject({ refused: false }), WAIT);
+  });
+});
+
+describe('profiles', () => {
+  let server: RedisService;
+  let proxy: LossyProxy;
+  const clients: (Redis | Cluster)[] = [];
+
+  beforeEach(async () => {
+    server = await startRedis();
+    proxy = await startProxy(Number(new URL(server.url).port));
+  });
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.disconnect();
+    await proxy.close();
+    await server.stop();
+  });
+
+  function connect(profile: RedisProfile, timeoutMs = 1000): Redis | Cluster {
+    const redis = connectRedis(`redis://127.0.0.1:${proxy.port}`, { profile, timeoutMs });
+    clients.push(redis);
+    return redis;
+  }
+
+  test.each(['metadata', 'producer', 'worker'] as const)(
+    '%s: connects, and again within about a second',
+    async (profile) => {
+      const redis = connect(profile);
+      expect(await whenReady(redis, 5000)).toBeNull();
+      proxy.set('refuse');
+      await vi.waitFor(() => expect(redis.status).toBe('reconnecting'), WAIT);
+      // Long enough for the back-off to be at its longest.
+      let attempts = 0;
+      redis.on('connecting', () => attempts++);
+      await vi.waitFor(() => expect(attempts).toBeGreaterThan(4), WAIT);
+      proxy.set('pass');
+      const startedAtMs = performance.now();
+      expect(await whenReady(redis, 5000)).toBeNull();
+      expect(performance.now() - startedAtMs).toBeLessThan(2500);
+      expect(await redis.ping()).toBe('PONG');
+    },
+  );
+
+  test.each([
+    ['metadata', 1],
+    ['producer', 2],
+  ] as const)('%s: a command whose answer is lost is sent %i time(s) at most', async (profile, times) => {
+    const redis = connect(profile);
+    await whenReady(redis, 5000);
+    proxy.set('cut-answer');
+    const answer = await redis.incr('n').catch((error: unknown) => error);
+    if (profile === 'metadata') expect(answer).toBeInstanceOf(Error);
+    await whenReady(redis, 5000);
+    expect(Number(await redis.get('n'))).toBeLessThanOrEqual(times);
+    if (profile === 'metadata') expect(await redis.get('n')).toBe('1');
+  });
+
+  test.each(['metadata', 'producer'] as const)('%s: a command fails at once without a connection', async (profile) => {
+    const redis = connect(profile);
+    await whenReady(redis, 5000);
+    proxy.set('refuse');
+    await vi.waitFor(() => expect(redis.status).toBe('reconnecting'), WAIT);
+    const startedAtMs = performance.now();
+    await expect(redis.ping()).rejects.toThrow();
+    expect(performance.now() - startedAtMs).toBeLessThan(500);
+  });
+
+  test.each(['metadata', 'producer'] as const)(
+    '%s: a server that hangs is given up, and its connection',
+    async (profile) => {
+      const redis = connect(profile, 500);
+      await whenReady(redis, 5000);
+      proxy.set('mute');
+      const startedAtMs = performance.now();
+      await expect(redis.ping()).rejects.toThrow();
+      expect(performance.now() - startedAtMs).toBeLessThan(2000);
+      // The muted connection never answers again: this is another one.
+      await vi.waitFor(async () => expect(await redis.ping()).toBe('PONG'), WAIT);
+    },
+  );
+
+  test('worker: a command waits until the server is back', async () => {
+    const redis = connect('worker');
+    await whenReady(redis, 5000);
+    proxy.set('refuse');
+    await vi.waitFor(() => expect(redis.status).toBe('reconnecting'), WAIT);
+    const answer = redis.ping();
+    let attempts = 0;
+    redis.on('connecting', () => attempts++);
+    await vi.waitFor(() => expect(attempts).toBeGreaterThan(3), WAIT);
+    proxy.set('pass');
+    expect(await answer).toBe('PONG');
+  });
+
+  test('worker and producer do for BullMQ, through an outage', async () => {
+    const prefix = `t-${randomUUID()}`;
+    const queue = new Queue('q', { connection: connect('producer'), prefix });
+    const done: string[] = [];
+    const worker = new Worker('q', async (job) => void done.push(job.name), {
+      connection: connect('worker'),
+      prefix,
+      runRetryDelay: 1000,
+    });
+    queue.on('error', () => {});
+    worker.on('error', () => {});
+    await worker.waitUntilReady();
+    await queue.add('before', {});
+    await vi.waitFor(() => expect(done).toEqual(['before']), WAIT);
+
+    proxy.set('refuse');
+    await vi.waitFor(() => expect(clients.map((client) => client.status)).not.toContain('ready'), WAIT);
+    await expect(queue.add('during', {})).rejects.toThrow();
+    proxy.set('pass');
+    await vi.waitFor(async () => expect((await queue.add('after', {})).name).toBe('after'), WAIT);
+    await vi.waitFor(() => expect(done).toContain('after'), WAIT);
+    expect(done).not.toContain('during');
+    await worker.close();
+    await queue.close();
+  });
+});
+
+describe('checkRedisFit', () => {
+  let server: RedisService;
+  let admin: Redis;
+
+  beforeEach(async () => {
+    server = await startRedis();
+    admin = new Redis(server.url);
+  });
+  afterEach(async () => {
+    admin.disconnect();
+    await server.stop();
+  });
+
+  async function check(url = server.url): Promise<unknown> {
+    const redis = connectRedis(url, { profile: 'producer', timeoutMs: 1500 });
+    try {
+      return await checkRedisFit(redis, 1500).catch((error: unknown) => error);
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  test('takes the server of the test run', async () => {
+    expect(await check(inject('redisUrl'))).toBeUndefined();
+  });
+
+  test.each(['allkeys-lru', 'volatile-ttl', 'allkeys-random'])('refuses %s and says what to do', async (policy) => {
+    await admin.config('SET', 'maxmemory-policy', policy);
+    const failure = await check();
+    expect(failure).toMatchObject({ kind: 'halt', code: 'queue-unfit' });
+    for (const word of [policy, 'CONFIG SET maxmemory-policy noeviction', new URL(server.url).host]) {
+      expect(String(failure)).toContain(word);
+    }
+    await admin.config('SET', 'maxmemory-policy', 'noeviction');
+    expect(await check()).toBeUndefined();
+  });
+
+  test('refuses a user who may not ask', async () => {
+    await admin.acl('SETUSER', 'blind', 'on', '>pw', '~*', '+@all', '-info');
+    const failure = await check(server.url.replace('redis://', 'redis://blind:pw@'));
+    expect(failure).toMatchObject({ kind: 'halt', code: 'queue-unfit' });
+    expect(String(failure)).toContain('INFO');
+  });
+
+  test('refuses wrong credentials, without the password', async () => {
+    await admin.acl('SETUSER', 'default', 'resetpass', '>the-right-one');
+    const failure = await check(server.url.replace('redis://', `redis://:${SECRET}@`));
+    expect(failure).toMatchObject({ kind: 'halt', code: 'queue-unfit' });
+    expect(inspect(failure, { depth: 10, showHidden: true })).not.toContain(SECRET);
+  });
+
+  test('a server that is not there, or hangs, is a matter of time', async () => {
+    expect(await check('redis://127.0.0.1:1')).toMatchObject({ kind: 'retry', code: 'queue-unavailable' });
+    process.kill(server.pid, 'SIGSTOP');
+    try {
+      expect(await check()).toMatchObject({ kind: 'retry', code: 'queue-unavailable' });
+    } finally {
+      process.kill(server.pid, 'SIGCONT');
+    }
+  });
+});
