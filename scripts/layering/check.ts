@@ -146,7 +146,7 @@ function groupOf(file: string): Group | undefined {
 
 function covers(allowed: string, specifier: string, typeOnly: boolean): boolean {
   if (allowed.startsWith('type ')) return typeOnly && allowed.slice('type '.length) === specifier;
-  return allowed.endsWith('/*') ? specifier.startsWith(allowed.slice(0, -1)) : allowed === specifier;
+  return allowed.endsWith('*') ? specifier.startsWith(allowed.slice(0, -1)) : allowed === specifier;
 }
 
 function resolve(file: string, specifier: string): string {

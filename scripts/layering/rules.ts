@@ -10,7 +10,8 @@ export interface Group {
   readonly files: RegExp;
   /** Groups whose files it may import; its own group always. */
   readonly groups: readonly string[];
-  /** Packages and `node:` modules it may import; `@scope/*` covers a scope, `type x` only `import type`. */
+  /** Packages and `node:` modules it may import; `@scope/*` covers a scope, `node:*` what Node.js
+   * brings, `type x` only `import type`. */
   readonly packages: readonly string[];
   /** Neither clock nor randomness nor anything of the process: the same arguments give the same result. */
   readonly pure?: true;
@@ -116,7 +117,7 @@ export const GROUPS: readonly Group[] = [
       ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
       ...['s3 adapter', 'objects decorator', 'config', 'redact', 'redis-url', 'observe'],
     ],
-    packages: ['bullmq', 'close-with-grace', 'node:timers/promises', 'node:process', 'node:os', 'node:url'],
+    packages: ['bullmq', 'close-with-grace', 'node:*'],
     owner: true,
   },
   {
@@ -126,10 +127,7 @@ export const GROUPS: readonly Group[] = [
       ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
       ...['s3 adapter', 'objects decorator', 'config', 'redact', 'redis-url', 'observe', 'workers'],
     ],
-    packages: [
-      ...['commander', 'cli-table3', 'cli-progress', 'picocolors', 'pretty-bytes'],
-      ...['node:fs', 'node:module', 'node:process', 'node:timers/promises', 'node:url', 'node:path'],
-    ],
+    packages: ['commander', 'cli-table3', 'cli-progress', 'picocolors', 'pretty-bytes', 'node:*'],
     owner: true,
   },
 ];
