@@ -9,7 +9,7 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../model.ts';
 import { type ChunkInput, checkChunkList, type ReadCost, readCost, validRanges, versionFault } from '../plan/index.ts';
 
-/** Versions of one list that are read: lists of this length occur, and it takes about 200 MiB (I8). */
+/** Versions of one list that are read: lists of this length occur, and it takes some 600 MiB (I8). */
 export const INSPECT_VERSIONS_MAX = 1_000_000;
 
 export interface VersionReport {
@@ -38,6 +38,10 @@ export interface RangeReport {
 export interface ChunkInspection {
   readonly chunkIndex: number;
   readonly versionsTotal: number;
+  /** Versions of the list that could be read. */
+  readonly versionsRead: number;
+  readonly rangesTotal: number;
+  /** The first of them, then those with a fault, each at most as many as asked for. */
   readonly versions: readonly VersionReport[];
   readonly ranges: readonly RangeReport[];
   /** Absent in a faulty list. */
@@ -51,22 +55,27 @@ export interface InspectedChunk {
   readonly input?: ChunkInput;
 }
 
+export interface InspectInput {
+  readonly metadata: MetadataStore;
+  readonly filesystem: Filesystem;
+  /** Of the inode, bytes. */
+  readonly length: number;
+  /** Most rows of each list in the report. */
+  readonly rowsMax: number;
+}
+
 /** Reads and judges one chunk. Throws only what says nothing about the list: the store is not there, or refuses. */
-export async function inspectChunk(
-  key: InodeKey,
-  chunkIndex: number,
-  from: { readonly metadata: MetadataStore; readonly filesystem: Filesystem; readonly length: number },
-): Promise<InspectedChunk> {
+export async function inspectChunk(key: InodeKey, chunkIndex: number, from: InspectInput): Promise<InspectedChunk> {
   const read = (versionsMax: number) => readOrFault(key, chunkIndex, { metadata: from.metadata, versionsMax });
   const whole = await read(INSPECT_VERSIONS_MAX);
-  if ('versions' in whole) {
-    const input: ChunkInput = { geometry: from.filesystem, chunkIndex, versions: whole.versions, length: from.length };
-    return judge(input, whole.versionsTotal);
-  }
-  const { code, message } = whole;
-  const { versions, versionsTotal } = await readablePart(read);
-  const reports = versions.map((version, position) => versionReport(version, position));
-  return { report: { chunkIndex, versionsTotal, versions: reports, ranges: [], fault: { code, message } } };
+  const list = whole instanceof CompactError ? await readablePart(read) : whole;
+  const input = { geometry: from.filesystem, chunkIndex, versions: list.versions, length: from.length };
+  const fault = whole instanceof CompactError ? whole : listFault(input);
+  const base = { chunkIndex, versionsTotal: list.versionsTotal, versionsRead: list.versions.length };
+  if (fault === null) return { report: { ...base, ...soundReport(input, from.rowsMax) }, input };
+  const { code, message } = fault;
+  const versions = faultyVersions(input, from.rowsMax);
+  return { report: { ...base, rangesTotal: 0, versions, ranges: [], fault: { code, message } } };
 }
 
 interface ListRead {
@@ -106,34 +115,49 @@ async function readablePart(read: (versionsMax: number) => Promise<ListRead | Co
   return best;
 }
 
-function judge(input: ChunkInput, versionsTotal: number): InspectedChunk {
-  const { chunkIndex, versions } = input;
+function listFault(input: ChunkInput): CompactError | null {
   try {
-    checkChunkList(versions, chunkIndex, input.geometry);
+    checkChunkList(input.versions, input.chunkIndex, input.geometry);
+    return null;
   } catch (error) {
-    if (!(error instanceof CompactError)) throw error;
-    const fault = { code: error.code, message: error.message };
-    const reports = versions.map((version, position) => faultReport(version, position, input));
-    return { report: { chunkIndex, versionsTotal, versions: reports, ranges: [], fault } };
+    if (error instanceof CompactError) return error;
+    throw error;
   }
-  const begin = chunkIndex * input.geometry.chunkSize;
-  const end = Math.min(begin + input.geometry.chunkSize, input.length);
-  const visible = new Float64Array(versions.length);
-  const ranges = validRanges(versions, { begin, end }).map((range) => {
-    visible[range.version] = (visible[range.version] ?? 0) + range.end - range.begin;
-    return { ...range, zero: versions[range.version]?.zero ?? false };
-  });
-  const reports = versions.map((version, position) => ({
-    ...versionReport(version, position),
-    visibleBytes: visible[position] ?? 0,
-  }));
-  return { report: { chunkIndex, versionsTotal, versions: reports, ranges, readCost: readCost(input) }, input };
 }
 
-function faultReport(version: S3ChunkInfo, position: number, input: ChunkInput): VersionReport {
+function soundReport(
+  input: ChunkInput,
+  rowsMax: number,
+): Pick<ChunkInspection, 'rangesTotal' | 'versions' | 'ranges' | 'readCost'> {
+  const { chunkIndex, versions } = input;
+  const begin = chunkIndex * input.geometry.chunkSize;
+  const end = Math.min(begin + input.geometry.chunkSize, input.length);
+  const ranges = validRanges(versions, { begin, end });
+  const visible = new Float64Array(versions.length);
+  for (const range of ranges) visible[range.version] = (visible[range.version] ?? 0) + range.end - range.begin;
+  return {
+    rangesTotal: ranges.length,
+    versions: versions
+      .slice(0, rowsMax)
+      .map((version, position) => ({ ...versionReport(version, position), visibleBytes: visible[position] ?? 0 })),
+    ranges: ranges.slice(0, rowsMax).map((range) => ({ ...range, zero: versions[range.version]?.zero ?? false })),
+    readCost: readCost(input),
+  };
+}
+
+/** The head of the list, then the faulty ones behind it. */
+function faultyVersions(input: ChunkInput, rowsMax: number): VersionReport[] {
   const begin = input.chunkIndex * input.geometry.chunkSize;
-  const fault = versionFault(version, begin, begin + input.geometry.chunkSize);
-  return { ...versionReport(version, position), ...(fault === null ? {} : { fault }) };
+  const end = begin + input.geometry.chunkSize;
+  const rows: VersionReport[] = [];
+  for (const [position, version] of input.versions.entries()) {
+    const fault = versionFault(version, begin, end);
+    if (position < rowsMax || fault !== null) {
+      rows.push({ ...versionReport(version, position), ...(fault === null ? {} : { fault }) });
+    }
+    if (rows.length >= 2 * rowsMax) break;
+  }
+  return rows;
 }
 
 function versionReport(version: S3ChunkInfo, position: number): VersionReport {

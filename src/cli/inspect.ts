@@ -34,8 +34,8 @@ export interface InspectOptions {
 export interface InspectReport {
   readonly filesystem: Readonly<Record<string, string | number>>;
   readonly inode: Readonly<Record<string, string | number>>;
-  /** In ascending order; lists are cut at `--limit`, which `versionsTotal` and `rangesTotal` tell. */
-  readonly chunks: readonly (ChunkInspection & { readonly rangesTotal: number })[];
+  /** In ascending order; lists are cut at `--limit`; `versionsTotal` and `rangesTotal` are not. */
+  readonly chunks: readonly ChunkInspection[];
   /** Over all chunks, shown or not. */
   readonly total: ReadCost & { readonly chunks: number; readonly faults: number };
 }
@@ -44,7 +44,7 @@ const HELP = `
 Reads metadata only and changes nothing. A list that breaks the format is shown as far as it goes (exit code 4).
 
 With --json: {filesystem, inode, total: {chunks, faults, gets, dataBytes, versions, objects, storedBytes},
-  chunks: [{chunkIndex, versionsTotal, rangesTotal, readCost, fault: {code, message},
+  chunks: [{chunkIndex, versionsTotal, versionsRead, rangesTotal, readCost, fault: {code, message},
             versions: [{position, chunkId, compaction, offset, len, size, zero, visibleBytes, fault}],
             ranges: [{begin, end, version, zero}]}]}
   Offsets and sizes in bytes; ids as decimal text; lists whole unless --limit is given.`;
@@ -85,14 +85,14 @@ async function inspectAndShow(key: InodeKey, metadata: MetadataStore, show: Show
   const limit = options.limit ?? (context.json ? Number.POSITIVE_INFINITY : ROWS_SHOWN);
   const indexes = await wantedChunks(key, metadata, options);
   if (!context.json) context.data(headText(inode, filesystem, context));
-  const shown: InspectReport['chunks'][number][] = [];
+  const shown: ChunkInspection[] = [];
   let total: InspectReport['total'] = { ...NO_READ, chunks: 0, faults: 0 };
   for (const chunkIndex of indexes) {
-    const chunk = await inspectChunk(key, chunkIndex, { metadata, filesystem, length: inode.length });
+    const chunk = await inspectChunk(key, chunkIndex, { metadata, filesystem, length: inode.length, rowsMax: limit });
     total = addTotal(total, chunk.report);
     if (total.chunks > limit) continue;
-    if (context.json) shown.push(cut(chunk.report, limit));
-    else context.data(`\n${chunkText(chunk, context, limit)}`);
+    if (context.json) shown.push(chunk.report);
+    else context.data(`\n${chunkText(chunk, context)}`);
   }
   if (context.json) {
     const report = { filesystem: filesystemReport(filesystem), inode: inodeReport(inode), total, chunks: shown };
@@ -134,15 +134,6 @@ function addTotal(total: InspectReport['total'], report: ChunkInspection): Inspe
   };
 }
 
-function cut(report: ChunkInspection, limit: number): InspectReport['chunks'][number] {
-  return {
-    ...report,
-    rangesTotal: report.ranges.length,
-    versions: report.versions.slice(0, limit),
-    ranges: report.ranges.slice(0, limit),
-  };
-}
-
 function headText(inode: Inode, filesystem: Filesystem, context: CliContext): string {
   const { bold, dim } = context.colors;
   const fence = inode.attempt === undefined ? '' : `, attempt ${inode.attempt} under way`;
@@ -156,38 +147,28 @@ function headText(inode: Inode, filesystem: Filesystem, context: CliContext): st
   ].join('\n');
 }
 
-function chunkText({ report, input }: InspectedChunk, context: CliContext, limit: number): string {
+function chunkText({ report, input }: InspectedChunk, context: CliContext): string {
   const { red, dim } = context.colors;
   const parts: string[] = [];
   if (input !== undefined) parts.push(drawChunk(input, context.picture));
   else parts.push(red(`chunk ${report.chunkIndex}: ${report.fault?.message ?? 'cannot be shown'}`));
-  if (report.versions.length > 0) parts.push(versionsText(report, context, limit));
-  if (report.ranges.length > 0) parts.push(rangesText(report, context, limit));
+  if (report.versions.length > 0) parts.push(versionsText(report, context));
+  if (report.ranges.length > 0) parts.push(rangesText(report, context));
   if (report.readCost !== undefined) parts.push(` ${readText(report.readCost)}`);
-  if (report.versionsTotal > report.versions.length && report.fault === undefined) {
+  if (report.versionsTotal > report.versionsRead && report.fault === undefined) {
     parts.push(
-      dim(` only the first ${count(report.versions.length)} of ${count(report.versionsTotal)} versions were read`),
+      dim(` only the first ${count(report.versionsRead)} of ${count(report.versionsTotal)} versions were read`),
     );
   }
   return parts.join('\n\n');
 }
 
-function versionsText(report: ChunkInspection, context: CliContext, limit: number): string {
+/** The newest last, as in the list: precedence is the position. */
+function versionsText(report: ChunkInspection, context: CliContext): string {
   const { dim, red } = context.colors;
-  // The newest last, as in the list: precedence is the position.
-  const faulty = report.versions.filter((version) => version.fault !== undefined);
-  const rows = report.versions.slice(0, limit);
-  const beyond = faulty.filter((version) => version.position >= limit).slice(0, limit);
-  const columns = [
-    { head: 'version' },
-    { head: 'chunk id' },
-    { head: 'compaction' },
-    { head: 'offset' },
-    { head: 'length' },
-    { head: 'visible' },
-    { head: '', align: 'left' as const },
-  ];
-  const lines = [...rows, ...beyond].map((version) => [
+  const heads = ['version', 'chunk id', 'compaction', 'offset', 'length', 'visible'];
+  const columns = [...heads.map((head) => ({ head })), { head: '', align: 'left' as const }];
+  const lines = report.versions.map((version) => [
     count(version.position),
     version.chunkId,
     version.compaction,
@@ -196,29 +177,20 @@ function versionsText(report: ChunkInspection, context: CliContext, limit: numbe
     version.visibleBytes === undefined ? '?' : version.visibleBytes === 0 ? 'none' : bytes(version.visibleBytes),
     version.fault === undefined ? (version.zero ? 'zeros' : '') : red(version.fault),
   ]);
-  return table(columns, lines, dim) + cutNote(report.versions.length, rows.length + beyond.length, context);
+  return table(columns, lines, dim) + cutNote(report.versionsTotal, lines.length, context);
 }
 
-function rangesText(report: ChunkInspection, context: CliContext, limit: number): string {
-  const columns = [
-    { head: 'range from' },
-    { head: 'to' },
-    { head: 'bytes' },
-    { head: 'version' },
-    { head: 'chunk id' },
-    { head: '', align: 'left' as const },
-  ];
-  const lines = report.ranges
-    .slice(0, limit)
-    .map((range) => [
-      count(range.begin),
-      count(range.end),
-      bytes(range.end - range.begin),
-      count(range.version),
-      report.versions[range.version]?.chunkId ?? '',
-      range.zero ? 'zeros' : '',
-    ]);
-  return table(columns, lines, context.colors.dim) + cutNote(report.ranges.length, lines.length, context);
+function rangesText(report: ChunkInspection, context: CliContext): string {
+  const heads = ['range from', 'to', 'bytes', 'version'];
+  const columns = [...heads.map((head) => ({ head })), { head: '', align: 'left' as const }];
+  const lines = report.ranges.map((range) => [
+    count(range.begin),
+    count(range.end),
+    bytes(range.end - range.begin),
+    count(range.version),
+    range.zero ? 'zeros' : '',
+  ]);
+  return table(columns, lines, context.colors.dim) + cutNote(report.rangesTotal, lines.length, context);
 }
 
 function cutNote(total: number, shown: number, context: CliContext): string {

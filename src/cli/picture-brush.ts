@@ -130,9 +130,14 @@ interface NamedVersion {
 export function legend(chunks: readonly ChunkInput[], brush: Brush): string[] {
   const { glyphs, colors } = brush;
   const versions = new Map<string, NamedVersion>();
+  let rest = 0;
   for (const [n, chunk] of chunks.entries()) {
-    for (const version of chunk.versions.filter((one) => !one.zero)) {
+    for (const version of chunk.versions) {
       const id = identityOf(version);
+      if (!brush.letters.has(id)) {
+        if (n === 0 && !version.zero) rest++;
+        continue;
+      }
       const named = versions.get(id);
       if (named === undefined) versions.set(id, { version, chunk: n, len: version.len });
       // A narrowed version may be several entries of one list.
@@ -149,7 +154,6 @@ export function legend(chunks: readonly ChunkInput[], brush: Brush): string[] {
   const mergedFirst = [...entries.filter((entry) => entry.isMerged), ...entries.filter((entry) => !entry.isMerged)];
   const [light, middle, dark] = glyphs.shades;
   const d = glyphs.dash;
-  const rest = versions.size - entries.length;
   const signs = [
     `${light} 2${d}3, ${middle} 4${d}9, ${dark} 10+ pieces`,
     `${glyphs.hole} hole`,

@@ -1,6 +1,7 @@
 /**
  * Passwords out of text that people or logs will see. It stands alone because settings, errors and logs all need it
  * and must not differ. It errs on the side of hiding: text that merely looks like a URL with a password is cut too.
+ * Text goes through here before it becomes JSON, never after.
  */
 
 const HIDDEN = '***';

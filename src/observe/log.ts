@@ -66,7 +66,7 @@ export function createLogger(options: LoggerOptions): Logger {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: { paths: SECRET_PATHS, censor: '***' },
-      formatters: { level: (label) => ({ level: label }), log: withIdsAsText, bindings: withIdsAsText },
+      formatters: { level: (label) => ({ level: label }), log: plainFields },
       serializers: { err: errorForLog },
       hooks: { logMethod: redactMessage },
     },
@@ -98,13 +98,17 @@ export function errorForLog(thrown: unknown): Record<string, string> {
   };
 }
 
-/** Top level only: that is where `logContext` and counters put ids. pino would print a bigint as a number. */
-function withIdsAsText(fields: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, typeof value === 'bigint' ? value.toString() : value]),
-  );
+/** Top level of a line's fields only; pino would print a bigint as a number. Bindings of a child take `logContext`. */
+function plainFields(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, plainValue(value)]));
 }
 
+function plainValue(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  return typeof value === 'string' ? redactText(value) : value;
+}
+
+/** Messages and what is put into their placeholders. */
 function redactMessage(this: Logger, args: Parameters<Logger['info']>, method: (...args: unknown[]) => void): void {
   method.apply(
     this,
