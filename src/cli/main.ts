@@ -70,9 +70,8 @@ export function createProgram(context: CliContext): Command {
 function optionOf(spec: SettingSpec): Option {
   const value = spec.unit === 'switch' ? '[true|false]' : `<${spec.unit}>`;
   const preset = spec.default ?? spec.unset ?? 'unset';
-  const option = new Option(`--${spec.flag} ${value}`, `${spec.meaning} (${spec.env}; default: ${preset})`);
-  if (spec.unit === 'switch') option.preset('true');
-  return option.helpGroup(`${spec.group}:`);
+  const text = `${spec.meaning} (${spec.env}; default: ${preset})`;
+  return new Option(`--${spec.flag} ${value}`, text).helpGroup(`${spec.group}:`);
 }
 
 /** In a command's help: the global flags that matter to it. */

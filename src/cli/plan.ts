@@ -242,12 +242,15 @@ function overBudgetText(
 }
 
 function costText({ cost, merged, kept, score }: Pick<ChunkPlan, 'cost' | 'merged' | 'kept' | 'score'>): string {
-  const reads = `read ${bytes(cost.readBytes)} in ${plural(cost.readRequests, 'GET')}`;
-  const writes = `write ${bytes(cost.writeBytes)} in ${plural(cost.writeRequests, 'PUT')}`;
-  return `${reads}, ${writes}; ${merged.length} new and ${kept.length} kept in the list; score ${score.toFixed(2)}`;
+  return `${movedText(cost)}; ${merged.length} new and ${kept.length} kept in the list; score ${score.toFixed(2)}`;
 }
 
-/** A table of what was and what is, row by row. */
+function movedText(cost: PlanCost): string {
+  if (cost.writeRequests === 0) return 'no byte is moved';
+  const reads = `read ${bytes(cost.readBytes)} in ${plural(cost.readRequests, 'GET')}`;
+  return `${reads}, write ${bytes(cost.writeBytes)} in ${plural(cost.writeRequests, 'PUT')}`;
+}
+
 export function gainText(gain: PlanGain, context: CliContext): string {
   const rows = [
     ['GETs of a full read', gain.getsBefore, gain.getsAfter, count],
@@ -270,7 +273,7 @@ function totalText(tally: Tally, context: CliContext, limit: number): string {
     return `inode ${printInodeKey(key)}: nothing to do, no chunk is worth compacting\n${unchanged}`;
   }
   const planned = tally.chunks.filter((chunk) => chunk.outcome === 'plan').length;
-  const moved = `read ${bytes(cost.readBytes)} in ${plural(cost.readRequests, 'GET')}, write ${bytes(cost.writeBytes)} in ${plural(cost.writeRequests, 'PUT')}`;
+  const moved = movedText(cost);
   const hidden = tally.chunks.length - limit;
   return [
     ...(hidden > 0 ? [`(${plural(hidden, 'more chunk')} of this plan not drawn; --limit 0 draws all)\n`] : []),
