@@ -68,7 +68,7 @@ const ADVICE: Readonly<Record<ExitCode, string>> = {
   1: '',
   2: '',
   3: '(exit code 3: the same command may succeed later)',
-  4: '(exit code 4: needs a person; nothing was changed)',
+  4: '(exit code 4: needs a person)',
 };
 
 function usageHint(exitCode: ExitCode): string {
