@@ -17,6 +17,7 @@ import { FsWriter } from '../test/support/writer.ts';
 /** Short enough to watch, long enough that a reader with the old list can be shown to be right. */
 export const GRACE_MS = 5_000;
 const REAP_DEADLINE_MS = 40_000;
+const WORKER_DEADLINE_MS = 20_000;
 const BUCKET = 'demo';
 const QUEUE_PREFIX = 's3compact';
 const COMMAND = fileURLToPath(new URL('../bin/s3compact.js', import.meta.url));
@@ -71,7 +72,9 @@ export class DemoWorld {
       S3COMPACT_READER_CACHE_LIFE: '1s',
       S3COMPACT_LOG_LEVEL: 'warn',
     };
-    return new DemoWorld({ redis, s3, connection, writer, env });
+    const world = new DemoWorld({ redis, s3, connection, writer, env });
+    await world.#workerReady();
+    return world;
   }
 
   get services(): string {
@@ -91,15 +94,26 @@ export class DemoWorld {
     return JSON.parse(out) as RunReport;
   }
 
+  async #workerReady(): Promise<void> {
+    const ledger = new ReapQueue({ connection: this.#redis, prefix: QUEUE_PREFIX });
+    try {
+      await until(
+        'the worker is connected',
+        WORKER_DEADLINE_MS,
+        async () => (await ledger.queue.getWorkersCount()) > 0,
+      );
+    } finally {
+      await ledger.close();
+    }
+  }
+
   /** Waits until the worker has worked off every reap record. */
   async reapRecordsGone(): Promise<void> {
     const ledger = new ReapQueue({ connection: this.#redis, prefix: QUEUE_PREFIX });
-    const endMs = performance.now() + REAP_DEADLINE_MS;
     try {
-      while ((await ledger.queue.getJobCountByTypes('delayed', 'waiting', 'active', 'prioritized')) > 0) {
-        if (performance.now() > endMs) throw new Error('the reap records were not worked off in time');
-        await delay(100);
-      }
+      await until('the reap records are worked off', REAP_DEADLINE_MS, async () => {
+        return (await ledger.queue.getJobCountByTypes('delayed', 'waiting', 'active', 'prioritized')) === 0;
+      });
     } finally {
       await ledger.close();
     }
@@ -115,5 +129,13 @@ export class DemoWorld {
     this.writer.options.s3.destroy();
     this.#redis.disconnect();
     await Promise.allSettled([this.#redisService.stop(), this.#s3Service.stop()]);
+  }
+}
+
+async function until(what: string, deadlineMs: number, holds: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + deadlineMs;
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error(`not within ${deadlineMs} ms: ${what}`);
+    await delay(100);
   }
 }

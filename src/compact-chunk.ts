@@ -38,6 +38,13 @@ export type ChunkEnding = (
   | { readonly kind: 'unknown'; readonly cause: Error }
 ) & { readonly fenceCleared: boolean };
 
+/** Why a chunk was not committed, for people. */
+export function endingTold(ending: Exclude<ChunkEnding, { kind: 'committed' }>, chunkIndex: number): string {
+  if (ending.kind === 'conflict') return `the list of chunk ${chunkIndex} changed while it was merged`;
+  if (ending.kind === 'stale') return `the inode changed while chunk ${chunkIndex} was merged (${ending.reason})`;
+  return `the answer to the commit of chunk ${chunkIndex} was lost and could not be read back yet: ${ending.cause.message}`;
+}
+
 /** Carries a plan out. Throws CompactError when it could not; what was written is then covered by its records. */
 export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: ChunkDeps): Promise<ChunkEnding> {
   const nameOf = (object: ObjectId): string => objectName(attempt.key, object, deps.filesystem.objectPrefix);

@@ -4,12 +4,9 @@
  * again when their turn comes, so a stale choice costs a little time and nothing else.
  */
 import { CompactError } from './errors.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { Filesystem, InodeKey, PlanGain, PlanPolicy } from './model.ts';
-import { planChunk } from './plan/index.ts';
-
-/** A commit replaces at most this many versions (DESIGN §4.10); a longer list goes prefix by prefix. */
-export const VERSIONS_PER_COMMIT_MAX = 100_000;
+import { COMMIT_VERSIONS_MAX, type MetadataStore } from './metadata/port.ts';
+import type { ChunkBudget, ChunkDecision, Filesystem, InodeKey, PlanCost, PlanPolicy } from './model.ts';
+import { type ChunkInput, MERGED_VERSIONS_MAX, movedBytes, planChunk, requestsOf } from './plan/index.ts';
 
 export interface Candidate {
   readonly chunkIndex: number;
@@ -47,18 +44,10 @@ export async function worthwhileChunks(
         code: 'cancelled',
       });
     }
-    const snapshot = await options.metadata.readChunk(key, chunkIndex, VERSIONS_PER_COMMIT_MAX);
-    if (snapshot.inode === null || snapshot.versions.length === 0) continue;
-    const decision = planChunk({
-      geometry: filesystem,
-      chunkIndex,
-      versions: snapshot.versions,
-      length: snapshot.inode.length,
-      policy: options.policy,
-    });
-    if (decision.kind !== 'plan') continue;
+    const planned = await planAsItIs(key, chunkIndex, { ...options, filesystem });
+    if (planned?.decision.kind !== 'plan') continue;
     worthwhile++;
-    const { plan } = decision;
+    const { plan } = planned.decision;
     insertBest(best, { chunkIndex, score: plan.score, blocks: plan.cost.writeRequests }, options.chunksMax);
   }
   return { chunks: best, more: worthwhile - best.length };
@@ -70,27 +59,43 @@ function insertBest(best: Candidate[], candidate: Candidate, most: number): void
   if (best.length > most) best.length = most;
 }
 
-export const NO_GAIN: PlanGain = {
-  getsBefore: 0,
-  getsAfter: 0,
-  versionsBefore: 0,
-  versionsAfter: 0,
-  objectsBefore: 0,
-  objectsAfter: 0,
-  storedBytesBefore: 0,
-  storedBytesAfter: 0,
-};
+/** A chunk as it was read and what the planner says of it. */
+export interface PlannedChunk {
+  readonly before: ChunkInput;
+  /** More than `before.versions` where the list is longer than one commit may replace. */
+  readonly versionsTotal: number;
+  readonly decision: ChunkDecision;
+}
 
-/** Sums what two plans save. */
-export function addGain(a: PlanGain, b: PlanGain): PlanGain {
+export interface PlanAsItIsOptions {
+  readonly metadata: MetadataStore;
+  readonly filesystem: Filesystem;
+  readonly policy: PlanPolicy;
+  readonly budget?: ChunkBudget;
+}
+
+/** Reads one chunk list and plans it; `null` when there is no such list or inode (any more). */
+export async function planAsItIs(
+  key: InodeKey,
+  chunkIndex: number,
+  options: PlanAsItIsOptions,
+): Promise<PlannedChunk | null> {
+  const { filesystem, policy, budget } = options;
+  const { inode, versions, versionsTotal } = await options.metadata.readChunk(key, chunkIndex, COMMIT_VERSIONS_MAX);
+  if (inode === null || versions.length === 0) return null;
+  const before = { geometry: filesystem, chunkIndex, versions, length: inode.length };
+  const decision = planChunk({ ...before, policy, ...(budget === undefined ? {} : { budget }) });
+  return { before, versionsTotal, decision };
+}
+
+/** What is left of a run's budget after this much work. */
+export function budgetLeft(
+  limits: { readonly bytesMax: number; readonly requestsMax: number },
+  spent: { readonly cost: PlanCost; readonly mergedVersions: number },
+): ChunkBudget {
   return {
-    getsBefore: a.getsBefore + b.getsBefore,
-    getsAfter: a.getsAfter + b.getsAfter,
-    versionsBefore: a.versionsBefore + b.versionsBefore,
-    versionsAfter: a.versionsAfter + b.versionsAfter,
-    objectsBefore: a.objectsBefore + b.objectsBefore,
-    objectsAfter: a.objectsAfter + b.objectsAfter,
-    storedBytesBefore: a.storedBytesBefore + b.storedBytesBefore,
-    storedBytesAfter: a.storedBytesAfter + b.storedBytesAfter,
+    bytes: limits.bytesMax - movedBytes(spent.cost),
+    requests: limits.requestsMax - requestsOf(spent.cost),
+    mergedVersions: MERGED_VERSIONS_MAX - spent.mergedVersions,
   };
 }

@@ -5,8 +5,8 @@
  */
 import { Attempt, type AttemptIds } from './attempt.ts';
 import type { Clock } from './clock.ts';
-import { type ChunkDeps, type ChunkEnding, compactChunk } from './compact-chunk.ts';
-import { addGain, type Candidate, NO_GAIN, VERSIONS_PER_COMMIT_MAX, worthwhileChunks } from './compact-select.ts';
+import { type ChunkDeps, type ChunkEnding, compactChunk, endingTold } from './compact-chunk.ts';
+import { budgetLeft, type Candidate, type PlannedChunk, planAsItIs, worthwhileChunks } from './compact-select.ts';
 import { CompactError, toError } from './errors.ts';
 import type { ReapLedger } from './ledger.ts';
 import { requireFilesystem, requireInode } from './lookup.ts';
@@ -14,7 +14,7 @@ import type { MemoryBudget } from './memory.ts';
 import type { MetadataStore } from './metadata/port.ts';
 import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey, PlanCost, PlanGain, PlanPolicy } from './model.ts';
 import type { ObjectStores } from './objects/port.ts';
-import { addCost, blockCost, MERGED_VERSIONS_MAX, movedBytes, NO_COST, planChunk, requestsOf } from './plan/index.ts';
+import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN } from './plan/index.ts';
 
 export interface CompactDeps {
   readonly metadata: MetadataStore;
@@ -178,8 +178,9 @@ class Run {
   async #chunk(chunkIndex: number, attempt: Attempt): Promise<boolean> {
     try {
       // The list as it is now, and planned within what is left of the budget.
-      const { decision, more } = await this.#plan(chunkIndex);
-      if (decision.kind === 'nothing') return true;
+      const planned = await this.#plan(chunkIndex);
+      if (planned === null || planned.decision.kind === 'nothing') return true;
+      const { decision, before, versionsTotal } = planned;
       if (decision.kind === 'overBudget') {
         this.#overBudget(chunkIndex, decision);
         return true;
@@ -187,7 +188,7 @@ class Run {
       this.#cost = addCost(this.#cost, decision.plan.cost);
       this.#mergedVersions += decision.plan.merged.length;
       const ending = await compactChunk(decision.plan, attempt, this.#chunkDeps());
-      this.#account(chunkIndex, { ending, plan: decision.plan, more });
+      this.#account(chunkIndex, { ending, plan: decision.plan, more: versionsTotal > before.versions.length });
       return !ending.fenceCleared && ending.kind !== 'stale';
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
@@ -198,24 +199,14 @@ class Run {
     }
   }
 
-  async #plan(chunkIndex: number): Promise<{ decision: ChunkDecision; more: boolean }> {
+  #plan(chunkIndex: number): Promise<PlannedChunk | null> {
     const { limits } = this.#options;
-    const snapshot = await this.#deps.metadata.readChunk(this.#key, chunkIndex, VERSIONS_PER_COMMIT_MAX);
-    if (snapshot.inode === null || snapshot.versions.length === 0)
-      return { decision: { kind: 'nothing' }, more: false };
-    const decision = planChunk({
-      geometry: this.#filesystem,
-      chunkIndex,
-      versions: snapshot.versions,
-      length: snapshot.inode.length,
+    return planAsItIs(this.#key, chunkIndex, {
+      metadata: this.#deps.metadata,
+      filesystem: this.#filesystem,
       policy: limits.policy,
-      budget: {
-        bytes: limits.bytesMax - movedBytes(this.#cost),
-        requests: limits.requestsMax - requestsOf(this.#cost),
-        mergedVersions: MERGED_VERSIONS_MAX - this.#mergedVersions,
-      },
+      budget: budgetLeft(limits, { cost: this.#cost, mergedVersions: this.#mergedVersions }),
     });
-    return { decision, more: snapshot.versionsTotal > snapshot.versions.length };
   }
 
   #overBudget(chunkIndex: number, decision: Extract<ChunkDecision, { kind: 'overBudget' }>): void {
@@ -240,13 +231,7 @@ class Run {
       return;
     }
     this.#left++;
-    const reason =
-      ending.kind === 'conflict'
-        ? `the list of chunk ${chunkIndex} changed while it was merged`
-        : ending.kind === 'stale'
-          ? `the inode changed while chunk ${chunkIndex} was merged (${ending.reason})`
-          : `the answer to the commit of chunk ${chunkIndex} was lost and could not be read back yet: ${ending.cause.message}`;
-    this.#setback ??= { outcome: ending.kind, reason };
+    this.#setback ??= { outcome: ending.kind, reason: endingTold(ending, chunkIndex) };
   }
 
   #chunkDeps(): ChunkDeps {

@@ -1,6 +1,7 @@
 /**
- * A bound on the bytes that merging holds at once in this process, whatever the number of jobs. What one block needs is
+ * The memory that merging may hold at once in this process, whatever the number of jobs. What one block needs is
  * reserved in one request and served in order, so two blocks never wait for each other's second half (DESIGN §4.10).
+ * Buffers are used again: left to the collector, blocks of several MiB pile up for as long as a chunk lasts.
  */
 import { Semaphore } from 'async-mutex';
 
@@ -10,6 +11,9 @@ const UNIT_BYTES = 64 * 1024;
 export class MemoryBudget {
   readonly #units: number;
   readonly #semaphore: Semaphore;
+  /** Free buffers by capacity, a power of two; together never more than the budget. */
+  readonly #free = new Map<number, Buffer[]>();
+  #freeBytes = 0;
 
   constructor(bytes: number) {
     this.#units = Math.max(1, Math.floor(bytes / UNIT_BYTES));
@@ -21,4 +25,27 @@ export class MemoryBudget {
     const units = Math.min(this.#units, Math.max(1, Math.ceil(bytes / UNIT_BYTES)));
     return this.#semaphore.runExclusive(work, units);
   }
+
+  /** A buffer of `bytes` bytes with any content; part of what the caller has reserved. */
+  take(bytes: number): Buffer {
+    const capacity = capacityOf(bytes);
+    const found = this.#free.get(capacity)?.pop();
+    if (found === undefined) return Buffer.allocUnsafeSlow(capacity).subarray(0, bytes);
+    this.#freeBytes -= capacity;
+    return found.subarray(0, bytes);
+  }
+
+  /** Gives a buffer of `take` back. Only when nothing can still read or write it: not after a failed request. */
+  give(buffer: Buffer): void {
+    const capacity = buffer.buffer.byteLength;
+    if (this.#freeBytes + capacity > this.#units * UNIT_BYTES) return;
+    const free = this.#free.get(capacity) ?? [];
+    free.push(Buffer.from(buffer.buffer));
+    this.#free.set(capacity, free);
+    this.#freeBytes += capacity;
+  }
+}
+
+function capacityOf(bytes: number): number {
+  return Math.max(UNIT_BYTES, 2 ** Math.ceil(Math.log2(Math.max(1, bytes))));
 }

@@ -68,7 +68,7 @@ interface WriteOptions extends MergeOptions {
 }
 
 async function writeOne(task: MergeTask, options: WriteOptions): Promise<void> {
-  const body = Buffer.alloc(task.block.end - task.block.begin);
+  const body = options.memory.take(task.block.end - task.block.begin).fill(0);
   const direct = task.block.reads.filter(isDirect).map((read) => options.gets(() => readInto(body, read, options)));
   // One after the other: their scratch buffers are what memoryOf counted once.
   const scratched = (async () => {
@@ -80,6 +80,7 @@ async function writeOne(task: MergeTask, options: WriteOptions): Promise<void> {
   throwIfCancelled(options.signal);
   options.beforePut();
   await putOwn(task.name, body, options);
+  options.memory.give(body);
 }
 
 /** Waits for all, so that no read is left writing into a buffer nobody owns, then throws the first failure. */
@@ -96,9 +97,10 @@ async function readInto(body: Buffer, read: SourceRead, options: WriteOptions): 
     await options.objects.getRange(name, read.offset, body.subarray(only.to, only.to + only.len), options.signal);
     return;
   }
-  const scratch = Buffer.allocUnsafe(read.len);
+  const scratch = options.memory.take(read.len);
   await options.objects.getRange(name, read.offset, scratch, options.signal);
   for (const copy of read.copies) scratch.copy(body, copy.to, copy.from, copy.from + copy.len);
+  options.memory.give(scratch);
 }
 
 /** A name that is taken can only be our own earlier PUT whose answer was lost: same length and checksum, or stop (I3). */

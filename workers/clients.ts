@@ -17,7 +17,8 @@ import { CompactQueue } from '../src/queue.ts';
 import { ReapQueue } from '../src/queue-ledger.ts';
 import { Quarantine } from '../src/queue-quarantine.ts';
 import type { ReapDeps } from '../src/reap.ts';
-import { checkRedisFit, connectRedis, type RedisClient, whenReady } from '../src/redis-client.ts';
+import { checkRedisFit, connectRedis } from '../src/redis-client.ts';
+import { type RedisClient, whenReady } from '../src/redis-link.ts';
 import type { RunDeps } from '../src/run.ts';
 
 /** Everything that a worker or a command needs to do work. */

@@ -5,12 +5,11 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import { openMetadata } from '../../workers/clients.ts';
 import { loadSettings, SETTINGS, SETTINGS_FILE_BYTES_MAX, type Settings } from '../config.ts';
 import { CompactError, toError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import { RedisMetadata } from '../metadata/redis.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
-import { connectRedis } from '../redis-client.ts';
 import { type CliStreams, type ExitCode, toJson, UsageError } from './output.ts';
 import type { PictureStyle } from './picture.ts';
 
@@ -100,9 +99,7 @@ export class CliContext {
 
   /** Runs `work` with the metadata store, which is closed whatever happens. */
   async withMetadata<T>(work: (metadata: MetadataStore) => Promise<T>): Promise<T> {
-    const { metadataUrl, metadataPrefix, redisTimeoutMs } = this.settings;
-    const redis = connectRedis(metadataUrl, { profile: 'metadata', timeoutMs: redisTimeoutMs });
-    const metadata = new RedisMetadata({ redis, keyPrefix: metadataPrefix, timeoutMs: redisTimeoutMs });
+    const metadata = openMetadata(this.settings);
     try {
       return await work(metadata);
     } finally {

@@ -3,23 +3,14 @@
  * and plans exactly as the run does (same functions, same budget) and reads metadata only: nothing is ever changed.
  */
 import type { Command } from 'commander';
-import { addGain, NO_GAIN, VERSIONS_PER_COMMIT_MAX, worthwhileChunks } from '../compact-select.ts';
+import { budgetLeft, type PlannedChunk, planAsItIs, worthwhileChunks } from '../compact-select.ts';
 import type { Settings } from '../config.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import { requireFilesystem, requireInode } from '../lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey, PlanCost, PlanGain } from '../model.ts';
-import {
-  addCost,
-  type ChunkInput,
-  MERGED_VERSIONS_MAX,
-  movedBytes,
-  NO_COST,
-  planChunk,
-  replacementList,
-  requestsOf,
-} from '../plan/index.ts';
+import { addCost, addGain, MERGED_VERSIONS_MAX, NO_COST, NO_GAIN, replacementList } from '../plan/index.ts';
 import { parseLimit, withInodeArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { bytes, count, EXIT, type ExitCode, plural, table } from './output.ts';
@@ -119,13 +110,6 @@ async function planAndShow(
   return tally.outcome;
 }
 
-/** One chunk of the run: the list as it is and what the planner says. */
-interface Step {
-  readonly before: ChunkInput;
-  readonly versionsTotal: number;
-  readonly decision: ChunkDecision;
-}
-
 interface StepsInput {
   readonly metadata: MetadataStore;
   readonly filesystem: Filesystem;
@@ -134,21 +118,15 @@ interface StepsInput {
 }
 
 /** The chunks that a run would take, best first, each planned within what the ones before leave of the budget. */
-async function* stepsOfRun(key: InodeKey, input: StepsInput): AsyncGenerator<Step> {
+async function* stepsOfRun(key: InodeKey, input: StepsInput): AsyncGenerator<PlannedChunk> {
   const { metadata, filesystem, settings, tally } = input;
   const policy = { fragmentThreshold: settings.fragmentThreshold, readGapBytes: settings.readGapBytes };
   const selection = await worthwhileChunks(key, filesystem, { metadata, policy, chunksMax: settings.maxChunks });
   tally.left += selection.more;
   for (const { chunkIndex } of selection.chunks) {
-    const snapshot = await metadata.readChunk(key, chunkIndex, VERSIONS_PER_COMMIT_MAX);
-    if (snapshot.inode === null || snapshot.versions.length === 0) continue;
-    const before = { geometry: filesystem, chunkIndex, versions: snapshot.versions, length: snapshot.inode.length };
-    const budget = {
-      bytes: settings.maxBytes - movedBytes(tally.cost),
-      requests: settings.maxRequests - requestsOf(tally.cost),
-      mergedVersions: MERGED_VERSIONS_MAX - tally.mergedVersions,
-    };
-    yield { before, versionsTotal: snapshot.versionsTotal, decision: planChunk({ ...before, policy, budget }) };
+    const budget = budgetLeft({ bytesMax: settings.maxBytes, requestsMax: settings.maxRequests }, tally);
+    const planned = await planAsItIs(key, chunkIndex, { metadata, filesystem, policy, budget });
+    if (planned !== null) yield planned;
   }
 }
 
@@ -165,7 +143,7 @@ class Tally {
     this.key = key;
   }
 
-  add(step: Step): void {
+  add(step: PlannedChunk): void {
     this.chunks.push(reportOf(step));
     const { decision } = step;
     // A first chunk that fits no budget is not left for later: later runs have the same budget.
@@ -189,7 +167,7 @@ class Tally {
   }
 }
 
-function reportOf({ before, versionsTotal, decision }: Step): ChunkReport {
+function reportOf({ before, versionsTotal, decision }: PlannedChunk): ChunkReport {
   const base = { chunkIndex: before.chunkIndex, versionsTotal };
   if (decision.kind === 'nothing') return { ...base, outcome: 'nothing' };
   if (decision.kind === 'overBudget') {
@@ -210,7 +188,7 @@ function reportOf({ before, versionsTotal, decision }: Step): ChunkReport {
   };
 }
 
-function stepText({ before, decision, versionsTotal }: Step, context: CliContext): string {
+function stepText({ before, decision, versionsTotal }: PlannedChunk, context: CliContext): string {
   if (decision.kind === 'nothing') return `chunk ${before.chunkIndex}: nothing to do any more`;
   if (decision.kind === 'overBudget') return overBudgetText(before.chunkIndex, decision, context.settings);
   const { plan } = decision;

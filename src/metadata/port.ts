@@ -18,6 +18,9 @@ export interface ChunkSnapshot {
   readonly versionsTotal: number;
 }
 
+/** A commit replaces, and writes, at most this many versions (DESIGN §4.10); a longer list goes prefix by prefix. */
+export const COMMIT_VERSIONS_MAX = 100_000;
+
 export interface CommitRequest {
   readonly key: InodeKey;
   readonly chunkIndex: number;

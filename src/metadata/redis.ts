@@ -7,7 +7,15 @@ import { CompactError } from '../errors.ts';
 import { printInodeKey, printRecord } from '../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
 import { type RedisClient, safeError, whenReady } from '../redis-link.ts';
-import type { BeginOutcome, ChunkSnapshot, CommitOutcome, CommitRequest, MetadataStore, StaleReason } from './port.ts';
+import {
+  type BeginOutcome,
+  type ChunkSnapshot,
+  COMMIT_VERSIONS_MAX,
+  type CommitOutcome,
+  type CommitRequest,
+  type MetadataStore,
+  type StaleReason,
+} from './port.ts';
 import { callFailed, definiteNo, notSent, wrongType } from './redis-errors.ts';
 import { fieldsOf, parseChunkIndex, parseFilesystem, parseInode, parseRecords } from './redis-fields.ts';
 import { defineScripts, hashRecords, type MetadataScripts } from './redis-scripts.ts';
@@ -22,8 +30,6 @@ export interface RedisMetadataOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-/** A commit replaces, and writes, at most this many versions (DESIGN §4.10): some 8 MB of request, 0.2 s of Redis. */
-const COMMIT_VERSIONS_MAX = 100_000;
 /** Members per SSCAN call: one reply stays below some 10 kB. */
 const SCAN_COUNT = 1000;
 const STALE_REASONS: ReadonlySet<string> = new Set<StaleReason>(['fence', 'missing', 'unlinked', 'not-s3', 'length']);

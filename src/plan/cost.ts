@@ -2,7 +2,7 @@
  * What a full read of a chunk costs, what a plan costs and saves, and the one score that makes chunks comparable.
  * The worker, the dry run, the scanner and the backlog use these same figures.
  */
-import type { Geometry, MergedBlock, PlanCost, S3ChunkInfo } from '../model.ts';
+import type { Geometry, MergedBlock, PlanCost, PlanGain, S3ChunkInfo } from '../model.ts';
 import { type BlockView, blockSpan, type ChunkInput, visibleBlocks } from './blocks.ts';
 
 /** One S3 request weighs as much as moving this many bytes: about 20 ms at 50 MiB/s. */
@@ -82,4 +82,29 @@ export function requestsOf(cost: PlanCost): number {
 export function scoreOf(cost: PlanCost, getsSaved: number, bytesReclaimed: number): number {
   const benefit = getsSaved + Math.max(0, bytesReclaimed) / REQUEST_WEIGHT_BYTES;
   return benefit / (1 + requestsOf(cost) + movedBytes(cost) / REQUEST_WEIGHT_BYTES);
+}
+
+export const NO_GAIN: PlanGain = {
+  getsBefore: 0,
+  getsAfter: 0,
+  versionsBefore: 0,
+  versionsAfter: 0,
+  objectsBefore: 0,
+  objectsAfter: 0,
+  storedBytesBefore: 0,
+  storedBytesAfter: 0,
+};
+
+/** Sums what two plans save. */
+export function addGain(a: PlanGain, b: PlanGain): PlanGain {
+  return {
+    getsBefore: a.getsBefore + b.getsBefore,
+    getsAfter: a.getsAfter + b.getsAfter,
+    versionsBefore: a.versionsBefore + b.versionsBefore,
+    versionsAfter: a.versionsAfter + b.versionsAfter,
+    objectsBefore: a.objectsBefore + b.objectsBefore,
+    objectsAfter: a.objectsAfter + b.objectsAfter,
+    storedBytesBefore: a.storedBytesBefore + b.storedBytesBefore,
+    storedBytesAfter: a.storedBytesAfter + b.storedBytesAfter,
+  };
 }

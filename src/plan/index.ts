@@ -1,8 +1,22 @@
-/** The planner's public face; everything behind it is pure. */
+/**
+ * The planner's public face: what the rest of the house may use of it. Everything behind it is pure, a function of its
+ * arguments, so the worker, the dry run, the scanner and the backlog all get the same answer.
+ * It must export nothing that only the planner itself needs.
+ */
 export { type BlockView, type ChunkInput, visibleBlocks } from './blocks.ts';
 export { checkChunkList, versionFault } from './check.ts';
 export { type PlanInput, planChunk } from './chunk.ts';
-export { addCost, blockCost, movedBytes, NO_COST, type ReadCost, readCost, requestsOf } from './cost.ts';
+export {
+  addCost,
+  addGain,
+  blockCost,
+  movedBytes,
+  NO_COST,
+  NO_GAIN,
+  type ReadCost,
+  readCost,
+  requestsOf,
+} from './cost.ts';
 export {
   MERGED_VERSION_BITS,
   MERGED_VERSIONS_MAX,

@@ -54,15 +54,14 @@ export class FsWriter {
     this.#histories.set(inodeId, new History(this.options.geometry));
   }
 
-  /** Stores a whole file as its lists say, all objects by the content rule. */
-  async storeFile(inodeId: bigint, file: Pick<FileState, 'lists' | 'length'>): Promise<void> {
-    await this.createInode(inodeId);
+  /** Appends these versions, all objects by the content rule, and sets the length: a part of a file's life at once. */
+  async append(inodeId: bigint, file: Pick<FileState, 'lists' | 'length'>): Promise<void> {
     const history = this.history(inodeId);
     const state = this.#state(inodeId, file.lists, file.length);
     const limit = pLimit(REQUESTS_MAX);
     await Promise.all([...originalObjects(state)].map(({ name, bytes }) => limit(() => this.#put(name, bytes))));
     const batch = this.options.redis.multi();
-    let highest = 0n;
+    let highest = BigInt((await this.options.redis.hget(this.#fsKey(), 'nextChunkId')) ?? 0);
     for (const [index, versions] of file.lists) {
       for (const version of versions) {
         history.append(version);
@@ -73,7 +72,7 @@ export class FsWriter {
       batch.sadd(`${this.inodeKey(inodeId)}:chunks`, index);
     }
     history.setLength(file.length);
-    batch.hset(this.inodeKey(inodeId), { length: file.length });
+    batch.hset(this.inodeKey(inodeId), { length: file.length, mtimeMs: Date.now() });
     batch.hset(this.#fsKey(), { nextChunkId: highest.toString() });
     await batch.exec();
   }
@@ -168,6 +167,12 @@ export class FsWriter {
 
   async putObject(name: string, bytes: Uint8Array): Promise<void> {
     await this.options.s3.send(new PutObjectCommand({ Bucket: this.options.bucket, Key: name, Body: bytes }));
+  }
+
+  async objectBytes(name: string): Promise<Uint8Array> {
+    const bytes = (await this.#fetchAll([name])).get(name);
+    if (bytes === undefined) throw new Error(`there is no object ${name}`);
+    return bytes;
   }
 
   inodeKey(inodeId: bigint): string {

@@ -1,0 +1,142 @@
+/**
+ * A file system of its own on the run's servers, a client that writes to it, and the product beside it: clients built
+ * from settings as the worker builds them, commands run as an operator runs them, worker processes.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import { inject } from 'vitest';
+import { run } from '../../src/cli/main.ts';
+import { loadSettings, type Settings } from '../../src/config.ts';
+import { createLogger } from '../../src/observe/log.ts';
+import type { RunReport } from '../../src/run.ts';
+import { type Clients, openClients } from '../../workers/clients.ts';
+import { drainReapQueue, type ReapSummary } from '../../workers/drain-reap.ts';
+import type { OracleGeometry } from '../oracle/types.ts';
+import { freshBucket, testS3Client, uniquePrefix } from '../setup/isolation.ts';
+import { FsWriter } from '../support/writer.ts';
+
+const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
+export const SMALL: OracleGeometry = { blockSize: 4096, chunkSize: 65_536 };
+
+export interface CommandEnding {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface E2eOptions {
+  readonly geometry?: OracleGeometry;
+  readonly objectPrefix?: 0 | 1 | 2;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export class E2eWorld {
+  readonly writer: FsWriter;
+  readonly env: Record<string, string>;
+  readonly settings: Settings;
+  readonly clients: Clients;
+  readonly #redis: Redis;
+  readonly #workers: ChildProcess[] = [];
+
+  private constructor(parts: { writer: FsWriter; redis: Redis; env: Record<string, string>; clients: Clients }) {
+    this.writer = parts.writer;
+    this.env = parts.env;
+    this.clients = parts.clients;
+    this.settings = parts.clients.settings;
+    this.#redis = parts.redis;
+  }
+
+  static async open(name: string, options: E2eOptions = {}): Promise<E2eWorld> {
+    const s3 = inject('s3');
+    const prefix = uniquePrefix(name);
+    const redis = new Redis(inject('redisUrl'));
+    const writer = new FsWriter({
+      ...{ redis, prefix, s3: testS3Client(), fsId: 1, geometry: options.geometry ?? SMALL },
+      bucket: await freshBucket(name),
+      objectPrefix: options.objectPrefix ?? 0,
+    });
+    await writer.createFilesystem();
+    const env = {
+      REDIS_URL: inject('redisUrl'),
+      METADATA_PREFIX: prefix,
+      QUEUE_PREFIX: `q-${prefix}`,
+      AWS_ENDPOINT_URL_S3: s3.endpoint,
+      AWS_REGION: s3.region,
+      AWS_ACCESS_KEY_ID: s3.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+      // Due at once: what waiting does is shown on the virtual clock (test/compact) and by the worker tests.
+      S3COMPACT_GRACE: '2ms',
+      S3COMPACT_READER_CACHE_LIFE: '1ms',
+      S3COMPACT_LOG_LEVEL: 'error',
+      ...options.env,
+    };
+    // The SDK reads its own names from the process.
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey });
+    const settings = loadSettings({ flags: {}, env });
+    const clients = await openClients(settings, createLogger({ level: settings.logLevel }));
+    return new E2eWorld({ writer, redis, env, clients });
+  }
+
+  /** Runs a command in this process. */
+  async command(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandEnding> {
+    const out = { stdout: '', stderr: '' };
+    const stream = (name: keyof typeof out) => ({ write: (text: string) => (out[name] += text) });
+    const exitCode = await run(argv, { ...this.env, ...env }, { stdout: stream('stdout'), stderr: stream('stderr') });
+    return { exitCode, ...out };
+  }
+
+  /** `s3compact inode --inline --json` for one inode. */
+  async compactInline(inodeId: bigint, flags: readonly string[] = []): Promise<RunReport> {
+    const { stdout, stderr } = await this.command(['inode', '1', `${inodeId}`, '--inline', '--json', ...flags]);
+    if (stdout === '') throw new Error(stderr);
+    return JSON.parse(stdout) as RunReport;
+  }
+
+  /** Runs inline until nothing is left to do; returns the reports. */
+  async compactFully(inodeId: bigint, flags: readonly string[] = []): Promise<RunReport[]> {
+    const reports: RunReport[] = [];
+    for (let runs = 0; runs < 100; runs++) {
+      const report = await this.compactInline(inodeId, flags);
+      if (report.outcome === 'nothing') return reports;
+      reports.push(report);
+      if (report.ending !== 'done') throw new Error(`run ended as ${report.ending}: ${report.message}`);
+    }
+    throw new Error('compaction never ends');
+  }
+
+  /** Works the reap queue off until no record is left. */
+  async reapAll(): Promise<ReapSummary[]> {
+    const summaries: ReapSummary[] = [];
+    for (let rounds = 0; rounds < 100; rounds++) {
+      const summary = await drainReapQueue(this.clients, createLogger({ level: 'error' }));
+      summaries.push(summary);
+      if (summary.doubts.length > 0) throw new Error(summary.doubts.join('; '));
+      if (summary.pending === 0) return summaries;
+    }
+    throw new Error('reaping never ends');
+  }
+
+  /** A worker process; ends with the world. */
+  startWorker(env: Readonly<Record<string, string>> = {}): ChildProcess {
+    const worker = spawn(process.execPath, [COMMAND, 'worker'], {
+      env: { ...process.env, ...this.env, ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  async close(): Promise<void> {
+    for (const worker of this.#workers) {
+      if (worker.exitCode !== null || worker.signalCode !== null) continue;
+      const ended = once(worker, 'exit');
+      worker.kill('SIGKILL');
+      await ended;
+    }
+    await this.clients.close();
+    this.writer.options.s3.destroy();
+    this.#redis.disconnect();
+  }
+}
