@@ -3,9 +3,12 @@
  * Bytes cut off by a truncate and exposed again by a later growth may read as old or as zero; all others have one value.
  * It must not look at the metadata: it remembers what was written, not what is stored.
  */
-import { expectedByte } from './content.ts';
+import { fillContent } from './content.ts';
 import { HOLE, ownersOf } from './layout.ts';
 import type { OracleGeometry, OracleVersion } from './types.ts';
+
+/** Bytes judged at a time: memory stays small for whole chunks. */
+const WINDOW_BYTES = 1024 * 1024;
 
 interface Written {
   readonly version: OracleVersion;
@@ -55,29 +58,41 @@ export class History {
     const end = begin + actual.length;
     for (let at = begin; at < end; ) {
       const chunk = Math.floor(at / this.geometry.chunkSize);
-      const stop = Math.min(end, (chunk + 1) * this.geometry.chunkSize);
-      const fault = this.#chunkMismatch(chunk, actual.subarray(at - begin, stop - begin), at);
+      const stop = Math.min(end, (chunk + 1) * this.geometry.chunkSize, at + WINDOW_BYTES);
+      const fault = this.#windowMismatch(this.#chunks.get(chunk) ?? [], actual.subarray(at - begin, stop - begin), at);
       if (fault !== null) return fault;
       at = stop;
     }
     return null;
   }
 
-  #chunkMismatch(chunk: number, actual: Uint8Array, begin: number): string | null {
-    const written = this.#chunks.get(chunk) ?? [];
-    const owners = ownersOf(
-      written.map(({ version }) => version),
-      begin,
-      begin + actual.length,
-    );
+  #windowMismatch(written: readonly Written[], actual: Uint8Array, begin: number): string | null {
+    const versions = written.map(({ version }) => version);
+    const owners = ownersOf(versions, begin, begin + actual.length);
+    const expected = expectedBytes(versions, owners, begin);
+    if (expected.equals(actual)) return null;
     for (const [at, byte] of actual.entries()) {
+      if (byte === expected[at]) continue;
       const owner = owners[at] ?? HOLE;
       const entry = written[owner];
-      const expected = entry === undefined || entry.version.zero ? 0 : expectedByte(entry.version.chunkId, begin + at);
-      if (byte === expected) continue;
       if (byte === 0 && entry !== undefined && begin + at >= entry.shortest) continue;
-      return `file offset ${begin + at} (chunk ${chunk}) reads ${byte}, must be ${expected} of version ${owner} (chunkId ${entry?.version.chunkId ?? 'none'})`;
+      const chunk = Math.floor(begin / this.geometry.chunkSize);
+      return `file offset ${begin + at} (chunk ${chunk}) reads ${byte}, must be ${expected[at]} of version ${owner} (chunkId ${entry?.version.chunkId ?? 'none'})`;
     }
     return null;
   }
+}
+
+/** What these owners wrote, run by run; holes and zero versions are zero. */
+function expectedBytes(versions: readonly OracleVersion[], owners: Int32Array, begin: number): Buffer {
+  const bytes = Buffer.alloc(owners.length);
+  for (let at = 0; at < owners.length; ) {
+    const owner = owners[at] ?? HOLE;
+    let stop = at + 1;
+    while (stop < owners.length && owners[stop] === owner) stop++;
+    const version = versions[owner];
+    if (version?.zero === false) fillContent(bytes.subarray(at, stop), version.chunkId, begin + at);
+    at = stop;
+  }
+  return bytes;
 }

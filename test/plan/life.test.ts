@@ -111,6 +111,6 @@ it('I1 I2 I3: a file reads right through any life', { timeout: runs(180_000) }, 
       for (const step of life) file.run(step);
       file.finish();
     }),
-    { seed, numRuns: runs(1500) },
+    { seed, numRuns: runs(1000) },
   );
 });
