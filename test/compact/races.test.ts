@@ -88,6 +88,20 @@ async function raceAtCommit(act: Race['act']): Promise<{ world: World; result: C
 }
 
 describe('between the last PUT and the commit', () => {
+  it('I4: every object that the commit names is stored', async () => {
+    let commits = 0;
+    const world = fragmentedWorld();
+    const boundary = new Boundary(undefined, (name) => {
+      if (name !== 'metadata.commit') return;
+      commits++;
+      const merged = [...world.ledger.records.values()].flatMap((record) => record.merged);
+      expect(merged.length).toBeGreaterThan(0);
+      expect(world.objectNames()).toEqual(expect.arrayContaining(merged));
+    });
+    await world.compact(boundary);
+    expect(commits).toBe(2);
+  });
+
   it('I2: an append stays on top of what is committed', async () => {
     const { world, result } = await raceAtCommit((at) => at.write(4, 20));
     expect(result?.outcome).toBe('compacted');

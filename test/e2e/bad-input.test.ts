@@ -84,7 +84,7 @@ describe('what there is not', () => {
   });
 
   it('a number that is none', async () => {
-    const { exitCode, stderr } = await world.command(['inode', '1', '-5x', '--inline']);
+    const { exitCode, stderr } = await world.command(['inode', '1', '5x', '--inline']);
     expect(exitCode).toBe(2);
     expect(stderr).toContain('whole number');
   });
