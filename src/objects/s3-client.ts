@@ -19,6 +19,12 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Twice the default concurrency of one store (limits.ts). */
 const SOCKETS_MAX = 64;
+/**
+ * Idle sockets are closed after this long, before the server does it: a request on a socket that is being closed fails
+ * with ECONNRESET. Node's own servers close after 5 s, others later. Only with such an option does Node's Agent heed a
+ * server's Keep-Alive hint, too (seen in 24.21).
+ */
+const IDLE_SOCKET_MS = 4_000;
 
 export interface S3Credentials {
   readonly accessKeyId: string;
@@ -123,7 +129,7 @@ export class S3Connection {
 
 function sdkClient(settings: S3Settings, maxSockets: number): S3Client {
   // Agent instances also keep the SDK from opening a fresh connection for a body with Expect: 100-continue.
-  const agentOptions = { keepAlive: true, maxSockets };
+  const agentOptions = { keepAlive: true, maxSockets, timeout: IDLE_SOCKET_MS };
   const config: S3ClientConfig = {
     maxAttempts: 1,
     // Checksums are our own (CRC32 of the body we hold); other servers than AWS choke on the SDK's trailers.

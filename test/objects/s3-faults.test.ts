@@ -183,6 +183,18 @@ describe('time-outs and cancellation', () => {
     expect(bench().server.seen.map((request) => request.url.split('?')[0])).toEqual(['/bkt/first', '/bkt/third']);
   });
 
+  test('an idle socket is closed before the server would close it, so that no request meets its end', async () => {
+    const { server } = bench();
+    server.answer((request, response) => {
+      response.setHeader('keep-alive', 'timeout=2');
+      sendRange(request, response, patternBytes(1));
+    });
+    await bench().open().getRange('x', 0, new Uint8Array(1));
+    expect(server.openSockets()).toBe(1);
+    // The server of this test closes nothing by itself for 5 s.
+    await vi.waitFor(() => expect(server.openSockets()).toBe(0), { timeout: 4_500, interval: 20 });
+  });
+
   test('closing ends calls in flight; later ones are cancelled', async () => {
     const stores = bench().openStores();
     bench().server.answer(() => stores.close());
