@@ -290,6 +290,39 @@ describe('checkRedisFit', () => {
     expect(String(failure)).toContain('INFO');
   });
 
+  test.each([
+    ['6.0.9', 'queue-unfit'],
+    ['5.9.9', 'queue-unfit'],
+    ['6.2.0', undefined],
+    ['10.0.', undefined],
+  ])('version %s: %s', async (version, code) => {
+    const port = Number(new URL(server.url).port);
+    const proxy = await startProxy(port, (answer) =>
+      answer.replace(/(?<=redis_version:)\S+/, (own) => version.padEnd(own.length, '0')),
+    );
+    const failure = await check(`redis://127.0.0.1:${proxy.port}`);
+    if (code === undefined) expect(failure).toBeUndefined();
+    else {
+      expect(failure).toMatchObject({ kind: 'halt', code });
+      expect(String(failure)).toContain(version);
+      expect(String(failure)).toContain('6.2');
+    }
+    await proxy.close();
+  });
+
+  test('asks CONFIG GET where INFO does not tell the policy, and refuses what it cannot find out', async () => {
+    const port = Number(new URL(server.url).port);
+    const proxy = await startProxy(port, (answer) => answer.replace('maxmemory_policy:', 'maxmemory_pulicy:'));
+    const url = `redis://127.0.0.1:${proxy.port}`;
+    expect(await check(url)).toBeUndefined();
+    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    expect(String(await check(url))).toContain('maxmemory-policy is allkeys-lru');
+    await admin.config('SET', 'maxmemory-policy', 'noeviction');
+    await admin.acl('SETUSER', 'blind', 'on', '>pw', '~*', '+@all', '-config');
+    expect(String(await check(url.replace('redis://', 'redis://blind:pw@')))).toContain('maxmemory-policy is unknown');
+    await proxy.close();
+  });
+
   test('refuses wrong credentials, without the password', async () => {
     await admin.acl('SETUSER', 'default', 'resetpass', '>the-right-one');
     const failure = await check(server.url.replace('redis://', `redis://:${SECRET}@`));

@@ -23,7 +23,11 @@ export interface LossyProxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(targetPort: number): Promise<LossyProxy> {
+/** `rewrite` changes what the server answers, in Latin-1; it must keep the length. */
+export async function startProxy(
+  targetPort: number,
+  rewrite: (answer: string) => string = (answer) => answer,
+): Promise<LossyProxy> {
   let mode: ProxyMode = 'pass';
   let target = targetPort;
   const sockets = new Set<Socket>();
@@ -63,7 +67,7 @@ export async function startProxy(targetPort: number): Promise<LossyProxy> {
         mode = 'pass';
         client.destroy();
         upstream.destroy();
-      } else if (!muted.has(client)) client.write(data);
+      } else if (!muted.has(client)) client.write(rewrite(data.toString('latin1')), 'latin1');
     });
     client.on('close', () => {
       if (keptHere === 0) upstream.end();

@@ -118,7 +118,6 @@ describe('a commit around which the network fails', () => {
     await world.redis.config('RESETSTAT');
     proxy.set('hold');
     expect(await world.store.commit(REQUEST)).toMatchObject({ outcome: 'unknown' });
-    const other = await redisWorld(server.url);
     const own = new RedisMetadata({
       redis: connectRedis(server.url, { profile: 'metadata' }),
       keyPrefix: world.store.storeId.replace('redis:', ''),
@@ -128,7 +127,6 @@ describe('a commit around which the network fails', () => {
     await vi.waitFor(async () => expect(await scriptRuns()).toBe(2), 5000);
     expect(await world.list(KEY, 3)).toEqual(versions(0, 6));
     await own.close();
-    await other.close();
   });
 
   test('a connection that was lost before the commit is made again, and the commit is sent then', async () => {
@@ -140,6 +138,17 @@ describe('a commit around which the network fails', () => {
     if (outcome.outcome === 'unknown') expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'committed' });
     else expect(outcome).toEqual({ outcome: 'committed' });
     expect(await world.list(KEY, 3)).toEqual(AFTER);
+  });
+
+  test('a connection that is closed but not yet known to be is not used', async () => {
+    const redis = connectRedis(server.url, { profile: 'metadata' });
+    const store = new RedisMetadata({ redis, keyPrefix: world.store.storeId.replace('redis:', '') });
+    await store.getInode(KEY);
+    if (!(redis instanceof Redis)) throw new TypeError('not a single server');
+    redis.stream.end();
+    expect(redis.status).toBe('ready');
+    expect(await store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+    await store.close();
   });
 
   test('while there is no connection every call ends in time and says that nothing was changed', async () => {
@@ -324,8 +333,11 @@ describe('a server that refuses', () => {
   });
 
   test('a database that does not exist is refused; ioredis alone would use database 0', async () => {
-    const store = storeAs('', '/99');
+    const redis = connectRedis(`${own.url}/99`, { profile: 'metadata', timeoutMs: TIMEOUT_MS });
+    const keyPrefix = world.store.storeId.replace('redis:', '');
+    const store = new RedisMetadata({ redis, keyPrefix, timeoutMs: TIMEOUT_MS });
     await expectRefusal(store.getInode(KEY), 'metadata-refused', ['no such database']);
+    await vi.waitFor(() => expect(redis.status).toBe('end'), 5000);
     await expectRefusal(store.begin(KEY, 1n), 'metadata-refused', ['no such database']);
     expect((await world.store.getInode(KEY))?.attempt).toBe(ATTEMPT);
     await store.close();

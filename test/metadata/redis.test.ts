@@ -76,6 +76,20 @@ describe('Redis: the format of DESIGN §6', () => {
     redis.disconnect();
   });
 
+  test('SSCAN may give a member twice, and an empty page in the middle: each index comes once', async () => {
+    const redis = connectRedis(inject('redisUrl'), { profile: 'metadata' });
+    const pages = new Map<string, [string, string[]]>([
+      ['0', ['8', ['3', '1']]],
+      ['8', ['4', []]],
+      ['4', ['2', ['1', '7', '3']]],
+      ['2', ['0', ['7', '5']]],
+    ]);
+    Object.assign(redis, { sscan: async (_: string, cursor: string) => pages.get(cursor) });
+    const store = new RedisMetadata({ redis });
+    expect(await collect(store.chunkIndexes(KEY))).toEqual([3, 1, 7, 5]);
+    await store.close();
+  });
+
   test('a set without the index of a list that is there is put right by the commit', async () => {
     await world.redis.del(world.keyOf(KEY, 'chunks'));
     await world.store.begin(KEY, ATTEMPT);
