@@ -7,7 +7,7 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { redactUrl } from './config/redact.ts';
 import { CompactError } from './errors.ts';
-import { type RedisClient, replyCode, safeError, watchLink, whenReady } from './redis-link.ts';
+import { isReply, type RedisClient, replyCode, safeError, watchLink, whenReady } from './redis-link.ts';
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 
 export { type RedisClient, redactUrl };
@@ -158,7 +158,7 @@ async function told<T>(call: Promise<T>): Promise<T | null> {
   try {
     return await call;
   } catch (error) {
-    if (replyCode(error) !== null) return null;
+    if (isReply(error)) return null;
     const cause = safeError(error);
     throw new CompactError(`the queue's Redis did not answer (${cause.message})`, { ...UNAVAILABLE, cause });
   }

@@ -16,9 +16,14 @@ const REFUSALS: ReadonlySet<string> = new Set(['WRONGPASS', 'NOAUTH', 'NOPERM', 
 /** A node of a cluster connects within milliseconds; after this long it is down, and only its own slots fail. */
 const NODE_WAIT_MS = 1000;
 
-/** The code word of an error reply, e.g. `READONLY`; `null` for every other failure: those came from this side. */
+/** Whether the server answered with an error; every other failure came from this side. */
+export function isReply(error: unknown): boolean {
+  return error instanceof ReplyError;
+}
+
+/** The code word of an error reply, e.g. `READONLY`; `null` for a reply without one and for every other failure. */
 export function replyCode(error: unknown): string | null {
-  if (!(error instanceof ReplyError)) return null;
+  if (!isReply(error)) return null;
   return REPLY_CODE.exec(toError(error).message)?.[1] ?? null;
 }
 

@@ -4,7 +4,7 @@
  * anything else, a time-out, a closed connection, a code that nobody knows, tells nothing about a request that was sent.
  */
 import { CompactError, type ErrorKind } from '../errors.ts';
-import { type ConnectionFault, replyCode, safeError } from '../redis-link.ts';
+import { type ConnectionFault, isReply, replyCode, safeError } from '../redis-link.ts';
 
 interface Meaning {
   readonly kind: Extract<ErrorKind, 'retry' | 'halt'>;
@@ -59,16 +59,19 @@ export function callFailed(error: unknown, redisKey: string): CompactError {
   const definite = definiteNo(error, redisKey);
   if (definite !== null) return definite;
   const cause = safeError(error);
-  if (replyCode(error) === null) {
+  if (!isReply(error)) {
     return new CompactError(`the metadata Redis did not answer for ${redisKey} (${cause.message})`, {
       ...UNAVAILABLE,
       cause,
     });
   }
-  return new CompactError(`the metadata Redis refused the request for ${redisKey} (${cause.message})`, {
-    ...REFUSED,
-    cause,
-  });
+  return new CompactError(
+    `the metadata Redis refused the request for ${redisKey} (${cause.message}); nothing was changed`,
+    {
+      ...REFUSED,
+      cause,
+    },
+  );
 }
 
 /** A key of another type than the format says, as a script tells it. */

@@ -67,6 +67,7 @@ describe('what a failure means', () => {
       code: 'metadata-unavailable',
     });
     expect(callFailed(reply('ERR unknown command'), 'k')).toMatchObject({ kind: 'halt', code: 'metadata-refused' });
+    expect(callFailed(reply('no code'), 'k')).toMatchObject({ kind: 'halt', code: 'metadata-refused' });
     expect(callFailed(reply('OOM'), 'k')).toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
   });
 

@@ -6,7 +6,7 @@
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type RedisService, startRedis } from '../../services/redis.ts';
+import { findRedis, type RedisService, startRedis } from '../../services/redis.ts';
 import { CompactError } from '../../src/errors.ts';
 import type { CommitRequest } from '../../src/metadata/port.ts';
 import { RedisMetadata } from '../../src/metadata/redis.ts';
@@ -240,18 +240,21 @@ describe('a server that hangs, stops or is busy', () => {
     }
   });
 
-  test('it is busy with a script: the commit did not happen, and happens when the script is over', async () => {
-    await world.redis.config('SET', 'lua-time-limit', '50');
-    const endless = new Redis(own.url);
-    const script = endless.eval('while true do end', 0).catch((error: unknown) => error);
-    await vi.waitFor(() => expect(world.redis.ping()).rejects.toThrow(/^BUSY/), 5000);
-    const failure = await expectUnavailable(world.store.commit(REQUEST));
-    expect(failure.message).toContain('BUSY');
-    await world.redis.script('KILL');
-    await script;
-    endless.disconnect();
-    expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'committed' });
-  });
+  // The embedded server runs a script to its end before it looks at anything else.
+  if (findRedis() !== undefined) {
+    test('it is busy with a script: the commit did not happen, and happens when the script is over', async () => {
+      await world.redis.config('SET', 'lua-time-limit', '50');
+      const endless = new Redis(own.url);
+      const script = endless.eval('while true do end', 0).catch((error: unknown) => error);
+      await vi.waitFor(() => expect(world.redis.ping()).rejects.toThrow(/^BUSY/), 5000);
+      const failure = await expectUnavailable(world.store.commit(REQUEST));
+      expect(failure.message).toContain('BUSY');
+      await world.redis.script('KILL');
+      await script;
+      endless.disconnect();
+      expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+    });
+  }
 
   test('its memory is full: begin changes nothing, a commit happens whole', async () => {
     const before = await world.store.getInode(KEY);
@@ -297,6 +300,7 @@ describe('a server that refuses', () => {
       expect(String(outcome)).toContain('NOPERM');
     }
     expect(await world.list(KEY, 3)).toEqual(versions(0, 6));
+    expect(await world.redis.smembers(world.keyOf(KEY, 'chunks'))).toEqual(['3']);
     await store.close();
   });
 
