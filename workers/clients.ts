@@ -20,6 +20,10 @@ import type { ReapDeps } from '../src/reap.ts';
 import { checkRedisFit, connectRedis } from '../src/redis-client.ts';
 import { type RedisClient, whenReady } from '../src/redis-link.ts';
 import type { RunDeps } from '../src/run.ts';
+import { endsWithin } from './bounded.ts';
+
+/** How long closing may wait for a server that is away. */
+const CLOSE_WAIT_MS = 2_000;
 
 /** Everything that a worker or a command needs to do work. */
 export interface Clients {
@@ -68,7 +72,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
     reap: { metadata, objects, nowMs: () => ledger.nowMs(), graceMs: settings.graceMs },
     close: async () => {
       objects.close();
-      await Promise.allSettled([queue.close(), ledger.close(), metadata.close()]);
+      await endsWithin(Promise.allSettled([queue.close(), ledger.close(), metadata.close()]), CLOSE_WAIT_MS);
       connection.disconnect();
     },
   };

@@ -3,13 +3,13 @@
  * lets running ones finish within the shutdown grace, then cancels them and hands them back. Whatever is cut off is
  * covered by its reap record, so stopping badly costs time, never data.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Job, Worker } from 'bullmq';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { COMPACT_QUEUE, type CompactJobData, inodeOfJob, REAP_QUEUE } from '../src/queue.ts';
 import type { ReapJobData } from '../src/queue-ledger.ts';
 import type { ReapVerdict } from '../src/reap.ts';
 import { connectRedis, type RedisClient } from '../src/redis-client.ts';
+import { endsWithin } from './bounded.ts';
 import type { Clients } from './clients.ts';
 import { compactProcessor } from './compact.ts';
 import { reapProcessor } from './reap.ts';
@@ -153,12 +153,4 @@ async function drain(workers: readonly Worker[], context: DrainContext): Promise
   }
   connection.disconnect();
   log.info({ event: LOG_EVENTS.workerStopped }, 'stopped');
-}
-
-async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
-  const timer = new AbortController();
-  const late = delay(ms, false, { signal: timer.signal }).catch(() => false);
-  const inTime = await Promise.race([work.then(() => true), late]);
-  timer.abort();
-  return inTime;
 }
