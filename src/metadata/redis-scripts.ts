@@ -105,7 +105,8 @@ export interface MetadataScripts {
   s3compactReadChunk(inode: string, list: string, versionsMax: number): Promise<unknown>;
   s3compactBegin(inode: string, attempt: string): Promise<unknown>;
   s3compactClearFence(inode: string, attempt: string): Promise<unknown>;
-  s3compactCommit(inode: string, list: string, set: string, ...args: readonly string[]): Promise<unknown>;
+  /** `args` in one array, which ioredis flattens: 100,000 arguments of a call would nearly fill the stack. */
+  s3compactCommit(inode: string, list: string, set: string, args: readonly string[]): Promise<unknown>;
 }
 
 /** Teaches the client the scripts; harmless when it knows them already. */

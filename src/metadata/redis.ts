@@ -136,12 +136,7 @@ export class RedisMetadata implements MetadataStore {
     // From here on the request may be on its way: what is not a definite answer is unknown.
     let answer: Answer;
     try {
-      const commit = this.#scripts.s3compactCommit(
-        inodeKey,
-        `${inodeKey}:${chunkIndex}`,
-        `${inodeKey}:chunks`,
-        ...args,
-      );
+      const commit = this.#scripts.s3compactCommit(inodeKey, `${inodeKey}:${chunkIndex}`, `${inodeKey}:chunks`, args);
       answer = answerOf(await this.#inTime(commit, endMs));
     } catch (error) {
       const definite = definiteNo(error, inodeKey);
