@@ -4,22 +4,23 @@
  */
 import { expect, test } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
-import type { CommitRequest } from '../../src/metadata/port.ts';
 import { UINT64_MAX } from '../../src/model.ts';
-import { ATTEMPT, collect, INODE, KEY, type MetadataTraits, type MetadataWorld, version, versions } from './world.ts';
+import {
+  ATTEMPT,
+  collect,
+  INODE,
+  KEY,
+  type MetadataTraits,
+  type MetadataWorld,
+  REQUEST,
+  version,
+  versions,
+} from './world.ts';
 
 /** As many as one commit may replace (DESIGN §4.10). */
 const COMMIT_MAX = 100_000;
 /** 100,000 versions through a client, a script and back, on a loaded machine. */
 const LARGE_TIMEOUT_MS = 60_000;
-
-const REQUEST: CommitRequest = {
-  key: KEY,
-  chunkIndex: 3,
-  attempt: ATTEMPT,
-  replaced: versions(0, 4),
-  replacement: [version(90), version(3)],
-};
 
 /** A list of six versions of which REQUEST replaces four, and the fence. */
 async function prepare(world: MetadataWorld): Promise<void> {

@@ -8,24 +8,14 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { findRedis, type RedisService, startRedis } from '../../services/redis.ts';
 import { CompactError } from '../../src/errors.ts';
-import type { CommitRequest } from '../../src/metadata/port.ts';
 import { RedisMetadata } from '../../src/metadata/redis.ts';
 import { connectRedis } from '../../src/redis-client.ts';
-import { expectRefusal } from './contract.ts';
 import { type LossyProxy, startProxy } from './proxy.ts';
-import { type RedisWorld, redisWorld } from './redis-world.ts';
-import { ATTEMPT, FILESYSTEM, INODE, KEY, version, versions } from './world.ts';
+import { fillWorld, portOf, type RedisWorld, redisWorld } from './redis-world.ts';
+import { AFTER, ATTEMPT, KEY, REQUEST, version, versions } from './world.ts';
 
 /** Short, since many tests wait for it; long enough for a loaded machine to answer what can be answered. */
 const TIMEOUT_MS = 1500;
-const AFTER = [version(90), version(3), version(4), version(5)];
-const REQUEST: CommitRequest = {
-  key: KEY,
-  chunkIndex: 3,
-  attempt: ATTEMPT,
-  replaced: versions(0, 4),
-  replacement: [version(90), version(3)],
-};
 
 let server: RedisService;
 let proxy: LossyProxy;
@@ -36,14 +26,10 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const portOf = (url: string) => Number(new URL(url).port);
-
 async function prepare(on: RedisService): Promise<void> {
-  proxy = await startProxy(portOf(on.url));
+  proxy = await startProxy(portOf(on));
   world = await redisWorld(on.url, { storeUrl: `redis://127.0.0.1:${proxy.port}`, timeoutMs: TIMEOUT_MS });
-  await world.putFilesystem(FILESYSTEM);
-  await world.putInode(INODE);
-  await world.append(KEY, 3, versions(0, 6));
+  await fillWorld(world);
   expect(await world.store.begin(KEY, ATTEMPT)).toBe('begun');
 }
 
@@ -233,7 +219,7 @@ describe('a server that hangs, stops or is busy', () => {
     await own.stop();
     const next = await startRedis();
     try {
-      proxy.retarget(portOf(next.url));
+      proxy.retarget(portOf(next));
       await vi.waitFor(async () => expect(await world.store.getInode(KEY)).toBeNull(), 10_000);
     } finally {
       await next.stop();
@@ -267,89 +253,5 @@ describe('a server that hangs, stops or is busy', () => {
     expect(await world.store.commit(large)).toEqual({ outcome: 'committed' });
     expect(await world.list(KEY, 3)).toEqual([...versions(100, 5100), version(4), version(5)]);
     await expectUnavailable(world.store.begin(KEY, 9n));
-  });
-});
-
-describe('a server that refuses', () => {
-  let own: RedisService;
-  const SECRET = 'tell-nobody-%40-this';
-  beforeEach(async () => {
-    own = await startRedis();
-    await prepare(own);
-  });
-  afterEach(async () => {
-    await clear();
-    await own.stop();
-  });
-
-  function storeAs(userInfo: string, db = ''): RedisMetadata {
-    const url = own.url.replace('redis://', `redis://${userInfo}`) + db;
-    const redis = connectRedis(url, { profile: 'metadata', timeoutMs: TIMEOUT_MS });
-    return new RedisMetadata({ redis, keyPrefix: world.store.storeId.replace('redis:', ''), timeoutMs: TIMEOUT_MS });
-  }
-
-  test.each(['LTRIM', 'LPUSH', 'SADD', 'SREM', 'HGET'])('a user who may not %s commits nothing', async (command) => {
-    await world.redis.acl('SETUSER', 'half', 'on', '>pw', '~*', '+@all', `-${command.toLowerCase()}`);
-    const store = storeAs('half:pw@');
-    const outcome = await store.commit(REQUEST).catch((error: unknown) => error);
-    if (command === 'HGET') {
-      // Redis reports a read that a script may not do with ERR, which says nothing: safe, if slow.
-      expect(outcome).toMatchObject({ outcome: 'unknown' });
-    } else {
-      expect(outcome).toMatchObject({ kind: 'halt', code: 'metadata-refused' });
-      expect(String(outcome)).toContain('NOPERM');
-    }
-    expect(await world.list(KEY, 3)).toEqual(versions(0, 6));
-    expect(await world.redis.smembers(world.keyOf(KEY, 'chunks'))).toEqual(['3']);
-    await store.close();
-  });
-
-  test('a user who may not run scripts is told so', async () => {
-    await world.redis.acl('SETUSER', 'plain', 'on', '>pw', '~*', '+@all', '-@scripting');
-    const store = storeAs('plain:pw@');
-    await expectRefusal(store.begin(KEY, 1n), 'metadata-refused', ['NOPERM']);
-    await expectRefusal(store.commit(REQUEST), 'metadata-refused', ['NOPERM']);
-    await store.close();
-  });
-
-  test.each([
-    ['no credentials', ''],
-    ['a wrong password', `:${SECRET}@`],
-    ['an unknown user', `mallory:${SECRET}@`],
-  ])('%s: refused at once, and the password is nowhere in the error', async (_, userInfo) => {
-    await world.redis.acl('SETUSER', 'default', 'resetpass', '>the-right-one');
-    const store = storeAs(userInfo);
-    const startedAtMs = performance.now();
-    const failure = await expectRefusal(store.getInode(KEY), 'metadata-refused', ['refused the credentials']);
-    await expectRefusal(store.commit(REQUEST), 'metadata-refused');
-    expect(performance.now() - startedAtMs).toBeLessThan(TIMEOUT_MS);
-    expect(inspect(failure, { depth: 10, showHidden: true })).not.toMatch(/tell-nobody/);
-    await store.close();
-  });
-
-  test('a password that becomes right is used, without a new client', async () => {
-    await world.redis.acl('SETUSER', 'default', 'resetpass', '>the-right-one');
-    const store = storeAs(`:${SECRET}@`);
-    await expectRefusal(store.getInode(KEY), 'metadata-refused');
-    await world.redis.acl('SETUSER', 'default', `>${decodeURIComponent(SECRET)}`);
-    await vi.waitFor(async () => expect(await store.getInode(KEY)).toMatchObject({ attempt: ATTEMPT }), 5000);
-    await store.close();
-  });
-
-  test('a database that does not exist is refused; ioredis alone would use database 0', async () => {
-    const redis = connectRedis(`${own.url}/99`, { profile: 'metadata', timeoutMs: TIMEOUT_MS });
-    const keyPrefix = world.store.storeId.replace('redis:', '');
-    const store = new RedisMetadata({ redis, keyPrefix, timeoutMs: TIMEOUT_MS });
-    await expectRefusal(store.getInode(KEY), 'metadata-refused', ['no such database']);
-    await vi.waitFor(() => expect(redis.status).toBe('end'), 5000);
-    await expectRefusal(store.begin(KEY, 1n), 'metadata-refused', ['no such database']);
-    expect((await world.store.getInode(KEY))?.attempt).toBe(ATTEMPT);
-    await store.close();
-  });
-
-  test('another database of the same server is another store', async () => {
-    const store = storeAs('', '/5');
-    expect(await store.getInode(KEY)).toBeNull();
-    await store.close();
   });
 });

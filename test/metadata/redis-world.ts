@@ -7,7 +7,7 @@ import { RedisMetadata } from '../../src/metadata/redis.ts';
 import type { InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import { connectRedis } from '../../src/redis-client.ts';
 import { uniquePrefix } from '../setup/isolation.ts';
-import type { MetadataWorld } from './world.ts';
+import { FILESYSTEM, INODE, KEY, type MetadataWorld, versions } from './world.ts';
 
 export interface RedisWorld extends MetadataWorld {
   readonly store: RedisMetadata;
@@ -85,6 +85,24 @@ export async function redisWorld(url: string, options: RedisWorldOptions = {}): 
       await store.close();
     },
   };
+}
+
+/** What most tests start from: the file system, the inode, and six versions in chunk 3. */
+export async function fillWorld(world: MetadataWorld): Promise<void> {
+  await world.putFilesystem(FILESYSTEM);
+  await world.putInode(INODE);
+  await world.append(KEY, 3, versions(0, 6));
+}
+
+export function portOf(service: { readonly url: string }): number {
+  return Number(new URL(service.url).port);
+}
+
+/** A client for a test's own commands, which may lose its server. */
+export function quietRedis(url: string): Redis {
+  const redis = new Redis(url);
+  redis.on('error', () => {});
+  return redis;
 }
 
 /** The record text of DESIGN §6. */

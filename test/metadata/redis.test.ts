@@ -4,22 +4,13 @@
  */
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
-import type { CommitRequest } from '../../src/metadata/port.ts';
 import { RedisMetadata } from '../../src/metadata/redis.ts';
 import { connectRedis } from '../../src/redis-client.ts';
 import { expectRefusal, metadataContract } from './contract.ts';
 import { type RedisWorld, redisWorld } from './redis-world.ts';
-import { ATTEMPT, collect, FILESYSTEM, INODE, KEY, version, versions } from './world.ts';
+import { ATTEMPT, collect, FILESYSTEM, INODE, KEY, REQUEST, version, versions } from './world.ts';
 
 metadataContract('Redis', () => redisWorld(inject('redisUrl')));
-
-const REQUEST: CommitRequest = {
-  key: KEY,
-  chunkIndex: 3,
-  attempt: ATTEMPT,
-  replaced: versions(0, 4),
-  replacement: [version(90), version(3)],
-};
 
 describe('Redis: the format of DESIGN §6', () => {
   let world: RedisWorld;

@@ -3,7 +3,8 @@
  * that plays the file system's clients and its owner. It stands apart so that each adapter's test builds its own.
  * The second way must not go through the store: it is what the store is checked against.
  */
-import type { MetadataStore } from '../../src/metadata/port.ts';
+import { expect } from 'vitest';
+import type { CommitRequest, MetadataStore } from '../../src/metadata/port.ts';
 import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../../src/model.ts';
 
 export interface MetadataWorld {
@@ -73,8 +74,33 @@ export function versions(from: number, to: number): S3ChunkInfo[] {
   return Array.from({ length: to - from }, (_, n) => version(from + n));
 }
 
+/** Replaces the first four of `versions(0, 6)` in chunk 3 … */
+export const REQUEST: CommitRequest = {
+  key: KEY,
+  chunkIndex: 3,
+  attempt: ATTEMPT,
+  replaced: versions(0, 4),
+  replacement: [version(90), version(3)],
+};
+/** … which makes of them this. */
+export const AFTER: readonly S3ChunkInfo[] = [version(90), version(3), version(4), version(5)];
+
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const item of items) all.push(item);
   return all;
+}
+
+/** Everything that a store does, once, on FILESYSTEM, INODE and `versions(0, 6)` in chunk 3. */
+export async function useStore(world: MetadataWorld): Promise<void> {
+  const { store } = world;
+  expect(await store.getFilesystem(7)).toEqual(FILESYSTEM);
+  expect(await store.begin(KEY, ATTEMPT)).toBe('begun');
+  expect(await store.readChunk(KEY, 3, 4)).toMatchObject({ versions: versions(0, 4), versionsTotal: 6 });
+  expect(await store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+  expect(await store.commit(REQUEST)).toEqual({ outcome: 'conflict' });
+  expect(await collect(store.chunkIndexes(KEY))).toEqual([3]);
+  expect(await store.clearFence(KEY, ATTEMPT)).toBe(true);
+  expect(await store.getInode(KEY)).toEqual(INODE);
+  expect(await world.list(KEY, 3)).toEqual(AFTER);
 }

@@ -1,0 +1,159 @@
+/**
+ * The Redis metadata adapter with a replica and with sentinels: a server that may not write says so before anything is
+ * written, and the one that may is found again. It needs a real server; the embedded one cannot be a replica.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { freePort } from '../../services/free-port.ts';
+import { findProgram, type GuardedProcess, spawnGuarded, withAttempts } from '../../services/guarded.ts';
+import { findRedis, type RedisService, startRedis } from '../../services/redis.ts';
+import { RedisMetadata } from '../../src/metadata/redis.ts';
+import { checkRedisFit, connectRedis } from '../../src/redis-client.ts';
+import { expectRefusal } from './contract.ts';
+import { startProxy } from './proxy.ts';
+import { fillWorld, portOf, quietRedis, type RedisWorld, redisWorld } from './redis-world.ts';
+import { AFTER, ATTEMPT, KEY, REQUEST, useStore, versions } from './world.ts';
+
+const TIMEOUT_MS = 3000;
+/** How long servers get to find each other. */
+const WAIT = { timeout: 30_000, interval: 50 };
+
+test('sentinels of which none is there: nothing was sent', async () => {
+  const redis = connectRedis('redis+sentinel://127.0.0.1:1/films', { profile: 'metadata', timeoutMs: 300 });
+  const store = new RedisMetadata({ redis, timeoutMs: 300 });
+  const failure = await store.commit(REQUEST).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
+  expect(String(failure)).toContain('nothing was changed');
+  await store.close();
+});
+
+if (findRedis() !== undefined) describe('a replica', replicaTests);
+// Sentinel is a mode of redis-server.
+if (findProgram('redis-server') !== undefined) describe('sentinel', sentinelTests);
+
+function replicaTests(): void {
+  let primary: RedisService;
+  let replica: RedisService;
+  let world: RedisWorld;
+
+  beforeEach(async () => {
+    // By default a primary waits 5 s for more replicas before it sends its data.
+    [primary, replica] = await Promise.all([startRedis({ config: ['--repl-diskless-sync-delay', '0'] }), startRedis()]);
+    world = await redisWorld(primary.url, { storeUrl: replica.url, timeoutMs: TIMEOUT_MS });
+    await fillWorld(world);
+    await world.redis.hset(world.keyOf(KEY), 'attempt', String(ATTEMPT));
+    const redis = quietRedis(replica.url);
+    await redis.replicaof('127.0.0.1', portOf(primary));
+    await vi.waitFor(async () => expect(await redis.exists(world.keyOf(KEY))).toBe(1), WAIT);
+    redis.disconnect();
+  });
+  afterEach(async () => {
+    await world.close();
+    await Promise.all([primary.stop(), replica.stop()]);
+  });
+
+  test('reads are answered, writes are refused before anything is written', async () => {
+    const { store } = world;
+    expect(await store.readChunk(KEY, 3, 10)).toMatchObject({ versions: versions(0, 6) });
+    await expectRefusal(store.begin(KEY, 5n), 'metadata-refused', ['READONLY', 'primary']);
+    await expectRefusal(store.commit(REQUEST), 'metadata-refused', ['READONLY', 'primary']);
+    await expectRefusal(store.clearFence(KEY, ATTEMPT), 'metadata-refused', ['READONLY', 'primary']);
+    expect(await world.list(KEY, 3)).toEqual(versions(0, 6));
+    expect((await store.readChunk(KEY, 3, 10)).versions).toEqual(versions(0, 6));
+  });
+
+  test('a replica that becomes the primary is written to by the same store', async () => {
+    await expectRefusal(world.store.commit(REQUEST), 'metadata-refused');
+    const redis = quietRedis(replica.url);
+    await redis.replicaof('NO', 'ONE');
+    expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+    redis.disconnect();
+  });
+
+  test('a primary that is demoted behind the same name: refused once, then the new primary is found', async () => {
+    const proxy = await startProxy(portOf(primary));
+    const redis = connectRedis(`redis://127.0.0.1:${proxy.port}`, { profile: 'metadata', timeoutMs: TIMEOUT_MS });
+    const keyPrefix = world.store.storeId.replace('redis:', '');
+    const store = new RedisMetadata({ redis, keyPrefix, timeoutMs: TIMEOUT_MS });
+    expect(await store.getInode(KEY)).toMatchObject({ attempt: ATTEMPT });
+    const [a, b] = [quietRedis(primary.url), quietRedis(replica.url)];
+    await b.replicaof('NO', 'ONE');
+    await a.replicaof('127.0.0.1', portOf(replica));
+    proxy.retarget(portOf(replica));
+    await expectRefusal(store.commit(REQUEST), 'metadata-refused', ['READONLY']);
+    expect(await store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+    expect((await b.lrange(world.keyOf(KEY, 3), 0, -1)).length).toBe(AFTER.length);
+    for (const client of [a, b]) client.disconnect();
+    await store.close();
+    await proxy.close();
+  });
+
+  test('a replica that lost its primary and may not answer is a matter of time', async () => {
+    const redis = quietRedis(replica.url);
+    await redis.config('SET', 'replica-serve-stale-data', 'no');
+    await primary.stop();
+    await vi.waitFor(async () => expect(await redis.info('replication')).toContain('master_link_status:down'), WAIT);
+    for (const call of [world.store.getInode(KEY), world.store.readChunk(KEY, 3, 1), world.store.commit(REQUEST)]) {
+      await expect(call).rejects.toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
+    }
+    redis.disconnect();
+  });
+
+  test('a replica is not fit for a queue', async () => {
+    const redis = connectRedis(replica.url, { profile: 'producer' });
+    await expectRefusal(checkRedisFit(redis), 'queue-unfit', ['replica', 'primary', String(portOf(replica))]);
+    redis.disconnect();
+  });
+}
+
+function sentinelTests(): void {
+  let primary: RedisService;
+  let sentinel: GuardedProcess;
+  let port: number;
+
+  beforeEach(async () => {
+    primary = await startRedis();
+    [sentinel, port] = await withAttempts(() => startSentinel(primary));
+  });
+  afterEach(async () => {
+    await sentinel.stop();
+    await primary.stop();
+  });
+
+  test('the primary is found by its name, behind a sentinel that is down', async () => {
+    const storeUrl = `redis+sentinel://127.0.0.1:1,127.0.0.1:${port}/films`;
+    const world = await redisWorld(primary.url, { storeUrl, timeoutMs: TIMEOUT_MS });
+    await fillWorld(world);
+    await useStore(world);
+    await world.close();
+  });
+
+  test('the database comes after the name; a name that nobody knows ends in time', async () => {
+    const base = `redis+sentinel://127.0.0.1:${port}`;
+    const redis = connectRedis(`${base}/films/3`, { profile: 'producer', timeoutMs: TIMEOUT_MS });
+    await checkRedisFit(redis);
+    expect(await redis.client('INFO')).toMatch(/ db=3 /);
+    redis.disconnect();
+    const nobody = connectRedis(`${base}/books`, { profile: 'producer', timeoutMs: TIMEOUT_MS });
+    await expect(checkRedisFit(nobody, 300)).rejects.toMatchObject({ kind: 'retry', code: 'queue-unavailable' });
+    nobody.disconnect();
+  });
+}
+
+async function startSentinel(primary: RedisService): Promise<[GuardedProcess, number]> {
+  const port = await freePort();
+  const child = await spawnGuarded('redis-sentinel', (directory) => {
+    const file = join(directory, 'sentinel.conf');
+    const settings = [`port ${port}`, 'bind 127.0.0.1', `sentinel monitor films 127.0.0.1 ${portOf(primary)} 1`];
+    writeFileSync(file, settings.join('\n'));
+    return { command: findProgram('redis-server') ?? '', args: [file, '--sentinel'] };
+  });
+  try {
+    await child.printed(/\+monitor master films/, 30_000);
+  } catch (error) {
+    await child.stop();
+    throw error;
+  }
+  return [child, port];
+}
