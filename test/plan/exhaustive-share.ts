@@ -8,10 +8,11 @@ import { type PlanInput, planChunk, replacementList } from '../../src/plan/index
 import { content } from '../oracle/content.ts';
 import { blockExtents } from '../oracle/layout.ts';
 import { oracleName } from '../oracle/names.ts';
-import { readFile } from '../oracle/reader.ts';
+import { expectedFile, readFile } from '../oracle/reader.ts';
 import type { OracleVersion } from '../oracle/types.ts';
 import { executePlan } from './memory-file.ts';
-import { check, fail, fileOf, KEY, type View, verifyDecision, verifyFigures, viewOf } from './verify.ts';
+import { verifyDecision, verifyFigures } from './verify.ts';
+import { check, fail, fileOf, KEY, type View, viewOf } from './view.ts';
 
 export interface Share {
   readonly thread: number;
@@ -33,8 +34,9 @@ const STACK_MAX = 3;
 /** One per place in the stack; the top one is lowest, because position decides, not the id. The bytes they give differ. */
 export const CHUNK_IDS = [3n, 4n, 2n];
 const ATTEMPT = 1n << 40n;
-/** One case in this many has its figures counted too; `properties.test.ts` counts them always. */
-const FIGURES_EVERY = 31;
+const WHOLE = { blockSize: BYTES, chunkSize: BYTES };
+/** One case in this many has its figures counted and the original objects read; `properties.test.ts` always does. */
+const EXTRA_EVERY = 31;
 
 type Objects = ReadonlyMap<string, Uint8Array>;
 
@@ -75,21 +77,29 @@ function originals(blockSize: number): Objects {
   return objects;
 }
 
-/** Everything that must hold for one case; returns whether it gave a plan and whether that rewrites. */
-function checkCase(input: PlanInput, objects: Objects, figures: boolean): 'nothing' | 'plan' | 'rewrite' {
+/**
+ * Everything that must hold for one case; returns whether it gave a plan and whether that rewrites. `expected` is what the
+ * file reads as, and depends on the stack and the length only.
+ */
+function checkCase(input: PlanInput, objects: Objects, expected: Buffer): 'nothing' | 'plan' | 'rewrite' {
   const view = viewOf(input);
   const plan = verifyDecision(input, ATTEMPT, view);
   checkSecondQualifier(input, view, plan !== null);
   if (plan === null) return 'nothing';
-  if (figures) verifyFigures(input, plan, ATTEMPT);
   const made = executePlan(plan, ATTEMPT, KEY, (name) => objects.get(name));
   const replacement = replacementList(plan, ATTEMPT);
-  const before = readFile(fileOf(input), (name) => objects.get(name));
   const after = readFile(fileOf(input, replacement), (name) => made.get(name) ?? objects.get(name));
-  if (!before.equals(after)) fail(`reads ${before.toString('hex')} before and ${after.toString('hex')} after`);
+  if (!after.equals(expected)) fail(`reads ${after.toString('hex')} in place of ${expected.toString('hex')}`);
   const again = planChunk({ ...input, versions: replacement });
   check(again.kind === 'nothing', 'planning the replacement gives nothing');
   return plan.merged.length > 0 ? 'rewrite' : 'plan';
+}
+
+function checkExtra(input: PlanInput, objects: Objects, expected: Buffer): void {
+  const before = readFile(fileOf(input), (name) => objects.get(name));
+  check(before.equals(expected), 'the original objects read as the content rule says');
+  const plan = verifyDecision(input, ATTEMPT);
+  if (plan !== null) verifyFigures(input, plan, ATTEMPT);
 }
 
 /** The threshold decides whether a chunk is looked at, never what is done with it. */
@@ -112,12 +122,14 @@ export function runShare({ thread, threads }: Share): ShareResult {
   let cases = 0;
   for (const versions of stacks()) {
     if (stack++ % threads !== thread) continue;
-    for (const [blockSize, objects] of sources) {
-      for (let length = 0; length <= BYTES; length++) {
-        const policy = { fragmentThreshold: 0, readGapBytes: stack % 3 };
+    const policy = { fragmentThreshold: 0, readGapBytes: stack % 3 };
+    for (let length = 0; length <= BYTES; length++) {
+      const expected = expectedFile({ ...KEY, geometry: WHOLE, length, lists: new Map([[0, versions]]) });
+      for (const [blockSize, objects] of sources) {
         const input = { geometry: { blockSize, chunkSize: BYTES }, chunkIndex: 0, versions, length, policy };
         try {
-          count[checkCase(input, objects, cases++ % FIGURES_EVERY === 0)] += 1;
+          if (cases++ % EXTRA_EVERY === 0) checkExtra(input, objects, expected);
+          count[checkCase(input, objects, expected)] += 1;
         } catch (thrown) {
           return { cases, plans: count.plan, rewriting: count.rewrite, failure: describe(input, thrown) };
         }

@@ -8,7 +8,8 @@ import { originalObjects } from '../oracle/layout.ts';
 import { type ObjectPlace, oracleName } from '../oracle/names.ts';
 import { type Fetch, readFile } from '../oracle/reader.ts';
 import type { FileState, OracleVersion } from '../oracle/types.ts';
-import { check, fail, type Plan } from './verify.ts';
+import type { Plan } from './verify.ts';
+import { check, fail } from './view.ts';
 
 /** The merged objects of a plan, made by its reads and copies from what `fetch` gives. */
 export function executePlan(plan: Plan, attempt: bigint, place: ObjectPlace, fetch: Fetch): Map<string, Uint8Array> {

@@ -11,7 +11,8 @@ import { expectedRange, readRange } from '../oracle/reader.ts';
 import type { OracleVersion } from '../oracle/types.ts';
 import { budgets, type ListCase, listCases, policies, runs, seedOf } from './arbitrary.ts';
 import { MemoryFile } from './memory-file.ts';
-import { bytesOf, fileOf, verifyDecision, verifyFigures, viewOf } from './verify.ts';
+import { verifyDecision, verifyFigures } from './verify.ts';
+import { bytesOf, fileOf, viewOf } from './view.ts';
 
 const seed = seedOf('plan properties');
 const TIMEOUT = { timeout: runs(120_000) };

@@ -9,7 +9,8 @@ import { loadVectors, versionsOf } from '../cases/load.ts';
 import { expectedFile } from '../oracle/reader.ts';
 import type { FileState, OracleVersion } from '../oracle/types.ts';
 import { MemoryFile } from './memory-file.ts';
-import { KEY, type Plan, verifyDecision, verifyFigures } from './verify.ts';
+import { type Plan, verifyDecision, verifyFigures } from './verify.ts';
+import { KEY } from './view.ts';
 
 const vectors = loadVectors();
 const ATTEMPT = 77n << 12n;

@@ -11,89 +11,13 @@ import {
   replacementList,
   retiredObjects,
 } from '../../src/plan/index.ts';
-import { blockExtents, blockOf, HOLE, namedObjects, ownersOf } from '../oracle/layout.ts';
+import { blockExtents, namedObjects } from '../oracle/layout.ts';
 import { oracleName } from '../oracle/names.ts';
 import { fullReadGets } from '../oracle/reader.ts';
-import type { FileState, OracleVersion } from '../oracle/types.ts';
+import type { OracleVersion } from '../oracle/types.ts';
+import { bytesOf, type CandidateBlock, check, fail, fileOf, KEY, type View, viewOf } from './view.ts';
 
 export type Plan = Extract<ReturnType<typeof planChunk>, { kind: 'plan' }>['plan'];
-
-/** A block that is read from more than one object, and what one object in its place would take. */
-export interface CandidateBlock {
-  readonly blockIndex: number;
-  readonly begin: number;
-  readonly end: number;
-  readonly readRequests: number;
-  readonly readBytes: number;
-}
-
-/** One chunk list seen by the oracle. */
-export interface View {
-  readonly chunkBegin: number;
-  readonly visibleEnd: number;
-  /** By byte of the visible part of the chunk. */
-  readonly owners: Int32Array;
-  readonly candidates: readonly CandidateBlock[];
-  /** Positions of versions of which at least one byte is read. */
-  readonly seen: ReadonlySet<number>;
-  readonly beyond: boolean;
-}
-
-export const KEY = { fsId: 1, inodeId: 1000n, objectPrefix: 0 } as const;
-
-export function fileOf(input: PlanInput, versions: readonly OracleVersion[] = input.versions): FileState {
-  const { geometry, length } = input;
-  return { ...KEY, geometry, length, lists: new Map([[input.chunkIndex, versions]]) };
-}
-
-/** For messages that are known without a look at the values; the others are made only when they are needed. */
-export function check(condition: boolean, message: string): asserts condition {
-  if (!condition) fail(message);
-}
-
-export function fail(message: string): never {
-  throw new Error(message);
-}
-
-export function viewOf(input: PlanInput): View {
-  const { geometry, chunkIndex, length, versions } = input;
-  const chunkBegin = chunkIndex * geometry.chunkSize;
-  const visibleEnd = Math.max(chunkBegin, Math.min(chunkBegin + geometry.chunkSize, length));
-  const owners = ownersOf(versions, chunkBegin, visibleEnd);
-  const seen = new Set(owners);
-  seen.delete(HOLE);
-  const candidates: CandidateBlock[] = [];
-  for (let begin = chunkBegin; begin < visibleEnd; begin += geometry.blockSize) {
-    const block = candidateBlock(input, owners, begin);
-    if (block !== null) candidates.push(block);
-  }
-  const beyond = versions.some((version) => version.offset + version.len > length);
-  return { chunkBegin, visibleEnd, owners, candidates, seen, beyond };
-}
-
-/** The block at file offset `blockBegin` if it is read from more than one object, with its reads counted run by run. */
-function candidateBlock(input: PlanInput, owners: Int32Array, blockBegin: number): CandidateBlock | null {
-  const { geometry, chunkIndex, versions, policy } = input;
-  const chunkBegin = chunkIndex * geometry.chunkSize;
-  const blockEnd = Math.min(blockBegin + geometry.blockSize, chunkBegin + owners.length);
-  const lastReadEnd = new Map<number, number>();
-  let begin = -1;
-  let end = -1;
-  let readRequests = 0;
-  let readBytes = 0;
-  for (let at = blockBegin; at < blockEnd; at++) {
-    const owner = owners[at - chunkBegin] ?? HOLE;
-    if (versions[owner]?.zero !== false) continue;
-    if (begin < 0) begin = at;
-    end = at + 1;
-    const gap = at - (lastReadEnd.get(owner) ?? Number.NEGATIVE_INFINITY);
-    if (gap > policy.readGapBytes) readRequests += 1;
-    readBytes += gap > policy.readGapBytes ? 1 : gap + 1;
-    lastReadEnd.set(owner, at + 1);
-  }
-  if (lastReadEnd.size < 2) return null;
-  return { blockIndex: blockOf(blockBegin, geometry), begin, end, readRequests, readBytes };
-}
 
 /** Any answer: a plan must keep every rule, and the two others must be justified. `attempt` names the merged objects. */
 export function verifyDecision(input: PlanInput, attempt: bigint, view = viewOf(input)): Plan | null {
@@ -129,10 +53,6 @@ export function verifyDecision(input: PlanInput, attempt: bigint, view = viewOf(
     'cheapestRequests belongs to a cheapest block',
   );
   return null;
-}
-
-export function bytesOf(block: CandidateBlock): number {
-  return block.readBytes + block.end - block.begin;
 }
 
 function allObjectsSeen(input: PlanInput, view: View): boolean {
