@@ -3,7 +3,7 @@
  * It stands alone because reading cost, keeping and merging all look at blocks in the same way. It decides nothing.
  */
 import type { Geometry, S3ChunkInfo, ValidRange } from '../model.ts';
-import { validRanges } from './valid-ranges.ts';
+import { RangeTable, rangeTable } from './valid-ranges.ts';
 
 /** What is visible in one block. Ranges ascend and do not overlap; at least one of `data` and `zeros` is not empty. */
 export interface BlockView {
@@ -11,12 +11,16 @@ export interface BlockView {
   readonly blockIndex: number;
   /** File offset of the block's first byte. */
   readonly begin: number;
-  /** Visible ranges that have an object: one GET each. */
+  /** Visible ranges that have an object, one GET each, as a part of a table: `[dataFrom, dataTo)` of `table`. */
+  readonly table: RangeTable;
+  readonly dataFrom: number;
+  readonly dataTo: number;
+  /** The same as objects, made anew at each call. */
   readonly data: readonly ValidRange[];
   /** Visible ranges of zero versions. */
   readonly zeros: readonly ValidRange[];
-  /** Different versions, so objects, among `data`. */
-  readonly owners: number;
+  /** The data comes from more than one version, so object. */
+  readonly mixed: boolean;
 }
 
 export interface ChunkInput {
@@ -31,47 +35,71 @@ export interface ChunkInput {
 export function visibleBlocks(input: ChunkInput): BlockView[] {
   const { chunkSize, blockSize } = input.geometry;
   const chunkBegin = input.chunkIndex * chunkSize;
-  const ranges = validRanges(input.versions, {
+  const ranges = rangeTable(input.versions, {
     begin: chunkBegin,
     end: Math.min(chunkBegin + chunkSize, input.length),
   });
   const blocks: OpenBlock[] = [];
-  for (const range of ranges) {
-    const zero = input.versions[range.version]?.zero ?? false;
-    for (const piece of cutAtBlocks(range, chunkBegin, blockSize)) {
-      const blockIndex = Math.floor((piece.begin - chunkBegin) / blockSize);
+  const table = new RangeTable(ranges.count + Math.ceil(chunkSize / blockSize));
+  // Ranges name versions in no order: a byte each is in the cache where the versions themselves are not.
+  const isZero = zeroFlags(input.versions);
+  for (let n = 0; n < ranges.count; n++) {
+    const begin = ranges.begins[n] ?? 0;
+    const end = ranges.ends[n] ?? 0;
+    const version = ranges.versions[n] ?? 0;
+    const last = Math.floor((end - 1 - chunkBegin) / blockSize);
+    for (let blockIndex = Math.floor((begin - chunkBegin) / blockSize); blockIndex <= last; blockIndex++) {
+      const blockBegin = chunkBegin + blockIndex * blockSize;
       let block = blocks.at(-1);
       if (block === undefined || block.blockIndex !== blockIndex) {
-        block = { blockIndex, begin: chunkBegin + blockIndex * blockSize, data: [], zeros: [] };
+        block = new OpenBlock(blockIndex, blockBegin, table);
         blocks.push(block);
       }
-      (zero ? block.zeros : block.data).push(piece);
+      const from = Math.max(begin, blockBegin);
+      const to = Math.min(end, blockBegin + blockSize);
+      if (isZero[version] === 1) {
+        block.zeros.push({ begin: from, end: to, version });
+        continue;
+      }
+      table.push(from, to, version);
+      block.dataTo = table.count;
+      if (version !== table.versions[block.dataFrom]) block.mixed = true;
     }
   }
-  return blocks.map((block) => ({ ...block, owners: new Set(block.data.map((piece) => piece.version)).size }));
+  return blocks;
 }
 
-interface OpenBlock {
+class OpenBlock implements BlockView {
   readonly blockIndex: number;
   readonly begin: number;
-  readonly data: ValidRange[];
-  readonly zeros: ValidRange[];
+  readonly table: RangeTable;
+  readonly dataFrom: number;
+  dataTo: number;
+  readonly zeros: ValidRange[] = [];
+  mixed = false;
+
+  constructor(blockIndex: number, begin: number, table: RangeTable) {
+    this.blockIndex = blockIndex;
+    this.begin = begin;
+    this.table = table;
+    this.dataFrom = table.count;
+    this.dataTo = table.count;
+  }
+
+  get data(): readonly ValidRange[] {
+    return this.table.slice(this.dataFrom, this.dataTo);
+  }
 }
 
-function cutAtBlocks(range: ValidRange, chunkBegin: number, blockSize: number): readonly ValidRange[] {
-  const first = Math.floor((range.begin - chunkBegin) / blockSize);
-  const last = Math.floor((range.end - 1 - chunkBegin) / blockSize);
-  if (first === last) return [range];
-  const pieces: ValidRange[] = [];
-  for (let block = first; block <= last; block++) {
-    const blockBegin = chunkBegin + block * blockSize;
-    pieces.push({
-      begin: Math.max(range.begin, blockBegin),
-      end: Math.min(range.end, blockBegin + blockSize),
-      version: range.version,
-    });
-  }
-  return pieces;
+function zeroFlags(versions: readonly S3ChunkInfo[]): Uint8Array {
+  const flags = new Uint8Array(versions.length);
+  for (let n = 0; n < flags.length; n++) if (versions[n]?.zero === true) flags[n] = 1;
+  return flags;
+}
+
+/** Visible pieces with an object, so GETs, of a block. */
+export function dataCount(block: BlockView): number {
+  return block.dataTo - block.dataFrom;
 }
 
 /** Block indexes (within the chunk) that a version touches: `[first, last]`, both included. */

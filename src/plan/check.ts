@@ -4,17 +4,30 @@
  */
 import { CompactError } from '../errors.ts';
 import { type Geometry, type S3ChunkInfo, UINT64_MAX } from '../model.ts';
+import type { Window } from './valid-ranges.ts';
 
 /** Throws `list-invalid` (halt), naming the position, for a version that no writer of this layout makes. */
 export function checkChunkList(versions: readonly S3ChunkInfo[], chunkIndex: number, geometry: Geometry): void {
+  const chunk = { chunkIndex, window: chunkWindow(chunkIndex, geometry) };
+  for (const [position, version] of versions.entries()) checkVersion(version, position, chunk);
+}
+
+/** The file extent of a chunk. Throws `list-invalid` (halt) for a chunk beyond 2^53. */
+export function chunkWindow(chunkIndex: number, geometry: Geometry): Window {
   const begin = chunkIndex * geometry.chunkSize;
-  if (!Number.isSafeInteger(begin + geometry.chunkSize)) {
-    throw invalid(`chunk ${chunkIndex} lies beyond the largest file offset (2^53)`);
-  }
-  for (const [position, version] of versions.entries()) {
-    const fault = versionFault(version, begin, begin + geometry.chunkSize);
-    if (fault !== null) throw invalid(`chunk ${chunkIndex}, version ${position} of the list: ${fault}`);
-  }
+  const end = begin + geometry.chunkSize;
+  if (!Number.isSafeInteger(end)) throw invalid(`chunk ${chunkIndex} lies beyond the largest file offset (2^53)`);
+  return { begin, end };
+}
+
+/** Throws `list-invalid` (halt) for one version that breaks the format. */
+export function checkVersion(
+  version: S3ChunkInfo,
+  position: number,
+  chunk: { readonly chunkIndex: number; readonly window: Window },
+): void {
+  const fault = versionFault(version, chunk.window.begin, chunk.window.end);
+  if (fault !== null) throw invalid(`chunk ${chunk.chunkIndex}, version ${position} of the list: ${fault}`);
 }
 
 /** What is wrong with one version of the chunk `[chunkBegin, chunkEnd)`, or `null`. */

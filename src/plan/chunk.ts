@@ -7,12 +7,12 @@
  * other block stays in place; covered versions go without moving a byte; holes and zeros make no objects.
  */
 import type { ChunkBudget, ChunkDecision, ChunkPlan, MergedBlock, PlanCost, PlanPolicy } from '../model.ts';
-import { type BlockView, type ChunkInput, visibleBlocks } from './blocks.ts';
-import { checkChunkList } from './check.ts';
-import { addCost, blockCost, getsOf, movedBytes, NO_COST, requestsOf, scoreOf, stored } from './cost.ts';
+import { type BlockView, type ChunkInput, dataCount, visibleBlocks } from './blocks.ts';
+import { addCost, getsOf, movedBytes, NO_COST, requestsOf, scoreOf, stored } from './cost.ts';
 import { keptVersions } from './keep.ts';
-import { joinBlocks, mergeBlock } from './merge-block.ts';
+import { BlockMerger, joinBlocks } from './merge-block.ts';
 import { MERGED_VERSIONS_MAX } from './names.ts';
+import { type Survey, surveyList } from './survey.ts';
 
 export interface PlanInput extends ChunkInput {
   readonly policy: PlanPolicy;
@@ -25,6 +25,9 @@ const NO_LIMIT: ChunkBudget = {
   requests: Number.POSITIVE_INFINITY,
   mergedVersions: MERGED_VERSIONS_MAX,
 };
+
+/** A plan may lengthen a list, but never beyond what one commit can write (DESIGN §4.10). */
+const VERSIONS_AFTER_MAX = 100_000;
 
 /** A block that would become one object, with what that takes. */
 interface Candidate {
@@ -40,12 +43,13 @@ interface Candidate {
  * format. Planning the replacement again gives `nothing` unless blocks were left for want of budget.
  */
 export function planChunk(input: PlanInput): ChunkDecision {
-  checkChunkList(input.versions, input.chunkIndex, input.geometry);
+  const survey = surveyList(input);
   const blocks = visibleBlocks(input);
-  if (!qualifies(input, blocks)) return { kind: 'nothing' };
-  const candidates = blocks.filter((view) => view.owners > 1).map((view) => candidate(input, view));
+  if (!survey.beyond && !qualifies(input, blocks)) return { kind: 'nothing' };
+  const merger = new BlockMerger(input.versions, input.policy.readGapBytes);
+  const candidates = blocks.filter((view) => view.mixed).map((view) => candidate(view, merger));
   const chosen = choose(candidates, input.budget ?? NO_LIMIT);
-  const plan = assemble(input, blocks, chosen, candidates.length);
+  const plan = assemble(input, blocks, { survey, chosen, candidates: candidates.length });
   if (plan !== null) return { kind: 'plan', plan };
   if (candidates.length === 0) return { kind: 'nothing' };
   const cheapest = candidates.reduce((a, b) => (movedBytes(b.cost) < movedBytes(a.cost) ? b : a));
@@ -58,7 +62,6 @@ export function planChunk(input: PlanInput): ChunkDecision {
 
 function qualifies(input: PlanInput, blocks: readonly BlockView[]): boolean {
   if (input.versions.length > input.policy.fragmentThreshold) return true;
-  if (reachesBeyond(input)) return true;
   const seen = new Set<number>();
   for (const block of blocks) {
     for (const piece of block.data) seen.add(piece.version);
@@ -67,14 +70,9 @@ function qualifies(input: PlanInput, blocks: readonly BlockView[]): boolean {
   return seen.size < input.versions.length;
 }
 
-function reachesBeyond(input: PlanInput): boolean {
-  return input.versions.some((version) => version.offset + version.len > input.length);
-}
-
-function candidate(input: PlanInput, view: BlockView): Candidate {
-  const merged = mergeBlock(input.versions, view, input.policy.readGapBytes);
-  const cost = blockCost(merged);
-  return { view, merged, cost, score: scoreOf(cost, view.data.length - 1, 0) };
+function candidate(view: BlockView, merger: BlockMerger): Candidate {
+  const { block, cost } = merger.merge(view);
+  return { view, merged: block, cost, score: scoreOf(cost, dataCount(view) - 1, 0) };
 }
 
 /** The candidates that fit the budget, best first (I8). */
@@ -97,9 +95,9 @@ function choose(candidates: readonly Candidate[], budget: ChunkBudget): Readonly
 function assemble(
   input: PlanInput,
   blocks: readonly BlockView[],
-  chosen: ReadonlySet<Candidate>,
-  candidates: number,
+  choice: { readonly survey: Survey; readonly chosen: ReadonlySet<Candidate>; readonly candidates: number },
 ): ChunkPlan | null {
+  const { survey, chosen } = choice;
   const { versions, geometry } = input;
   const rewritten = new Map([...chosen].map((one) => [one.view, one]));
   const kept = keptVersions(
@@ -108,44 +106,39 @@ function assemble(
   );
   const mergedBlocks = blocks.flatMap((view) => rewritten.get(view)?.merged ?? []);
   const merged = joinBlocks(mergedBlocks, geometry);
-  const before = stored(versions, geometry);
   const after = stored(kept, geometry);
   const getsBefore = getsOf(blocks);
   let cost = NO_COST;
   let getsSaved = 0;
   for (const one of chosen) {
     cost = addCost(cost, one.cost);
-    getsSaved += one.view.data.length - 1;
+    getsSaved += dataCount(one.view) - 1;
   }
   const gain = {
     getsBefore,
     getsAfter: getsBefore - getsSaved,
     versionsBefore: versions.length,
     versionsAfter: merged.length + kept.length,
-    objectsBefore: before.objects,
+    objectsBefore: survey.objects,
     objectsAfter: after.objects + mergedBlocks.length,
-    storedBytesBefore: before.storedBytes,
+    storedBytesBefore: survey.storedBytes,
     storedBytesAfter: after.storedBytes + cost.writeBytes,
   };
-  const beyond = reachesBeyond(input);
-  const useful = merged.length > 0 || beyond || kept.length < versions.length || gain.objectsAfter < gain.objectsBefore;
-  if (!useful) return null;
+  const { beyond } = survey;
+  const fewer = kept.length < versions.length || gain.objectsAfter < gain.objectsBefore;
+  if (merged.length === 0 && !beyond && !fewer) return null;
+  // Versions cut at the borders of blocks may lengthen the list; a commit can write only so many.
+  if (gain.versionsAfter > Math.max(versions.length, VERSIONS_AFTER_MAX)) return null;
   return {
     chunkIndex: input.chunkIndex,
     replaced: versions,
     kept,
     merged,
-    mergedChunkId: lowestChunkId(input),
+    mergedChunkId: survey.lowestChunkId,
     ...(beyond ? { requiredLength: input.length } : {}),
     cost,
     gain,
     score: scoreOf(cost, getsSaved, gain.storedBytesBefore - gain.storedBytesAfter),
-    blocksLeft: candidates - chosen.size,
+    blocksLeft: choice.candidates - chosen.size,
   };
-}
-
-function lowestChunkId(input: PlanInput): bigint {
-  let lowest = input.versions[0]?.chunkId ?? 0n;
-  for (const version of input.versions) if (version.chunkId < lowest) lowest = version.chunkId;
-  return lowest;
 }

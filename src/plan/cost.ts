@@ -3,7 +3,7 @@
  * The worker, the dry run, the scanner and the backlog use these same figures.
  */
 import type { Geometry, MergedBlock, PlanCost, PlanGain, S3ChunkInfo } from '../model.ts';
-import { type BlockView, blockSpan, type ChunkInput, visibleBlocks } from './blocks.ts';
+import { type BlockView, blockSpan, type ChunkInput, dataCount, visibleBlocks } from './blocks.ts';
 
 /** One S3 request weighs as much as moving this many bytes: about 20 ms at 50 MiB/s. */
 export const REQUEST_WEIGHT_BYTES = 1024 * 1024;
@@ -36,7 +36,7 @@ export function readCost(input: ChunkInput): ReadCost {
 
 export function getsOf(blocks: Iterable<BlockView>): number {
   let gets = 0;
-  for (const block of blocks) gets += block.data.length;
+  for (const block of blocks) gets += dataCount(block);
   return gets;
 }
 

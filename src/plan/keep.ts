@@ -15,7 +15,7 @@ interface Part {
 
 /** The versions that stay, in their old order, for the blocks that are not rewritten. */
 export function keptVersions(versions: readonly S3ChunkInfo[], blocks: Iterable<BlockView>): S3ChunkInfo[] {
-  const chains = new PartChains(versions.length);
+  const chains = new PartChains();
   for (const block of blocks) {
     const data = lastSeen(versions, block.data, block.begin);
     for (const part of data) chains.add(part);
@@ -65,27 +65,22 @@ function narrowed(versions: readonly S3ChunkInfo[], part: Part): S3ChunkInfo {
   return { ...version, offset: part.begin, len };
 }
 
-/** Parts by version: blocks arrive in ascending order, the list wants the order of versions; linear either way. */
+/** Parts by version: blocks arrive in ascending order, the list wants the order of versions. */
 class PartChains {
-  readonly #parts: (Part[] | undefined)[];
-
-  constructor(versions: number) {
-    this.#parts = new Array(versions);
-  }
+  readonly #chains = new Map<number, Part[]>();
 
   add(part: Part): void {
-    const chain = this.#parts[part.version];
+    const chain = this.#chains.get(part.version);
     const last = chain?.at(-1);
-    if (chain === undefined) this.#parts[part.version] = [part];
+    if (chain === undefined) this.#chains.set(part.version, [part]);
     else if (last !== undefined && last.end === part.begin) last.end = part.end;
     else chain.push(part);
   }
 
   inOrder(): Part[] {
+    const versions = Uint32Array.from(this.#chains.keys()).sort();
     const out: Part[] = [];
-    for (const chain of this.#parts) {
-      if (chain !== undefined) out.push(...chain);
-    }
+    for (const version of versions) for (const part of this.#chains.get(version) ?? []) out.push(part);
     return out;
   }
 }

@@ -12,131 +12,187 @@ export interface Window {
 }
 
 /**
+ * Ranges as three columns: a million small objects would cost the collector more than everything else in a plan.
+ * The n-th range is `[begins[n], ends[n])` of `versions[n]`, a list position.
+ */
+export class RangeTable {
+  readonly begins: Float64Array;
+  readonly ends: Float64Array;
+  readonly versions: Uint32Array;
+  count = 0;
+
+  constructor(capacity: number) {
+    this.begins = new Float64Array(capacity);
+    this.ends = new Float64Array(capacity);
+    this.versions = new Uint32Array(capacity);
+  }
+
+  push(begin: number, end: number, version: number): void {
+    const n = this.count++;
+    this.begins[n] = begin;
+    this.ends[n] = end;
+    this.versions[n] = version;
+  }
+
+  /** The ranges `[from, to)` of the table as objects. */
+  slice(from = 0, to = this.count): ValidRange[] {
+    const out: ValidRange[] = [];
+    for (let n = from; n < to; n++) {
+      out.push({ begin: this.begins[n] ?? 0, end: this.ends[n] ?? 0, version: this.versions[n] ?? 0 });
+    }
+    return out;
+  }
+}
+
+/**
  * The valid ranges inside `window`, ascending, disjoint; neighbours of one version are joined; holes are absent;
  * a zero version is a range like any other. `version` is the position in `versions`.
  */
 export function validRanges(versions: readonly S3ChunkInfo[], window: Window): ValidRange[] {
-  const clipped = clip(versions, window);
-  const top = new PositionHeap(clipped.count);
-  const out: ValidRange[] = [];
+  return rangeTable(versions, window).slice();
+}
+
+/** The same as a table. The sweep works on versions in the order of their begins, so that it walks through memory. */
+export function rangeTable(versions: readonly S3ChunkInfo[], window: Window): RangeTable {
+  const { positions, begins, ends } = clip(versions, window);
+  const count = positions.length;
+  const top = new TopHeap(positions);
+  // Each version opens at most one range and uncovers at most one when it ends.
+  const out = new RangeTable(2 * count);
   let next = 0;
   let at = 0;
+  // The range that is growing; it is written when its owner changes.
+  let begin = 0;
+  let owner = -1;
   for (;;) {
-    while (top.size > 0 && clipped.end(top.max) <= at) top.pop();
+    while (top.size > 0 && (ends[top.max] ?? 0) <= at) top.pop();
+    if (top.size === 0 && next === count) break;
     if (top.size === 0) {
-      if (next === clipped.count) return out;
-      at = clipped.begin(clipped.order(next));
+      if (owner >= 0) out.push(begin, at, positions[owner] ?? 0);
+      owner = -1;
+      at = begins[next] ?? 0;
     }
-    while (next < clipped.count && clipped.begin(clipped.order(next)) <= at) {
-      const position = clipped.order(next++);
+    for (; next < count && (begins[next] ?? 0) <= at; next++) {
       // What starts below the top and ends no later than it can never be seen.
-      if (top.size === 0 || position > top.max || clipped.end(position) > clipped.end(top.max)) top.push(position);
+      if (top.size === 0 || top.isBelow(next) || (ends[next] ?? 0) > (ends[top.max] ?? 0)) top.push(next);
     }
-    const owner = top.max;
-    const ownerEnd = clipped.end(owner);
-    const nextBegin = next < clipped.count ? clipped.begin(clipped.order(next)) : ownerEnd;
-    const until = Math.min(ownerEnd, nextBegin);
-    append(out, at, until, owner);
-    at = until;
+    if (top.max !== owner) {
+      if (owner >= 0) out.push(begin, at, positions[owner] ?? 0);
+      begin = at;
+      owner = top.max;
+    }
+    const end = ends[owner] ?? 0;
+    at = next < count ? Math.min(end, begins[next] ?? 0) : end;
   }
+  if (owner >= 0) out.push(begin, at, positions[owner] ?? 0);
+  return out;
 }
 
-function append(out: ValidRange[], begin: number, end: number, version: number): void {
-  const last = out.at(-1);
-  if (last !== undefined && last.version === version && last.end === begin) {
-    out[out.length - 1] = { begin: last.begin, end, version };
-  } else {
-    out.push({ begin, end, version });
-  }
-}
-
+/** The versions that reach into the window, cut to it, by their begin. */
 interface Clipped {
-  readonly count: number;
-  begin(position: number): number;
-  end(position: number): number;
-  /** The position of the n-th version by its begin. */
-  order(n: number): number;
+  /** Their positions in the list. */
+  readonly positions: Uint32Array;
+  readonly begins: Float64Array;
+  readonly ends: Float64Array;
 }
 
-/** Versions cut to the window, and their order by begin; those outside the window are left out. */
 function clip(versions: readonly S3ChunkInfo[], window: Window): Clipped {
+  const positions = new Uint32Array(versions.length);
   const begins = new Float64Array(versions.length);
   const ends = new Float64Array(versions.length);
-  const order = new Uint32Array(versions.length);
   let count = 0;
   let sorted = true;
   let previous = -1;
-  for (const [position, version] of versions.entries()) {
+  for (let position = 0; position < versions.length; position++) {
+    const version = versions[position];
+    if (version === undefined) continue;
     const begin = Math.max(version.offset, window.begin);
     const end = Math.min(version.offset + version.len, window.end);
-    begins[position] = begin;
-    ends[position] = end;
     if (begin >= end) continue;
     if (begin < previous) sorted = false;
     previous = begin;
-    order[count++] = position;
+    begins[count] = begin;
+    ends[count] = end;
+    positions[count++] = position;
   }
-  const used = order.subarray(0, count);
-  if (!sorted) sortByBegin(used, begins, window);
-  return {
-    count,
-    begin: (position) => begins[position] ?? 0,
-    end: (position) => ends[position] ?? 0,
-    order: (n) => used[n] ?? 0,
+  const clipped = {
+    positions: positions.subarray(0, count),
+    begins: begins.subarray(0, count),
+    ends: ends.subarray(0, count),
   };
+  return sorted ? clipped : sortedByBegin(clipped, window);
 }
 
-/** Sorts positions by begin. Begin and position fit one float for every sane chunk, and floats sort several times faster. */
-function sortByBegin(order: Uint32Array, begins: Float64Array, window: Window): void {
-  const positions = begins.length;
-  if ((window.end - window.begin) * positions >= Number.MAX_SAFE_INTEGER) {
+/** Sorts by begin. Begin and place fit one float for every sane chunk, and floats sort several times faster. */
+function sortedByBegin({ positions, begins, ends }: Clipped, window: Window): Clipped {
+  const count = positions.length;
+  const order = new Uint32Array(count);
+  if ((window.end - window.begin) * count >= Number.MAX_SAFE_INTEGER) {
+    for (let n = 0; n < count; n++) order[n] = n;
     order.sort((a, b) => (begins[a] ?? 0) - (begins[b] ?? 0));
-    return;
+  } else {
+    const keys = new Float64Array(count);
+    for (let n = 0; n < count; n++) keys[n] = ((begins[n] ?? 0) - window.begin) * count + n;
+    keys.sort();
+    for (let n = 0; n < count; n++) order[n] = (keys[n] ?? 0) % count;
   }
-  const keys = new Float64Array(order.length);
-  for (const [n, position] of order.entries()) {
-    keys[n] = ((begins[position] ?? 0) - window.begin) * positions + position;
+  const sorted = { positions: new Uint32Array(count), begins: new Float64Array(count), ends: new Float64Array(count) };
+  for (let n = 0; n < count; n++) {
+    const from = order[n] ?? 0;
+    sorted.positions[n] = positions[from] ?? 0;
+    sorted.begins[n] = begins[from] ?? 0;
+    sorted.ends[n] = ends[from] ?? 0;
   }
-  keys.sort();
-  for (const [n, key] of keys.entries()) order[n] = key % positions;
+  return sorted;
 }
 
-/** A binary max-heap of list positions in one typed array. */
-class PositionHeap {
+/** A binary max-heap of versions, named by their place in the sorted order, by their position in the list. */
+class TopHeap {
   size = 0;
+  readonly #positions: Uint32Array;
   readonly #items: Uint32Array;
 
-  constructor(capacity: number) {
-    this.#items = new Uint32Array(capacity);
+  constructor(positions: Uint32Array) {
+    this.#positions = positions;
+    this.#items = new Uint32Array(positions.length);
   }
 
   get max(): number {
     return this.#items[0] ?? 0;
   }
 
-  push(position: number): void {
+  /** Whether the top of the heap lies below this version in the list. */
+  isBelow(item: number): boolean {
+    return (this.#positions[item] ?? 0) > (this.#positions[this.max] ?? 0);
+  }
+
+  push(item: number): void {
     const items = this.#items;
+    const position = this.#positions[item] ?? 0;
     let slot = this.size++;
     while (slot > 0) {
       const parent = (slot - 1) >> 1;
       const above = items[parent] ?? 0;
-      if (above >= position) break;
+      if ((this.#positions[above] ?? 0) >= position) break;
       items[slot] = above;
       slot = parent;
     }
-    items[slot] = position;
+    items[slot] = item;
   }
 
   pop(): void {
     const items = this.#items;
+    const positions = this.#positions;
     const moved = items[--this.size] ?? 0;
+    const position = positions[moved] ?? 0;
     let slot = 0;
     for (;;) {
       let child = 2 * slot + 1;
       if (child >= this.size) break;
-      if (child + 1 < this.size && (items[child + 1] ?? 0) > (items[child] ?? 0)) child++;
+      const right = items[child + 1] ?? 0;
+      if (child + 1 < this.size && (positions[right] ?? 0) > (positions[items[child] ?? 0] ?? 0)) child++;
       const below = items[child] ?? 0;
-      if (below <= moved) break;
+      if ((positions[below] ?? 0) <= position) break;
       items[slot] = below;
       slot = child;
     }
