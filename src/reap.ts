@@ -116,7 +116,9 @@ class Look {
     // First look, or a fence found standing makes it one again: from here on the attempt cannot commit.
     const now = await this.#unnamed([...retired, ...merged], filesystem);
     if (now.length === 0) return { kind: 'done', deleted: 0, stillNamed: retired.length + merged.length };
-    return { kind: 'again', record: { ...this.#record, unnamed: now, dueMs: this.#nowMs + this.#deps.graceMs } };
+    // I7: the grace period counts from after the lists were read; a name may have become unnamed since the look began.
+    const sinceMs = await this.#deps.nowMs();
+    return { kind: 'again', record: { ...this.#record, unnamed: now, dueMs: sinceMs + this.#deps.graceMs } };
   }
 
   /** I7: a fresh look right before the delete; what anything names stays. */

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { ReapRecord } from '../src/ledger.ts';
 import { MISSING_INODE_WAIT_MS, type ReapDeps, reapRecord } from '../src/reap.ts';
 import { storeFault } from './objects/memory-store.ts';
+import { Boundary } from './sim/boundary.ts';
 import { MemoryMetadata } from './sim/memory-metadata.ts';
 import { KEY, LIMITS, World } from './sim/world.ts';
 
@@ -140,6 +141,16 @@ describe('when records are looked at', () => {
     const second = await reapRecord(first.record, deps);
     expect(second).toMatchObject({ kind: 'again', record: { dueMs: world.ledger.nowMs + LIMITS.graceMs } });
     expect(world.objectNames()).toEqual(expect.arrayContaining(['new', 'old']));
+  });
+
+  it('I7: the grace period counts from after the lists were read, however slow the look was', async () => {
+    const slow = new Boundary(undefined, (name) => {
+      if (name === 'metadata.readChunk') world.ledger.nowMs += LIMITS.graceMs - 1;
+    });
+    const metadata = new MemoryMetadata(world.metadata, slow);
+    const verdict = await reapRecord(record(), { ...deps, metadata });
+    // A name that lost its last version while the look stood still has one whole grace period from now.
+    expect(verdict).toMatchObject({ kind: 'again', record: { dueMs: world.ledger.nowMs + LIMITS.graceMs } });
   });
 
   it("leaves another attempt's fence alone", async () => {
