@@ -44,8 +44,8 @@ export interface ReapLedger {
   /** Replaces the record and makes it due at its `dueMs`; adds it anew if it is gone or in work. */
   stamp(id: string, record: ReapRecord): Promise<void>;
   /**
-   * Makes an unstamped record due now, because its attempt is known to be over. Adds it anew if it is gone: a worker that
-   * was paused past its lease may have written an object after the record was worked off.
+   * Makes an unstamped record due now, because its attempt is known to be over. Adds it anew if it is gone or in work: a
+   * worker that was paused past its lease may have written an object after the record's last look at it.
    */
   expedite(id: string, record: ReapRecord): Promise<void>;
 }

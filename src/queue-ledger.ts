@@ -116,10 +116,9 @@ export class ReapQueue implements ReapLedger {
   }
 
   async expedite(jobId: string, record: ReapRecord): Promise<void> {
-    const job = await queueCall('find a reap record', () => this.queue.getJob(jobId));
     const due = { ...record, dueMs: await this.nowMs() };
-    if (job === undefined) await this.add(due);
-    else await this.#change(jobId, due);
+    // In work: the look may already be past an object that the attempt put late (I12).
+    if (!(await this.#change(jobId, due))) await this.add(due);
   }
 
   /** `false` when the record is gone or no longer delayed: somebody is looking at it, or has. */

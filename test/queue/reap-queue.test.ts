@@ -114,6 +114,21 @@ describe('the ledger', () => {
     expect(await ledger.queue.getJobCountByTypes('delayed', 'waiting', 'prioritized')).toBe(2);
   });
 
+  it('I12: expedite for a record that is being looked at adds it anew', async () => {
+    const id = await ledger.add(record(0));
+    const gate = Promise.withResolvers<void>();
+    const worker = new Worker<ReapJobData>(REAP_QUEUE, () => gate.promise, {
+      connection: world.blocking,
+      prefix: world.prefix,
+    });
+    closing.unshift(() => worker.close(true));
+    await eventually('the look starts', async () => (await ledger.queue.getJob(id))?.isActive());
+    // The look may be past an object that was put since; when it is done, its record is gone.
+    await ledger.expedite(id, record((await ledger.nowMs()) + 60_000));
+    gate.resolve();
+    expect(await ledger.queue.getJobCountByTypes('delayed', 'waiting', 'prioritized')).toBe(1);
+  });
+
   it('a look that fails or delays itself keeps the record', async () => {
     const id = await ledger.add(record(0));
     let looks = 0;

@@ -51,8 +51,8 @@ export class MemoryLedger implements ReapLedger {
   async expedite(id: string, record: ReapRecord): Promise<void> {
     await this.#boundary.cross('ledger.expedite', () => {
       const due = { ...record, dueMs: this.#state.nowMs };
-      if (!this.#state.records.has(id)) this.#insert(due);
-      else if (!this.#state.inWork.has(id)) this.#state.records.set(id, due);
+      if (this.#state.records.has(id) && !this.#state.inWork.has(id)) this.#state.records.set(id, due);
+      else this.#insert(due);
     });
   }
 
