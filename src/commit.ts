@@ -14,6 +14,8 @@ export interface CommitDeps {
   readonly clock: Clock;
   /** How long one commit call may take: the lease must outlast it. */
   readonly commitTimeoutMs: number;
+  /** Ends the waiting for an answer: the reap record takes over. */
+  readonly signal?: AbortSignal;
 }
 
 /** Back-off between tries to learn the fate of a commit. */
@@ -43,24 +45,29 @@ async function resolveUnknown(
 ): Promise<{ readonly outcome: CommitOutcome; readonly fenceCleared: boolean }> {
   let delayMs = RESOLVE_DELAY_FIRST_MS;
   let fenceCleared = false;
+  let fenceStood = false;
   let cause = deps.cause;
   // Bounded by the lease (I8): afterwards the reap record takes over.
   while (attempt.leaseLeftMs() > delayMs) {
     try {
-      await deps.metadata.clearFence(request.key, request.attempt);
+      fenceStood = (await deps.metadata.clearFence(request.key, request.attempt)) || fenceStood;
       fenceCleared = true;
-      return { outcome: await readBack(request, deps), fenceCleared };
+      return { outcome: await readBack(request, { ...deps, fenceStood }), fenceCleared };
     } catch (error) {
       cause = toError(error);
     }
-    await deps.clock.sleep(delayMs);
+    if (deps.signal?.aborted === true) break;
+    await deps.clock.sleep(delayMs, deps.signal).catch(() => undefined);
     delayMs = Math.min(RESOLVE_DELAY_MAX_MS, delayMs * 2);
   }
   return { outcome: { outcome: 'unknown', cause }, fenceCleared };
 }
 
 /** With the fence gone nothing of this attempt can be applied any more: the list tells. */
-async function readBack(request: CommitRequest, deps: CommitDeps & { readonly cause: Error }): Promise<CommitOutcome> {
+async function readBack(
+  request: CommitRequest,
+  deps: CommitDeps & { readonly cause: Error; readonly fenceStood: boolean },
+): Promise<CommitOutcome> {
   const versionsMax = Math.max(request.replaced.length, request.replacement.length);
   const snapshot = await deps.metadata.readChunk(request.key, request.chunkIndex, versionsMax);
   if (snapshot.inode === null) return { outcome: 'stale', reason: 'missing' };
@@ -70,7 +77,9 @@ async function readBack(request: CommitRequest, deps: CommitDeps & { readonly ca
   const own = first?.compaction === request.attempt ? first : undefined;
   if (own !== undefined && versions.some((version) => sameVersion(own, version))) return { outcome: 'committed' };
   if (startsWith(versions, request.replaced)) return { outcome: 'conflict' };
-  if (own === undefined && startsWith(versions, request.replacement)) return { outcome: 'committed' };
+  // Without an own version in the list only the fence tells: while it stood, nobody else can have replaced the head.
+  if (own === undefined && deps.fenceStood && startsWith(versions, request.replacement))
+    return { outcome: 'committed' };
   return { outcome: 'unknown', cause: deps.cause };
 }
 

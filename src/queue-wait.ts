@@ -78,7 +78,10 @@ async function hurry(queue: Queue<CompactJobData>, jobId: string): Promise<void>
     const state = await job?.getState();
     if (job === undefined) return;
     if (state === 'prioritized' || state === 'waiting') await job.changePriority({ priority: PRIORITY.command });
-    else if (state === 'delayed') await job.promote().catch(() => undefined);
+    else if (state === 'delayed') {
+      await job.changePriority({ priority: PRIORITY.command });
+      await job.promote().catch(() => undefined);
+    }
   });
 }
 
@@ -86,8 +89,9 @@ async function awaitJob(jobId: string, options: Deadlined): Promise<RunSeen> {
   const { queue } = options.queue;
   let { triesBefore } = options;
   for (;;) {
+    // The state first: a job that was read before it ended does not hold its result.
+    const state = await queueCall('look at a job', () => queue.getJobState(jobId));
     const job = await queueCall('look at a job', () => queue.getJob(jobId));
-    const state = job === undefined ? 'unknown' : await queueCall('look at a job', () => job.getState());
     if (job !== undefined) {
       options.onPoll?.(state, job.progress);
       triesBefore ??= job.attemptsMade;
