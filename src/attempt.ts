@@ -43,6 +43,8 @@ export interface AttemptOptions {
   readonly leaseMs: number;
   /** When the attempt's reap records become due, ledger's clock. */
   readonly dueMs: number;
+  /** The metadata server's incarnation, asked for before the fence was set. */
+  readonly incarnation: string;
 }
 
 export interface AddedRecord {
@@ -55,6 +57,7 @@ export class Attempt {
   readonly id: bigint;
   readonly key: InodeKey;
   readonly dueMs: number;
+  readonly incarnation: string;
   /** Reap records whose chunk was not committed; they are made due when the attempt is over. */
   readonly abandoned: AddedRecord[] = [];
   readonly #clock: Clock;
@@ -64,6 +67,7 @@ export class Attempt {
     this.id = options.id;
     this.key = options.key;
     this.dueMs = options.dueMs;
+    this.incarnation = options.incarnation;
     this.#clock = options.clock;
     this.#leaseEndsMs = options.startedAtMs + options.leaseMs;
   }

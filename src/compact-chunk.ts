@@ -100,6 +100,7 @@ function recordsOf(
     key: attempt.key,
     chunkIndex: plan.chunkIndex,
     attempt: attempt.id,
+    incarnation: attempt.incarnation,
     dueMs: attempt.dueMs,
   };
   const all = [

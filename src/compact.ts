@@ -151,12 +151,16 @@ class Run {
     const nowMs = await this.#deps.ledger.nowMs();
     const { leaseMs } = this.#options.limits;
     const id = this.#deps.attemptIds.next(nowMs);
+    const incarnation = await this.#deps.metadata.incarnation(this.#key);
     const begun = await this.#deps.metadata.begin(this.#key, id);
     if (begun !== 'begun') {
-      this.#setback = { outcome: 'stale', reason: `the inode is ${begun} since it was read` };
+      const reason =
+        begun === 'taken' ? 'another attempt has drawn the same number' : `the inode is ${begun} since it was read`;
+      this.#setback = { outcome: 'stale', reason };
       return null;
     }
-    return new Attempt({ id, key: this.#key, clock: this.#deps.clock, startedAtMs, leaseMs, dueMs: nowMs + leaseMs });
+    const dueMs = nowMs + leaseMs;
+    return new Attempt({ id, key: this.#key, clock: this.#deps.clock, startedAtMs, leaseMs, dueMs, incarnation });
   }
 
   /** The chunks one after the other, best first; a lost race or a missing object costs one chunk. */

@@ -19,6 +19,8 @@ export interface ReapRecord {
   readonly chunkIndex: number;
   /** The fence of the attempt. */
   readonly attempt: bigint;
+  /** `MetadataStore.incarnation` before the attempt's fence, or before the last look, whichever came later. */
+  readonly incarnation?: string;
   /** Object names that the replaced list has and the replacement has not. */
   readonly retired: readonly string[];
   /** Object names that the attempt writes. */

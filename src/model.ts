@@ -34,6 +34,8 @@ export interface Filesystem extends Geometry {
   readonly objectPrefix: ObjectPrefix;
   readonly endpoint?: string;
   readonly region?: string;
+  /** The chunkIds up to here are given out; a server that lost its last writes gives out the ones above again. */
+  readonly lastChunkId?: bigint;
 }
 
 export interface Inode {

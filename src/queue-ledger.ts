@@ -37,6 +37,7 @@ const recordSchema = z.object({
   inodeId: id,
   chunkIndex: z.number().int().nonnegative(),
   attempt: id,
+  incarnation: z.string().max(200).optional(),
   retired: names,
   merged: names,
   dueMs: ms,
@@ -63,10 +64,11 @@ export function parseReapRecord(data: unknown): ReapRecord {
       },
     );
   }
-  const { fsId, inodeId, stampMs, unnamed, missingSinceMs, doubts, ...rest } = parsed.data;
+  const { fsId, inodeId, incarnation, stampMs, unnamed, missingSinceMs, doubts, ...rest } = parsed.data;
   return {
     ...rest,
     key: { fsId, inodeId },
+    ...(incarnation === undefined ? {} : { incarnation }),
     ...(stampMs === undefined ? {} : { stampMs }),
     ...(unnamed === undefined ? {} : { unnamed }),
     ...(missingSinceMs === undefined ? {} : { missingSinceMs }),

@@ -4,7 +4,7 @@
  * Doubt deletes nothing and drops nothing: the record comes back later (I10). It never changes a list.
  */
 import { CompactError, toError } from './errors.ts';
-import { objectName } from './format.ts';
+import { objectName, parseObjectName } from './format.ts';
 import type { ReapRecord } from './ledger.ts';
 import type { MetadataStore } from './metadata/port.ts';
 import type { Filesystem } from './model.ts';
@@ -71,8 +71,11 @@ class Look {
       const { missingSinceMs: _, ...present } = this.#record;
       this.#record = present;
     }
-    if (this.#record.stampMs !== undefined) return this.#deleteUnnamed(this.#record.retired, filesystem);
-    return this.#lookUnstamped(filesystem);
+    // Asked for before any list is read: a server that dies after this is another one at the next look.
+    const incarnation = await this.#deps.metadata.incarnation(this.#record.key);
+    const sameServer = this.#record.incarnation === incarnation;
+    if (this.#record.stampMs !== undefined && sameServer) return this.#deleteUnnamed(this.#record.retired, filesystem);
+    return this.#lookTwice(filesystem, { incarnation, sameServer });
   }
 
   /** The file system that the record speaks of; anything else under its number is doubt. */
@@ -108,17 +111,41 @@ class Look {
     return { kind: 'again', record: { ...this.#record, missingSinceMs: sinceMs, dueMs: untilMs } };
   }
 
-  /** Nobody knows how the attempt ended. Two looks, one grace apart, with the fence down at both ends of it. */
-  async #lookUnstamped(filesystem: Filesystem): Promise<ReapVerdict> {
-    const { key, attempt, retired, merged, unnamed } = this.#record;
+  /**
+   * Nobody knows how the attempt ended, or whether the server still knows of its commit. Two looks, one grace apart, with
+   * the fence down at both ends of it, at the same server: one that lost its last writes may have named an object again
+   * in between.
+   */
+  async #lookTwice(
+    filesystem: Filesystem,
+    server: { readonly incarnation: string; readonly sameServer: boolean },
+  ): Promise<ReapVerdict> {
+    const { stampMs: _, unnamed, ...record } = this.#record;
+    const { key, attempt, retired, merged } = record;
     const stood = await this.#deps.metadata.clearFence(key, attempt);
-    if (unnamed !== undefined && !stood) return this.#deleteUnnamed(unnamed, filesystem);
-    // First look, or a fence found standing makes it one again: from here on the attempt cannot commit.
+    if (unnamed !== undefined && !stood && server.sameServer) return this.#deleteUnnamed(unnamed, filesystem);
+    // First look, or a fence found standing, or another server, makes it one again: from here on the attempt cannot commit.
+    this.#refuseReusable([...retired, ...merged], filesystem);
     const now = await this.#unnamed([...retired, ...merged], filesystem);
     if (now.length === 0) return { kind: 'done', deleted: 0, stillNamed: retired.length + merged.length };
     // I7: the grace period counts from after the lists were read; a name may have become unnamed since the look began.
     const sinceMs = await this.#deps.nowMs();
-    return { kind: 'again', record: { ...this.#record, unnamed: now, dueMs: sinceMs + this.#deps.graceMs } };
+    const { incarnation } = server;
+    return { kind: 'again', record: { ...record, incarnation, unnamed: now, dueMs: sinceMs + this.#deps.graceMs } };
+  }
+
+  /**
+   * A server that lost its last writes gives their chunkIds out again, and a client may be about to name an object that
+   * looks unnamed. Nothing is deleted until one grace after the ids have passed these.
+   */
+  #refuseReusable(names: readonly string[], { lastChunkId }: Filesystem): void {
+    if (lastChunkId === undefined) return;
+    const reusable = names.find((name) => {
+      const object = parseObjectName(name)?.object;
+      return object !== undefined && object.compaction === 0n && object.chunkId > lastChunkId;
+    });
+    if (reusable === undefined) return;
+    throw this.#refusal(`the metadata server has forgotten the chunkId of ${reusable} and will give it out again`);
   }
 
   /** I7: a fresh look right before the delete; what anything names stays. */

@@ -31,6 +31,7 @@ function record(changes: Partial<ReapRecord> = {}): ReapRecord {
     key: KEY,
     chunkIndex: 0,
     attempt: ATTEMPT,
+    incarnation: 'life-1',
     retired: ['old'],
     merged: ['new'],
     dueMs: world.ledger.nowMs,
@@ -151,6 +152,36 @@ describe('when records are looked at', () => {
     const verdict = await reapRecord(record(), { ...deps, metadata });
     // A name that lost its last version while the look stood still has one whole grace period from now.
     expect(verdict).toMatchObject({ kind: 'again', record: { dueMs: world.ledger.nowMs + LIMITS.graceMs } });
+  });
+
+  it('I7: stamped, but the server has come back since: two looks one grace apart, for what was retired and merged', async () => {
+    world.metadata.incarnation = 2;
+    expect(await waits(record({ stampMs: 1 }))).toEqual([LIMITS.graceMs]);
+    expect(world.objectNames()).toEqual(world.namedNames());
+  });
+
+  it('I7: a server that comes back between the two looks makes the second a first one again', async () => {
+    const first = await reapRecord(record(), deps);
+    if (first.kind !== 'again') throw new Error('done too early');
+    world.metadata.incarnation = 2;
+    world.ledger.nowMs = first.record.dueMs;
+    const second = await reapRecord(first.record, deps);
+    expect(second).toMatchObject({ kind: 'again', record: { dueMs: world.ledger.nowMs + LIMITS.graceMs } });
+    expect(world.objectNames()).toEqual(expect.arrayContaining(['new', 'old']));
+  });
+
+  it('I7: an object whose chunkId will be given out again waits until the ids have passed it', async () => {
+    const retired = [`${KEY.fsId}_${KEY.inodeId}_7_0_0`];
+    world.stores.write('world', retired[0] ?? '', Buffer.from('old'));
+    world.metadata.filesystems.set(KEY.fsId, { ...world.filesystem, lastChunkId: 6n });
+    const forgotten = await reapRecord(record({ retired }), deps);
+    expect(forgotten).toMatchObject({ kind: 'again', doubt: expect.stringContaining('give it out again') });
+    if (forgotten.kind !== 'again') throw new Error('done too early');
+    expect(forgotten.record.unnamed).toBeUndefined();
+    world.metadata.filesystems.set(KEY.fsId, { ...world.filesystem, lastChunkId: 7n });
+    world.ledger.nowMs = forgotten.record.dueMs;
+    expect(await waits(forgotten.record)).toEqual([LIMITS.graceMs]);
+    expect(world.objectNames()).not.toContain(retired[0]);
   });
 
   it("leaves another attempt's fence alone", async () => {

@@ -178,6 +178,10 @@ export function inodeReport(inode: Inode): Record<string, string | number> {
 
 /** A file system for programs; its endpoint without a password. */
 export function filesystemReport(filesystem: Filesystem): Record<string, string | number> {
-  const { endpoint, ...rest } = filesystem;
-  return { ...rest, ...(endpoint === undefined ? {} : { endpoint: redactUrl(endpoint) }) };
+  const { endpoint, lastChunkId, ...rest } = filesystem;
+  return {
+    ...rest,
+    ...(endpoint === undefined ? {} : { endpoint: redactUrl(endpoint) }),
+    ...(lastChunkId === undefined ? {} : { lastChunkId: lastChunkId.toString() }),
+  };
 }

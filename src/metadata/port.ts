@@ -42,7 +42,8 @@ export type CommitOutcome =
   | { readonly outcome: 'stale'; readonly reason: StaleReason }
   | { readonly outcome: 'unknown'; readonly cause: Error };
 
-export type BeginOutcome = 'begun' | 'missing' | 'unlinked' | 'not-s3';
+/** `taken`: this very number stands there already, so it is another attempt's (I3). */
+export type BeginOutcome = 'begun' | 'missing' | 'unlinked' | 'not-s3' | 'taken';
 
 export interface MetadataStore {
   /** Names this store in reap records, e.g. `redis:fs`; a record of another store is not ours to judge. */
@@ -53,8 +54,13 @@ export interface MetadataStore {
   getInode(key: InodeKey): Promise<Inode | null>;
   /** The chunk indexes that have a list, each once, in no order. */
   chunkIndexes(key: InodeKey): AsyncIterable<number>;
+  /**
+   * Which life of the servers that keep this inode, and give out its chunkIds, it is: another text after each restart or
+   * failover, since a server may have lost its last writes then. A service that never loses them gives a constant.
+   */
+  incarnation(key: InodeKey): Promise<string>;
   readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot>;
-  /** Stores the fence on a linked S3 inode, replacing any other. */
+  /** Stores the fence on a linked S3 inode, replacing any other attempt's. */
   begin(key: InodeKey, attempt: bigint): Promise<BeginOutcome>;
   /** Never throws for an outcome: what cannot be told is `unknown`. */
   commit(request: CommitRequest): Promise<CommitOutcome>;

@@ -42,11 +42,14 @@ export function parseFilesystem(fsId: number, redisKey: string, fields: Fields):
   const objectPrefix = parsePrefix(fields.get('objectPrefix'));
   if (objectPrefix === null) throw refuse('objectPrefix', 'must be 0, 1 or 2');
   const nextChunkId = fields.get('nextChunkId');
-  if (nextChunkId !== undefined && decimalId(nextChunkId) === null) throw refuse('nextChunkId', 'must be decimal');
+  const lastChunkId = decimalId(nextChunkId);
+  if (nextChunkId !== undefined && lastChunkId === null) throw refuse('nextChunkId', 'must be decimal');
   return {
     ...{ fsId, uuid: text('uuid'), name: text('name'), bucket: text('bucket'), blockSize, chunkSize, objectPrefix },
     ...(fields.has('endpoint') ? { endpoint: text('endpoint') } : {}),
     ...(fields.has('region') ? { region: text('region') } : {}),
+    // Writers take the field's next value: what it holds is the last one that was taken.
+    ...(lastChunkId === null ? {} : { lastChunkId }),
   };
 }
 

@@ -44,10 +44,27 @@ if most > 0 then records = redis.call('LRANGE', KEYS[2], 0, most - 1) end
 return {'ok', redis.call('HGETALL', KEYS[1]), redis.call('LLEN', KEYS[2]), records}
 `;
 
+/**
+ * KEYS: inode, which takes the script to its server. Answers ok and what changes when that server is another process
+ * (run_id), or has become the primary in the place of another (master_replid).
+ */
+const INCARNATION = `
+local function told(section, pattern)
+  local text = redis.pcall('INFO', section)
+  if type(text) == 'table' and text.err then return nil, redis.error_reply('NOPERM INFO: ' .. text.err) end
+  return string.match(text, pattern) or ''
+end
+local run, refused = told('server', 'run_id:(%x+)')
+if refused then return refused end
+return {'ok', run .. ':' .. told('replication', 'master_replid:(%x+)')}
+`;
+
 /** KEYS: inode. ARGV: attempt. */
 const BEGIN = `${CHECK_TYPES}${CHECK_INODE}
 local bad = wrongType({'hash'}) or notWritable()
 if bad then return bad end
+-- I3: two attempts may have drawn the same number; the second one takes another.
+if redis.call('HGET', KEYS[1], 'attempt') == ARGV[1] then return {'stale', 'taken'} end
 local set = redis.pcall('HSET', KEYS[1], 'attempt', ARGV[1])
 if type(set) == 'table' and set.err then return set end
 return {'ok'}
@@ -103,6 +120,7 @@ return {'ok'}
 /** The scripts as methods of a client: EVALSHA, and EVAL where the server does not know the script (yet, or any more). */
 export interface MetadataScripts {
   s3compactReadChunk(inode: string, list: string, versionsMax: number): Promise<unknown>;
+  s3compactIncarnation(inode: string): Promise<unknown>;
   s3compactBegin(inode: string, attempt: string): Promise<unknown>;
   s3compactClearFence(inode: string, attempt: string): Promise<unknown>;
   /** `args` in one array, which ioredis flattens: 100,000 arguments of a call would nearly fill the stack. */
@@ -112,6 +130,7 @@ export interface MetadataScripts {
 /** Teaches the client the scripts; harmless when it knows them already. */
 export function defineScripts(redis: RedisClient): MetadataScripts {
   redis.defineCommand('s3compactReadChunk', { numberOfKeys: 2, lua: READ_CHUNK });
+  redis.defineCommand('s3compactIncarnation', { numberOfKeys: 1, lua: INCARNATION });
   redis.defineCommand('s3compactBegin', { numberOfKeys: 1, lua: BEGIN });
   redis.defineCommand('s3compactClearFence', { numberOfKeys: 1, lua: CLEAR_FENCE });
   redis.defineCommand('s3compactCommit', { numberOfKeys: 3, lua: COMMIT });

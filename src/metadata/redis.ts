@@ -62,7 +62,7 @@ export class RedisMetadata implements MetadataStore {
   }
 
   async getFilesystem(fsId: number): Promise<Filesystem | null> {
-    const redisKey = `${this.#keyPrefix}:{${fsId}}`;
+    const redisKey = this.#filesystemKey(fsId);
     const fields = new Map(Object.entries(await this.#ask(redisKey, () => this.#redis.hgetall(redisKey))));
     return fields.size === 0 ? null : parseFilesystem(fsId, redisKey, fields);
   }
@@ -103,6 +103,16 @@ export class RedisMetadata implements MetadataStore {
       versions: parseRecords(key, { redisKey: listKey, chunkIndex }, records as readonly string[]),
       versionsTotal: versionsTotal as number,
     };
+  }
+
+  async incarnation(key: InodeKey): Promise<string> {
+    const servers = new Set<unknown>();
+    // On a cluster the chunkIds may be given out by another server than the one that keeps the inode.
+    for (const redisKey of [this.#filesystemKey(key.fsId), this.#inodeKey(key)]) {
+      const [, server] = await this.#run(key, redisKey, () => this.#scripts.s3compactIncarnation(redisKey));
+      servers.add(server);
+    }
+    return [...servers].join(' ');
   }
 
   async begin(key: InodeKey, attempt: bigint): Promise<BeginOutcome> {
@@ -156,6 +166,10 @@ export class RedisMetadata implements MetadataStore {
       await this.#inTime(this.#redis.quit(), performance.now() + this.#timeoutMs).catch(() => {});
     }
     this.#redis.disconnect();
+  }
+
+  #filesystemKey(fsId: number): string {
+    return `${this.#keyPrefix}:{${fsId}}`;
   }
 
   #inodeKey(key: InodeKey): string {

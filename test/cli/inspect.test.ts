@@ -40,6 +40,7 @@ const inspectShape = z.strictObject({
   filesystem: z.strictObject({
     ...{ fsId: size, uuid: z.string(), name: z.string(), bucket: z.string(), blockSize: size, chunkSize: size },
     ...{ objectPrefix: size, endpoint: z.string().optional(), region: z.string().optional() },
+    lastChunkId: id.optional(),
   }),
   inode: z.strictObject({
     ...{ fsId: size, inodeId: id, length: size, nlink: size, mtimeMs: size, type: z.string(), attempt: id.optional() },

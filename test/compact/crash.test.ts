@@ -44,6 +44,7 @@ describe('a fault at every step of an attempt', async () => {
       'metadata.commit',
       'metadata.getFilesystem',
       'metadata.getInode',
+      'metadata.incarnation',
       'metadata.readChunk',
       'objects.get',
       'objects.put',

@@ -226,6 +226,8 @@ function fenceTests(world: () => MetadataWorld): void {
     expect((await world().store.readChunk(KEY, 3, 1)).inode).toEqual({ ...INODE, attempt: UINT64_MAX });
     expect(await world().store.commit(REQUEST)).toEqual({ outcome: 'stale', reason: 'fence' });
     await expectUntouched(world());
+    // I3: a number that stands there is another attempt's, however it came to be drawn twice.
+    expect(await world().store.begin(KEY, UINT64_MAX)).toBe('taken');
     const later = { ...REQUEST, attempt: UINT64_MAX };
     expect(await world().store.commit(later)).toEqual({ outcome: 'committed' });
   });

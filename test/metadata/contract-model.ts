@@ -98,7 +98,8 @@ async function runHistory(world: MetadataWorld, key: InodeKey, steps: readonly S
       await world.setLinks(key, one.nlink);
       model.nlink = one.nlink;
     } else if (one.do === 'begin') {
-      expect(await world.store.begin(key, one.attempt)).toBe(model.nlink > 0 ? 'begun' : 'unlinked');
+      const taken = model.attempt === one.attempt ? 'taken' : 'begun';
+      expect(await world.store.begin(key, one.attempt)).toBe(model.nlink > 0 ? taken : 'unlinked');
       if (model.nlink > 0) model.attempt = one.attempt;
     } else if (one.do === 'clear') {
       expect(await world.store.clearFence(key, one.attempt)).toBe(model.attempt === one.attempt);

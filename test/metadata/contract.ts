@@ -51,6 +51,14 @@ function readContract(world: () => MetadataWorld): void {
     expect(await world().store.getFilesystem(9)).toBeNull();
   });
 
+  test('the incarnation is the same text for as long as the server lives', async () => {
+    await world().putFilesystem(FILESYSTEM);
+    const incarnation = await world().store.incarnation(KEY);
+    expect(incarnation).not.toBe('');
+    await world().putInode(INODE);
+    expect(await world().store.incarnation(KEY)).toBe(incarnation);
+  });
+
   test('an inode comes back whole, whatever its type, and null where there is none', async () => {
     const directory = { ...INODE, key: { fsId: 7, inodeId: 43n }, type: 'directory', nlink: 0 };
     await world().putInode(INODE);

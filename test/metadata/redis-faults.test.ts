@@ -217,12 +217,14 @@ describe('a server that hangs, stops or is busy', () => {
     }, 10_000);
   });
 
-  test('another server comes up in its place: the same store finds it', async () => {
+  test('another server comes up in its place: the same store finds it, and tells it from the first', async () => {
+    const incarnation = await world.store.incarnation(KEY);
     await own.stop();
     const next = await startRedis();
     try {
       proxy.retarget(portOf(next));
       await vi.waitFor(async () => expect(await world.store.getInode(KEY)).toBeNull(), 10_000);
+      expect(await world.store.incarnation(KEY)).not.toBe(incarnation);
     } finally {
       await next.stop();
     }

@@ -47,8 +47,8 @@ export async function redisWorld(url: string, options: RedisWorldOptions = {}): 
   };
   return {
     ...{ store, redis, keyOf },
-    putFilesystem: async ({ fsId, ...fields }) => {
-      await redis.hset(fsKey(fsId), { ...fields, nextChunkId: 1 });
+    putFilesystem: async ({ fsId, lastChunkId = 0n, ...fields }) => {
+      await redis.hset(fsKey(fsId), { ...fields, nextChunkId: lastChunkId.toString() });
     },
     putInode: async ({ key, ...fields }) => {
       await redis.del(keyOf(key));

@@ -52,6 +52,7 @@ export const FILESYSTEM: Filesystem = {
   blockSize: 16,
   chunkSize: 64,
   objectPrefix: 1,
+  lastChunkId: 2n ** 63n,
 };
 
 export const INODE: Inode = { key: KEY, length: 640, nlink: 1, mtimeMs: 1_700_000_000_000, type: 's3' };

@@ -29,6 +29,19 @@ export class History {
     return this.#length;
   }
 
+  /** The same past, to go on from on its own: what a server that loses its last writes falls back to. */
+  clone(): History {
+    const copy = new History(this.geometry);
+    copy.#length = this.#length;
+    for (const [index, written] of this.#chunks) {
+      copy.#chunks.set(
+        index,
+        written.map((entry) => ({ ...entry })),
+      );
+    }
+    return copy;
+  }
+
   /** The lists as the writers made them, never compacted. */
   get lists(): Map<number, OracleVersion[]> {
     return new Map([...this.#chunks].map(([index, written]) => [index, written.map(({ version }) => version)]));

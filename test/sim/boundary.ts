@@ -24,7 +24,17 @@ export interface FaultPlan {
 /** What other processes do before the n-th crossing. */
 export type Between = (name: string, n: number) => void | Promise<void>;
 
-export class Boundary {
+/** What the ports in memory need of a process: every call takes effect through it. */
+export interface Crossing {
+  readonly gone: boolean;
+  /** `odd`: what the call may answer instead of its effect, by the fault that makes it so. */
+  cross<T>(name: string, effect: () => T | Promise<T>, odd?: OddAnswers<T>): Promise<T>;
+}
+
+/** `missing`: as if the object were not there (yet); `short`: as if it ended early. */
+export type OddAnswers<T> = Partial<Record<'missing' | 'short', () => T>>;
+
+export class Boundary implements Crossing {
   /** Names of all crossings so far. */
   readonly crossings: string[] = [];
   gone = false;
@@ -57,7 +67,7 @@ export class Boundary {
   }
 }
 
-function lost(name: string): CompactError {
+export function lost(name: string): CompactError {
   const code = name.startsWith('metadata')
     ? 'metadata-unavailable'
     : name.startsWith('ledger')

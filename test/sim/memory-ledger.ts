@@ -3,16 +3,44 @@
  * stamp that comes then is added anew.
  */
 import type { ReapLedger, ReapRecord } from '../../src/ledger.ts';
-import { Boundary } from './boundary.ts';
+import { Boundary, type Crossing } from './boundary.ts';
 
 export class LedgerState {
   readonly records = new Map<string, ReapRecord>();
-  readonly inWork = new Set<string>();
+  /** How many look at a record now; whoever died at it is still counted, as its job is not delayed either. */
+  readonly #looks = new Map<string, number>();
   nowMs = 1_700_000_000_000;
+  /** The ledger's clock. */
+  clock: () => number = () => this.nowMs;
+  /** Called before a process changes a record. */
+  beforeChange: (() => void) | undefined;
   #next = 0;
 
   newId(): string {
     return `record-${this.#next++}`;
+  }
+
+  take(id: string): void {
+    this.#looks.set(id, (this.#looks.get(id) ?? 0) + 1);
+  }
+
+  leave(id: string): void {
+    this.#looks.set(id, (this.#looks.get(id) ?? 0) - 1);
+  }
+
+  /** Nobody looks at it, and it is still there. */
+  isDelayed(id: string): boolean {
+    return this.records.has(id) && (this.#looks.get(id) ?? 0) === 0;
+  }
+
+  set(id: string, record: ReapRecord): void {
+    this.beforeChange?.();
+    this.records.set(id, record);
+  }
+
+  delete(id: string): void {
+    this.beforeChange?.();
+    this.records.delete(id);
   }
 
   /** The record that is due first, or `undefined` when there is none. */
@@ -26,15 +54,15 @@ export class LedgerState {
 /** One process's view of the ledger. */
 export class MemoryLedger implements ReapLedger {
   readonly #state: LedgerState;
-  readonly #boundary: Boundary;
+  readonly #boundary: Crossing;
 
-  constructor(state: LedgerState, boundary = new Boundary()) {
+  constructor(state: LedgerState, boundary: Crossing = new Boundary()) {
     this.#state = state;
     this.#boundary = boundary;
   }
 
   nowMs(): Promise<number> {
-    return this.#boundary.cross('ledger.nowMs', () => this.#state.nowMs);
+    return this.#boundary.cross('ledger.nowMs', () => this.#state.clock());
   }
 
   add(record: ReapRecord): Promise<string> {
@@ -43,22 +71,22 @@ export class MemoryLedger implements ReapLedger {
 
   async stamp(id: string, record: ReapRecord): Promise<void> {
     await this.#boundary.cross('ledger.stamp', () => {
-      if (this.#state.records.has(id) && !this.#state.inWork.has(id)) this.#state.records.set(id, record);
+      if (this.#state.isDelayed(id)) this.#state.set(id, record);
       else this.#insert(record);
     });
   }
 
   async expedite(id: string, record: ReapRecord): Promise<void> {
     await this.#boundary.cross('ledger.expedite', () => {
-      const due = { ...record, dueMs: this.#state.nowMs };
-      if (this.#state.records.has(id) && !this.#state.inWork.has(id)) this.#state.records.set(id, due);
+      const due = { ...record, dueMs: this.#state.clock() };
+      if (this.#state.isDelayed(id)) this.#state.set(id, due);
       else this.#insert(due);
     });
   }
 
   #insert(record: ReapRecord): string {
     const id = this.#state.newId();
-    this.#state.records.set(id, record);
+    this.#state.set(id, record);
     return id;
   }
 }

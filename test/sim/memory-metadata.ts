@@ -10,7 +10,7 @@ import type {
   MetadataStore,
 } from '../../src/metadata/port.ts';
 import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../../src/model.ts';
-import { Boundary } from './boundary.ts';
+import { Boundary, type Crossing } from './boundary.ts';
 
 export interface MemoryInode {
   inode: Inode;
@@ -21,8 +21,14 @@ export interface MemoryInode {
 export class MetadataState {
   readonly filesystems = new Map<number, Filesystem>();
   readonly inodes = new Map<string, MemoryInode>();
+  /** Goes up when the server comes back after it died. */
+  incarnation = 1;
   /** Called after every change of a list or inode. */
   onChange: (() => void) | undefined;
+  /** Called before a process changes a list or a fence. */
+  beforeChange: (() => void) | undefined;
+  /** Called when a commit takes effect, before `onChange`. */
+  onCommit: ((request: CommitRequest) => void) | undefined;
 
   at(key: InodeKey): MemoryInode | undefined {
     return this.inodes.get(`${key.fsId}/${key.inodeId}`);
@@ -30,6 +36,19 @@ export class MetadataState {
 
   put(inode: Inode): void {
     this.inodes.set(`${inode.key.fsId}/${inode.key.inodeId}`, { inode, lists: new Map() });
+  }
+
+  /** All inodes as they are now, for a server that will lose what comes after. */
+  snapshot(): Map<string, MemoryInode> {
+    return new Map([...this.inodes].map(([key, { inode, lists }]) => [key, { inode, lists: new Map(lists) }]));
+  }
+
+  /** Back to a snapshot. */
+  restore(snapshot: ReadonlyMap<string, MemoryInode>): void {
+    this.incarnation++;
+    this.inodes.clear();
+    for (const [key, { inode, lists }] of snapshot) this.inodes.set(key, { inode, lists: new Map(lists) });
+    this.changed();
   }
 
   changed(): void {
@@ -41,9 +60,9 @@ export class MetadataState {
 export class MemoryMetadata implements MetadataStore {
   readonly storeId = 'memory:fs';
   readonly #state: MetadataState;
-  readonly #boundary: Boundary;
+  readonly #boundary: Crossing;
 
-  constructor(state: MetadataState, boundary = new Boundary()) {
+  constructor(state: MetadataState, boundary: Crossing = new Boundary()) {
     this.#state = state;
     this.#boundary = boundary;
   }
@@ -60,6 +79,10 @@ export class MemoryMetadata implements MetadataStore {
     yield* await this.#boundary.cross('metadata.chunkIndexes', () => [...(this.#state.at(key)?.lists.keys() ?? [])]);
   }
 
+  incarnation(): Promise<string> {
+    return this.#boundary.cross('metadata.incarnation', () => `life-${this.#state.incarnation}`);
+  }
+
   readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
     return this.#boundary.cross('metadata.readChunk', () => {
       const found = this.#state.at(key);
@@ -74,6 +97,8 @@ export class MemoryMetadata implements MetadataStore {
       if (found === undefined) return 'missing';
       if (found.inode.type !== 's3') return 'not-s3';
       if (found.inode.nlink <= 0) return 'unlinked';
+      if (found.inode.attempt === attempt) return 'taken';
+      this.#state.beforeChange?.();
       found.inode = { ...found.inode, attempt };
       return 'begun';
     });
@@ -99,9 +124,11 @@ export class MemoryMetadata implements MetadataStore {
     const list = found.lists.get(request.chunkIndex) ?? [];
     const head = list.slice(0, request.replaced.length);
     if (!sameList(head, request.replaced)) return { outcome: 'conflict' };
+    this.#state.beforeChange?.();
     const next = [...request.replacement, ...list.slice(request.replaced.length)];
     if (next.length === 0) found.lists.delete(request.chunkIndex);
     else found.lists.set(request.chunkIndex, next);
+    this.#state.onCommit?.(request);
     this.#state.changed();
     return { outcome: 'committed' };
   }
@@ -110,6 +137,7 @@ export class MemoryMetadata implements MetadataStore {
     return this.#boundary.cross('metadata.clearFence', () => {
       const found = this.#state.at(key);
       if (found?.inode.attempt !== attempt) return false;
+      this.#state.beforeChange?.();
       const { attempt: _, ...rest } = found.inode;
       found.inode = rest;
       return true;

@@ -108,13 +108,13 @@ export class World {
     const first = this.ledger.first();
     if (first === undefined) return undefined;
     this.ledger.nowMs = Math.max(this.ledger.nowMs, first.record.dueMs);
-    this.ledger.inWork.add(first.id);
+    this.ledger.take(first.id);
     const verdict = await reapRecord(first.record, {
       metadata: new MemoryMetadata(this.metadata, boundary),
       objects: throughBoundary(this.stores, boundary),
       nowMs: () => new MemoryLedger(this.ledger, boundary).nowMs(),
       graceMs: LIMITS.graceMs,
-    }).finally(() => this.ledger.inWork.delete(first.id));
+    }).finally(() => this.ledger.leave(first.id));
     if (boundary.gone) return verdict;
     if (verdict.kind === 'done') this.ledger.records.delete(first.id);
     else this.ledger.records.set(first.id, verdict.record);
