@@ -1,0 +1,37 @@
+/**
+ * Seeds to verdicts: each seed is one script, made, played and, when something does not hold, shrunk by fast-check. One
+ * way in for the command line and for the tests, so that a seed means the same everywhere.
+ */
+import fc from 'fast-check';
+import { play, type Verdict } from './play.ts';
+import { type Script, scripts } from './script.ts';
+
+export interface Failure {
+  readonly seed: number;
+  /** The smallest script that still fails. */
+  readonly script: Script;
+  readonly verdict: Verdict;
+}
+
+/** Plays the script of a seed. */
+export async function playSeed(seed: number, options: { readonly trace?: boolean } = {}): Promise<Verdict> {
+  return play(scriptOf(seed), options);
+}
+
+export function scriptOf(seed: number): Script {
+  const [script] = fc.sample(fc.noBias(scripts), { seed, numRuns: 1 });
+  if (script === undefined) throw new RangeError(`no script for seed ${seed}`);
+  return script;
+}
+
+/** The smallest script that fails as this seed does, with its trace. */
+export async function shrink(seed: number): Promise<Failure | null> {
+  const property = fc.asyncProperty(fc.noBias(scripts), async (script) => {
+    const { violations } = await play(script);
+    if (violations.length > 0) throw new Error(violations[0]);
+  });
+  const found = await fc.check(property, { seed, numRuns: 1, endOnFailure: false });
+  const [script] = found.counterexample ?? [];
+  if (script === undefined) return null;
+  return { seed, script, verdict: await play(script, { trace: true }) };
+}

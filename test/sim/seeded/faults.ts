@@ -1,0 +1,75 @@
+/**
+ * What can happen to one call of a port, and which calls a fault has a meaning for. Data only: the scheduler does it.
+ * Every pair of the table must be hit (coverage.ts); a pair that cannot occur has no place here.
+ */
+
+/**
+ * fails-before: an error, and nothing happened. fails-after: it happened, the answer was lost. late: an error, and it
+ * happens some time later all the same. slow: the answer takes long. gone-before, gone-after: the process dies before or
+ * after the effect. pause-before, pause-after: it stands still there, perhaps for longer than its lease. missing: an
+ * object that is there is not found (uploaded late, or seen late). short: it seems to end early.
+ */
+export const FAULTS = [
+  'fails-before',
+  'fails-after',
+  'late',
+  'slow',
+  'gone-before',
+  'gone-after',
+  'pause-before',
+  'pause-after',
+  'missing',
+  'short',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** Every call that the code under test makes through its ports. */
+export const BOUNDARIES = [
+  'metadata.getFilesystem',
+  'metadata.getInode',
+  'metadata.chunkIndexes',
+  'metadata.incarnation',
+  'metadata.readChunk',
+  'metadata.begin',
+  'metadata.commit',
+  'metadata.clearFence',
+  'objects.get',
+  'objects.put',
+  'objects.head',
+  'objects.delete',
+  'ledger.nowMs',
+  'ledger.add',
+  'ledger.stamp',
+  'ledger.expedite',
+] as const;
+
+/** Calls that change nothing: for them `late` is `fails-before`, and `fails-after` the same. */
+const READS: ReadonlySet<string> = new Set([
+  'metadata.getFilesystem',
+  'metadata.getInode',
+  'metadata.chunkIndexes',
+  'metadata.incarnation',
+  'metadata.readChunk',
+  'objects.get',
+  'objects.head',
+  'ledger.nowMs',
+]);
+
+/** Whether the fault means something for this call. */
+export function applies(fault: Fault, boundary: string): boolean {
+  if (fault === 'missing') return boundary === 'objects.get' || boundary === 'objects.head';
+  if (fault === 'short') return boundary === 'objects.get';
+  if (fault === 'late' || fault === 'fails-after') return !READS.has(boundary);
+  return true;
+}
+
+/**
+ * A fault of a script: at the n-th call of the code under test, or at the n-th one `on` this boundary; `size` in [0, 1)
+ * says how long, where it takes time.
+ */
+export interface PlannedFault {
+  readonly at: number;
+  readonly on?: (typeof BOUNDARIES)[number];
+  readonly fault: Fault;
+  readonly size: number;
+}

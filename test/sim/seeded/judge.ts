@@ -1,0 +1,181 @@
+/**
+ * What must hold after every step of a seeded world (I1-I7, I10): it hears of every change of lists and objects and
+ * remembers what it needs, from outside the code under test and with the oracle's reader. It changes nothing.
+ */
+import type { CompactResult } from '../../../src/compact.ts';
+import type { CommitRequest } from '../../../src/metadata/port.ts';
+import type { StoreCall } from '../../objects/memory-store.ts';
+import { readFile, visibleObjects } from '../../oracle/reader.ts';
+import type { FileState } from '../../oracle/types.ts';
+import type { SimProcess } from './scheduler.ts';
+import { BUCKET, type SimFile, type Stage } from './stage.ts';
+
+export interface JudgeOptions {
+  readonly graceMs: number;
+  /** How far the ledger's clock may have stepped in all: the grace period is counted on it. */
+  readonly clockStepMaxMs: number;
+}
+
+/** A reader that goes on with the lists that it has. */
+export interface Reading {
+  readonly file: SimFile;
+  readonly state: FileState;
+  readonly bytes: Buffer;
+}
+
+export class Judge {
+  /** What did not hold; the first one counts. */
+  readonly violations: string[] = [];
+  /** Objects that only scrub can find, with the reason (I12). */
+  readonly leaks = new Map<string, string>();
+  readonly readings = new Set<Reading>();
+  readonly #stage: Stage;
+  readonly #options: JudgeOptions;
+  #named = new Set<string>();
+  readonly #unnamedAtMs = new Map<string, number>();
+  /** Chunks that an attempt has really replaced. */
+  readonly #commits = new Map<bigint, number>();
+  readonly #mustNotCommit = new Set<bigint>();
+  /** How many versions clients had appended to the chunk when a merged version was committed. */
+  readonly #appendedBefore = new Map<bigint, number>();
+  readonly #contents = new Map<string, string>();
+
+  constructor(stage: Stage, options: JudgeOptions) {
+    this.#stage = stage;
+    this.#options = options;
+    stage.metadata.onChange = () => this.#listsChanged();
+    stage.metadata.onCommit = (request) => this.#committed(request);
+    stage.stores.after = (call) => this.#afterCall(call);
+  }
+
+  fail(what: string): void {
+    this.violations.push(what);
+    this.#stage.scheduler.note(`!! ${what}`);
+  }
+
+  /** What a reader gets now by these lists; `null` is told as a violation under this id. */
+  read(file: SimFile, state: FileState, id: string): Buffer | null {
+    const bucket = this.#stage.stores.bucket(BUCKET);
+    try {
+      return readFile(state, (name) => bucket.get(name)?.bytes ?? this.#stage.uploads.get(name));
+    } catch (error) {
+      this.fail(`${id}: inode ${file.key.inodeId}: ${(error as Error).message}`);
+      return null;
+    }
+  }
+
+  /** I6: what an attempt tells of its commits is true. */
+  runEnded(result: CompactResult): void {
+    if (result.attempt === undefined) return;
+    const commits = this.#commits.get(result.attempt) ?? 0;
+    if (result.chunksCompacted > commits) {
+      this.fail(`I6: attempt ${result.attempt} tells ${result.chunksCompacted} commits, there were ${commits}`);
+    }
+    if (result.outcome === 'conflict') this.#mustNotCommit.add(result.attempt);
+  }
+
+  /** At the end: no commit that was told to have failed has happened. */
+  atEnd(): void {
+    for (const attempt of this.#mustNotCommit) {
+      if ((this.#commits.get(attempt) ?? 0) > 0) this.fail(`I6: attempt ${attempt} told a conflict and committed`);
+    }
+  }
+
+  /** Names that a server has lost from view: by its fault, not by ours. */
+  lost(names: readonly string[], why: string): void {
+    for (const name of names) this.leaks.set(name, why);
+  }
+
+  #committed(request: CommitRequest): void {
+    this.#commits.set(request.attempt, (this.#commits.get(request.attempt) ?? 0) + 1);
+    const file = this.#stage.files.find(({ key }) => key.inodeId === request.key.inodeId);
+    const appended = file?.history.lists.get(request.chunkIndex)?.length ?? 0;
+    const merged = request.replacement.filter((version) => version.compaction >= request.attempt);
+    for (const { compaction } of merged) {
+      if (!this.#appendedBefore.has(compaction)) this.#appendedBefore.set(compaction, appended);
+    }
+  }
+
+  #listsChanged(): void {
+    const stage = this.#stage;
+    const named = new Set<string>();
+    const bucket = stage.stores.bucket(BUCKET);
+    for (const file of stage.files) {
+      for (const name of stage.namedBy(file)) named.add(name);
+      this.#fileChanged(file);
+    }
+    for (const name of named) {
+      if (!bucket.has(name) && !stage.uploads.has(name)) this.fail(`I4: ${name} is named and not there`);
+    }
+    for (const name of this.#named) if (!named.has(name)) this.#unnamedAtMs.set(name, stage.scheduler.nowMs);
+    this.#named = named;
+  }
+
+  #fileChanged(file: SimFile): void {
+    const state = this.#stage.stateOf(file);
+    if (state === null) return;
+    const bytes = this.read(file, state, 'I1');
+    const fault = bytes === null ? null : file.history.mismatch(bytes);
+    if (fault !== null) this.fail(`I1: inode ${file.key.inodeId}: ${fault}`);
+    this.#checkOrder(file);
+  }
+
+  /** I2: what clients appended is in the order in which they did, and merged versions lie below what came later. */
+  #checkOrder(file: SimFile): void {
+    for (const [index, list] of this.#stage.inodeOf(file)?.lists ?? []) {
+      const written = file.history.lists.get(index) ?? [];
+      let last = -1;
+      for (const { chunkId, compaction, offset, len } of list) {
+        if (compaction === 0n) {
+          // A kept version may be narrowed; an id that a server gave out twice names two versions.
+          const at = written.findIndex(
+            (one) => one.chunkId === chunkId && one.offset <= offset && one.offset + one.len >= offset + len,
+          );
+          if (at < last) this.fail(`I2: chunk ${index}: version ${chunkId} has sunk below an older one`);
+          last = at;
+        } else if (last >= (this.#appendedBefore.get(compaction) ?? Number.POSITIVE_INFINITY)) {
+          this.fail(`I2: chunk ${index}: the merged version ${compaction} lies above one that came after it`);
+        }
+      }
+    }
+  }
+
+  /** A tested process deletes (I7, I10). */
+  deletes(process: SimProcess, names: readonly string[]): void {
+    const failed = process.failed.find((name) => name.startsWith('metadata'));
+    if (failed !== undefined) this.fail(`I10: ${process.name} deletes although ${failed} failed`);
+    for (const name of names) this.#checkDelete(name);
+  }
+
+  /** An object has come into the bucket; if nothing names it and no record does, only scrub can find it. */
+  put(name: string): void {
+    const recorded = [...this.#stage.ledger.records.values()].some(
+      ({ merged, retired }) => merged.includes(name) || retired.includes(name),
+    );
+    if (!recorded && !this.#named.has(name)) this.leaks.set(name, 'put after its record was done');
+  }
+
+  #checkDelete(name: string): void {
+    const { scheduler } = this.#stage;
+    if (this.#named.has(name)) this.fail(`I7: ${name} is deleted and still named`);
+    const age = scheduler.nowMs - (this.#unnamedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
+    if (age < this.#options.graceMs - this.#options.clockStepMaxMs) {
+      this.fail(`I7: ${name} is deleted ${age} ms after it became unnamed`);
+    }
+    for (const reading of this.readings) {
+      if (visibleObjects(reading.state, 0, reading.state.length).has(name)) {
+        this.fail(`I7: ${name} is deleted under a reader of inode ${reading.file.key.inodeId}`);
+      }
+    }
+  }
+
+  #afterCall(call: StoreCall): void {
+    if (call.op !== 'put') return;
+    const [name = ''] = call.names;
+    const bytes = this.#stage.stores.bucket(BUCKET).get(name)?.bytes;
+    const content = Buffer.from(bytes ?? []).toString('latin1');
+    const before = this.#contents.get(name);
+    if (before !== undefined && before !== content) this.fail(`I3: ${name} was written twice with different content`);
+    this.#contents.set(name, content);
+  }
+}

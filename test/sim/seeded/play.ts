@@ -1,0 +1,224 @@
+/**
+ * Plays one script: sets the stage, does its acts one after the other while everything goes on, then stops the faults
+ * and lets the world come to rest, where every object must be named or accounted for (I12). The verdict is what did not
+ * hold, and what was struck by which fault.
+ */
+import type { CompactLimits } from '../../../src/compact.ts';
+import { toError } from '../../../src/errors.ts';
+import { Clients } from './clients.ts';
+import { Judge } from './judge.ts';
+import { Random } from './random.ts';
+import { Scheduler } from './scheduler.ts';
+import { CLOCK_STEP_MAX_MS, FILES, type Script, type Step } from './script.ts';
+import { BUCKET, type SimFile, Stage } from './stage.ts';
+import { Workers } from './workers.ts';
+
+const GRACE_MS = 600_000;
+const LEASE_MS = 3_600_000;
+const READER_CACHE_LIFE_MS = 540_000;
+const DAY_MS = 24 * 3_600_000;
+const WAITS = { second: 1_000, grace: 1.5 * GRACE_MS, lease: 1.2 * LEASE_MS, day: 1.1 * DAY_MS };
+
+const LIMITS: CompactLimits = {
+  policy: { fragmentThreshold: 3, readGapBytes: 4 },
+  chunksMax: 10,
+  bytesMax: 1 << 20,
+  requestsMax: 1_000,
+  durationMaxMs: 600_000,
+  leaseMs: LEASE_MS,
+  graceMs: GRACE_MS,
+  commitTimeoutMs: 1_000,
+  blocksInFlight: 2,
+  getsInFlight: 3,
+};
+/** A run that does not get far: continuations, chunk after chunk. */
+const SMALL: CompactLimits = { ...LIMITS, chunksMax: 1, bytesMax: 100, requestsMax: 12 };
+
+/** Runs and looks after which a world without faults must have come to rest (I8). */
+const RUNS_MAX = 40;
+const LOOKS_MAX = 400;
+
+export interface Verdict {
+  readonly violations: readonly string[];
+  readonly trace: readonly string[];
+  /** `boundary fault` → how often it struck. */
+  readonly struck: ReadonlyMap<string, number>;
+  /** Objects left to scrub, by reason. */
+  readonly leaks: ReadonlyMap<string, string>;
+}
+
+export async function play(script: Script, options: { readonly trace?: boolean } = {}): Promise<Verdict> {
+  const scheduler = new Scheduler(new Random(script.order), script.faults, {
+    slowMaxMs: 30_000,
+    pauseMaxMs: LEASE_MS + 3 * GRACE_MS,
+  });
+  if (options.trace === true) scheduler.trace = [];
+  const world = new Play(scheduler, script);
+  try {
+    await world.run();
+  } catch (error) {
+    world.judge.fail(toError(error).stack ?? String(error));
+  }
+  return {
+    violations: world.judge.violations,
+    trace: scheduler.trace ?? [],
+    struck: scheduler.struck,
+    leaks: world.left,
+  };
+}
+
+class Play {
+  readonly judge: Judge;
+  left: ReadonlyMap<string, string> = new Map();
+  readonly #scheduler: Scheduler;
+  readonly #script: Script;
+  readonly #stage: Stage;
+  readonly #clients: Clients;
+  readonly #workers: Workers;
+  #fault: unknown;
+
+  constructor(scheduler: Scheduler, script: Script) {
+    this.#scheduler = scheduler;
+    this.#script = script;
+    const inodeIds = Array.from({ length: FILES }, (_, n) => 9_007_199_254_740_993n + BigInt(n));
+    this.#stage = new Stage(scheduler, inodeIds);
+    this.judge = new Judge(this.#stage, { graceMs: GRACE_MS, clockStepMaxMs: CLOCK_STEP_MAX_MS });
+    this.#clients = new Clients(this.#stage, this.judge, {
+      readerCacheLifeMs: READER_CACHE_LIFE_MS,
+      idsComeBack: script.steps.some((step) => step.act === 'lose' && step.server !== 'queue'),
+    });
+    this.#workers = new Workers(this.#stage, this.judge);
+  }
+
+  async run(): Promise<void> {
+    for (const act of this.#script.setup) this.#clients.writeNow(this.#file(act.file), act);
+    for (const step of this.#script.steps) {
+      await this.#scheduler.run(step.turns);
+      await this.#step(step);
+      if (this.judge.violations.length > 0) return;
+    }
+    this.#scheduler.note('-- faults stop');
+    this.#scheduler.faultsOn = false;
+    await this.#scheduler.run();
+    if (this.#fault !== undefined) throw this.#fault;
+    if (this.judge.violations.length > 0) return;
+    await this.#comeToRest();
+  }
+
+  #file(n: number): SimFile {
+    const file = this.#stage.files[n];
+    if (file === undefined) throw new RangeError(`no file ${n}`);
+    return file;
+  }
+
+  /** Starts something that goes on while the script does. */
+  #start(work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      this.#fault ??= error;
+    });
+  }
+
+  async #step(step: Step): Promise<void> {
+    this.#scheduler.note(`-- ${JSON.stringify(step)}`);
+    switch (step.act) {
+      case 'write':
+        return this.#start(this.#clients.write(this.#file(step.file), step));
+      case 'read':
+        return this.#start(this.#clients.read(this.#file(step.file), step.hold));
+      case 'truncate':
+        return this.#stage.truncate(this.#file(step.file), step.length);
+      case 'unlink':
+        return this.#stage.unlink(this.#file(step.file));
+      case 'remove':
+        return this.#remove(this.#file(step.file));
+      case 'compact':
+        for (let n = 0; n < step.times; n++) {
+          this.#start(this.#workers.compact(this.#file(step.file), step.small ? SMALL : LIMITS, step.rate));
+        }
+        return;
+      case 'reap':
+        for (let n = 0; n < step.times; n++) this.#reap(step.record);
+        return;
+      case 'wait':
+        return this.#wait(step.wait === 'due' ? this.#untilDueMs() : step.part * WAITS[step.wait]);
+      case 'lose':
+        return this.judge.lost(
+          this.#stage.lose(step.server, step.ms).names,
+          `the ${step.server} server lost its last writes`,
+        );
+      case 'step-clock':
+        this.#stage.clockOffMs += step.ms;
+    }
+  }
+
+  #untilDueMs(): number {
+    const due = this.#stage.ledger.first()?.record.dueMs;
+    return due === undefined ? 0 : Math.max(0, due - this.#stage.ledger.clock());
+  }
+
+  /** Time passes, and whatever record is due then is looked at, as a queue does it. */
+  async #wait(ms: number): Promise<void> {
+    await this.#scheduler.advance(ms);
+    const nowMs = this.#stage.ledger.clock();
+    for (const [id, record] of this.#stage.ledger.records) {
+      if (record.dueMs <= nowMs) this.#start(this.#workers.reap(id, GRACE_MS));
+    }
+  }
+
+  /** Timers are not exact and jobs come twice: any record may be looked at, at any time, by several. */
+  #reap(record: number): void {
+    const ids = [...this.#stage.ledger.records.keys()];
+    const id = ids[record % Math.max(1, ids.length)];
+    if (id !== undefined) this.#start(this.#workers.reap(id, GRACE_MS));
+  }
+
+  #remove(file: SimFile): void {
+    this.#stage.remove(file);
+  }
+
+  async #comeToRest(): Promise<void> {
+    this.#stage.passAllChunkIds();
+    for (const file of this.#stage.files) await this.#compactAll(file);
+    await this.#reapAll();
+    this.judge.atEnd();
+    const named = new Set(this.#stage.files.flatMap((file) => this.#stage.namedBy(file)));
+    const left = new Map<string, string>();
+    for (const name of this.#stage.stores.bucket(BUCKET).keys()) {
+      if (named.has(name)) continue;
+      const reason = this.judge.leaks.get(name);
+      if (reason === undefined) this.judge.fail(`I12: ${name} is left over, and no reason is known`);
+      else left.set(name, reason);
+    }
+    this.left = left;
+  }
+
+  async #compactAll(file: SimFile): Promise<void> {
+    if (this.#stage.stateOf(file) === null) return;
+    for (let runs = 0; runs < RUNS_MAX; runs++) {
+      const result = await this.#toEnd(this.#workers.compact(file, LIMITS));
+      if (result?.outcome === 'nothing') return;
+      if (result?.outcome !== 'compacted') {
+        return this.judge.fail(
+          `a run without faults ended as ${result?.outcome ?? 'an error'}: ${result?.reason ?? ''}`,
+        );
+      }
+    }
+    this.judge.fail(`I8: inode ${file.key.inodeId} is never done`);
+  }
+
+  async #reapAll(): Promise<void> {
+    for (let looks = 0; looks < LOOKS_MAX; looks++) {
+      const first = this.#stage.ledger.first();
+      if (first === undefined) return;
+      await this.#scheduler.advance(this.#untilDueMs());
+      await this.#toEnd(this.#workers.reap(first.id, GRACE_MS));
+    }
+    this.judge.fail(`I12: ${this.#stage.ledger.records.size} reap records are never done`);
+  }
+
+  async #toEnd<T>(work: Promise<T>): Promise<T> {
+    this.#start(work);
+    await this.#scheduler.run();
+    return work;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * What happens in a seeded world: what clients do, which processes are started, which servers fail, and which calls a
+ * fault strikes. fast-check makes a script from a seed and, when it fails, shrinks it to what is needed. Data only.
+ */
+import fc from 'fast-check';
+import { BOUNDARIES, FAULTS, type PlannedFault } from './faults.ts';
+import { GEOMETRY, type LosingServer } from './stage.ts';
+
+/** How long the script waits: until the next record is due, or a part of these times. */
+export const WAITS = ['due', 'second', 'grace', 'lease', 'day'] as const;
+
+export interface WriteAct {
+  readonly act: 'write';
+  readonly file: number;
+  readonly offset: number;
+  readonly len: number;
+  readonly zero: boolean;
+  /** late: the version is visible before its objects are there. dies: the client dies before it is. */
+  readonly upload: 'before' | 'late' | 'dies';
+}
+
+export type Act =
+  | WriteAct
+  | { readonly act: 'truncate'; readonly file: number; readonly length: number }
+  | { readonly act: 'unlink'; readonly file: number }
+  | { readonly act: 'remove'; readonly file: number }
+  | { readonly act: 'read'; readonly file: number; readonly hold: number }
+  | {
+      readonly act: 'compact';
+      readonly file: number;
+      readonly times: number;
+      readonly rate: number;
+      readonly small: boolean;
+    }
+  | { readonly act: 'reap'; readonly times: number; readonly record: number }
+  | { readonly act: 'wait'; readonly wait: (typeof WAITS)[number]; readonly part: number }
+  | { readonly act: 'lose'; readonly server: LosingServer; readonly ms: number }
+  | { readonly act: 'step-clock'; readonly ms: number };
+
+/** `turns`: how many turns the world takes before the act. */
+export type Step = Act & { readonly turns: number };
+
+export interface Script {
+  /** Writes that are done before anything else, without a fault. */
+  readonly setup: readonly WriteAct[];
+  readonly steps: readonly Step[];
+  readonly faults: readonly PlannedFault[];
+  /** Seeds the order of turns. */
+  readonly order: number;
+}
+
+export const FILES = 2;
+const CHUNKS = 3;
+const FILE_BYTES = CHUNKS * GEOMETRY.chunkSize;
+/** All clock steps of a script together, milliseconds. */
+export const CLOCK_STEP_MAX_MS = 20_000;
+const STEPS_MAX = 40;
+const CLOCK_STEP_MS = Math.floor(CLOCK_STEP_MAX_MS / STEPS_MAX);
+
+const file = fc.oneof({ arbitrary: fc.constant(0), weight: 4 }, { arbitrary: fc.constant(1), weight: 1 });
+const part = fc.integer({ min: 0, max: 100 }).map((percent) => percent / 100);
+
+const write: fc.Arbitrary<WriteAct> = fc
+  .record({
+    act: fc.constant('write' as const),
+    file,
+    offset: fc.nat(FILE_BYTES - 1),
+    len: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: GEOMETRY.chunkSize })),
+    zero: fc.oneof({ arbitrary: fc.constant(false), weight: 6 }, { arbitrary: fc.constant(true), weight: 1 }),
+    upload: fc.oneof(
+      { arbitrary: fc.constant('before' as const), weight: 8 },
+      { arbitrary: fc.constant('late' as const), weight: 2 },
+      { arbitrary: fc.constant('dies' as const), weight: 1 },
+    ),
+  })
+  // A version never crosses a chunk.
+  .map((act) => ({ ...act, len: Math.min(act.len, GEOMETRY.chunkSize - (act.offset % GEOMETRY.chunkSize)) }));
+
+const acts = fc.oneof(
+  { arbitrary: write, weight: 24 },
+  { arbitrary: fc.record({ act: fc.constant('truncate' as const), file, length: fc.nat(FILE_BYTES) }), weight: 6 },
+  { arbitrary: fc.record({ act: fc.constant('read' as const), file, hold: part }), weight: 6 },
+  {
+    arbitrary: fc.record({
+      act: fc.constant('compact' as const),
+      file,
+      // The same job run twice at once is the same act, twice.
+      times: fc.integer({ min: 1, max: 3 }),
+      rate: fc.constantFrom(1, 1, 1, 0.5, 2),
+      small: fc.oneof({ arbitrary: fc.constant(false), weight: 3 }, { arbitrary: fc.constant(true), weight: 1 }),
+    }),
+    weight: 21,
+  },
+  {
+    arbitrary: fc.record({
+      act: fc.constant('reap' as const),
+      times: fc.integer({ min: 1, max: 3 }),
+      record: fc.nat(5),
+    }),
+    weight: 18,
+  },
+  {
+    arbitrary: fc.record({
+      act: fc.constant('wait' as const),
+      wait: fc.constantFrom(...WAITS),
+      part,
+    }),
+    weight: 15,
+  },
+  {
+    arbitrary: fc.record({
+      act: fc.constant('lose' as const),
+      server: fc.constantFrom('metadata' as const, 'queue' as const, 'both' as const),
+      ms: fc.integer({ min: 1, max: 1_000 }),
+    }),
+    weight: 3,
+  },
+  {
+    arbitrary: fc.record({
+      act: fc.constant('step-clock' as const),
+      ms: fc.integer({ min: -CLOCK_STEP_MS, max: CLOCK_STEP_MS }),
+    }),
+    weight: 3,
+  },
+  { arbitrary: fc.record({ act: fc.constant('unlink' as const), file }), weight: 1 },
+  { arbitrary: fc.record({ act: fc.constant('remove' as const), file }), weight: 1 },
+);
+
+const steps: fc.Arbitrary<Step> = fc.tuple(acts, fc.nat(40)).map(([act, turns]) => ({ ...act, turns }));
+
+const fault = { fault: fc.constantFrom(...FAULTS), size: part };
+const anywhere: fc.Arbitrary<PlannedFault> = fc.record({ at: fc.nat(240), ...fault });
+const somewhere: fc.Arbitrary<PlannedFault> = fc.record({
+  on: fc.constantFrom(...BOUNDARIES),
+  at: fc.nat(5),
+  ...fault,
+});
+/** A PUT whose answer is lost is tried again and settled by HEAD: only then is there a HEAD for a fault to strike. */
+const atHead: fc.Arbitrary<readonly PlannedFault[]> = fc.tuple(fc.nat(3), fc.record(fault)).map(([at, head]) => [
+  { on: 'objects.put', at, fault: 'fails-after', size: 0 },
+  { on: 'objects.head', at: 0, ...head },
+]);
+const single = fc
+  .oneof({ arbitrary: anywhere, weight: 3 }, { arbitrary: somewhere, weight: 1 })
+  .map((one): readonly PlannedFault[] => [one]);
+const faults = fc.oneof({ arbitrary: single, weight: 12 }, { arbitrary: atHead, weight: 1 });
+
+export const scripts: fc.Arbitrary<Script> = fc.record({
+  setup: fc.array(write, { minLength: 4, maxLength: 14, size: 'max' }),
+  steps: fc.array(steps, { minLength: 2, maxLength: STEPS_MAX, size: 'max' }),
+  faults: fc.array(faults, { maxLength: 16, size: 'max' }).map((list) => list.flat()),
+  order: fc.nat(),
+});

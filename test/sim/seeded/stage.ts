@@ -1,0 +1,211 @@
+/**
+ * What stands outside the processes of a seeded world: metadata, object store and reap ledger in memory, their servers'
+ * faults (lost last writes, a clock that steps), and the files with their true history. It changes only by what clients,
+ * workers and server faults do; whether that was right is the judge's business.
+ */
+import type { Filesystem, InodeKey, S3ChunkInfo } from '../../../src/model.ts';
+import { MemoryObjectStores } from '../../objects/memory-store.ts';
+import { History } from '../../oracle/history.ts';
+import { namedObjects, originalObjects } from '../../oracle/layout.ts';
+import type { FileState } from '../../oracle/types.ts';
+import { LedgerState } from '../memory-ledger.ts';
+import { type MemoryInode, MetadataState } from '../memory-metadata.ts';
+import type { Scheduler } from './scheduler.ts';
+
+export const GEOMETRY = { blockSize: 16, chunkSize: 64 };
+export const BUCKET = 'world';
+export const FS_ID = 1;
+/** A server that dies loses at most this much: the append-only file is flushed every second. */
+const LOST_MS_MAX = 1_000;
+
+/** One file and what its clients have done to it. */
+export class SimFile {
+  readonly key: InodeKey;
+  history = new History(GEOMETRY);
+  /** The owner of the metadata has removed the inode. */
+  removed = false;
+
+  constructor(inodeId: bigint) {
+    this.key = { fsId: FS_ID, inodeId };
+  }
+}
+
+interface MetadataMoment {
+  readonly atMs: number;
+  readonly inodes: Map<string, MemoryInode>;
+  readonly nextChunkId: bigint;
+  readonly histories: readonly { readonly history: History; readonly removed: boolean }[];
+}
+
+export type LosingServer = 'metadata' | 'queue' | 'both';
+
+export class Stage {
+  readonly scheduler: Scheduler;
+  readonly metadata = new MetadataState();
+  readonly stores = new MemoryObjectStores();
+  readonly ledger = new LedgerState();
+  readonly filesystem: Filesystem;
+  readonly files: readonly SimFile[];
+  /** Objects that a client has promised in the metadata and not yet uploaded (write-back). */
+  readonly uploads = new Map<string, Uint8Array>();
+  #nextChunkId = 1n;
+  #highestChunkId = 0n;
+  /** How far the ledger's clock is off. */
+  clockOffMs = 0;
+  #moments: MetadataMoment[] = [];
+  #ledgerMoments: { readonly atMs: number; readonly records: LedgerState['records'] }[] = [];
+
+  constructor(scheduler: Scheduler, inodeIds: readonly bigint[]) {
+    this.scheduler = scheduler;
+    this.filesystem = { fsId: FS_ID, uuid: 'uuid-1', name: 'fs', bucket: BUCKET, objectPrefix: 0, ...GEOMETRY };
+    this.metadata.filesystems.set(FS_ID, this.filesystem);
+    this.files = inodeIds.map((inodeId) => new SimFile(inodeId));
+    for (const { key } of this.files) this.metadata.put({ key, length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
+    this.stores.bucket(BUCKET);
+    this.ledger.clock = () => this.scheduler.nowMs + this.clockOffMs;
+    this.metadata.beforeChange = () => this.#remember();
+    this.ledger.beforeChange = () => this.#rememberRecords();
+  }
+
+  /** As a client takes an id. */
+  takeChunkId(): bigint {
+    this.#remember();
+    const chunkId = this.#nextChunkId;
+    this.#giveOutFrom(chunkId + 1n);
+    return chunkId;
+  }
+
+  /** Clients have gone on writing: no id that was ever given out comes again. */
+  passAllChunkIds(): void {
+    this.#giveOutFrom(this.#highestChunkId + 1n);
+  }
+
+  #giveOutFrom(next: bigint): void {
+    this.#nextChunkId = next;
+    if (next > this.#highestChunkId) this.#highestChunkId = next - 1n;
+    this.metadata.filesystems.set(FS_ID, { ...this.filesystem, lastChunkId: next - 1n });
+  }
+
+  inodeOf(file: SimFile): MemoryInode | undefined {
+    return this.metadata.at(file.key);
+  }
+
+  /** What a client sees of a file now; `null` when it is gone. */
+  stateOf(file: SimFile): FileState | null {
+    const found = this.inodeOf(file);
+    if (found === undefined || found.inode.nlink === 0) return null;
+    return this.state(file, { length: found.inode.length, lists: new Map(found.lists) });
+  }
+
+  state(file: SimFile, seen: Pick<FileState, 'length' | 'lists'>): FileState {
+    return { ...file.key, objectPrefix: 0, geometry: GEOMETRY, ...seen };
+  }
+
+  /** The objects of a version as its writer makes them. */
+  objectsOf(file: SimFile, version: S3ChunkInfo): { readonly name: string; readonly bytes: Uint8Array }[] {
+    return [...originalObjects(this.state(file, { length: 0, lists: new Map([[0, [version]]]) }))];
+  }
+
+  /** The one step in which a write becomes visible. */
+  append(file: SimFile, version: S3ChunkInfo): void {
+    const found = this.inodeOf(file);
+    if (found === undefined || found.inode.nlink === 0) return;
+    this.#remember();
+    const index = Math.floor(version.offset / GEOMETRY.chunkSize);
+    found.lists.set(index, [...(found.lists.get(index) ?? []), version]);
+    file.history.append(version);
+    this.#setLength(file, found, Math.max(found.inode.length, version.offset + version.len));
+  }
+
+  truncate(file: SimFile, length: number): void {
+    const found = this.inodeOf(file);
+    if (found === undefined || found.inode.nlink === 0) return;
+    this.#remember();
+    this.#setLength(file, found, length);
+  }
+
+  #setLength(file: SimFile, found: MemoryInode, length: number): void {
+    found.inode = { ...found.inode, length };
+    file.history.setLength(length);
+    this.metadata.changed();
+  }
+
+  unlink(file: SimFile): void {
+    const found = this.inodeOf(file);
+    if (found === undefined) return;
+    this.#remember();
+    found.inode = { ...found.inode, nlink: 0 };
+    this.metadata.changed();
+  }
+
+  /** The owner of the metadata removes an unlinked inode and the objects that its lists name. */
+  remove(file: SimFile): void {
+    const found = this.inodeOf(file);
+    if (found === undefined || found.inode.nlink > 0) return;
+    this.#remember();
+    const bucket = this.stores.bucket(BUCKET);
+    for (const name of this.namedBy(file)) bucket.delete(name);
+    this.metadata.inodes.delete(`${file.key.fsId}/${file.key.inodeId}`);
+    file.removed = true;
+    this.metadata.changed();
+  }
+
+  namedBy(file: SimFile): string[] {
+    const found = this.inodeOf(file);
+    if (found === undefined) return [];
+    return [...namedObjects(this.state(file, { length: found.inode.length, lists: found.lists })).keys()];
+  }
+
+  /** Before each change that a dying server may lose. */
+  #remember(): void {
+    const atMs = this.scheduler.nowMs;
+    this.#moments = this.#moments.filter((moment) => moment.atMs >= atMs - LOST_MS_MAX);
+    this.#moments.push({
+      atMs,
+      inodes: this.metadata.snapshot(),
+      nextChunkId: this.#nextChunkId,
+      histories: this.files.map(({ history, removed }) => ({ history: history.clone(), removed })),
+    });
+  }
+
+  #rememberRecords(): void {
+    const atMs = this.scheduler.nowMs;
+    this.#ledgerMoments = this.#ledgerMoments.filter((moment) => moment.atMs >= atMs - LOST_MS_MAX);
+    this.#ledgerMoments.push({ atMs, records: new Map(this.ledger.records) });
+  }
+
+  /** A server comes back without its last writes; returns the objects that nobody knows of any more. */
+  lose(server: LosingServer, ms: number): { readonly names: readonly string[] } {
+    const sinceMs = this.scheduler.nowMs - Math.min(ms, LOST_MS_MAX);
+    const names: string[] = [];
+    if (server !== 'queue') names.push(...this.#loseMetadata(sinceMs));
+    if (server !== 'metadata') names.push(...this.#loseRecords(sinceMs));
+    return { names };
+  }
+
+  #loseMetadata(sinceMs: number): string[] {
+    const moment = this.#moments.find(({ atMs }) => atMs >= sinceMs);
+    if (moment === undefined) return [];
+    // An owner that removed the objects of an inode that comes back has lost it for good; no compactor can help that.
+    if (this.files.some((file, n) => moment.histories[n]?.removed !== file.removed)) return [];
+    const before = new Set(this.files.flatMap((file) => this.namedBy(file)));
+    this.#giveOutFrom(moment.nextChunkId);
+    for (const [n, file] of this.files.entries()) file.history = moment.histories[n]?.history ?? file.history;
+    this.#moments = [];
+    this.metadata.restore(moment.inodes);
+    for (const file of this.files) for (const name of this.namedBy(file)) before.delete(name);
+    // What clients wrote is orphaned with the version that named it. Merged objects are not: their records know of them.
+    return [...before].filter((name) => name.endsWith('_0'));
+  }
+
+  #loseRecords(sinceMs: number): string[] {
+    const moment = this.#ledgerMoments.find(({ atMs }) => atMs >= sinceMs);
+    if (moment === undefined) return [];
+    const gone = [...this.ledger.records].filter(([id]) => !moment.records.has(id));
+    const names = gone.flatMap(([, { retired, merged }]) => [...retired, ...merged]);
+    this.ledger.records.clear();
+    for (const [id, record] of moment.records) this.ledger.records.set(id, record);
+    this.#ledgerMoments = [];
+    return names;
+  }
+}

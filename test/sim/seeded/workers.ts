@@ -1,0 +1,131 @@
+/**
+ * The processes under test: compactors and reapers that run the real code of src/ through ports in memory. Every call
+ * goes through the scheduler, where it waits and where faults strike. They hold no policy of their own: what a queue
+ * would do with an ending is the script's and the play's business.
+ */
+import { AttemptIds } from '../../../src/attempt.ts';
+import { type CompactLimits, type CompactResult, compactInode } from '../../../src/compact.ts';
+import { CompactError } from '../../../src/errors.ts';
+import { MemoryBudget } from '../../../src/memory.ts';
+import { storesWithRetries } from '../../../src/objects/limits.ts';
+import type { ObjectStore, ObjectStores } from '../../../src/objects/port.ts';
+import { reapRecord } from '../../../src/reap.ts';
+import { storeFault } from '../../objects/memory-store.ts';
+import { MemoryLedger } from '../memory-ledger.ts';
+import { MemoryMetadata } from '../memory-metadata.ts';
+import type { Judge } from './judge.ts';
+import { SimProcess } from './scheduler.ts';
+import type { SimFile, Stage } from './stage.ts';
+
+/** Tries of one S3 request. */
+const TRIES_MAX = 3;
+
+export class Workers {
+  readonly #stage: Stage;
+  readonly #judge: Judge;
+  #count = 0;
+
+  constructor(stage: Stage, judge: Judge) {
+    this.#stage = stage;
+    this.#judge = judge;
+  }
+
+  /** One run over one inode; `null` when it threw or its process is gone. */
+  async compact(file: SimFile, limits: CompactLimits, rate = 1): Promise<CompactResult | null> {
+    const process = this.#process('compactor', rate);
+    const { random } = this.#stage.scheduler;
+    const run = compactInode(
+      file.key,
+      {
+        metadata: new MemoryMetadata(this.#stage.metadata, process),
+        objects: this.#objects(process),
+        ledger: new MemoryLedger(this.#stage.ledger, process),
+        clock: process.clock,
+        memory: new MemoryBudget(1 << 20),
+        attemptIds: new AttemptIds((below) => random.below(below)),
+      },
+      { limits },
+    );
+    const result = await this.#endOf(process, run);
+    if (result !== null) this.#judge.runEnded(result);
+    return result;
+  }
+
+  /** One look at the record; `false` when it is gone by then. */
+  async reap(recordId: string, graceMs: number): Promise<boolean> {
+    const { ledger } = this.#stage;
+    const record = ledger.records.get(recordId);
+    if (record === undefined) return false;
+    const process = this.#process('reaper', 1);
+    ledger.take(recordId);
+    const look = reapRecord(record, {
+      metadata: new MemoryMetadata(this.#stage.metadata, process),
+      objects: this.#objects(process),
+      nowMs: () => new MemoryLedger(ledger, process).nowMs(),
+      graceMs,
+    });
+    const verdict = await this.#endOf(process, look);
+    if (process.gone) return true;
+    ledger.leave(recordId);
+    if (verdict === null || !ledger.records.has(recordId)) return true;
+    if (verdict.kind === 'done') ledger.delete(recordId);
+    else ledger.set(recordId, verdict.record);
+    return true;
+  }
+
+  #process(name: string, rate: number): SimProcess {
+    return new SimProcess(`${name}-${this.#count++}`, this.#stage.scheduler, { tested: true, rate });
+  }
+
+  /** Ends with the run or with its process; only our own errors are a way to end. */
+  async #endOf<T>(process: SimProcess, run: Promise<T>): Promise<T | null> {
+    try {
+      return await Promise.race([run, process.died.then(() => null)]);
+    } catch (error) {
+      if (!(error instanceof CompactError)) this.#judge.fail(`${process.name} threw ${String(error)}`);
+      else this.#stage.scheduler.note(`${process.name} ends: ${error.code}`);
+      return null;
+    }
+  }
+
+  #objects(process: SimProcess): ObjectStores {
+    const { random } = this.#stage.scheduler;
+    return storesWithRetries(this.#stores(process), {
+      clock: process.clock,
+      triesMax: TRIES_MAX,
+      random: () => random.unit(),
+    });
+  }
+
+  #stores(process: SimProcess): ObjectStores {
+    const store = this.#stage.stores.forFilesystem(this.#stage.filesystem);
+    const judge = this.#judge;
+    const through: ObjectStore = {
+      getRange: (name, offset, target) =>
+        process.cross('objects.get', () => store.getRange(name, offset, target), {
+          missing: () => {
+            throw storeFault('object-missing');
+          },
+          short: () => {
+            throw storeFault('object-short');
+          },
+        }),
+      putIfAbsent: (name, body) => {
+        // What is on its way is a copy: the caller may use its buffer again.
+        const sent = Uint8Array.from(body);
+        return process.cross('objects.put', async () => {
+          const outcome = await store.putIfAbsent(name, sent);
+          if (outcome === 'created') judge.put(name);
+          return outcome;
+        });
+      },
+      head: (name) => process.cross('objects.head', () => store.head(name), { missing: () => null }),
+      delete: (names) =>
+        process.cross('objects.delete', () => {
+          judge.deletes(process, names);
+          return store.delete(names);
+        }),
+    };
+    return { forFilesystem: () => through, close: () => undefined };
+  }
+}
