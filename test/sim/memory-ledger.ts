@@ -69,19 +69,26 @@ export class MemoryLedger implements ReapLedger {
     return this.#boundary.cross('ledger.add', () => this.#insert(record));
   }
 
-  async stamp(id: string, record: ReapRecord): Promise<void> {
-    await this.#boundary.cross('ledger.stamp', () => {
-      if (this.#state.isDelayed(id)) this.#state.set(id, record);
-      else this.#insert(record);
-    });
+  stamp(id: string, record: ReapRecord): Promise<void> {
+    return this.#change('ledger.stamp', id, () => record);
   }
 
-  async expedite(id: string, record: ReapRecord): Promise<void> {
-    await this.#boundary.cross('ledger.expedite', () => {
-      const due = { ...record, dueMs: this.#state.clock() };
-      if (this.#state.isDelayed(id)) this.#state.set(id, due);
-      else this.#insert(due);
-    });
+  expedite(id: string, record: ReapRecord): Promise<void> {
+    return this.#change('ledger.expedite', id, () => ({ ...record, dueMs: this.#state.clock() }));
+  }
+
+  /** In the steps of the real queue: somebody may take the record, or end it, between any two of them. */
+  async #change(name: string, id: string, record: () => ReapRecord): Promise<void> {
+    const delayed = await this.#boundary.cross(name, () => this.#state.isDelayed(id));
+    const changed = delayed && (await this.#boundary.cross(name, () => this.#overwrite(id, record())));
+    if (!changed) await this.#boundary.cross(name, () => this.#insert(record()));
+  }
+
+  /** The text is changed even under the hands of somebody who looks; `false` when that, or its end, came between. */
+  #overwrite(id: string, record: ReapRecord): boolean {
+    if (!this.#state.records.has(id)) return false;
+    this.#state.set(id, record);
+    return this.#state.isDelayed(id);
   }
 
   #insert(record: ReapRecord): string {
