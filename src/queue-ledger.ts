@@ -4,7 +4,7 @@
  * changed is added again, since working off a record twice does no harm.
  */
 import { randomUUID } from 'node:crypto';
-import { type Job, Queue } from 'bullmq';
+import { ErrorCode, type Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import { CompactError } from './errors.ts';
 import { decimalId } from './format.ts';
@@ -76,6 +76,12 @@ export function parseReapRecord(data: unknown): ReapRecord {
   };
 }
 
+/** BullMQ tells by a number that a job is missing, or not in the state that was asked for. */
+function isGoneOrTaken(error: unknown): boolean {
+  const { code } = error as { readonly code?: unknown };
+  return code === ErrorCode.JobNotExist || code === ErrorCode.JobNotInState;
+}
+
 /** The ledger in the `reap` queue. Errors are CompactError `queue-unavailable` (retry). */
 export class ReapQueue implements ReapLedger {
   readonly queue: Queue<ReapJobData>;
@@ -129,10 +135,15 @@ export class ReapQueue implements ReapLedger {
     return queueCall('change a reap record', async () => {
       const job: Job<ReapJobData> | undefined = await this.queue.getJob(jobId);
       if (job === undefined || !(await job.isDelayed())) return false;
-      await job.updateData(printReapRecord(record));
-      if (!(await job.isDelayed())) return false;
-      await job.changeDelay(delay);
-      return true;
+      try {
+        await job.updateData(printReapRecord(record));
+        // Refused for a job that somebody has taken meanwhile.
+        await job.changeDelay(delay);
+        return true;
+      } catch (error) {
+        if (isGoneOrTaken(error)) return false;
+        throw error;
+      }
     });
   }
 

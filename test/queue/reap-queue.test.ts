@@ -1,6 +1,6 @@
 /** The reap ledger on real Redis: records survive everything short of Redis itself (DESIGN §4.2-3, I8). */
-import { DelayedError, Worker } from 'bullmq';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { DelayedError, type Job, Worker } from 'bullmq';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';
 import { REAP_QUEUE } from '../../src/queue.ts';
 import { parseReapRecord, printReapRecord, type ReapJobData, ReapQueue } from '../../src/queue-ledger.ts';
@@ -127,6 +127,29 @@ describe('the ledger', () => {
     await ledger.expedite(id, record((await ledger.nowMs()) + 60_000));
     gate.resolve();
     expect(await ledger.queue.getJobCountByTypes('delayed', 'waiting', 'prioritized')).toBe(1);
+  });
+
+  it.each([
+    ['ended', (job: Job) => job.remove()],
+    ['taken', (job: Job) => job.promote()],
+  ])('I12: a record that is %s between the look at its state and the change is added anew', async (_what, act) => {
+    const due = record((await ledger.nowMs()) + 60_000);
+    const id = await ledger.add(due);
+    const job = await ledger.queue.getJob(id);
+    if (job === undefined) throw new Error('no job');
+    const isDelayed = job.isDelayed.bind(job);
+    const found = vi.spyOn(ledger.queue, 'getJob').mockResolvedValueOnce(job);
+    vi.spyOn(job, 'isDelayed').mockImplementation(async () => {
+      const delayed = await isDelayed();
+      await act(job);
+      return delayed;
+    });
+    const before = await ledger.queue.getDelayedCount();
+    await ledger.stamp(id, { ...due, stampMs: 1 });
+    found.mockRestore();
+    expect(await ledger.queue.getDelayedCount()).toBe(before);
+    const [added] = (await ledger.queue.getDelayed()).filter((one) => parseReapRecord(one.data).stampMs === 1);
+    expect(added?.id).not.toBe(id);
   });
 
   it('a look that fails or delays itself keeps the record', async () => {
