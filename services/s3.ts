@@ -70,22 +70,37 @@ export function missingCephPrograms(): readonly string[] {
 export async function startS3(options: StartS3Options = {}): Promise<S3Service> {
   const missing = missingCephPrograms();
   if (options.prefer === 'embedded') return startS3rver();
-  if (missing.length === 0) return withAttempts(startCeph);
+  if (missing.length === 0) return withAttempts(() => startCeph());
   if (options.prefer === 'real') {
     throw new Error(`not on PATH: ${missing.join(', ')}; scripts/install-services.sh installs them`);
   }
   return startS3rver();
 }
 
-async function startCeph(): Promise<S3Service> {
+/** Ceph with a gateway that may end and be started again, for kept.ts; `directory` is where keep.sh looks. */
+export async function startKeptCeph(): Promise<S3Service & { readonly directory: string }> {
+  const missing = missingCephPrograms();
+  if (missing.length > 0) throw new Error(`not on PATH: ${missing.join(', ')}`);
+  return withAttempts(async () => {
+    let directory = '';
+    const service = await startCeph((temporary) => {
+      directory = temporary;
+    });
+    return { ...service, directory };
+  });
+}
+
+/** `kept` asks for a gateway under keep.sh and is told the directory. */
+async function startCeph(kept?: (directory: string) => void): Promise<S3Service> {
   const [monitorPort, s3Port] = await freePorts(2);
   // Keys of its own: with them, nobody can mistake another test's server for this one.
   const accessKeyId = `test-${randomBytes(6).toString('hex')}`;
   const secretAccessKey = randomBytes(12).toString('hex');
-  const child = await spawnGuarded('radosgw', (directory) => ({
-    command: 'bash',
-    args: [CEPH_SCRIPT, directory, String(monitorPort), String(s3Port), accessKeyId, secretAccessKey],
-  }));
+  const child = await spawnGuarded('radosgw', (directory) => {
+    kept?.(directory);
+    const args = [directory, String(monitorPort), String(s3Port), accessKeyId, secretAccessKey];
+    return { command: 'bash', args: [CEPH_SCRIPT, ...args, ...(kept === undefined ? [] : ['kept'])] };
+  });
   return serve(child, async () => {
     const ready = await child.printed(/^ready version (\S+)/m, CEPH_DEADLINE_MS);
     const endpoint = `http://127.0.0.1:${s3Port}`;

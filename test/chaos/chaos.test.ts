@@ -1,0 +1,47 @@
+/**
+ * The short form of `npm run chaos`: the same attack on real worker processes, a real Redis and a real S3 server, for
+ * half a minute (I1, I7, I9, I12). With embedded servers it kills and pauses workers only: those servers have no disk to
+ * come back from, so no Redis and no S3 server is restarted. The seed is printed; `npm run chaos -- --seed N` takes it.
+ */
+import { expect, it } from 'vitest';
+import { findRedis } from '../../services/redis.ts';
+import { missingCephPrograms } from '../../services/s3.ts';
+import { runChaos } from './run.ts';
+import { Tally } from './tally.ts';
+
+const embedded =
+  process.env['S3COMPACT_TEST_EMBEDDED'] === '1' || findRedis() === undefined || missingCephPrograms().length > 0;
+const servers = embedded ? 'embedded' : 'real';
+const DURATION_MS = 24_000;
+/** Reap records that met a server that was away come back after 30 s or more, which all have to wait for at the end. */
+const SERVER_FAULTS_FOR_MS = 12_000;
+const SERVER_FAULT_EVERY_MS = 3_000;
+const FINISH_MS = 150_000;
+const SEEDS = 2 ** 20;
+
+it(`${servers} servers${embedded ? ' (never restarted)' : ''}: nothing is lost and nothing leaks while ${embedded ? 'workers' : 'workers, Redis and the S3 server'} are killed and paused`, async () => {
+  const tally = new Tally((line) => console.log(line));
+  const seed = Date.now() % SEEDS;
+  const left = await runChaos(
+    {
+      seed,
+      durationMs: DURATION_MS,
+      serverFaultsForMs: SERVER_FAULTS_FOR_MS,
+      serverFaultEveryMs: SERVER_FAULT_EVERY_MS,
+      servers,
+      finishMs: FINISH_MS,
+    },
+    tally,
+  );
+  console.log(tally.table());
+  expect(tally.violations, `seed ${seed}`).toEqual([]);
+  expect(left.leaked).toEqual([]);
+  // The attack took place at all.
+  const least = { writes: 100, kills: 5, commits: 10, deleted: 10, staleReads: 10, reads: 10 };
+  for (const [name, count] of Object.entries(least)) {
+    expect(tally.of(name as keyof typeof least), name).toBeGreaterThanOrEqual(count);
+  }
+  if (embedded) return;
+  expect(tally.of('redisKills') + tally.of('redisPauses')).toBeGreaterThanOrEqual(1);
+  expect(tally.of('s3Kills') + tally.of('s3Stops') + tally.of('s3Pauses')).toBeGreaterThanOrEqual(1);
+}, 300_000);

@@ -1,0 +1,210 @@
+/**
+ * One chaos run: servers of its own, clients, workers and faults for the given time, then a healthy worker until both
+ * queues are empty, then the verdict. It puts together and takes down; what is done and what must hold is beside it.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { type KeptServer, startKeptRedis, startKeptS3 } from '../../services/kept.ts';
+import { startRedis } from '../../services/redis.ts';
+import { clientFor, type S3Access, startS3 } from '../../services/s3.ts';
+import { CompactQueue } from '../../src/queue.ts';
+import { ReapQueue } from '../../src/queue-ledger.ts';
+import { feeder, reader, type Stage, writer } from './actors.ts';
+import { AofTail } from './aof.ts';
+import { ChaosClient } from './client.ts';
+import { breakRedis, breakS3, type FaultStage, killWorkers, pauseWorkers } from './faults.ts';
+import { Gate } from './gate.ts';
+import { BUCKET, FS_ID, QUEUE_PREFIX, workerEnv } from './settings.ts';
+import type { CountName, Tally } from './tally.ts';
+import { judge, type Leftovers } from './verdict.ts';
+import { WorkerPool } from './workers.ts';
+
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly durationMs: number;
+  /** For how long servers have faults; workers have them to the end. */
+  readonly serverFaultsForMs: number;
+  /** Mean time between two faults of one server. */
+  readonly serverFaultEveryMs: number;
+  /** `embedded`: no faults of servers, which have no disk there. */
+  readonly servers: 'real' | 'embedded';
+  /** How long the healthy worker may take at the end. */
+  readonly finishMs: number;
+}
+
+const INODES = 16;
+const WORKERS = 4;
+const WRITERS = 6;
+const READERS = 1;
+const STALE_READERS = 12;
+const FEEDERS = 1;
+const PROGRESS_EVERY_MS = 10_000;
+const DRAIN_MS = 20_000;
+const POLL_MS = 200;
+const PROGRESS: readonly CountName[] = [
+  'writes',
+  'commits',
+  'kills',
+  'redisKills',
+  's3Kills',
+  's3Stops',
+  'staleReads',
+  'deleted',
+];
+
+interface Servers {
+  readonly told: string;
+  readonly redisUrl: string;
+  readonly s3: S3Access & { createBucket(name: string): Promise<void> };
+  readonly redisServer?: KeptServer;
+  readonly s3Server?: KeptServer;
+  stop(): Promise<void>;
+}
+
+/** Everything that has to be closed at the end, in this order. */
+interface Cast {
+  readonly pool: WorkerPool;
+  readonly client: ChaosClient;
+  readonly queue: CompactQueue;
+  readonly ledger: ReapQueue;
+  readonly redis: Redis;
+  readonly gate: Gate;
+  readonly aof: AofTail | undefined;
+  close(): Promise<void>;
+}
+
+/** Runs to the end, whatever is violated: that is in the tally. Throws when the run itself cannot go on. */
+export async function runChaos(options: ChaosOptions, tally: Tally): Promise<Leftovers> {
+  const servers = await startServers(options.servers);
+  tally.say(`seed ${options.seed}; ${servers.told}`);
+  const cast = openCast(servers, tally);
+  try {
+    await servers.s3.createBucket(BUCKET);
+    await cast.client.createFiles();
+    cast.pool.keep(WORKERS);
+    await attack(options, { servers, cast, tally });
+    await finish(cast, tally, options.finishMs);
+    return await judge({ ...cast, tally, recordLost: (names) => cast.aof?.firstToldInLostEnd(names) ?? [] });
+  } finally {
+    await cast.close();
+    await servers.stop();
+  }
+}
+
+async function startServers(kind: ChaosOptions['servers']): Promise<Servers> {
+  const starts = kind === 'real' ? startReal() : startEmbedded();
+  const [redis, s3] = await Promise.allSettled(starts);
+  if (redis.status === 'rejected' || s3.status === 'rejected') {
+    for (const started of [redis, s3]) if (started.status === 'fulfilled') await started.value.stop();
+    throw redis.status === 'rejected' ? redis.reason : (s3 as PromiseRejectedResult).reason;
+  }
+  const kept = {
+    ...('server' in redis.value ? { redisServer: redis.value.server } : {}),
+    ...('server' in s3.value ? { s3Server: s3.value.server } : {}),
+  };
+  return {
+    ...kept,
+    told: `${redis.value.kind} ${redis.value.version}, ${s3.value.kind} ${s3.value.version}`,
+    redisUrl: redis.value.url,
+    s3: s3.value,
+    stop: async () => {
+      await Promise.all([redis.value.stop(), s3.value.stop()]);
+    },
+  };
+}
+
+function startReal() {
+  return [startKeptRedis(), startKeptS3()] as const;
+}
+
+function startEmbedded() {
+  return [startRedis({ prefer: 'embedded' }), startS3({ prefer: 'embedded' })] as const;
+}
+
+function openCast(servers: Servers, tally: Tally): Cast {
+  const retryStrategy = (): number => 50;
+  // A command is sent once or not at all, and waits for its answer as long as its connection stands.
+  const once = { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false } as const;
+  const redis = new Redis(servers.redisUrl, { ...once, enableOfflineQueue: true, retryStrategy });
+  const queueRedis = new Redis(servers.redisUrl, { maxRetriesPerRequest: 1, retryStrategy });
+  for (const connection of [redis, queueRedis]) connection.on('error', () => undefined);
+  const s3 = clientFor(servers.s3);
+  const gate = new Gate();
+  const queueOptions = { connection: queueRedis, prefix: QUEUE_PREFIX };
+  const queue = new CompactQueue({ ...queueOptions, attempts: 5, retryDelayMs: 200 });
+  const ledger = new ReapQueue(queueOptions);
+  const pool = new WorkerPool(workerEnv(servers.redisUrl, servers.s3), tally);
+  const aof = servers.redisServer === undefined ? undefined : new AofTail(servers.redisServer.directory);
+  return {
+    ...{ pool, queue, ledger, redis, gate, aof },
+    client: new ChaosClient({ redis, s3, gate, tally, inodes: INODES }),
+    close: async () => {
+      await pool.close();
+      aof?.stop();
+      await Promise.allSettled([queue.close(), ledger.close()]);
+      for (const connection of [redis, queueRedis]) connection.disconnect();
+      s3.destroy();
+    },
+  };
+}
+
+async function attack(
+  options: ChaosOptions,
+  world: { readonly servers: Servers; readonly cast: Cast; readonly tally: Tally },
+): Promise<void> {
+  const { servers, cast, tally } = world;
+  const over = AbortSignal.timeout(options.durationMs);
+  const { seed, serverFaultEveryMs } = options;
+  const stage: Stage = { ...cast, tally, seed, over };
+  const faultStage: FaultStage = { ...cast, tally, seed, over, serverFaultEveryMs };
+  const serverStage = { ...faultStage, over: AbortSignal.timeout(options.serverFaultsForMs) };
+  const progress = setInterval(() => {
+    tally.say(PROGRESS.map((name) => `${name} ${tally.of(name)}`).join(', '));
+  }, PROGRESS_EVERY_MS);
+  try {
+    await Promise.all([
+      ...Array.from({ length: WRITERS }, (_, n) => writer(stage, n)),
+      ...Array.from({ length: READERS }, (_, n) => reader(stage, 100 + n, false)),
+      ...Array.from({ length: STALE_READERS }, (_, n) => reader(stage, 200 + n, true)),
+      ...Array.from({ length: FEEDERS }, (_, n) => feeder(stage, 300 + n)),
+      killWorkers(faultStage),
+      pauseWorkers(faultStage),
+      ...(servers.s3Server === undefined ? [] : [breakS3(serverStage, servers.s3Server)]),
+      ...(servers.redisServer === undefined || cast.aof === undefined
+        ? []
+        : [breakRedis(serverStage, servers.redisServer, cast.aof)]),
+    ]);
+  } finally {
+    clearInterval(progress);
+  }
+}
+
+/** The faults are over: who is left stops well, and one fresh worker does what there is to do. */
+async function finish(cast: Cast, tally: Tally, finishMs: number): Promise<void> {
+  const { pool, queue, ledger, client } = cast;
+  tally.say('the faults are over');
+  await pool.drain(DRAIN_MS);
+  pool.keep(1);
+  for (const { inodeId } of client.journals) await queue.enqueue({ fsId: FS_ID, inodeId }, 'scan');
+  const endMs = performance.now() + finishMs;
+  let toldMs = 0;
+  for (;;) {
+    const left = `${await pending(queue)} jobs, ${await pending(ledger)} reap records`;
+    if (left === '0 jobs, 0 reap records') break;
+    if (performance.now() > endMs) {
+      tally.violate(`not done ${finishMs / 1000} s after the last fault: ${left} are left`);
+      break;
+    }
+    if (performance.now() - toldMs > PROGRESS_EVERY_MS) {
+      tally.say(`left: ${left}`);
+      toldMs = performance.now();
+    }
+    await delay(POLL_MS);
+  }
+  await pool.drain(DRAIN_MS);
+  tally.say('both queues are empty');
+}
+
+async function pending({ queue }: CompactQueue | ReapQueue): Promise<number> {
+  return queue.getJobCountByTypes('waiting', 'prioritized', 'active', 'delayed');
+}
