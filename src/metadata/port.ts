@@ -52,6 +52,11 @@ export interface MetadataStore {
   getFilesystem(fsId: number): Promise<Filesystem | null>;
   /** `null` when there is no such inode. */
   getInode(key: InodeKey): Promise<Inode | null>;
+  /**
+   * The keys of all inodes of a file system, of any type, linked or not: each that is there from the call to the end at
+   * least once, in no order. A key may come twice. Memory does not grow with the number of inodes.
+   */
+  inodeKeys(fsId: number): AsyncIterable<InodeKey>;
   /** The chunk indexes that have a list, each once, in no order. */
   chunkIndexes(key: InodeKey): AsyncIterable<number>;
   /**

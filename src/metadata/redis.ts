@@ -3,8 +3,9 @@
  * of what is stored and the meaning of errors are beside it. It must hold no policy, and it must never send a commit
  * twice: give it a client of the profile `metadata`.
  */
+import { Cluster } from 'ioredis';
 import { CompactError } from '../errors.ts';
-import { printInodeKey, printRecord } from '../format.ts';
+import { decimalId, printInodeKey, printRecord } from '../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
 import { type RedisClient, safeError, whenReady } from '../redis-link.ts';
 import {
@@ -71,6 +72,25 @@ export class RedisMetadata implements MetadataStore {
     const redisKey = this.#inodeKey(key);
     const fields = new Map(Object.entries(await this.#ask(redisKey, () => this.#redis.hgetall(redisKey))));
     return fields.size === 0 ? null : parseInode(key, redisKey, fields);
+  }
+
+  /** SCAN over the keys of every primary: O(keys of the database), whatever the size of the file system. */
+  async *inodeKeys(fsId: number): AsyncIterable<InodeKey> {
+    const head = `${this.#keyPrefix}:{${fsId}:`;
+    await this.#ready();
+    const nodes = this.#redis instanceof Cluster ? this.#redis.nodes('master') : [this.#redis];
+    for (const node of nodes) {
+      let cursor = '0';
+      do {
+        const page = () => node.scan(cursor, 'MATCH', `${globLiteral(head)}*}`, 'COUNT', SCAN_COUNT);
+        const [next, found] = await this.#ask(head, page);
+        for (const redisKey of found) {
+          const inodeId = decimalId(redisKey.slice(head.length, -1));
+          if (inodeId !== null) yield { fsId, inodeId };
+        }
+        cursor = next;
+      } while (cursor !== '0');
+    }
   }
 
   /** Memory: one number per chunk, since SSCAN may give a member twice. */
@@ -211,6 +231,11 @@ export class RedisMetadata implements MetadataStore {
       clearTimeout(timer);
     }
   }
+}
+
+/** A text that MATCH takes as it is. */
+function globLiteral(text: string): string {
+  return text.replaceAll(/[\\*?[\]^]/g, '\\$&');
 }
 
 function checkBounds(request: CommitRequest): void {

@@ -108,6 +108,18 @@ function readContract(world: () => MetadataWorld): void {
     expect(await collect(world().store.chunkIndexes(nobody))).toEqual([]);
   });
 
+  test('every inode of the file system comes, of any type, and nothing else', async () => {
+    const ids = Array.from({ length: 2500 }, (_, n) => BigInt(n) * 1_000_003n);
+    await Promise.all(ids.map((inodeId) => world().putInode({ ...INODE, key: { fsId: 7, inodeId } })));
+    await world().putInode({ ...INODE, key: { fsId: 7, inodeId: UINT64_MAX }, type: 'directory', nlink: 0 });
+    for (const fsId of [71, 1]) await world().putInode({ ...INODE, key: { fsId, inodeId: 5n } });
+    await world().append({ fsId: 7, inodeId: 0n }, 3, [version(1)]);
+    const found = await collect(world().store.inodeKeys(7));
+    expect(new Set(found.map(({ fsId }) => fsId))).toEqual(new Set([7]));
+    expect(new Set(found.map(({ inodeId }) => inodeId))).toEqual(new Set([...ids, UINT64_MAX]));
+    expect(await collect(world().store.inodeKeys(8))).toEqual([]);
+  });
+
   test('every chunk index comes once, however many there are', async () => {
     await world().putInode(INODE);
     const indexes = Array.from({ length: 3000 }, (_, n) => n * 3);

@@ -101,6 +101,7 @@ export async function useStore(world: MetadataWorld): Promise<void> {
   expect(await store.commit(REQUEST)).toEqual({ outcome: 'committed' });
   expect(await store.commit(REQUEST)).toEqual({ outcome: 'conflict' });
   expect(await collect(store.chunkIndexes(KEY))).toEqual([3]);
+  expect(new Set((await collect(store.inodeKeys(7))).map(({ inodeId }) => inodeId))).toEqual(new Set([KEY.inodeId]));
   expect(await store.clearFence(KEY, ATTEMPT)).toBe(true);
   expect(await store.getInode(KEY)).toEqual(INODE);
   expect(await world.list(KEY, 3)).toEqual(AFTER);

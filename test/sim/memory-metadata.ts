@@ -75,6 +75,13 @@ export class MemoryMetadata implements MetadataStore {
     return this.#boundary.cross('metadata.getInode', () => this.#state.at(key)?.inode ?? null);
   }
 
+  async *inodeKeys(fsId: number): AsyncGenerator<InodeKey> {
+    const keys = await this.#boundary.cross('metadata.inodeKeys', () =>
+      [...this.#state.inodes.values()].map(({ inode }) => inode.key),
+    );
+    yield* keys.filter((key) => key.fsId === fsId);
+  }
+
   async *chunkIndexes(key: InodeKey): AsyncGenerator<number> {
     yield* await this.#boundary.cross('metadata.chunkIndexes', () => [...(this.#state.at(key)?.lists.keys() ?? [])]);
   }
