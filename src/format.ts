@@ -74,6 +74,14 @@ export function decimalNumber(text: string | undefined): number | null {
   return Number.isSafeInteger(value) ? value : null;
 }
 
+/** The inode that `fsId/inodeId` names, or `null`. */
+export function parseInodeKey(text: string): InodeKey | null {
+  const [fs, inode, ...rest] = text.split('/');
+  const fsId = decimalNumber(fs);
+  const inodeId = decimalId(inode);
+  return fsId === null || inodeId === null || rest.length > 0 ? null : { fsId, inodeId };
+}
+
 /** `fsId/inodeId`, for people and logs. */
 export function printInodeKey(key: InodeKey): string {
   return `${key.fsId}/${key.inodeId}`;

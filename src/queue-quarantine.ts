@@ -4,13 +4,20 @@
  */
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
-import { printInodeKey } from './format.ts';
+import { parseInodeKey, printInodeKey } from './format.ts';
 import type { InodeKey } from './model.ts';
 import { type QueueOptions, queueCall } from './queue.ts';
 
 const entrySchema = z.object({ code: z.string(), reason: z.string(), sinceMs: z.number() });
 
 export type QuarantineEntry = z.infer<typeof entrySchema>;
+
+export interface QuarantinedInode extends QuarantineEntry {
+  readonly key: InodeKey;
+}
+
+/** Fields per HSCAN call. */
+const SCAN_COUNT = 1_000;
 
 /** Errors are CompactError `queue-unavailable` (retry). */
 export class Quarantine {
@@ -25,10 +32,26 @@ export class Quarantine {
 
   async get(key: InodeKey): Promise<QuarantineEntry | null> {
     const text = await queueCall('read the quarantine', () => this.#redis.hget(this.#hash, printInodeKey(key)));
-    if (text === null) return null;
-    const parsed = entrySchema.safeParse(safeJson(text));
-    // Unreadable is still quarantined: doubt stops work, it does not start it.
-    return parsed.success ? parsed.data : { code: 'unreadable', reason: text.slice(0, 200), sinceMs: 0 };
+    return text === null ? null : parseEntry(text);
+  }
+
+  /** How many inodes are in it. */
+  async count(): Promise<number> {
+    return queueCall('read the quarantine', () => this.#redis.hlen(this.#hash));
+  }
+
+  /** All of them, in no order; one that comes or goes meanwhile may be missed. Memory does not grow with their number. */
+  async *all(): AsyncGenerator<QuarantinedInode> {
+    let cursor = '0';
+    do {
+      const page = () => this.#redis.hscan(this.#hash, cursor, 'COUNT', SCAN_COUNT);
+      const [next, flat] = await queueCall('read the quarantine', page);
+      for (let n = 0; n + 1 < flat.length; n += 2) {
+        const key = parseInodeKey(flat[n] ?? '');
+        if (key !== null) yield { key, ...parseEntry(flat[n + 1] ?? '') };
+      }
+      cursor = next;
+    } while (cursor !== '0');
   }
 
   /** Keeps the first reason: it is nearest to the cause. */
@@ -44,6 +67,12 @@ export class Quarantine {
       return (await this.#redis.hdel(this.#hash, printInodeKey(key))) > 0;
     });
   }
+}
+
+/** Unreadable is still quarantined: doubt stops work, it does not start it. */
+function parseEntry(text: string): QuarantineEntry {
+  const parsed = entrySchema.safeParse(safeJson(text));
+  return parsed.success ? parsed.data : { code: 'unreadable', reason: text.slice(0, 200), sinceMs: 0 };
 }
 
 function safeJson(text: string): unknown {

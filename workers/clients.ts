@@ -101,7 +101,8 @@ async function openQueueRedis(settings: Settings, log: Logger): Promise<RedisCli
   }
 }
 
-function openObjects(settings: Settings, log: Logger): ObjectStores {
+/** The S3 buckets, with retries. */
+export function openObjects(settings: Settings, log: Logger): ObjectStores {
   const stores = new S3ObjectStores({
     ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
     ...(settings.s3Region === undefined ? {} : { region: settings.s3Region }),

@@ -25,7 +25,7 @@ export function parseLimit(text: string): number {
   return value === 0 ? Number.POSITIVE_INFINITY : value;
 }
 
-function parseInodeId(text: string): bigint {
+export function parseInodeId(text: string): bigint {
   const value = decimalId(text);
   if (value === null) throw new InvalidArgumentError('It must be a whole number below 2^64 in plain decimal.');
   return value;

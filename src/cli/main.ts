@@ -11,7 +11,9 @@ import { registerInode } from './inode.ts';
 import { registerInspect } from './inspect.ts';
 import { type CliStreams, EXIT, EXIT_CODE_HELP, type ExitCode, errorText, exitCodeOf, UsageError } from './output.ts';
 import { registerPlan } from './plan.ts';
+import { registerQuarantine } from './quarantine.ts';
 import { registerReap } from './reap.ts';
+import { registerVerify } from './verify.ts';
 import { registerWorker } from './worker.ts';
 
 /** Every command, in the order of the help text. */
@@ -21,6 +23,8 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   registerInspect,
   registerWorker,
   registerReap,
+  registerVerify,
+  registerQuarantine,
 ];
 
 /** Runs one command line (without node and script) and returns its exit code; never throws, never exits. */
@@ -76,7 +80,9 @@ function optionOf(spec: SettingSpec): Option {
 
 /** In a command's help: the global flags that matter to it. */
 function usefulGlobalOptions(this: Help, command: Command): Option[] {
-  const name = command.name();
+  // `quarantine list` has the settings of `quarantine`.
+  const { parent } = command;
+  const name = parent?.parent ? parent.name() : command.name();
   const useless = new Set<string>(
     SETTINGS.filter((spec) => !(spec.commands as readonly CommandName[]).some((one) => one === name)).map(
       (spec) => spec.flag,

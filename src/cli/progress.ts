@@ -1,6 +1,6 @@
 /**
- * Progress of a run on standard error: a bar on a terminal, plain lines elsewhere, nothing for programs (--json).
- * It only shows; what it shows comes from the run.
+ * Progress on standard error: a bar, or a line that changes, on a terminal; plain lines elsewhere; nothing for programs
+ * (--json). It only shows; what it shows comes from the work.
  */
 import { SingleBar } from 'cli-progress';
 import type { CompactProgress } from '../compact.ts';
@@ -51,5 +51,42 @@ export class RunProgress {
   #line(text: string): void {
     if (text !== this.#lastLine) this.#context.note(text);
     this.#lastLine = text;
+  }
+}
+
+/** Plain lines come at most this often. */
+const LINE_EVERY_MS = 10_000;
+
+/** Progress of work whose end is not known: one line that changes on a terminal, a line now and then elsewhere. */
+export class CountProgress {
+  readonly #context: CliContext;
+  #bar: SingleBar | undefined;
+  #lineMs = performance.now();
+
+  constructor(context: CliContext) {
+    this.#context = context;
+  }
+
+  /** How far the work is, in words. */
+  show(text: string): void {
+    if (this.#context.json) return;
+    if (this.#context.streams.stderr.isTTY === true) {
+      this.#bar ??= this.#start(text);
+      this.#bar.update(0, { text });
+      return;
+    }
+    if (performance.now() - this.#lineMs < LINE_EVERY_MS) return;
+    this.#lineMs = performance.now();
+    this.#context.note(text);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+
+  #start(text: string): SingleBar {
+    const bar = new SingleBar({ format: ' {text}', hideCursor: true, clearOnComplete: true });
+    bar.start(1, 0, { text });
+    return bar;
   }
 }

@@ -4,7 +4,8 @@
 import { COMMAND_NAMES, type CommandName, type SettingSpec } from './spec.ts';
 
 const ALL: readonly CommandName[] = COMMAND_NAMES;
-const QUEUE: readonly CommandName[] = ['inode', 'worker', 'reap'];
+const QUEUE: readonly CommandName[] = ['inode', 'worker', 'reap', 'quarantine'];
+const STORE: readonly CommandName[] = ['inode', 'worker', 'reap', 'verify'];
 
 export const CONNECTION_ROWS = [
   {
@@ -59,7 +60,7 @@ export const CONNECTION_ROWS = [
     unset: "AWS's own",
     meaning: "The S3 server of file systems that name none themselves. The SDK's own name, as are all AWS_* names.",
     group: 'Connections',
-    commands: QUEUE,
+    commands: STORE,
   },
   {
     key: 's3Region',
@@ -71,7 +72,7 @@ export const CONNECTION_ROWS = [
     unset: "the SDK's choice",
     meaning: 'The region of file systems that name none themselves.',
     group: 'Connections',
-    commands: QUEUE,
+    commands: STORE,
   },
   {
     key: 'forcePathStyle',
@@ -81,7 +82,7 @@ export const CONNECTION_ROWS = [
     unset: 'true where an endpoint is given, false on AWS',
     meaning: 'Whether the bucket goes into the path of S3 URLs, not into the host name.',
     group: 'Connections',
-    commands: QUEUE,
+    commands: STORE,
   },
   {
     key: 'redisTimeoutMs',
@@ -105,7 +106,7 @@ export const CONNECTION_ROWS = [
     max: '10m',
     meaning: 'How long one try of an S3 request may take.',
     group: 'Connections',
-    commands: QUEUE,
+    commands: STORE,
   },
   {
     key: 's3Retries',
@@ -117,7 +118,7 @@ export const CONNECTION_ROWS = [
     max: '20',
     meaning: 'How often a failed S3 request is tried again before the run gives up.',
     group: 'Connections',
-    commands: QUEUE,
+    commands: STORE,
   },
 ] as const satisfies readonly SettingSpec[];
 

@@ -7,6 +7,7 @@ const ALL: readonly CommandName[] = COMMAND_NAMES;
 const PLANNING: readonly CommandName[] = ['inode', 'plan', 'worker'];
 const QUEUE: readonly CommandName[] = ['inode', 'worker', 'reap'];
 const WORKING: readonly CommandName[] = ['inode', 'worker'];
+const READING: readonly CommandName[] = ['inode', 'worker', 'verify'];
 const REAPING: readonly CommandName[] = ['worker', 'reap'];
 
 export const WORK_ROWS = [
@@ -152,9 +153,9 @@ export const WORK_ROWS = [
     default: '16',
     min: '1',
     max: '1024',
-    meaning: 'GET requests that one run has under way at a time.',
+    meaning: 'GET requests that one run, or requests that `verify`, has under way at a time.',
     group: 'Planning and merging',
-    commands: WORKING,
+    commands: READING,
   },
   {
     key: 'concurrency',

@@ -1,0 +1,176 @@
+/**
+ * `s3compact verify FS [INODE]`: can every byte of the file, or of all files, be read? It asks the object store for what
+ * the metadata names and tells every range that cannot be read. The looking is `verify`'s; this only shows. It changes
+ * nothing, and needs no queue.
+ */
+import { type Command, Option } from 'commander';
+import { openMetadata, openObjects } from '../../workers/clients.ts';
+import { printInodeKey } from '../format.ts';
+import { requireFilesystem, requireInode } from '../lookup.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { ObjectStores } from '../objects/port.ts';
+import { type InodeVerdict, verifyFilesystem, verifyInode } from '../verify.ts';
+import type { VerifyFault } from '../verify-chunk.ts';
+import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
+import type { CliContext } from './context.ts';
+import { bytes, EXIT, type ExitCode, plural, table } from './output.ts';
+import { CountProgress } from './progress.ts';
+
+/** Faults shown unless `--limit` says otherwise. */
+const FAULTS_SHOWN = 100;
+/** Inodes of a walk that are looked at at a time. */
+const INODES_IN_FLIGHT = 8;
+
+interface Options {
+  readonly read?: boolean;
+  readonly limit: number;
+}
+
+/** What `verify --json` prints; offsets and sizes in bytes. */
+interface Summary {
+  inodes: number;
+  skipped: number;
+  unknown: number;
+  objects: number;
+  dataBytes: number;
+  faults: number;
+  faultBytes: number;
+  inodesWithFaults: number;
+}
+
+interface Told {
+  readonly summary: Summary;
+  readonly faults: (VerifyFault & { readonly inodeId: string })[];
+  readonly unknown: { readonly inodeId: string; readonly message: string }[];
+}
+
+const HELP = `
+Looks at the size of every object that a reader would ask for; --read also reads every byte, and checks the CRC32 of
+objects that s3compact wrote. An object that is missing may be "not uploaded yet" where clients write back.
+Exit code 0: everything can be read. 3: some inodes could not be looked at. 4: something cannot be read.
+
+With --json: {summary: {inodes, skipped, unknown, objects, dataBytes, faults, faultBytes, inodesWithFaults},
+  faults: [{inodeId, chunkIndex, begin, end, reason: missing|short|corrupt|list-invalid|record-malformed, object, detail}],
+  unknown: [{inodeId, message}]}`;
+
+export function registerVerify(program: Command, context: CliContext): void {
+  const limit = new Option('--limit <count>', `faults to show; 0 means all (default: ${FAULTS_SHOWN})`);
+  program
+    .command('verify')
+    .description('tell which bytes of a file, or of all files, cannot be read; changes nothing')
+    .argument('<fs>', 'id of the file system', parseCount)
+    .argument('[inode]', 'id of the inode; all of them if absent', parseInodeId)
+    .option('--read', 'read every byte, not only the sizes')
+    .addOption(limit.argParser(parseLimit).default(FAULTS_SHOWN, ''))
+    .addHelpText('after', HELP)
+    .action(async (fsId: number, inodeId: bigint | undefined, options: Options) => {
+      context.exitCode = await verify({ fsId, inodeId }, context, options);
+    });
+}
+
+interface Target {
+  readonly fsId: number;
+  readonly inodeId: bigint | undefined;
+}
+
+async function verify(target: Target, context: CliContext, options: Options): Promise<ExitCode> {
+  const metadata = openMetadata(context.settings);
+  const objects = openObjects(context.settings, context.logger);
+  const progress = new CountProgress(context);
+  const told: Told = { summary: nothing(), faults: [], unknown: [] };
+  try {
+    for await (const verdict of verdicts(target, { metadata, objects, context, options })) {
+      add(told, verdict, options.limit);
+      const { inodes, objects: seen, faults } = told.summary;
+      progress.show(`${plural(inodes, 'inode')}, ${plural(seen, 'object')} looked at, ${plural(faults, 'fault')}`);
+    }
+  } finally {
+    progress.stop();
+    objects.close();
+    await metadata.close();
+  }
+  if (context.json) context.dataJson(told);
+  else context.data(text(told, target, context));
+  if (told.summary.faults > 0) return EXIT.halted;
+  return told.summary.unknown > 0 ? EXIT.retry : EXIT.done;
+}
+
+interface Verifying {
+  readonly metadata: MetadataStore;
+  readonly objects: ObjectStores;
+  readonly context: CliContext;
+  readonly options: Options;
+}
+
+async function* verdicts(target: Target, verifying: Verifying): AsyncGenerator<InodeVerdict> {
+  const { metadata, objects, context, options } = verifying;
+  const settings = { read: options.read === true, requestsInFlight: context.settings.getsInFlight };
+  if (target.inodeId === undefined) {
+    yield* verifyFilesystem(target.fsId, { metadata, objects }, { ...settings, inodesInFlight: INODES_IN_FLIGHT });
+    return;
+  }
+  const key = { fsId: target.fsId, inodeId: target.inodeId };
+  const filesystem = await requireFilesystem(metadata, key.fsId);
+  // A wrong number is an error here; in a walk it is an inode less.
+  await requireInode(metadata, key);
+  yield await verifyInode(key, { metadata, objects: objects.forFilesystem(filesystem), filesystem }, settings);
+}
+
+function nothing(): Summary {
+  return {
+    ...{ inodes: 0, skipped: 0, unknown: 0, objects: 0, dataBytes: 0, faults: 0, faultBytes: 0 },
+    inodesWithFaults: 0,
+  };
+}
+
+function add({ summary, faults, unknown }: Told, verdict: InodeVerdict, limit: number): void {
+  const inodeId = verdict.key.inodeId.toString();
+  summary.inodes++;
+  if ('unknown' in verdict) {
+    summary.unknown++;
+    if (unknown.length < limit) unknown.push({ inodeId, message: verdict.unknown });
+    return;
+  }
+  if (verdict.skipped !== undefined) summary.skipped++;
+  summary.objects += verdict.objects;
+  summary.dataBytes += verdict.dataBytes;
+  summary.faults += verdict.faultsTotal;
+  summary.faultBytes += verdict.faultBytes;
+  if (verdict.faultsTotal > 0) summary.inodesWithFaults++;
+  for (const fault of verdict.faults) if (faults.length < limit) faults.push({ inodeId, ...fault });
+}
+
+function text({ summary, faults, unknown }: Told, { fsId }: Target, context: CliContext): string {
+  const { bold, dim } = context.colors;
+  const lines: string[] = [];
+  if (faults.length > 0) {
+    const columns = [{ head: 'inode' }, { head: 'begin' }, { head: 'end' }] as const;
+    const words = [
+      { head: 'what', align: 'left' },
+      { head: 'object', align: 'left' },
+      { head: 'detail', align: 'left' },
+    ] as const;
+    const rows = faults.map((fault) => {
+      const inode = printInodeKey({ fsId, inodeId: BigInt(fault.inodeId) });
+      return [inode, `${fault.begin}`, `${fault.end}`, fault.reason, fault.object ?? '', fault.detail];
+    });
+    lines.push(table([...columns, ...words], rows, dim));
+    if (faults.length < summary.faults) lines.push(` and ${summary.faults - faults.length} more; --limit shows them`);
+    lines.push('');
+  }
+  for (const { inodeId, message } of unknown)
+    lines.push(` inode ${fsId}/${inodeId} could not be looked at: ${message}`);
+  const { inodes, skipped, objects, dataBytes, inodesWithFaults, faultBytes } = summary;
+  const skips = skipped === 0 ? '' : `, ${skipped} of them skipped (directories, unlinked, removed meanwhile)`;
+  lines.push(` ${plural(inodes, 'inode')}${skips}; ${bytes(dataBytes)} in ${plural(objects, 'object')}`);
+  lines.push(
+    bold(
+      summary.faults > 0
+        ? `${bytes(faultBytes)} of ${plural(inodesWithFaults, 'inode')} cannot be read`
+        : summary.unknown > 0
+          ? `${plural(summary.unknown, 'inode')} could not be looked at; all others can be read`
+          : 'everything can be read',
+    ),
+  );
+  return lines.join('\n');
+}

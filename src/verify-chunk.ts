@@ -1,0 +1,224 @@
+/**
+ * One chunk for verify: which objects a reader asks for, and which of them do not have what it needs. A list that changes
+ * meanwhile gives no false alarm: a fault counts only if the list, read again, still asks for the same. It changes
+ * nothing and judges no inode.
+ */
+import { crc32 } from 'node:zlib';
+import pLimit from 'p-limit';
+import { CompactError } from './errors.ts';
+import { objectName } from './format.ts';
+import type { MetadataStore } from './metadata/port.ts';
+import type { Filesystem, InodeKey } from './model.ts';
+import type { ObjectStore } from './objects/port.ts';
+import { type BlockView, type ChunkInput, checkChunkList, visibleBlocks } from './plan/index.ts';
+
+/** A list longer than this is not read whole: it is told as a fault of its own. */
+const VERSIONS_READ_MAX = 5_000_000;
+/** One GET of `read` asks for at most this much. */
+const READ_BYTES_MAX = 1024 * 1024;
+/** Looks at a chunk whose list changes under the look. */
+const LOOKS_MAX = 5;
+const BATCH_OBJECTS = 1_000;
+
+export type FaultReason = 'missing' | 'short' | 'corrupt' | 'list-invalid' | 'record-malformed';
+
+/** A file range that cannot be read, and why. The whole chunk where its list cannot be read. */
+export interface VerifyFault {
+  readonly chunkIndex: number;
+  /** File offsets, half-open. */
+  readonly begin: number;
+  readonly end: number;
+  readonly reason: FaultReason;
+  /** Absent where the list is at fault. */
+  readonly object?: string;
+  /** For people. */
+  readonly detail: string;
+}
+
+export interface VerifyDeps {
+  readonly metadata: MetadataStore;
+  readonly objects: ObjectStore;
+  readonly filesystem: Filesystem;
+}
+
+export interface VerifyOptions {
+  /** Also reads every visible byte, and checks the CRC32 of whole objects that s3compact wrote. */
+  readonly read: boolean;
+  /** Requests under way at a time. */
+  readonly requestsInFlight: number;
+  readonly signal?: AbortSignal;
+}
+
+export type ChunkContext = VerifyDeps & VerifyOptions;
+
+export interface ChunkFindings {
+  readonly objects: number;
+  readonly dataBytes: number;
+  readonly faults: readonly VerifyFault[];
+}
+
+/** What a reader asks of one object: its visible pieces, ascending. */
+interface WantedObject {
+  readonly name: string;
+  /** File offset of the object's first byte. */
+  readonly begin: number;
+  readonly pieces: { readonly begin: number; readonly end: number }[];
+}
+
+/** Looks until the list stands still or nothing is wrong: what a compaction replaced meanwhile is no fault. */
+export async function verifyChunk(key: InodeKey, chunkIndex: number, context: ChunkContext): Promise<ChunkFindings> {
+  let seen = await wantedOf(key, chunkIndex, context);
+  for (let looks = 1; ; looks++) {
+    if ('reason' in seen) return { objects: 0, dataBytes: 0, faults: [seen] };
+    const faults = await faultsOf(seen, chunkIndex, context);
+    if (faults.length === 0) return findings(seen, []);
+    const again = await wantedOf(key, chunkIndex, context);
+    if (!('reason' in again) && (looks === LOOKS_MAX || sameWants(seen, again))) return findings(again, faults);
+    seen = again;
+  }
+}
+
+/** The objects that a reader of the chunk asks for now, or the fault of its list. */
+async function wantedOf(
+  key: InodeKey,
+  chunkIndex: number,
+  { metadata, filesystem }: ChunkContext,
+): Promise<readonly WantedObject[] | VerifyFault> {
+  const begin = chunkIndex * filesystem.chunkSize;
+  const whole = { chunkIndex, begin, end: begin + filesystem.chunkSize };
+  try {
+    const { inode, versions, versionsTotal } = await metadata.readChunk(key, chunkIndex, VERSIONS_READ_MAX);
+    if (versionsTotal > versions.length) {
+      return {
+        ...whole,
+        reason: 'list-invalid',
+        detail: `its list has ${versionsTotal} versions, too many to look at`,
+      };
+    }
+    checkChunkList(versions, chunkIndex, filesystem);
+    // Removed or unlinked meanwhile: nobody reads it.
+    const length = inode === null || inode.nlink <= 0 ? 0 : inode.length;
+    return wantedObjects(key, { geometry: filesystem, chunkIndex, versions, length }, filesystem);
+  } catch (error) {
+    if (!(error instanceof CompactError)) throw error;
+    const { code, message } = error;
+    if (code === 'list-invalid' || code === 'record-malformed') return { ...whole, reason: code, detail: message };
+    throw error;
+  }
+}
+
+function wantedObjects(key: InodeKey, input: ChunkInput, filesystem: Filesystem): WantedObject[] {
+  const wanted: WantedObject[] = [];
+  for (const block of visibleBlocks(input)) wanted.push(...wantedInBlock(key, block, { input, filesystem }));
+  return wanted;
+}
+
+function wantedInBlock(
+  key: InodeKey,
+  block: BlockView,
+  { input, filesystem }: { readonly input: ChunkInput; readonly filesystem: Filesystem },
+): Iterable<WantedObject> {
+  const byVersion = new Map<number, WantedObject>();
+  for (const piece of block.data) {
+    const version = input.versions[piece.version];
+    if (version === undefined) throw new RangeError(`no version at position ${piece.version}`);
+    let wanted = byVersion.get(piece.version);
+    if (wanted === undefined) {
+      const { chunkId, compaction } = version;
+      const name = objectName(key, { chunkId, compaction, blockIndex: block.blockIndex }, filesystem.objectPrefix);
+      wanted = { name, begin: Math.max(version.offset, block.begin), pieces: [] };
+      byVersion.set(piece.version, wanted);
+    }
+    wanted.pieces.push({ begin: piece.begin, end: piece.end });
+  }
+  return byVersion.values();
+}
+
+/** Batch by batch, so that a list of a million versions does not make a million promises. */
+async function faultsOf(
+  wanted: readonly WantedObject[],
+  chunkIndex: number,
+  context: ChunkContext,
+): Promise<VerifyFault[]> {
+  const limit = pLimit(context.requestsInFlight);
+  const faults: VerifyFault[] = [];
+  for (let from = 0; from < wanted.length; from += BATCH_OBJECTS) {
+    throwIfCancelled(context.signal);
+    const batch = wanted.slice(from, from + BATCH_OBJECTS);
+    const found = await Promise.all(batch.map((object) => limit(() => objectFaults(object, chunkIndex, context))));
+    faults.push(...found.flat());
+  }
+  return faults;
+}
+
+async function objectFaults(wanted: WantedObject, chunkIndex: number, context: ChunkContext): Promise<VerifyFault[]> {
+  const { name, begin, pieces } = wanted;
+  const fault = (reason: FaultReason, detail: string, from = 0): VerifyFault[] =>
+    pieces
+      .filter((piece) => piece.end > from)
+      .map((piece) => ({
+        chunkIndex,
+        begin: Math.max(piece.begin, from),
+        end: piece.end,
+        reason,
+        object: name,
+        detail,
+      }));
+  const head = await context.objects.head(name, context.signal);
+  if (head === null) return fault('missing', 'there is no such object');
+  const needed = (pieces.at(-1)?.end ?? begin) - begin;
+  if (head.bytes < needed) {
+    return fault('short', `the object has ${head.bytes} bytes, ${needed} are needed`, begin + head.bytes);
+  }
+  if (!context.read) return [];
+  try {
+    if (head.crc32 === undefined) for (const piece of pieces) await readPiece(wanted, piece, context);
+    else if ((await crcOf(name, head.bytes, context)) !== head.crc32) {
+      return fault('corrupt', 'its CRC32 is not the one that it was written with');
+    }
+    return [];
+  } catch (error) {
+    if (!(error instanceof CompactError)) throw error;
+    if (error.code === 'object-missing') return fault('missing', error.message);
+    if (error.code === 'object-short') return fault('short', error.message);
+    throw error;
+  }
+}
+
+async function readPiece(
+  wanted: WantedObject,
+  piece: { readonly begin: number; readonly end: number },
+  { objects, signal }: ChunkContext,
+): Promise<void> {
+  const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES_MAX, piece.end - piece.begin));
+  for (let at = piece.begin; at < piece.end; at += READ_BYTES_MAX) {
+    const part = buffer.subarray(0, Math.min(READ_BYTES_MAX, piece.end - at));
+    await objects.getRange(wanted.name, at - wanted.begin, part, signal);
+  }
+}
+
+async function crcOf(name: string, bytes: number, { objects, signal }: ChunkContext): Promise<number> {
+  const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES_MAX, bytes));
+  let sum = 0;
+  for (let at = 0; at < bytes; at += READ_BYTES_MAX) {
+    const part = buffer.subarray(0, Math.min(READ_BYTES_MAX, bytes - at));
+    await objects.getRange(name, at, part, signal);
+    sum = crc32(part, sum);
+  }
+  return sum;
+}
+
+function findings(wanted: readonly WantedObject[], faults: readonly VerifyFault[]): ChunkFindings {
+  let dataBytes = 0;
+  for (const { pieces } of wanted) for (const piece of pieces) dataBytes += piece.end - piece.begin;
+  return { objects: wanted.length, dataBytes, faults };
+}
+
+function sameWants(a: readonly WantedObject[], b: readonly WantedObject[]): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new CompactError('the check was stopped; nothing was changed', { kind: 'retry', code: 'cancelled' });
+}

@@ -1,0 +1,74 @@
+/** `s3compact verify` on the run's servers: planted damage is told with its exit code, and nothing is changed. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { E2eWorld, SMALL } from './world.ts';
+
+const WHOLE = 10n;
+const HURT = 11n;
+let world: E2eWorld;
+
+beforeAll(async () => {
+  world = await E2eWorld.open('verify');
+  for (const inodeId of [WHOLE, HURT]) {
+    await world.writer.createInode(inodeId);
+    for (let n = 0; n < 30; n++) await world.writer.write(inodeId, n * 1_000, 1_500);
+  }
+  await world.writer.createInode(12n, { type: 'directory' });
+  await world.compactFully(HURT);
+  await world.writer.write(HURT, 20_000, 500);
+  await world.writer.write(HURT, 31_000, 5_000);
+});
+afterAll(() => world.close());
+
+async function verify(...argv: string[]) {
+  const { exitCode, stdout, stderr } = await world.command(['verify', '1', ...argv, '--json']);
+  if (stdout === '') throw new Error(stderr);
+  const { summary, faults } = JSON.parse(stdout) as {
+    summary: Record<string, number>;
+    faults: { inodeId: string; begin: number; end: number; reason: string; object: string }[];
+  };
+  return { exitCode, summary, faults };
+}
+
+it('everything can be read: exit code 0, by size and by reading', async () => {
+  const before = await world.writer.bucketSizes();
+  for (const flags of [[], ['--read'], [`${HURT}`], [`${HURT}`, '--read']]) {
+    expect(await verify(...flags)).toMatchObject({ exitCode: 0, faults: [] });
+  }
+  expect((await verify()).summary).toMatchObject({ inodes: 3, skipped: 1, unknown: 0, faults: 0 });
+  expect(await world.writer.bucketSizes()).toEqual(before);
+});
+
+it('a missing and a short object: exit code 4, with the ranges', async () => {
+  const state = await world.writer.state(HURT);
+  const versions = state.lists.get(0) ?? [];
+  const [last, middle] = [versions.at(-1), versions.at(-2)];
+  const missing = `1_${HURT}_${middle?.chunkId}_${Math.floor(20_000 / SMALL.blockSize)}_0`;
+  const short = `1_${HURT}_${last?.chunkId}_${Math.floor(31_000 / SMALL.blockSize)}_0`;
+  await world.writer.deleteObjects([missing]);
+  await world.writer.deleteObjects([short]);
+  await world.writer.putObject(short, Buffer.alloc(100));
+
+  const byShape = await verify();
+  expect(byShape.exitCode).toBe(4);
+  expect(byShape.faults).toMatchObject([
+    { inodeId: `${HURT}`, begin: 20_000, end: 20_480, reason: 'missing', object: missing },
+    { inodeId: `${HURT}`, begin: 31_100, reason: 'short', object: short },
+  ]);
+  expect(byShape.summary).toMatchObject({ inodesWithFaults: 1 });
+
+  const { stdout, exitCode } = await world.command(['verify', '1', `${HURT}`, '--read']);
+  expect(exitCode).toBe(4);
+  expect(stdout).toContain('cannot be read');
+  expect(stdout).toContain('missing');
+  expect(stdout).toContain('short');
+});
+
+it('a wrong number, an unlinked file and a bucket that is gone are errors of their own', async () => {
+  expect((await world.command(['verify', '99'])).stderr).toContain('there is no file system 99');
+  expect((await world.command(['verify', '1', '999'])).stderr).toContain('does not exist');
+  const refused = await world.command(['verify', '1', `${WHOLE}`], {
+    AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9',
+    S3COMPACT_S3_RETRIES: '0',
+  });
+  expect(refused.exitCode).toBe(3);
+});

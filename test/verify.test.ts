@@ -1,0 +1,157 @@
+/** verify: what cannot be read is told with its range and reason, what can be is not, and nothing is changed. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type InodeVerdict, verifyFilesystem, verifyInode } from '../src/verify.ts';
+import { storeFault } from './objects/memory-store.ts';
+import { Boundary } from './sim/boundary.ts';
+import { MemoryMetadata } from './sim/memory-metadata.ts';
+import { fragmentedWorld } from './sim/scenes.ts';
+import { KEY, type World } from './sim/world.ts';
+
+const BUCKET = 'world';
+let world: World;
+
+beforeEach(() => {
+  world = fragmentedWorld();
+});
+
+function verify(options: { read?: boolean; boundary?: Boundary } = {}) {
+  const metadata = new MemoryMetadata(world.metadata, options.boundary);
+  const objects = world.stores.forFilesystem(world.filesystem);
+  const deps = { metadata, objects, filesystem: world.filesystem };
+  return verifyInode(KEY, deps, { read: options.read ?? false, requestsInFlight: 3 });
+}
+
+describe.each([false, true])('with read: %s', (read) => {
+  it('a file that can be read has no faults, before and after compaction', async () => {
+    const before = await verify({ read });
+    expect(before).toMatchObject({ faults: [], faultsTotal: 0, chunks: 2 });
+    expect(before.objects).toBeGreaterThan(8);
+    await world.compact();
+    const after = await verify({ read });
+    expect(after).toMatchObject({ faults: [], dataBytes: expect.any(Number) });
+    expect(after.objects).toBeLessThan(before.objects);
+  });
+
+  it('a missing object: just the ranges that are read from it', async () => {
+    const whole = await verify({ read });
+    for (const name of world.objectNames()) {
+      const object = world.stores.bucket(BUCKET).get(name);
+      if (object === undefined) throw new Error('no object');
+      world.stores.bucket(BUCKET).delete(name);
+      const report = await verify({ read });
+      const unreadable = report.faults.map(({ begin, end }) => [begin, end]);
+      expect(report.faults.every((fault) => fault.object === name && fault.reason === 'missing')).toBe(true);
+      for (let at = 0; at < world.snapshot().length; at++) {
+        const inFault = unreadable.some(([begin = 0, end = 0]) => at >= begin && at < end);
+        // A whole file up to here reads, and one byte more does not.
+        if (inFault) expect(world.readFault({ ...world.snapshot(), length: at + 1 })).toContain('missing');
+      }
+      if (report.faultsTotal === 0) expect(world.readFault(world.snapshot())).toBeNull();
+      world.stores.bucket(BUCKET).set(name, object);
+    }
+    expect((await verify({ read })).dataBytes).toBe(whole.dataBytes);
+  });
+
+  it('a short object: from its end on', async () => {
+    // The version of [100, 128), of which [110, 114) was written anew.
+    const name = `${KEY.fsId}_${KEY.inodeId}_13_2_0`;
+    const object = world.stores.bucket(BUCKET).get(name);
+    world.stores.write(BUCKET, name, Buffer.from(object?.bytes ?? []).subarray(0, 3));
+    expect(await verify({ read })).toMatchObject({
+      faults: [{ chunkIndex: 1, begin: 103, end: 110, reason: 'short', object: name }],
+      faultsTotal: 1,
+    });
+  });
+
+  it('a list that breaks the format: the whole chunk', async () => {
+    const version = { chunkId: 1n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };
+    world.metadata.at(KEY)?.lists.set(0, [version]);
+    expect(await verify({ read })).toMatchObject({
+      faults: [{ chunkIndex: 0, begin: 0, end: 64, reason: 'list-invalid' }],
+      faultBytes: 64,
+    });
+  });
+});
+
+it('a merged object with other bytes is seen by reading only', async () => {
+  await world.compact();
+  const name = world.objectNames().find((one) => !one.endsWith('_0')) ?? '';
+  const object = world.stores.bucket(BUCKET).get(name);
+  if (object === undefined) throw new Error('no merged object');
+  const bytes = Buffer.from(object.bytes);
+  bytes.writeUInt8(bytes.readUInt8(0) ^ 1);
+  world.stores.bucket(BUCKET).set(name, { ...object, bytes });
+  expect((await verify()).faults).toEqual([]);
+  expect((await verify({ read: true })).faults).toMatchObject([{ object: name, reason: 'corrupt' }]);
+});
+
+it('a compaction and a reap under the look give no false alarm', async () => {
+  for (let step = 0; step < 30; step++) {
+    world = fragmentedWorld();
+    const boundary = new Boundary(undefined, async (_name, n) => {
+      if (n !== step) return;
+      await world.compact();
+      await world.reapAll();
+    });
+    const objects = world.stores.forFilesystem(world.filesystem);
+    const metadata = new MemoryMetadata(world.metadata, boundary);
+    let heads = 0;
+    const slow: typeof objects = {
+      ...objects,
+      getRange: (...args) => objects.getRange(...args),
+      putIfAbsent: (...args) => objects.putIfAbsent(...args),
+      delete: (...args) => objects.delete(...args),
+      head: (name) => boundary.cross(`head ${heads++}`, () => objects.head(name)),
+    };
+    const deps = { metadata, objects: slow, filesystem: world.filesystem };
+    expect((await verifyInode(KEY, deps, { read: true, requestsInFlight: 1 })).faults, `step ${step}`).toEqual([]);
+  }
+});
+
+it.each([
+  ['unlinked', () => world.unlink()],
+  ['not-s3', () => world.metadata.put({ key: KEY, length: 0, nlink: 1, mtimeMs: 0, type: 'directory' })],
+  ['missing', () => world.metadata.inodes.clear()],
+] as const)('an inode that is %s is skipped', async (skipped, act) => {
+  act();
+  expect(await verify()).toMatchObject({ skipped, objects: 0, faults: [] });
+});
+
+describe('a walk', () => {
+  async function walk(): Promise<InodeVerdict[]> {
+    const verdicts: InodeVerdict[] = [];
+    const deps = { metadata: new MemoryMetadata(world.metadata), objects: world.stores };
+    const options = { read: false, requestsInFlight: 2, inodesInFlight: 2 };
+    for await (const verdict of verifyFilesystem(KEY.fsId, deps, options)) verdicts.push(verdict);
+    return verdicts;
+  }
+
+  it('looks at every inode, and goes on after one that cannot be looked at', async () => {
+    const others = [2n, 3n, 4n].map((inodeId) => ({ fsId: KEY.fsId, inodeId }));
+    for (const key of others) world.metadata.put({ key, length: 10, nlink: 1, mtimeMs: 0, type: 's3' });
+    world.stores.before = (call) => {
+      if (call.op === 'head') throw storeFault('store-unavailable');
+    };
+    const verdicts = await walk();
+    expect(verdicts).toHaveLength(4);
+    expect(verdicts.filter((verdict) => 'unknown' in verdict)).toMatchObject([{ key: KEY }]);
+  });
+
+  it('ends at once where nothing can be looked at', async () => {
+    world.stores.before = () => {
+      throw storeFault('access-denied');
+    };
+    await expect(walk()).rejects.toMatchObject({ code: 'access-denied' });
+  });
+});
+
+it('changes nothing', async () => {
+  const calls = new Set<string>();
+  world.stores.before = (call) => void calls.add(call.op);
+  const boundary = new Boundary();
+  await verify({ read: true, boundary });
+  expect([...calls].sort()).toEqual(['get', 'head']);
+  expect(new Set(boundary.crossings)).toEqual(
+    new Set(['metadata.getInode', 'metadata.chunkIndexes', 'metadata.readChunk']),
+  );
+});
