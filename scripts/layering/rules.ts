@@ -83,7 +83,7 @@ export const GROUPS: readonly Group[] = [
   // What to do and when: sees ports, never adapters or SDKs.
   {
     name: 'policy',
-    files: /^src\/(attempt|commit|compact|compact-[\w-]+|lookup|memory|merge|reap|scan|scrub|verify|verify-[\w-]+)\.ts$/,
+    files: /^src\/(attempt|commit|compact|lookup|memory|merge|reap|scan|scrub|verify)(-[\w-]+)?\.ts$/,
     groups: [...WORDS, ...PORTS, 'format', 'plan'],
     packages: ['async-mutex', 'p-limit', 'node:crypto', 'node:zlib'],
   },

@@ -30,7 +30,7 @@ export function registerQuarantine(program: Command, context: CliContext): void 
     .command('list')
     .description('show them, each with its reason')
     .argument('[fs]', 'of this file system only', parseCount)
-    .option('--limit <count>', `inodes to show; 0 means all (default: ${ROWS_SHOWN})`, parseLimit, ROWS_SHOWN)
+    .option('--limit <count>', 'inodes to show; 0 means all', parseLimit, ROWS_SHOWN)
     .addHelpText('after', LIST_HELP)
     .action(async (fsId: number | undefined, options: { readonly limit: number }) => {
       context.exitCode = await withClients(context, (clients) => list(clients, context, { fsId, ...options }));

@@ -54,14 +54,14 @@ With --json: {summary: {inodes, skipped, unknown, objects, dataBytes, faults, fa
   unknown: [{inodeId, message}]}`;
 
 export function registerVerify(program: Command, context: CliContext): void {
-  const limit = new Option('--limit <count>', `faults to show; 0 means all (default: ${FAULTS_SHOWN})`);
+  const limit = new Option('--limit <count>', 'faults to show; 0 means all');
   program
     .command('verify')
     .description('tell which bytes of a file, or of all files, cannot be read; changes nothing')
     .argument('<fs>', 'id of the file system', parseCount)
     .argument('[inode]', 'id of the inode; all of them if absent', parseInodeId)
     .option('--read', 'read every byte, not only the sizes')
-    .addOption(limit.argParser(parseLimit).default(FAULTS_SHOWN, ''))
+    .addOption(limit.argParser(parseLimit).default(FAULTS_SHOWN))
     .addHelpText('after', HELP)
     .action(async (fsId: number, inodeId: bigint | undefined, options: Options) => {
       context.exitCode = await verify({ fsId, inodeId }, context, options);
