@@ -111,6 +111,8 @@ async function awaitJob(jobId: string, options: Deadlined): Promise<RunSeen> {
 function endingOf(job: Job<CompactJobData>, state: string, triesBefore: number): RunSeen | null {
   const jobId = job.id ?? '';
   if (state === 'completed') return { kind: 'completed', jobId, value: job.returnvalue };
+  // It has ended since its state was read, nobody knows how; the next look tells.
+  if (state !== 'failed' && job.finishedOn !== undefined) return null;
   const failedTry = job.attemptsMade > triesBefore || state === 'failed';
   if (!failedTry) return null;
   return { kind: 'failed', jobId, final: state === 'failed', message: job.failedReason ?? '', progress: job.progress };

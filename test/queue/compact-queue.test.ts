@@ -1,6 +1,6 @@
 /** The compact queue on real Redis: in-flight keys are never queued twice, and no request is lost (I9). */
 import { Worker } from 'bullmq';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { InodeKey } from '../../src/model.ts';
 import { COMPACT_QUEUE, type CompactJobData, CompactQueue, inodeOfJob, PRIORITY } from '../../src/queue.ts';
@@ -172,6 +172,17 @@ describe('runNow: the first run that starts after the request', () => {
       throw new Error('no bucket');
     });
     expect(await runNow(KEY, wait())).toMatchObject({ kind: 'failed', final: false, message: 'no bucket' });
+  });
+
+  it('a run that ends between the look at its state and the look at the job is told as it ended', async () => {
+    slowWorker(async () => 'done');
+    const getJobState = queue.queue.getJobState.bind(queue.queue);
+    vi.spyOn(queue.queue, 'getJobState').mockImplementationOnce(async (jobId) => {
+      const ended = async () => (await getJobState(jobId)) === 'completed';
+      await eventually('the run ends', ended);
+      return 'active';
+    });
+    expect(await runNow(KEY, wait())).toMatchObject({ kind: 'completed', value: 'done' });
   });
 
   it('ends at its deadline while the job stays queued', async () => {
