@@ -2,8 +2,6 @@
  * The command line: the program, its global flags (made from the table of settings) and its commands, one file each.
  * `run` takes everything from its arguments, so tests call it in process; only `main` touches the process.
  */
-import { readFileSync } from 'node:fs';
-import { findPackageJSON } from 'node:module';
 import { Command, CommanderError, Help, Option } from 'commander';
 import { type CommandName, SETTINGS, type SettingSpec } from '../config.ts';
 import { CliContext, type Environment } from './context.ts';
@@ -14,6 +12,7 @@ import { registerPlan } from './plan.ts';
 import { registerQuarantine } from './quarantine.ts';
 import { registerReap } from './reap.ts';
 import { registerVerify } from './verify.ts';
+import { packageVersion } from './version.ts';
 import { registerWorker } from './worker.ts';
 
 /** Every command, in the order of the help text. */
@@ -101,13 +100,6 @@ function usageErrorOf(error: CommanderError): UsageError | null {
 /** Commander may have failed before it came to the flag. */
 function isJson(argv: readonly string[]): boolean {
   return argv.includes('--json');
-}
-
-function packageVersion(): string {
-  const path = findPackageJSON('..', import.meta.url);
-  const content: unknown = path === undefined ? {} : JSON.parse(readFileSync(path, 'utf8'));
-  const { version } = content as { readonly version?: unknown };
-  return typeof version === 'string' ? version : 'unknown';
 }
 
 /** The process entry: exit code by `exitCode`, so that streams are flushed and open handles are noticed. */

@@ -4,8 +4,10 @@
  */
 import type { Command } from 'commander';
 import { openClients } from '../../workers/clients.ts';
+import { startMetrics } from '../../workers/metrics.ts';
 import { startWorker } from '../../workers/worker.ts';
 import type { CliContext } from './context.ts';
+import { packageVersion } from './version.ts';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
@@ -22,10 +24,15 @@ export function registerWorker(program: Command, context: CliContext): void {
 
 async function work(context: CliContext): Promise<void> {
   const clients = await openClients(context.settings, context.logger);
-  const worker = startWorker(clients, context.logger);
-  await stopSignal(() => worker.abort());
-  await worker.stop();
-  await clients.close();
+  try {
+    const metrics = await startMetrics(clients, context.logger, packageVersion());
+    const worker = startWorker(clients, context.logger);
+    await stopSignal(() => worker.abort());
+    await worker.stop();
+    await metrics?.close();
+  } finally {
+    await clients.close();
+  }
 }
 
 /** Resolves at the first signal; `again` is called for every further one. */

@@ -232,6 +232,18 @@ export const WORK_ROWS = [
     commands: REAPING,
   },
   {
+    key: 'metricsPort',
+    env: 'S3COMPACT_METRICS_PORT',
+    flag: 'metrics-port',
+    unit: 'count',
+    default: '0',
+    min: '0',
+    max: '65535',
+    meaning: 'Port of /metrics and /healthz, on all addresses; 0 means none.',
+    group: 'Worker',
+    commands: ['worker'],
+  },
+  {
     key: 'logLevel',
     env: 'S3COMPACT_LOG_LEVEL',
     flag: 'log-level',

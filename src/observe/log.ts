@@ -35,6 +35,8 @@ export const LOG_EVENTS = {
   reapLooked: 'reap.looked',
   reapDeleted: 'reap.deleted',
   reapDoubt: 'reap.doubt',
+  metricsStarted: 'metrics.started',
+  metricLost: 'metric.lost',
   commandFailed: 'command.failed',
 } as const;
 

@@ -1,0 +1,51 @@
+/**
+ * `/metrics` and `/healthz` of a process, for Prometheus and the kubelet. Everything has an end: requests, connections,
+ * and the server itself. It must not know what is measured.
+ */
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+
+/** Scrapers are few; more than this is a mistake. */
+const CONNECTIONS_MAX = 32;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export interface MetricsServer {
+  readonly port: number;
+  /** Ends the connections that there are. */
+  close(): Promise<void>;
+}
+
+/** Listens on all addresses; port 0 takes a free one. Rejects when the port cannot be had. */
+export async function startMetricsServer(registry: Registry, port: number): Promise<MetricsServer> {
+  const server = createServer((request, response) => {
+    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    if (request.method !== 'GET' && request.method !== 'HEAD') return end(response, 405, 'only GET');
+    if (path === '/healthz') return end(response, 200, 'ok');
+    if (path !== '/metrics') return end(response, 404, 'there are /metrics and /healthz');
+    registry.metrics().then(
+      (text) => end(response, 200, text, registry.contentType),
+      () => end(response, 500, 'the metrics could not be collected'),
+    );
+  });
+  server.maxConnections = CONNECTIONS_MAX;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.headersTimeout = REQUEST_TIMEOUT_MS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function end(response: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {
+  response.writeHead(status, { 'content-type': type });
+  response.end(text);
+}

@@ -1,0 +1,29 @@
+/** Metrics: every name is there at once with a help, and a source that cannot be asked does not break the scrape. */
+import { expect, it } from 'vitest';
+import { createMetrics } from '../../src/observe/metrics.ts';
+
+it('a source that cannot be asked leaves its last value, and is told', async () => {
+  let ask = async (): Promise<number> => 3;
+  const lost: string[] = [];
+  const registry = createMetrics({
+    version: '1.2.3',
+    quarantined: () => ask(),
+    onError: (metric) => lost.push(metric),
+  });
+  expect(await registry.metrics()).toContain('s3compact_quarantined_inodes 3');
+  ask = async () => {
+    throw new Error('Redis is away');
+  };
+  expect(await registry.metrics()).toContain('s3compact_quarantined_inodes 3');
+  expect(lost).toEqual(['s3compact_quarantined_inodes']);
+});
+
+it('every metric of ours has our prefix and a sentence of help', async () => {
+  const registry = createMetrics({ version: '1.2.3', quarantined: async () => 0, onError: () => undefined });
+  const own = (await registry.getMetricsAsJSON()).filter(({ name }) => !/^(process|nodejs)_/.test(name));
+  expect(own.length).toBeGreaterThan(1);
+  for (const { name, help } of own) {
+    expect(name).toMatch(/^s3compact_[a-z_]+$/);
+    expect(help).toMatch(/^[A-Z].*\.$/);
+  }
+});
