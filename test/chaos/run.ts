@@ -35,12 +35,13 @@ export interface ChaosOptions {
 const INODES = 16;
 const WORKERS = 4;
 const WRITERS = 6;
-const READERS = 1;
+const READERS = 2;
 const STALE_READERS = 12;
 const FEEDERS = 1;
 const PROGRESS_EVERY_MS = 10_000;
 const DRAIN_MS = 20_000;
 const POLL_MS = 200;
+const NOTHING_LEFT = '0 jobs, 0 reap records';
 const PROGRESS: readonly CountName[] = [
   'writes',
   'commits',
@@ -179,20 +180,29 @@ async function attack(
   }
 }
 
-/** The faults are over: who is left stops well, and one fresh worker does what there is to do. */
+/** The faults are over: who is left stops well, and a fresh worker does what there is to do; a second one finds nothing. */
 async function finish(cast: Cast, tally: Tally, finishMs: number): Promise<void> {
-  const { pool, queue, ledger, client } = cast;
   tally.say('the faults are over');
-  await pool.drain(DRAIN_MS);
-  pool.keep(1);
-  for (const { inodeId } of client.journals) await queue.enqueue({ fsId: FS_ID, inodeId }, 'scan');
+  await cast.pool.drain(DRAIN_MS);
   const endMs = performance.now() + finishMs;
-  let toldMs = 0;
+  await workOff(cast, tally, endMs);
+  const commits = tally.of('commits');
+  await workOff(cast, tally, endMs);
+  if (tally.of('commits') !== commits) tally.violate('a second run over every inode, with no writer left, found work');
+  tally.say('both queues are empty');
+}
+
+/** Queues every inode and lets one worker run until both queues are empty. */
+async function workOff(cast: Cast, tally: Tally, endMs: number): Promise<void> {
+  const { pool, queue, ledger, client } = cast;
+  for (const { inodeId } of client.journals) await queue.enqueue({ fsId: FS_ID, inodeId }, 'scan');
+  pool.keep(1);
+  let toldMs = performance.now();
   for (;;) {
     const left = `${await pending(queue)} jobs, ${await pending(ledger)} reap records`;
-    if (left === '0 jobs, 0 reap records') break;
+    if (left === NOTHING_LEFT) break;
     if (performance.now() > endMs) {
-      tally.violate(`not done ${finishMs / 1000} s after the last fault: ${left} are left`);
+      tally.violate(`not done long after the last fault: ${left} are left`);
       break;
     }
     if (performance.now() - toldMs > PROGRESS_EVERY_MS) {
@@ -202,7 +212,6 @@ async function finish(cast: Cast, tally: Tally, finishMs: number): Promise<void>
     await delay(POLL_MS);
   }
   await pool.drain(DRAIN_MS);
-  tally.say('both queues are empty');
 }
 
 async function pending({ queue }: CompactQueue | ReapQueue): Promise<number> {

@@ -129,7 +129,7 @@ export class WorkerPool {
     this.#running.delete(worker);
     if (!worker.condemned) {
       const { exitCode, signalCode } = worker.child;
-      if (exitCode === EXIT_LATER) this.#tally.add('startsRefused');
+      if (exitCode === EXIT_LATER && !worker.started) this.#tally.add('startsRefused');
       else this.#tally.violate(`a worker ended by itself with ${exitCode ?? signalCode}: ${worker.lines.join(' | ')}`);
     }
     this.keep(this.#wanted);
