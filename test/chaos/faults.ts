@@ -159,7 +159,7 @@ export async function settleJournals(stage: FaultStage, killedAtMs: number): Pro
       if (ackedAtMs >= killedAtMs - settings.REDIS_DURABLE_AFTER_MS) continue;
       const what = version === undefined ? 'a truncate' : `version ${version.chunkId}`;
       tally.violate(
-        `inode ${journal.inodeId}: ${what} was acknowledged ${killedAtMs - ackedAtMs} ms before Redis died, and is gone`,
+        `inode ${journal.inodeId}: ${what} was acknowledged ${Math.round(killedAtMs - ackedAtMs)} ms before Redis died, and is gone`,
       );
     }
   }
