@@ -6,8 +6,9 @@
 import { Attempt, type AttemptIds } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import { type ChunkDeps, type ChunkEnding, compactChunk, endingTold } from './compact-chunk.ts';
+import { endAttempt } from './compact-end.ts';
 import { budgetLeft, type Candidate, type PlannedChunk, planAsItIs, worthwhileChunks } from './compact-select.ts';
-import { CompactError, toError } from './errors.ts';
+import { CompactError } from './errors.ts';
 import type { ReapLedger } from './ledger.ts';
 import { requireFilesystem, requireInode } from './lookup.ts';
 import type { MemoryBudget } from './memory.ts';
@@ -260,16 +261,10 @@ class Run {
     };
   }
 
-  /** Over is over: no fence is left standing, and records of chunks that were not committed are worked off now. */
   async #end(attempt: Attempt): Promise<void> {
-    try {
-      await this.#deps.metadata.clearFence(attempt.key, attempt.id);
-      for (const { id, record } of attempt.abandoned) await this.#deps.ledger.expedite(id, record);
-    } catch (error) {
-      this.#warnings.push(
-        `the attempt could not be closed (${toError(error).message}); its reap records do that when the lease ends`,
-      );
-    }
+    const { signal } = this.#options;
+    const warning = await endAttempt(attempt, { ...this.#deps, ...(signal === undefined ? {} : { signal }) });
+    if (warning !== undefined) this.#warnings.push(warning);
   }
 
   #elapsedMs(): number {

@@ -4,9 +4,9 @@
  * bucket exactly what the lists name (I1, I6, I7, I9, I12).
  */
 import { describe, expect, it } from 'vitest';
-import { Boundary, CALL_ENDINGS, type CallEnding } from '../sim/boundary.ts';
+import { Boundary, CALL_ENDINGS, type CallEnding, lost } from '../sim/boundary.ts';
 import { endOf, expectWhole, finish, fragmentedWorld } from '../sim/scenes.ts';
-import type { World } from '../sim/world.ts';
+import { LIMITS, type World } from '../sim/world.ts';
 
 async function crossingsOfAFullRun(): Promise<number> {
   const boundary = new Boundary();
@@ -101,5 +101,51 @@ describe('I12 for every pair of deaths', () => {
         expectWhole(world);
       }
     }
+  });
+});
+
+/** The answer to the first PUT is lost, and the server of metadata and ledger is away for so many calls from then on. */
+class Outage extends Boundary {
+  #callsLeft: number;
+  #began = false;
+  readonly #onBegin: () => void;
+
+  constructor(calls: number, onBegin: () => void) {
+    super();
+    this.#callsLeft = calls;
+    this.#onBegin = onBegin;
+  }
+
+  override async cross<T>(name: string, effect: () => T | Promise<T>): Promise<T> {
+    if (name === 'objects.put' && !this.#began) {
+      this.#began = true;
+      this.#onBegin();
+      await super.cross(name, effect);
+      throw lost(name);
+    }
+    if (!this.#began || this.#callsLeft === 0 || name.startsWith('objects')) return super.cross(name, effect);
+    this.#callsLeft--;
+    throw lost(name);
+  }
+}
+
+describe('a server that is away when an attempt ends, and comes back without its last second (I12)', () => {
+  it.each([1, 2, 3, 4, 9])('the attempt hands its lost records over after %i failed calls', async (calls) => {
+    const world = fragmentedWorld();
+    const startedMs = world.ledger.nowMs;
+    const outage = new Outage(calls, () => world.ledger.records.clear());
+    await endOf(world.compact(outage));
+    expect(world.ledger.nowMs - startedMs).toBeLessThan(LIMITS.leaseMs);
+    await finish(world);
+    expectWhole(world);
+  });
+
+  it('a server that stays away is given up when the lease is over', async () => {
+    const world = fragmentedWorld();
+    const startedMs = world.ledger.nowMs;
+    await endOf(world.compact(new Outage(Number.POSITIVE_INFINITY, () => undefined)));
+    expect(world.ledger.nowMs - startedMs).toBeLessThanOrEqual(LIMITS.leaseMs);
+    await finish(world);
+    expectWhole(world);
   });
 });
