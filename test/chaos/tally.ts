@@ -27,6 +27,7 @@ export const COUNTS = {
   records: 'reap records done (as logged)',
   doubts: 'looks at reap records that ended in doubt (as logged)',
   deleted: 'objects deleted (as logged)',
+  fencesLeft: 'fences of ended attempts at the end (the next attempt replaces them)',
   starts: 'workers started',
   kills: 'workers killed (SIGKILL)',
   pauses: 'workers paused (SIGSTOP) and resumed',
