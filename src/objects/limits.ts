@@ -8,10 +8,10 @@ import pRetry from 'p-retry';
 import type { Clock } from '../clock.ts';
 import { CompactError, type ErrorCode } from '../errors.ts';
 import type { Filesystem } from '../model.ts';
-import type { DeleteFailure, ObjectHead, ObjectStore, ObjectStores } from './port.ts';
+import type { DeleteFailure, ObjectHead, ObjectPage, ObjectStore, ObjectStores } from './port.ts';
 import { cancelledError, Turns } from './turns.ts';
 
-export type ObjectOperation = 'get' | 'put' | 'head' | 'delete';
+export type ObjectOperation = 'get' | 'put' | 'head' | 'list' | 'delete';
 
 /**
  * How one try ended: `exists` a name that was taken, `absent` a HEAD without an object, `partial` a delete that left
@@ -121,6 +121,15 @@ class RetryingStore implements ObjectStore {
       signal,
       run: () => this.#store.head(name, signal),
       tell: (result) => ({ outcome: result === null ? 'absent' : 'ok', bytes: 0 }),
+    });
+  }
+
+  list(after?: string, signal?: AbortSignal): Promise<ObjectPage> {
+    return this.#call({
+      op: 'list',
+      signal,
+      run: () => this.#store.list(after, signal),
+      tell: () => ({ outcome: 'ok', bytes: 0 }),
     });
   }
 

@@ -19,6 +19,21 @@ export interface DeleteFailure {
   readonly code: string;
 }
 
+/** An object as a listing shows it. */
+export interface ListedObject {
+  readonly name: string;
+  readonly bytes: number;
+  /** Of the last write, by the store's clock, ms since 1970. */
+  readonly modifiedMs: number;
+}
+
+/** Part of a listing: objects by name, ascending in the order of their UTF-8 bytes. */
+export interface ObjectPage {
+  readonly objects: readonly ListedObject[];
+  /** There may be more behind the last one; never set on an empty page. */
+  readonly more: boolean;
+}
+
 /** Largest batch that `delete` takes: the limit of S3's DeleteObjects. */
 export const DELETE_BATCH_MAX = 1000;
 
@@ -29,6 +44,8 @@ export interface ObjectStore {
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'>;
   /** `null` when there is no such object. */
   head(name: string, signal?: AbortSignal): Promise<ObjectHead | null>;
+  /** The next objects of the bucket by name, strictly behind `after`; at most some thousand. */
+  list(after?: string, signal?: AbortSignal): Promise<ObjectPage>;
   /** Deletes at most DELETE_BATCH_MAX names; a missing object counts as deleted. Returns what could not be deleted. */
   delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]>;
 }

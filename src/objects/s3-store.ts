@@ -10,14 +10,16 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
+  ListObjectsV2Command,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
 import { CompactError } from '../errors.ts';
-import { DELETE_BATCH_MAX, type DeleteFailure, type ObjectHead, type ObjectStore } from './port.ts';
+import { DELETE_BATCH_MAX, type DeleteFailure, type ObjectHead, type ObjectPage, type ObjectStore } from './port.ts';
 import { discardBody, readRange, shortError } from './s3-body.ts';
 import type { RequestOptions, S3Connection } from './s3-client.ts';
 import { errorFacts, storeError } from './s3-errors.ts';
+import { listedPage } from './s3-list.ts';
 
 /** User metadata with the CRC32 of the body, eight hex digits: HEAD returns it on any server, checksums only on some. */
 const CRC32_METADATA = 's3compact-crc32';
@@ -90,6 +92,20 @@ export class S3ObjectStore implements ObjectStore {
       throw storeError('store-refused', this.#connection.context(options), 'the server told no Content-Length');
     const checksum = metadataCrc32(found);
     return { bytes: found.ContentLength, ...(checksum === undefined ? {} : { crc32: checksum }) };
+  }
+
+  /** One ListObjectsV2. By name and not by a token, so that whoever comes later can go on where this one stopped. */
+  list(after?: string, signal?: AbortSignal): Promise<ObjectPage> {
+    const from = after === undefined ? 'from the beginning' : `after "${after}"`;
+    const options = this.#options(`Listing the bucket ${from}`, signal);
+    const command = new ListObjectsV2Command({
+      Bucket: this.#bucket,
+      ...(after === undefined ? {} : { StartAfter: after }),
+    });
+    return this.#connection.request(options, async (sdk, abort) => {
+      const answer = await sdk.send(command, { abortSignal: abort });
+      return listedPage(answer, after, this.#connection.context(options));
+    });
   }
 
   /**

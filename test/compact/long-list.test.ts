@@ -21,6 +21,7 @@ const stores: ObjectStores = {
     getRange: async () => undefined,
     putIfAbsent: async () => 'created',
     head: async () => null,
+    list: async () => ({ objects: [], more: false }),
     delete: async () => [],
   }),
   close: () => undefined,

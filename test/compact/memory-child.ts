@@ -38,6 +38,7 @@ const stores: ObjectStores = {
       return 'created';
     },
     head: async () => null,
+    list: async () => ({ objects: [], more: false }),
     delete: async () => [],
   }),
   close: () => undefined,

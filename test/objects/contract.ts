@@ -6,7 +6,7 @@
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CompactError, type ErrorCode, type ErrorKind } from '../../src/errors.ts';
-import { DELETE_BATCH_MAX, type ObjectStore } from '../../src/objects/port.ts';
+import { DELETE_BATCH_MAX, type ListedObject, type ObjectPage, type ObjectStore } from '../../src/objects/port.ts';
 
 /** A store on an empty bucket, and a look at the bucket that does not go through the store. */
 export interface StoreBench {
@@ -79,6 +79,7 @@ export function objectStoreContract(name: string, makeBench: () => Promise<Store
     const current = (): StoreBench => bench;
     describeReads(current);
     describeWrites(current);
+    describeLists(current);
     describeDeletes(current);
     describeEnds(current);
   });
@@ -217,6 +218,38 @@ function describeWrites(bench: () => StoreBench): void {
     for (const [i, name] of names.entries()) expectBytes(await read(name), patternBytes(9, i));
     await expect(store.delete(names)).resolves.toEqual([]);
     for (const name of names) await expect(store.head(name)).resolves.toBeNull();
+  });
+}
+
+function describeLists(bench: () => StoreBench): void {
+  test('a listing has every object once, by name, with size and time, page by page from any name on', async () => {
+    const { store, write } = bench();
+    const beganMs = Date.now();
+    const names = Array.from({ length: 1_203 }, (_, n) => `list/${n}_${n % 7}_x`);
+    await Promise.all(names.map((name, n) => write(name, patternBytes(n % 5))));
+    const listed: ListedObject[] = [];
+    let after: string | undefined = 'list/';
+    for (let more = true; more; ) {
+      const page: ObjectPage = await store.list(after);
+      listed.push(...page.objects);
+      after = page.objects.at(-1)?.name ?? after;
+      more = page.more;
+    }
+    const own = listed.filter(({ name }) => name.startsWith('list/'));
+    expect(own.map(({ name }) => name)).toEqual(names.toSorted());
+    for (const { name, bytes, modifiedMs } of own) {
+      expect(bytes).toBe(names.indexOf(name) % 5);
+      // The second is all that some servers tell.
+      expect(modifiedMs).toBeGreaterThan(beganMs - 2_000);
+      expect(modifiedMs).toBeLessThan(Date.now() + 2_000);
+    }
+    const [first = '', second = ''] = names.toSorted();
+    expect((await store.list(first)).objects[0]?.name).toBe(second);
+    expect(await store.list('list0')).toMatchObject({ objects: expect.not.arrayContaining([{ name: first }]) });
+  });
+
+  test('a listing of a bucket that does not exist is a refusal', async () => {
+    await expectFailure(bench().bucketless.list(), 'halt', 'bucket-missing');
   });
 }
 

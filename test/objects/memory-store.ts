@@ -11,6 +11,7 @@ import {
   DELETE_BATCH_MAX,
   type DeleteFailure,
   type ObjectHead,
+  type ObjectPage,
   type ObjectStore,
   type ObjectStores,
 } from '../../src/objects/port.ts';
@@ -19,13 +20,15 @@ export interface StoredObject {
   readonly bytes: Uint8Array;
   /** Only of objects that `putIfAbsent` wrote. */
   readonly crc32?: number;
+  /** When it was written, by the store's clock; 0 for what a test put in by hand. */
+  readonly modifiedMs?: number;
 }
 
 /** One call of the port, as the hooks see it. */
 export interface StoreCall {
-  readonly op: 'get' | 'put' | 'head' | 'delete';
+  readonly op: 'get' | 'put' | 'head' | 'list' | 'delete';
   readonly bucket: string;
-  /** One name; for `delete` the whole batch. */
+  /** One name; for `delete` the whole batch, for `list` the one to begin behind, if any. */
   readonly names: readonly string[];
   /** Of a read: where it begins, bytes. */
   readonly offset?: number;
@@ -35,6 +38,13 @@ export interface StoreCall {
 }
 
 export type StoreHook = (call: StoreCall) => void | Promise<void>;
+
+/** As S3 lists. */
+const LIST_PAGE_MAX = 1_000;
+
+function compareNames(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
 
 /** A fault to throw from a hook. */
 export function storeFault(code: ErrorCode, message = `injected ${code}`): CompactError {
@@ -52,6 +62,10 @@ export class MemoryObjectStores implements ObjectStores {
   after: StoreHook | undefined;
   /** The store's code for a name that a delete must leave alone. */
   refuseDelete: ((bucket: string, name: string) => string | undefined) | undefined;
+  /** The store's clock. */
+  nowMs: () => number = Date.now;
+  /** Objects on one page of a listing. */
+  pageMax = LIST_PAGE_MAX;
   /** `false`: a server that ignores If-None-Match and overwrites. */
   honoursIfNoneMatch = true;
   readonly #stores = new Map<string, MemoryObjectStore>();
@@ -70,7 +84,7 @@ export class MemoryObjectStores implements ObjectStores {
 
   /** Writes as a client of the file system does: no condition, no checksum of ours. */
   write(bucket: string, name: string, bytes: Uint8Array): void {
-    this.bucket(bucket).set(name, { bytes: Uint8Array.from(bytes) });
+    this.bucket(bucket).set(name, { bytes: Uint8Array.from(bytes), modifiedMs: this.nowMs() });
   }
 
   forFilesystem(filesystem: Pick<Filesystem, 'bucket'>): ObjectStore {
@@ -109,7 +123,7 @@ class MemoryObjectStore implements ObjectStore {
     const call: StoreCall = { op: 'put', bucket: this.#bucket, names: [name], bytes: body.length };
     return this.#step(call, signal, (objects) => {
       if (this.#stores.honoursIfNoneMatch && objects.has(name)) return 'exists';
-      objects.set(name, { bytes: Uint8Array.from(body), crc32: crc32(body) });
+      objects.set(name, { bytes: Uint8Array.from(body), crc32: crc32(body), modifiedMs: this.#stores.nowMs() });
       return 'created';
     });
   }
@@ -119,6 +133,21 @@ class MemoryObjectStore implements ObjectStore {
       const found = objects.get(name);
       if (found === undefined) return null;
       return { bytes: found.bytes.length, ...(found.crc32 === undefined ? {} : { crc32: found.crc32 }) };
+    });
+  }
+
+  list(after?: string, signal?: AbortSignal): Promise<ObjectPage> {
+    const call: StoreCall = { op: 'list', bucket: this.#bucket, names: after === undefined ? [] : [after] };
+    return this.#step(call, signal, (objects) => {
+      const names = [...objects.keys()].filter((name) => after === undefined || compareNames(name, after) > 0);
+      const page = names.sort(compareNames).slice(0, this.#stores.pageMax);
+      return {
+        objects: page.map((name) => {
+          const { bytes, modifiedMs = 0 } = objects.get(name) ?? { bytes: new Uint8Array() };
+          return { name, bytes: bytes.length, modifiedMs };
+        }),
+        more: page.length < names.length,
+      };
     });
   }
 

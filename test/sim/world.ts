@@ -200,6 +200,7 @@ function throughBoundary(stores: ObjectStores, boundary: Boundary): ObjectStores
         getRange: (...args) => boundary.cross('objects.get', () => store.getRange(...args)),
         putIfAbsent: (...args) => boundary.cross('objects.put', () => store.putIfAbsent(...args)),
         head: (...args) => boundary.cross('objects.head', () => store.head(...args)),
+        list: (...args) => boundary.cross('objects.list', () => store.list(...args)),
         delete: (...args) => boundary.cross('objects.delete', () => store.delete(...args)),
       };
     },

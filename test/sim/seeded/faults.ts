@@ -52,6 +52,7 @@ const READS: ReadonlySet<string> = new Set([
   'metadata.readChunk',
   'objects.get',
   'objects.head',
+  'objects.list',
   'ledger.nowMs',
 ]);
 

@@ -120,6 +120,7 @@ export class Workers {
         });
       },
       head: (name) => process.cross('objects.head', () => store.head(name), { missing: () => null }),
+      list: (after) => process.cross('objects.list', () => store.list(after)),
       delete: (names) =>
         process.cross('objects.delete', () => {
           judge.deletes(process, names);
