@@ -79,6 +79,8 @@ export interface CompactResult {
   readonly gain: PlanGain;
   readonly durationMs: number;
   readonly warnings: readonly string[];
+  /** Why a chunk was left although others were compacted: an object that is missing or short, so far. */
+  readonly missing?: CompactError;
 }
 
 /** Compacts the most worthwhile chunks of one inode within the limits. Throws CompactError, told with the inode. */
@@ -113,6 +115,7 @@ class Run {
   /** The first ending or failure that was not a commit. */
   #setback: { readonly outcome: CompactOutcome; readonly reason: string } | undefined;
   #failure: CompactError | undefined;
+  #missing: CompactError | undefined;
 
   constructor(key: InodeKey, filesystem: Filesystem, context: { deps: CompactDeps; options: CompactOptions }) {
     this.#key = key;
@@ -199,8 +202,9 @@ class Run {
       if (!(error instanceof CompactError)) throw error;
       this.#left++;
       this.#failure ??= error;
+      if (isMissing(error)) this.#missing ??= error.withInode(this.#key);
       this.#warnings.push(`chunk ${chunkIndex}: ${error.message}`);
-      return error.code === 'object-missing' || error.code === 'object-short';
+      return isMissing(error);
     }
   }
 
@@ -283,6 +287,11 @@ class Run {
       gain: this.#gain,
       durationMs: this.#elapsedMs(),
       warnings: this.#warnings,
+      ...(this.#missing === undefined ? {} : { missing: this.#missing }),
     };
   }
+}
+
+function isMissing(error: CompactError): boolean {
+  return error.code === 'object-missing' || error.code === 'object-short';
 }

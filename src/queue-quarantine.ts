@@ -1,6 +1,7 @@
 /**
  * The quarantine book: inodes on which work has stopped, each with its reason (DESIGN §4.7-8). One hash beside the
  * queue. Being in it deletes nothing and changes nothing; it only keeps workers away until a person releases the inode.
+ * Beside it stands, for each inode, how many runs in a row met a missing or short object; that count expires (I8).
  */
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
@@ -16,6 +17,8 @@ export interface QuarantinedInode extends QuarantineEntry {
   readonly key: InodeKey;
 }
 
+/** A count that nobody adds to goes by itself: longer than all tries of a job take, and than most pauses between scans. */
+const MISSING_LIFE_MS = 7 * 24 * 3600 * 1000;
 /** Fields per HSCAN call. */
 const SCAN_COUNT = 1_000;
 
@@ -23,11 +26,13 @@ const SCAN_COUNT = 1_000;
 export class Quarantine {
   readonly #redis: Redis | Cluster;
   readonly #hash: string;
+  readonly #missing: string;
 
   /** `storeId` keeps the inodes of different metadata stores apart. */
   constructor(options: QueueOptions, storeId: string) {
     this.#redis = options.connection;
     this.#hash = `${options.prefix}:quarantine:${storeId}`;
+    this.#missing = `${options.prefix}:missing:${storeId}`;
   }
 
   async get(key: InodeKey): Promise<QuarantineEntry | null> {
@@ -61,11 +66,32 @@ export class Quarantine {
     );
   }
 
-  /** `false` when the inode was not in quarantine. */
+  /** Counts a run of the inode that met a missing or short object; returns how many did in a row. */
+  async countMissing(key: InodeKey): Promise<number> {
+    return queueCall('count the runs with a missing object', async () => {
+      const name = this.#missingOf(key);
+      const replies = await this.#redis.multi().incr(name).pexpire(name, MISSING_LIFE_MS).exec();
+      const [fault, count] = replies?.[0] ?? [new Error('the transaction was not carried out')];
+      if (fault) throw fault;
+      return Number(count);
+    });
+  }
+
+  /** A run of the inode met none: the next one that does is the first in a row. */
+  async forgetMissing(key: InodeKey): Promise<void> {
+    await queueCall('forget the runs with a missing object', () => this.#redis.del(this.#missingOf(key)));
+  }
+
+  /** `false` when the inode was not in quarantine. What was counted goes too: a released inode starts anew. */
   async release(key: InodeKey): Promise<boolean> {
+    await this.forgetMissing(key);
     return queueCall('write the quarantine', async () => {
       return (await this.#redis.hdel(this.#hash, printInodeKey(key))) > 0;
     });
+  }
+
+  #missingOf(key: InodeKey): string {
+    return `${this.#missing}:${printInodeKey(key)}`;
   }
 }
 

@@ -21,13 +21,11 @@ export interface RunDeps extends CompactDeps {
   readonly limits: CompactLimits;
   readonly queue: CompactQueue;
   readonly quarantine: Quarantine;
-  /** Tries after which a missing or short object condemns the inode. */
+  /** Runs in a row with a missing or short object after which the inode is condemned. */
   readonly attempts: number;
 }
 
 export interface RunOptions {
-  /** Tries of this job that failed before. */
-  readonly triesMade: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: CompactProgress) => void;
 }
@@ -59,7 +57,7 @@ export interface RunReport {
 }
 
 /** Never throws for what can happen to an inode; a failure of the queue itself is a report of `later`. */
-export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions): Promise<RunReport> {
+export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions = {}): Promise<RunReport> {
   try {
     const entry = await deps.quarantine.get(key);
     if (entry !== null) {
@@ -74,12 +72,12 @@ export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions
     return await reportResult(result, deps);
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
-    return await reportFailure(key, { error, deps, triesMade: options.triesMade });
+    return { ...empty(key, 'later'), ...(await failureTold(key, error, deps)) };
   }
 }
 
 async function reportResult(result: CompactResult, deps: RunDeps): Promise<RunReport> {
-  const { key, attempt, reason, ...rest } = result;
+  const { key, attempt, reason, missing, ...rest } = result;
   const base = {
     ...rest,
     fsId: key.fsId,
@@ -87,35 +85,51 @@ async function reportResult(result: CompactResult, deps: RunDeps): Promise<RunRe
     ...(attempt === undefined ? {} : { attempt: attempt.toString() }),
     ...(reason === undefined ? {} : { message: `inode ${printInodeKey(key)}: ${reason}` }),
   };
+  // What was compacted stays so; the rest waits for the upload as a run with nothing else to do would.
+  if (missing !== undefined) return { ...base, continued: false, ...(await failureTold(key, missing, deps)) };
   const lostRace = result.outcome === 'conflict' || result.outcome === 'stale' || result.outcome === 'unknown';
   if (lostRace) return { ...base, ending: 'later', continued: false };
   // Only a run that got somewhere is continued: a continuation can never spin.
-  if (result.chunksCompacted === 0 || result.chunksLeft === 0) return { ...base, ending: 'done', continued: false };
+  const continued = result.chunksCompacted > 0 && result.chunksLeft > 0;
   try {
-    await deps.queue.enqueue(key, 'continuation');
-    return { ...base, ending: 'done', continued: true };
+    await deps.quarantine.forgetMissing(key);
+    if (continued) await deps.queue.enqueue(key, 'continuation');
+    return { ...base, ending: 'done', continued };
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
     const warning = `what is left could not be queued: ${error.message}; the next scan finds it`;
-    return { ...base, ending: 'done', continued: false, warnings: [...base.warnings, warning] };
+    return {
+      ...base,
+      ending: 'done',
+      continued: false,
+      warnings: continued ? [...base.warnings, warning] : base.warnings,
+    };
   }
 }
 
-async function reportFailure(
-  key: InodeKey,
-  failure: { readonly error: CompactError; readonly deps: RunDeps; readonly triesMade: number },
-): Promise<RunReport> {
-  const { error, deps } = failure;
-  const told = { code: error.code, message: error.message };
+type FailureTold = Pick<RunReport, 'ending' | 'code' | 'message'>;
+
+/** What a failure means for the inode; one of the queue itself is told as `later`. */
+async function failureTold(key: InodeKey, error: CompactError, deps: RunDeps): Promise<FailureTold> {
+  try {
+    return { ending: await endingOf(key, error, deps), code: error.code, message: error.message };
+  } catch (fault) {
+    if (!(fault instanceof CompactError)) throw fault;
+    return { ending: 'later', code: fault.code, message: fault.message };
+  }
+}
+
+/** One run in a row too many that met a missing object condemns the inode (DESIGN §4.7). */
+async function endingOf(key: InodeKey, error: CompactError, deps: RunDeps): Promise<RunEnding> {
   const rule = quarantineRule(error.code);
-  const spent = failure.triesMade + 1 >= deps.attempts;
-  if (rule === 'now' || (rule === 'after-retries' && spent)) {
+  const waits = rule === 'after-retries' && (await deps.quarantine.countMissing(key)) < deps.attempts;
+  if (rule !== 'never' && !waits) {
     const sinceMs = await deps.ledger.nowMs();
     await deps.quarantine.put(key, { code: error.code, reason: error.message, sinceMs });
-    return { ...empty(key, 'quarantined'), ...told };
+    return 'quarantined';
   }
-  if (error.code === 'inode-missing' || error.code === 'inode-unlinked') return { ...empty(key, 'gone'), ...told };
-  return { ...empty(key, error.kind === 'halt' ? 'halted' : 'later'), ...told };
+  if (error.code === 'inode-missing' || error.code === 'inode-unlinked') return 'gone';
+  return error.kind === 'halt' ? 'halted' : 'later';
 }
 
 function empty(key: InodeKey, ending: RunEnding): RunReport {

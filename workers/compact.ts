@@ -32,7 +32,6 @@ export function compactProcessor(deps: RunDeps, log: Logger) {
     const where = { ...logContext({ key, jobId: job.id ?? '' }), origin: job.data.origin, try: job.attemptsMade + 1 };
     log.debug({ event: LOG_EVENTS.jobStarted, ...where }, 'run started');
     const report = await runInode(key, deps, {
-      triesMade: job.attemptsMade,
       ...(signal === undefined ? {} : { signal }),
       onProgress: throttled((progress) => void tell(job, { kind: 'running', progress })),
     });

@@ -66,7 +66,7 @@ async function compactNow(key: InodeKey, context: CliContext, options: InodeOpti
 }
 
 async function inline(key: InodeKey, clients: Clients, progress: RunProgress): Promise<RunReport> {
-  return runInode(key, clients.run, { triesMade: 0, onProgress: (at) => progress.show(at) });
+  return runInode(key, clients.run, { onProgress: (at) => progress.show(at) });
 }
 
 interface QueuedContext {

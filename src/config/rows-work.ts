@@ -189,7 +189,7 @@ export const WORK_ROWS = [
     default: '5',
     min: '1',
     max: '1000',
-    meaning: 'Tries before an inode whose objects stay missing is quarantined, or a job fails.',
+    meaning: 'Runs in a row that miss an object before the inode is quarantined; tries before a job fails.',
     group: 'Worker',
     commands: WORKING,
   },

@@ -5,7 +5,7 @@
  */
 import { AttemptIds } from '../../src/attempt.ts';
 import type { Clock } from '../../src/clock.ts';
-import { type CompactLimits, type CompactResult, compactInode } from '../../src/compact.ts';
+import { type CompactDeps, type CompactLimits, type CompactResult, compactInode } from '../../src/compact.ts';
 import { MemoryBudget } from '../../src/memory.ts';
 import type { Filesystem, InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import type { ObjectStore, ObjectStores } from '../../src/objects/port.ts';
@@ -89,18 +89,19 @@ export class World {
 
   /** Runs the real compaction in a process with this boundary. */
   compact(boundary = new Boundary(), limits: CompactLimits = LIMITS): Promise<CompactResult> {
-    return compactInode(
-      KEY,
-      {
-        metadata: new MemoryMetadata(this.metadata, boundary),
-        objects: throughBoundary(this.stores, boundary),
-        ledger: new MemoryLedger(this.ledger, boundary),
-        clock: this.clock(boundary),
-        memory: new MemoryBudget(1 << 20),
-        attemptIds: this.#attemptIds,
-      },
-      { limits },
-    );
+    return compactInode(KEY, this.deps(boundary), { limits });
+  }
+
+  /** What a process with this boundary works with. */
+  deps(boundary = new Boundary()): CompactDeps {
+    return {
+      metadata: new MemoryMetadata(this.metadata, boundary),
+      objects: throughBoundary(this.stores, boundary),
+      ledger: new MemoryLedger(this.ledger, boundary),
+      clock: this.clock(boundary),
+      memory: new MemoryBudget(1 << 20),
+      attemptIds: this.#attemptIds,
+    };
   }
 
   /** Looks at the first due record, waiting for it on the virtual clock. `undefined` when no record is left. */

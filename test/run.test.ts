@@ -1,0 +1,124 @@
+/**
+ * What a run's ending means for its inode, on real Redis and a file in memory: an upload that is late is waited for and
+ * condemns the inode only when run after run meets it (DESIGN §4.7), whatever else failed or went well in between.
+ */
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { CompactQueue } from '../src/queue.ts';
+import { Quarantine } from '../src/queue-quarantine.ts';
+import { type RunReport, runInode } from '../src/run.ts';
+import { storeFault } from './objects/memory-store.ts';
+import { openQueueWorld, type QueueWorld } from './queue/world.ts';
+import { fragmentedWorld } from './sim/scenes.ts';
+import { KEY, LIMITS, type World } from './sim/world.ts';
+
+const ATTEMPTS = 3;
+const worlds: QueueWorld[] = [];
+const queues: CompactQueue[] = [];
+let servers: QueueWorld;
+let world: World;
+let queue: CompactQueue;
+
+beforeEach(() => {
+  servers = openQueueWorld('run');
+  worlds.push(servers);
+  world = fragmentedWorld();
+  const { redis: connection, prefix } = servers;
+  queue = new CompactQueue({ connection, prefix, attempts: ATTEMPTS, retryDelayMs: 50 });
+  queues.push(queue);
+});
+afterAll(async () => {
+  for (const one of queues) await one.close();
+  for (const one of worlds) one.close();
+});
+
+/** A book of its own for every look: what counts must outlive the process that counted it. */
+function book(): Quarantine {
+  return new Quarantine({ connection: servers.redis, prefix: servers.prefix }, 'store');
+}
+
+function run(limits = LIMITS): Promise<RunReport> {
+  return runInode(KEY, { ...world.deps(), limits, queue, quarantine: book(), attempts: ATTEMPTS });
+}
+
+/** Reads of what was written to the second chunk (chunkIds 9 to 14) find nothing. */
+function loseSecondChunk(): void {
+  world.stores.before = (call) => {
+    const chunkId = Number(call.names[0]?.split('_')[2]);
+    if (call.op === 'get' && chunkId > 8 && chunkId < 15) throw storeFault('object-missing');
+  };
+}
+
+function failReads(code: 'object-missing' | 'object-short' | 'store-unavailable' | null): void {
+  world.stores.before =
+    code === null
+      ? undefined
+      : (call) => {
+          if (call.op === 'get') throw storeFault(code);
+        };
+}
+
+async function endings(codes: readonly Parameters<typeof failReads>[0][]): Promise<string[]> {
+  const seen: string[] = [];
+  for (const code of codes) {
+    failReads(code);
+    seen.push((await run()).ending);
+  }
+  return seen;
+}
+
+describe('a missing or short object', () => {
+  it('condemns the inode after as many runs in a row as there are attempts', async () => {
+    expect(await endings(['object-missing', 'object-short', 'object-missing'])).toEqual([
+      'later',
+      'later',
+      'quarantined',
+    ]);
+    expect((await book().get(KEY))?.code).toBe('object-missing');
+  });
+
+  it('is not joined by tries that failed for another reason', async () => {
+    const outages = Array<'store-unavailable'>(ATTEMPTS + 1).fill('store-unavailable');
+    expect(await endings([...outages, 'object-missing'])).toEqual(Array(ATTEMPTS + 2).fill('later'));
+    expect(await book().get(KEY)).toBeNull();
+  });
+
+  it('is forgotten when a run goes well', async () => {
+    expect(await endings(['object-missing', 'object-missing', null])).toEqual(['later', 'later', 'done']);
+    world.write(2, 20);
+    for (let n = 0; n < 4; n++) world.write(n, 3);
+    expect(await endings(['object-missing', 'object-missing'])).toEqual(['later', 'later']);
+  });
+
+  it('is forgotten when the inode is released', async () => {
+    await endings(['object-missing', 'object-missing', 'object-missing']);
+    await book().release(KEY);
+    expect(await endings(['object-missing'])).toEqual(['later']);
+  });
+
+  it('leaves a count that expires', async () => {
+    await endings(['object-missing']);
+    const [name = ''] = await servers.redis.keys(`${servers.prefix}:missing:*`);
+    expect(await servers.redis.pttl(name)).toBeGreaterThan(24 * 3600 * 1000);
+  });
+});
+
+describe('one chunk misses an object and another is compacted', () => {
+  it('tells what was done, and the run is tried again later, not at once', async () => {
+    loseSecondChunk();
+    const report = await run();
+    expect(report).toMatchObject({ ending: 'later', outcome: 'compacted', code: 'object-missing', continued: false });
+    expect(report).toMatchObject({ chunksCompacted: 1, chunksLeft: 1 });
+    expect(await queue.jobIdOf(KEY)).toBeNull();
+  });
+
+  it('does not hide the missing object, whatever is written to other chunks between the runs', async () => {
+    loseSecondChunk();
+    const seen: RunReport[] = [];
+    for (let runs = 0; runs < ATTEMPTS; runs++) {
+      for (let n = 0; n < 6; n++) world.write(n * 4, 3);
+      seen.push(await run());
+    }
+    expect(seen.map((report) => report.ending)).toEqual(['later', 'later', 'quarantined']);
+    expect(seen.map((report) => report.chunksCompacted)).toEqual([1, 1, 1]);
+  });
+});
