@@ -74,6 +74,14 @@ describe('a record that is in doubt deletes nothing and comes back (I10)', () =>
       },
     ],
     [
+      'a list that is longer than what could be read of it',
+      () => {
+        const readChunk = deps.metadata.readChunk.bind(deps.metadata);
+        deps.metadata.readChunk = async (...args) => ({ ...(await readChunk(...args)), versionsTotal: 5_000_001 });
+        return record({ stampMs: 1 });
+      },
+    ],
+    [
       'a store that refuses',
       () => {
         world.stores.before = () => {

@@ -122,3 +122,16 @@ describe('one chunk misses an object and another is compacted', () => {
     expect(seen.map((report) => report.chunksCompacted)).toEqual([1, 1, 1]);
   });
 });
+
+it('I10: a list that breaks the format condemns the inode at once, and no run starts until it is released', async () => {
+  const list = [...(world.lists().get(0) ?? [])];
+  const bad = { chunkId: 99n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };
+  world.metadata.at(KEY)?.lists.set(0, [...list, bad]);
+  expect(await run()).toMatchObject({ ending: 'quarantined', code: 'list-invalid' });
+  world.metadata.at(KEY)?.lists.set(0, list);
+  const stopped = await run();
+  expect(stopped).toMatchObject({ ending: 'quarantined', code: 'list-invalid' });
+  expect(stopped.message).toContain('crosses the border');
+  await book().release(KEY);
+  expect(await run()).toMatchObject({ ending: 'done', outcome: 'compacted' });
+});

@@ -1,0 +1,113 @@
+/** commit: what is told of a commit whose answer was lost is what became of it (I6), and the lease before it (DESIGN §4.4). */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Attempt } from '../src/attempt.ts';
+import { type CommitDeps, commitChunk } from '../src/commit.ts';
+import type { CommitRequest, MetadataStore } from '../src/metadata/port.ts';
+import type { S3ChunkInfo } from '../src/model.ts';
+import { Boundary, type CallEnding } from './sim/boundary.ts';
+import { MemoryMetadata } from './sim/memory-metadata.ts';
+import { KEY, World } from './sim/world.ts';
+
+const ATTEMPT = 4096n;
+const OTHER = 8192n;
+const COMMIT_TIMEOUT_MS = 1_000;
+let world: World;
+
+beforeEach(async () => {
+  world = new World();
+  world.write(0, 10);
+  world.write(4, 4);
+  // Only lists are of interest here: the merged version has no object.
+  world.metadata.onChange = undefined;
+  await new MemoryMetadata(world.metadata).begin(KEY, ATTEMPT);
+});
+
+function merged(attempt: bigint): S3ChunkInfo {
+  return { chunkId: 1n, compaction: attempt, offset: 0, len: 10, size: 10, zero: false };
+}
+
+function requestOf(attempt: bigint, replacement: readonly S3ChunkInfo[]): CommitRequest {
+  return { key: KEY, chunkIndex: 0, attempt, replaced: [...(world.lists().get(0) ?? [])], replacement };
+}
+
+function commit(request: CommitRequest, metadata: MetadataStore, leaseMs = 60_000) {
+  const clock = world.clock(new Boundary());
+  const startedAtMs = clock.monotonicMs();
+  const attempt = new Attempt({
+    ...{ id: ATTEMPT, key: KEY, clock, startedAtMs, leaseMs, dueMs: startedAtMs + leaseMs },
+    incarnation: 'life-1',
+  });
+  const deps: CommitDeps = { metadata, clock, commitTimeoutMs: COMMIT_TIMEOUT_MS };
+  return commitChunk(request, attempt, deps);
+}
+
+/** A store that answers the first commit with `unknown`, after `meanwhile`, which sees the request. */
+function losing(meanwhile: (request: CommitRequest) => unknown): MemoryMetadata {
+  const metadata = new MemoryMetadata(world.metadata);
+  metadata.commit = async (request) => {
+    await meanwhile(request);
+    return { outcome: 'unknown', cause: new Error('no answer') };
+  };
+  return metadata;
+}
+
+describe('I6: a commit whose answer was lost', () => {
+  it.each([
+    ['fails-after', 'committed'],
+    ['fails-before', 'conflict'],
+  ] as const)('%s is told as %s, and the fence is gone', async (ending: CallEnding, outcome) => {
+    const request = requestOf(ATTEMPT, [merged(ATTEMPT)]);
+    const told = await commit(request, new MemoryMetadata(world.metadata, new Boundary({ at: 0, ending })));
+    expect(told).toMatchObject({ outcome: { outcome }, fenceCleared: true });
+    expect(world.lists().get(0)).toEqual(outcome === 'committed' ? request.replacement : request.replaced);
+    expect(world.metadata.at(KEY)?.inode.attempt).toBeUndefined();
+  });
+
+  it('and that arrives right after the list was read back does nothing', async () => {
+    const request = requestOf(ATTEMPT, [merged(ATTEMPT)]);
+    const metadata = losing(() => undefined);
+    const readChunk = metadata.readChunk.bind(metadata);
+    metadata.readChunk = async (...args) => {
+      const seen = await readChunk(...args);
+      await new MemoryMetadata(world.metadata).commit(request);
+      return seen;
+    };
+    expect(await commit(request, metadata)).toMatchObject({ outcome: { outcome: 'conflict' } });
+    expect(world.lists().get(0)).toEqual(request.replaced);
+  });
+
+  it('stays unknown where somebody else has replaced the list, which starts with an empty replacement anyway', async () => {
+    const metadata = losing(async () => {
+      const other = new MemoryMetadata(world.metadata);
+      await other.begin(KEY, OTHER);
+      expect(await other.commit(requestOf(OTHER, [merged(OTHER)]))).toEqual({ outcome: 'committed' });
+    });
+    expect(await commit(requestOf(ATTEMPT, []), metadata)).toMatchObject({ outcome: { outcome: 'unknown' } });
+  });
+
+  it('of an empty replacement is told by the fence that still stood', async () => {
+    const metadata = losing((request) => new MemoryMetadata(world.metadata).commit(request));
+    expect(await commit(requestOf(ATTEMPT, []), metadata)).toMatchObject({ outcome: { outcome: 'committed' } });
+  });
+
+  it('stays unknown when nobody can be asked until the lease ends', async () => {
+    const metadata = losing(() => undefined);
+    let asked = 0;
+    metadata.clearFence = async () => {
+      asked++;
+      throw new Error('away');
+    };
+    const told = await commit(requestOf(ATTEMPT, [merged(ATTEMPT)]), metadata);
+    expect(told).toMatchObject({ outcome: { outcome: 'unknown' }, fenceCleared: false });
+    expect(asked).toBeGreaterThan(5);
+    expect(asked).toBeLessThan(30);
+  });
+});
+
+it('a commit that might outlast the lease is not sent', async () => {
+  let sent = 0;
+  const metadata = losing(() => sent++);
+  const request = requestOf(ATTEMPT, [merged(ATTEMPT)]);
+  await expect(commit(request, metadata, COMMIT_TIMEOUT_MS)).rejects.toMatchObject({ code: 'lease-expired' });
+  expect(sent).toBe(0);
+});
