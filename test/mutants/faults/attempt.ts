@@ -1,0 +1,90 @@
+/** Faults in an attempt: its number, its lease, the order of its steps, and how it learns the fate of a commit. */
+import { type Fault, fault } from '../fault.ts';
+
+const ATTEMPT = 'src/attempt.ts';
+const CHUNK = 'src/compact-chunk.ts';
+const COMMIT = 'src/commit.ts';
+const KNOWN = "if (outcome.outcome !== 'unknown') return { outcome, fenceCleared: false };";
+const CLEAR = '      fenceStood = (await deps.metadata.clearFence';
+const ADD_RECORDS = 'for (const record of records) added.push({ id: await deps.ledger.add(record), record });';
+
+export const ATTEMPT_FAULTS: readonly Fault[] = [
+  fault('an unknown commit is treated as failed, without a look', 'I6', {
+    file: COMMIT,
+    edits: [
+      [
+        KNOWN,
+        `if (outcome.outcome === 'unknown') return { outcome: { outcome: 'conflict' }, fenceCleared: false };\n  ${KNOWN}`,
+      ],
+    ],
+  }),
+  fault('an unknown commit is treated as committed', 'I6', {
+    file: COMMIT,
+    edits: [
+      [
+        KNOWN,
+        `if (outcome.outcome === 'unknown') return { outcome: { outcome: 'committed' }, fenceCleared: false };\n  ${KNOWN}`,
+      ],
+    ],
+  }),
+  fault('a lost commit is read back before the fence is cleared', 'I6', {
+    file: COMMIT,
+    edits: [
+      [CLEAR, `      const seen = await readBack(request, { ...deps, fenceStood: true });\n${CLEAR}`],
+      ['outcome: await readBack(request, { ...deps, fenceStood }), fenceCleared', 'outcome: seen, fenceCleared'],
+    ],
+  }),
+  fault('an empty replacement is taken as a proof', 'I6', { file: COMMIT, edits: [['deps.fenceStood && ', '']] }),
+  fault('the lease is not checked before the commit', 'I7', {
+    file: COMMIT,
+    edits: [['attempt.checkLease(deps.commitTimeoutMs);', '']],
+  }),
+  fault('the lease is not checked before a PUT', 'I7', {
+    file: CHUNK,
+    edits: [['beforePut: () => attempt.checkLease(0),', 'beforePut: () => undefined,']],
+  }),
+  fault('commit before the PUTs are acknowledged', 'I4', {
+    file: CHUNK,
+    edits: [
+      ['await writeMergedObjects(tasks, {', 'const writing = writeMergedObjects(tasks, {'],
+      [
+        "committed = outcome.outcome === 'committed';",
+        "await writing;\n    committed = outcome.outcome === 'committed';",
+      ],
+    ],
+  }),
+  fault('no reap record before the PUTs', 'I12', {
+    file: CHUNK,
+    edits: [
+      [ADD_RECORDS, ''],
+      ['// I4: every merged object is acknowledged when this line is reached.', ADD_RECORDS],
+    ],
+  }),
+  fault('the stamp makes a record due at once', 'I7', {
+    file: CHUNK,
+    edits: [['dueMs: stampMs + deps.graceMs', 'dueMs: stampMs']],
+  }),
+  fault('records of a failed attempt are not handed over', 'I12', {
+    file: CHUNK,
+    edits: [['if (!committed) attempt.abandoned.push(...added);', '']],
+  }),
+  fault('the number of an attempt has no random bits', 'I3', {
+    file: ATTEMPT,
+    edits: [['| (BigInt(this.#random(2 ** RANDOM_BITS)) << BigInt(MERGED_VERSION_BITS))', '']],
+  }),
+  fault('the number of an attempt follows a clock that steps back', 'I3', {
+    file: ATTEMPT,
+    edits: [['Math.max(Math.floor(nowMs), this.#lastMs + 1)', 'Math.floor(nowMs)']],
+  }),
+  fault('objects are named by the highest compaction + 1', 'I3', {
+    file: 'src/plan/names.ts',
+    edits: [
+      ['compaction: attempt + BigInt(n),\n', 'compaction: highestOf(plan) + 1n + BigInt(n),\n'],
+      ['compaction: attempt + BigInt(n), blockIndex', 'compaction: highestOf(plan) + 1n + BigInt(n), blockIndex'],
+      [
+        'function identity(object: ObjectId)',
+        'function highestOf(plan: ChunkPlan): bigint {\n  return plan.replaced.reduce((most, one) => (one.compaction > most ? one.compaction : most), 0n);\n}\n\nfunction identity(object: ObjectId)',
+      ],
+    ],
+  }),
+];

@@ -1,0 +1,57 @@
+/** Faults in what is atomic: the scripts and the adapter of the Redis metadata format. */
+import { type Fault, fault } from '../fault.ts';
+
+const SCRIPTS = 'src/metadata/redis-scripts.ts';
+const REDIS = 'src/metadata/redis.ts';
+
+export const METADATA_FAULTS: readonly Fault[] = [
+  fault('commit without looking at the fence', 'I5 I9', {
+    file: SCRIPTS,
+    edits: [["~= ARGV[1] then return {'stale', 'fence'} end", '~= ARGV[1] then end']],
+  }),
+  fault('commit to an unlinked inode', 'I5', {
+    file: SCRIPTS,
+    edits: [
+      [
+        "wrongType({'hash', 'list', 'set'}) or notWritable()",
+        "wrongType({'hash', 'list', 'set'}) or notWritable()\nif bad and bad[2] == 'unlinked' then bad = nil end",
+      ],
+    ],
+  }),
+  fault('commit compares the count of the versions, not their SHA-1', 'I5', {
+    file: SCRIPTS,
+    edits: [["~= ARGV[4] then return {'conflict'} end", "== '' then return {'conflict'} end"]],
+  }),
+  fault('commit pushes the replacement in the wrong order', 'I1', {
+    file: REDIS,
+    edits: [['request.replacement.toReversed()', 'request.replacement']],
+  }),
+  fault('commit ignores the length that the plan requires', 'I1', {
+    file: SCRIPTS,
+    edits: [["~= ARGV[2] then return {'stale', 'length'} end", '~= ARGV[2] then end']],
+  }),
+  fault('commit drops what was appended meanwhile', 'I2', {
+    file: SCRIPTS,
+    edits: [["redis.call('LTRIM', KEYS[2], count + 1, -1)", "redis.call('DEL', KEYS[2])"]],
+  }),
+  {
+    name: 'commit puts the replacement above what was appended meanwhile',
+    invariants: 'I2',
+    edits: [
+      { file: SCRIPTS, find: "redis.call('LPUSH', KEYS[2], unpack", replace: "redis.call('RPUSH', KEYS[2], unpack" },
+      { file: REDIS, find: 'request.replacement.toReversed()', replace: 'request.replacement' },
+    ],
+  },
+  fault('begin accepts a number that stands there already', 'I3', {
+    file: SCRIPTS,
+    edits: [["== ARGV[1] then return {'stale', 'taken'} end", '== ARGV[1] then end']],
+  }),
+  fault("clearFence takes away anybody's fence", 'I9', {
+    file: SCRIPTS,
+    edits: [["~= ARGV[1] then return {'ok', 0} end", "== false then return {'ok', 0} end"]],
+  }),
+  fault('a commit whose answer is lost is told as a conflict', 'I6', {
+    file: REDIS,
+    edits: [["return { outcome: 'unknown', cause: safeError(error) };", "return { outcome: 'conflict' };"]],
+  }),
+];

@@ -1,0 +1,75 @@
+/** Faults at the edges: objects, the queue, quarantine, settings. */
+import { type Fault, fault } from '../fault.ts';
+
+const BODY = 'src/objects/s3-body.ts';
+const MERGE = 'src/merge.ts';
+const LEDGER = 'src/queue-ledger.ts';
+const RELATIONS = 'src/config/relations.ts';
+
+export const OUTSIDE_FAULTS: readonly Fault[] = [
+  fault('a short object is accepted', 'I1', {
+    file: BODY,
+    edits: [
+      ['if (bytes < wanted)', 'if (bytes < 0)'],
+      ['if (filled < target.length)', 'if (filled < 0)'],
+    ],
+  }),
+  fault('an answer that breaks off is accepted', 'I1', {
+    file: BODY,
+    edits: [['if (filled < target.length)', 'if (filled < 0)']],
+  }),
+  fault('a whole object is accepted as the range at an offset', 'I1', {
+    file: BODY,
+    edits: [['offset === 0 && answer', 'answer']],
+  }),
+  fault('a missing object reads as a hole', 'I1', {
+    file: MERGE,
+    edits: [['only.to + only.len), options.signal)', 'only.to + only.len), options.signal).catch(() => undefined)']],
+  }),
+  fault('a name that is taken is accepted without a look', 'I3', {
+    file: MERGE,
+    edits: [["=== 'created') return;", '!== undefined) return;']],
+  }),
+  fault('a name that is taken is accepted with another checksum', 'I3', {
+    file: MERGE,
+    edits: [[' && head.crc32 === crc32(body)', '']],
+  }),
+  fault('a block that fails leaves its reads running', 'I4', {
+    file: MERGE,
+    edits: [['await settleAll([...direct, scratched]);', 'await Promise.all([...direct, scratched]);']],
+  }),
+  fault('merging does not reserve memory', 'I8', {
+    file: 'src/memory.ts',
+    edits: [['return this.#semaphore.runExclusive(work, units);', 'return work();']],
+  }),
+  fault('expedite drops a record that somebody looks at', 'I12', {
+    file: LEDGER,
+    edits: [['if (!(await this.#change(jobId, due))) await this.add(due);', 'await this.#change(jobId, due);']],
+  }),
+  fault('a stamp does not add a record that is gone', 'I12', {
+    file: LEDGER,
+    edits: [
+      ['if (!(await this.#change(jobId, record))) await this.add(record);', 'await this.#change(jobId, record);'],
+    ],
+  }),
+  fault('a record that is taken under a change counts as changed', 'I12', {
+    file: LEDGER,
+    edits: [['if (isGoneOrTaken(error)) return false;', 'if (isGoneOrTaken(error)) return true;']],
+  }),
+  fault('a damaged inode is never quarantined', 'I10', {
+    file: 'src/run.ts',
+    edits: [["if (rule === 'now' ||", "if (rule === 'never' &&"]],
+  }),
+  fault('a request during a run is forgotten', 'I9', {
+    file: 'src/queue.ts',
+    edits: [[', keepLastIfActive: true', '']],
+  }),
+  fault('the grace period may be shorter than readers keep old lists', 'I11', {
+    file: RELATIONS,
+    edits: [['settings.graceMs > settings.readerCacheLifeMs', 'settings.graceMs >= 0']],
+  }),
+  fault('a lease may be shorter than a run', 'I11', {
+    file: RELATIONS,
+    edits: [['settings.leaseMs > settings.maxRunMs + runTailMs(settings)', 'settings.leaseMs > 0']],
+  }),
+];

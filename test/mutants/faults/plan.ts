@@ -1,0 +1,33 @@
+/** Faults in planning: lists that read otherwise, objects read at the wrong place, budgets that do not bind. */
+import { type Fault, fault } from '../fault.ts';
+
+export const PLAN_FAULTS: readonly Fault[] = [
+  fault('merged versions come last in the replacement list', 'I2', {
+    file: 'src/plan/names.ts',
+    edits: [['[...merged, ...plan.kept]', '[...plan.kept, ...merged]']],
+  }),
+  fault('merged versions take the highest chunkId', 'I2', {
+    file: 'src/plan/survey.ts',
+    edits: [['version.chunkId < lowest.chunkId', 'version.chunkId > lowest.chunkId']],
+  }),
+  fault('a kept version starts inside a block', 'I1', {
+    file: 'src/plan/keep.ts',
+    edits: [['Math.max(versions[piece.version]?.offset ?? 0, blockBegin)', 'piece.begin']],
+  }),
+  fault('drops bytes beyond the length without requiring the length', 'I1', {
+    file: 'src/plan/chunk.ts',
+    edits: [['...(beyond ? { requiredLength: input.length } : {}),', '']],
+  }),
+  fault('a zero version is dropped where it hides data', 'I1', {
+    file: 'src/plan/keep.ts',
+    edits: [['if (block.zeros.length === 0) continue;', 'continue;']],
+  }),
+  fault("offsets in an object count from its version's start in every block", 'I1', {
+    file: 'src/plan/merge-block.ts',
+    edits: [['Math.max(version.offset, this.#view.begin)', 'version.offset']],
+  }),
+  fault('the budget of bytes does not bind', 'I8', {
+    file: 'src/plan/chunk.ts',
+    edits: [['movedBytes(total) > budget.bytes || ', '']],
+  }),
+];

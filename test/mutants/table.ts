@@ -1,0 +1,18 @@
+/**
+ * All deliberate faults in one order; a fault's number is its place here, from 1. New ones go to the end of their file
+ * in faults/. What they have in common and how they are applied is elsewhere.
+ */
+import type { Fault } from './fault.ts';
+import { ATTEMPT_FAULTS } from './faults/attempt.ts';
+import { METADATA_FAULTS } from './faults/metadata.ts';
+import { OUTSIDE_FAULTS } from './faults/outside.ts';
+import { PLAN_FAULTS } from './faults/plan.ts';
+import { REAP_FAULTS } from './faults/reap.ts';
+
+export const FAULTS: readonly Fault[] = [
+  ...METADATA_FAULTS,
+  ...ATTEMPT_FAULTS,
+  ...REAP_FAULTS,
+  ...PLAN_FAULTS,
+  ...OUTSIDE_FAULTS,
+];

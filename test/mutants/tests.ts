@@ -1,0 +1,45 @@
+/**
+ * The tests that a fault is tried against, quickest first, and the order for one fault: what mirrors the changed files
+ * comes before the rest. The slow ones, real servers and child processes are left out: a fault that only they notice is
+ * a test that is missing lower down.
+ */
+
+export const TEST_FILES: readonly string[] = [
+  'test/attempt.test.ts',
+  'test/merge.test.ts',
+  'test/commit.test.ts',
+  'test/reap.test.ts',
+  'test/compact/races.test.ts',
+  'test/compact/crash.test.ts',
+  'test/plan/vectors.test.ts',
+  'test/plan/properties.test.ts',
+  'test/config.test.ts',
+  'test/format.test.ts',
+  'test/objects/s3-body.test.ts',
+  'test/objects/memory-store.test.ts',
+  'test/objects/limits.test.ts',
+  'test/run.test.ts',
+  'test/queue/reap-queue.test.ts',
+  'test/queue/compact-queue.test.ts',
+  'test/objects/s3-requests.test.ts',
+  'test/objects/s3-faults.test.ts',
+  'test/objects/s3.test.ts',
+  'test/metadata/redis-errors.test.ts',
+  'test/metadata/redis-faults.test.ts',
+  'test/metadata/redis.test.ts',
+  'test/sim/seeded/seeds.test.ts',
+];
+
+/** The files in the order in which they are to be run, when these sources were changed. */
+export function testOrder(changed: readonly string[], files: readonly string[] = TEST_FILES): string[] {
+  const mirrors = changed.map((file) => file.replace(/^src\//, 'test/'));
+  const isMirror = (file: string) =>
+    mirrors.some((mirror) => file === mirror.replace(/\.ts$/, '.test.ts') || file.startsWith(directoryOf(mirror)));
+  return [...files.filter(isMirror), ...files.filter((file) => !isMirror(file))];
+}
+
+/** `test/plan/` for `test/plan/chunk.ts`; a file directly below `test/` has none of its own. */
+function directoryOf(mirror: string): string {
+  const directory = mirror.slice(0, mirror.lastIndexOf('/') + 1);
+  return directory === 'test/' ? mirror : directory;
+}
