@@ -96,17 +96,18 @@ describe('writeMergedObjects', () => {
     expect([...stores.bucket(BUCKET).keys()].filter((name) => name.startsWith('out'))).toEqual(['out-1']);
   });
 
-  it('leaves no request running when one block fails', async () => {
+  const slow = read(1n, 0, [{ from: 0, to: 0, len: 4 }]);
+  const bad = read(9n, 0, [{ from: 0, to: 4, len: 4 }]);
+  it.each([
+    ['another block', [task('slow', 4, [slow]), task('bad', 8, [bad])]],
+    ['the same block', [task('out', 8, [slow, bad])]],
+  ])('leaves no request running when a read of %s fails', async (_where, tasks) => {
     const { options, stores } = world({ 'object-1': 'ABCD' });
     const gate = Promise.withResolvers<void>();
     stores.before = async (call) => {
       if (call.names[0] === 'object-9') throw storeFault('access-denied');
       if (call.op === 'get') await gate.promise;
     };
-    const tasks = [
-      task('slow', 4, [read(1n, 0, [{ from: 0, to: 0, len: 4 }])]),
-      task('bad', 4, [read(9n, 0, [{ from: 0, to: 0, len: 4 }])]),
-    ];
     let ended = false;
     const run = failure(writeMergedObjects(tasks, options)).finally(() => {
       ended = true;

@@ -87,6 +87,25 @@ async function raceAtCommit(act: Race['act']): Promise<{ world: World; result: C
   return raced;
 }
 
+describe('a pause until the lease is over, at every step', () => {
+  it('I7, I12: nothing is written and nothing committed after it', async () => {
+    const probe = new Boundary();
+    await fragmentedWorld().compact(probe);
+    const begun = probe.crossings.indexOf('metadata.begin');
+    for (let step = begun; step < probe.crossings.length; step++) {
+      const world = fragmentedWorld();
+      const boundary = new Boundary(undefined, (_name, n) => {
+        if (n === step) world.ledger.nowMs += LIMITS.leaseMs + 1;
+      });
+      await endOf(world.compact(boundary));
+      const after = boundary.crossings.slice(step + 1);
+      expect(after, `step ${step}, ${boundary.crossings[step]}`).not.toContain('objects.put');
+      expect(after, `step ${step}, ${boundary.crossings[step]}`).not.toContain('metadata.commit');
+    }
+    expect(probe.crossings.slice(begun).filter((name) => name === 'objects.put').length).toBeGreaterThan(2);
+  });
+});
+
 describe('between the last PUT and the commit', () => {
   it('I4: every object that the commit names is stored', async () => {
     let commits = 0;

@@ -32,14 +32,11 @@ export const TEST_FILES: readonly string[] = [
 
 /** The files in the order in which they are to be run, when these sources were changed. */
 export function testOrder(changed: readonly string[], files: readonly string[] = TEST_FILES): string[] {
-  const mirrors = changed.map((file) => file.replace(/^src\//, 'test/'));
-  const isMirror = (file: string) =>
-    mirrors.some((mirror) => file === mirror.replace(/\.ts$/, '.test.ts') || file.startsWith(directoryOf(mirror)));
-  return [...files.filter(isMirror), ...files.filter((file) => !isMirror(file))];
+  const areas = new Set(changed.map(areaOf));
+  return [...files.filter((file) => areas.has(areaOf(file))), ...files.filter((file) => !areas.has(areaOf(file)))];
 }
 
-/** `test/plan/` for `test/plan/chunk.ts`; a file directly below `test/` has none of its own. */
-function directoryOf(mirror: string): string {
-  const directory = mirror.slice(0, mirror.lastIndexOf('/') + 1);
-  return directory === 'test/' ? mirror : directory;
+/** `queue` for `src/queue-ledger.ts` and `test/queue/reap-queue.test.ts`. */
+function areaOf(file: string): string {
+  return /^\w+\/(\w+)/.exec(file)?.[1] ?? '';
 }

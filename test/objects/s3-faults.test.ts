@@ -79,6 +79,13 @@ describe('reads', () => {
     expectBytes(target, patternBytes(10));
   });
 
+  test('200 with as many bytes as asked is refused where the range was not the beginning', async () => {
+    bench().server.answer((_request, response) =>
+      response.writeHead(200, { 'content-length': 10 }).end(patternBytes(10)),
+    );
+    await expectFailure(bench().open().getRange('whole', 4, new Uint8Array(10)), 'halt', 'store-refused');
+  });
+
   test('206 with fewer bytes than asked is object-short', async () => {
     bench().server.answer((_request, response) =>
       response.writeHead(206, { 'content-range': 'bytes 0-4/5', 'content-length': 5 }).end('12345'),
