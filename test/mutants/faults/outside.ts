@@ -58,7 +58,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
   }),
   fault('a damaged inode is never quarantined', 'I10', {
     file: 'src/run.ts',
-    edits: [["if (rule === 'now' ||", "if (rule === 'never' &&"]],
+    edits: [['const rule = quarantineRule(error.code);', "const rule = 'never' as ReturnType<typeof quarantineRule>;"]],
   }),
   fault('a request during a run is forgotten', 'I9', {
     file: 'src/queue.ts',
