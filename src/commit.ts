@@ -45,14 +45,15 @@ async function resolveUnknown(
 ): Promise<{ readonly outcome: CommitOutcome; readonly fenceCleared: boolean }> {
   let delayMs = RESOLVE_DELAY_FIRST_MS;
   let fenceCleared = false;
-  let fenceStood = false;
   let cause = deps.cause;
   // Bounded by the lease (I8): afterwards the reap record takes over.
   while (attempt.leaseLeftMs() > delayMs) {
     try {
-      fenceStood = (await deps.metadata.clearFence(request.key, request.attempt)) || fenceStood;
+      const before = await readHead(request, deps);
+      const fenceStood = await deps.metadata.clearFence(request.key, request.attempt);
       fenceCleared = true;
-      return { outcome: await readBack(request, { ...deps, fenceStood }), fenceCleared };
+      const after = await readHead(request, deps);
+      return { outcome: fateOf(request, { before, after, fenceStood, cause }), fenceCleared };
     } catch (error) {
       cause = toError(error);
     }
@@ -63,24 +64,32 @@ async function resolveUnknown(
   return { outcome: { outcome: 'unknown', cause }, fenceCleared };
 }
 
-/** With the fence gone nothing of this attempt can be applied any more: the list tells. */
-async function readBack(
-  request: CommitRequest,
-  deps: CommitDeps & { readonly cause: Error; readonly fenceStood: boolean },
-): Promise<CommitOutcome> {
+/** The head of the list, as far as it can tell; `null` when the inode is gone. */
+async function readHead(request: CommitRequest, { metadata }: CommitDeps): Promise<readonly S3ChunkInfo[] | null> {
   const versionsMax = Math.max(request.replaced.length, request.replacement.length);
-  const snapshot = await deps.metadata.readChunk(request.key, request.chunkIndex, versionsMax);
-  if (snapshot.inode === null) return { outcome: 'stale', reason: 'missing' };
-  const { versions } = snapshot;
-  // An own merged version in the list can only have come with the commit (I3).
+  const { inode, versions } = await metadata.readChunk(request.key, request.chunkIndex, versionsMax);
+  return inode === null ? null : versions;
+}
+
+interface Seen {
+  /** The list while the fence may have stood. */
+  readonly before: readonly S3ChunkInfo[] | null;
+  /** The list since it is gone: nothing of this attempt can be applied any more. */
+  readonly after: readonly S3ChunkInfo[] | null;
+  readonly fenceStood: boolean;
+  readonly cause: Error;
+}
+
+function fateOf(request: CommitRequest, { before, after, fenceStood, cause }: Seen): CommitOutcome {
+  if (after === null || before === null) return { outcome: 'stale', reason: 'missing' };
   const first = request.replacement[0];
   const own = first?.compaction === request.attempt ? first : undefined;
-  if (own !== undefined && versions.some((version) => sameVersion(own, version))) return { outcome: 'committed' };
-  if (startsWith(versions, request.replaced)) return { outcome: 'conflict' };
-  // Without an own version in the list only the fence tells: while it stood, nobody else can have replaced the head.
-  if (own === undefined && deps.fenceStood && startsWith(versions, request.replacement))
-    return { outcome: 'committed' };
-  return { outcome: 'unknown', cause: deps.cause };
+  // An own merged version in the list can only have come with the commit (I3).
+  if (own !== undefined && after.some((version) => sameVersion(own, version))) return { outcome: 'committed' };
+  if (startsWith(after, request.replaced)) return { outcome: 'conflict' };
+  // Without an own version only the fence tells: if it stood after the look at the list, nobody else had replaced that.
+  const replacedBefore = !startsWith(before, request.replaced);
+  return own === undefined && fenceStood && replacedBefore ? { outcome: 'committed' } : { outcome: 'unknown', cause };
 }
 
 function startsWith(versions: readonly S3ChunkInfo[], prefix: readonly S3ChunkInfo[]): boolean {

@@ -1,6 +1,7 @@
 /**
  * The reap ledger: a port for the durable records that make every object of an attempt either named or deleted
- * (DESIGN §4.2-3). `compact` writes them, `reap` works them off, `queue` keeps them. It holds no behaviour.
+ * (DESIGN §4.2-3). `compact` writes them, `reap` works them off, `queue` keeps them; and what `scrub` remembers between
+ * two looks, which is kept beside them. It holds no behaviour.
  *
  * All times are milliseconds of the ledger's one clock, the queue Redis's TIME (DESIGN §4.9).
  */
@@ -50,4 +51,45 @@ export interface ReapLedger {
    * worker that was paused past its lease may have written an object after the record's last look at it.
    */
   expedite(id: string, record: ReapRecord): Promise<void>;
+}
+
+/** How `scrub` sees the ledger. Errors are CompactError `queue-unavailable` (retry), `queue-unfit` (halt). */
+export interface ReapRecords {
+  /**
+   * Every record that is there at the call and not done at the end, each at least once, in no order. Throws when one
+   * cannot be read: whatever it names is then unknown.
+   */
+  pending(): AsyncIterable<ReapRecord>;
+}
+
+/** A name that a look of scrub found unnamed. */
+export interface Suspect {
+  /** When its inode's lists had been read, ledger's clock. */
+  readonly sinceMs: number;
+  /** `MetadataStore.incarnation` before they were read. */
+  readonly incarnation: string;
+}
+
+/** Where a pass of scrub stands, for the one that goes on after an interruption. */
+export interface ScrubPosition {
+  /** The next name is behind this one. */
+  readonly after: string;
+  /** Objects of the file system so far, and how many of them look like orphans. */
+  readonly objects: number;
+  readonly leaked: number;
+  /** Inodes that could not be judged so far: nothing may be deleted after this pass. */
+  readonly failures: number;
+}
+
+/** Names noted at a time; a bucket with more orphans takes more passes (I8). */
+export const SUSPECTS_MAX = 100_000;
+
+/** What scrub remembers of one file system (by its uuid). Errors are CompactError `queue-unavailable` (retry). */
+export interface ScrubBook {
+  position(): Promise<ScrubPosition | null>;
+  setPosition(position: ScrubPosition | null): Promise<void>;
+  /** All names that are noted; at most SUSPECTS_MAX. */
+  suspects(): Promise<ReadonlyMap<string, Suspect>>;
+  note(suspects: ReadonlyMap<string, Suspect>): Promise<void>;
+  forget(names: readonly string[]): Promise<void>;
 }

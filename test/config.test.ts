@@ -249,6 +249,7 @@ describe('I11: relations between settings', () => {
   const broken: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'graceMs,readerCacheLifeMs': { grace: '1m', 'reader-cache-life': '1m' },
     'leaseMs,maxRunMs,s3TimeoutMs,s3Retries,redisTimeoutMs': { lease: '850s' },
+    'scrubMinAgeMs,leaseMs,graceMs': { 'min-age': '70m' },
     'redisTimeoutMs,leaseMs': { 'redis-timeout': '10s', lease: '10s', 'lock-duration': '10s' },
     'redisTimeoutMs,lockDurationMs': { 'redis-timeout': '15s' },
     'lockDurationMs,leaseMs': { 'lock-duration': '10m', lease: '9m' },

@@ -16,10 +16,12 @@ import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { CompactQueue } from '../src/queue.ts';
 import { ReapQueue } from '../src/queue-ledger.ts';
 import { Quarantine } from '../src/queue-quarantine.ts';
+import { QueueScrubBook } from '../src/queue-scrub.ts';
 import type { ReapDeps } from '../src/reap.ts';
 import { checkRedisFit, connectRedis } from '../src/redis-client.ts';
 import { type RedisClient, whenReady } from '../src/redis-link.ts';
 import type { RunDeps } from '../src/run.ts';
+import type { ScrubDeps } from '../src/scrub.ts';
 import { endsWithin } from './bounded.ts';
 
 /** How long closing may wait for a server that is away. */
@@ -34,6 +36,8 @@ export interface Clients {
   readonly quarantine: Quarantine;
   readonly run: RunDeps;
   readonly reap: ReapDeps;
+  /** What scrub needs for the file system with this uuid. */
+  scrub(fsUuid: string): ScrubDeps;
   close(): Promise<void>;
 }
 
@@ -70,6 +74,11 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
       attempts: settings.attempts,
     },
     reap: { metadata, objects, nowMs: () => ledger.nowMs(), graceMs: settings.graceMs },
+    scrub: (fsUuid) => ({
+      ...{ metadata, objects, records: ledger },
+      book: new QueueScrubBook({ connection, prefix: settings.queuePrefix }, { storeId: metadata.storeId, fsUuid }),
+      nowMs: () => ledger.nowMs(),
+    }),
     close: async () => {
       objects.close();
       await endsWithin(Promise.allSettled([queue.close(), ledger.close(), metadata.close()]), CLOSE_WAIT_MS);

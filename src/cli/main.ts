@@ -11,6 +11,7 @@ import { type CliStreams, EXIT, EXIT_CODE_HELP, type ExitCode, errorText, exitCo
 import { registerPlan } from './plan.ts';
 import { registerQuarantine } from './quarantine.ts';
 import { registerReap } from './reap.ts';
+import { registerScrub } from './scrub.ts';
 import { registerVerify } from './verify.ts';
 import { packageVersion } from './version.ts';
 import { registerWorker } from './worker.ts';
@@ -23,6 +24,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   registerWorker,
   registerReap,
   registerVerify,
+  registerScrub,
   registerQuarantine,
 ];
 

@@ -25,6 +25,7 @@ Checked at start, whatever the command:
 
 - \`grace\` > \`reader-cache-life\`
 - \`lease\` > \`max-seconds\` + 2 × \`s3-timeout\` × (1 + \`s3-retries\`) + \`redis-timeout\`
+- \`min-age\` > \`lease\` + \`grace\`
 - \`redis-timeout\` < \`lease\`, and 2 × \`redis-timeout\` < \`lock-duration\` ≤ \`lease\`
 - with a cluster as \`REDIS_URL\`, \`QUEUE_PREFIX\` is in braces
 `;

@@ -4,8 +4,8 @@
 import { COMMAND_NAMES, type CommandName, type SettingSpec } from './spec.ts';
 
 const ALL: readonly CommandName[] = COMMAND_NAMES;
-const QUEUE: readonly CommandName[] = ['inode', 'worker', 'reap', 'quarantine'];
-const STORE: readonly CommandName[] = ['inode', 'worker', 'reap', 'verify'];
+const QUEUE: readonly CommandName[] = ['inode', 'worker', 'reap', 'scrub', 'quarantine'];
+const STORE: readonly CommandName[] = ['inode', 'worker', 'reap', 'scrub', 'verify'];
 
 export const CONNECTION_ROWS = [
   {

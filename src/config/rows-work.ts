@@ -5,7 +5,7 @@ import { COMMAND_NAMES, type CommandName, type SettingSpec } from './spec.ts';
 
 const ALL: readonly CommandName[] = COMMAND_NAMES;
 const PLANNING: readonly CommandName[] = ['inode', 'plan', 'worker'];
-const QUEUE: readonly CommandName[] = ['inode', 'worker', 'reap'];
+const QUEUE: readonly CommandName[] = ['inode', 'worker', 'reap', 'scrub'];
 const WORKING: readonly CommandName[] = ['inode', 'worker'];
 const READING: readonly CommandName[] = ['inode', 'worker', 'verify'];
 const REAPING: readonly CommandName[] = ['worker', 'reap'];
@@ -47,6 +47,18 @@ export const WORK_ROWS = [
     meaning: 'How long an attempt may take before it counts as dead and its leftovers are looked at.',
     group: 'Safety',
     commands: QUEUE,
+  },
+  {
+    key: 'scrubMinAgeMs',
+    env: 'S3COMPACT_SCRUB_MIN_AGE',
+    flag: 'min-age',
+    unit: 'duration',
+    default: '3d',
+    min: '1ms',
+    max: '3650d',
+    meaning: 'How old an object that nothing names must be before `scrub` may take it for an orphan.',
+    group: 'Safety',
+    commands: ['scrub'],
   },
   {
     key: 'maxChunks',

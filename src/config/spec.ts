@@ -6,7 +6,7 @@
 import type { NumberUnit } from './units.ts';
 
 /** Commands whose help shows a setting; `inode` and `worker` use nearly all of them. */
-export const COMMAND_NAMES = ['inode', 'plan', 'inspect', 'worker', 'reap', 'verify', 'quarantine'] as const;
+export const COMMAND_NAMES = ['inode', 'plan', 'inspect', 'worker', 'reap', 'verify', 'scrub', 'quarantine'] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
 export const SETTING_GROUPS = [

@@ -22,6 +22,7 @@ export {
   MERGED_VERSIONS_MAX,
   type MergedObject,
   mergedObjects,
+  objectSizes,
   objectsOf,
   replacementList,
   retiredObjects,

@@ -63,6 +63,22 @@ export function* objectsOf(versions: Iterable<S3ChunkInfo>, geometry: Geometry):
   }
 }
 
+/** The same with the bytes that each must have at least, so that what the version says of it can be read. */
+export function* objectSizes(
+  versions: Iterable<S3ChunkInfo>,
+  geometry: Geometry,
+): Generator<{ readonly object: ObjectId; readonly bytes: number }> {
+  const { blockSize, chunkSize } = geometry;
+  for (const version of versions) {
+    const chunkBegin = version.offset - (version.offset % chunkSize);
+    const end = version.offset + version.len;
+    for (const object of objectsOf([version], geometry)) {
+      const blockBegin = chunkBegin + object.blockIndex * blockSize;
+      yield { object, bytes: Math.min(end, blockBegin + blockSize) - Math.max(version.offset, blockBegin) };
+    }
+  }
+}
+
 function identity(object: ObjectId): string {
   return `${object.chunkId}_${object.blockIndex}_${object.compaction}`;
 }

@@ -2,7 +2,7 @@
  * The reap ledger in memory, on the world's clock. A record that is being looked at is not delayed, as in BullMQ, so a
  * stamp that comes then is added anew.
  */
-import type { ReapLedger, ReapRecord } from '../../src/ledger.ts';
+import type { ReapLedger, ReapRecord, ReapRecords } from '../../src/ledger.ts';
 import { Boundary, type Crossing } from './boundary.ts';
 
 export class LedgerState {
@@ -52,7 +52,7 @@ export class LedgerState {
 }
 
 /** One process's view of the ledger. */
-export class MemoryLedger implements ReapLedger {
+export class MemoryLedger implements ReapLedger, ReapRecords {
   readonly #state: LedgerState;
   readonly #boundary: Crossing;
 
@@ -89,6 +89,10 @@ export class MemoryLedger implements ReapLedger {
     if (!this.#state.records.has(id)) return false;
     this.#state.set(id, record);
     return this.#state.isDelayed(id);
+  }
+
+  async *pending(): AsyncGenerator<ReapRecord> {
+    yield* await this.#boundary.cross('ledger.pending', () => [...this.#state.records.values()]);
   }
 
   #insert(record: ReapRecord): string {

@@ -36,11 +36,18 @@ export const BOUNDARIES = [
   'objects.get',
   'objects.put',
   'objects.head',
+  'objects.list',
   'objects.delete',
   'ledger.nowMs',
   'ledger.add',
   'ledger.stamp',
   'ledger.expedite',
+  'ledger.pending',
+  'book.position',
+  'book.setPosition',
+  'book.suspects',
+  'book.note',
+  'book.forget',
 ] as const;
 
 /** Calls that change nothing: for them `late` is `fails-before`, and `fails-after` the same. */
@@ -54,6 +61,9 @@ const READS: ReadonlySet<string> = new Set([
   'objects.head',
   'objects.list',
   'ledger.nowMs',
+  'ledger.pending',
+  'book.position',
+  'book.suspects',
 ]);
 
 /** Whether the fault means something for this call. */

@@ -17,7 +17,13 @@ const GRACE_MS = 600_000;
 const LEASE_MS = 3_600_000;
 const READER_CACHE_LIFE_MS = 540_000;
 const DAY_MS = 24 * 3_600_000;
-const WAITS = { second: 1_000, grace: 1.5 * GRACE_MS, lease: 1.2 * LEASE_MS, day: 1.1 * DAY_MS };
+const WAITS = {
+  second: 1_000,
+  grace: 1.5 * GRACE_MS,
+  lease: 1.2 * LEASE_MS,
+  day: 1.1 * DAY_MS,
+  neglect: 3 * (LEASE_MS + GRACE_MS),
+};
 
 const LIMITS: CompactLimits = {
   policy: { fragmentThreshold: 3, readGapBytes: 4 },
@@ -33,6 +39,12 @@ const LIMITS: CompactLimits = {
 };
 /** A run that does not get far: continuations, chunk after chunk. */
 const SMALL: CompactLimits = { ...LIMITS, chunksMax: 1, bytesMax: 100, requestsMax: 12 };
+
+/** Older than any write that is under way (I11: longer than lease + grace). */
+const SCRUB = { graceMs: GRACE_MS, leaseMs: LEASE_MS, minAgeMs: 2 * (LEASE_MS + GRACE_MS) };
+
+/** One that goes on for one that died, a first look, a second look, and one to spare. */
+const SCRUBS_MAX = 4;
 
 /** Runs and looks after which a world without faults must have come to rest (I8). */
 const RUNS_MAX = 40;
@@ -139,6 +151,8 @@ class Play {
       case 'reap':
         for (let n = 0; n < step.times; n++) this.#reap(step.record);
         return;
+      case 'scrub':
+        return this.#start(this.#workers.scrub({ ...SCRUB, delete: step.delete }));
       case 'wait':
         return this.#wait(step.wait === 'due' ? this.#untilDueMs() : step.part * WAITS[step.wait]);
       case 'lose':
@@ -181,7 +195,13 @@ class Play {
     for (const file of this.#stage.files) await this.#compactAll(file);
     await this.#reapAll();
     this.judge.atEnd();
-    const named = new Set(this.#stage.files.flatMap((file) => this.#stage.namedBy(file)));
+    this.left = this.#leftOver();
+    await this.#scrubAll();
+  }
+
+  /** I12: what nothing names is left for a reason that is known. */
+  #leftOver(): ReadonlyMap<string, string> {
+    const named = this.#named();
     const left = new Map<string, string>();
     for (const name of this.#stage.stores.bucket(BUCKET).keys()) {
       if (named.has(name)) continue;
@@ -189,7 +209,29 @@ class Play {
       if (reason === undefined) this.judge.fail(`I12: ${name} is left over, and no reason is known`);
       else left.set(name, reason);
     }
-    this.left = left;
+    return left;
+  }
+
+  /** I12: two passes of scrub, far enough apart, delete all that is left; a bucket of nothing but orphans is refused. */
+  async #scrubAll(): Promise<void> {
+    for (let passes = 0; passes < SCRUBS_MAX; passes++) {
+      await this.#scheduler.advance(SCRUB.minAgeMs + 1);
+      const report = await this.#toEnd(this.#workers.scrub({ ...SCRUB, delete: true }));
+      if (report === null) return this.judge.fail('a scrub without faults failed');
+      if (report.faultsTotal > 0) this.judge.fail(`scrub misses ${JSON.stringify(report.faults[0])}`);
+      // A pass that goes on for one that died also goes on with what that one could not read.
+      if (report.refused === undefined || report.resumed) continue;
+      if (this.#named().size > 0) this.judge.fail(`scrub refused: ${report.refused}`);
+      return;
+    }
+    const named = this.#named();
+    for (const name of this.#stage.stores.bucket(BUCKET).keys()) {
+      if (!named.has(name)) this.judge.fail(`I12: ${name} is left over after scrub`);
+    }
+  }
+
+  #named(): Set<string> {
+    return new Set(this.#stage.files.flatMap((file) => this.#stage.namedBy(file)));
   }
 
   async #compactAll(file: SimFile): Promise<void> {

@@ -7,7 +7,7 @@ import { BOUNDARIES, FAULTS, type PlannedFault } from './faults.ts';
 import { GEOMETRY, type LosingServer } from './stage.ts';
 
 /** How long the script waits: until the next record is due, or a part of these times. */
-export const WAITS = ['due', 'second', 'grace', 'lease', 'day'] as const;
+export const WAITS = ['due', 'second', 'grace', 'lease', 'day', 'neglect'] as const;
 
 export interface WriteAct {
   readonly act: 'write';
@@ -33,6 +33,7 @@ export type Act =
       readonly small: boolean;
     }
   | { readonly act: 'reap'; readonly times: number; readonly record: number }
+  | { readonly act: 'scrub'; readonly delete: boolean }
   | { readonly act: 'wait'; readonly wait: (typeof WAITS)[number]; readonly part: number }
   | { readonly act: 'lose'; readonly server: LosingServer; readonly ms: number }
   | { readonly act: 'step-clock'; readonly ms: number };
@@ -99,6 +100,7 @@ const acts = fc.oneof(
     }),
     weight: 18,
   },
+  { arbitrary: fc.record({ act: fc.constant('scrub' as const), delete: fc.boolean() }), weight: 9 },
   {
     arbitrary: fc.record({
       act: fc.constant('wait' as const),
@@ -126,6 +128,17 @@ const acts = fc.oneof(
   { arbitrary: fc.record({ act: fc.constant('remove' as const), file }), weight: 1 },
 );
 
+/** An orphan that is found, found again, and deleted: chance alone hardly waits so long. */
+const neglect: readonly Step[] = [
+  { act: 'write', file: 0, offset: 0, len: 20, zero: false, upload: 'dies', turns: 40 },
+  { act: 'wait', wait: 'neglect', part: 1, turns: 40 },
+  { act: 'scrub', delete: false, turns: 0 },
+  { act: 'wait', wait: 'neglect', part: 1, turns: 40 },
+  { act: 'scrub', delete: true, turns: 0 },
+  { act: 'wait', wait: 'neglect', part: 1, turns: 40 },
+  { act: 'scrub', delete: true, turns: 0 },
+];
+
 const steps: fc.Arbitrary<Step> = fc.tuple(acts, fc.nat(40)).map(([act, turns]) => ({ ...act, turns }));
 
 const fault = { fault: fc.constantFrom(...FAULTS), size: part };
@@ -140,14 +153,22 @@ const atHead: fc.Arbitrary<readonly PlannedFault[]> = fc.tuple(fc.nat(3), fc.rec
   { on: 'objects.put', at, fault: 'fails-after', size: 0 },
   { on: 'objects.head', at: 0, ...head },
 ]);
+/** What only scrub calls comes late in a script, or never. */
+const atScrub: fc.Arbitrary<PlannedFault> = fc.record({
+  on: fc.constantFrom('book.forget', 'book.forget', 'book.note', 'book.position', 'ledger.pending', 'objects.list'),
+  at: fc.nat(1),
+  ...fault,
+});
 const single = fc
-  .oneof({ arbitrary: anywhere, weight: 3 }, { arbitrary: somewhere, weight: 1 })
+  .oneof({ arbitrary: anywhere, weight: 8 }, { arbitrary: somewhere, weight: 2 }, { arbitrary: atScrub, weight: 2 })
   .map((one): readonly PlannedFault[] => [one]);
 const faults = fc.oneof({ arbitrary: single, weight: 12 }, { arbitrary: atHead, weight: 1 });
 
 export const scripts: fc.Arbitrary<Script> = fc.record({
   setup: fc.array(write, { minLength: 4, maxLength: 14, size: 'max' }),
-  steps: fc.array(steps, { minLength: 2, maxLength: STEPS_MAX, size: 'max' }),
+  steps: fc
+    .tuple(fc.array(steps, { minLength: 2, maxLength: STEPS_MAX, size: 'max' }), fc.constantFrom([], [], neglect))
+    .map(([free, tail]) => [...free, ...tail]),
   faults: fc.array(faults, { maxLength: 16, size: 'max' }).map((list) => list.flat()),
   order: fc.nat(),
 });

@@ -10,6 +10,7 @@ import { namedObjects, originalObjects } from '../../oracle/layout.ts';
 import type { FileState } from '../../oracle/types.ts';
 import { LedgerState } from '../memory-ledger.ts';
 import { type MemoryInode, MetadataState } from '../memory-metadata.ts';
+import { ScrubBookState } from '../memory-scrub-book.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export const GEOMETRY = { blockSize: 16, chunkSize: 64 };
@@ -44,6 +45,7 @@ export class Stage {
   readonly metadata = new MetadataState();
   readonly stores = new MemoryObjectStores();
   readonly ledger = new LedgerState();
+  readonly scrubBook = new ScrubBookState();
   readonly filesystem: Filesystem;
   readonly files: readonly SimFile[];
   /** Objects that a client has promised in the metadata and not yet uploaded (write-back). */
@@ -62,6 +64,9 @@ export class Stage {
     this.files = inodeIds.map((inodeId) => new SimFile(inodeId));
     for (const { key } of this.files) this.metadata.put({ key, length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
     this.stores.bucket(BUCKET);
+    this.stores.nowMs = () => this.scheduler.nowMs;
+    // Small pages, so that a pass has several.
+    this.stores.pageMax = 7;
     this.ledger.clock = () => this.scheduler.nowMs + this.clockOffMs;
     this.metadata.beforeChange = () => this.#remember();
     this.ledger.beforeChange = () => this.#rememberRecords();

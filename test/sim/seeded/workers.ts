@@ -10,9 +10,12 @@ import { MemoryBudget } from '../../../src/memory.ts';
 import { storesWithRetries } from '../../../src/objects/limits.ts';
 import type { ObjectStore, ObjectStores } from '../../../src/objects/port.ts';
 import { reapRecord } from '../../../src/reap.ts';
+import { type ScrubOptions, scrubFilesystem } from '../../../src/scrub.ts';
+import type { ScrubReport } from '../../../src/scrub-report.ts';
 import { storeFault } from '../../objects/memory-store.ts';
 import { MemoryLedger } from '../memory-ledger.ts';
 import { MemoryMetadata } from '../memory-metadata.ts';
+import { MemoryScrubBook } from '../memory-scrub-book.ts';
 import type { Judge } from './judge.ts';
 import { SimProcess } from './scheduler.ts';
 import type { SimFile, Stage } from './stage.ts';
@@ -71,6 +74,25 @@ export class Workers {
     if (verdict.kind === 'done') ledger.delete(recordId);
     else ledger.set(recordId, verdict.record);
     return true;
+  }
+
+  /** One pass over the bucket; `null` when it threw or its process is gone. */
+  async scrub(options: Omit<ScrubOptions, 'deletesMax'>): Promise<ScrubReport | null> {
+    const process = this.#process('scrubber', 1);
+    const { metadata, ledger, scrubBook, filesystem } = this.#stage;
+    const records = new MemoryLedger(ledger, process);
+    const pass = scrubFilesystem(
+      filesystem.fsId,
+      {
+        metadata: new MemoryMetadata(metadata, process),
+        objects: this.#objects(process),
+        records,
+        book: new MemoryScrubBook(scrubBook, process),
+        nowMs: () => records.nowMs(),
+      },
+      { ...options, deletesMax: 1_000 },
+    );
+    return this.#endOf(process, pass);
   }
 
   #process(name: string, rate: number): SimProcess {

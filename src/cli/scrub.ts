@@ -1,0 +1,147 @@
+/**
+ * `s3compact scrub FS [--delete]`: the bucket against the metadata. Shows what nothing names by reason and age, what is
+ * missing and what is too short; deletes orphans only when asked. What may be deleted is decided by `scrub`.
+ */
+import type { Command } from 'commander';
+import { openClients } from '../../workers/clients.ts';
+import { requireFilesystem } from '../lookup.ts';
+import { scrubFilesystem } from '../scrub.ts';
+import { AGE_CLASSES, REASONS, type ScrubReason, type ScrubReport } from '../scrub-report.ts';
+import { parseCount } from './arguments.ts';
+import type { CliContext } from './context.ts';
+import { bytes, count, EXIT, type ExitCode, plural, table } from './output.ts';
+import { CountProgress } from './progress.ts';
+
+/** Orphans that one pass deletes at most. */
+const DELETES_MAX = 100_000;
+
+interface Options {
+  readonly delete?: boolean;
+  readonly maxDeletes: number;
+}
+
+const MEANINGS: Readonly<Record<ScrubReason, string>> = {
+  named: 'a list names it',
+  pending: 'a reap record covers it: it goes by itself',
+  young: 'nothing names it, but it is younger than --min-age: it may be being written',
+  leaked: 'nothing names it: an orphan',
+  unjudged: 'its inode could not be read',
+  unknown: 'not a name of this layout: never touched',
+  other: "another file system's: not looked at",
+};
+
+const HELP = `
+Deletes nothing unless --delete is given, and then only orphans that an earlier pass, at least lease + grace before, found
+too. A pass that was stopped goes on where it was. When anything could not be read, or most of the bucket looks like an
+orphan, nothing is deleted and the reason is told.
+Exit code 0: nothing is wrong. 3: something could not be read. 4: an object is missing or too short, or a delete was refused.
+
+With --json: {counts: {REASON: {objects, bytes}}, ages: {REASON: {hour|day|week|month|older: {objects, bytes}}},
+  examples: {REASON: [name]}, faults: [{inodeId, object, reason: missing|short, bytes, neededBytes}], faultsTotal,
+  ripe, deleted: {objects, bytes}, failures, failureExamples, bookFull, resumed, refused}
+  REASON: named, pending, young, leaked, unjudged, unknown, other`;
+
+export function registerScrub(program: Command, context: CliContext): void {
+  program
+    .command('scrub')
+    .description('compare the bucket of a file system with its metadata')
+    .argument('<fs>', 'id of the file system', parseCount)
+    .option('--delete', 'delete orphans that two passes have found')
+    .option('--max-deletes <count>', 'objects to delete at most', parseCount, DELETES_MAX)
+    .addHelpText('after', HELP)
+    .action(async (fsId: number, options: Options) => {
+      context.exitCode = await scrub(fsId, context, options);
+    });
+}
+
+async function scrub(fsId: number, context: CliContext, options: Options): Promise<ExitCode> {
+  const { settings } = context;
+  const clients = await openClients(settings, context.logger);
+  const progress = new CountProgress(context);
+  try {
+    const { uuid } = await requireFilesystem(clients.metadata, fsId);
+    const report = await scrubFilesystem(fsId, clients.scrub(uuid), {
+      graceMs: settings.graceMs,
+      leaseMs: settings.leaseMs,
+      minAgeMs: settings.scrubMinAgeMs,
+      delete: options.delete === true,
+      deletesMax: options.maxDeletes,
+      onProgress: ({ objects, leaked }) => progress.show(`${plural(objects, 'object')}, ${plural(leaked, 'orphan')}`),
+    });
+    progress.stop();
+    if (context.json) context.dataJson(report);
+    else context.data(reportText(report, context, options));
+    return exitCodeOfScrub(report);
+  } finally {
+    progress.stop();
+    await clients.close();
+  }
+}
+
+function exitCodeOfScrub(report: ScrubReport): ExitCode {
+  if (report.faultsTotal > 0) return EXIT.halted;
+  if (report.failures > 0) return EXIT.retry;
+  return report.refused === undefined ? EXIT.done : EXIT.halted;
+}
+
+function reportText(report: ScrubReport, context: CliContext, options: Options): string {
+  const lines = [countsText(report, context)];
+  if (report.faultsTotal > 0) lines.push('', faultsText(report, context));
+  if (report.failures > 0) {
+    lines.push('', ` ${plural(report.failures, 'inode')} could not be judged:`);
+    for (const message of report.failureExamples) lines.push(`   ${message}`);
+  }
+  const orphans = report.counts.leaked.objects;
+  if (orphans > 0)
+    lines.push('', ' orphans, for example:', ...(report.examples.leaked ?? []).map((name) => `   ${name}`));
+  lines.push('', ` ${endText(report, orphans, options)}`);
+  if (report.bookFull) lines.push(' there are more orphans than can be noted at a time: the next pass goes on');
+  return lines.join('\n');
+}
+
+function endText(report: ScrubReport, orphans: number, options: Options): string {
+  const { deleted, ripe, refused } = report;
+  if (refused !== undefined) return `nothing was deleted: ${refused}`;
+  const size = `${plural(deleted.objects, 'orphan')} deleted (${bytes(deleted.bytes)})`;
+  if (options.delete === true) return `${size}; ${count(orphans - deleted.objects)} left for a later pass`;
+  if (orphans === 0) return 'no orphans';
+  return `${plural(orphans, 'orphan')}, ${count(ripe)} of them found before and ripe to be deleted with --delete`;
+}
+
+function countsText(report: ScrubReport, { colors }: CliContext): string {
+  const rows = REASONS.filter((reason) => report.counts[reason].objects > 0).map((reason) => {
+    const { objects, bytes: size } = report.counts[reason];
+    const ages = AGE_CLASSES.map((age) => count(report.ages[reason][age]?.objects ?? 0));
+    return [reason, count(objects), bytes(size), ...ages, MEANINGS[reason]];
+  });
+  const heads = ['< 1 h', '< 1 d', '< 7 d', '< 30 d', 'older'].map((head) => ({ head }));
+  return table(
+    [
+      { head: 'what', align: 'left' },
+      { head: 'objects' },
+      { head: 'bytes' },
+      ...heads,
+      { head: 'meaning', align: 'left' },
+    ],
+    rows,
+    colors.dim,
+  );
+}
+
+function faultsText(report: ScrubReport, { colors }: CliContext): string {
+  const rows = report.faults.map((fault) => [
+    fault.inodeId,
+    fault.object,
+    fault.reason,
+    count(fault.bytes),
+    count(fault.neededBytes),
+  ]);
+  const columns = [
+    { head: 'inode' },
+    { head: 'object', align: 'left' },
+    { head: 'what', align: 'left' },
+    { head: 'bytes' },
+    { head: 'needed' },
+  ] as const;
+  return table(columns, rows, colors.dim);
+}

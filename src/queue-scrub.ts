@@ -1,0 +1,85 @@
+/**
+ * What scrub remembers between two passes, beside the queue: names that nothing named at a first look, and how far an
+ * interrupted pass came. Losing it costs time: a first look is made again. It must not judge anything.
+ */
+import type { Cluster, Redis } from 'ioredis';
+import { z } from 'zod';
+import { type ScrubBook, type ScrubPosition, SUSPECTS_MAX, type Suspect } from './ledger.ts';
+import { type QueueOptions, queueCall } from './queue.ts';
+
+/** What nobody has looked at for so long is forgotten. */
+const KEEP_MS = 90 * 24 * 3_600_000;
+const BATCH = 1_000;
+
+const count = z.number().int().nonnegative();
+const suspectSchema = z.object({ sinceMs: z.number(), incarnation: z.string() });
+const positionSchema = z.object({ after: z.string(), objects: count, leaked: count, failures: count });
+
+/** The book of one file system. Errors are CompactError `queue-unavailable` (retry). */
+export class QueueScrubBook implements ScrubBook {
+  readonly #redis: Redis | Cluster;
+  readonly #suspects: string;
+  readonly #position: string;
+
+  /** By uuid: another file system under the same number starts anew. */
+  constructor(options: QueueOptions, of: { readonly storeId: string; readonly fsUuid: string }) {
+    this.#redis = options.connection;
+    const prefix = `${options.prefix}:scrub:${of.storeId}:${of.fsUuid}`;
+    this.#suspects = `${prefix}:suspects`;
+    this.#position = `${prefix}:position`;
+  }
+
+  async position(): Promise<ScrubPosition | null> {
+    const text = await queueCall('read the position of scrub', () => this.#redis.get(this.#position));
+    return text === null ? null : (positionSchema.safeParse(safeJson(text)).data ?? null);
+  }
+
+  async setPosition(position: ScrubPosition | null): Promise<void> {
+    await queueCall('keep the position of scrub', async () => {
+      if (position === null) await this.#redis.del(this.#position);
+      else await this.#redis.set(this.#position, JSON.stringify(position), 'PX', KEEP_MS);
+    });
+  }
+
+  /** A note that cannot be read is none: its name is noted anew. */
+  async suspects(): Promise<ReadonlyMap<string, Suspect>> {
+    const found = new Map<string, Suspect>();
+    let cursor = '0';
+    do {
+      const page = () => this.#redis.hscan(this.#suspects, cursor, 'COUNT', BATCH);
+      const [next, flat] = await queueCall('read the notes of scrub', page);
+      for (let n = 0; n + 1 < flat.length && found.size < SUSPECTS_MAX; n += 2) {
+        const { data } = suspectSchema.safeParse(safeJson(flat[n + 1] ?? ''));
+        if (data !== undefined) found.set(flat[n] ?? '', data);
+      }
+      cursor = next;
+    } while (cursor !== '0');
+    return found;
+  }
+
+  async note(suspects: ReadonlyMap<string, Suspect>): Promise<void> {
+    const notes = [...suspects].map(([name, suspect]) => [name, JSON.stringify(suspect)] as const);
+    await queueCall('keep the notes of scrub', async () => {
+      for (let from = 0; from < notes.length; from += BATCH) {
+        await this.#redis.hset(this.#suspects, new Map(notes.slice(from, from + BATCH)));
+      }
+      await this.#redis.pexpire(this.#suspects, KEEP_MS);
+    });
+  }
+
+  async forget(names: readonly string[]): Promise<void> {
+    await queueCall('forget notes of scrub', async () => {
+      for (let from = 0; from < names.length; from += BATCH) {
+        await this.#redis.hdel(this.#suspects, ...names.slice(from, from + BATCH));
+      }
+    });
+  }
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

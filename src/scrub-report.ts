@@ -1,0 +1,135 @@
+/**
+ * What a pass of scrub found, counted: by reason and by age, with a few examples of each. It only counts, and its memory
+ * does not grow with the bucket.
+ */
+import type { CompactError } from './errors.ts';
+
+/**
+ * named: a list names it. pending: a reap record covers it. young: nothing names it, and it may be being written.
+ * leaked: nothing names it. unjudged: its inode could not be read. unknown: not a name of this layout. other: another
+ * file system's.
+ */
+export const REASONS = ['named', 'pending', 'young', 'leaked', 'unjudged', 'unknown', 'other'] as const;
+export type ScrubReason = (typeof REASONS)[number];
+
+const HOUR_MS = 3_600_000;
+/** Upper ends of the classes of age, ms. */
+const AGES = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS } as const;
+export const AGE_CLASSES = [...(Object.keys(AGES) as (keyof typeof AGES)[]), 'older'] as const;
+export type AgeClass = (typeof AGE_CLASSES)[number];
+
+/** Examples kept of each reason, faults and failures. */
+const EXAMPLES_MAX = 20;
+const FAULTS_MAX = 1_000;
+
+export interface ObjectCount {
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+/** A named object that is not there, or has too few bytes. */
+export interface ObjectFault {
+  readonly inodeId: string;
+  readonly object: string;
+  readonly reason: 'missing' | 'short';
+  readonly bytes: number;
+  readonly neededBytes: number;
+}
+
+export interface ScrubReport {
+  readonly counts: Readonly<Record<ScrubReason, ObjectCount>>;
+  /** By age class (until an hour, a day, a week, a month, older); absent classes are empty. */
+  readonly ages: Readonly<Record<ScrubReason, Readonly<Partial<Record<AgeClass, ObjectCount>>>>>;
+  /** Some names of each reason but `named`. */
+  readonly examples: Readonly<Partial<Record<ScrubReason, readonly string[]>>>;
+  readonly faults: readonly ObjectFault[];
+  readonly faultsTotal: number;
+  /** Leaked objects that a second look may delete now. */
+  readonly ripe: number;
+  readonly deleted: ObjectCount;
+  /** Inodes that could not be judged, and why, for some. */
+  readonly failures: number;
+  readonly failureExamples: readonly string[];
+  /** More leaked objects than can be noted: another pass goes on. */
+  readonly bookFull: boolean;
+  /** The pass began where an interrupted one had stopped. */
+  readonly resumed: boolean;
+  /** Why nothing was deleted although it was asked for. */
+  readonly refused?: string;
+}
+
+export class ScrubTally {
+  readonly #counts = new Map<ScrubReason, { objects: number; bytes: number }>();
+  readonly #ages = new Map<string, { objects: number; bytes: number }>();
+  readonly #examples = new Map<ScrubReason, string[]>();
+  readonly #faults: ObjectFault[] = [];
+  readonly #failureExamples: string[] = [];
+  #faultsTotal = 0;
+  failures = 0;
+  ripe = 0;
+  deleted = { objects: 0, bytes: 0 };
+  bookFull = false;
+  resumed = false;
+  refused: string | undefined;
+
+  object(reason: ScrubReason, object: { readonly name: string; readonly bytes: number }, ageMs: number): void {
+    bump(this.#counts, reason, object.bytes);
+    bump(this.#ages, `${reason} ${ageClass(ageMs)}`, object.bytes);
+    if (reason === 'named') return;
+    const examples = this.#examples.get(reason) ?? [];
+    if (examples.length < EXAMPLES_MAX) examples.push(object.name);
+    this.#examples.set(reason, examples);
+  }
+
+  count(reason: ScrubReason): number {
+    return this.#counts.get(reason)?.objects ?? 0;
+  }
+
+  fault(fault: ObjectFault): void {
+    this.#faultsTotal++;
+    if (this.#faults.length < FAULTS_MAX) this.#faults.push(fault);
+  }
+
+  failure(error: CompactError): void {
+    this.failures++;
+    if (this.#failureExamples.length < EXAMPLES_MAX) this.#failureExamples.push(error.message);
+  }
+
+  report(): ScrubReport {
+    const none = { objects: 0, bytes: 0 };
+    const byReason = <T>(of: (reason: ScrubReason) => T): Record<ScrubReason, T> =>
+      Object.fromEntries(REASONS.map((reason) => [reason, of(reason)])) as Record<ScrubReason, T>;
+    const agesOf = (reason: ScrubReason): Partial<Record<AgeClass, ObjectCount>> =>
+      Object.fromEntries(AGE_CLASSES.flatMap((age) => entryOf(age, this.#ages.get(`${reason} ${age}`))));
+    return {
+      counts: byReason((reason) => this.#counts.get(reason) ?? none),
+      ages: byReason(agesOf),
+      examples: Object.fromEntries(this.#examples),
+      faults: this.#faults,
+      faultsTotal: this.#faultsTotal,
+      ripe: this.ripe,
+      deleted: this.deleted,
+      failures: this.failures,
+      failureExamples: this.#failureExamples,
+      bookFull: this.bookFull,
+      resumed: this.resumed,
+      ...(this.refused === undefined ? {} : { refused: this.refused }),
+    };
+  }
+}
+
+function entryOf(age: AgeClass, count: ObjectCount | undefined): [AgeClass, ObjectCount][] {
+  return count === undefined ? [] : [[age, count]];
+}
+
+function bump<K>(counts: Map<K, { objects: number; bytes: number }>, key: K, bytes: number): void {
+  const count = counts.get(key) ?? { objects: 0, bytes: 0 };
+  count.objects++;
+  count.bytes += bytes;
+  counts.set(key, count);
+}
+
+function ageClass(ageMs: number): AgeClass {
+  for (const [name, untilMs] of Object.entries(AGES)) if (ageMs < untilMs) return name as AgeClass;
+  return 'older';
+}

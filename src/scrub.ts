@@ -1,0 +1,265 @@
+/**
+ * scrub: compares a bucket with the metadata and tells what nothing names, what is missing and what is too short. The
+ * backstop for what no reap record covers (I12), never a part of the normal flow. It deletes only when asked, only what
+ * two looks at least lease + grace apart found unnamed, at one incarnation of the metadata server, that is older than the
+ * minimum age, that no reap record covers (read after the lists), and never after a pass in which anything could not be
+ * read (I10). What it does not understand it does not touch.
+ */
+import { CompactError } from './errors.ts';
+import { objectName, parseObjectName } from './format.ts';
+import { type ReapRecords, type ScrubBook, SUSPECTS_MAX, type Suspect } from './ledger.ts';
+import { requireFilesystem } from './lookup.ts';
+import type { MetadataStore } from './metadata/port.ts';
+import type { Filesystem, InodeKey } from './model.ts';
+import type { ListedObject, ObjectStore, ObjectStores } from './objects/port.ts';
+import { type Condemned, deleteCondemned } from './scrub-delete.ts';
+import { examinePart, type InodePart, type PartFindings } from './scrub-examine.ts';
+import { coveredNames } from './scrub-records.ts';
+import { type ScrubReport, ScrubTally } from './scrub-report.ts';
+
+/** Objects of one inode that are looked at together: memory is bounded by this. */
+const PART_OBJECTS_MAX = 10_000;
+/** Unnamed objects for which the reap records are read once. */
+const UNNAMED_BATCH = 10_000;
+/** With fewer objects than this a bucket full of orphans may just be a small one. */
+const REFUSE_OBJECTS_MIN = 100;
+
+export interface ScrubDeps {
+  readonly metadata: MetadataStore;
+  readonly objects: ObjectStores;
+  readonly records: ReapRecords;
+  readonly book: ScrubBook;
+  /** The ledger's clock. */
+  readonly nowMs: () => Promise<number>;
+}
+
+export interface ScrubProgress {
+  readonly objects: number;
+  readonly leaked: number;
+}
+
+export interface ScrubOptions {
+  readonly graceMs: number;
+  readonly leaseMs: number;
+  /** Longer than lease + grace (I11). */
+  readonly minAgeMs: number;
+  readonly delete: boolean;
+  readonly deletesMax: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ScrubProgress) => void;
+}
+
+/** One pass over the bucket of a file system, and the deletes that it allows. Throws CompactError when it cannot be listed. */
+export async function scrubFilesystem(fsId: number, deps: ScrubDeps, options: ScrubOptions): Promise<ScrubReport> {
+  const filesystem = await requireFilesystem(deps.metadata, fsId);
+  const pass = new Pass(filesystem, deps, options);
+  await pass.run();
+  return pass.finish();
+}
+
+/** Unnamed objects that wait for a look at the reap records. */
+interface Unnamed {
+  readonly key: InodeKey;
+  readonly object: ListedObject;
+  readonly incarnation: string;
+  /** The ledger's clock after the lists were read. */
+  readonly readMs: number;
+}
+
+class Pass {
+  readonly #filesystem: Filesystem;
+  readonly #store: ObjectStore;
+  readonly #deps: ScrubDeps;
+  readonly #options: ScrubOptions;
+  readonly #tally = new ScrubTally();
+  #suspects: ReadonlyMap<string, Suspect> = new Map();
+  #noted = 0;
+  #condemned: Condemned[] = [];
+  #unnamed: Unnamed[] = [];
+  /** Of this pass and of the interrupted one before it. */
+  #objects = 0;
+  #leaked = 0;
+  #failures = 0;
+
+  constructor(filesystem: Filesystem, deps: ScrubDeps, options: ScrubOptions) {
+    this.#filesystem = filesystem;
+    this.#store = deps.objects.forFilesystem(filesystem);
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { book } = this.#deps;
+    this.#suspects = await book.suspects();
+    this.#noted = this.#suspects.size;
+    const position = await book.position();
+    this.#tally.resumed = position !== null;
+    this.#objects = position?.objects ?? 0;
+    this.#leaked = position?.leaked ?? 0;
+    this.#failures = position?.failures ?? 0;
+    await this.#list(position?.after);
+    await book.setPosition(null);
+  }
+
+  /** Page by page; whatever has been judged is behind the position that is kept. */
+  async #list(from: string | undefined): Promise<void> {
+    let after = from;
+    let open: { key: InodeKey; objects: ListedObject[]; after?: string } | undefined;
+    for (let more = true; more; ) {
+      this.#throwIfCancelled();
+      const page = await this.#store.list(after, this.#options.signal);
+      for (const object of page.objects) {
+        after = object.name;
+        const key = this.#inodeOf(object);
+        if (key === null) continue;
+        const same = open !== undefined && open.key.inodeId === key.inodeId;
+        if (open !== undefined && (!same || open.objects.length >= PART_OBJECTS_MAX)) {
+          const until = open.objects.at(-1)?.name;
+          await this.#examine({ ...open, ...(same && until !== undefined ? { until } : {}) });
+          open = same && until !== undefined ? { key, objects: [], after: until } : undefined;
+        }
+        open ??= { key, objects: [] };
+        open.objects.push(object);
+      }
+      ({ more } = page);
+      if (more) await this.#keepPosition(open === undefined ? after : (open.after ?? this.#before(open.objects[0])));
+    }
+    if (open !== undefined) await this.#examine(open);
+    await this.#judgeUnnamed();
+  }
+
+  /** A name that sorts before the object and behind everything that was judged: the object is listed again. */
+  #before(object: ListedObject | undefined): string | undefined {
+    return object === undefined ? undefined : object.name.slice(0, -1);
+  }
+
+  async #keepPosition(after: string | undefined): Promise<void> {
+    if (after === undefined) return;
+    await this.#judgeUnnamed();
+    const [objects, leaked] = [this.#objects, this.#leaked];
+    await this.#deps.book.setPosition({ after, objects, leaked, failures: this.#failures });
+    this.#options.onProgress?.({ objects, leaked });
+  }
+
+  /** The inode that the name is of, in this file system's own form; what is not ours is counted and left alone. */
+  #inodeOf(object: ListedObject): InodeKey | null {
+    const parsed = parseObjectName(object.name);
+    const { fsId, objectPrefix } = this.#filesystem;
+    if (parsed !== null && parsed.key.fsId !== fsId) this.#tally.object('other', object, 0);
+    else if (parsed === null || objectName(parsed.key, parsed.object, objectPrefix) !== object.name) {
+      this.#tally.object('unknown', object, 0);
+    } else return parsed.key;
+    return null;
+  }
+
+  async #examine(part: InodePart): Promise<void> {
+    this.#objects += part.objects.length;
+    try {
+      const deps = { metadata: this.#deps.metadata, objects: this.#store, filesystem: this.#filesystem };
+      const findings = await examinePart(part, deps);
+      // I7: what is unnamed counts from after the lists were read.
+      await this.#take(part.key, findings, await this.#deps.nowMs());
+    } catch (error) {
+      if (!(error instanceof CompactError) || !isOfOneInode(error)) throw error;
+      this.#tally.failure(error.withInode(part.key));
+      this.#failures++;
+      for (const object of part.objects) this.#tally.object('unjudged', object, 0);
+    }
+    if (this.#unnamed.length >= UNNAMED_BATCH) await this.#judgeUnnamed();
+  }
+
+  async #take(key: InodeKey, findings: PartFindings, readMs: number): Promise<void> {
+    const { named, unnamed, faults, incarnation } = findings;
+    for (const fault of faults) this.#tally.fault(fault);
+    for (const object of named) this.#tally.object('named', object, readMs - object.modifiedMs);
+    const again = named.map(({ name }) => name).filter((name) => this.#suspects.has(name));
+    if (again.length > 0) await this.#deps.book.forget(again);
+    for (const object of unnamed) this.#unnamed.push({ key, object, incarnation, readMs });
+  }
+
+  /** The records are read after the lists: an attempt that wrote an object has recorded it before. */
+  async #judgeUnnamed(): Promise<void> {
+    const batch = this.#unnamed;
+    this.#unnamed = [];
+    if (batch.length === 0) return;
+    const covered = await coveredNames(
+      batch.map(({ object }) => object.name),
+      this.#deps.records,
+    );
+    const notes = new Map<string, Suspect>();
+    for (const one of batch) {
+      const { object, readMs } = one;
+      const ageMs = readMs - object.modifiedMs;
+      if (covered.has(object.name)) this.#tally.object('pending', object, ageMs);
+      else if (ageMs < this.#options.minAgeMs) this.#tally.object('young', object, ageMs);
+      else {
+        this.#leaked++;
+        this.#tally.object('leaked', object, ageMs);
+        this.#suspect(one, notes);
+      }
+    }
+    if (notes.size > 0) await this.#deps.book.note(notes);
+  }
+
+  /** A first look is noted; a second one, late enough and at the same server, condemns. */
+  #suspect({ key, object, incarnation, readMs }: Unnamed, notes: Map<string, Suspect>): void {
+    const noted = this.#suspects.get(object.name);
+    if (noted !== undefined && noted.incarnation === incarnation) {
+      if (readMs - noted.sinceMs < this.#options.leaseMs + this.#options.graceMs) return;
+      this.#tally.ripe++;
+      if (this.#condemned.length < this.#options.deletesMax) this.#condemned.push({ key, object, incarnation });
+      return;
+    }
+    if (isReusable(object.name, this.#filesystem)) return;
+    if (noted === undefined && this.#noted >= SUSPECTS_MAX) {
+      this.#tally.bookFull = true;
+      return;
+    }
+    if (noted === undefined) this.#noted++;
+    notes.set(object.name, { sinceMs: readMs, incarnation });
+  }
+
+  async finish(): Promise<ScrubReport> {
+    if (this.#options.delete) {
+      const refusal = this.#refusal();
+      if (refusal !== null) this.#tally.refused = refusal;
+      else {
+        const { deps, store } = { deps: this.#deps, store: this.#store };
+        await deleteCondemned(this.#condemned, { ...deps, store, filesystem: this.#filesystem, tally: this.#tally });
+      }
+    }
+    return this.#tally.report();
+  }
+
+  /** Why nothing may be deleted now, or `null`. */
+  #refusal(): string | null {
+    if (this.#failures > 0) {
+      return `${this.#failures} inodes could not be judged in this pass; mend what the report names and scrub again`;
+    }
+    const all = this.#objects > 0 && this.#leaked === this.#objects;
+    if (all || (this.#objects >= REFUSE_OBJECTS_MIN && 2 * this.#leaked > this.#objects)) {
+      return `nothing names ${this.#leaked} of the ${this.#objects} objects: that looks like the wrong metadata store (METADATA_URL, METADATA_PREFIX) or a bucket that is shared, not like orphans`;
+    }
+    return null;
+  }
+
+  #throwIfCancelled(): void {
+    if (this.#options.signal?.aborted !== true) return;
+    throw new CompactError(
+      `the scrub of file system ${this.#filesystem.fsId} was stopped; the next one goes on where it was`,
+      { kind: 'retry', code: 'cancelled' },
+    );
+  }
+}
+
+/** Damage of one inode, or a store or server that was away for a moment; anything else concerns them all. */
+function isOfOneInode({ kind, code }: CompactError): boolean {
+  if (code === 'list-invalid' || code === 'record-malformed' || code === 'inode-malformed') return true;
+  return kind === 'retry' && code !== 'cancelled' && code !== 'queue-unavailable';
+}
+
+/** A chunkId that the server has forgotten: a client may be about to take it, and the name with it (docs/adr/0004). */
+function isReusable(name: string, { lastChunkId }: Filesystem): boolean {
+  const object = parseObjectName(name)?.object;
+  return lastChunkId !== undefined && object?.compaction === 0n && object.chunkId > lastChunkId;
+}

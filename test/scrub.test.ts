@@ -1,0 +1,312 @@
+/**
+ * scrub: what it takes for an orphan, what it leaves alone, and the doubts that delete nothing (I7, I10, I12). The seeded
+ * world (test/sim/seeded) runs it among clients, compactors and faults; here each rule stands alone.
+ */
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ReapRecord } from '../src/ledger.ts';
+import { type ScrubOptions, scrubFilesystem } from '../src/scrub.ts';
+import type { ScrubReport } from '../src/scrub-report.ts';
+import { storeFault } from './objects/memory-store.ts';
+import { Boundary } from './sim/boundary.ts';
+import { MemoryLedger } from './sim/memory-ledger.ts';
+import { MemoryMetadata } from './sim/memory-metadata.ts';
+import { MemoryScrubBook, ScrubBookState } from './sim/memory-scrub-book.ts';
+import { fragmentedWorld } from './sim/scenes.ts';
+import { KEY, LIMITS, type World } from './sim/world.ts';
+
+const BUCKET = 'world';
+const MIN_AGE_MS = 72 * 3_600_000;
+const BETWEEN_LOOKS_MS = LIMITS.leaseMs + LIMITS.graceMs;
+/** An object that a client wrote and never named. */
+const ORPHAN = `${KEY.fsId}_${KEY.inodeId}_77_1_0`;
+let world: World;
+let book: ScrubBookState;
+
+beforeEach(() => {
+  world = fragmentedWorld();
+  book = new ScrubBookState();
+  world.stores.nowMs = () => world.ledger.nowMs;
+  for (const [name, { bytes }] of world.stores.bucket(BUCKET)) world.stores.write(BUCKET, name, bytes);
+  world.stores.write(BUCKET, ORPHAN, Buffer.alloc(10));
+});
+
+function scrub(options: Partial<ScrubOptions> = {}, boundary = new Boundary()): Promise<ScrubReport> {
+  const records = new MemoryLedger(world.ledger, boundary);
+  const deps = {
+    metadata: new MemoryMetadata(world.metadata, boundary),
+    objects: world.stores,
+    records,
+    book: new MemoryScrubBook(book, boundary),
+    nowMs: () => records.nowMs(),
+  };
+  const { leaseMs, graceMs } = LIMITS;
+  const all = { leaseMs, graceMs, minAgeMs: MIN_AGE_MS, delete: true, deletesMax: 1_000, ...options };
+  return scrubFilesystem(KEY.fsId, deps, all);
+}
+
+/** A first look at an orphan that is old enough, and the time until a second one counts. */
+async function afterFirstLook(): Promise<void> {
+  world.ledger.nowMs += MIN_AGE_MS;
+  expect(await scrub()).toMatchObject({ counts: { leaked: { objects: 1, bytes: 10 } }, deleted: { objects: 0 } });
+  world.ledger.nowMs += BETWEEN_LOOKS_MS;
+}
+
+function hasOrphan(): boolean {
+  return world.stores.bucket(BUCKET).has(ORPHAN);
+}
+
+function record(changes: Partial<ReapRecord>): ReapRecord {
+  return {
+    ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: BUCKET, key: KEY, chunkIndex: 0, attempt: 4096n },
+    ...{ retired: [], merged: [], dueMs: Number.MAX_SAFE_INTEGER, ...changes },
+  };
+}
+
+describe('an orphan', () => {
+  it('goes at the second look, and everything that a list names stays', async () => {
+    const before = world.objectNames();
+    await afterFirstLook();
+    expect(await scrub()).toMatchObject({ ripe: 1, deleted: { objects: 1, bytes: 10 } });
+    expect(world.objectNames()).toEqual(before.filter((name) => name !== ORPHAN));
+    expect(book.suspects.size).toBe(0);
+    expect(world.readFault(world.snapshot())).toBeNull();
+  });
+
+  it('is only told when nothing is to be deleted', async () => {
+    await afterFirstLook();
+    expect(await scrub({ delete: false })).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
+    expect(hasOrphan()).toBe(true);
+  });
+
+  it('stays while it is younger than the minimum age, and is not even noted', async () => {
+    world.ledger.nowMs += MIN_AGE_MS - 1;
+    expect(await scrub()).toMatchObject({ counts: { young: { objects: 1 }, leaked: { objects: 0 } } });
+    expect(book.suspects.size).toBe(0);
+  });
+
+  it('stays when the looks are less than lease and grace apart', async () => {
+    await afterFirstLook();
+    world.ledger.nowMs -= 1;
+    expect(await scrub()).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
+    world.ledger.nowMs += 1;
+    expect(await scrub()).toMatchObject({ deleted: { objects: 1 } });
+  });
+
+  it.each([{ merged: [ORPHAN] }, { retired: [ORPHAN] }])('stays while a record covers it: %j', async (names) => {
+    await afterFirstLook();
+    world.ledger.set('r', record(names));
+    expect(await scrub()).toMatchObject({ counts: { pending: { objects: 1 } }, deleted: { objects: 0 } });
+    expect(hasOrphan()).toBe(true);
+  });
+
+  it('that a list names by the second look is forgotten, and has its two looks again later', async () => {
+    await afterFirstLook();
+    const list = world.lists().get(0) ?? [];
+    const version = { chunkId: 77n, compaction: 0n, offset: 22, len: 10, size: 10, zero: false };
+    world.metadata.at(KEY)?.lists.set(0, [...list, version]);
+    expect(await scrub()).toMatchObject({ counts: { leaked: { objects: 0 } }, deleted: { objects: 0 } });
+    world.metadata.at(KEY)?.lists.set(0, [...list]);
+    expect(await scrub()).toMatchObject({ counts: { leaked: { objects: 1 } }, ripe: 0, deleted: { objects: 0 } });
+    expect(hasOrphan()).toBe(true);
+  });
+
+  it('that is named between the listing and the delete stays', async () => {
+    await afterFirstLook();
+    let pendings = 0;
+    const boundary = new Boundary(undefined, (name) => {
+      // The records are read to judge, and again right before the delete: the lists have been read by then.
+      if (name !== 'metadata.getFilesystem' || ++pendings !== 2) return;
+      const version = { chunkId: 77n, compaction: 0n, offset: 22, len: 10, size: 10, zero: false };
+      world.metadata.at(KEY)?.lists.set(0, [...(world.lists().get(0) ?? []), version]);
+    });
+    expect(await scrub({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
+    expect(hasOrphan()).toBe(true);
+  });
+
+  it('that a record covers between the judgement and the delete stays', async () => {
+    await afterFirstLook();
+    let pendings = 0;
+    const boundary = new Boundary(undefined, (name) => {
+      if (name === 'ledger.pending' && ++pendings === 2) world.ledger.set('r', record({ merged: [ORPHAN] }));
+    });
+    expect(await scrub({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
+    expect(hasOrphan()).toBe(true);
+  });
+
+  it('has its first look again at a server that has come back (docs/adr/0004)', async () => {
+    await afterFirstLook();
+    world.metadata.incarnation = 2;
+    expect(await scrub()).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
+    world.ledger.nowMs += BETWEEN_LOOKS_MS;
+    expect(await scrub()).toMatchObject({ deleted: { objects: 1 } });
+  });
+
+  it('whose chunkId will be given out again is not noted (docs/adr/0004)', async () => {
+    world.metadata.filesystems.set(KEY.fsId, { ...world.filesystem, lastChunkId: 76n });
+    world.ledger.nowMs += MIN_AGE_MS;
+    expect(await scrub()).toMatchObject({ counts: { leaked: { objects: 1 } } });
+    expect(book.suspects.size).toBe(0);
+  });
+
+  it('of a missing inode goes like any other', async () => {
+    world.stores.write(BUCKET, `${KEY.fsId}_4711_1_0_0`, Buffer.alloc(3));
+    world.ledger.nowMs += MIN_AGE_MS;
+    await scrub();
+    world.ledger.nowMs += BETWEEN_LOOKS_MS;
+    expect(await scrub()).toMatchObject({ deleted: { objects: 2 } });
+  });
+});
+
+describe('what it does not understand is never touched', () => {
+  it.each([
+    ['unknown', 'readme.txt'],
+    ['unknown', `${KEY.fsId}_${KEY.inodeId}_77_1`],
+    ['unknown', `${KEY.fsId}/9007199254/9007199254740/${KEY.fsId}_${KEY.inodeId}_77_1_0`],
+    ['other', `2_${KEY.inodeId}_77_1_0`],
+  ])('%s: %s', async (reason, name) => {
+    world.stores.write(BUCKET, name, Buffer.alloc(5));
+    await afterFirstLook();
+    expect(await scrub()).toMatchObject({ counts: { [reason]: { objects: 1, bytes: 5 } }, deleted: { objects: 1 } });
+    expect(world.stores.bucket(BUCKET).has(name)).toBe(true);
+  });
+});
+
+describe('doubt deletes nothing (I10)', () => {
+  it('a list that breaks the format', async () => {
+    await afterFirstLook();
+    const other = { fsId: KEY.fsId, inodeId: 5n };
+    world.metadata.put({ key: other, length: 64, nlink: 1, mtimeMs: 0, type: 's3' });
+    const version = { chunkId: 1n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };
+    world.metadata.at(other)?.lists.set(0, [version]);
+    world.stores.write(BUCKET, `${KEY.fsId}_5_1_0_0`, Buffer.alloc(1));
+    const report = await scrub();
+    expect(report).toMatchObject({ counts: { unjudged: { objects: 1 } }, failures: 1, deleted: { objects: 0 } });
+    expect(report.refused).toContain('could not be judged');
+    expect(report.failureExamples[0]).toContain('1/5');
+  });
+
+  it('any metadata call of the pass that fails', async () => {
+    await afterFirstLook();
+    const probe = new Boundary();
+    await scrub({ delete: false }, probe);
+    const calls = probe.crossings.flatMap((name, at) => (name.startsWith('metadata') ? [at] : []));
+    expect(calls.length).toBeGreaterThan(4);
+    for (const at of calls) {
+      await scrub({}, new Boundary({ at, ending: 'fails-before' })).catch(() => undefined);
+      expect(hasOrphan(), probe.crossings[at]).toBe(true);
+      book.position = null;
+    }
+  });
+
+  it('a listing that fails, and the records that cannot be read', async () => {
+    await afterFirstLook();
+    await expect(
+      scrub(
+        {},
+        new Boundary(undefined, (name) => {
+          if (name === 'ledger.pending') throw storeFault('store-unavailable', 'injected');
+        }),
+      ),
+    ).rejects.toThrow('injected');
+    world.stores.before = (call) => {
+      if (call.op === 'list') throw storeFault('store-unavailable');
+    };
+    await expect(scrub()).rejects.toMatchObject({ code: 'store-unavailable' });
+    expect(hasOrphan()).toBe(true);
+  });
+
+  it('a bucket in which everything looks like an orphan', async () => {
+    world.metadata.inodes.clear();
+    world.ledger.nowMs += MIN_AGE_MS;
+    await scrub();
+    world.ledger.nowMs += BETWEEN_LOOKS_MS;
+    const report = await scrub();
+    expect(report.refused).toContain('wrong metadata store');
+    expect(report.deleted.objects).toBe(0);
+  });
+
+  it('most of a bucket, from 100 objects on', async () => {
+    for (let n = 0; n < 200; n++) world.stores.write(BUCKET, `${KEY.fsId}_${n}_1_0_0`, Buffer.alloc(1));
+    world.ledger.nowMs += MIN_AGE_MS;
+    await scrub();
+    world.ledger.nowMs += BETWEEN_LOOKS_MS;
+    expect((await scrub()).refused).toContain('of the');
+    expect(hasOrphan()).toBe(true);
+  });
+
+  it('a file system that does not exist', async () => {
+    world.metadata.filesystems.clear();
+    await expect(scrub()).rejects.toMatchObject({ code: 'filesystem-missing' });
+  });
+});
+
+it('tells missing and short objects, and only those that stay so', async () => {
+  const [missing = '', short = ''] = world.namedNames();
+  world.stores.bucket(BUCKET).delete(missing);
+  world.stores.write(BUCKET, short, Buffer.alloc(1));
+  const report = await scrub();
+  expect(report.faults).toMatchObject([
+    { object: missing, reason: 'missing', inodeId: `${KEY.inodeId}` },
+    { object: short, reason: 'short', bytes: 1 },
+  ]);
+});
+
+it('a compaction and a reap at any step of a pass give no false alarm, and lose nothing', async () => {
+  for (let step = 0; ; step++) {
+    world = fragmentedWorld();
+    world.stores.pageMax = 5;
+    book = new ScrubBookState();
+    let acted = false;
+    const boundary = new Boundary(undefined, async (_name, n) => {
+      if (n !== step) return;
+      acted = true;
+      await world.compact();
+      await world.reapAll();
+    });
+    expect((await scrub({ minAgeMs: 1 }, boundary)).faults, `step ${step}`).toEqual([]);
+    expect(world.readFault(world.snapshot())).toBeNull();
+    if (!acted) break;
+  }
+});
+
+it('a pass that was stopped anywhere is gone on with, and finds all that a whole one finds', async () => {
+  world.stores.pageMax = 3;
+  world.ledger.nowMs += MIN_AGE_MS;
+  const whole = await scrub({ delete: false });
+  for (let at = 0; ; at++) {
+    book = new ScrubBookState();
+    const boundary = new Boundary({ at, ending: 'gone-before' });
+    const stopped = await scrub({}, boundary).then(
+      () => false,
+      () => true,
+    );
+    const rest = await scrub({ delete: false });
+    expect([...book.suspects.keys()], `stopped at ${at}`).toEqual([ORPHAN]);
+    if (!stopped) break;
+    expect(rest.counts.named.objects).toBeLessThanOrEqual(whole.counts.named.objects);
+  }
+});
+
+it('deletes in batches, at most as many as it may', async () => {
+  // Named objects enough that the orphans are not the most.
+  for (let n = 0; n < 700; n++) {
+    const key = { fsId: KEY.fsId, inodeId: BigInt(10_000 + n) };
+    world.metadata.put({ key, length: 1, nlink: 1, mtimeMs: 0, type: 's3' });
+    const version = { chunkId: 1n, compaction: 0n, offset: 0, len: 1, size: 1, zero: false };
+    world.metadata.at(key)?.lists.set(0, [version]);
+    world.stores.write(BUCKET, `${key.fsId}_${key.inodeId}_1_0_0`, Buffer.alloc(1));
+    world.stores.write(BUCKET, `${key.fsId}_${key.inodeId}_2_0_0`, Buffer.alloc(1));
+    world.stores.write(BUCKET, `${key.fsId}_${key.inodeId}_1_1_0`, Buffer.alloc(1));
+    world.metadata.at(key)?.lists.set(0, [version, { ...version, chunkId: 2n }]);
+  }
+  world.ledger.nowMs += MIN_AGE_MS;
+  await scrub();
+  world.ledger.nowMs += BETWEEN_LOOKS_MS;
+  const batches: number[] = [];
+  world.stores.before = (call) => {
+    if (call.op === 'delete') batches.push(call.names.length);
+  };
+  expect(await scrub({ deletesMax: 300 })).toMatchObject({ ripe: 701, deleted: { objects: 300 } });
+  expect(await scrub()).toMatchObject({ ripe: 401, deleted: { objects: 401 } });
+  expect(batches).toEqual([300, 401]);
+});

@@ -1,0 +1,45 @@
+/** What scrub remembers, in memory: one state, seen by the processes of a world through their boundaries. */
+import type { ScrubBook, ScrubPosition, Suspect } from '../../src/ledger.ts';
+import { Boundary, type Crossing } from './boundary.ts';
+
+export class ScrubBookState {
+  readonly suspects = new Map<string, Suspect>();
+  position: ScrubPosition | null = null;
+}
+
+/** One process's view of the book. */
+export class MemoryScrubBook implements ScrubBook {
+  readonly #state: ScrubBookState;
+  readonly #boundary: Crossing;
+
+  constructor(state: ScrubBookState, boundary: Crossing = new Boundary()) {
+    this.#state = state;
+    this.#boundary = boundary;
+  }
+
+  position(): Promise<ScrubPosition | null> {
+    return this.#boundary.cross('book.position', () => this.#state.position);
+  }
+
+  setPosition(position: ScrubPosition | null): Promise<void> {
+    return this.#boundary.cross('book.setPosition', () => {
+      this.#state.position = position;
+    });
+  }
+
+  suspects(): Promise<ReadonlyMap<string, Suspect>> {
+    return this.#boundary.cross('book.suspects', () => new Map(this.#state.suspects));
+  }
+
+  note(suspects: ReadonlyMap<string, Suspect>): Promise<void> {
+    return this.#boundary.cross('book.note', () => {
+      for (const [name, suspect] of suspects) this.#state.suspects.set(name, suspect);
+    });
+  }
+
+  forget(names: readonly string[]): Promise<void> {
+    return this.#boundary.cross('book.forget', () => {
+      for (const name of names) this.#state.suspects.delete(name);
+    });
+  }
+}
