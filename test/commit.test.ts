@@ -67,9 +67,11 @@ describe('I6: a commit whose answer was lost', () => {
     const request = requestOf(ATTEMPT, [merged(ATTEMPT)]);
     const metadata = losing(() => undefined);
     const readChunk = metadata.readChunk.bind(metadata);
+    let reads = 0;
     metadata.readChunk = async (...args) => {
       const seen = await readChunk(...args);
-      await new MemoryMetadata(world.metadata).commit(request);
+      // Once while the fence may stand, once when it is gone.
+      if (++reads === 2) await new MemoryMetadata(world.metadata).commit(request);
       return seen;
     };
     expect(await commit(request, metadata)).toMatchObject({ outcome: { outcome: 'conflict' } });
@@ -82,6 +84,19 @@ describe('I6: a commit whose answer was lost', () => {
       await other.begin(KEY, OTHER);
       expect(await other.commit(requestOf(OTHER, [merged(OTHER)]))).toEqual({ outcome: 'committed' });
     });
+    expect(await commit(requestOf(ATTEMPT, []), metadata)).toMatchObject({ outcome: { outcome: 'unknown' } });
+  });
+
+  it('of an empty replacement stays unknown where somebody else came right after the fence was cleared', async () => {
+    const metadata = losing(() => undefined);
+    const clearFence = metadata.clearFence.bind(metadata);
+    metadata.clearFence = async (...args) => {
+      const stood = await clearFence(...args);
+      const other = new MemoryMetadata(world.metadata);
+      await other.begin(KEY, OTHER);
+      expect(await other.commit(requestOf(OTHER, []))).toEqual({ outcome: 'committed' });
+      return stood;
+    };
     expect(await commit(requestOf(ATTEMPT, []), metadata)).toMatchObject({ outcome: { outcome: 'unknown' } });
   });
 

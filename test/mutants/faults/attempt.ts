@@ -5,7 +5,6 @@ const ATTEMPT = 'src/attempt.ts';
 const CHUNK = 'src/compact-chunk.ts';
 const COMMIT = 'src/commit.ts';
 const KNOWN = "if (outcome.outcome !== 'unknown') return { outcome, fenceCleared: false };";
-const CLEAR = '      fenceStood = (await deps.metadata.clearFence';
 const ADD_RECORDS = 'for (const record of records) added.push({ id: await deps.ledger.add(record), record });';
 
 export const ATTEMPT_FAULTS: readonly Fault[] = [
@@ -29,12 +28,12 @@ export const ATTEMPT_FAULTS: readonly Fault[] = [
   }),
   fault('a lost commit is read back before the fence is cleared', 'I6', {
     file: COMMIT,
-    edits: [
-      [CLEAR, `      const seen = await readBack(request, { ...deps, fenceStood: true });\n${CLEAR}`],
-      ['outcome: await readBack(request, { ...deps, fenceStood }), fenceCleared', 'outcome: seen, fenceCleared'],
-    ],
+    edits: [['const after = await readHead(request, deps);', 'const after = before;']],
   }),
-  fault('an empty replacement is taken as a proof', 'I6', { file: COMMIT, edits: [['deps.fenceStood && ', '']] }),
+  fault('an empty replacement is taken as a proof', 'I6', {
+    file: COMMIT,
+    edits: [['fenceStood && replacedBefore', 'true']],
+  }),
   fault('the lease is not checked before the commit', 'I7', {
     file: COMMIT,
     edits: [['attempt.checkLease(deps.commitTimeoutMs);', '']],
