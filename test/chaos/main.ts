@@ -47,4 +47,6 @@ async function main(): Promise<number> {
   return tally.violated === 0 ? 0 : 1;
 }
 
+// What was started ends with us: servers by their guard, workers by the exit.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 process.exitCode = await main();

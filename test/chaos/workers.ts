@@ -42,10 +42,15 @@ export class WorkerPool {
   readonly #tally: Tally;
   readonly #running = new Set<Running>();
   #wanted = 0;
+  /** Workers would outlive us and wait for a Redis that is gone. */
+  readonly #onExit = (): void => {
+    for (const { child } of this.#running) child.kill('SIGKILL');
+  };
 
   constructor(env: Readonly<Record<string, string>>, tally: Tally) {
     this.#env = env;
     this.#tally = tally;
+    process.on('exit', this.#onExit);
   }
 
   /** Keeps this many running, whatever happens to them. */
@@ -106,6 +111,7 @@ export class WorkerPool {
       worker.child.kill('SIGKILL');
     }
     await Promise.all([...this.#running].map(({ ended }) => ended));
+    process.off('exit', this.#onExit);
   }
 
   #start(): void {
