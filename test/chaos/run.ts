@@ -50,6 +50,8 @@ const PROGRESS: readonly CountName[] = [
   's3Kills',
   's3Stops',
   'staleReads',
+  'looks',
+  'records',
   'deleted',
 ];
 

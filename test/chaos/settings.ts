@@ -53,6 +53,6 @@ export function workerEnv(redisUrl: string, s3: S3Access): Record<string, string
     S3COMPACT_GRACE: `${GRACE_MS}ms`,
     S3COMPACT_READER_CACHE_LIFE: `${GRACE_MS - 1}ms`,
     S3COMPACT_CONCURRENCY: '3',
-    S3COMPACT_LOG_LEVEL: 'info',
+    S3COMPACT_LOG_LEVEL: 'debug',
   };
 }

@@ -25,6 +25,7 @@ export const COUNTS = {
   failures: 'runs that ended with another failure, to be tried again (as logged)',
   mergedPuts: 'merged objects put (as logged)',
   records: 'reap records done (as logged)',
+  looks: 'looks at reap records that have to wait for another one (as logged)',
   doubts: 'looks at reap records that ended in doubt (as logged)',
   deleted: 'objects deleted (as logged)',
   fencesLeft: 'fences of ended attempts at the end (the next attempt replaces them)',

@@ -158,6 +158,7 @@ export class WorkerPool {
       this.#tally.add('mergedPuts', line.cost?.writeRequests ?? 0);
     }
     if (line.event === 'job.failed') this.#tally.say(`job failed: ${text}`);
+    if (line.event === 'reap.looked') this.#tally.add('looks');
     if (line.event === 'reap.doubt') this.#tally.add('doubts');
     if (line.event === 'reap.doubt' && line.msg?.includes('cannot be read')) this.#tally.violate(text);
   }
