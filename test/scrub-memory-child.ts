@@ -1,0 +1,81 @@
+/**
+ * One pass of scrub over a bucket that exists only as a rule, in a process of its own: prints objects, orphans and the
+ * peak of its memory as JSON. Ten objects an inode; of each hundredth inode one that nothing names.
+ */
+import type { ScrubBook } from '../src/ledger.ts';
+import type { MetadataStore } from '../src/metadata/port.ts';
+import type { Inode, S3ChunkInfo } from '../src/model.ts';
+import type { ListedObject, ObjectStore } from '../src/objects/port.ts';
+import { scrubFilesystem } from '../src/scrub.ts';
+
+const OBJECTS = Number(process.argv[2]);
+const PER_INODE = 10;
+const PAGE = 1_000;
+/** All ids of one width, so that the order of names is the order of numbers. */
+const FIRST_INODE = 1_000_000_000;
+const GEOMETRY = { blockSize: 16, chunkSize: 160 };
+const FILESYSTEM = { fsId: 1, uuid: 'u', name: 'f', bucket: 'b', objectPrefix: 0 as const, ...GEOMETRY };
+
+const hasOrphan = (inode: number): boolean => inode % 100 === 0;
+
+function object(n: number): ListedObject {
+  const inode = Math.floor(n / PER_INODE);
+  const block = n % PER_INODE;
+  const chunkId = hasOrphan(inode) && block === PER_INODE - 1 ? 2 : 1;
+  return { name: `1_${FIRST_INODE + inode}_${chunkId}_${block}_0`, bytes: 16, modifiedMs: 0 };
+}
+
+function numberOf(name: string): number {
+  const [, inode = '0', , block = '0'] = name.split('_');
+  return (Number(inode) - FIRST_INODE) * PER_INODE + Number(block);
+}
+
+const unused = (): never => {
+  throw new Error('scrub does not call this');
+};
+const store: ObjectStore = {
+  ...{ getRange: unused, putIfAbsent: unused, head: unused, delete: unused },
+  list: async (after) => {
+    const from = after === undefined ? 0 : numberOf(after) + 1;
+    const until = Math.min(OBJECTS, from + PAGE);
+    return { objects: Array.from({ length: until - from }, (_, n) => object(from + n)), more: until < OBJECTS };
+  },
+};
+const metadata: MetadataStore = {
+  ...{ storeId: 'rule', begin: unused, commit: unused, clearFence: unused, inodeKeys: unused },
+  getFilesystem: async () => FILESYSTEM,
+  getInode: async (key): Promise<Inode> => ({ key, length: 160, nlink: 1, mtimeMs: 0, type: 's3' }),
+  incarnation: async () => 'one',
+  chunkIndexes: async function* () {
+    yield 0;
+  },
+  readChunk: async (key) => {
+    const len = hasOrphan(Number(key.inodeId) - FIRST_INODE) ? 144 : 160;
+    const versions: S3ChunkInfo[] = [{ chunkId: 1n, compaction: 0n, offset: 0, len, size: len, zero: false }];
+    return { inode: null, versions, versionsTotal: 1 };
+  },
+  close: async () => undefined,
+};
+let noted = 0;
+const book: ScrubBook = {
+  position: async () => null,
+  setPosition: async () => undefined,
+  suspects: async () => new Map(),
+  note: async (suspects) => {
+    noted += suspects.size;
+  },
+  forget: async () => undefined,
+};
+const records = { pending: async function* () {} };
+const stores = { forFilesystem: () => store, close: () => undefined };
+const deps = { metadata, objects: stores, records, book, nowMs: async () => 1e12 };
+const options = { graceMs: 1, leaseMs: 1, minAgeMs: 10, delete: false, deletesMax: 1_000 };
+const startedMs = performance.now();
+const { counts, faultsTotal } = await scrubFilesystem(1, deps, options);
+console.log(
+  JSON.stringify({
+    ...{ named: counts.named.objects, leaked: counts.leaked.objects, faultsTotal, noted },
+    peakMiB: Math.round(process.resourceUsage().maxRSS / 1024),
+    seconds: Math.round((performance.now() - startedMs) / 100) / 10,
+  }),
+);
