@@ -63,13 +63,25 @@ export class AofTail {
   #sample(): void {
     const path = this.#path();
     if (path === undefined) return;
+    const bytes = statSync(path, { throwIfNoEntry: false })?.size;
+    if (bytes === undefined) return;
     const atMs = performance.now();
     this.#samples = this.#samples.filter((sample) => sample.atMs > atMs - SAMPLES_KEPT_MS);
-    this.#samples.push({ atMs, bytes: statSync(path).size });
+    this.#samples.push({ atMs, bytes });
   }
 
   #path(): string | undefined {
-    const name = readdirSync(this.#directory).findLast((one) => one.endsWith('.incr.aof'));
+    const name = this.#files().findLast((one) => one.endsWith('.incr.aof'));
     return name === undefined ? undefined : join(this.#directory, name);
+  }
+
+  /** None before the server has made its folder, or when the folder has been taken away before the timer was. */
+  #files(): readonly string[] {
+    try {
+      return readdirSync(this.#directory);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
   }
 }
