@@ -1,6 +1,7 @@
 /**
  * One chaos run: servers of its own, clients, workers and faults for the given time, then a healthy worker until both
- * queues are empty, then the verdict. It puts together and takes down; what is done and what must hold is beside it.
+ * queues are empty, then the verdict, then scrub and the verdict once more: by now the bucket holds exactly what the
+ * lists name. It puts together and takes down; what is done and what must hold is beside it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -14,6 +15,7 @@ import { AofTail } from './aof.ts';
 import { ChaosClient } from './client.ts';
 import { breakRedis, breakS3, type FaultStage, killWorkers, pauseWorkers } from './faults.ts';
 import { Gate } from './gate.ts';
+import { scrubAway } from './scrub.ts';
 import { BUCKET, FS_ID, QUEUE_PREFIX, workerEnv } from './settings.ts';
 import type { CountName, Tally } from './tally.ts';
 import { judge, type Leftovers } from './verdict.ts';
@@ -87,11 +89,24 @@ export async function runChaos(options: ChaosOptions, tally: Tally): Promise<Lef
     cast.pool.keep(WORKERS);
     await attack(options, { servers, cast, tally });
     await finish(cast, tally, options.finishMs);
-    return await judge({ ...cast, tally, recordLost: (names) => cast.aof?.firstToldInLostEnd(names) ?? [] });
+    const stage = {
+      ...cast,
+      tally,
+      recordLost: (names: readonly string[]) => cast.aof?.firstToldInLostEnd(names) ?? [],
+    };
+    const left = await judge(stage);
+    await scrubAway(unnamedOf(left), workerEnv(servers.redisUrl, servers.s3), tally);
+    const scrubbed = unnamedOf(await judge(stage));
+    if (scrubbed > 0) tally.violate(`${scrubbed} objects that nothing names are left after scrub`);
+    return left;
   } finally {
     await cast.close();
     await servers.stop();
   }
+}
+
+function unnamedOf({ writers, recordLost, leaked }: Leftovers): number {
+  return writers.length + recordLost.length + leaked.length;
 }
 
 async function startServers(kind: ChaosOptions['servers']): Promise<Servers> {

@@ -51,6 +51,7 @@ export function workerEnv(redisUrl: string, s3: S3Access): Record<string, string
     S3COMPACT_RETRY_DELAY: '200ms',
     S3COMPACT_LEASE: `${LEASE_MS}ms`,
     S3COMPACT_GRACE: `${GRACE_MS}ms`,
+    S3COMPACT_SCRUB_MIN_AGE: `${LEASE_MS + GRACE_MS + 1}ms`,
     S3COMPACT_READER_CACHE_LIFE: `${GRACE_MS - 1}ms`,
     S3COMPACT_CONCURRENCY: '3',
     S3COMPACT_LOG_LEVEL: 'debug',

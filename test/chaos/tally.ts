@@ -29,6 +29,8 @@ export const COUNTS = {
   doubts: 'looks at reap records that ended in doubt (as logged)',
   deleted: 'objects deleted (as logged)',
   fencesLeft: 'fences of ended attempts at the end (the next attempt replaces them)',
+  scrubPasses: 'passes of scrub at the end',
+  scrubbed: 'objects deleted by scrub',
   starts: 'workers started',
   kills: 'workers killed (SIGKILL)',
   pauses: 'workers paused (SIGSTOP) and resumed',
