@@ -73,7 +73,7 @@ export interface CompactResult {
   readonly chunksCompacted: number;
   /** Chunks that are worth more work: the caller queues a continuation. */
   readonly chunksLeft: number;
-  /** Of every chunk that was tried, committed or not. */
+  /** Of the blocks that were written, committed or not; nothing of a block that failed. */
   readonly cost: PlanCost;
   /** Of the chunks that were committed. */
   readonly gain: PlanGain;
@@ -108,7 +108,6 @@ class Run {
   #compacted = 0;
   #left = 0;
   #blocksDone = 0;
-  #bytesMoved = 0;
   #chunksTotal = 0;
   #blocksTotal = 0;
   readonly #warnings: string[] = [];
@@ -193,7 +192,6 @@ class Run {
         this.#overBudget(chunkIndex, decision);
         return true;
       }
-      this.#cost = addCost(this.#cost, decision.plan.cost);
       this.#mergedVersions += decision.plan.merged.length;
       const ending = await compactChunk(decision.plan, attempt, this.#chunkDeps());
       this.#account(chunkIndex, { ending, plan: decision.plan, more: versionsTotal > before.versions.length });
@@ -253,13 +251,14 @@ class Run {
       ...(signal === undefined ? {} : { signal }),
       onBlock: ({ block }) => {
         this.#blocksDone++;
-        this.#bytesMoved += movedBytes(blockCost(block));
+        // Charged when it is done: what a missing object prevents must not use up the budget of other chunks.
+        this.#cost = addCost(this.#cost, blockCost(block));
         onProgress?.({
           chunksDone: this.#compacted,
           chunksTotal: this.#chunksTotal,
           blocksDone: this.#blocksDone,
           blocksTotal: Math.max(this.#blocksTotal, this.#blocksDone),
-          bytesMoved: this.#bytesMoved,
+          bytesMoved: movedBytes(this.#cost),
         });
       },
     };
