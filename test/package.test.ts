@@ -4,7 +4,7 @@
  * one where a registry lacks the optional packages of other platforms.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { globSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -45,6 +45,12 @@ describe('the lock file', () => {
       expect(lock.packages[`node_modules/${name}`].version).toBe(version);
     }
   });
+});
+
+test('every dependency is used by what is published', () => {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const code = globSync('{src,workers}/**/*.ts', { cwd: root }).map(read).join('\n');
+  expect(Object.keys(manifest.dependencies).filter((name) => !code.includes(`from '${name}`))).toEqual([]);
 });
 
 describe('the Node.js version', () => {

@@ -127,7 +127,7 @@ export const GROUPS: readonly Group[] = [
       ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
       ...['s3 adapter', 'objects decorator', 'config', 'redact', 'redis-url', 'observe', 'workers'],
     ],
-    packages: ['commander', 'cli-table3', 'cli-progress', 'picocolors', 'pretty-bytes', 'node:*'],
+    packages: ['commander', 'cli-progress', 'picocolors', 'pretty-bytes', 'node:*'],
     owner: true,
   },
 ];

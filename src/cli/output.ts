@@ -103,8 +103,8 @@ export interface Column {
 }
 
 /**
- * Rows under plain headings, without borders; numbers to the right. Padded by hand: cli-table3 takes seconds for some
- * thousand rows, and lists here have any length.
+ * Rows under plain headings, without borders; numbers to the right. Padded by hand: table packages take seconds for
+ * some thousand rows, and lists here have any length.
  */
 export function table(
   columns: readonly Column[],
