@@ -3,7 +3,7 @@
  * again, that a record covers, or whose inode cannot be read, stays. It chooses nothing: what is condemned is given to it.
  */
 import { CompactError } from './errors.ts';
-import { printInodeKey } from './format.ts';
+import { parseObjectName, printInodeKey } from './format.ts';
 import type { ReapRecords, ScrubBook } from './ledger.ts';
 import type { MetadataStore } from './metadata/port.ts';
 import type { Filesystem, InodeKey } from './model.ts';
@@ -42,7 +42,7 @@ async function deleteBatch(batch: readonly Condemned[], deps: DeleteDeps): Promi
   const names = unnamed.map(({ object }) => object.name);
   // After the lists, and so late that nothing but the delete follows.
   const covered = await coveredNames(names, deps.records);
-  const doomed = unnamed.filter(({ object }) => !covered.has(object.name));
+  const doomed = unnamed.filter(({ object }) => !covered.has(object.name) && !isReusable(object.name, filesystem));
   if (doomed.length === 0) return;
   const failures = await deps.store.delete(doomed.map(({ object }) => object.name));
   const failed = new Set(failures.map(({ name }) => name));
@@ -96,4 +96,10 @@ function byInode(batch: readonly Condemned[]): Iterable<Condemned[]> {
     groups.set(id, group);
   }
   return groups.values();
+}
+
+/** A chunkId that the server has forgotten: a client may be about to take it, and the name with it (docs/adr/0004). */
+export function isReusable(name: string, { lastChunkId }: Filesystem): boolean {
+  const object = parseObjectName(name)?.object;
+  return lastChunkId !== undefined && object?.compaction === 0n && object.chunkId > lastChunkId;
 }

@@ -56,6 +56,8 @@ export interface ScrubReport {
   readonly resumed: boolean;
   /** Why nothing was deleted although it was asked for. */
   readonly refused?: string;
+  /** Why the deletes ended before all that was ripe was looked at; `deleted` counts what went until then. */
+  readonly stopped?: string;
 }
 
 export class ScrubTally {
@@ -71,6 +73,7 @@ export class ScrubTally {
   bookFull = false;
   resumed = false;
   refused: string | undefined;
+  stopped: string | undefined;
 
   object(reason: ScrubReason, object: { readonly name: string; readonly bytes: number }, ageMs: number): void {
     bump(this.#counts, reason, object.bytes);
@@ -114,6 +117,7 @@ export class ScrubTally {
       bookFull: this.bookFull,
       resumed: this.resumed,
       ...(this.refused === undefined ? {} : { refused: this.refused }),
+      ...(this.stopped === undefined ? {} : { stopped: this.stopped }),
     };
   }
 }

@@ -12,7 +12,7 @@ import { requireFilesystem } from './lookup.ts';
 import type { MetadataStore } from './metadata/port.ts';
 import type { Filesystem, InodeKey } from './model.ts';
 import type { ListedObject, ObjectStore, ObjectStores } from './objects/port.ts';
-import { type Condemned, deleteCondemned } from './scrub-delete.ts';
+import { type Condemned, deleteCondemned, isReusable } from './scrub-delete.ts';
 import { examinePart, type InodePart, type PartFindings } from './scrub-examine.ts';
 import { coveredNames } from './scrub-records.ts';
 import { type ScrubReport, ScrubTally } from './scrub-report.ts';
@@ -21,6 +21,8 @@ import { type ScrubReport, ScrubTally } from './scrub-report.ts';
 const PART_OBJECTS_MAX = 10_000;
 /** Unnamed objects for which the reap records are read once. */
 const UNNAMED_BATCH = 10_000;
+/** Pages after which the position is kept though unnamed objects wait: each time the records are read for them. */
+const POSITION_PAGES_MAX = 50;
 /** With fewer objects than this a bucket full of orphans may just be a small one. */
 const REFUSE_OBJECTS_MIN = 100;
 
@@ -74,6 +76,9 @@ class Pass {
   readonly #tally = new ScrubTally();
   #suspects: ReadonlyMap<string, Suspect> = new Map();
   #noted = 0;
+  /** Noted names that the pass has not come across. */
+  readonly #unseen = new Set<string>();
+  #pagesSincePosition = 0;
   #condemned: Condemned[] = [];
   #unnamed: Unnamed[] = [];
   /** Of this pass and of the interrupted one before it. */
@@ -92,12 +97,15 @@ class Pass {
     const { book } = this.#deps;
     this.#suspects = await book.suspects();
     this.#noted = this.#suspects.size;
+    for (const name of this.#suspects.keys()) this.#unseen.add(name);
     const position = await book.position();
     this.#tally.resumed = position !== null;
     this.#objects = position?.objects ?? 0;
     this.#leaked = position?.leaked ?? 0;
     this.#failures = position?.failures ?? 0;
     await this.#list(position?.after);
+    // What others have deleted would fill the book; only a whole pass knows that it is gone.
+    if (position === null && this.#unseen.size > 0) await book.forget([...this.#unseen]);
     await book.setPosition(null);
   }
 
@@ -110,6 +118,7 @@ class Pass {
       const page = await this.#store.list(after, this.#options.signal);
       for (const object of page.objects) {
         after = object.name;
+        this.#unseen.delete(object.name);
         const key = this.#inodeOf(object);
         if (key === null) continue;
         const same = open !== undefined && open.key.inodeId === key.inodeId;
@@ -134,11 +143,18 @@ class Pass {
   }
 
   async #keepPosition(after: string | undefined): Promise<void> {
-    if (after === undefined) return;
-    await this.#judgeUnnamed();
     const [objects, leaked] = [this.#objects, this.#leaked];
-    await this.#deps.book.setPosition({ after, objects, leaked, failures: this.#failures });
     this.#options.onProgress?.({ objects, leaked });
+    if (after === undefined) return;
+    if (++this.#pagesSincePosition < POSITION_PAGES_MAX && this.#unnamed.length > 0) return;
+    await this.#judgeUnnamed();
+    this.#pagesSincePosition = 0;
+    await this.#deps.book.setPosition({
+      after,
+      objects: this.#objects,
+      leaked: this.#leaked,
+      failures: this.#failures,
+    });
   }
 
   /** The inode that the name is of, in this file system's own form; what is not ours is counted and left alone. */
@@ -187,6 +203,7 @@ class Pass {
       this.#deps.records,
     );
     const notes = new Map<string, Suspect>();
+    const reusable: string[] = [];
     for (const one of batch) {
       const { object, readMs } = one;
       const ageMs = readMs - object.modifiedMs;
@@ -195,10 +212,14 @@ class Pass {
       else {
         this.#leaked++;
         this.#tally.object('leaked', object, ageMs);
-        this.#suspect(one, notes);
+        if (isReusable(object.name, this.#filesystem)) reusable.push(object.name);
+        else this.#suspect(one, notes);
       }
     }
     if (notes.size > 0) await this.#deps.book.note(notes);
+    // Whatever was noted counts only from when the ids have passed these.
+    const again = reusable.filter((name) => this.#suspects.has(name));
+    if (again.length > 0) await this.#deps.book.forget(again);
   }
 
   /** A first look is noted; a second one, late enough and at the same server, condemns. */
@@ -210,7 +231,6 @@ class Pass {
       if (this.#condemned.length < this.#options.deletesMax) this.#condemned.push({ key, object, incarnation });
       return;
     }
-    if (isReusable(object.name, this.#filesystem)) return;
     if (noted === undefined && this.#noted >= SUSPECTS_MAX) {
       this.#tally.bookFull = true;
       return;
@@ -224,11 +244,22 @@ class Pass {
       const refusal = this.#refusal();
       if (refusal !== null) this.#tally.refused = refusal;
       else {
-        const { deps, store } = { deps: this.#deps, store: this.#store };
-        await deleteCondemned(this.#condemned, { ...deps, store, filesystem: this.#filesystem, tally: this.#tally });
+        await this.#deleteCondemned();
       }
     }
     return this.#tally.report();
+  }
+
+  /** What stops the deletes is told with what was found and deleted until then. */
+  async #deleteCondemned(): Promise<void> {
+    const { metadata, records, book } = this.#deps;
+    const [store, filesystem, tally] = [this.#store, this.#filesystem, this.#tally];
+    try {
+      await deleteCondemned(this.#condemned, { metadata, records, book, store, filesystem, tally });
+    } catch (error) {
+      if (!(error instanceof CompactError)) throw error;
+      tally.stopped = error.message;
+    }
   }
 
   /** Why nothing may be deleted now, or `null`. */
@@ -256,10 +287,4 @@ class Pass {
 function isOfOneInode({ kind, code }: CompactError): boolean {
   if (code === 'list-invalid' || code === 'record-malformed' || code === 'inode-malformed') return true;
   return kind === 'retry' && code !== 'cancelled' && code !== 'queue-unavailable';
-}
-
-/** A chunkId that the server has forgotten: a client may be about to take it, and the name with it (docs/adr/0004). */
-function isReusable(name: string, { lastChunkId }: Filesystem): boolean {
-  const object = parseObjectName(name)?.object;
-  return lastChunkId !== undefined && object?.compaction === 0n && object.chunkId > lastChunkId;
 }

@@ -34,11 +34,11 @@ const HELP = `
 Deletes nothing unless --delete is given, and then only orphans that an earlier pass, at least lease + grace before, found
 too. A pass that was stopped goes on where it was. When anything could not be read, or most of the bucket looks like an
 orphan, nothing is deleted and the reason is told.
-Exit code 0: nothing is wrong. 3: something could not be read. 4: an object is missing or too short, or a delete was refused.
+Exit code 0: nothing is wrong. 3: something could not be read, or a delete failed. 4: an object is missing or too short, or a delete was refused.
 
 With --json: {counts: {REASON: {objects, bytes}}, ages: {REASON: {hour|day|week|month|older: {objects, bytes}}},
   examples: {REASON: [name]}, faults: [{inodeId, object, reason: missing|short, bytes, neededBytes}], faultsTotal,
-  ripe, deleted: {objects, bytes}, failures, failureExamples, bookFull, resumed, refused}
+  ripe, deleted: {objects, bytes}, failures, failureExamples, bookFull, resumed, refused, stopped}
   REASON: named, pending, young, leaked, unjudged, unknown, other`;
 
 export function registerScrub(program: Command, context: CliContext): void {
@@ -80,7 +80,7 @@ async function scrub(fsId: number, context: CliContext, options: Options): Promi
 
 function exitCodeOfScrub(report: ScrubReport): ExitCode {
   if (report.faultsTotal > 0) return EXIT.halted;
-  if (report.failures > 0) return EXIT.retry;
+  if (report.failures > 0 || report.stopped !== undefined) return EXIT.retry;
   return report.refused === undefined ? EXIT.done : EXIT.halted;
 }
 
@@ -95,6 +95,7 @@ function reportText(report: ScrubReport, context: CliContext, options: Options):
   if (orphans > 0)
     lines.push('', ' orphans, for example:', ...(report.examples.leaked ?? []).map((name) => `   ${name}`));
   lines.push('', ` ${endText(report, orphans, options)}`);
+  if (report.stopped !== undefined) lines.push(` the deletes were stopped: ${report.stopped}`);
   if (report.bookFull) lines.push(' there are more orphans than can be noted at a time: the next pass goes on');
   return lines.join('\n');
 }
