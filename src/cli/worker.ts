@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { openClients } from '../../workers/clients.ts';
 import { startMetrics } from '../../workers/metrics.ts';
 import { startWorker } from '../../workers/worker.ts';
+import type { MetricsServer } from '../observe/metrics-server.ts';
 import type { CliContext } from './context.ts';
 import { packageVersion } from './version.ts';
 
@@ -24,13 +25,14 @@ export function registerWorker(program: Command, context: CliContext): void {
 
 async function work(context: CliContext): Promise<void> {
   const clients = await openClients(context.settings, context.logger);
+  let metrics: MetricsServer | null = null;
   try {
-    const metrics = await startMetrics(clients, context.logger, packageVersion());
+    metrics = await startMetrics(clients, context.logger, packageVersion());
     const worker = startWorker(clients, context.logger);
     await stopSignal(() => worker.abort());
     await worker.stop();
-    await metrics?.close();
   } finally {
+    await metrics?.close();
     await clients.close();
   }
 }

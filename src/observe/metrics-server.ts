@@ -19,7 +19,8 @@ export interface MetricsServer {
 /** Listens on all addresses; port 0 takes a free one. Rejects when the port cannot be had. */
 export async function startMetricsServer(registry: Registry, port: number): Promise<MetricsServer> {
   const server = createServer((request, response) => {
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    // Not `new URL`: it throws for what a stranger may send, such as "//", and that would end the worker.
+    const [path] = (request.url ?? '/').split('?', 1);
     if (request.method !== 'GET' && request.method !== 'HEAD') return end(response, 405, 'only GET');
     if (path === '/healthz') return end(response, 200, 'ok');
     if (path !== '/metrics') return end(response, 404, 'there are /metrics and /healthz');
@@ -35,6 +36,8 @@ export async function startMetricsServer(registry: Registry, port: number): Prom
     server.once('error', reject);
     server.listen(port, resolve);
   });
+  // A connection that cannot be taken (no file descriptors) is the scraper's loss; without a listener it ends the worker.
+  server.on('error', () => undefined);
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>

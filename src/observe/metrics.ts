@@ -1,7 +1,7 @@
 /**
  * The metrics of a process, on a registry of its own: names, helps and what is asked when a scrape comes. It stands apart
- * so that every metric name is in one file. A source that cannot be asked leaves its last value: a scrape never fails
- * for it. No label ever holds an inode.
+ * so that every metric name is in one file. A source that cannot be asked, or does not answer in time, leaves its last
+ * value: a scrape never fails for it, nor waits long. No label ever holds an inode.
  */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
@@ -13,7 +13,10 @@ export interface MetricSources {
   readonly version: string;
 }
 
-/** A registry with every metric at a value from the start. */
+/** A source gets this long: Prometheus gives up a scrape after 10 s by default, and with it every other metric. */
+const ASK_TIMEOUT_MS = 2_000;
+
+/** A registry with every metric there from the start. */
 export function createMetrics(sources: MetricSources): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -40,18 +43,32 @@ interface AskedGauge {
   readonly onError: MetricSources['onError'];
 }
 
-/** A gauge that is asked for at each scrape. */
+/** A gauge that is asked for at each scrape, and is no number until it was told once: 0 would say that all is well. */
 function gaugeOf(registry: Registry, { name, help, ask, onError }: AskedGauge): void {
-  new Gauge({
+  const gauge = new Gauge({
     name,
     help,
     registers: [registry],
     async collect() {
       try {
-        this.set(await ask());
+        this.set(await inTime(ask()));
       } catch (error) {
         onError(name, error);
       }
     },
   });
+  gauge.set(Number.NaN);
+}
+
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const expire = () => reject(new Error(`no answer within ${ASK_TIMEOUT_MS} ms`));
+    timer = setTimeout(expire, ASK_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,0 +1,54 @@
+/** The server of /metrics alone: whatever a stranger sends, it answers and goes on, and it closes at once. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { Registry } from 'prom-client';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type MetricsServer, startMetricsServer } from '../../src/observe/metrics-server.ts';
+
+let registry: Registry;
+let server: MetricsServer;
+
+beforeEach(async () => {
+  registry = new Registry();
+  server = await startMetricsServer(registry, 0);
+});
+afterEach(() => server.close());
+
+/** The first line of the answer to this request line. */
+async function ask(request: string): Promise<string | undefined> {
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write(`${request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  return (await text(socket)).split('\r\n', 1)[0];
+}
+
+it.each([
+  ['GET /healthz', '200 OK'],
+  ['GET /metrics?x=//', '200 OK'],
+  ['HEAD /metrics', '200 OK'],
+  ['GET //', '404 Not Found'],
+  ['GET http://[', '404 Not Found'],
+  ['GET /%', '404 Not Found'],
+  ['POST /metrics', '405 Method Not Allowed'],
+  ['nonsense', '400 Bad Request'],
+])('%s: %s, and it goes on', async (request, status) => {
+  expect(await ask(request)).toBe(`HTTP/1.1 ${status}`);
+  expect(await ask('GET /healthz')).toBe('HTTP/1.1 200 OK');
+});
+
+it('a registry that fails is an answer too', async () => {
+  registry.metrics = () => Promise.reject(new Error('broken'));
+  expect(await ask('GET /metrics')).toBe('HTTP/1.1 500 Internal Server Error');
+  expect(await ask('GET /healthz')).toBe('HTTP/1.1 200 OK');
+});
+
+it('closing does not wait for whoever is connected', async () => {
+  const idle = connect(server.port, '127.0.0.1');
+  await once(idle, 'connect');
+  // Answered, so the server knows of the other connection as well.
+  expect(await ask('GET /healthz')).toBe('HTTP/1.1 200 OK');
+  const closed = once(idle, 'close');
+  idle.on('error', () => undefined);
+  await server.close();
+  await closed;
+});
