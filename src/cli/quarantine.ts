@@ -7,9 +7,9 @@ import { type Clients, openClients } from '../../workers/clients.ts';
 import { printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
 import type { QuarantinedInode } from '../queue-quarantine.ts';
-import { parseCount, parseLimit, withInodeArguments } from './arguments.ts';
+import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { EXIT, type ExitCode, plural, table } from './output.ts';
+import { EXIT, type ExitCode, plural, table, UsageError } from './output.ts';
 
 /** Rows shown unless `--limit` says otherwise. */
 const ROWS_SHOWN = 100;
@@ -22,7 +22,7 @@ With --json: {total: inodes in quarantine, inodes: [{fsId, inodeId, code, reason
 const RELEASE_HELP = `
 Look first ("s3compact verify FS INODE", "s3compact inspect FS INODE"): an inode whose fault is still there comes back.
 
-With --json: {released: true|false, queued: true|false}`;
+With --json: {released: true|false, queued: true|false}; with --all {released: count, queued: count}`;
 
 export function registerQuarantine(program: Command, context: CliContext): void {
   const quarantine = program.command('quarantine').description('inodes on which work has stopped');
@@ -35,13 +35,29 @@ export function registerQuarantine(program: Command, context: CliContext): void 
     .action(async (fsId: number | undefined, options: { readonly limit: number }) => {
       context.exitCode = await withClients(context, (clients) => list(clients, context, { fsId, ...options }));
     });
-  withInodeArguments(quarantine.command('release').description('let work on an inode go on'))
-    .option('--queue', 'and queue it, at the top')
+  quarantine
+    .command('release')
+    .description('let work on an inode, or on all of a file system, go on')
+    .argument('<fs>', 'id of the file system', parseCount)
+    .argument('[inode]', 'id of the inode', parseInodeId)
+    .option('--all', 'every inode of the file system')
+    .option('--queue', 'and queue what is released: one inode at the top, all of them as a scan does')
     .addHelpText('after', RELEASE_HELP)
-    .action(async (fsId: number, inodeId: bigint, options: { readonly queue?: boolean }) => {
-      const release = (clients: Clients) => releaseInode({ fsId, inodeId }, clients, { context, ...options });
+    .action(async (fsId: number, inodeId: bigint | undefined, options: ReleaseFlags) => {
+      if ((inodeId === undefined) !== (options.all === true)) {
+        throw new UsageError('quarantine release takes either an inode or --all');
+      }
+      const release = (clients: Clients) =>
+        inodeId === undefined
+          ? releaseAll(fsId, clients, { context, ...options })
+          : releaseInode({ fsId, inodeId }, clients, { context, ...options });
       context.exitCode = await withClients(context, release);
     });
+}
+
+interface ReleaseFlags {
+  readonly all?: boolean;
+  readonly queue?: boolean;
 }
 
 async function withClients<T>(context: CliContext, work: (clients: Clients) => Promise<T>): Promise<T> {
@@ -59,14 +75,14 @@ interface ListOptions {
 }
 
 async function list(clients: Clients, context: CliContext, { fsId, limit }: ListOptions): Promise<ExitCode> {
-  const inodes: QuarantinedInode[] = [];
+  const oldest = new OldestInodes(limit);
   let total = 0;
   for await (const one of clients.quarantine.all()) {
     if (fsId !== undefined && one.key.fsId !== fsId) continue;
     total++;
-    if (inodes.length < limit) inodes.push(one);
+    oldest.add(one);
   }
-  inodes.sort((a, b) => a.sinceMs - b.sinceMs);
+  const inodes = oldest.list();
   if (context.json) {
     context.dataJson({ total, inodes: inodes.map(({ key, ...entry }) => ({ ...key, ...entry })) });
     return EXIT.done;
@@ -74,6 +90,25 @@ async function list(clients: Clients, context: CliContext, { fsId, limit }: List
   if (total === 0) context.data('no inode is in quarantine');
   else context.data(listText(inodes, total, context));
   return EXIT.done;
+}
+
+/** The oldest of any number of inodes; holds at most twice as many as it keeps. */
+class OldestInodes {
+  readonly #most: number;
+  #inodes: QuarantinedInode[] = [];
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  add(inode: QuarantinedInode): void {
+    this.#inodes.push(inode);
+    if (this.#inodes.length >= 2 * this.#most) this.#inodes = this.list();
+  }
+
+  list(): QuarantinedInode[] {
+    return this.#inodes.toSorted((a, b) => a.sinceMs - b.sinceMs).slice(0, this.#most);
+  }
 }
 
 function listText(inodes: readonly QuarantinedInode[], total: number, context: CliContext): string {
@@ -105,6 +140,29 @@ async function releaseInode(
   else {
     const what = released ? 'is released' : 'was not in quarantine';
     context.data(`inode ${printInodeKey(key)} ${what}${queued ? ', and queued' : ''}`);
+  }
+  return EXIT.done;
+}
+
+/** One by one, as they are found: what a failure leaves is still in quarantine, and the same command goes on. */
+async function releaseAll(
+  fsId: number,
+  clients: Clients,
+  { context, queue }: { readonly context: CliContext; readonly queue?: boolean },
+): Promise<ExitCode> {
+  let released = 0;
+  let queued = 0;
+  for await (const { key } of clients.quarantine.all()) {
+    if (key.fsId !== fsId || !(await clients.quarantine.release(key))) continue;
+    released++;
+    if (queue !== true) continue;
+    await clients.queue.enqueue(key, 'scan');
+    queued++;
+  }
+  if (context.json) context.dataJson({ released, queued });
+  else {
+    const told = queued > 0 ? `, ${queued} queued` : '';
+    context.data(`${plural(released, 'inode')} of file system ${fsId} released${told}`);
   }
   return EXIT.done;
 }

@@ -62,7 +62,9 @@ it('list: one row each, oldest first, cut with a note, and whole for programs', 
   expect(stdout).toContain('chunk 3 crosses its border');
   expect(stdout.indexOf('2/5')).toBeLessThan(stdout.indexOf('1/184'));
   expect((await command('list', '2')).stdout).not.toContain('1/184');
-  expect((await command('list', '--limit', '1')).stdout).toContain('2 inodes in quarantine, 1 shown');
+  const cut = (await command('list', '--limit', '1')).stdout;
+  expect(cut).toContain('2 inodes in quarantine, 1 shown');
+  expect(cut).toContain('2/5');
   expect(JSON.parse((await command('list', '1', '--json')).stdout)).toEqual({
     total: 1,
     inodes: [{ fsId: 1, inodeId: '18446744073709551615', ...ENTRY }],
@@ -80,3 +82,38 @@ it('release: says whether it was there, and queues it when asked', async () => {
   });
   expect(await world.redis.exists(`${world.prefix}:compact:de:1/${KEY.inodeId}`)).toBe(1);
 });
+
+it('list: the oldest are shown, in whatever order they are found', async () => {
+  const ids = Array.from({ length: 600 }, (_, n) => n);
+  await Promise.all(ids.map((n) => quarantine.put({ fsId: 1, inodeId: BigInt(n) }, { ...ENTRY, sinceMs: 1_000 - n })));
+  const { total, inodes } = JSON.parse((await command('list', '--limit', '7', '--json')).stdout);
+  expect(total).toBe(600);
+  expect(inodes.map(({ inodeId }: { inodeId: string }) => Number(inodeId))).toEqual([
+    599, 598, 597, 596, 595, 594, 593,
+  ]);
+});
+
+it('release --all: every inode of that file system, and of no other', async () => {
+  const ids = Array.from({ length: 1_500 }, (_, n) => BigInt(n));
+  await Promise.all(ids.map((inodeId) => quarantine.put({ fsId: 1, inodeId }, ENTRY)));
+  await quarantine.put({ fsId: 2, inodeId: 5n }, ENTRY);
+  expect((await command('release', '1', '--all')).stdout).toContain('1,500 inodes of file system 1 released');
+  expect(await quarantine.count()).toBe(1);
+  expect(JSON.parse((await command('release', '2', '--all', '--queue', '--json')).stdout)).toEqual({
+    released: 1,
+    queued: 1,
+  });
+  expect(await quarantine.count()).toBe(0);
+  expect(await world.redis.exists(`${world.prefix}:compact:de:2/5`)).toBe(1);
+});
+
+it.each([[['1']], [['1', '2', '--all']]])(
+  'release %j: neither or both is bad usage, and releases nothing',
+  async (argv) => {
+    await quarantine.put({ fsId: 1, inodeId: 2n }, ENTRY);
+    const { exitCode, stderr } = await command('release', ...argv);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('either an inode or --all');
+    expect(await quarantine.count()).toBe(1);
+  },
+);
