@@ -20,11 +20,12 @@ const READ_BYTES_MAX = 1024 * 1024;
 const LOOKS_MAX = 5;
 const BATCH_OBJECTS = 1_000;
 
-export type FaultReason = 'missing' | 'short' | 'corrupt' | 'list-invalid' | 'record-malformed';
+export type FaultReason = 'missing' | 'short' | 'corrupt' | 'list-invalid' | 'record-malformed' | 'inode-malformed';
 
-/** A file range that cannot be read, and why. The whole chunk where its list cannot be read. */
+/** A file range that cannot be read, and why. The whole chunk, within the length, where its list cannot be read. */
 export interface VerifyFault {
-  readonly chunkIndex: number;
+  /** Absent where the inode itself is at fault. */
+  readonly chunkIndex?: number;
   /** File offsets, half-open. */
   readonly begin: number;
   readonly end: number;
@@ -47,9 +48,14 @@ export interface VerifyOptions {
   /** Requests under way at a time. */
   readonly requestsInFlight: number;
   readonly signal?: AbortSignal;
+  /** Told of each object that was looked at. */
+  readonly onObject?: () => void;
 }
 
-export type ChunkContext = VerifyDeps & VerifyOptions;
+export interface ChunkContext extends VerifyDeps, VerifyOptions {
+  /** Of the file when the check began: only for the range of a list that cannot be read. */
+  readonly lengthAtStart: number;
+}
 
 export interface ChunkFindings {
   readonly objects: number;
@@ -65,7 +71,10 @@ interface WantedObject {
   readonly pieces: { readonly begin: number; readonly end: number }[];
 }
 
-/** Looks until the list stands still or nothing is wrong: what a compaction replaced meanwhile is no fault. */
+/**
+ * Looks until the list stands still or nothing is wrong: what a compaction replaced meanwhile is no fault. A list that
+ * never stands still is judged by what all looks have in common: faults that it still asks for after the last one.
+ */
 export async function verifyChunk(key: InodeKey, chunkIndex: number, context: ChunkContext): Promise<ChunkFindings> {
   let seen = await wantedOf(key, chunkIndex, context);
   for (let looks = 1; ; looks++) {
@@ -73,7 +82,10 @@ export async function verifyChunk(key: InodeKey, chunkIndex: number, context: Ch
     const faults = await faultsOf(seen, chunkIndex, context);
     if (faults.length === 0) return findings(seen, []);
     const again = await wantedOf(key, chunkIndex, context);
-    if (!('reason' in again) && (looks === LOOKS_MAX || sameWants(seen, again))) return findings(again, faults);
+    if (!('reason' in again)) {
+      if (sameWants(seen, again)) return findings(again, faults);
+      if (looks === LOOKS_MAX) return findings(again, stillWanted(faults, again));
+    }
     seen = again;
   }
 }
@@ -82,10 +94,12 @@ export async function verifyChunk(key: InodeKey, chunkIndex: number, context: Ch
 async function wantedOf(
   key: InodeKey,
   chunkIndex: number,
-  { metadata, filesystem }: ChunkContext,
+  { metadata, filesystem, lengthAtStart }: ChunkContext,
 ): Promise<readonly WantedObject[] | VerifyFault> {
   const begin = chunkIndex * filesystem.chunkSize;
-  const whole = { chunkIndex, begin, end: begin + filesystem.chunkSize };
+  // Beyond the length nothing is read: the range is empty then, and the list broken all the same.
+  const end = Math.max(begin, Math.min(begin + filesystem.chunkSize, lengthAtStart));
+  const whole = { chunkIndex, begin, end };
   try {
     const { inode, versions, versionsTotal } = await metadata.readChunk(key, chunkIndex, VERSIONS_READ_MAX);
     if (versionsTotal > versions.length) {
@@ -145,9 +159,15 @@ async function faultsOf(
   for (let from = 0; from < wanted.length; from += BATCH_OBJECTS) {
     throwIfCancelled(context.signal);
     const batch = wanted.slice(from, from + BATCH_OBJECTS);
-    const found = await Promise.all(batch.map((object) => limit(() => objectFaults(object, chunkIndex, context))));
-    faults.push(...found.flat());
+    const found = await Promise.all(batch.map((object) => limit(() => lookAt(object, chunkIndex, context))));
+    for (const some of found) for (const fault of some) faults.push(fault);
   }
+  return faults;
+}
+
+async function lookAt(wanted: WantedObject, chunkIndex: number, context: ChunkContext): Promise<VerifyFault[]> {
+  const faults = await objectFaults(wanted, chunkIndex, context);
+  context.onObject?.();
   return faults;
 }
 
@@ -215,7 +235,26 @@ function findings(wanted: readonly WantedObject[], faults: readonly VerifyFault[
 }
 
 function sameWants(a: readonly WantedObject[], b: readonly WantedObject[]): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return a.length === b.length && a.every((one, n) => sameWant(one, b[n]));
+}
+
+function sameWant(a: WantedObject, b: WantedObject | undefined): boolean {
+  if (b === undefined || a.name !== b.name || a.begin !== b.begin || a.pieces.length !== b.pieces.length) return false;
+  return a.pieces.every(({ begin, end }, n) => begin === b.pieces[n]?.begin && end === b.pieces[n]?.end);
+}
+
+/** What of the faults is still read from the same objects. */
+function stillWanted(faults: readonly VerifyFault[], wanted: readonly WantedObject[]): VerifyFault[] {
+  const byName = Map.groupBy(wanted, ({ name }) => name);
+  const still: VerifyFault[] = [];
+  for (const fault of faults) {
+    for (const piece of (byName.get(fault.object ?? '') ?? []).flatMap(({ pieces }) => pieces)) {
+      const begin = Math.max(piece.begin, fault.begin);
+      const end = Math.min(piece.end, fault.end);
+      if (begin < end) still.push({ ...fault, begin, end });
+    }
+  }
+  return still;
 }
 
 export function throwIfCancelled(signal: AbortSignal | undefined): void {

@@ -8,6 +8,7 @@ import type { MetadataStore } from './metadata/port.ts';
 import type { InodeKey } from './model.ts';
 import type { ObjectStores } from './objects/port.ts';
 import {
+  type ChunkContext,
   type ChunkFindings,
   throwIfCancelled,
   type VerifyDeps,
@@ -18,6 +19,7 @@ import {
 
 /** Faults kept of one inode; all are counted. */
 export const FAULTS_MAX = 1_000;
+
 export interface VerifyReport {
   readonly key: InodeKey;
   /** Nothing was looked at, and why. */
@@ -52,16 +54,27 @@ export async function* verifyFilesystem(
 ): AsyncGenerator<InodeVerdict> {
   const filesystem = await requireFilesystem(deps.metadata, fsId);
   const objects = deps.objects.forFilesystem(filesystem);
-  const one = (key: InodeKey): Promise<InodeVerdict> =>
-    verdictOf(key, { metadata: deps.metadata, objects, filesystem }, options);
+  const verdicts = (keys: readonly InodeKey[]): AsyncGenerator<InodeVerdict> =>
+    verdictsOf(keys, { metadata: deps.metadata, objects, filesystem }, options);
   let batch: InodeKey[] = [];
   for await (const key of deps.metadata.inodeKeys(fsId)) {
     batch.push(key);
     if (batch.length < options.inodesInFlight) continue;
-    yield* await Promise.all(batch.map(one));
+    yield* verdicts(batch);
     batch = [];
   }
-  yield* await Promise.all(batch.map(one));
+  yield* verdicts(batch);
+}
+
+/** Of inodes looked at together: what was found of the others comes before the failure of one. */
+async function* verdictsOf(
+  keys: readonly InodeKey[],
+  deps: VerifyDeps,
+  options: VerifyOptions,
+): AsyncGenerator<InodeVerdict> {
+  const settled = await Promise.allSettled(keys.map((key) => verdictOf(key, deps, options)));
+  for (const one of settled) if (one.status === 'fulfilled') yield one.value;
+  for (const one of settled) if (one.status === 'rejected') throw one.reason;
 }
 
 async function verdictOf(key: InodeKey, deps: VerifyDeps, options: VerifyOptions): Promise<InodeVerdict> {
@@ -69,24 +82,35 @@ async function verdictOf(key: InodeKey, deps: VerifyDeps, options: VerifyOptions
     return await verifyInode(key, deps, options);
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
-    const ofOneInode = error.code === 'inode-malformed' || (error.kind === 'retry' && error.code !== 'cancelled');
-    if (!ofOneInode) throw error;
+    if (error.kind !== 'retry' || error.code === 'cancelled') throw error;
     return { key, unknown: error.message };
   }
 }
 
 /** Verifies one inode. Throws CompactError when the store or the metadata could not be asked: nothing is known then. */
 export async function verifyInode(key: InodeKey, deps: VerifyDeps, options: VerifyOptions): Promise<VerifyReport> {
+  let length = 0;
+  try {
+    const inode = await deps.metadata.getInode(key);
+    if (inode === null) return new Tally(key).skipped('missing');
+    if (inode.type !== 's3') return new Tally(key).skipped('not-s3');
+    if (inode.nlink <= 0) return new Tally(key).skipped('unlinked');
+    length = inode.length;
+    return await verifyChunks(key, { ...deps, ...options, lengthAtStart: length });
+  } catch (error) {
+    if (!(error instanceof CompactError) || error.code !== 'inode-malformed') throw error;
+    const fault = { begin: 0, end: length, reason: error.code, detail: error.message } as const;
+    return new Tally(key).fault(fault).report();
+  }
+}
+
+async function verifyChunks(key: InodeKey, context: ChunkContext): Promise<VerifyReport> {
   const tally = new Tally(key);
-  const inode = await deps.metadata.getInode(key);
-  if (inode === null) return tally.skipped('missing');
-  if (inode.type !== 's3') return tally.skipped('not-s3');
-  if (inode.nlink <= 0) return tally.skipped('unlinked');
   const indexes: number[] = [];
-  for await (const chunkIndex of deps.metadata.chunkIndexes(key)) indexes.push(chunkIndex);
+  for await (const chunkIndex of context.metadata.chunkIndexes(key)) indexes.push(chunkIndex);
   for (const chunkIndex of indexes.sort((a, b) => a - b)) {
-    throwIfCancelled(options.signal);
-    tally.chunk(await verifyChunk(key, chunkIndex, { ...deps, ...options }));
+    throwIfCancelled(context.signal);
+    tally.chunk(await verifyChunk(key, chunkIndex, context));
   }
   return tally.report();
 }
@@ -109,11 +133,14 @@ class Tally {
     this.#chunks++;
     this.#objects += objects;
     this.#dataBytes += dataBytes;
-    for (const fault of joined(faults)) {
-      this.#faultsTotal++;
-      this.#faultBytes += fault.end - fault.begin;
-      if (this.#faults.length < FAULTS_MAX) this.#faults.push(fault);
-    }
+    for (const fault of joined(faults)) this.fault(fault);
+  }
+
+  fault(fault: VerifyFault): this {
+    this.#faultsTotal++;
+    this.#faultBytes += fault.end - fault.begin;
+    if (this.#faults.length < FAULTS_MAX) this.#faults.push(fault);
+    return this;
   }
 
   skipped(skipped: NonNullable<VerifyReport['skipped']>): VerifyReport {

@@ -1,5 +1,6 @@
 /** verify: what cannot be read is told with its range and reason, what can be is not, and nothing is changed. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { CompactError } from '../src/errors.ts';
 import { type InodeVerdict, verifyFilesystem, verifyInode } from '../src/verify.ts';
 import { storeFault } from './objects/memory-store.ts';
 import { Boundary } from './sim/boundary.ts';
@@ -71,6 +72,59 @@ describe.each([false, true])('with read: %s', (read) => {
       faultBytes: 64,
     });
   });
+
+  it('a list that breaks the format, at and beyond the length: only bytes of the file are told', async () => {
+    const version = { chunkId: 1n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };
+    for (const chunkIndex of [1, 5]) world.metadata.at(KEY)?.lists.set(chunkIndex, [version]);
+    expect(await verify({ read })).toMatchObject({
+      faults: [
+        { chunkIndex: 1, begin: 64, end: 120, reason: 'list-invalid' },
+        { chunkIndex: 5, begin: 320, end: 320, reason: 'list-invalid' },
+      ],
+      faultBytes: 56,
+    });
+  });
+
+  it('a list that changes under every look: only what it still asks for is told', async () => {
+    // The first block of what was written at 48, of which [50, 52) is written anew, its old object deleted, at each look.
+    const named = `${KEY.fsId}_${KEY.inodeId}_6_3_0`;
+    const objects = world.stores.bucket(BUCKET);
+    objects.delete(named);
+    let changes = 0;
+    world.stores.before = (call) => {
+      if (call.op !== 'head' || call.names[0] !== named) return;
+      const before = new Set(objects.keys());
+      const newest = world.metadata
+        .at(KEY)
+        ?.lists.get(0)
+        ?.findLast(({ offset }) => offset === 50);
+      world.write(50, 2);
+      expect(objects.size).toBe(before.size + 1);
+      objects.delete(`${KEY.fsId}_${KEY.inodeId}_${newest?.chunkId}_3_0`);
+      changes++;
+    };
+    const report = await verify({ read });
+    expect(changes).toBeGreaterThan(2);
+    expect(report.faults).toMatchObject([
+      { begin: 48, end: 50, reason: 'missing', object: named },
+      { begin: 52, end: 64, reason: 'missing', object: named },
+    ]);
+  });
+});
+
+it('tells of each object that was looked at, and stops when it is told to', async () => {
+  const stop = new AbortController();
+  const deps = {
+    metadata: new MemoryMetadata(world.metadata),
+    objects: world.stores.forFilesystem(world.filesystem),
+    filesystem: world.filesystem,
+  };
+  let looked = 0;
+  const onObject = () => void looked++;
+  const options = { read: false, requestsInFlight: 1, signal: stop.signal, onObject };
+  expect((await verifyInode(KEY, deps, options)).objects).toBe(looked);
+  world.stores.before = () => stop.abort();
+  await expect(verifyInode(KEY, deps, options)).rejects.toMatchObject({ code: 'cancelled' });
 });
 
 it('a merged object with other bytes is seen by reading only', async () => {
@@ -118,9 +172,11 @@ it.each([
 });
 
 describe('a walk', () => {
-  async function walk(): Promise<InodeVerdict[]> {
-    const verdicts: InodeVerdict[] = [];
-    const deps = { metadata: new MemoryMetadata(world.metadata), objects: world.stores };
+  async function walk(
+    metadata = new MemoryMetadata(world.metadata),
+    verdicts: InodeVerdict[] = [],
+  ): Promise<InodeVerdict[]> {
+    const deps = { metadata, objects: world.stores };
     const options = { read: false, requestsInFlight: 2, inodesInFlight: 2 };
     for await (const verdict of verifyFilesystem(KEY.fsId, deps, options)) verdicts.push(verdict);
     return verdicts;
@@ -135,6 +191,44 @@ describe('a walk', () => {
     const verdicts = await walk();
     expect(verdicts).toHaveLength(4);
     expect(verdicts.filter((verdict) => 'unknown' in verdict)).toMatchObject([{ key: KEY }]);
+  });
+
+  it('an inode that breaks the format is a fault of its own, and the walk goes on', async () => {
+    const malformed = new CompactError('a field is not a number', { kind: 'halt', code: 'inode-malformed' });
+    const broken = { fsId: KEY.fsId, inodeId: 2n };
+    world.metadata.put({ key: broken, length: 77, nlink: 1, mtimeMs: 0, type: 's3' });
+    for (const [at, end] of [
+      ['getInode', 0],
+      ['chunkIndexes', 77],
+    ] as const) {
+      const metadata = new MemoryMetadata(world.metadata);
+      const { getInode, chunkIndexes } = metadata;
+      metadata.getInode = async (key) => {
+        if (at === 'getInode' && key.inodeId === broken.inodeId) throw malformed;
+        return getInode.call(metadata, key);
+      };
+      metadata.chunkIndexes = async function* (key) {
+        if (at === 'chunkIndexes' && key.inodeId === broken.inodeId) throw malformed;
+        yield* chunkIndexes.call(metadata, key);
+      };
+      const verdicts = await walk(metadata);
+      expect(verdicts).toHaveLength(2);
+      expect(verdicts.find(({ key }) => key.inodeId === broken.inodeId)).toMatchObject({
+        faults: [{ begin: 0, end, reason: 'inode-malformed', detail: malformed.message }],
+        faultsTotal: 1,
+      });
+    }
+  });
+
+  it('what was found beside the failure comes before it', async () => {
+    const other = { fsId: KEY.fsId, inodeId: 2n };
+    world.metadata.put({ key: other, length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
+    world.stores.before = () => {
+      throw storeFault('access-denied');
+    };
+    const verdicts: InodeVerdict[] = [];
+    await expect(walk(undefined, verdicts)).rejects.toMatchObject({ code: 'access-denied' });
+    expect(verdicts).toMatchObject([{ key: other, faultsTotal: 0 }]);
   });
 
   it('ends at once where nothing can be looked at', async () => {

@@ -5,6 +5,7 @@
  */
 import { type Command, Option } from 'commander';
 import { openMetadata, openObjects } from '../../workers/clients.ts';
+import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import { requireFilesystem, requireInode } from '../lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -13,7 +14,7 @@ import { type InodeVerdict, verifyFilesystem, verifyInode } from '../verify.ts';
 import type { VerifyFault } from '../verify-chunk.ts';
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { bytes, EXIT, type ExitCode, plural, table } from './output.ts';
+import { bytes, EXIT, type ExitCode, exitCodeOf, plural, table } from './output.ts';
 import { CountProgress } from './progress.ts';
 
 /** Faults shown unless `--limit` says otherwise. */
@@ -42,16 +43,18 @@ interface Told {
   readonly summary: Summary;
   readonly faults: (VerifyFault & { readonly inodeId: string })[];
   readonly unknown: { readonly inodeId: string; readonly message: string }[];
+  /** Why a walk did not come to its end. */
+  endedEarly?: string;
 }
 
 const HELP = `
 Looks at the size of every object that a reader would ask for; --read also reads every byte, and checks the CRC32 of
 objects that s3compact wrote. An object that is missing may be "not uploaded yet" where clients write back.
-Exit code 0: everything can be read. 3: some inodes could not be looked at. 4: something cannot be read.
+Exit code 0: everything can be read. 3: some or all could not be looked at. 4: something cannot be read.
 
 With --json: {summary: {inodes, skipped, unknown, objects, dataBytes, faults, faultBytes, inodesWithFaults},
-  faults: [{inodeId, chunkIndex, begin, end, reason: missing|short|corrupt|list-invalid|record-malformed, object, detail}],
-  unknown: [{inodeId, message}]}`;
+  faults: [{inodeId, chunkIndex, begin, end, reason: missing|short|corrupt|list-invalid|record-malformed|inode-malformed,
+    object, detail}], unknown: [{inodeId, message}], endedEarly: message, absent where all was looked at}`;
 
 export function registerVerify(program: Command, context: CliContext): void {
   const limit = new Option('--limit <count>', 'faults to show; 0 means all');
@@ -78,12 +81,22 @@ async function verify(target: Target, context: CliContext, options: Options): Pr
   const objects = openObjects(context.settings, context.logger);
   const progress = new CountProgress(context);
   const told: Told = { summary: nothing(), faults: [], unknown: [] };
+  let looked = 0;
+  let code: ExitCode = EXIT.done;
+  const onObject = (): void => {
+    const { inodes, faults } = told.summary;
+    looked++;
+    progress.show(`${plural(inodes, 'inode')} done, ${plural(looked, 'object')} looked at, ${plural(faults, 'fault')}`);
+  };
   try {
-    for await (const verdict of verdicts(target, { metadata, objects, context, options })) {
-      add(told, verdict, options.limit);
-      const { inodes, objects: seen, faults } = told.summary;
-      progress.show(`${plural(inodes, 'inode')}, ${plural(seen, 'object')} looked at, ${plural(faults, 'fault')}`);
-    }
+    const verifying = { metadata, objects, context, options, onObject };
+    for await (const verdict of verdicts(target, verifying)) add(told, verdict, options.limit);
+    if (told.summary.unknown > 0) code = EXIT.retry;
+  } catch (error) {
+    // What hours of looking have found is told, whatever ends them.
+    if (!(error instanceof CompactError) || told.summary.inodes === 0) throw error;
+    told.endedEarly = error.message;
+    code = exitCodeOf(error);
   } finally {
     progress.stop();
     objects.close();
@@ -91,8 +104,7 @@ async function verify(target: Target, context: CliContext, options: Options): Pr
   }
   if (context.json) context.dataJson(told);
   else context.data(text(told, target, context));
-  if (told.summary.faults > 0) return EXIT.halted;
-  return told.summary.unknown > 0 ? EXIT.retry : EXIT.done;
+  return told.summary.faults > 0 ? EXIT.halted : code;
 }
 
 interface Verifying {
@@ -100,11 +112,12 @@ interface Verifying {
   readonly objects: ObjectStores;
   readonly context: CliContext;
   readonly options: Options;
+  readonly onObject: () => void;
 }
 
 async function* verdicts(target: Target, verifying: Verifying): AsyncGenerator<InodeVerdict> {
-  const { metadata, objects, context, options } = verifying;
-  const settings = { read: options.read === true, requestsInFlight: context.settings.getsInFlight };
+  const { metadata, objects, context, options, onObject } = verifying;
+  const settings = { read: options.read === true, requestsInFlight: context.settings.getsInFlight, onObject };
   if (target.inodeId === undefined) {
     yield* verifyFilesystem(target.fsId, { metadata, objects }, { ...settings, inodesInFlight: INODES_IN_FLIGHT });
     return;
@@ -140,7 +153,7 @@ function add({ summary, faults, unknown }: Told, verdict: InodeVerdict, limit: n
   for (const fault of verdict.faults) if (faults.length < limit) faults.push({ inodeId, ...fault });
 }
 
-function text({ summary, faults, unknown }: Told, { fsId }: Target, context: CliContext): string {
+function text({ summary, faults, unknown, endedEarly }: Told, { fsId }: Target, context: CliContext): string {
   const { bold, dim } = context.colors;
   const lines: string[] = [];
   if (faults.length > 0) {
@@ -160,17 +173,18 @@ function text({ summary, faults, unknown }: Told, { fsId }: Target, context: Cli
   }
   for (const { inodeId, message } of unknown)
     lines.push(` inode ${fsId}/${inodeId} could not be looked at: ${message}`);
-  const { inodes, skipped, objects, dataBytes, inodesWithFaults, faultBytes } = summary;
+  const { inodes, skipped, objects, dataBytes } = summary;
   const skips = skipped === 0 ? '' : `, ${skipped} of them skipped (directories, unlinked, removed meanwhile)`;
   lines.push(` ${plural(inodes, 'inode')}${skips}; ${bytes(dataBytes)} in ${plural(objects, 'object')}`);
-  lines.push(
-    bold(
-      summary.faults > 0
-        ? `${bytes(faultBytes)} of ${plural(inodesWithFaults, 'inode')} cannot be read`
-        : summary.unknown > 0
-          ? `${plural(summary.unknown, 'inode')} could not be looked at; all others can be read`
-          : 'everything can be read',
-    ),
-  );
+  if (endedEarly !== undefined) lines.push(` the check ended early: ${endedEarly}`);
+  lines.push(bold(conclusion(summary, endedEarly === undefined)));
   return lines.join('\n');
+}
+
+/** Says that all can be read only where all was looked at. */
+function conclusion({ faults, faultBytes, inodesWithFaults, unknown }: Summary, complete: boolean): string {
+  if (faults > 0) return `${bytes(faultBytes)} of ${plural(inodesWithFaults, 'inode')} cannot be read`;
+  if (!complete) return 'what was looked at can be read; of the rest nothing is known';
+  if (unknown > 0) return `${plural(unknown, 'inode')} could not be looked at; all others can be read`;
+  return 'everything can be read';
 }

@@ -1,4 +1,5 @@
 /** `s3compact verify` on the run's servers: planted damage is told with its exit code, and nothing is changed. */
+import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { E2eWorld, SMALL } from './world.ts';
 
@@ -61,6 +62,40 @@ it('a missing and a short object: exit code 4, with the ranges', async () => {
   expect(stdout).toContain('cannot be read');
   expect(stdout).toContain('missing');
   expect(stdout).toContain('short');
+});
+
+it('other bytes in a merged object: seen by reading only', async () => {
+  const inodeId = 20n;
+  await world.writer.createInode(inodeId);
+  for (let n = 0; n < 30; n++) await world.writer.write(inodeId, n * 1_000, 1_500);
+  await world.compactFully(inodeId);
+  const merged = (await world.writer.namedNames([inodeId])).find((name) => !name.endsWith('_0')) ?? '';
+  const bytes = Buffer.from(await world.writer.objectBytes(merged));
+  bytes.writeUInt8(bytes.readUInt8(7) ^ 0x10, 7);
+  const { s3, bucket: Bucket } = world.writer.options;
+  const { Metadata } = await s3.send(new HeadObjectCommand({ Bucket, Key: merged }));
+  await s3.send(new PutObjectCommand({ Bucket, Key: merged, Body: bytes, Metadata }));
+
+  expect(await verify(`${inodeId}`)).toMatchObject({ exitCode: 0, faults: [] });
+  const { exitCode, faults } = await verify(`${inodeId}`, '--read');
+  expect(exitCode).toBe(4);
+  expect(faults).toMatchObject([{ inodeId: `${inodeId}`, reason: 'corrupt', object: merged }]);
+});
+
+it('a walk that cannot go on tells what it has found', async () => {
+  await world.writer.createInode(30n);
+  await world.writer.options.redis.set(`${world.writer.inodeKey(30n)}:chunks`, 'not a set');
+  try {
+    const { exitCode, stdout } = await world.command(['verify', '1']);
+    expect(exitCode).toBe(4);
+    expect(stdout).toContain('the check ended early');
+    expect(stdout).toContain('cannot be read');
+    const json = JSON.parse((await world.command(['verify', '1', '--json'])).stdout);
+    expect(json.endedEarly).toContain(':chunks');
+    expect(json.summary.faults).toBeGreaterThan(0);
+  } finally {
+    await world.writer.options.redis.del(`${world.writer.inodeKey(30n)}:chunks`);
+  }
 });
 
 it('a wrong number, an unlinked file and a bucket that is gone are errors of their own', async () => {
