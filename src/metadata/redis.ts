@@ -3,7 +3,7 @@
  * of what is stored and the meaning of errors are beside it. It must hold no policy, and it must never send a commit
  * twice: give it a client of the profile `metadata`.
  */
-import { Cluster } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import { CompactError } from '../errors.ts';
 import { decimalId, printInodeKey, printRecord } from '../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
@@ -20,6 +20,7 @@ import {
 import { callFailed, definiteNo, notSent, wrongType } from './redis-errors.ts';
 import { fieldsOf, parseChunkIndex, parseFilesystem, parseInode, parseRecords } from './redis-fields.ts';
 import { defineScripts, hashRecords, type MetadataScripts } from './redis-scripts.ts';
+import { incomplete, slotOwners } from './redis-slots.ts';
 
 export interface RedisMetadataOptions {
   /** Of the profile `metadata`; the store owns it from now on and ends it with `close()`. */
@@ -74,23 +75,37 @@ export class RedisMetadata implements MetadataStore {
     return fields.size === 0 ? null : parseInode(key, redisKey, fields);
   }
 
-  /** SCAN over the keys of every primary: O(keys of the database), whatever the size of the file system. */
+  /**
+   * SCAN over the keys of every primary: O(keys of the database), whatever the size of the file system. Throws
+   * `metadata-unavailable` (retry), at the end too, where slots of a cluster have no node or have moved meanwhile.
+   */
   async *inodeKeys(fsId: number): AsyncIterable<InodeKey> {
     const head = `${this.#keyPrefix}:{${fsId}:`;
     await this.#ready();
     const nodes = this.#redis instanceof Cluster ? this.#redis.nodes('master') : [this.#redis];
-    for (const node of nodes) {
-      let cursor = '0';
-      do {
-        const page = () => node.scan(cursor, 'MATCH', `${globLiteral(head)}*}`, 'COUNT', SCAN_COUNT);
-        const [next, found] = await this.#ask(head, page);
-        for (const redisKey of found) {
-          const inodeId = decimalId(redisKey.slice(head.length, -1));
-          if (inodeId !== null) yield { fsId, inodeId };
-        }
-        cursor = next;
-      } while (cursor !== '0');
-    }
+    const owners = await this.#slotOwners(nodes, head);
+    for (const node of nodes) yield* this.#inodeKeysOf(node, fsId, head);
+    const after = await this.#slotOwners(nodes, head);
+    if (owners.join() !== after.join()) throw incomplete('slots of the metadata Redis Cluster moved meanwhile');
+  }
+
+  async *#inodeKeysOf(node: Redis, fsId: number, head: string): AsyncIterable<InodeKey> {
+    let cursor = '0';
+    do {
+      const page = () => node.scan(cursor, 'MATCH', `${globLiteral(head)}*}`, 'COUNT', SCAN_COUNT);
+      const [next, found] = await this.#ask(head, page);
+      for (const redisKey of found) {
+        const inodeId = decimalId(redisKey.slice(head.length, -1));
+        if (inodeId !== null) yield { fsId, inodeId };
+      }
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  /** As each node sees it: they learn of a change one after the other. */
+  async #slotOwners(nodes: readonly Redis[], head: string): Promise<readonly string[]> {
+    if (!(this.#redis instanceof Cluster)) return [];
+    return Promise.all(nodes.map((node) => slotOwners(node, (send) => this.#ask(head, send))));
   }
 
   /** Memory: one number per chunk, since SSCAN may give a member twice. */

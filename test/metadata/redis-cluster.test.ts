@@ -9,11 +9,12 @@ import { freePort } from '../../services/free-port.ts';
 import { withAttempts } from '../../services/guarded.ts';
 import { findRedis, type RedisService, startRedis } from '../../services/redis.ts';
 import { RedisMetadata } from '../../src/metadata/redis.ts';
+import type { InodeKey } from '../../src/model.ts';
 import { checkRedisFit, connectRedis } from '../../src/redis-client.ts';
 import { expectRefusal } from './contract.ts';
 import { type LossyProxy, startProxy } from './proxy.ts';
 import { fillWorld, portOf, quietRedis, type RedisWorld, redisWorld } from './redis-world.ts';
-import { AFTER, ATTEMPT, INODE, KEY, REQUEST, useStore, versions } from './world.ts';
+import { AFTER, ATTEMPT, collect, INODE, KEY, REQUEST, useStore, versions } from './world.ts';
 
 const TIMEOUT_MS = 3000;
 /** How long servers get to find each other. */
@@ -77,6 +78,27 @@ function clusterTests(): void {
     redis.disconnect();
   });
 
+  test('the inodes of every node are found, and a slot that moves meanwhile is told', async () => {
+    const far = await inodeInSlot(0);
+    const otherRedis = quietRedis(other.url);
+    await otherRedis.hset(world.keyOf(far), { length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
+    const found = await collect(world.store.inodeKeys(7));
+    expect(found.map(({ inodeId }) => inodeId).toSorted()).toEqual([KEY.inodeId, far.inodeId].toSorted());
+
+    // Whatever is in it is not asked for by name here.
+    const free = 16_383;
+    const walk = async () => {
+      for await (const _ of world.store.inodeKeys(7)) await world.redis.cluster('DELSLOTS', free).catch(() => {});
+    };
+    try {
+      await expect(walk()).rejects.toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
+    } finally {
+      await world.redis.cluster('ADDSLOTS', free);
+      await vi.waitFor(async () => expect(await world.redis.cluster('INFO')).toContain('cluster_state:ok'), WAIT);
+      otherRedis.disconnect();
+    }
+  });
+
   test('calls at the same moment on a client that has just been made', async () => {
     const keys = Array.from({ length: 20 }, (_, n) => ({ fsId: 7, inodeId: 30n + BigInt(n) }));
     // A client connects to one node, by chance, before the first call: ten clients have both kinds among them.
@@ -88,6 +110,19 @@ function clusterTests(): void {
       await store.close();
     }
   });
+
+  /** Some inode whose keys this slot has: one of 16,384, so it is found within some ten thousand. */
+  async function inodeInSlot(wanted: number): Promise<InodeKey> {
+    for (let first = 0; first < 400_000; first += 10_000) {
+      const ids = Array.from({ length: 10_000 }, (_, n) => BigInt(first + n));
+      const batch = world.redis.pipeline();
+      for (const inodeId of ids) batch.cluster('KEYSLOT', world.keyOf({ fsId: 7, inodeId }));
+      const at = ((await batch.exec()) ?? []).findIndex(([, slot]) => slot === wanted);
+      const inodeId = ids[at];
+      if (inodeId !== undefined) return { fsId: 7, inodeId };
+    }
+    throw new Error(`no inode in slot ${wanted}`);
+  }
 
   test('I6: the answer is lost with the connection: unknown, applied once, and never sent again', async () => {
     await world.store.begin(KEY, ATTEMPT);
@@ -118,6 +153,9 @@ function clusterTests(): void {
       for (const call of [world.store.getInode(KEY), world.store.begin(KEY, 1n), world.store.commit(REQUEST)]) {
         await expect(call).rejects.toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
       }
+      // SCAN itself would answer: it does not ask for the slots.
+      const walk = collect(world.store.inodeKeys(7));
+      await expect(walk).rejects.toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
     } finally {
       await world.redis.cluster('ADDSLOTS', slot);
       await vi.waitFor(async () => expect(await world.redis.cluster('INFO')).toContain('cluster_state:ok'), WAIT);

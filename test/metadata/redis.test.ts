@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { RedisMetadata } from '../../src/metadata/redis.ts';
 import { connectRedis } from '../../src/redis-client.ts';
+import { uniquePrefix } from '../setup/isolation.ts';
 import { expectRefusal, metadataContract } from './contract.ts';
 import { type RedisWorld, redisWorld } from './redis-world.ts';
 import { ATTEMPT, collect, FILESYSTEM, INODE, KEY, REQUEST, version, versions } from './world.ts';
@@ -65,6 +66,19 @@ describe('Redis: the format of DESIGN §6', () => {
       expect(() => new RedisMetadata({ redis, keyPrefix })).toThrowError(/prefix/);
     }
     redis.disconnect();
+  });
+
+  test('a walk takes the key prefix to the letter, and only keys of inodes', async () => {
+    const own = uniquePrefix('glob');
+    const keyPrefix = `${own}[a-z]*?\\`;
+    const redis = connectRedis(inject('redisUrl'), { profile: 'metadata' });
+    const others = [`${own}bcdefghi:{7:2}`, `${keyPrefix}:{7:x}`, `${keyPrefix}:{7:03}`, `${keyPrefix}:{71:4}`];
+    for (const key of [`${keyPrefix}:{7:1}`, ...others]) await world.redis.hset(key, 'nlink', 1);
+    await world.redis.sadd(`${keyPrefix}:{7:1}:chunks`, 5);
+    await world.redis.rpush(`${keyPrefix}:{7:1}:5`, 'a record');
+    const store = new RedisMetadata({ redis, keyPrefix });
+    expect(await collect(store.inodeKeys(7))).toEqual([{ fsId: 7, inodeId: 1n }]);
+    await store.close();
   });
 
   test('SSCAN may give a member twice, and an empty page in the middle: each index comes once', async () => {
