@@ -44,6 +44,8 @@ async function deleteBatch(batch: readonly Condemned[], deps: DeleteDeps): Promi
   const covered = await coveredNames(names, deps.records);
   const doomed = unnamed.filter(({ object }) => !covered.has(object.name) && !isReusable(object.name, filesystem));
   if (doomed.length === 0) return;
+  // Lists that were read of a file system which is gone by now say nothing.
+  await sameFilesystem(deps);
   const failures = await deps.store.delete(doomed.map(({ object }) => object.name));
   const failed = new Set(failures.map(({ name }) => name));
   const gone = doomed.filter(({ object }) => !failed.has(object.name));
@@ -63,7 +65,10 @@ async function deleteBatch(batch: readonly Condemned[], deps: DeleteDeps): Promi
 }
 
 /** The file system as it is now; another one under its number is doubt. */
-async function sameFilesystem({ metadata, filesystem }: DeleteDeps): Promise<Filesystem> {
+export async function sameFilesystem({
+  metadata,
+  filesystem,
+}: Pick<DeleteDeps, 'metadata' | 'filesystem'>): Promise<Filesystem> {
   const now = await metadata.getFilesystem(filesystem.fsId);
   if (now?.uuid === filesystem.uuid && now.bucket === filesystem.bucket) return now;
   throw new CompactError(`file system ${filesystem.fsId} is gone or another one now; nothing more was deleted`, {

@@ -3,6 +3,7 @@
  * ones are not there or too short. The lists are read after the listing, and only what a second reading confirms is told
  * as a fault. Memory is bounded by the part, not by the inode. It deletes nothing and remembers nothing.
  */
+import pLimit from 'p-limit';
 import { CompactError } from './errors.ts';
 import { objectName } from './format.ts';
 import type { MetadataStore } from './metadata/port.ts';
@@ -15,6 +16,8 @@ import type { ObjectFault } from './scrub-report.ts';
 const VERSIONS_READ_MAX = 5_000_000;
 /** Faults of one part that are looked at again; a part is a few thousand objects. */
 const SUSPECTED_FAULTS_MAX = 20_000;
+/** HEAD requests under way at a time. */
+const HEADS_IN_FLIGHT = 16;
 
 /** Listed objects of one inode that follow each other in the bucket. */
 export interface InodePart {
@@ -45,14 +48,16 @@ export async function examinePart(part: InodePart, deps: ExamineDeps): Promise<P
   const incarnation = await deps.metadata.incarnation(part.key);
   const listed = new Map(part.objects.map((object) => [object.name, object]));
   const seen = new Set<string>();
-  const suspected = new Set<string>();
+  const suspected = new Map<string, number>();
   for await (const { name, neededBytes } of namedObjects(part.key, deps)) {
     const object = listed.get(name);
     if (object !== undefined) seen.add(name);
     const there = object !== undefined ? object.bytes >= neededBytes : !isInPart(name, part);
-    if (!there && suspected.size < SUSPECTED_FAULTS_MAX) suspected.add(name);
+    if (!there && (suspected.has(name) || suspected.size < SUSPECTED_FAULTS_MAX)) {
+      suspected.set(name, Math.max(neededBytes, suspected.get(name) ?? 0));
+    }
   }
-  const faults = suspected.size === 0 ? [] : await confirmed(part.key, suspected, deps);
+  const faults = await confirmed(part.key, suspected, deps);
   const { objects } = part;
   return {
     named: objects.filter(({ name }) => seen.has(name)),
@@ -66,18 +71,31 @@ function isInPart(name: string, { after, until }: InodePart): boolean {
   return (after === undefined || name > after) && (until === undefined || name <= until);
 }
 
-/** What the lists name when they are read again, and the store does not have: a compaction may have come between. */
-async function confirmed(key: InodeKey, suspected: ReadonlySet<string>, deps: ExamineDeps): Promise<ObjectFault[]> {
-  const needed = new Map<string, number>();
+/**
+ * What the store does not have, and the lists still name when they are read after that: an object that a compaction
+ * retired, and the reaper deleted, meanwhile is no fault.
+ */
+async function confirmed(
+  key: InodeKey,
+  suspected: ReadonlyMap<string, number>,
+  deps: ExamineDeps,
+): Promise<ObjectFault[]> {
+  const lacking = new Map<string, { readonly bytes: number | undefined; neededBytes: number }>();
+  const limit = pLimit(HEADS_IN_FLIGHT);
+  await limit.map(suspected, async ([name, neededBytes]) => {
+    const bytes = (await deps.objects.head(name))?.bytes;
+    if (bytes === undefined || bytes < neededBytes) lacking.set(name, { bytes, neededBytes: -1 });
+  });
+  if (lacking.size === 0) return [];
   for await (const { name, neededBytes } of namedObjects(key, deps)) {
-    if (suspected.has(name)) needed.set(name, Math.max(neededBytes, needed.get(name) ?? 0));
+    const one = lacking.get(name);
+    if (one !== undefined) one.neededBytes = Math.max(one.neededBytes, neededBytes);
   }
   const faults: ObjectFault[] = [];
-  for (const [object, neededBytes] of needed) {
-    const bytes = (await deps.objects.head(object))?.bytes;
-    const told = { inodeId: key.inodeId.toString(), object, neededBytes };
-    if (bytes === undefined) faults.push({ ...told, reason: 'missing', bytes: 0 });
-    else if (bytes < neededBytes) faults.push({ ...told, reason: 'short', bytes });
+  for (const [object, { bytes, neededBytes }] of lacking) {
+    if (neededBytes < 0 || (bytes !== undefined && bytes >= neededBytes)) continue;
+    const reason = bytes === undefined ? 'missing' : 'short';
+    faults.push({ inodeId: key.inodeId.toString(), object, reason, bytes: bytes ?? 0, neededBytes });
   }
   return faults;
 }
@@ -101,4 +119,10 @@ export async function* namedObjects(
       yield { name: objectName(key, object, filesystem.objectPrefix), neededBytes: bytes };
     }
   }
+}
+
+/** Damage of one inode, or a store or server that was away for a moment; anything else concerns them all. */
+export function isOfOneInode({ kind, code }: CompactError): boolean {
+  if (code === 'list-invalid' || code === 'record-malformed' || code === 'inode-malformed') return true;
+  return kind === 'retry' && code !== 'cancelled' && code !== 'queue-unavailable';
 }

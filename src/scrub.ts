@@ -12,8 +12,8 @@ import { requireFilesystem } from './lookup.ts';
 import type { MetadataStore } from './metadata/port.ts';
 import type { Filesystem, InodeKey } from './model.ts';
 import type { ListedObject, ObjectStore, ObjectStores } from './objects/port.ts';
-import { type Condemned, deleteCondemned, isReusable } from './scrub-delete.ts';
-import { examinePart, type InodePart, type PartFindings } from './scrub-examine.ts';
+import { type Condemned, deleteCondemned, isReusable, sameFilesystem } from './scrub-delete.ts';
+import { examinePart, type InodePart, isOfOneInode, type PartFindings } from './scrub-examine.ts';
 import { coveredNames } from './scrub-records.ts';
 import { type ScrubReport, ScrubTally } from './scrub-report.ts';
 
@@ -23,6 +23,8 @@ const PART_OBJECTS_MAX = 10_000;
 const UNNAMED_BATCH = 10_000;
 /** Pages after which the position is kept though unnamed objects wait: each time the records are read for them. */
 const POSITION_PAGES_MAX = 50;
+/** So many inodes in a row that cannot be asked for end the pass: each may have taken all retries (I8). */
+const AWAY_MAX = 10;
 /** With fewer objects than this a bucket full of orphans may just be a small one. */
 const REFUSE_OBJECTS_MIN = 100;
 
@@ -79,6 +81,7 @@ class Pass {
   /** Noted names that the pass has not come across. */
   readonly #unseen = new Set<string>();
   #pagesSincePosition = 0;
+  #awayInARow = 0;
   #condemned: Condemned[] = [];
   #unnamed: Unnamed[] = [];
   /** Of this pass and of the interrupted one before it. */
@@ -127,7 +130,7 @@ class Pass {
           await this.#examine({ ...open, ...(same && until !== undefined ? { until } : {}) });
           open = same && until !== undefined ? { key, objects: [], after: until } : undefined;
         }
-        open ??= { key, objects: [] };
+        open ??= { key, objects: [], ...this.#partBegun(key, from) };
         open.objects.push(object);
       }
       ({ more } = page);
@@ -137,9 +140,15 @@ class Pass {
     await this.#judgeUnnamed();
   }
 
-  /** A name that sorts before the object and behind everything that was judged: the object is listed again. */
+  /** What all names of the inode begin with, and no name is: the inode is listed again from its first object. */
   #before(object: ListedObject | undefined): string | undefined {
-    return object === undefined ? undefined : object.name.slice(0, -1);
+    return object?.name.replace(/\d+_\d+_\d+$/, '');
+  }
+
+  /** Where the inode was left by a pass that was interrupted inside it. */
+  #partBegun(key: InodeKey, from: string | undefined): { readonly after?: string } {
+    const left = from === undefined ? null : parseObjectName(from)?.key;
+    return from !== undefined && left?.inodeId === key.inodeId && left.fsId === key.fsId ? { after: from } : {};
   }
 
   async #keepPosition(after: string | undefined): Promise<void> {
@@ -175,8 +184,11 @@ class Pass {
       const findings = await examinePart(part, deps);
       // I7: what is unnamed counts from after the lists were read.
       await this.#take(part.key, findings, await this.#deps.nowMs());
+      this.#awayInARow = 0;
     } catch (error) {
       if (!(error instanceof CompactError) || !isOfOneInode(error)) throw error;
+      this.#awayInARow = error.kind === 'retry' ? this.#awayInARow + 1 : 0;
+      if (this.#awayInARow >= AWAY_MAX) throw error;
       this.#tally.failure(error.withInode(part.key));
       this.#failures++;
       for (const object of part.objects) this.#tally.object('unjudged', object, 0);
@@ -202,6 +214,8 @@ class Pass {
       batch.map(({ object }) => object.name),
       this.#deps.records,
     );
+    // I10: lists that were read of a file system which is gone by now say nothing.
+    await sameFilesystem({ metadata: this.#deps.metadata, filesystem: this.#filesystem });
     const notes = new Map<string, Suspect>();
     const reusable: string[] = [];
     for (const one of batch) {
@@ -281,10 +295,4 @@ class Pass {
       { kind: 'retry', code: 'cancelled' },
     );
   }
-}
-
-/** Damage of one inode, or a store or server that was away for a moment; anything else concerns them all. */
-function isOfOneInode({ kind, code }: CompactError): boolean {
-  if (code === 'list-invalid' || code === 'record-malformed' || code === 'inode-malformed') return true;
-  return kind === 'retry' && code !== 'cancelled' && code !== 'queue-unavailable';
 }
