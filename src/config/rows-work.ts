@@ -1,9 +1,8 @@
 /**
- * Rows of the table of settings: safety, budgets, planning, the worker and logs. Rows only; `table.ts` joins them.
+ * Rows of the table of settings: safety, budgets, planning and the worker. Rows only; `table.ts` joins them.
  */
-import { COMMAND_NAMES, type CommandName, type SettingSpec } from './spec.ts';
+import type { CommandName, SettingSpec } from './spec.ts';
 
-const ALL: readonly CommandName[] = COMMAND_NAMES;
 const PLANNING: readonly CommandName[] = ['inode', 'plan', 'worker'];
 const QUEUE: readonly CommandName[] = ['inode', 'worker', 'reap', 'scrub'];
 const WORKING: readonly CommandName[] = ['inode', 'worker'];
@@ -108,30 +107,6 @@ export const WORK_ROWS = [
     meaning: 'Time after which one run starts no further chunk. A number without a unit means seconds.',
     group: 'Run budget',
     commands: WORKING,
-  },
-  {
-    key: 'fragmentThreshold',
-    env: 'S3COMPACT_FRAGMENT_THRESHOLD',
-    flag: 'fragment-threshold',
-    unit: 'count',
-    default: '20',
-    min: '1',
-    max: '1000000',
-    meaning: 'A chunk with more versions than this is worth compacting.',
-    group: 'Planning and merging',
-    commands: PLANNING,
-  },
-  {
-    key: 'readGapBytes',
-    env: 'S3COMPACT_READ_GAP',
-    flag: 'read-gap',
-    unit: 'size',
-    default: '64KiB',
-    min: '0',
-    max: '64MiB',
-    meaning: 'Two pieces of one object at most this far apart are read in one GET.',
-    group: 'Planning and merging',
-    commands: PLANNING,
   },
   {
     key: 'memoryBytes',
@@ -242,28 +217,5 @@ export const WORK_ROWS = [
       "How long a worker lets running jobs finish after SIGTERM. Keep it below the pod's terminationGracePeriodSeconds (30s).",
     group: 'Worker',
     commands: REAPING,
-  },
-  {
-    key: 'metricsPort',
-    env: 'S3COMPACT_METRICS_PORT',
-    flag: 'metrics-port',
-    unit: 'count',
-    default: '0',
-    min: '0',
-    max: '65535',
-    meaning: 'Port of /metrics and /healthz, on all addresses; 0 means none.',
-    group: 'Worker',
-    commands: ['worker'],
-  },
-  {
-    key: 'logLevel',
-    env: 'S3COMPACT_LOG_LEVEL',
-    flag: 'log-level',
-    unit: 'choice',
-    choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-    default: 'info',
-    meaning: 'Least severe level that is logged, to standard error, as JSON lines.',
-    group: 'Logs',
-    commands: ALL,
   },
 ] as const satisfies readonly SettingSpec[];

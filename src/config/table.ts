@@ -4,6 +4,11 @@
  */
 import type { z } from 'zod';
 import { CONNECTION_ROWS } from './rows-connect.ts';
+import { CURVEFS_ROWS } from './rows-curvefs.ts';
+import { LIMIT_ROWS } from './rows-limits.ts';
+import { OBSERVE_ROWS } from './rows-observe.ts';
+import { PLAN_ROWS } from './rows-plan.ts';
+import { SCAN_ROWS } from './rows-scan.ts';
 import { WORK_ROWS } from './rows-work.ts';
 import type { SettingSpec, SettingsOf } from './spec.ts';
 import {
@@ -18,7 +23,15 @@ import {
 } from './units.ts';
 
 /** Rows by group, in the order in which help and docs list them. */
-export const SETTINGS = [...CONNECTION_ROWS, ...WORK_ROWS] as const;
+export const SETTINGS = [
+  ...CONNECTION_ROWS,
+  ...CURVEFS_ROWS,
+  ...PLAN_ROWS,
+  ...WORK_ROWS,
+  ...LIMIT_ROWS,
+  ...SCAN_ROWS,
+  ...OBSERVE_ROWS,
+] as const;
 
 type Table = typeof SETTINGS;
 export type SettingKey = Table[number]['key'];

@@ -1,0 +1,34 @@
+/**
+ * Rows of the table of settings: what is worth compacting, and how it is read.
+ * Rows only; `table.ts` joins them. It must hold no logic.
+ */
+import type { CommandName, SettingSpec } from './spec.ts';
+
+const PLANNING: readonly CommandName[] = ['inode', 'plan', 'worker'];
+
+export const PLAN_ROWS = [
+  {
+    key: 'fragmentThreshold',
+    env: 'S3COMPACT_FRAGMENT_THRESHOLD',
+    flag: 'fragment-threshold',
+    unit: 'count',
+    default: '20',
+    min: '1',
+    max: '1000000',
+    meaning: 'A chunk with more versions than this is worth compacting.',
+    group: 'Planning and merging',
+    commands: PLANNING,
+  },
+  {
+    key: 'readGapBytes',
+    env: 'S3COMPACT_READ_GAP',
+    flag: 'read-gap',
+    unit: 'size',
+    default: '64KiB',
+    min: '0',
+    max: '64MiB',
+    meaning: 'Two pieces of one object at most this far apart are read in one GET.',
+    group: 'Planning and merging',
+    commands: PLANNING,
+  },
+] as const satisfies readonly SettingSpec[];
