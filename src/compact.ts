@@ -8,7 +8,7 @@ import type { Clock } from './clock.ts';
 import { type ChunkDeps, type ChunkEnding, compactChunk, endingTold } from './compact-chunk.ts';
 import { endAttempt } from './compact-end.ts';
 import { budgetLeft, type Candidate, type PlannedChunk, planAsItIs, worthwhileChunks } from './compact-select.ts';
-import { CompactError } from './errors.ts';
+import { CompactError, graver } from './errors.ts';
 import type { ReapLedger } from './ledger.ts';
 import { requireFilesystem, requireInode } from './lookup.ts';
 import type { MemoryBudget } from './memory.ts';
@@ -79,8 +79,8 @@ export interface CompactResult {
   readonly gain: PlanGain;
   readonly durationMs: number;
   readonly warnings: readonly string[];
-  /** Why a chunk was left although others were compacted: an object that is missing or short, so far. */
-  readonly missing?: CompactError;
+  /** A failure that may condemn the inode although other chunks were compacted (`quarantineRule`); the gravest of the run. */
+  readonly damage?: CompactError;
 }
 
 /** Compacts the most worthwhile chunks of one inode within the limits. Throws CompactError, told with the inode. */
@@ -114,7 +114,7 @@ class Run {
   /** The first ending or failure that was not a commit. */
   #setback: { readonly outcome: CompactOutcome; readonly reason: string } | undefined;
   #failure: CompactError | undefined;
-  #missing: CompactError | undefined;
+  #damage: CompactError | undefined;
 
   constructor(key: InodeKey, filesystem: Filesystem, context: { deps: CompactDeps; options: CompactOptions }) {
     this.#key = key;
@@ -200,7 +200,7 @@ class Run {
       if (!(error instanceof CompactError)) throw error;
       this.#left++;
       this.#failure ??= error;
-      if (isMissing(error)) this.#missing ??= error.withInode(this.#key);
+      this.#damage = graver(this.#damage, error)?.withInode(this.#key);
       this.#warnings.push(`chunk ${chunkIndex}: ${error.message}`);
       return isMissing(error);
     }
@@ -286,7 +286,7 @@ class Run {
       gain: this.#gain,
       durationMs: this.#elapsedMs(),
       warnings: this.#warnings,
-      ...(this.#missing === undefined ? {} : { missing: this.#missing }),
+      ...(this.#damage === undefined ? {} : { damage: this.#damage }),
     };
   }
 }

@@ -82,6 +82,13 @@ export function quarantineRule(code: ErrorCode): 'now' | 'after-retries' | 'neve
   return QUARANTINE_AFTER_RETRIES.has(code) ? 'after-retries' : 'never';
 }
 
+/** The one of two failures that says more against the inode, the first where they are equal; `undefined` when neither does. */
+export function graver(first: CompactError | undefined, second: CompactError): CompactError | undefined {
+  const rule = quarantineRule(second.code);
+  if (first === undefined) return rule === 'never' ? undefined : second;
+  return rule === 'now' && quarantineRule(first.code) !== 'now' ? second : first;
+}
+
 /** Any thrown value as an Error, for logs and causes. */
 export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));

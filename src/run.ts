@@ -77,7 +77,7 @@ export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions
 }
 
 async function reportResult(result: CompactResult, deps: RunDeps): Promise<RunReport> {
-  const { key, attempt, reason, missing, ...rest } = result;
+  const { key, attempt, reason, damage, ...rest } = result;
   const base = {
     ...rest,
     fsId: key.fsId,
@@ -85,8 +85,8 @@ async function reportResult(result: CompactResult, deps: RunDeps): Promise<RunRe
     ...(attempt === undefined ? {} : { attempt: attempt.toString() }),
     ...(reason === undefined ? {} : { message: `inode ${printInodeKey(key)}: ${reason}` }),
   };
-  // What was compacted stays so; the rest waits for the upload as a run with nothing else to do would.
-  if (missing !== undefined) return { ...base, continued: false, ...(await failureTold(key, missing, deps)) };
+  // What was compacted stays so; the rest is judged as it would be in a run with nothing else to do.
+  if (damage !== undefined) return { ...base, continued: false, ...(await failureTold(key, damage, deps)) };
   const lostRace = result.outcome === 'conflict' || result.outcome === 'stale' || result.outcome === 'unknown';
   if (lostRace) return { ...base, ending: 'later', continued: false };
   // Only a run that got somewhere is continued: a continuation can never spin.

@@ -123,6 +123,15 @@ describe('one chunk misses an object and another is compacted', () => {
   });
 });
 
+it('I3: an object of another content under an own name condemns the inode, although another chunk was compacted', async () => {
+  world.stores.before = (call) => {
+    const chunkId = Number(call.names[0]?.split('_')[2]);
+    if (call.op === 'put' && chunkId > 8) throw storeFault('object-collision');
+  };
+  expect(await run()).toMatchObject({ ending: 'quarantined', code: 'object-collision', chunksCompacted: 1 });
+  expect((await book().get(KEY))?.code).toBe('object-collision');
+});
+
 it('I10: a list that breaks the format condemns the inode at once, and no run starts until it is released', async () => {
   const list = [...(world.lists().get(0) ?? [])];
   const bad = { chunkId: 99n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };

@@ -38,7 +38,7 @@ it('a block that missed an object costs nothing; the chunk behind it has the who
   // Enough for either chunk, not for both.
   const requestsMax = planned.cost.readRequests + planned.cost.writeRequests - 1;
   const result = await world.compact(new Boundary(), { ...LIMITS, policy: POLICY, requestsMax });
-  expect(result.missing?.code).toBe('object-missing');
+  expect(result.damage?.code).toBe('object-missing');
   expect(result).toMatchObject({ outcome: 'compacted', chunksCompacted: 1, chunksLeft: 1 });
   expect(result.cost).toMatchObject({ writeRequests: 1, writeBytes: 16 });
 
