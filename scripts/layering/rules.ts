@@ -56,6 +56,13 @@ export const GROUPS: readonly Group[] = [
     groups: [...WORDS, 'format', 'metadata port', 'redis client'],
     packages: ['ioredis', 'node:crypto'],
   },
+  // Sockets and protobuf's varints; no SDK for CurveFS exists.
+  {
+    name: 'curvefs adapter',
+    files: /^src\/metadata\/curvefs\//,
+    groups: [...WORDS, 'format', 'metadata port', 'clock'],
+    packages: ['@bufbuild/protobuf/wire', 'node:net', 'node:crypto', 'p-limit'],
+  },
   { name: 'turns', files: /^src\/objects\/turns\.ts$/, groups: ['errors'], packages: ['p-limit'] },
   {
     name: 's3 adapter',
