@@ -8,31 +8,34 @@ import type { InodeKey } from './model.ts';
 /** retry: the same work may succeed later. stale: the work is out of date, read again. halt: only a person can help. */
 export type ErrorKind = 'retry' | 'stale' | 'halt';
 
-export type ErrorCode =
-  | 'filesystem-missing'
-  | 'filesystem-malformed'
-  | 'inode-missing'
-  | 'inode-malformed'
-  | 'inode-not-s3'
-  | 'inode-unlinked'
-  | 'record-malformed'
-  | 'list-invalid'
-  | 'object-missing'
-  | 'object-short'
-  | 'object-collision'
-  | 'bucket-missing'
-  | 'access-denied'
-  | 'store-refused'
-  | 'store-unavailable'
-  | 'metadata-unavailable'
-  | 'metadata-refused'
-  | 'queue-unavailable'
-  | 'queue-unfit'
-  | 'budget-too-small'
-  | 'lease-expired'
-  | 'fence-lost'
-  | 'cancelled'
-  | 'settings-invalid';
+/** Every code there is; metrics have a series for each. */
+export const ERROR_CODES = [
+  'filesystem-missing',
+  'filesystem-malformed',
+  'inode-missing',
+  'inode-malformed',
+  'inode-not-s3',
+  'inode-unlinked',
+  'record-malformed',
+  'list-invalid',
+  'object-missing',
+  'object-short',
+  'object-collision',
+  'bucket-missing',
+  'access-denied',
+  'store-refused',
+  'store-unavailable',
+  'metadata-unavailable',
+  'metadata-refused',
+  'queue-unavailable',
+  'queue-unfit',
+  'budget-too-small',
+  'lease-expired',
+  'fence-lost',
+  'cancelled',
+  'settings-invalid',
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** Codes that say the inode itself is damaged or incomplete: work on it stops (DESIGN §4.7-8), everything else goes on. */
 const QUARANTINE_AT_ONCE: ReadonlySet<ErrorCode> = new Set([

@@ -1,0 +1,139 @@
+/**
+ * Rows of the table of metrics: what is asked of S3 and of the metadata service, and what work waits for. Every process
+ * counts these for itself. Rows only; `metric-table.ts` joins them. They must hold no logic.
+ */
+import type { MetricSpec } from './metric-spec.ts';
+import { LIMITS, METADATA_CODES, METADATA_OPERATIONS, S3_CODES, S3_OPERATIONS, S3_SERIES } from './metric-values.ts';
+
+const S3_SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
+const METADATA_SECONDS = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
+
+export const STORE_METRICS = [
+  {
+    name: 's3compact_s3_requests_total',
+    type: 'counter',
+    help: 'Tries of S3 requests by operation and by how they ended: ok, exists, absent, partial or an error code.',
+    scope: 'process',
+    group: 'S3 requests',
+    labels: { operation: S3_OPERATIONS, code: S3_CODES },
+    series: S3_SERIES,
+  },
+  {
+    name: 's3compact_s3_request_duration_seconds',
+    type: 'histogram',
+    help: 'How long tries of S3 requests took, without waiting for a turn or a limit.',
+    scope: 'process',
+    group: 'S3 requests',
+    labels: { operation: S3_OPERATIONS },
+    buckets: S3_SECONDS,
+  },
+  {
+    name: 's3compact_s3_bytes_total',
+    type: 'counter',
+    help: 'Payload that surely moved: read by get, sent by put. What a failed try moved is not known.',
+    scope: 'process',
+    group: 'S3 requests',
+    labels: { operation: ['get', 'put'] },
+  },
+  {
+    name: 's3compact_s3_retries_total',
+    type: 'counter',
+    help: 'S3 requests that were tried again.',
+    scope: 'process',
+    group: 'S3 requests',
+    labels: { operation: S3_OPERATIONS },
+  },
+  {
+    name: 's3compact_metadata_requests_total',
+    type: 'counter',
+    help: 'Calls of the metadata service by operation and by how they ended.',
+    scope: 'process',
+    group: 'Metadata requests',
+    labels: { operation: METADATA_OPERATIONS, code: METADATA_CODES },
+  },
+  {
+    name: 's3compact_metadata_request_duration_seconds',
+    type: 'histogram',
+    help: 'How long calls of the metadata service took.',
+    scope: 'process',
+    group: 'Metadata requests',
+    labels: { operation: METADATA_OPERATIONS },
+    buckets: METADATA_SECONDS,
+  },
+  {
+    name: 's3compact_limit_wait_seconds_total',
+    type: 'counter',
+    help: 'Time that work waited for a limit, added up over everything that waited at the same time.',
+    scope: 'process',
+    group: 'Limits',
+    labels: { limit: LIMITS },
+  },
+  {
+    name: 's3compact_limit_waits_total',
+    type: 'counter',
+    help: 'How often work had to wait for a limit.',
+    scope: 'process',
+    group: 'Limits',
+    labels: { limit: LIMITS },
+  },
+  {
+    name: 's3compact_limit_bytes_per_second',
+    type: 'gauge',
+    help: 'Bytes a second that may move now, by whom the limit binds; 0 means no limit.',
+    scope: 'process',
+    group: 'Limits',
+    labels: { scope: ['process'] },
+  },
+  {
+    name: 's3compact_limit_requests_per_second',
+    type: 'gauge',
+    help: 'S3 requests a second that may start now, by whom the limit binds; 0 means no limit.',
+    scope: 'process',
+    group: 'Limits',
+    labels: { scope: ['process'] },
+  },
+  {
+    name: 's3compact_limit_requests_in_flight',
+    type: 'gauge',
+    help: 'S3 requests that may be in flight now; falls while the store answers slowly or with SlowDown.',
+    scope: 'process',
+    group: 'Limits',
+  },
+  {
+    name: 's3compact_s3_requests_in_flight',
+    type: 'gauge',
+    help: 'S3 requests that are in flight.',
+    scope: 'process',
+    group: 'Limits',
+  },
+  {
+    name: 's3compact_pool_limit_bytes_per_second',
+    type: 'gauge',
+    help: 'Bytes a second that the whole pool may move; 0 means no limit.',
+    scope: 'pod',
+    group: 'Limits',
+    aggregate: 'max',
+  },
+  {
+    name: 's3compact_pool_limit_jobs',
+    type: 'gauge',
+    help: 'Runs that the whole pool may have under way; 0 means no limit.',
+    scope: 'pod',
+    group: 'Limits',
+    aggregate: 'max',
+  },
+  {
+    name: 's3compact_memory_limit_bytes',
+    type: 'gauge',
+    help: 'Bytes that all merges of a process may hold at a time.',
+    scope: 'process',
+    group: 'Limits',
+  },
+  {
+    name: 's3compact_memory_reserved_bytes',
+    type: 'gauge',
+    help: 'Bytes that merges hold now.',
+    scope: 'process',
+    group: 'Limits',
+  },
+] as const satisfies readonly MetricSpec[];

@@ -1,0 +1,55 @@
+/**
+ * The shape of one row of the table of metrics, and the checks that any row must pass by its type. It stands alone so
+ * that the table holds nothing but rows. It must not know prom-client: rows are data, for the registry and for the docs.
+ */
+
+export type MetricType = 'counter' | 'gauge' | 'histogram';
+
+/**
+ * Who has a series. `process`: every process counts for itself, and a pod's processes are added up. `pod`: told once for
+ * each pod, by its parent process; most are asked of Redis when a scrape comes, so every pod tells the same.
+ */
+export type MetricScope = 'process' | 'pod';
+
+/** How the values of one pod's processes become one. */
+export type Aggregate = 'sum' | 'max' | 'first';
+
+/** The values a label may take. `filesystems`: ids of file systems, bounded by FILESYSTEMS_MAX. */
+export type LabelValues = readonly string[] | 'filesystems';
+
+/** File systems that have series of their own; the others are added up as `other`. */
+export const FILESYSTEMS_MAX = 50;
+/** The value of a label for what is not in its list. */
+export const OTHER = 'other';
+
+export interface MetricSpec {
+  /** With the base unit last, and `_total` behind it for a counter. */
+  readonly name: `s3compact_${string}`;
+  readonly type: MetricType;
+  /** One sentence, for people. */
+  readonly help: string;
+  readonly scope: MetricScope;
+  /** Where the docs list it. */
+  readonly group: MetricGroup;
+  readonly labels?: Readonly<Record<string, LabelValues>>;
+  /** The combinations of label values that can occur, in the order of `labels`; absent: all of them. */
+  readonly series?: readonly (readonly string[])[];
+  /** Upper bounds of a histogram, in the unit of its name. */
+  readonly buckets?: readonly number[];
+  /** Absent: `sum`. */
+  readonly aggregate?: Aggregate;
+}
+
+export const METRIC_GROUPS = [
+  'Runs',
+  'Work done',
+  'Safety',
+  'S3 requests',
+  'Metadata requests',
+  'Limits',
+  'Queues',
+  'Reap',
+  'Scan and backlog',
+  'Process and pool',
+] as const;
+export type MetricGroup = (typeof METRIC_GROUPS)[number];
