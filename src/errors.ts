@@ -33,6 +33,7 @@ export const ERROR_CODES = [
   'lease-expired',
   'fence-lost',
   'cancelled',
+  'process-died',
   'settings-invalid',
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];

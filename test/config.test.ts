@@ -248,6 +248,7 @@ describe('problems', () => {
 describe('I11: relations between settings', () => {
   const broken: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'graceMs,readerCacheLifeMs': { grace: '1m', 'reader-cache-life': '1m' },
+    processMemoryBytes: { 'process-memory': '1MiB' },
     'leaseMs,maxRunMs,s3TimeoutMs,s3Retries,redisTimeoutMs': { lease: '850s' },
     'scrubMinAgeMs,leaseMs,graceMs': { 'min-age': '70m' },
     'redisTimeoutMs,leaseMs': { 'redis-timeout': '10s', lease: '10s', 'lock-duration': '10s' },

@@ -24,8 +24,8 @@ import type { RunDeps } from '../src/run.ts';
 import type { ScrubDeps } from '../src/scrub.ts';
 import { endsWithin } from './bounded.ts';
 
-/** How long closing may wait for a server that is away. */
-const CLOSE_WAIT_MS = 2_000;
+/** How long closing may wait for a server that is away; a part of a pod's 30 s to end (workers/worker.ts). */
+const CLOSE_WAIT_MS = 1_000;
 
 /** Everything that a worker or a command needs to do work. */
 export interface Clients {

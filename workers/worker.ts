@@ -12,7 +12,9 @@ import { connectRedis, type RedisClient } from '../src/redis-client.ts';
 import { endsWithin } from './bounded.ts';
 import type { Clients } from './clients.ts';
 import { compactProcessor } from './compact.ts';
+import { RunningJobs } from './jobs.ts';
 import { reapProcessor } from './reap.ts';
+import type { RunningWorker } from './running.ts';
 
 /** A job whose processes died this often is given up: something about it kills them. */
 const COMPACT_STALLS_MAX = 10;
@@ -20,15 +22,14 @@ const COMPACT_STALLS_MAX = 10;
 const REAP_STALLS_MAX = 1_000_000_000;
 /** BullMQ's pause after a failed fetch; 15 s by default, which is how long a restarted Redis would stay unnoticed. */
 const RUN_RETRY_DELAY_MS = 1_000;
-/** How long cancelled runs may take to let go. */
-const CANCEL_WAIT_MS = 5_000;
-
-export interface RunningWorker {
-  /** Drains and closes; resolves when nothing runs any more. */
-  stop(): Promise<void>;
-  /** Cancels running jobs now; a `stop` that is under way ends soon after. */
-  abort(): void;
-}
+/**
+ * How long cancelled runs may take to let go, and closing after that. With the grace of 25 s and the closing of clients
+ * it stays below the 30 s of a pod (workers/clients.ts).
+ */
+const CANCEL_WAIT_MS = 2_000;
+const CLOSE_WAIT_MS = 500;
+/** What a drain takes at most beyond the grace. */
+export const STOP_TAIL_MS = CANCEL_WAIT_MS + CLOSE_WAIT_MS;
 
 export interface WorkerOptions {
   /** `reap`: the reap queue alone. */
@@ -43,12 +44,12 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
     profile: 'worker',
     timeoutMs: clients.settings.redisTimeoutMs,
   });
-  const reap = watched(
-    reapWorker(clients, { connection, log, ...(onReapVerdict === undefined ? {} : { onReapVerdict }) }),
-    log,
-  );
+  const jobs = new RunningJobs();
+  const lost = new Set<string>();
+  const context = { connection, log, jobs, lost };
+  const reap = reapWorker(clients, { ...context, ...(onReapVerdict === undefined ? {} : { onReapVerdict }) });
   const workers: Worker[] = [reap];
-  if (queues === 'all') workers.push(watched(compactWorker(clients, { connection, log }), log));
+  if (queues === 'all') workers.push(compactWorker(clients, context));
   log.info({ event: LOG_EVENTS.workerStarted, queues, pid: process.pid }, 'worker started');
   const cancel = () => {
     for (const worker of workers) worker.cancelAllJobs('the worker is stopping');
@@ -60,18 +61,25 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
       return stopping;
     },
     abort: cancel,
+    snapshots: async () => [{ pid: process.pid, notReady: stopping ? ['stopping'] : [...lost], jobs: jobs.all() }],
+    // A process of its own ends by an exception, not by telling.
+    failed: new Promise(() => undefined),
   };
 }
 
 interface WorkerContext {
   readonly connection: RedisClient;
   readonly log: Logger;
+  readonly jobs: RunningJobs;
+  /** Queues that cannot be reached at the moment, a clause each. */
+  readonly lost: Set<string>;
   readonly onReapVerdict?: (verdict: ReapVerdict) => void;
 }
 
-function compactWorker(clients: Clients, { connection, log }: WorkerContext): Worker {
+function compactWorker(clients: Clients, context: WorkerContext): Worker {
+  const { connection, log, jobs } = context;
   const { settings } = clients;
-  const worker = new Worker<CompactJobData>(COMPACT_QUEUE, compactProcessor(clients.run, log), {
+  const worker = new Worker<CompactJobData>(COMPACT_QUEUE, jobs.tracked(compactProcessor(clients.run, log)), {
     ...baseOptions(clients, connection),
     concurrency: settings.concurrency,
     maxStalledCount: COMPACT_STALLS_MAX,
@@ -90,7 +98,7 @@ function compactWorker(clients: Clients, { connection, log }: WorkerContext): Wo
     // Runs tell their own end; this is for jobs that BullMQ failed: stalled too often.
     if (job !== undefined && (job.stacktrace ?? []).length === 0) logStalled(job, error, log);
   });
-  return worker;
+  return watched(worker, context);
 }
 
 function logStalled(job: Job<CompactJobData>, error: Error, log: Logger): void {
@@ -98,16 +106,15 @@ function logStalled(job: Job<CompactJobData>, error: Error, log: Logger): void {
   log.error({ event: LOG_EVENTS.jobFailed, ...where, err: error }, 'the job was given up');
 }
 
-function reapWorker(clients: Clients, { connection, log, onReapVerdict }: WorkerContext): Worker {
-  return new Worker<ReapJobData>(
-    REAP_QUEUE,
-    reapProcessor(clients.reap, { log, ...(onReapVerdict === undefined ? {} : { onVerdict: onReapVerdict }) }),
-    {
-      ...baseOptions(clients, connection),
-      concurrency: clients.settings.reapConcurrency,
-      maxStalledCount: REAP_STALLS_MAX,
-    },
-  );
+function reapWorker(clients: Clients, context: WorkerContext): Worker {
+  const { connection, log, onReapVerdict } = context;
+  const listeners = { log, ...(onReapVerdict === undefined ? {} : { onVerdict: onReapVerdict }) };
+  const worker = new Worker<ReapJobData>(REAP_QUEUE, context.jobs.tracked(reapProcessor(clients.reap, listeners)), {
+    ...baseOptions(clients, connection),
+    concurrency: clients.settings.reapConcurrency,
+    maxStalledCount: REAP_STALLS_MAX,
+  });
+  return watched(worker, context);
 }
 
 function baseOptions({ settings }: Clients, connection: RedisClient) {
@@ -121,21 +128,21 @@ function baseOptions({ settings }: Clients, connection: RedisClient) {
 }
 
 /** Says once that Redis is away and once that it is back; without a listener an error would end the process. */
-function watched(worker: Worker, log: Logger): Worker {
-  let lost = false;
+function watched(worker: Worker, { log, lost }: WorkerContext): Worker {
+  const clause = `the ${worker.name} queue is not reachable`;
   worker.on('error', (error) => {
-    if (!lost)
+    if (!lost.has(clause))
       log.warn({ event: LOG_EVENTS.queueLost, queue: worker.name, err: error }, 'the queue is not reachable; waiting');
-    lost = true;
+    lost.add(clause);
   });
   worker.on('ready', () => {
-    if (lost) log.info({ event: LOG_EVENTS.queueBack, queue: worker.name }, 'the queue is reachable again');
-    lost = false;
+    if (lost.delete(clause))
+      log.info({ event: LOG_EVENTS.queueBack, queue: worker.name }, 'the queue is reachable again');
   });
   return worker;
 }
 
-interface DrainContext extends WorkerContext {
+interface DrainContext extends Pick<WorkerContext, 'connection' | 'log'> {
   readonly cancel: () => void;
   readonly graceMs: number;
 }
@@ -148,7 +155,7 @@ async function drain(workers: readonly Worker[], context: DrainContext): Promise
   if (!(await endsWithin(closed, graceMs))) {
     cancel();
     if (!(await endsWithin(closed, CANCEL_WAIT_MS))) {
-      await endsWithin(Promise.allSettled(workers.map((worker) => worker.close(true))), CANCEL_WAIT_MS);
+      await endsWithin(Promise.allSettled(workers.map((worker) => worker.close(true))), CLOSE_WAIT_MS);
     }
   }
   connection.disconnect();

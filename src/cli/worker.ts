@@ -1,11 +1,14 @@
 /**
- * `s3compact worker`: a worker process for the compact and reap queues until SIGTERM or SIGINT; a second signal cancels
- * what still runs. The working is in `workers/`; this wires it to the process.
+ * `s3compact worker`: works on the compact and reap queues until SIGTERM or SIGINT, in this process or in a pool of them;
+ * a second signal cancels what still runs. The working is in `workers/`; this wires it to the process.
  */
 import type { Command } from 'commander';
 import { openClients } from '../../workers/clients.ts';
 import { startMetrics } from '../../workers/metrics.ts';
+import { startPool } from '../../workers/pool.ts';
+import type { RunningWorker } from '../../workers/running.ts';
 import { startWorker } from '../../workers/worker.ts';
+import type { CompactError } from '../errors.ts';
 import type { MetricsServer } from '../observe/metrics-server.ts';
 import type { CliContext } from './context.ts';
 import { packageVersion } from './version.ts';
@@ -24,28 +27,30 @@ export function registerWorker(program: Command, context: CliContext): void {
 }
 
 async function work(context: CliContext): Promise<void> {
-  const clients = await openClients(context.settings, context.logger);
+  const { settings, logger } = context;
+  const clients = await openClients(settings, logger);
   let metrics: MetricsServer | null = null;
   try {
-    metrics = await startMetrics(clients, context.logger, packageVersion());
-    const worker = startWorker(clients, context.logger);
-    await stopSignal(() => worker.abort());
+    metrics = await startMetrics(clients, logger, packageVersion());
+    const worker = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
+    const failure = await untilStopped(worker);
     await worker.stop();
+    if (failure !== undefined) throw failure;
   } finally {
     await metrics?.close();
     await clients.close();
   }
 }
 
-/** Resolves at the first signal; `again` is called for every further one. */
-function stopSignal(again: () => void): Promise<void> {
-  return new Promise((resolve) => {
-    let first = true;
-    const onSignal = () => {
-      if (!first) again();
-      first = false;
-      resolve();
-    };
-    for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
-  });
+/** Until the first signal, or until the work cannot go on; every further signal aborts. */
+async function untilStopped(worker: RunningWorker): Promise<CompactError | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  let first = true;
+  const onSignal = () => {
+    if (!first) worker.abort();
+    first = false;
+    resolve(undefined);
+  };
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  return Promise.race([promise, worker.failed]);
 }

@@ -19,7 +19,17 @@ export function runTailMs(settings: Settings): number {
   return 2 * settings.s3TimeoutMs * (settings.s3Retries + 1) + settings.redisTimeoutMs;
 }
 
+/** Below this a process does not get through its own start. */
+const HEAP_BYTES_MIN = 64 * 1024 * 1024;
+
 export const RELATIONS: readonly Relation[] = [
+  {
+    uses: ['processMemoryBytes'],
+    broken: (settings, say) =>
+      settings.processMemoryBytes === 0 || settings.processMemoryBytes >= HEAP_BYTES_MIN
+        ? null
+        : `${say('processMemoryBytes')} must be 0 or at least 64MiB: a process would run out of memory while it starts`,
+  },
   {
     uses: ['graceMs', 'readerCacheLifeMs'],
     broken: (settings, say) =>

@@ -1,0 +1,17 @@
+/** A process of a pool that does what its slot's pool was told: dies at once, refuses for good, refuses for now. */
+import type { PoolAnswer, PoolOrder } from '../../workers/pool-messages.ts';
+
+process.on('message', (order: PoolOrder) => {
+  if (order.kind === 'stop') process.exit(0);
+  if (order.kind !== 'start') return;
+  const how = process.env['POOL_ENTRY'];
+  if (how === 'die') process.exit(7);
+  if (how === 'kill') process.kill(process.pid, 'SIGKILL');
+  if (how === 'silent') return;
+  const kind = how === 'halt' ? 'halt' : 'retry';
+  const refused: PoolAnswer = {
+    kind: 'refused',
+    error: { kind, code: 'queue-unfit', message: 'the queue is not fit' },
+  };
+  process.send?.(refused, undefined, undefined, () => process.exit(3));
+});

@@ -1,0 +1,142 @@
+/**
+ * The pool: several real processes under one, on the run's real servers. What is killed is started again, its jobs are
+ * done by others (I9, I12); what cannot work says so and ends; nothing outlives the main process; no secret on a command line.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadSettings } from '../../src/config.ts';
+import { createLogger } from '../../src/observe/log.ts';
+import { type RunningPool, startPool } from '../../workers/pool.ts';
+import { loadCase } from '../cases/load.ts';
+import { E2eWorld } from '../e2e/world.ts';
+import { eventually } from '../queue/world.ts';
+
+const QUICK = {
+  S3COMPACT_MAX_SECONDS: '1s',
+  S3COMPACT_S3_TIMEOUT: '5s',
+  S3COMPACT_S3_RETRIES: '0',
+  S3COMPACT_REDIS_TIMEOUT: '1s',
+  S3COMPACT_LOCK_DURATION: '3s',
+  S3COMPACT_LEASE: '13s',
+  S3COMPACT_RETRY_DELAY: '100ms',
+  S3COMPACT_FRAGMENT_THRESHOLD: '3',
+  S3COMPACT_MAX_CHUNKS: '1',
+  S3COMPACT_PROCESSES: '2',
+};
+
+describe('a pool on real servers', () => {
+  let world: E2eWorld;
+  beforeEach(async () => {
+    world = await E2eWorld.open('pool', { env: QUICK });
+  });
+  afterEach(() => world.close());
+
+  /** Process ids of the pool's own processes. */
+  function childrenOf({ pid }: ChildProcess): number[] {
+    const file = `/proc/${pid}/task/${pid}/children`;
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    return text.split(' ').filter(Boolean).map(Number);
+  }
+
+  /** Both processes at work, none of them one that was killed. */
+  async function working(pool: ChildProcess, killed: ReadonlySet<number> = new Set()): Promise<[number, number]> {
+    return eventually('both processes work', async () => {
+      const workers = await world.clients.queue.queue.getWorkersCount();
+      const [one, two] = childrenOf(pool).filter((pid) => !killed.has(pid));
+      return workers >= 2 && one !== undefined && two !== undefined && [one, two];
+    });
+  }
+
+  async function quiet(): Promise<void> {
+    const states = ['waiting', 'prioritized', 'active', 'delayed'] as const;
+    await eventually(
+      'both queues are empty',
+      async () =>
+        (await world.clients.queue.queue.getJobCountByTypes(...states)) +
+          (await world.clients.ledger.queue.getJobCountByTypes(...states)) ===
+        0,
+      50_000,
+    );
+  }
+
+  it('I9, I12: processes that are killed cost a retry; settings with secrets are on no command line', async () => {
+    const inodes = [500n, 501n, 502n, 503n];
+    for (const inodeId of inodes) {
+      await world.writer.createInode(inodeId);
+      await world.writer.append(inodeId, loadCase('ext4-image.mid'));
+    }
+    const pool = world.startWorker();
+    for (const inodeId of inodes) await world.clients.queue.enqueue({ fsId: 1, inodeId }, 'scan');
+    const killed = new Set<number>();
+    for (let kills = 0; kills < 3; kills++) {
+      const pids = await working(pool, killed);
+      for (const pid of pids) expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toContain('redis:');
+      killed.add(pids[0]);
+      process.kill(pids[0], 'SIGKILL');
+    }
+    const pids = await working(pool, killed);
+    await quiet();
+    for (const inodeId of inodes) expect(await world.writer.readFault(inodeId)).toBeNull();
+    expect(await world.writer.bucketNames()).toEqual(await world.writer.namedNames(inodes));
+    const ended = once(pool, 'exit');
+    pool.kill('SIGTERM');
+    expect((await ended)[0]).toBe(0);
+    for (const pid of pids) expect(existsSync(`/proc/${pid}`)).toBe(false);
+  });
+
+  it('processes whose main process is killed end by themselves', async () => {
+    const pool = world.startWorker();
+    const pids = await working(pool);
+    pool.kill('SIGKILL');
+    await eventually('they are gone', async () => pids.every((pid) => !existsSync(`/proc/${pid}`)));
+  });
+});
+
+describe('a pool whose processes cannot work', () => {
+  const entry = fileURLToPath(new URL('pool-entry.ts', import.meta.url));
+  const settings = loadSettings({ flags: {}, env: { S3COMPACT_PROCESSES: '2', S3COMPACT_SHUTDOWN_GRACE: '100ms' } });
+  let pool: RunningPool;
+  afterEach(async () => {
+    await pool.stop();
+    delete process.env['POOL_ENTRY'];
+  });
+
+  function start(how: string): RunningPool {
+    process.env['POOL_ENTRY'] = how;
+    pool = startPool(settings, createLogger({ level: 'silent' }), { entry, backOffMs: 1 });
+    return pool;
+  }
+
+  it.each([
+    ['die', 'with exit code 7'],
+    ['kill', 'by SIGKILL'],
+  ])('%s: gives up after some deaths in a row, with a sentence that says what to look at', async (how, told) => {
+    const error = await start(how).failed;
+    expect(error).toMatchObject({ code: 'process-died' });
+    expect(error.message).toContain(told);
+    expect(error.message).toContain('S3COMPACT_PROCESS_MEMORY');
+    expect(pool.crashes).toBeGreaterThanOrEqual(9);
+    expect((await pool.snapshots())[0]?.notReady.join()).toContain('died');
+  });
+
+  it('a refusal for good ends the pool at once with its reason', async () => {
+    await expect(start('halt').failed).resolves.toMatchObject({ code: 'queue-unfit', kind: 'halt' });
+  });
+
+  it('a server that is away is waited for, however long', async () => {
+    start('retry');
+    await eventually('it was started more often than a crash would be', async () => pool.crashes > 24);
+    const failed = await Promise.race([pool.failed, Promise.resolve('not failed')]);
+    expect(failed).toBe('not failed');
+  });
+
+  it('a process that does not answer is told as not ready, and a stop is bounded', async () => {
+    start('silent');
+    const snapshots = await pool.snapshots();
+    expect(snapshots).toHaveLength(2);
+    for (const { notReady } of snapshots) expect(notReady.join()).toContain('does not answer');
+  });
+});

@@ -1,0 +1,169 @@
+/**
+ * One process of a pool: started, asked, stopped, and started again when it dies, with a back-off that grows while it
+ * dies young. It stands apart from the pool so that the life of one process can be tested alone. A death costs its jobs a
+ * retry: their locks run out, and what they left behind is covered by reap records.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Settings } from '../src/config.ts';
+import { CompactError } from '../src/errors.ts';
+import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
+import type { PoolAnswer, PoolOrder } from './pool-messages.ts';
+import type { ProcessSnapshot } from './running.ts';
+
+/** The entry beside this file: `.ts` in a checkout, `.js` in the package. */
+const ENTRY = fileURLToPath(new URL(`./pool-child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+/** A process that lives this long after it began to work has not died young. */
+const SETTLED_MS = 30_000;
+const BACK_OFF_MS = 250;
+const BACK_OFF_MAX_MS = 10_000;
+/** So many deaths in a row before it was settled: something is wrong that another start does not mend. */
+const YOUNG_DEATHS_MAX = 8;
+/** How long a process may take to say what it does; its loop may be busy planning. */
+const ANSWER_WAIT_MS = 1_500;
+const MIB = 1024 * 1024;
+
+export interface ProcessOptions {
+  readonly slot: number;
+  readonly settings: Settings;
+  readonly log: Logger;
+  /** It cannot go on: refused for good, or dying again and again. */
+  readonly onFailed: (error: CompactError) => void;
+  /** Another entry, for tests. */
+  readonly entry?: string;
+  readonly backOffMs?: number;
+}
+
+export class PoolProcess {
+  readonly #options: ProcessOptions;
+  readonly #questions = new Map<number, (snapshot: ProcessSnapshot) => void>();
+  #child: ChildProcess | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  #startedAtMs: number | undefined;
+  #refusal: CompactError | undefined;
+  #youngDeaths = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #stopping = false;
+  #asked = 0;
+  /** Deaths that nobody asked for, for the metrics. */
+  crashes = 0;
+
+  constructor(options: ProcessOptions) {
+    this.#options = options;
+    this.#start();
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  async snapshot(): Promise<ProcessSnapshot> {
+    const child = this.#child;
+    const absent = (why: string) => ({ pid: child?.pid ?? 0, notReady: [why], jobs: [] });
+    if (child === undefined) return absent(`process ${this.#options.slot} has died and is started again soon`);
+    const id = ++this.#asked;
+    const { promise, resolve } = Promise.withResolvers<ProcessSnapshot>();
+    const timer = setTimeout(
+      () => resolve(absent(`process ${this.#options.slot} does not answer (pid ${child.pid})`)),
+      ANSWER_WAIT_MS,
+    );
+    this.#questions.set(id, resolve);
+    this.#tell({ kind: 'ask', id });
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#questions.delete(id);
+    }
+  }
+
+  /** Drains it, and kills it when it is not gone after `killAfterMs`. */
+  async stop(killAfterMs: number): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    this.#tell({ kind: 'stop' });
+    const child = this.#child;
+    const timer = setTimeout(() => child?.kill('SIGKILL'), killAfterMs);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+
+  abort(): void {
+    this.#tell({ kind: 'abort' });
+  }
+
+  #start(): void {
+    const { slot, settings, log, entry = ENTRY } = this.#options;
+    const memory = settings.processMemoryBytes;
+    const child = fork(entry, [], {
+      // Only ours: what a debugger or a test runner gave this process is not meant for that one.
+      execArgv: memory === 0 ? [] : [`--max-old-space-size=${Math.max(1, Math.floor(memory / MIB))}`],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    this.#child = child;
+    this.#startedAtMs = undefined;
+    this.#refusal = undefined;
+    child.on('message', (answer: PoolAnswer) => this.#hear(answer));
+    // A message to a process that has just died.
+    child.on('error', (err) => log.debug({ event: LOG_EVENTS.processEnded, slot, err }, 'a message was not delivered'));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#ended = promise;
+    const end = (code: number | null, signal: NodeJS.Signals | null): void => {
+      this.#child = undefined;
+      for (const answer of this.#questions.values())
+        answer({ pid: child.pid ?? 0, notReady: [`process ${slot} has died`], jobs: [] });
+      if (!this.#stopping) this.#again(`${code === null ? `by ${signal}` : `with exit code ${code}`}`, child.pid);
+      resolve();
+    };
+    if (child.pid === undefined) setImmediate(end, null, null);
+    else child.once('exit', end);
+    this.#tell({ kind: 'start', settings, slot });
+  }
+
+  #hear(answer: PoolAnswer): void {
+    if (answer.kind === 'snapshot') this.#questions.get(answer.id)?.(answer.snapshot);
+    else if (answer.kind === 'refused') this.#refusal = new CompactError(answer.error.message, answer.error);
+    else {
+      this.#startedAtMs = performance.now();
+      const { slot, log } = this.#options;
+      log.info({ event: LOG_EVENTS.processStarted, slot, pid: this.#child?.pid }, 'a process of the pool works');
+    }
+  }
+
+  /** After a death that nobody asked for. */
+  #again(how: string, pid: number | undefined): void {
+    const { slot, log, onFailed, backOffMs = BACK_OFF_MS } = this.#options;
+    const settled = this.#startedAtMs !== undefined && performance.now() - this.#startedAtMs >= SETTLED_MS;
+    // A server that is away is no fault of the process: it is tried again for as long as it takes.
+    const waiting = this.#refusal?.kind === 'retry';
+    this.crashes++;
+    this.#youngDeaths = settled ? 1 : this.#youngDeaths + 1;
+    if (this.#refusal?.kind === 'halt') {
+      onFailed(this.#refusal);
+      return;
+    }
+    if (!waiting && this.#youngDeaths > YOUNG_DEATHS_MAX) {
+      onFailed(
+        new CompactError(
+          `process ${slot} of the pool died ${this.#youngDeaths} times in a row within ${SETTLED_MS / 1000} s of its start, last ${how}; look at its last log lines and at its memory bound (S3COMPACT_PROCESS_MEMORY, the pod's limit)`,
+          { kind: 'retry', code: 'process-died' },
+        ),
+      );
+      return;
+    }
+    const delayMs = Math.min(BACK_OFF_MAX_MS, backOffMs * 2 ** (this.#youngDeaths - 1));
+    log.warn(
+      {
+        event: LOG_EVENTS.processRestarting,
+        ...{ slot, pid, delayMs, crashes: this.crashes },
+        ...(this.#refusal === undefined ? {} : { err: this.#refusal }),
+      },
+      `a process of the pool ended ${how}; it is started again, its jobs are taken by others`,
+    );
+    this.#timer = setTimeout(() => this.#start(), delayMs);
+  }
+
+  #tell(order: PoolOrder): void {
+    if (this.#child?.connected === true) this.#child.send(order, () => undefined);
+  }
+}

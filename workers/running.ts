@@ -1,0 +1,36 @@
+/**
+ * What whoever starts work can do with it and ask of it, whether it is one process or a pool of them: stop, abort, look.
+ * It stands alone because the worker, the pool, metrics, readiness and commands all speak of it. It holds no logic; what
+ * is in a snapshot is plain JSON, since it crosses from one process to another.
+ */
+import type { CompactError } from '../src/errors.ts';
+
+/** A job that a process has taken. */
+export interface RunningJob {
+  readonly queue: string;
+  readonly jobId: string;
+  /** When this process took it, ms since 1970 by its own clock. */
+  readonly takenAtMs: number;
+}
+
+/** One working process at one moment. */
+export interface ProcessSnapshot {
+  readonly pid: number;
+  /** Why no work can be done at the moment, a clause each (`the queue's Redis is not reachable`); empty: ready. */
+  readonly notReady: readonly string[];
+  readonly jobs: readonly RunningJob[];
+  /** `registry.getMetricsAsJSON()` of the process, where it has metrics of its own. */
+  readonly metrics?: readonly unknown[];
+}
+
+/** Work on the queues that has been started. */
+export interface RunningWorker {
+  /** Drains and closes; resolves when nothing runs any more. */
+  stop(): Promise<void>;
+  /** Cancels running jobs now; a `stop` that is under way ends soon after. */
+  abort(): void;
+  /** Every process as it is; one that does not answer in time is told as not ready. Never rejects. */
+  snapshots(): Promise<readonly ProcessSnapshot[]>;
+  /** Resolves with the reason when the work cannot go on by itself: processes that die again and again. */
+  readonly failed: Promise<CompactError>;
+}
