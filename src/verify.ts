@@ -4,7 +4,7 @@
  */
 import { CompactError } from './errors.ts';
 import { requireFilesystem } from './lookup.ts';
-import type { MetadataStore } from './metadata/port.ts';
+import { inodeKeys, type MetadataStore } from './metadata/port.ts';
 import type { InodeKey } from './model.ts';
 import type { ObjectStores } from './objects/port.ts';
 import {
@@ -57,7 +57,7 @@ export async function* verifyFilesystem(
   const verdicts = (keys: readonly InodeKey[]): AsyncGenerator<InodeVerdict> =>
     verdictsOf(keys, { metadata: deps.metadata, objects, filesystem }, options);
   let batch: InodeKey[] = [];
-  for await (const key of deps.metadata.inodeKeys(fsId)) {
+  for await (const key of inodeKeys(deps.metadata, fsId)) {
     batch.push(key);
     if (batch.length < options.inodesInFlight) continue;
     yield* verdicts(batch);

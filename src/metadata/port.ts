@@ -6,6 +6,7 @@
  * (halt; the server answered and said no: credentials, read-only, wrong type), `record-malformed`, `inode-malformed`,
  * `filesystem-malformed` (halt). Every call ends within the adapter's time-out.
  */
+import type { CompactError } from '../errors.ts';
 import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../model.ts';
 
 /** The inode and the head of one chunk list, read in one atomic step. */
@@ -20,6 +21,11 @@ export interface ChunkSnapshot {
 
 /** A commit replaces, and writes, at most this many versions (DESIGN §4.10); a longer list goes prefix by prefix. */
 export const COMMIT_VERSIONS_MAX = 100_000;
+
+/** A call of `readLists` takes at most so many inodes … */
+export const LIST_KEYS_MAX = 1_000;
+/** … and so many versions of a list. */
+export const LIST_VERSIONS_MAX = 1_000;
 
 export interface CommitRequest {
   readonly key: InodeKey;
@@ -45,6 +51,37 @@ export type CommitOutcome =
 /** `taken`: this very number stands there already, so it is another attempt's (I3). */
 export type BeginOutcome = 'begun' | 'missing' | 'unlinked' | 'not-s3' | 'taken';
 
+/** A part of a walk over all inodes of a file system. */
+export interface InodePage {
+  readonly keys: readonly InodeKey[];
+  /** Where a later walk goes on behind this page; `null` at the end. Opaque text, at most `CURSOR_LENGTH_MAX` long. */
+  readonly cursor: string | null;
+  /** The walk began anew, because the cursor that it was given does not fit any more. */
+  readonly restarted: boolean;
+}
+
+export const CURSOR_LENGTH_MAX = 1_000;
+
+/** One chunk list as a walk sees it. */
+export interface ChunkList {
+  readonly chunkIndex: number;
+  /** Oldest first; `null` when there are more than were asked for: then `readChunk` has it. */
+  readonly versions: readonly S3ChunkInfo[] | null;
+}
+
+/**
+ * A part of an inode and its lists, not of one moment: for scores, not for commits. The parts of one inode come one after
+ * the other; `last` is the end of it. `error`: this inode cannot be read (halt); nothing else of it comes.
+ */
+export type InodePart =
+  | {
+      readonly key: InodeKey;
+      readonly inode: Inode | null;
+      readonly chunks: readonly ChunkList[];
+      readonly last: boolean;
+    }
+  | { readonly key: InodeKey; readonly error: CompactError; readonly last: true };
+
 export interface MetadataStore {
   /** Names this store in reap records, e.g. `redis:fs`; a record of another store is not ours to judge. */
   readonly storeId: string;
@@ -53,10 +90,18 @@ export interface MetadataStore {
   /** `null` when there is no such inode. */
   getInode(key: InodeKey): Promise<Inode | null>;
   /**
-   * The keys of all inodes of a file system, of any type, linked or not: each that is there from the call to the end at
-   * least once, in no order. A key may come twice. Memory does not grow with the number of inodes.
+   * The keys of all inodes of a file system, of any type, linked or not, in pages that may be empty: each that is there
+   * from the call to the end at least once, in no order. A key may come twice. Memory does not grow with the number of
+   * inodes. With the cursor of an earlier page the walk goes on behind it: both walks together have seen every inode
+   * that was there all the time. A cursor that cannot promise that any more is not used: the first page says so.
    */
-  inodeKeys(fsId: number): AsyncIterable<InodeKey>;
+  inodePages(fsId: number, cursor?: string): AsyncIterable<InodePage>;
+  /**
+   * Many inodes with their chunk lists, in few requests, for scores; at most `LIST_KEYS_MAX` keys. Lists longer than
+   * `versionsMax` (at most `LIST_VERSIONS_MAX`) come as `null`. An inode that is no linked S3 file comes without its
+   * lists. Memory is bounded whatever the inodes are like.
+   */
+  readLists(keys: readonly InodeKey[], versionsMax: number): AsyncIterable<InodePart>;
   /** The chunk indexes that have a list, each once, in no order. */
   chunkIndexes(key: InodeKey): AsyncIterable<number>;
   /**
@@ -72,4 +117,9 @@ export interface MetadataStore {
   /** Compare-and-delete of the fence: `true` when it stood and is now gone, `false` when it was not (or no longer) there. */
   clearFence(key: InodeKey, attempt: bigint): Promise<boolean>;
   close(): Promise<void>;
+}
+
+/** All keys of `inodePages`, one by one. */
+export async function* inodeKeys(metadata: Pick<MetadataStore, 'inodePages'>, fsId: number): AsyncGenerator<InodeKey> {
+  for await (const page of metadata.inodePages(fsId)) yield* page.keys;
 }

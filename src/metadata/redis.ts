@@ -3,24 +3,27 @@
  * of what is stored and the meaning of errors are beside it. It must hold no policy, and it must never send a commit
  * twice: give it a client of the profile `metadata`.
  */
-import { Cluster, type Redis } from 'ioredis';
 import { CompactError } from '../errors.ts';
-import { decimalId, printInodeKey, printRecord } from '../format.ts';
+import { printInodeKey, printRecord } from '../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
-import { type RedisClient, safeError, whenReady } from '../redis-link.ts';
+import { type RedisClient, safeError } from '../redis-link.ts';
 import {
   type BeginOutcome,
   type ChunkSnapshot,
   COMMIT_VERSIONS_MAX,
   type CommitOutcome,
   type CommitRequest,
+  type InodePage,
+  type InodePart,
   type MetadataStore,
   type StaleReason,
 } from './port.ts';
-import { callFailed, definiteNo, notSent, wrongType } from './redis-errors.ts';
+import { RedisCalls } from './redis-calls.ts';
+import { definiteNo, wrongType } from './redis-errors.ts';
 import { fieldsOf, parseChunkIndex, parseFilesystem, parseInode, parseRecords } from './redis-fields.ts';
+import { RedisLists } from './redis-lists.ts';
 import { defineScripts, hashRecords, type MetadataScripts } from './redis-scripts.ts';
-import { incomplete, slotOwners } from './redis-slots.ts';
+import { RedisWalk } from './redis-walk.ts';
 
 export interface RedisMetadataOptions {
   /** Of the profile `metadata`; the store owns it from now on and ends it with `close()`. */
@@ -46,6 +49,9 @@ export class RedisMetadata implements MetadataStore {
   readonly #scripts: MetadataScripts;
   readonly #keyPrefix: string;
   readonly #timeoutMs: number;
+  readonly #calls: RedisCalls;
+  readonly #walk: RedisWalk;
+  readonly #lists: RedisLists;
 
   /** Throws `settings-invalid` (halt) for a key prefix with braces: they would move the hash tag. */
   constructor(options: RedisMetadataOptions) {
@@ -61,51 +67,29 @@ export class RedisMetadata implements MetadataStore {
     this.#scripts = defineScripts(redis);
     this.#keyPrefix = keyPrefix;
     this.#timeoutMs = timeoutMs;
+    this.#calls = new RedisCalls(redis, timeoutMs);
+    this.#walk = new RedisWalk(this.#calls, keyPrefix);
+    this.#lists = new RedisLists(this.#calls, (key) => this.#inodeKey(key));
   }
 
   async getFilesystem(fsId: number): Promise<Filesystem | null> {
     const redisKey = this.#filesystemKey(fsId);
-    const fields = new Map(Object.entries(await this.#ask(redisKey, () => this.#redis.hgetall(redisKey))));
+    const fields = new Map(Object.entries(await this.#calls.ask(redisKey, () => this.#redis.hgetall(redisKey))));
     return fields.size === 0 ? null : parseFilesystem(fsId, redisKey, fields);
   }
 
   async getInode(key: InodeKey): Promise<Inode | null> {
     const redisKey = this.#inodeKey(key);
-    const fields = new Map(Object.entries(await this.#ask(redisKey, () => this.#redis.hgetall(redisKey))));
+    const fields = new Map(Object.entries(await this.#calls.ask(redisKey, () => this.#redis.hgetall(redisKey))));
     return fields.size === 0 ? null : parseInode(key, redisKey, fields);
   }
 
-  /**
-   * SCAN over the keys of every primary: O(keys of the database), whatever the size of the file system. Throws
-   * `metadata-unavailable` (retry), at the end too, where slots of a cluster have no node or have moved meanwhile.
-   */
-  async *inodeKeys(fsId: number): AsyncIterable<InodeKey> {
-    const head = `${this.#keyPrefix}:{${fsId}:`;
-    await this.#ready();
-    const nodes = this.#redis instanceof Cluster ? this.#redis.nodes('master') : [this.#redis];
-    const owners = await this.#slotOwners(nodes, head);
-    for (const node of nodes) yield* this.#inodeKeysOf(node, fsId, head);
-    const after = await this.#slotOwners(nodes, head);
-    if (owners.join() !== after.join()) throw incomplete('slots of the metadata Redis Cluster moved meanwhile');
+  inodePages(fsId: number, cursor?: string): AsyncIterable<InodePage> {
+    return this.#walk.pages(fsId, cursor);
   }
 
-  async *#inodeKeysOf(node: Redis, fsId: number, head: string): AsyncIterable<InodeKey> {
-    let cursor = '0';
-    do {
-      const page = () => node.scan(cursor, 'MATCH', `${globLiteral(head)}*}`, 'COUNT', SCAN_COUNT);
-      const [next, found] = await this.#ask(head, page);
-      for (const redisKey of found) {
-        const inodeId = decimalId(redisKey.slice(head.length, -1));
-        if (inodeId !== null) yield { fsId, inodeId };
-      }
-      cursor = next;
-    } while (cursor !== '0');
-  }
-
-  /** As each node sees it: they learn of a change one after the other. */
-  async #slotOwners(nodes: readonly Redis[], head: string): Promise<readonly string[]> {
-    if (!(this.#redis instanceof Cluster)) return [];
-    return Promise.all(nodes.map((node) => slotOwners(node, (send) => this.#ask(head, send))));
+  readLists(keys: readonly InodeKey[], versionsMax: number): AsyncIterable<InodePart> {
+    return this.#lists.read(keys, versionsMax);
   }
 
   /** Memory: one number per chunk, since SSCAN may give a member twice. */
@@ -114,7 +98,9 @@ export class RedisMetadata implements MetadataStore {
     const seen = new Set<number>();
     let cursor = '0';
     do {
-      const [next, members] = await this.#ask(redisKey, () => this.#redis.sscan(redisKey, cursor, 'COUNT', SCAN_COUNT));
+      const [next, members] = await this.#calls.ask(redisKey, () =>
+        this.#redis.sscan(redisKey, cursor, 'COUNT', SCAN_COUNT),
+      );
       for (const member of members) {
         const chunkIndex = parseChunkIndex(key, redisKey, member);
         if (seen.has(chunkIndex)) continue;
@@ -177,12 +163,12 @@ export class RedisMetadata implements MetadataStore {
     ];
     for (const version of request.replacement.toReversed()) args.push(printRecord(version));
     const endMs = performance.now() + this.#timeoutMs;
-    await this.#ready();
+    await this.#calls.ready();
     // From here on the request may be on its way: what is not a definite answer is unknown.
     let answer: Answer;
     try {
       const commit = this.#scripts.s3compactCommit(inodeKey, `${inodeKey}:${chunkIndex}`, `${inodeKey}:chunks`, args);
-      answer = answerOf(await this.#inTime(commit, endMs));
+      answer = answerOf(await this.#calls.inTime(commit, endMs));
     } catch (error) {
       const definite = definiteNo(error, inodeKey);
       if (definite !== null) throw definite.withInode(key);
@@ -198,7 +184,7 @@ export class RedisMetadata implements MetadataStore {
   async close(): Promise<void> {
     // QUIT lets answers arrive that are on their way; a server that is not there must not hold up the end.
     if (this.#redis.status === 'ready') {
-      await this.#inTime(this.#redis.quit(), performance.now() + this.#timeoutMs).catch(() => {});
+      await this.#calls.inTime(this.#redis.quit(), performance.now() + this.#timeoutMs).catch(() => {});
     }
     this.#redis.disconnect();
   }
@@ -213,44 +199,10 @@ export class RedisMetadata implements MetadataStore {
 
   /** A script that may simply be called again; throws for answers that are not about the state of the inode. */
   async #run(key: InodeKey, inodeKey: string, send: () => Promise<unknown>): Promise<Answer> {
-    const answer = answerOf(await this.#ask(inodeKey, send));
+    const answer = answerOf(await this.#calls.ask(inodeKey, send));
     if (answer[0] === 'ok' || answer[0] === 'stale') return answer;
     throw refusal(key, inodeKey, answer);
   }
-
-  async #ask<T>(redisKey: string, send: () => Promise<T>): Promise<T> {
-    const endMs = performance.now() + this.#timeoutMs;
-    await this.#ready();
-    try {
-      return await this.#inTime(send(), endMs);
-    } catch (error) {
-      throw callFailed(error, redisKey);
-    }
-  }
-
-  async #ready(): Promise<void> {
-    const fault = await whenReady(this.#redis, this.#timeoutMs);
-    if (fault !== null) throw notSent(fault);
-  }
-
-  /** The client has a time-out of its own, but not in every state that a cluster can be in. */
-  async #inTime<T>(call: Promise<T>, endMs: number): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const expire = () => reject(new Error(`no answer within ${this.#timeoutMs} ms`));
-      timer = setTimeout(expire, Math.max(0, endMs - performance.now()));
-    });
-    try {
-      return await Promise.race([call, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-}
-
-/** A text that MATCH takes as it is. */
-function globLiteral(text: string): string {
-  return text.replaceAll(/[\\*?[\]^]/g, '\\$&');
 }
 
 function checkBounds(request: CommitRequest): void {

@@ -1,13 +1,15 @@
 /**
  * What every MetadataStore must do, whatever is behind it: run by each adapter's test file, and by the fake that the
  * simulation uses. It must use the port only; the world plays writers and owners by other means. Reading is here,
- * fence and commit in contract-commit.ts, random histories in contract-model.ts.
+ * walking in contract-walk.ts, fence and commit in contract-commit.ts, random histories in contract-model.ts.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CompactError, type ErrorCode } from '../../src/errors.ts';
+import { inodeKeys } from '../../src/metadata/port.ts';
 import { UINT64_MAX } from '../../src/model.ts';
 import { commitContract } from './contract-commit.ts';
 import { modelContract } from './contract-model.ts';
+import { walkContract } from './contract-walk.ts';
 import {
   ATTEMPT,
   collect,
@@ -35,6 +37,7 @@ export function metadataContract(
     afterEach(() => world.close());
 
     describe('reading', () => readContract(() => world));
+    describe('walking', () => walkContract(() => world, traits));
     if (traits.damage) describe('what breaks the format is refused', () => damageContract(() => world));
     describe('fence and commit', () => commitContract(() => world, traits));
     describe('random histories', () => modelContract(() => world, traits));
@@ -114,10 +117,10 @@ function readContract(world: () => MetadataWorld): void {
     await world().putInode({ ...INODE, key: { fsId: 7, inodeId: UINT64_MAX }, type: 'directory', nlink: 0 });
     for (const fsId of [71, 1]) await world().putInode({ ...INODE, key: { fsId, inodeId: 5n } });
     await world().append({ fsId: 7, inodeId: 0n }, 3, [version(1)]);
-    const found = await collect(world().store.inodeKeys(7));
+    const found = await collect(inodeKeys(world().store, 7));
     expect(new Set(found.map(({ fsId }) => fsId))).toEqual(new Set([7]));
     expect(new Set(found.map(({ inodeId }) => inodeId))).toEqual(new Set([...ids, UINT64_MAX]));
-    expect(await collect(world().store.inodeKeys(8))).toEqual([]);
+    expect(await collect(inodeKeys(world().store, 8))).toEqual([]);
   });
 
   test('every chunk index comes once, however many there are', async () => {

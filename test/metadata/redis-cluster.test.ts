@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { freePort } from '../../services/free-port.ts';
 import { withAttempts } from '../../services/guarded.ts';
 import { findRedis, type RedisService, startRedis } from '../../services/redis.ts';
+import { inodeKeys } from '../../src/metadata/port.ts';
 import { RedisMetadata } from '../../src/metadata/redis.ts';
 import type { InodeKey } from '../../src/model.ts';
 import { checkRedisFit, connectRedis } from '../../src/redis-client.ts';
@@ -82,13 +83,23 @@ function clusterTests(): void {
     const far = await inodeInSlot(0);
     const otherRedis = quietRedis(other.url);
     await otherRedis.hset(world.keyOf(far), { length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
-    const found = await collect(world.store.inodeKeys(7));
+    const found = await collect(inodeKeys(world.store, 7));
     expect(found.map(({ inodeId }) => inodeId).toSorted()).toEqual([KEY.inodeId, far.inodeId].toSorted());
+
+    const parts = await collect(world.store.readLists([KEY, far], 10));
+    expect(parts).toMatchObject([
+      { key: far, inode: { key: far }, chunks: [], last: true },
+      { key: KEY, inode: INODE, chunks: [{ chunkIndex: 3, versions: versions(0, 6) }], last: true },
+    ]);
+    // A walk that stopped between two nodes goes on with the second.
+    const pages = await collect(world.store.inodePages(7));
+    const resumed = await collect(world.store.inodePages(7, pages[0]?.cursor ?? ''));
+    expect(resumed).toEqual(pages.slice(1));
 
     // Whatever is in it is not asked for by name here.
     const free = 16_383;
     const walk = async () => {
-      for await (const _ of world.store.inodeKeys(7)) await world.redis.cluster('DELSLOTS', free).catch(() => {});
+      for await (const _ of inodeKeys(world.store, 7)) await world.redis.cluster('DELSLOTS', free).catch(() => {});
     };
     try {
       await expect(walk()).rejects.toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
@@ -154,7 +165,7 @@ function clusterTests(): void {
         await expect(call).rejects.toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
       }
       // SCAN itself would answer: it does not ask for the slots.
-      const walk = collect(world.store.inodeKeys(7));
+      const walk = collect(inodeKeys(world.store, 7));
       await expect(walk).rejects.toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
     } finally {
       await world.redis.cluster('ADDSLOTS', slot);

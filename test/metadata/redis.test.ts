@@ -4,6 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { inodeKeys } from '../../src/metadata/port.ts';
 import { RedisMetadata } from '../../src/metadata/redis.ts';
 import { connectRedis } from '../../src/redis-client.ts';
 import { uniquePrefix } from '../setup/isolation.ts';
@@ -77,7 +78,7 @@ describe('Redis: the format of DESIGN §6', () => {
     await world.redis.sadd(`${keyPrefix}:{7:1}:chunks`, 5);
     await world.redis.rpush(`${keyPrefix}:{7:1}:5`, 'a record');
     const store = new RedisMetadata({ redis, keyPrefix });
-    expect(await collect(store.inodeKeys(7))).toEqual([{ fsId: 7, inodeId: 1n }]);
+    expect(await collect(inodeKeys(store, 7))).toEqual([{ fsId: 7, inodeId: 1n }]);
     await store.close();
   });
 

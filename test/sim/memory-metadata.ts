@@ -7,10 +7,15 @@ import type {
   ChunkSnapshot,
   CommitOutcome,
   CommitRequest,
+  InodePage,
+  InodePart,
   MetadataStore,
 } from '../../src/metadata/port.ts';
 import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import { Boundary, type Crossing } from './boundary.ts';
+
+/** Inodes of a page. */
+const PAGE = 7;
 
 export interface MemoryInode {
   inode: Inode;
@@ -75,11 +80,35 @@ export class MemoryMetadata implements MetadataStore {
     return this.#boundary.cross('metadata.getInode', () => this.#state.at(key)?.inode ?? null);
   }
 
-  async *inodeKeys(fsId: number): AsyncGenerator<InodeKey> {
-    const keys = await this.#boundary.cross('metadata.inodeKeys', () =>
-      [...this.#state.inodes.values()].map(({ inode }) => inode.key),
-    );
-    yield* keys.filter((key) => key.fsId === fsId);
+  /** A cursor is the place in the order of creation, and fits one life of the server. */
+  async *inodePages(fsId: number, cursor?: string): AsyncGenerator<InodePage> {
+    const life = `life-${this.#state.incarnation}`;
+    const [life0, place] = cursor?.split('.') ?? [];
+    const fits = cursor !== undefined && life0 === life;
+    let restarted = cursor !== undefined && !fits;
+    let from = fits ? Number(place) : 0;
+    for (;;) {
+      const inodes = await this.#boundary.cross('metadata.inodePages', () => [...this.#state.inodes.values()]);
+      const keys = inodes.slice(from, from + PAGE).map(({ inode }) => inode.key);
+      from += PAGE;
+      const more = from < inodes.length;
+      yield { keys: keys.filter((key) => key.fsId === fsId), cursor: more ? `${life}.${from}` : null, restarted };
+      restarted = false;
+      if (!more) return;
+    }
+  }
+
+  async *readLists(keys: readonly InodeKey[], versionsMax: number): AsyncGenerator<InodePart> {
+    for (const key of keys) {
+      const found = await this.#boundary.cross('metadata.readLists', () => this.#state.at(key));
+      const inode = found?.inode ?? null;
+      const readable = inode !== null && inode.type === 's3' && inode.nlink > 0;
+      const chunks = [...(readable ? (found?.lists ?? []) : [])].map(([chunkIndex, versions]) => ({
+        chunkIndex,
+        versions: versions.length > versionsMax ? null : [...versions],
+      }));
+      yield { key, inode, chunks, last: true };
+    }
   }
 
   async *chunkIndexes(key: InodeKey): AsyncGenerator<number> {

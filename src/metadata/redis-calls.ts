@@ -1,0 +1,59 @@
+/**
+ * How every call to the metadata Redis is made: it waits for a connection, ends within its time-out, and fails as a
+ * CompactError. It stands alone because single calls, walks and bulk reads must not differ in that. It must know no key
+ * and send nothing twice.
+ */
+import { Cluster, type Redis } from 'ioredis';
+import { type RedisClient, whenReady } from '../redis-link.ts';
+import { callFailed, notSent } from './redis-errors.ts';
+
+export class RedisCalls {
+  readonly redis: RedisClient;
+  readonly #timeoutMs: number;
+
+  constructor(redis: RedisClient, timeoutMs: number) {
+    this.redis = redis;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** A call that may simply be made again; `place` is what messages name. Throws CompactError. */
+  async ask<T>(place: string, send: () => Promise<T>): Promise<T> {
+    const endMs = performance.now() + this.#timeoutMs;
+    await this.ready();
+    try {
+      return await this.inTime(send(), endMs);
+    } catch (error) {
+      throw callFailed(error, place);
+    }
+  }
+
+  async ready(): Promise<void> {
+    const fault = await whenReady(this.redis, this.#timeoutMs);
+    if (fault !== null) throw notSent(fault);
+  }
+
+  /** The client has a time-out of its own, but not in every state that a cluster can be in. */
+  async inTime<T>(call: Promise<T>, endMs: number): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const expire = () => reject(new Error(`no answer within ${this.#timeoutMs} ms`));
+      timer = setTimeout(expire, Math.max(0, endMs - performance.now()));
+    });
+    try {
+      return await Promise.race([call, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Every primary, in one order for the same nodes. */
+  primaries(): readonly Redis[] {
+    if (!(this.redis instanceof Cluster)) return [this.redis];
+    const place = ({ options }: Redis) => `${options.host}:${options.port}`;
+    return this.redis.nodes('master').toSorted((a, b) => (place(a) < place(b) ? -1 : 1));
+  }
+
+  get isCluster(): boolean {
+    return this.redis instanceof Cluster;
+  }
+}
