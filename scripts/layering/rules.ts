@@ -29,7 +29,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'clock', files: /^src\/clock\.ts$/, groups: [], packages: ['node:timers/promises'] },
   { name: 'format', files: /^src\/format\.ts$/, groups: WORDS, packages: [], pure: true },
   { name: 'plan', files: /^src\/plan\//, groups: WORDS, packages: [], pure: true },
-  { name: 'metadata port', files: /^src\/metadata\/port\.ts$/, groups: ['model'], packages: [], pure: true },
+  { name: 'metadata port', files: /^src\/metadata\/port\.ts$/, groups: WORDS, packages: [], pure: true },
   { name: 'objects port', files: /^src\/objects\/port\.ts$/, groups: ['model'], packages: [], pure: true },
   { name: 'ledger', files: /^src\/ledger\.ts$/, groups: ['model'], packages: [], pure: true },
 
