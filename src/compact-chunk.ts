@@ -6,13 +6,14 @@
 import type { AddedRecord, Attempt } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import { type CommitDeps, commitChunk } from './commit.ts';
+import type { RunObserver } from './compact-observer.ts';
 import { toError } from './errors.ts';
 import { objectName } from './format.ts';
 import { REAP_NAMES_MAX, type ReapLedger, type ReapRecord } from './ledger.ts';
 import type { MemoryBudget } from './memory.ts';
 import { type MergeTask, writeMergedObjects } from './merge.ts';
 import type { MetadataStore, StaleReason } from './metadata/port.ts';
-import type { ChunkPlan, Filesystem, ObjectId } from './model.ts';
+import type { ChunkDecision, ChunkPlan, Filesystem, ObjectId } from './model.ts';
 import type { ObjectStore } from './objects/port.ts';
 import { mergedObjects, replacementList, retiredObjects } from './plan/index.ts';
 
@@ -27,6 +28,7 @@ export interface ChunkDeps extends CommitDeps {
   readonly blocksInFlight: number;
   readonly getsInFlight: number;
   readonly onBlock?: (task: MergeTask) => void;
+  readonly observer?: RunObserver | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -45,6 +47,15 @@ export function endingTold(ending: Exclude<ChunkEnding, { kind: 'committed' }>, 
   return `the answer to the commit of chunk ${chunkIndex} was lost and could not be read back yet: ${ending.cause.message}`;
 }
 
+/** Why the cheapest block does not fit, for people. */
+export function overBudgetTold(
+  decision: Extract<ChunkDecision, { kind: 'overBudget' }>,
+  chunkIndex: number,
+  limits: { readonly bytesMax: number; readonly requestsMax: number },
+): string {
+  return `chunk ${chunkIndex} needs at least ${decision.cheapestBytes} bytes and ${decision.cheapestRequests} requests for one block, the run may spend ${limits.bytesMax} bytes and ${limits.requestsMax} requests; raise S3COMPACT_MAX_BYTES or S3COMPACT_MAX_REQUESTS`;
+}
+
 /** Carries a plan out. Throws CompactError when it could not; what was written is then covered by its records. */
 export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: ChunkDeps): Promise<ChunkEnding> {
   const nameOf = (object: ObjectId): string => objectName(attempt.key, object, deps.filesystem.objectPrefix);
@@ -54,13 +65,16 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
   const added: AddedRecord[] = [];
   let committed = false;
   try {
+    deps.observer?.phase('record', plan.chunkIndex);
     for (const record of records) added.push({ id: await deps.ledger.add(record), record });
+    deps.observer?.phase('merge', plan.chunkIndex);
     await writeMergedObjects(tasks, {
       ...deps,
       nameOf,
       beforePut: () => attempt.checkLease(0),
     });
     // I4: every merged object is acknowledged when this line is reached.
+    deps.observer?.phase('commit', plan.chunkIndex);
     const { outcome, fenceCleared } = await commitChunk(
       {
         key: attempt.key,

@@ -5,10 +5,11 @@
  */
 import { Attempt, type AttemptIds } from './attempt.ts';
 import type { Clock } from './clock.ts';
-import { type ChunkDeps, type ChunkEnding, compactChunk, endingTold } from './compact-chunk.ts';
+import { type ChunkDeps, type ChunkEnding, compactChunk, endingTold, overBudgetTold } from './compact-chunk.ts';
 import { endAttempt } from './compact-end.ts';
+import type { RunObserver } from './compact-observer.ts';
 import { budgetLeft, type Candidate, type PlannedChunk, planAsItIs, worthwhileChunks } from './compact-select.ts';
-import { CompactError, graver } from './errors.ts';
+import { CompactError, graver, isMissingObject } from './errors.ts';
 import type { ReapLedger } from './ledger.ts';
 import { requireFilesystem, requireInode } from './lookup.ts';
 import type { MemoryBudget } from './memory.ts';
@@ -55,6 +56,7 @@ export interface CompactOptions {
   readonly limits: CompactLimits;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: CompactProgress) => void;
+  readonly observer?: RunObserver | undefined;
 }
 
 /**
@@ -125,7 +127,8 @@ class Run {
   }
 
   async run(): Promise<CompactResult> {
-    const { limits } = this.#options;
+    const { limits, observer } = this.#options;
+    observer?.phase('plan');
     const selection = await worthwhileChunks(this.#key, this.#filesystem, {
       metadata: this.#deps.metadata,
       policy: limits.policy,
@@ -133,6 +136,7 @@ class Run {
       ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
     });
     this.#left = selection.more;
+    if (selection.more > 0) observer?.spent('chunks');
     // A run with an empty plan writes nothing: no fence, no record.
     if (selection.chunks.length === 0) return this.#result('nothing');
     this.#chunksTotal = selection.chunks.length;
@@ -172,6 +176,7 @@ class Run {
       // The first chunk is always tried: a run that only plans would never get anywhere.
       if (n > 0 && this.#elapsedMs() > this.#options.limits.durationMaxMs) {
         this.#left += chunks.length - n;
+        this.#options.observer?.spent('seconds');
         return;
       }
       const goOn = await this.#chunk(chunkIndex, attempt);
@@ -202,12 +207,13 @@ class Run {
       this.#failure ??= error;
       this.#damage = graver(this.#damage, error)?.withInode(this.#key);
       this.#warnings.push(`chunk ${chunkIndex}: ${error.message}`);
-      return isMissing(error);
+      return isMissingObject(error);
     }
   }
 
   #plan(chunkIndex: number): Promise<PlannedChunk | null> {
-    const { limits } = this.#options;
+    const { limits, observer } = this.#options;
+    observer?.phase('plan', chunkIndex);
     return planAsItIs(this.#key, chunkIndex, {
       metadata: this.#deps.metadata,
       filesystem: this.#filesystem,
@@ -217,19 +223,19 @@ class Run {
   }
 
   #overBudget(chunkIndex: number, decision: Extract<ChunkDecision, { kind: 'overBudget' }>): void {
+    this.#options.observer?.spent('blocks');
     if (this.#compacted > 0) {
       this.#left++;
       return;
     }
-    const { bytesMax, requestsMax } = this.#options.limits;
-    this.#setback ??= {
-      outcome: 'over-budget',
-      reason: `chunk ${chunkIndex} needs at least ${decision.cheapestBytes} bytes and ${decision.cheapestRequests} requests for one block, the run may spend ${bytesMax} bytes and ${requestsMax} requests; raise S3COMPACT_MAX_BYTES or S3COMPACT_MAX_REQUESTS`,
-    };
+    const reason = overBudgetTold(decision, chunkIndex, this.#options.limits);
+    this.#setback ??= { outcome: 'over-budget', reason };
   }
 
   #account(chunkIndex: number, done: { ending: ChunkEnding; plan: ChunkPlan; more: boolean }): void {
     const { ending, plan } = done;
+    this.#options.observer?.chunk(plan, ending);
+    if (plan.blocksLeft > 0) this.#options.observer?.spent('blocks');
     if (ending.kind === 'committed') {
       this.#compacted++;
       this.#gain = addGain(this.#gain, plan.gain);
@@ -242,10 +248,11 @@ class Run {
   }
 
   #chunkDeps(): ChunkDeps {
-    const { limits, signal, onProgress } = this.#options;
+    const { limits, signal, onProgress, observer } = this.#options;
     return {
       ...this.#deps,
       ...limits,
+      observer,
       filesystem: this.#filesystem,
       objects: this.#deps.objects.forFilesystem(this.#filesystem),
       ...(signal === undefined ? {} : { signal }),
@@ -265,7 +272,8 @@ class Run {
   }
 
   async #end(attempt: Attempt): Promise<void> {
-    const { signal } = this.#options;
+    const { signal, observer } = this.#options;
+    observer?.phase('end');
     const warning = await endAttempt(attempt, { ...this.#deps, ...(signal === undefined ? {} : { signal }) });
     if (warning !== undefined) this.#warnings.push(warning);
   }
@@ -289,8 +297,4 @@ class Run {
       ...(this.#damage === undefined ? {} : { damage: this.#damage }),
     };
   }
-}
-
-function isMissing(error: CompactError): boolean {
-  return error.code === 'object-missing' || error.code === 'object-short';
 }

@@ -93,6 +93,11 @@ export function graver(first: CompactError | undefined, second: CompactError): C
   return rule === 'now' && quarantineRule(first.code) !== 'now' ? second : first;
 }
 
+/** An object that is missing or short: as a rule its upload is late, and only the chunk that needs it has to wait. */
+export function isMissingObject(error: CompactError): boolean {
+  return error.code === 'object-missing' || error.code === 'object-short';
+}
+
 /** Any thrown value as an Error, for logs and causes. */
 export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));

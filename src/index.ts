@@ -13,6 +13,7 @@ export {
   type CompactResult,
   compactInode,
 } from './compact.ts';
+export type { RunObserver, RunPhase } from './compact-observer.ts';
 export { CompactError, type ErrorCode, type ErrorKind } from './errors.ts';
 export { objectName, parseObjectName, parseRecord, printRecord } from './format.ts';
 export type { ReapLedger, ReapRecord } from './ledger.ts';

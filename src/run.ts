@@ -11,6 +11,7 @@ import {
   type CompactResult,
   compactInode,
 } from './compact.ts';
+import type { RunObserver } from './compact-observer.ts';
 import { CompactError, type ErrorCode, quarantineRule } from './errors.ts';
 import { printInodeKey } from './format.ts';
 import type { InodeKey, PlanCost, PlanGain } from './model.ts';
@@ -28,6 +29,7 @@ export interface RunDeps extends CompactDeps {
 export interface RunOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: CompactProgress) => void;
+  readonly observer?: RunObserver;
 }
 
 /**
@@ -68,6 +70,7 @@ export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions
       limits: deps.limits,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+      ...(options.observer === undefined ? {} : { observer: options.observer }),
     });
     return await reportResult(result, deps);
   } catch (error) {

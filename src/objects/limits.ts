@@ -26,6 +26,10 @@ export interface RequestObserver {
    * try that failed, since nobody knows how much of it did.
    */
   request(op: ObjectOperation, outcome: RequestOutcome, ms: number, bytes: number): void;
+  /** A try begins; `request` follows. */
+  started?(op: ObjectOperation): void;
+  /** It failed and is tried again after this wait. */
+  retried?(op: ObjectOperation, waitMs: number): void;
 }
 
 export interface RetryOptions {
@@ -149,7 +153,7 @@ class RetryingStore implements ObjectStore {
         retries: (this.#options.triesMax ?? TRIES_MAX) - 1,
         // The wait is ours, on the Clock.
         minTimeout: 0,
-        shouldRetry: ({ error, retriesConsumed }) => this.#waitForRetry(error, retriesConsumed, signal),
+        shouldRetry: ({ error, retriesConsumed }) => this.#waitForRetry(error, retriesConsumed, call),
         ...(signal === undefined ? {} : { signal }),
       });
     } catch (thrown) {
@@ -158,17 +162,20 @@ class RetryingStore implements ObjectStore {
     }
   }
 
-  async #waitForRetry(error: Error, retriesConsumed: number, signal: AbortSignal | undefined): Promise<boolean> {
+  async #waitForRetry<T>(error: Error, retriesConsumed: number, { op, signal }: Call<T>): Promise<boolean> {
     if (!(error instanceof CompactError && error.kind === 'retry' && error.code === 'store-unavailable')) return false;
     const { clock, backOffMs = BACK_OFF_MS, backOffMaxMs = BACK_OFF_MAX_MS, random = Math.random } = this.#options;
     const wholeMs = Math.min(backOffMaxMs, backOffMs * 2 ** retriesConsumed);
-    await clock.sleep((wholeMs * (1 + random())) / 2, signal);
+    const waitMs = (wholeMs * (1 + random())) / 2;
+    this.#options.observer?.retried?.(op, waitMs);
+    await clock.sleep(waitMs, signal);
     return true;
   }
 
   async #try<T>(call: Call<T>): Promise<T> {
     const { clock, observer } = this.#options;
     const beganMs = clock.monotonicMs();
+    observer?.started?.(call.op);
     try {
       const result = await call.run();
       const { outcome, bytes } = call.tell(result);

@@ -24,13 +24,11 @@ export const RUN_SERIES: readonly (readonly [string, string])[] = [
   ...RUN_RESULTS.map((result) => [result, OTHER] as const),
 ];
 
-/** The steps of a run; each lasts until the next one begins. */
+/** `RunPhase`: the steps of a run; each lasts until the next one begins. */
 export const RUN_PHASES = ['plan', 'record', 'merge', 'commit', 'end'] as const;
-export type RunPhase = (typeof RUN_PHASES)[number];
 
 export const CHUNK_OUTCOMES = ['committed', 'conflict', 'stale', 'unknown'] as const;
 export const RUN_BUDGETS = ['chunks', 'bytes', 'requests', 'seconds'] as const;
-export type RunBudget = (typeof RUN_BUDGETS)[number];
 
 export const S3_OPERATIONS = ['get', 'put', 'head', 'list', 'delete'] as const;
 const S3_ANY = [
