@@ -14,9 +14,12 @@ import type { ObjectStores } from '../src/objects/port.ts';
 import { S3ObjectStores } from '../src/objects/s3.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { CompactQueue } from '../src/queue.ts';
+import { QueueControl } from '../src/queue-control.ts';
 import { ReapQueue } from '../src/queue-ledger.ts';
 import { Quarantine } from '../src/queue-quarantine.ts';
+import { ScanBook } from '../src/queue-scan.ts';
 import { QueueScrubBook } from '../src/queue-scrub.ts';
+import type { StatusSource } from '../src/queue-status.ts';
 import type { ReapDeps } from '../src/reap.ts';
 import { checkRedisFit, connectRedis } from '../src/redis-client.ts';
 import { type RedisClient, whenReady } from '../src/redis-link.ts';
@@ -34,6 +37,11 @@ export interface Clients {
   readonly queue: CompactQueue;
   readonly ledger: ReapQueue;
   readonly quarantine: Quarantine;
+  /** Pause and resume. */
+  readonly control: QueueControl;
+  readonly scans: ScanBook;
+  /** What `status` and the metrics ask. */
+  readonly status: StatusSource;
   readonly run: RunDeps;
   readonly reap: ReapDeps;
   /** What scrub needs for the file system with this uuid. */
@@ -62,9 +70,13 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
     attempts: settings.attempts,
     retryDelayMs: settings.retryDelayMs,
   });
-  const quarantine = new Quarantine({ connection, prefix: settings.queuePrefix }, metadata.storeId);
+  const queues = { connection, prefix: settings.queuePrefix };
+  const quarantine = new Quarantine(queues, metadata.storeId);
+  const control = new QueueControl({ ...queues, compact: queue.queue, reap: ledger.queue });
+  const scans = new ScanBook(queues, metadata.storeId);
   return {
-    ...{ settings, metadata, queue, ledger, quarantine },
+    ...{ settings, metadata, queue, ledger, quarantine, control, scans },
+    status: { ...queues, queue, ledger },
     run: {
       ...{ metadata, objects, ledger, queue, quarantine },
       clock: systemClock,

@@ -1,0 +1,176 @@
+/**
+ * Pause and resume, of everything or of one file system, kept in Redis so that they survive any restart. A job of a
+ * paused file system that a worker takes is parked: delayed, so that nobody spins on it, and noted, so that resume brings
+ * it back at once; were that note lost it would come back by itself. Pausing cancels no run and loses no job.
+ */
+import type { Job, Queue } from 'bullmq';
+import { ErrorCode } from 'bullmq';
+import type { Cluster, Redis } from 'ioredis';
+import { z } from 'zod';
+import { decimalNumber } from './format.ts';
+import { type CompactJobData, type QueueOptions, queueCall } from './queue.ts';
+import type { ReapJobData } from './queue-ledger.ts';
+
+/** A parked job looks again this often, should nobody resume it. */
+export const PARK_MS = 60 * 60 * 1000;
+/** Parked jobs that are brought back at a time. */
+const BATCH = 200;
+
+const noteSchema = z.object({ sinceMs: z.number(), by: z.string() });
+
+export interface PausedFilesystem {
+  readonly fsId: number;
+  readonly sinceMs: number;
+  /** Who paused it: a host and process. */
+  readonly by: string;
+}
+
+export interface Paused {
+  /** No worker takes a job of the compact queue. */
+  readonly compact: boolean;
+  /** Nor of the reap queue: nothing is deleted. */
+  readonly reap: boolean;
+  /** In the order of their ids. */
+  readonly filesystems: readonly PausedFilesystem[];
+}
+
+export interface ControlOptions extends QueueOptions {
+  readonly compact: Queue<CompactJobData>;
+  readonly reap: Queue<ReapJobData>;
+}
+
+/** Errors are CompactError `queue-unavailable` (retry). */
+export class QueueControl {
+  readonly #redis: Redis | Cluster;
+  readonly #prefix: string;
+  readonly #compact: Queue<CompactJobData>;
+  readonly #reap: Queue<ReapJobData>;
+
+  constructor(options: ControlOptions) {
+    this.#redis = options.connection;
+    this.#prefix = options.prefix;
+    this.#compact = options.compact;
+    this.#reap = options.reap;
+  }
+
+  /** What is paused; a note that cannot be read is a pause all the same. */
+  async paused(): Promise<Paused> {
+    return queueCall('ask what is paused', async () => {
+      const [compact, reap, notes] = await Promise.all([
+        this.#compact.isPaused(),
+        this.#reap.isPaused(),
+        this.#redis.hgetall(this.#pausedKey),
+      ]);
+      const filesystems = Object.entries(notes).flatMap(([id, text]) => {
+        const fsId = decimalNumber(id);
+        return fsId === null ? [] : [{ fsId, ...noteOf(text) }];
+      });
+      return { compact, reap, filesystems: filesystems.toSorted((a, b) => a.fsId - b.fsId) };
+    });
+  }
+
+  /** Whether the file system, or everything, is paused: a scan feeds nothing then. One round trip. */
+  async isPaused(fsId: number): Promise<boolean> {
+    return queueCall('ask what is paused', async () => {
+      const [one, all] = await Promise.all([
+        this.#redis.hexists(this.#pausedKey, `${fsId}`),
+        this.#redis.hexists(this.#compact.toKey('meta'), 'paused'),
+      ]);
+      return one === 1 || all === 1;
+    });
+  }
+
+  /** Whether jobs of this file system are to be parked. One round trip. */
+  async isFilesystemPaused(fsId: number): Promise<boolean> {
+    return queueCall('ask what is paused', async () => (await this.#redis.hexists(this.#pausedKey, `${fsId}`)) === 1);
+  }
+
+  /** `false` when it was paused already; the first note stays. */
+  async pauseFilesystem(fsId: number, note: { readonly sinceMs: number; readonly by: string }): Promise<boolean> {
+    return queueCall('pause a file system', async () => {
+      return (await this.#redis.hsetnx(this.#pausedKey, `${fsId}`, JSON.stringify(note))) === 1;
+    });
+  }
+
+  /** Resumes one file system; tells how many parked jobs came back. What a failure leaves, the same call brings back. */
+  async resumeFilesystem(fsId: number): Promise<{ readonly resumed: boolean; readonly jobs: number }> {
+    return queueCall('resume a file system', async () => {
+      const resumed = (await this.#redis.hdel(this.#pausedKey, `${fsId}`)) === 1;
+      return { resumed, jobs: await this.#unpark(fsId) };
+    });
+  }
+
+  async pauseAll(options: { readonly reap: boolean }): Promise<void> {
+    await queueCall('pause the queues', async () => {
+      await this.#compact.pause();
+      if (options.reap) await this.#reap.pause();
+    });
+  }
+
+  /** Everything: both queues and every file system. */
+  async resumeAll(): Promise<{ readonly jobs: number }> {
+    return queueCall('resume the queues', async () => {
+      await this.#compact.resume();
+      await this.#reap.resume();
+      let jobs = 0;
+      for (const id of await this.#redis.hkeys(this.#pausedKey)) {
+        const fsId = decimalNumber(id);
+        if (fsId === null) await this.#redis.hdel(this.#pausedKey, id);
+        else jobs += (await this.resumeFilesystem(fsId)).jobs;
+      }
+      return { jobs };
+    });
+  }
+
+  /** Puts an active job of a paused file system aside; the caller then throws BullMQ's DelayedError. */
+  async park(job: Job<CompactJobData>, fsId: number, token: string | undefined): Promise<void> {
+    await queueCall('park a job', async () => {
+      await this.#redis.sadd(this.#parkedKey(fsId), job.id ?? '');
+      await job.moveToDelayed(Date.now() + PARK_MS, token);
+      // Resumed meanwhile: whoever did it may have come too early to see this job.
+      if (!(await this.isFilesystemPaused(fsId))) await this.#unpark(fsId);
+    });
+  }
+
+  async #unpark(fsId: number): Promise<number> {
+    let jobs = 0;
+    const parked = await this.#redis.smembers(this.#parkedKey(fsId));
+    for (let from = 0; from < parked.length; from += BATCH) {
+      const ids = parked.slice(from, from + BATCH);
+      const promoted = await Promise.all(ids.map((id) => this.#promote(id)));
+      jobs += promoted.filter(Boolean).length;
+      await this.#redis.srem(this.#parkedKey(fsId), ...ids);
+    }
+    return jobs;
+  }
+
+  /** `false` for a job that is gone, or came back by itself. */
+  async #promote(jobId: string): Promise<boolean> {
+    const job = await this.#compact.getJob(jobId);
+    if (job === undefined) return false;
+    try {
+      await job.promote();
+      return true;
+    } catch (error) {
+      const { code } = error as { readonly code?: unknown };
+      if (code === ErrorCode.JobNotExist || code === ErrorCode.JobNotInState) return false;
+      throw error;
+    }
+  }
+
+  get #pausedKey(): string {
+    return `${this.#prefix}:paused`;
+  }
+
+  #parkedKey(fsId: number): string {
+    return `${this.#prefix}:parked:${fsId}`;
+  }
+}
+
+function noteOf(text: string): { readonly sinceMs: number; readonly by: string } {
+  try {
+    return noteSchema.parse(JSON.parse(text));
+  } catch {
+    return { sinceMs: 0, by: 'unknown' };
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * What the queues are asked by those who watch: `s3compact status` and the metrics, so that both tell the same. Every
+ * answer is a few bounded reads, whatever is in the queues; each function stands for itself and changes nothing.
+ */
+import type { Job, Queue } from 'bullmq';
+import type { Cluster, Redis } from 'ioredis';
+import { decimalNumber } from './format.ts';
+import { type CompactQueue, type QueueOptions, queueCall } from './queue.ts';
+import type { ReapQueue } from './queue-ledger.ts';
+
+/** The queues and their clock. */
+export interface StatusSource extends QueueOptions {
+  readonly queue: Pick<CompactQueue, 'queue'>;
+  readonly ledger: Pick<ReapQueue, 'queue' | 'nowMs'>;
+}
+
+export interface QueueDepth {
+  readonly name: string;
+  /** Could be taken by a worker now. */
+  readonly waiting: number;
+  readonly active: number;
+  /** Waits for a time: a retry, a parked job, a reap record that is not due. */
+  readonly delayed: number;
+  readonly failed: number;
+  readonly paused: boolean;
+  /** How long the oldest of the waiting jobs that were looked at (some hundreds at both ends) has waited; 0: none waits. */
+  readonly oldestWaitingMs: number;
+}
+
+/** Jobs at each end of a queue that are looked at for their age. */
+const AGE_SAMPLE = 100;
+const STATES = ['wait', 'prioritized', 'active', 'delayed', 'failed'] as const;
+
+/** Depth and age of the compact and the reap queue. */
+export async function queueDepths(source: StatusSource): Promise<readonly QueueDepth[]> {
+  const nowMs = await source.ledger.nowMs();
+  return Promise.all([source.queue.queue, source.ledger.queue].map((queue) => depthOf(queue as Queue, source, nowMs)));
+}
+
+async function depthOf(queue: Queue, source: StatusSource, nowMs: number): Promise<QueueDepth> {
+  return queueCall('ask for the depth of a queue', async () => {
+    const { connection } = source;
+    const [counts, paused, oldest] = await Promise.all([
+      queue.getJobCounts(...STATES),
+      queue.isPaused(),
+      oldestWaiting(queue, connection),
+    ]);
+    return {
+      name: queue.name,
+      waiting: (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0),
+      active: counts['active'] ?? 0,
+      delayed: counts['delayed'] ?? 0,
+      failed: counts['failed'] ?? 0,
+      paused,
+      oldestWaitingMs: oldest === null ? 0 : Math.max(0, nowMs - oldest),
+    };
+  });
+}
+
+/** When the oldest of the waiting jobs at both ends was made; the order of a queue is not that of age. */
+async function oldestWaiting(queue: Queue, redis: Redis | Cluster): Promise<number | null> {
+  const ids = await Promise.all([
+    redis.lrange(queue.toKey('wait'), -AGE_SAMPLE, -1),
+    redis.zrange(queue.toKey('prioritized'), 0, `${AGE_SAMPLE - 1}`),
+    redis.zrange(queue.toKey('prioritized'), -AGE_SAMPLE, '-1'),
+  ]);
+  const made = await Promise.all([...new Set(ids.flat())].map((id) => redis.hget(queue.toKey(id), 'timestamp')));
+  const times = made.flatMap((text) => decimalNumber(text ?? undefined) ?? []);
+  return times.length === 0 ? null : Math.min(...times);
+}
+
+export interface ReapBacklog {
+  /** Records that are not done. */
+  readonly pending: number;
+  /** Those that are due, and were not looked at yet. */
+  readonly due: number;
+  /** Those of them that have been due for longer than `OVERDUE_MS`: nobody reaps, or not fast enough. */
+  readonly overdue: number;
+  /** For how long the first of them has been due, ms; 0 when none is. */
+  readonly oldestDueMs: number;
+}
+
+/** A record that is due is looked at within moments where a worker is free. */
+export const OVERDUE_MS = 5 * 60 * 1000;
+/** BullMQ keeps the time of a delayed job times this, plus a counter. */
+const DELAYED_SCALE = 0x1000;
+
+/** How reaping keeps up. */
+export async function reapBacklog(source: StatusSource): Promise<ReapBacklog> {
+  const nowMs = await source.ledger.nowMs();
+  const { queue } = source.ledger;
+  const { connection } = source;
+  return queueCall('ask how reaping keeps up', async () => {
+    const delayed = queue.toKey('delayed');
+    const until = (ms: number) => ms * DELAYED_SCALE;
+    const [counts, due, overdue, first, oldest] = await Promise.all([
+      queue.getJobCounts(...STATES),
+      connection.zcount(delayed, 0, until(nowMs)),
+      connection.zcount(delayed, 0, until(nowMs - OVERDUE_MS)),
+      connection.zrange(delayed, 0, '0', 'WITHSCORES'),
+      oldestWaiting(queue as Queue, connection),
+    ]);
+    const waiting = (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0);
+    const firstDueMs = first[1] === undefined ? nowMs : Math.floor(Number(first[1]) / DELAYED_SCALE);
+    const oldestDueMs = Math.max(0, nowMs - firstDueMs, oldest === null ? 0 : nowMs - oldest);
+    return {
+      pending: waiting + (counts['active'] ?? 0) + (counts['delayed'] ?? 0) + (counts['failed'] ?? 0),
+      due: due + waiting,
+      overdue: overdue + (oldest !== null && nowMs - oldest > OVERDUE_MS ? waiting : 0),
+      oldestDueMs: due + waiting === 0 ? 0 : oldestDueMs,
+    };
+  });
+}
+
+export interface JobInFlight {
+  readonly jobId: string;
+  readonly fsId: number;
+  readonly inodeId: string;
+  readonly origin: string;
+  /** Since a worker took it. */
+  readonly ageMs: number;
+  /** What the worker says, as it is. */
+  readonly progress: unknown;
+}
+
+/** Jobs that are told at most. */
+const IN_FLIGHT_MAX = 200;
+
+/** Jobs of the compact queue that are being worked on, oldest first; at most some hundreds. */
+export async function jobsInFlight(source: StatusSource): Promise<readonly JobInFlight[]> {
+  const nowMs = await source.ledger.nowMs();
+  const jobs = await queueCall('list what is being worked on', () =>
+    source.queue.queue.getActive(0, IN_FLIGHT_MAX - 1),
+  );
+  return jobs
+    .filter((job) => job !== undefined && job !== null)
+    .map((job) => ({
+      ...{ jobId: job.id ?? '', fsId: job.data.fsId, inodeId: job.data.inodeId, origin: job.data.origin },
+      ageMs: Math.max(0, nowMs - (job.processedOn ?? nowMs)),
+      progress: job.progress,
+    }))
+    .toSorted((a, b) => b.ageMs - a.ageMs);
+}
+
+/** What ended lately, as far as ended jobs are kept. */
+export interface RecentRuns {
+  readonly windowMs: number;
+  readonly runs: number;
+  readonly bytesMoved: number;
+  readonly getsSaved: number;
+}
+
+const RECENT_WINDOW_MS = 60_000;
+/** Ended jobs that are read at most; with more the sums are too small, never too large. */
+const RECENT_MAX = 500;
+
+/** The speed of the last minute, by the results of ended runs. */
+export async function recentRuns(source: StatusSource): Promise<RecentRuns> {
+  const sinceMs = (await source.ledger.nowMs()) - RECENT_WINDOW_MS;
+  const jobs: Job[] = await queueCall('list what ended', () => source.queue.queue.getCompleted(0, RECENT_MAX - 1));
+  let [runs, bytesMoved, getsSaved] = [0, 0, 0];
+  for (const job of jobs) {
+    if ((job?.finishedOn ?? 0) < sinceMs) continue;
+    runs++;
+    const { cost, gain } = (job.returnvalue ?? {}) as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+    bytesMoved += numberOf(cost?.['readBytes']) + numberOf(cost?.['writeBytes']);
+    getsSaved += numberOf(gain?.['getsBefore']) - numberOf(gain?.['getsAfter']);
+  }
+  return { windowMs: RECENT_WINDOW_MS, runs, bytesMoved, getsSaved };
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+}
+
+/** Worker processes that are connected to the compact queue; `null` where the server does not tell its clients. */
+export async function workersConnected(source: StatusSource): Promise<number | null> {
+  return queueCall('count the workers', () => source.queue.queue.getWorkersCount()).catch(() => null);
+}
