@@ -23,9 +23,9 @@ import type { StatusSource } from '../src/queue-status.ts';
 import type { ReapDeps } from '../src/reap.ts';
 import { checkRedisFit, connectRedis } from '../src/redis-client.ts';
 import { type RedisClient, whenReady } from '../src/redis-link.ts';
-import type { RunDeps } from '../src/run.ts';
 import type { ScrubDeps } from '../src/scrub.ts';
 import { endsWithin } from './bounded.ts';
+import type { CompactJobDeps } from './compact.ts';
 
 /** How long closing may wait for a server that is away; a part of a pod's 30 s to end (workers/worker.ts). */
 const CLOSE_WAIT_MS = 1_000;
@@ -42,7 +42,7 @@ export interface Clients {
   readonly scans: ScanBook;
   /** What `status` and the metrics ask. */
   readonly status: StatusSource;
-  readonly run: RunDeps;
+  readonly run: CompactJobDeps;
   readonly reap: ReapDeps;
   /** What scrub needs for the file system with this uuid. */
   scrub(fsUuid: string): ScrubDeps;
@@ -78,7 +78,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
     ...{ settings, metadata, queue, ledger, quarantine, control, scans },
     status: { ...queues, queue, ledger },
     run: {
-      ...{ metadata, objects, ledger, queue, quarantine },
+      ...{ metadata, objects, ledger, queue, quarantine, control },
       clock: systemClock,
       memory: new MemoryBudget(settings.memoryBytes),
       attemptIds: new AttemptIds(),

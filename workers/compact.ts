@@ -7,7 +7,13 @@ import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import type { CompactProgress } from '../src/compact.ts';
 import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/observe/log.ts';
 import { type CompactJobData, inodeOfJob } from '../src/queue.ts';
+import type { QueueControl } from '../src/queue-control.ts';
 import { type RunDeps, type RunEnding, type RunReport, runInode } from '../src/run.ts';
+
+export interface CompactJobDeps extends RunDeps {
+  /** Where jobs of paused file systems go. */
+  readonly control: Pick<QueueControl, 'isFilesystemPaused' | 'park'>;
+}
 
 /** What a job's `progress` holds: where the run is, or how the last try failed. */
 export type JobProgress =
@@ -26,10 +32,15 @@ const EVENT_OF: Record<RunEnding, LogEvent> = {
 };
 
 /** A processor for BullMQ's Worker. Throws for what is to be tried again, UnrecoverableError for what is not. */
-export function compactProcessor(deps: RunDeps, log: Logger) {
+export function compactProcessor(deps: CompactJobDeps, log: Logger) {
   return async (job: Job<CompactJobData>, token?: string, signal?: AbortSignal): Promise<RunReport> => {
     const key = inodeOfJob(job.data);
     const where = { ...logContext({ key, jobId: job.id ?? '' }), origin: job.data.origin, try: job.attemptsMade + 1 };
+    if (await deps.control.isFilesystemPaused(key.fsId)) {
+      await deps.control.park(job, key.fsId, token);
+      log.debug({ event: LOG_EVENTS.jobParked, ...where }, 'the file system is paused; the job waits for its resume');
+      throw new DelayedError();
+    }
     log.debug({ event: LOG_EVENTS.jobStarted, ...where }, 'run started');
     const report = await runInode(key, deps, {
       ...(signal === undefined ? {} : { signal }),
