@@ -129,6 +129,7 @@ export function openObjects(settings: Settings, log: Logger): ObjectStores {
     ...(settings.s3Region === undefined ? {} : { region: settings.s3Region }),
     ...(settings.forcePathStyle === undefined ? {} : { forcePathStyle: settings.forcePathStyle }),
     requestTimeoutMs: settings.s3TimeoutMs,
+    dataPath: settings.s3DataPath,
     log: (message: string) => log.warn(message),
   });
   return storesWithRetries(stores, { clock: systemClock, triesMax: settings.s3Retries + 1 });

@@ -63,13 +63,13 @@ export const GROUPS: readonly Group[] = [
     groups: [...WORDS, 'format', 'metadata port', 'clock'],
     packages: ['@bufbuild/protobuf/wire', 'node:net', 'node:crypto', 'p-limit'],
   },
-  { name: 'turns', files: /^src\/objects\/turns\.ts$/, groups: ['errors'], packages: ['p-limit'] },
+  { name: 'turns', files: /^src\/objects\/turns\.ts$/, groups: ['errors'], packages: [] },
   {
     name: 's3 adapter',
     files: /^src\/objects\/(s3[\w-]*|deadline)\.ts$/,
     groups: [...WORDS, 'format', 'objects port', 'turns'],
     packages: [
-      ...['@aws-sdk/*', '@smithy/*', 'p-limit'],
+      ...['@aws-sdk/*', '@smithy/*', 'undici', 'fast-xml-parser', 'p-limit'],
       ...['node:crypto', 'node:http', 'node:https', 'node:stream', 'node:zlib'],
     ],
   },

@@ -85,6 +85,18 @@ export const CONNECTION_ROWS = [
     commands: STORE,
   },
   {
+    key: 's3DataPath',
+    env: 'S3COMPACT_S3_DATA_PATH',
+    flag: 's3-data-path',
+    unit: 'choice',
+    choices: ['fast', 'sdk'],
+    default: 'fast',
+    meaning:
+      'How range reads, writes and batch deletes go to the S3 server: past the AWS SDK wherever that is possible, at a tenth of its CPU for a small read, or all by the SDK.',
+    group: 'Connections',
+    commands: STORE,
+  },
+  {
     key: 'redisTimeoutMs',
     env: 'S3COMPACT_REDIS_TIMEOUT',
     flag: 'redis-timeout',

@@ -11,6 +11,8 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { withinDeadline } from './deadline.ts';
 import { classifyError, type RequestContext } from './s3-errors.ts';
+import { FastWire, type WireAnswer, type WireRequest } from './s3-fast-wire.ts';
+import type { S3Settings } from './s3-settings.ts';
 import { cancelledError, Turns } from './turns.ts';
 
 /** Time-out of one call, its body included: 4 MiB over a 2 Mbit/s line take 17 s. */
@@ -26,39 +28,23 @@ const SOCKETS_MAX = 64;
  */
 const IDLE_SOCKET_MS = 4_000;
 
-export interface S3Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
-
-export interface S3Settings {
-  /** Absent: the SDK's own (AWS_ENDPOINT_URL_S3, then AWS by region). */
-  readonly endpoint?: string;
-  /** Absent: the SDK's own (AWS_REGION, shared config). */
-  readonly region?: string;
-  /** Absent: the SDK's own chain (AWS_* names, shared config, pod or instance role). */
-  readonly credentials?: S3Credentials;
-  /** Default: true where `endpoint` is set, as servers other than AWS seldom have a DNS name for each bucket. */
-  readonly forcePathStyle?: boolean;
-  /** One call, its body included, milliseconds (30,000). */
-  readonly requestTimeoutMs?: number;
-  /** Milliseconds until the connection must stand (5,000). */
-  readonly connectTimeoutMs?: number;
-  /** Sockets, hence calls at a time, for each client (64). */
-  readonly maxSockets?: number;
-  /** Told once when a server turns out to lack an operation. */
-  readonly log?: (message: string) => void;
-}
-
 /** What to do under a request's deadline. `signal` aborts at the time-out and with the caller's signal. */
 export type SendRequest<T> = (sdk: S3Client, signal: AbortSignal) => Promise<T>;
 
 export interface RequestOptions {
-  /** Starts the error sentence, e.g. `Deleting 3 objects`. */
-  readonly doing: string;
+  /** Starts the error sentence, e.g. `Deleting 3 objects`; a function where making it for each request would cost. */
+  readonly doing: string | (() => string);
   readonly bucket: string;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** One request past the SDK. */
+export interface ExchangeCalls<T> {
+  readonly make: () => WireRequest;
+  /** What a 2xx answer is; may throw. */
+  readonly done: (answer: WireAnswer) => T;
+  /** What a failure is, where it is more than one. */
+  readonly refused?: (thrown: unknown) => T | undefined;
 }
 
 /** Optional operations, and what is done without them. */
@@ -73,6 +59,7 @@ export class S3Connection {
   readonly #turns: Turns;
   readonly #where: string;
   readonly #timeoutMs: number;
+  readonly #wire: FastWire;
   readonly #log: ((message: string) => void) | undefined;
   readonly #lacking = new Set<Capability>();
   #closed = false;
@@ -83,6 +70,11 @@ export class S3Connection {
     this.#turns = new Turns(socketsMax);
     this.#where = settings.endpoint === undefined ? (settings.region ?? 'AWS') : new URL(settings.endpoint).host;
     this.#timeoutMs = settings.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+    this.#wire = new FastWire({
+      socketsMax,
+      connectTimeoutMs: settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      idleMs: IDLE_SOCKET_MS,
+    });
     this.#log = settings.log;
   }
 
@@ -91,20 +83,38 @@ export class S3Connection {
    * Throws CompactError only; `cancelled` when the caller's signal aborts.
    */
   request<T>(options: RequestOptions, send: SendRequest<T>): Promise<T> {
-    const { doing, bucket, signal } = options;
+    const { signal } = options;
     return this.#turns.take(async () => {
       if (this.#closed) throw cancelledError();
       try {
         return await withinDeadline({ timeoutMs: this.#timeoutMs, signal }, (abort) => send(this.#sdk, abort));
       } catch (thrown) {
-        throw classifyError(thrown, this.context({ doing, bucket }));
+        throw classifyError(thrown, this.context(options));
       }
     }, signal);
   }
 
+  /**
+   * The same past the SDK: `make` is asked for the request when the turn has come, since a signature is good for minutes.
+   * An answer that is no 2xx is thrown as CompactError; `refused` may make something else of it.
+   */
+  exchange<T>(options: RequestOptions, calls: ExchangeCalls<T>): Promise<T> {
+    return this.#turns.take(async () => {
+      if (this.#closed) throw cancelledError();
+      try {
+        return calls.done(await this.#wire.send(calls.make(), { timeoutMs: this.#timeoutMs, signal: options.signal }));
+      } catch (thrown) {
+        const outcome = calls.refused?.(thrown);
+        if (outcome !== undefined) return outcome;
+        throw classifyError(thrown, this.context(options));
+      }
+    }, options.signal);
+  }
+
   /** The parts of an error sentence. */
   context(options: RequestOptions): RequestContext {
-    const { doing, bucket } = options;
+    const { bucket } = options;
+    const doing = typeof options.doing === 'string' ? options.doing : options.doing();
     return { doing, bucket, where: this.#where, timeoutMs: this.#timeoutMs };
   }
 
@@ -124,6 +134,7 @@ export class S3Connection {
   close(): void {
     this.#closed = true;
     this.#sdk.destroy();
+    this.#wire.close();
   }
 }
 

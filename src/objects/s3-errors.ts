@@ -67,6 +67,15 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
   'ENFILE',
   'ERR_STREAM_PREMATURE_CLOSE',
   'ERR_SOCKET_CLOSED',
+  // undici's words for the same.
+  'UND_ERR_SOCKET',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  'UND_ERR_ABORTED',
+  'UND_ERR_DESTROYED',
+  'UND_ERR_CLOSED',
 ]);
 /** Prefix of llhttp's codes: the answer was not HTTP. */
 const PARSER_CODE_PREFIX = 'HPE_';
@@ -99,17 +108,25 @@ export interface ErrorFacts {
   readonly status?: number;
   /** Node's error code. */
   readonly code?: string;
+  /** The region that the bucket is in, where the server sends the request elsewhere. */
+  readonly region?: string;
 }
 
 /** Reads name, status and code from whatever the SDK threw. */
 export function errorFacts(thrown: unknown): ErrorFacts {
   if (typeof thrown !== 'object' || thrown === null) return { name: 'Unknown' };
-  const error = thrown as { name?: unknown; code?: unknown; $metadata?: { httpStatusCode?: unknown } };
+  const error = thrown as {
+    name?: unknown;
+    code?: unknown;
+    region?: unknown;
+    $metadata?: { httpStatusCode?: unknown };
+  };
   const status = error.$metadata?.httpStatusCode;
   return {
     name: typeof error.name === 'string' ? error.name : 'Unknown',
     ...(typeof status === 'number' ? { status } : {}),
     ...(typeof error.code === 'string' ? { code: error.code } : {}),
+    ...(typeof error.region === 'string' ? { region: error.region } : {}),
   };
 }
 
@@ -148,7 +165,8 @@ function told(facts: ErrorFacts, code: ErrorCode, thrown: unknown): string {
   if (facts.status !== undefined) {
     // An answer without a body, as to HEAD, gives the SDK no name.
     const name = UNNAMED.has(facts.name) ? '' : ` ${facts.name}`;
-    return `the server answered ${facts.status}${name}`;
+    const elsewhere = facts.region === undefined ? '' : `; the bucket is in region "${facts.region}"`;
+    return `the server answered ${facts.status}${name}${elsewhere}`;
   }
   if (code === 'access-denied') return `no usable credentials (${facts.name})`;
   if (facts.code !== undefined) return `no answer (${facts.code})`;

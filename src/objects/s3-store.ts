@@ -6,70 +6,49 @@
 import { crc32 } from 'node:zlib';
 import {
   DeleteObjectCommand,
-  DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
   ListObjectsV2Command,
-  PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
 import { CompactError } from '../errors.ts';
 import { DELETE_BATCH_MAX, type DeleteFailure, type ObjectHead, type ObjectPage, type ObjectStore } from './port.ts';
-import { discardBody, readRange, shortError } from './s3-body.ts';
+import { discardBody } from './s3-body.ts';
 import type { RequestOptions, S3Connection } from './s3-client.ts';
+import { CRC32_METADATA, type S3DataPath } from './s3-data.ts';
 import { errorFacts, storeError } from './s3-errors.ts';
 import { listedPage } from './s3-list.ts';
 
-/** User metadata with the CRC32 of the body, eight hex digits: HEAD returns it on any server, checksums only on some. */
-const CRC32_METADATA = 's3compact-crc32';
 const CRC32_TEXT = /^[0-9a-f]{8}$/;
 /** Single deletes at a time where the server has no batch: a quarter of the sockets, so that reads go on. */
 const SINGLE_DELETES_MAX = 16;
-/** What servers without DeleteObjects, or that want it in another form, answer to it. */
-const NO_MULTI_DELETE: ReadonlySet<string> = new Set([
-  'NotImplemented',
-  'MethodNotAllowed',
-  'MalformedXML',
-  'MissingContentMD5',
-]);
-
 export class S3ObjectStore implements ObjectStore {
   readonly #connection: S3Connection;
   readonly #bucket: string;
+  readonly #data: S3DataPath;
 
-  constructor(connection: S3Connection, bucket: string) {
+  constructor(connection: S3Connection, bucket: string, data: S3DataPath) {
     this.#connection = connection;
     this.#bucket = bucket;
+    this.#data = data;
   }
 
   /** One GET. A body that breaks off is `store-unavailable`, not resumed: pieces are at most a block, and the retry counts. */
-  async getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
-    if (target.length === 0) return;
-    const options = this.#options(`Reading ${target.length} bytes at offset ${offset} of object "${name}"`, signal);
-    const context = this.#connection.context(options);
-    const range = `bytes=${offset}-${offset + target.length - 1}`;
-    await this.#connection.request(options, async (sdk, abort) => {
-      try {
-        const command = new GetObjectCommand({ Bucket: this.#bucket, Key: name, Range: range });
-        const answer = await sdk.send(command, { abortSignal: abort });
-        await readRange(answer, { offset, target, context, signal: abort });
-      } catch (thrown) {
-        if (errorFacts(thrown).status !== 416) throw thrown;
-        throw shortError(context, 'it ends at or before this offset');
-      }
-    });
+  getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
+    if (target.length === 0) return Promise.resolve();
+    return this.#data.getRange({ name, offset, target, signal });
   }
 
   /** One PUT, and a second one the first time a server refuses the condition. The body is never streamed nor hashed but for CRC32. */
   async putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'> {
     const checksum = crc32(body);
     if (this.#connection.has('conditionalPut')) {
-      const outcome = await this.#put({ name, body, checksum, signal, conditional: true });
+      const outcome = await this.#data.put({ name, body, checksum, signal, conditional: true });
       if (outcome !== 'unsupported') return outcome;
       this.#connection.lacks('conditionalPut');
     }
-    await this.#put({ name, body, checksum, signal, conditional: false });
+    await this.#data.put({ name, body, checksum, signal, conditional: false });
     return 'created';
   }
 
@@ -117,7 +96,7 @@ export class S3ObjectStore implements ObjectStore {
       throw new RangeError(`a delete takes at most ${DELETE_BATCH_MAX} names, ${names.length} were given`);
     if (names.length === 0) return [];
     if (this.#connection.has('multiDelete')) {
-      const failures = await this.#deleteBatch(names, signal);
+      const failures = await this.#data.deleteBatch(names, signal);
       if (failures !== 'unsupported') return failures;
       this.#connection.lacks('multiDelete');
     }
@@ -126,32 +105,6 @@ export class S3ObjectStore implements ObjectStore {
 
   #options(doing: string, signal: AbortSignal | undefined): RequestOptions {
     return { doing, bucket: this.#bucket, signal };
-  }
-
-  #put(put: Put): Promise<'created' | 'exists' | 'unsupported'> {
-    const { name, body, checksum } = put;
-    const options = this.#options(`Writing object "${name}" (${body.length} bytes)`, put.signal);
-    const command = new PutObjectCommand({
-      Bucket: this.#bucket,
-      Key: name,
-      Body: body,
-      ContentLength: body.length,
-      ChecksumCRC32: crc32Base64(checksum),
-      Metadata: { [CRC32_METADATA]: checksum.toString(16).padStart(8, '0') },
-      // I3: a name is written once.
-      ...(put.conditional ? { IfNoneMatch: '*' } : {}),
-    });
-    return this.#connection.request(options, async (sdk, abort) => {
-      try {
-        await sdk.send(command, { abortSignal: abort });
-        return 'created';
-      } catch (thrown) {
-        const { status, name: code } = errorFacts(thrown);
-        if (put.conditional && status === 412) return 'exists';
-        if (put.conditional && (status === 501 || code === 'NotImplemented')) return 'unsupported';
-        throw thrown;
-      }
-    });
   }
 
   #confirmMissing(name: string, options: RequestOptions): Promise<null> {
@@ -166,26 +119,6 @@ export class S3ObjectStore implements ObjectStore {
         if (facts.status !== 416) throw thrown;
       }
       throw storeError('store-unavailable', this.#connection.context(options), 'the object appeared meanwhile');
-    });
-  }
-
-  #deleteBatch(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[] | 'unsupported'> {
-    const options = this.#options(`Deleting ${names.length} objects ("${names[0] ?? ''}" first)`, signal);
-    const command = new DeleteObjectsCommand({
-      Bucket: this.#bucket,
-      Delete: { Quiet: true, Objects: names.map((name) => ({ Key: name })) },
-    });
-    return this.#connection.request(options, async (sdk, abort) => {
-      try {
-        const answer = await sdk.send(command, { abortSignal: abort });
-        return (answer.Errors ?? [])
-          .map((error) => ({ name: error.Key ?? '', code: error.Code ?? 'Unknown' }))
-          .filter((failure) => failure.code !== 'NoSuchKey');
-      } catch (thrown) {
-        const { status, name: code } = errorFacts(thrown);
-        if (status === 501 || status === 405 || NO_MULTI_DELETE.has(code)) return 'unsupported';
-        throw thrown;
-      }
     });
   }
 
@@ -217,21 +150,6 @@ export class S3ObjectStore implements ObjectStore {
       }
     });
   }
-}
-
-interface Put {
-  readonly name: string;
-  readonly body: Uint8Array;
-  readonly checksum: number;
-  readonly signal: AbortSignal | undefined;
-  readonly conditional: boolean;
-}
-
-/** The four bytes of x-amz-checksum-crc32, most significant first. */
-function crc32Base64(checksum: number): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(checksum);
-  return bytes.toString('base64');
 }
 
 function metadataCrc32(head: HeadObjectCommandOutput): number | undefined {

@@ -6,10 +6,13 @@
 import { CompactError } from '../errors.ts';
 import type { Filesystem } from '../model.ts';
 import type { ObjectStore, ObjectStores } from './port.ts';
-import { S3Connection, type S3Settings } from './s3-client.ts';
+import { S3Connection } from './s3-client.ts';
+import { SdkDataPath } from './s3-data.ts';
+import { FastDataPath } from './s3-fast.ts';
+import type { S3Settings } from './s3-settings.ts';
 import { S3ObjectStore } from './s3-store.ts';
 
-export type { S3Credentials, S3Settings } from './s3-client.ts';
+export type { S3Credentials, S3Settings } from './s3-settings.ts';
 
 interface Client {
   readonly connection: S3Connection;
@@ -36,7 +39,9 @@ export class S3ObjectStores implements ObjectStores {
     const client = this.#client(filesystem);
     let store = client.stores.get(bucket);
     if (store === undefined) {
-      store = new S3ObjectStore(client.connection, bucket);
+      const sdk = new SdkDataPath(client.connection, bucket);
+      const data = this.#settings.dataPath === 'sdk' ? sdk : new FastDataPath(client.connection, bucket, sdk);
+      store = new S3ObjectStore(client.connection, bucket, data);
       client.stores.set(bucket, store);
     }
     return store;

@@ -12,6 +12,8 @@ import { filesystemOn } from './s3-bench.ts';
 export const ACCESS_KEY = 'AKIATESTACCESSKEY';
 export const SECRET = 'test-secret-never-printed';
 export const BUCKET = 'bkt';
+/** The ways that hot requests can go: what an answer means is the same on both. */
+export const DATA_PATHS = ['fast', 'sdk'] as const;
 
 export interface FaultBench {
   readonly server: FaultServer;
@@ -26,7 +28,7 @@ export interface FaultBench {
 }
 
 /** Registers the hooks; the returned function gives the bench of the running test. */
-export function useFaultBench(): () => FaultBench {
+export function useFaultBench(defaults: S3Settings = {}): () => FaultBench {
   let bench: FaultBench | undefined;
   let opened: S3ObjectStores[] = [];
   const current = (): FaultBench => {
@@ -44,6 +46,7 @@ export function useFaultBench(): () => FaultBench {
         region: 'us-east-1',
         credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET },
         log: (message) => logged.push(message),
+        ...defaults,
         ...settings,
       });
       opened.push(stores);

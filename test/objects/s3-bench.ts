@@ -28,10 +28,13 @@ export function openStores(server: TestS3, settings: S3Settings = {}): S3ObjectS
 }
 
 /** An empty bucket of its own name and everything the contract needs around it. */
-export async function s3Bench(server: TestS3): Promise<StoreBench & { readonly bucket: string }> {
+export async function s3Bench(
+  server: TestS3,
+  settings: S3Settings = {},
+): Promise<StoreBench & { readonly bucket: string }> {
   const bucket = `objects-${randomBytes(6).toString('hex')}`;
   await createBucket(server, bucket);
-  const stores = openStores(server);
+  const stores = openStores(server, settings);
   // A server that was given by the environment is taken for a full one; s3rver's gaps are known (services/s3.ts).
   const full = server.kind !== 's3rver';
   const client = clientFor(server);

@@ -6,166 +6,172 @@ import { describe, expect, test, vi } from 'vitest';
 import { S3ObjectStores } from '../../src/objects/s3.ts';
 import { classifyError } from '../../src/objects/s3-errors.ts';
 import { expectFailure, patternBytes } from './contract.ts';
-import { ACCESS_KEY, BUCKET, SECRET, useFaultBench } from './fault-bench.ts';
+import { ACCESS_KEY, BUCKET, DATA_PATHS, SECRET, useFaultBench } from './fault-bench.ts';
 import { sendError, startFaultServer } from './fault-server.ts';
 import { filesystemOn } from './s3-bench.ts';
 
-const bench = useFaultBench();
+describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
+  const bench = useFaultBench({ dataPath });
 
-describe('refusals', () => {
-  test.each([
-    [500, 'InternalError', 'retry', 'store-unavailable'],
-    [503, 'SlowDown', 'retry', 'store-unavailable'],
-    [429, 'TooManyRequests', 'retry', 'store-unavailable'],
-    [400, 'RequestTimeout', 'retry', 'store-unavailable'],
-    [403, 'AccessDenied', 'halt', 'access-denied'],
-    [403, 'InvalidAccessKeyId', 'halt', 'access-denied'],
-    [403, 'SignatureDoesNotMatch', 'halt', 'access-denied'],
-    [400, 'ExpiredToken', 'halt', 'access-denied'],
-    [404, 'NoSuchBucket', 'halt', 'bucket-missing'],
-    [403, 'QuotaExceeded', 'halt', 'store-refused'],
-    [301, 'PermanentRedirect', 'halt', 'store-refused'],
-    [400, 'InvalidArgument', 'halt', 'store-refused'],
-    [400, 'constructor', 'halt', 'store-refused'],
-  ] as const)('%i %s is %s, %s', async (status, code, kind, expected) => {
-    bench().server.answer((_request, response) => sendError(response, status, code));
-    const failure = await expectFailure(bench().open().putIfAbsent('refused', patternBytes(1)), kind, expected);
-    expect(failure.message).toMatch(
-      /^Writing object "refused" \(1 bytes\) in bucket "bkt" at 127\.0\.0\.1:\d+ failed: .*\.$/,
-    );
-    expect(failure.cause).toBeInstanceOf(Error);
-    expect(bench().server.seen).toHaveLength(1);
-  });
-
-  test('neither message nor cause of a refusal holds a key, a secret or a signature', async () => {
-    const text = `<Error><Code>SignatureDoesNotMatch</Code><Message>key ${ACCESS_KEY} is wrong</Message><AWSAccessKeyId>${ACCESS_KEY}</AWSAccessKeyId></Error>`;
-    bench().server.answer((_request, response) => response.writeHead(403).end(text));
-    const failure = await expectFailure(bench().open().head('x'), 'halt', 'access-denied');
-    const getFailure = await expectFailure(bench().open().getRange('x', 0, new Uint8Array(1)), 'halt', 'access-denied');
-    for (const { message, stack, cause } of [failure, getFailure]) {
-      const told = `${message} ${stack} ${String(cause)} ${JSON.stringify(cause)} ${cause instanceof Error ? cause.stack : ''}`;
-      for (const secret of [ACCESS_KEY, SECRET, 'Signature=']) expect(told).not.toContain(secret);
-    }
-  });
-
-  test('a clock that is wrong is corrected by the refusal: the next try is signed with the time of the server', async () => {
-    const serverDate = new Date(Date.now() + 3_600_000);
-    bench().server.answer((_request, response, index) => {
-      response.setHeader('date', serverDate.toUTCString());
-      if (index === 0) return sendError(response, 403, 'RequestTimeTooSkewed');
-      response.writeHead(200).end();
+  describe('refusals', () => {
+    test.each([
+      [500, 'InternalError', 'retry', 'store-unavailable'],
+      [503, 'SlowDown', 'retry', 'store-unavailable'],
+      [429, 'TooManyRequests', 'retry', 'store-unavailable'],
+      [400, 'RequestTimeout', 'retry', 'store-unavailable'],
+      [403, 'AccessDenied', 'halt', 'access-denied'],
+      [403, 'InvalidAccessKeyId', 'halt', 'access-denied'],
+      [403, 'SignatureDoesNotMatch', 'halt', 'access-denied'],
+      [400, 'ExpiredToken', 'halt', 'access-denied'],
+      [404, 'NoSuchBucket', 'halt', 'bucket-missing'],
+      [403, 'QuotaExceeded', 'halt', 'store-refused'],
+      [301, 'PermanentRedirect', 'halt', 'store-refused'],
+      [400, 'InvalidArgument', 'halt', 'store-refused'],
+      [400, 'constructor', 'halt', 'store-refused'],
+    ] as const)('%i %s is %s, %s', async (status, code, kind, expected) => {
+      bench().server.answer((_request, response) => sendError(response, status, code));
+      const failure = await expectFailure(bench().open().putIfAbsent('refused', patternBytes(1)), kind, expected);
+      expect(failure.message).toMatch(
+        /^Writing object "refused" \(1 bytes\) in bucket "bkt" at 127\.0\.0\.1:\d+ failed: .*\.$/,
+      );
+      expect(failure.cause).toBeInstanceOf(Error);
+      expect(bench().server.seen).toHaveLength(1);
     });
-    const store = bench().open();
-    await expectFailure(store.putIfAbsent('x', patternBytes(1)), 'retry', 'store-unavailable');
-    await expect(store.putIfAbsent('x', patternBytes(1))).resolves.toBe('created');
-    const hour = serverDate.toISOString().slice(0, 13).replace(/-/g, '');
-    expect(bench().server.seen[1]?.headers['x-amz-date']).toMatch(new RegExp(`^${hour}`));
+
+    test('neither message nor cause of a refusal holds a key, a secret or a signature', async () => {
+      const text = `<Error><Code>SignatureDoesNotMatch</Code><Message>key ${ACCESS_KEY} is wrong</Message><AWSAccessKeyId>${ACCESS_KEY}</AWSAccessKeyId></Error>`;
+      bench().server.answer((_request, response) => response.writeHead(403).end(text));
+      const failure = await expectFailure(bench().open().head('x'), 'halt', 'access-denied');
+      const getFailure = await expectFailure(
+        bench().open().getRange('x', 0, new Uint8Array(1)),
+        'halt',
+        'access-denied',
+      );
+      for (const { message, stack, cause } of [failure, getFailure]) {
+        const told = `${message} ${stack} ${String(cause)} ${JSON.stringify(cause)} ${cause instanceof Error ? cause.stack : ''}`;
+        for (const secret of [ACCESS_KEY, SECRET, 'Signature=']) expect(told).not.toContain(secret);
+      }
+    });
+
+    test('a clock that is wrong is corrected by the refusal: the next try is signed with the time of the server', async () => {
+      const serverDate = new Date(Date.now() + 3_600_000);
+      bench().server.answer((_request, response, index) => {
+        response.setHeader('date', serverDate.toUTCString());
+        if (index === 0) return sendError(response, 403, 'RequestTimeTooSkewed');
+        response.writeHead(200).end();
+      });
+      const store = bench().open();
+      await expectFailure(store.putIfAbsent('x', patternBytes(1)), 'retry', 'store-unavailable');
+      await expect(store.putIfAbsent('x', patternBytes(1))).resolves.toBe('created');
+      const hour = serverDate.toISOString().slice(0, 13).replace(/-/g, '');
+      expect(bench().server.seen[1]?.headers['x-amz-date']).toMatch(new RegExp(`^${hour}`));
+    });
+
+    test('settings that are no URL are refused at once', () => {
+      expect(() => new S3ObjectStores({ endpoint: '127.0.0.1:9000' })).toThrow(/not an http/);
+      const stores = new S3ObjectStores();
+      expect(() => stores.forFilesystem({ ...filesystemOn(BUCKET), endpoint: 'ftp://user:pw@host' })).toThrow(
+        /file system 2 is not/,
+      );
+    });
+
+    test('stores are shared by bucket; endpoint and region of the file system win', async () => {
+      const other = await startFaultServer();
+      other.answer((_request, response) => response.writeHead(200, { 'content-length': 4 }).end());
+      bench().server.answer((_request, response) => response.writeHead(200, { 'content-length': 3 }).end());
+      const stores = bench().openStores();
+      const filesystem = filesystemOn(BUCKET);
+      const own = stores.forFilesystem({ ...filesystem, endpoint: other.endpoint, region: 'eu-west-3' });
+      expect(stores.forFilesystem({ ...filesystem, fsId: 3 })).toBe(stores.forFilesystem(filesystem));
+      expect(own).not.toBe(stores.forFilesystem(filesystem));
+      await expect(own.head('x')).resolves.toEqual({ bytes: 4 });
+      await expect(stores.forFilesystem(filesystem).head('x')).resolves.toEqual({ bytes: 3 });
+      expect(other.seen[0]?.headers.authorization).toContain('/eu-west-3/s3/');
+      await other.close();
+    });
   });
 
-  test('settings that are no URL are refused at once', () => {
-    expect(() => new S3ObjectStores({ endpoint: '127.0.0.1:9000' })).toThrow(/not an http/);
-    const stores = new S3ObjectStores();
-    expect(() => stores.forFilesystem({ ...filesystemOn(BUCKET), endpoint: 'ftp://user:pw@host' })).toThrow(
-      /file system 2 is not/,
-    );
+  describe('failures without an answer', () => {
+    const context = { doing: 'Reading', bucket: BUCKET, where: 'host', timeoutMs: 1 };
+
+    test.each([
+      ['ECONNRESET', 'retry', 'store-unavailable'],
+      ['EAI_AGAIN', 'retry', 'store-unavailable'],
+      ['HPE_INVALID_CONSTANT', 'retry', 'store-unavailable'],
+      ['ERR_STREAM_PREMATURE_CLOSE', 'retry', 'store-unavailable'],
+      // Trying again changes no certificate.
+      ['DEPTH_ZERO_SELF_SIGNED_CERT', 'halt', 'store-refused'],
+    ])('%s is %s, %s, and is told', (code, kind, expected) => {
+      const failure = classifyError(Object.assign(new Error('words'), { code }), context);
+      expect(failure).toMatchObject({ kind, code: expected });
+      expect(failure.message).toContain(`no answer (${code})`);
+    });
+
+    test('a thrown value that is no error, and one of our own, are told as they are', () => {
+      expect(classifyError('a text', context)).toMatchObject({ kind: 'halt', code: 'store-refused' });
+      const own = classifyError(Object.assign(new Error(''), { code: 'EPIPE' }), context);
+      expect(classifyError(own, context)).toBe(own);
+    });
   });
 
-  test('stores are shared by bucket; endpoint and region of the file system win', async () => {
-    const other = await startFaultServer();
-    other.answer((_request, response) => response.writeHead(200, { 'content-length': 4 }).end());
-    bench().server.answer((_request, response) => response.writeHead(200, { 'content-length': 3 }).end());
-    const stores = bench().openStores();
-    const filesystem = filesystemOn(BUCKET);
-    const own = stores.forFilesystem({ ...filesystem, endpoint: other.endpoint, region: 'eu-west-3' });
-    expect(stores.forFilesystem({ ...filesystem, fsId: 3 })).toBe(stores.forFilesystem(filesystem));
-    expect(own).not.toBe(stores.forFilesystem(filesystem));
-    await expect(own.head('x')).resolves.toEqual({ bytes: 4 });
-    await expect(stores.forFilesystem(filesystem).head('x')).resolves.toEqual({ bytes: 3 });
-    expect(other.seen[0]?.headers.authorization).toContain('/eu-west-3/s3/');
-    await other.close();
-  });
-});
-
-describe('failures without an answer', () => {
-  const context = { doing: 'Reading', bucket: BUCKET, where: 'host', timeoutMs: 1 };
-
-  test.each([
-    ['ECONNRESET', 'retry', 'store-unavailable'],
-    ['EAI_AGAIN', 'retry', 'store-unavailable'],
-    ['HPE_INVALID_CONSTANT', 'retry', 'store-unavailable'],
-    ['ERR_STREAM_PREMATURE_CLOSE', 'retry', 'store-unavailable'],
-    // Trying again changes no certificate.
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'halt', 'store-refused'],
-  ])('%s is %s, %s, and is told', (code, kind, expected) => {
-    const failure = classifyError(Object.assign(new Error('words'), { code }), context);
-    expect(failure).toMatchObject({ kind, code: expected });
-    expect(failure.message).toContain(`no answer (${code})`);
-  });
-
-  test('a thrown value that is no error, and one of our own, are told as they are', () => {
-    expect(classifyError('a text', context)).toMatchObject({ kind: 'halt', code: 'store-refused' });
-    const own = classifyError(Object.assign(new Error(''), { code: 'EPIPE' }), context);
-    expect(classifyError(own, context)).toBe(own);
-  });
-});
-
-describe('settings of the SDK', () => {
-  /** Nothing of this machine's own settings may answer. */
-  function stubSettings(): void {
-    for (const name of [
-      'AWS_ACCESS_KEY_ID',
-      'AWS_SECRET_ACCESS_KEY',
-      'AWS_PROFILE',
-      'AWS_REGION',
-      'AWS_ENDPOINT_URL_S3',
-    ])
-      vi.stubEnv(name, undefined);
-    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
-    vi.stubEnv('AWS_CONFIG_FILE', '/nonexistent/config');
-    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nonexistent/credentials');
-  }
-
-  test('missing credentials are access-denied, and no request is sent', async () => {
-    stubSettings();
-    const stores = new S3ObjectStores({ endpoint: bench().server.endpoint, region: 'us-east-1' });
-    try {
-      const call = stores.forFilesystem(filesystemOn(BUCKET)).head('x');
-      const failure = await expectFailure(call, 'halt', 'access-denied');
-      expect(failure.message).toContain('no usable credentials');
-      expect(bench().server.seen).toEqual([]);
-    } finally {
-      stores.close();
-      vi.unstubAllEnvs();
+  describe('settings of the SDK', () => {
+    /** Nothing of this machine's own settings may answer. */
+    function stubSettings(): void {
+      for (const name of [
+        'AWS_ACCESS_KEY_ID',
+        'AWS_SECRET_ACCESS_KEY',
+        'AWS_PROFILE',
+        'AWS_REGION',
+        'AWS_ENDPOINT_URL_S3',
+      ])
+        vi.stubEnv(name, undefined);
+      vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+      vi.stubEnv('AWS_CONFIG_FILE', '/nonexistent/config');
+      vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nonexistent/credentials');
     }
-  });
 
-  test('credentials and region of the environment are used where the settings have none', async () => {
-    stubSettings();
-    vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIAOFTHEENVIRONMENT');
-    vi.stubEnv('AWS_SECRET_ACCESS_KEY', SECRET);
-    vi.stubEnv('AWS_REGION', 'eu-south-2');
-    bench().server.answer((_request, response) => response.writeHead(200, { 'content-length': 4 }).end());
-    const stores = new S3ObjectStores({ endpoint: bench().server.endpoint });
-    try {
-      await expect(stores.forFilesystem(filesystemOn(BUCKET)).head('x')).resolves.toEqual({ bytes: 4 });
-      expect(bench().firstSeen().headers.authorization).toMatch(/AKIAOFTHEENVIRONMENT.*eu-south-2/);
-    } finally {
-      stores.close();
-      vi.unstubAllEnvs();
-    }
-  });
+    test('missing credentials are access-denied, and no request is sent', async () => {
+      stubSettings();
+      const stores = new S3ObjectStores({ endpoint: bench().server.endpoint, region: 'us-east-1' });
+      try {
+        const call = stores.forFilesystem(filesystemOn(BUCKET)).head('x');
+        const failure = await expectFailure(call, 'halt', 'access-denied');
+        expect(failure.message).toContain('no usable credentials');
+        expect(bench().server.seen).toEqual([]);
+      } finally {
+        stores.close();
+        vi.unstubAllEnvs();
+      }
+    });
 
-  test('a missing region is store-refused, and told', async () => {
-    stubSettings();
-    const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET };
-    const stores = new S3ObjectStores({ endpoint: bench().server.endpoint, credentials });
-    try {
-      const call = stores.forFilesystem(filesystemOn(BUCKET)).head('x');
-      const failure = await expectFailure(call, 'halt', 'store-refused');
-      expect(failure.message).toMatch(/failed: Region is missing/);
-    } finally {
-      stores.close();
-      vi.unstubAllEnvs();
-    }
+    test('credentials and region of the environment are used where the settings have none', async () => {
+      stubSettings();
+      vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIAOFTHEENVIRONMENT');
+      vi.stubEnv('AWS_SECRET_ACCESS_KEY', SECRET);
+      vi.stubEnv('AWS_REGION', 'eu-south-2');
+      bench().server.answer((_request, response) => response.writeHead(200, { 'content-length': 4 }).end());
+      const stores = new S3ObjectStores({ endpoint: bench().server.endpoint });
+      try {
+        await expect(stores.forFilesystem(filesystemOn(BUCKET)).head('x')).resolves.toEqual({ bytes: 4 });
+        expect(bench().firstSeen().headers.authorization).toMatch(/AKIAOFTHEENVIRONMENT.*eu-south-2/);
+      } finally {
+        stores.close();
+        vi.unstubAllEnvs();
+      }
+    });
+
+    test('a missing region is store-refused, and told', async () => {
+      stubSettings();
+      const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET };
+      const stores = new S3ObjectStores({ endpoint: bench().server.endpoint, credentials });
+      try {
+        const call = stores.forFilesystem(filesystemOn(BUCKET)).head('x');
+        const failure = await expectFailure(call, 'halt', 'store-refused');
+        expect(failure.message).toMatch(/failed: Region is missing/);
+      } finally {
+        stores.close();
+        vi.unstubAllEnvs();
+      }
+    });
   });
 });

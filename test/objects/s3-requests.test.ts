@@ -6,130 +6,133 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { expectBytes, expectFailure, patternBytes } from './contract.ts';
-import { useFaultBench } from './fault-bench.ts';
+import { DATA_PATHS, useFaultBench } from './fault-bench.ts';
 import { sendError } from './fault-server.ts';
 
-const bench = useFaultBench();
+describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
+  const bench = useFaultBench({ dataPath });
 
-describe('writes', () => {
-  test('a put is one request with a length, a CRC32, our metadata, the condition, and no hash of the body', async () => {
-    bench().server.answer((_request, response) => response.writeHead(200, { etag: '"x"' }).end());
-    const body = patternBytes(3_000_000);
-    await expect(bench().open().putIfAbsent('fresh', body)).resolves.toBe('created');
-    expect(bench().server.seen).toHaveLength(1);
-    const { headers, body: sent } = bench().firstSeen();
-    expectBytes(sent, body);
-    const checksum = Buffer.alloc(4);
-    checksum.writeUInt32BE(crc32(body));
-    expect(headers).toMatchObject({
-      'content-length': '3000000',
-      'if-none-match': '*',
-      'x-amz-checksum-crc32': checksum.toString('base64'),
-      'x-amz-meta-s3compact-crc32': crc32(body).toString(16).padStart(8, '0'),
-      'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
+  describe('writes', () => {
+    test('a put is one request with a length, a CRC32, our metadata, the condition, and no hash of the body', async () => {
+      bench().server.answer((_request, response) => response.writeHead(200, { etag: '"x"' }).end());
+      const body = patternBytes(3_000_000);
+      await expect(bench().open().putIfAbsent('fresh', body)).resolves.toBe('created');
+      expect(bench().server.seen).toHaveLength(1);
+      const { headers, body: sent } = bench().firstSeen();
+      expectBytes(sent, body);
+      const checksum = Buffer.alloc(4);
+      checksum.writeUInt32BE(crc32(body));
+      expect(headers).toMatchObject({
+        'content-length': '3000000',
+        'if-none-match': '*',
+        'x-amz-checksum-crc32': checksum.toString('base64'),
+        'x-amz-meta-s3compact-crc32': crc32(body).toString(16).padStart(8, '0'),
+        'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
+      });
+      expect(headers['expect']).toBeUndefined();
+      expect(headers['transfer-encoding']).toBeUndefined();
+      // The CRC32 stands in for the hash of the body, so the signature must cover it.
+      expect(headers.authorization).toMatch(/SignedHeaders=[^,]*if-none-match[^,]*x-amz-checksum-crc32/);
     });
-    expect(headers['expect']).toBeUndefined();
-    expect(headers['transfer-encoding']).toBeUndefined();
-    // The CRC32 stands in for the hash of the body, so the signature must cover it.
-    expect(headers.authorization).toMatch(/SignedHeaders=[^,]*if-none-match[^,]*x-amz-checksum-crc32/);
-  });
 
-  test('412 is exists', async () => {
-    bench().server.answer((_request, response) => sendError(response, 412, 'PreconditionFailed'));
-    await expect(bench().open().putIfAbsent('taken', patternBytes(1))).resolves.toBe('exists');
-  });
-
-  test('409 ConditionalRequestConflict is to be repeated', async () => {
-    bench().server.answer((_request, response) => sendError(response, 409, 'ConditionalRequestConflict'));
-    await expectFailure(bench().open().putIfAbsent('raced', patternBytes(1)), 'retry', 'store-unavailable');
-  });
-
-  test('a server without If-None-Match gets puts without it, is remembered, and is told of once', async () => {
-    bench().server.answer((request, response) => {
-      if (request.headers['if-none-match'] !== undefined) return sendError(response, 501, 'NotImplemented');
-      response.writeHead(200).end();
+    test('412 is exists', async () => {
+      bench().server.answer((_request, response) => sendError(response, 412, 'PreconditionFailed'));
+      await expect(bench().open().putIfAbsent('taken', patternBytes(1))).resolves.toBe('exists');
     });
-    const store = bench().open();
-    for (const name of ['a', 'b', 'c']) await expect(store.putIfAbsent(name, patternBytes(1))).resolves.toBe('created');
-    expect(bench().server.seen.map((request) => request.headers['if-none-match'])).toEqual([
-      '*',
-      undefined,
-      undefined,
-      undefined,
-    ]);
-    expect(bench().logged).toHaveLength(1);
-    expect(bench().logged[0]).toContain('If-None-Match');
-  });
-});
 
-describe('deletes', () => {
-  const DELETED = '<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></DeleteResult>';
+    test('409 ConditionalRequestConflict is to be repeated', async () => {
+      bench().server.answer((_request, response) => sendError(response, 409, 'ConditionalRequestConflict'));
+      await expectFailure(bench().open().putIfAbsent('raced', patternBytes(1)), 'retry', 'store-unavailable');
+    });
 
-  test('a batch is one quiet request with Content-MD5 and CRC32', async () => {
-    bench().server.answer((_request, response) => response.writeHead(200).end(DELETED));
-    await expect(bench().open().delete(['a', 'b/c'])).resolves.toEqual([]);
-    expect(bench().server.seen).toHaveLength(1);
-    const { headers, body, url } = bench().firstSeen();
-    expect(url).toMatch(/[?&]delete/);
-    expect(body.toString()).toMatch(/<Key>a<\/Key>.*<Key>b\/c<\/Key>/);
-    expect(body.toString()).toContain('<Quiet>true</Quiet>');
-    expect(headers['content-md5']).toBe(createHash('md5').update(body).digest('base64'));
-    expect(headers['x-amz-checksum-crc32']).toBeDefined();
-  });
-
-  test('failures of single names are returned, but for missing ones', async () => {
-    const failures =
-      '<Error><Key>a</Key><Code>AccessDenied</Code></Error><Error><Key>b</Key><Code>NoSuchKey</Code></Error>';
-    bench().server.answer((_request, response) =>
-      response.writeHead(200).end(DELETED.replace('</DeleteResult>', `${failures}</DeleteResult>`)),
-    );
-    await expect(bench().open().delete(['a', 'b', 'c'])).resolves.toEqual([{ name: 'a', code: 'AccessDenied' }]);
-  });
-
-  test('an answer that is no XML is not taken for a success', async () => {
-    bench().server.answer((_request, response) => response.writeHead(200).end('<html><body>welcome to the proxy'));
-    await expectFailure(bench().open().delete(['a']), 'retry', 'store-unavailable');
-  });
-
-  test.each([
-    [501, 'NotImplemented'],
-    [405, 'MethodNotAllowed'],
-    [400, 'MalformedXML'],
-    [400, 'MissingContentMD5'],
-  ])(
-    'a server that answers a batch with %i %s gets single deletes, few at a time, and is remembered',
-    async (status, code) => {
-      let inFlight = 0;
-      let inFlightMax = 0;
+    test('a server without If-None-Match gets puts without it, is remembered, and is told of once', async () => {
       bench().server.answer((request, response) => {
-        if (request.method === 'POST') return sendError(response, status, code);
-        inFlight++;
-        inFlightMax = Math.max(inFlightMax, inFlight);
-        setImmediate(() => {
-          inFlight--;
-          if (request.url.startsWith('/bkt/gone')) sendError(response, 404, 'NoSuchKey');
-          else if (request.url.startsWith('/bkt/kept')) sendError(response, 403, 'AccessDenied');
-          else response.writeHead(204).end();
-        });
+        if (request.headers['if-none-match'] !== undefined) return sendError(response, 501, 'NotImplemented');
+        response.writeHead(200).end();
       });
       const store = bench().open();
-      const names = ['gone', 'kept', ...Array.from({ length: 98 }, (_, i) => `n${i}`)];
-      await expect(store.delete(names)).resolves.toEqual([{ name: 'kept', code: 'AccessDenied' }]);
-      await expect(store.delete(['more'])).resolves.toEqual([]);
-      expect(bench().server.seen.filter((request) => request.method === 'POST')).toHaveLength(1);
-      expect(bench().server.seen.filter((request) => request.method === 'DELETE')).toHaveLength(101);
-      expect(inFlightMax).toBeLessThanOrEqual(16);
+      for (const name of ['a', 'b', 'c'])
+        await expect(store.putIfAbsent(name, patternBytes(1))).resolves.toBe('created');
+      expect(bench().server.seen.map((request) => request.headers['if-none-match'])).toEqual([
+        '*',
+        undefined,
+        undefined,
+        undefined,
+      ]);
       expect(bench().logged).toHaveLength(1);
-    },
-  );
-
-  test('a store that breaks down among single deletes ends them all', async () => {
-    bench().server.answer((request, response) => {
-      if (request.method === 'POST') return sendError(response, 501, 'NotImplemented');
-      sendError(response, 503, 'SlowDown');
+      expect(bench().logged[0]).toContain('If-None-Match');
     });
-    const names = Array.from({ length: 200 }, (_, i) => `n${i}`);
-    await expectFailure(bench().open().delete(names), 'retry', 'store-unavailable');
-    expect(bench().server.seen.length).toBeLessThan(50);
+  });
+
+  describe('deletes', () => {
+    const DELETED = '<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></DeleteResult>';
+
+    test('a batch is one quiet request with Content-MD5 and CRC32', async () => {
+      bench().server.answer((_request, response) => response.writeHead(200).end(DELETED));
+      await expect(bench().open().delete(['a', 'b/c'])).resolves.toEqual([]);
+      expect(bench().server.seen).toHaveLength(1);
+      const { headers, body, url } = bench().firstSeen();
+      expect(url).toMatch(/[?&]delete/);
+      expect(body.toString()).toMatch(/<Key>a<\/Key>.*<Key>b\/c<\/Key>/);
+      expect(body.toString()).toContain('<Quiet>true</Quiet>');
+      expect(headers['content-md5']).toBe(createHash('md5').update(body).digest('base64'));
+      expect(headers['x-amz-checksum-crc32']).toBeDefined();
+    });
+
+    test('failures of single names are returned, but for missing ones', async () => {
+      const failures =
+        '<Error><Key>a</Key><Code>AccessDenied</Code></Error><Error><Key>b</Key><Code>NoSuchKey</Code></Error>';
+      bench().server.answer((_request, response) =>
+        response.writeHead(200).end(DELETED.replace('</DeleteResult>', `${failures}</DeleteResult>`)),
+      );
+      await expect(bench().open().delete(['a', 'b', 'c'])).resolves.toEqual([{ name: 'a', code: 'AccessDenied' }]);
+    });
+
+    test('an answer that is no XML is not taken for a success', async () => {
+      bench().server.answer((_request, response) => response.writeHead(200).end('<html><body>welcome to the proxy'));
+      await expectFailure(bench().open().delete(['a']), 'retry', 'store-unavailable');
+    });
+
+    test.each([
+      [501, 'NotImplemented'],
+      [405, 'MethodNotAllowed'],
+      [400, 'MalformedXML'],
+      [400, 'MissingContentMD5'],
+    ])(
+      'a server that answers a batch with %i %s gets single deletes, few at a time, and is remembered',
+      async (status, code) => {
+        let inFlight = 0;
+        let inFlightMax = 0;
+        bench().server.answer((request, response) => {
+          if (request.method === 'POST') return sendError(response, status, code);
+          inFlight++;
+          inFlightMax = Math.max(inFlightMax, inFlight);
+          setImmediate(() => {
+            inFlight--;
+            if (request.url.startsWith('/bkt/gone')) sendError(response, 404, 'NoSuchKey');
+            else if (request.url.startsWith('/bkt/kept')) sendError(response, 403, 'AccessDenied');
+            else response.writeHead(204).end();
+          });
+        });
+        const store = bench().open();
+        const names = ['gone', 'kept', ...Array.from({ length: 98 }, (_, i) => `n${i}`)];
+        await expect(store.delete(names)).resolves.toEqual([{ name: 'kept', code: 'AccessDenied' }]);
+        await expect(store.delete(['more'])).resolves.toEqual([]);
+        expect(bench().server.seen.filter((request) => request.method === 'POST')).toHaveLength(1);
+        expect(bench().server.seen.filter((request) => request.method === 'DELETE')).toHaveLength(101);
+        expect(inFlightMax).toBeLessThanOrEqual(16);
+        expect(bench().logged).toHaveLength(1);
+      },
+    );
+
+    test('a store that breaks down among single deletes ends them all', async () => {
+      bench().server.answer((request, response) => {
+        if (request.method === 'POST') return sendError(response, 501, 'NotImplemented');
+        sendError(response, 503, 'SlowDown');
+      });
+      const names = Array.from({ length: 200 }, (_, i) => `n${i}`);
+      await expectFailure(bench().open().delete(names), 'retry', 'store-unavailable');
+      expect(bench().server.seen.length).toBeLessThan(50);
+    });
   });
 });

@@ -14,6 +14,7 @@ import { filesystemOn, openStores, s3Bench } from './s3-bench.ts';
 const provided = inject('s3');
 
 objectStoreContract(provided.kind, () => s3Bench(provided));
+objectStoreContract(`${provided.kind} by the SDK`, () => s3Bench(provided, { dataPath: 'sdk' }));
 
 if (provided.kind !== 's3rver') {
   describe('on the embedded server', () => {
