@@ -2,6 +2,7 @@
  * How a run tells where it is: a port for metrics, the log line of an attempt and traces. It stands alone so that policy
  * calls a listener and knows none of them. Whatever listens must be quick and must not throw; nothing rests on it.
  */
+import type { CompactError } from './errors.ts';
 import type { CommitOutcome, StaleReason } from './metadata/port.ts';
 import type { ChunkPlan } from './model.ts';
 
@@ -12,6 +13,8 @@ export interface RunObserver {
   phase(phase: RunPhase, chunkIndex?: number): void;
   /** A chunk that was planned and carried out, in whatever way it ended. */
   chunk(plan: ChunkPlan, ending: { readonly kind: CommitOutcome['outcome']; readonly reason?: StaleReason }): void;
-  /** A part of the budget was spent while there was more to do; `blocks`: bytes or requests. */
+  /** A chunk that could not be carried out: the run ends, or goes on with the next one. */
+  failed(error: CompactError, chunkIndex: number): void;
+  /** No (further) chunk was tried because this was spent; `blocks`: bytes or requests, as where a plan has blocksLeft. */
   spent(budget: 'chunks' | 'blocks' | 'seconds'): void;
 }

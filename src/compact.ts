@@ -154,9 +154,9 @@ class Run {
   }
 
   async #begin(): Promise<Attempt | null> {
+    const { leaseMs } = this.#options.limits;
     const startedAtMs = this.#deps.clock.monotonicMs();
     const nowMs = await this.#deps.ledger.nowMs();
-    const { leaseMs } = this.#options.limits;
     const id = this.#deps.attemptIds.next(nowMs);
     const incarnation = await this.#deps.metadata.incarnation(this.#key);
     const begun = await this.#deps.metadata.begin(this.#key, id);
@@ -205,6 +205,7 @@ class Run {
       if (!(error instanceof CompactError)) throw error;
       this.#left++;
       this.#failure ??= error;
+      this.#options.observer?.failed(error, chunkIndex);
       this.#damage = graver(this.#damage, error)?.withInode(this.#key);
       this.#warnings.push(`chunk ${chunkIndex}: ${error.message}`);
       return isMissingObject(error);
@@ -235,7 +236,6 @@ class Run {
   #account(chunkIndex: number, done: { ending: ChunkEnding; plan: ChunkPlan; more: boolean }): void {
     const { ending, plan } = done;
     this.#options.observer?.chunk(plan, ending);
-    if (plan.blocksLeft > 0) this.#options.observer?.spent('blocks');
     if (ending.kind === 'committed') {
       this.#compacted++;
       this.#gain = addGain(this.#gain, plan.gain);

@@ -7,12 +7,13 @@ import { systemClock } from '../src/clock.ts';
 import type { CompactLimits } from '../src/compact.ts';
 import type { Settings } from '../src/config.ts';
 import { CompactError } from '../src/errors.ts';
-import { MemoryBudget } from '../src/memory.ts';
+import type { MetadataStore } from '../src/metadata/port.ts';
 import { RedisMetadata } from '../src/metadata/redis.ts';
 import { storesWithRetries } from '../src/objects/limits.ts';
 import type { ObjectStores } from '../src/objects/port.ts';
 import { S3ObjectStores } from '../src/objects/s3.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
+import { Metrics } from '../src/observe/metrics.ts';
 import { CompactQueue } from '../src/queue.ts';
 import { QueueControl } from '../src/queue-control.ts';
 import { ReapQueue } from '../src/queue-ledger.ts';
@@ -26,6 +27,8 @@ import { type RedisClient, whenReady } from '../src/redis-link.ts';
 import type { ScrubDeps } from '../src/scrub.ts';
 import { endsWithin } from './bounded.ts';
 import type { CompactJobDeps } from './compact.ts';
+import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';
+import { Observer } from './observer.ts';
 
 /** How long closing may wait for a server that is away; a part of a pod's 30 s to end (workers/worker.ts). */
 const CLOSE_WAIT_MS = 1_000;
@@ -44,6 +47,8 @@ export interface Clients {
   readonly status: StatusSource;
   readonly run: CompactJobDeps;
   readonly reap: ReapDeps;
+  /** What this process tells about its work. */
+  readonly observer: Observer;
   /** What scrub needs for the file system with this uuid. */
   scrub(fsUuid: string): ScrubDeps;
   close(): Promise<void>;
@@ -61,8 +66,11 @@ export function openMetadata(settings: Settings): RedisMetadata {
  */
 export async function openClients(settings: Settings, log: Logger): Promise<Clients> {
   const connection = await openQueueRedis(settings, log);
-  const metadata = openMetadata(settings);
-  const objects = openObjects(settings, log);
+  const limits = limitsOf(settings);
+  const observer = new Observer({ log, limits, ...(settings.metricsPort === 0 ? {} : { metrics: processMetrics() }) });
+  const metadata = observedMetadata(openMetadata(settings), observer);
+  const objects = openObjects(settings, log, observer);
+  probeWith(observer, settings, metadata);
   const ledger = new ReapQueue({ connection, prefix: settings.queuePrefix });
   const queue = new CompactQueue({
     connection,
@@ -75,14 +83,14 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
   const control = new QueueControl({ ...queues, compact: queue.queue, reap: ledger.queue });
   const scans = new ScanBook(queues, metadata.storeId);
   return {
-    ...{ settings, metadata, queue, ledger, quarantine, control, scans },
+    ...{ settings, metadata, queue, ledger, quarantine, control, scans, observer },
     status: { ...queues, queue, ledger },
     run: {
-      ...{ metadata, objects, ledger, queue, quarantine, control },
+      ...{ metadata, objects, queue, quarantine, control, limits },
+      ledger: observedLedger(ledger, observer),
       clock: systemClock,
-      memory: new MemoryBudget(settings.memoryBytes),
+      memory: new ObservedMemory(settings.memoryBytes, observer),
       attemptIds: new AttemptIds(),
-      limits: limitsOf(settings),
       attempts: settings.attempts,
     },
     reap: { metadata, objects, nowMs: () => ledger.nowMs(), graceMs: settings.graceMs },
@@ -123,7 +131,7 @@ async function openQueueRedis(settings: Settings, log: Logger): Promise<RedisCli
 }
 
 /** The S3 buckets, with retries. */
-export function openObjects(settings: Settings, log: Logger): ObjectStores {
+export function openObjects(settings: Settings, log: Logger, observer?: Observer): ObjectStores {
   const stores = new S3ObjectStores({
     ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
     ...(settings.s3Region === undefined ? {} : { region: settings.s3Region }),
@@ -132,7 +140,24 @@ export function openObjects(settings: Settings, log: Logger): ObjectStores {
     dataPath: settings.s3DataPath,
     log: (message: string) => log.warn(message),
   });
-  return storesWithRetries(stores, { clock: systemClock, triesMax: settings.s3Retries + 1 });
+  const retries = { clock: systemClock, triesMax: settings.s3Retries + 1 };
+  return storesWithRetries(stores, { ...retries, ...(observer === undefined ? {} : { observer }) });
+}
+
+/** What every process counts for itself; the pod's own metrics are in metrics.ts. */
+function processMetrics(): Metrics {
+  return new Metrics({ scopes: ['process'] });
+}
+
+/** How a server that failed is asked whether it is back. */
+function probeWith(observer: Observer, { s3Endpoint }: Settings, metadata: MetadataStore): void {
+  // Any answer is one: it goes through the ear on every call.
+  observer.metadata.probe = () => metadata.getFilesystem(0);
+  if (s3Endpoint === undefined) return;
+  observer.store.probe = async (signal) => {
+    const { status } = await fetch(s3Endpoint, { method: 'HEAD', redirect: 'manual', signal });
+    if (status >= 500) throw new Error(`the server answered ${status}`);
+  };
 }
 
 function limitsOf(settings: Settings): CompactLimits {

@@ -5,10 +5,12 @@
  */
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import type { CompactProgress } from '../src/compact.ts';
+import type { RunObserver } from '../src/compact-observer.ts';
 import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/observe/log.ts';
 import { type CompactJobData, inodeOfJob } from '../src/queue.ts';
 import type { QueueControl } from '../src/queue-control.ts';
 import { type RunDeps, type RunEnding, type RunReport, runInode } from '../src/run.ts';
+import type { Observer } from './observer.ts';
 
 export interface CompactJobDeps extends RunDeps {
   /** Where jobs of paused file systems go. */
@@ -32,7 +34,7 @@ const EVENT_OF: Record<RunEnding, LogEvent> = {
 };
 
 /** A processor for BullMQ's Worker. Throws for what is to be tried again, UnrecoverableError for what is not. */
-export function compactProcessor(deps: CompactJobDeps, log: Logger) {
+export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Observer) {
   return async (job: Job<CompactJobData>, token?: string, signal?: AbortSignal): Promise<RunReport> => {
     const key = inodeOfJob(job.data);
     const where = { ...logContext({ key, jobId: job.id ?? '' }), origin: job.data.origin, try: job.attemptsMade + 1 };
@@ -42,13 +44,13 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger) {
       throw new DelayedError();
     }
     log.debug({ event: LOG_EVENTS.jobStarted, ...where }, 'run started');
-    const report = await runInode(key, deps, {
-      ...(signal === undefined ? {} : { signal }),
-      onProgress: throttled((progress) => void tell(job, { kind: 'running', progress })),
-    });
+    const onProgress = throttled<CompactProgress>((progress) => void tell(job, { kind: 'running', progress }));
+    const work = (record: RunObserver) =>
+      runInode(key, deps, { ...(signal === undefined ? {} : { signal }), onProgress, observer: record });
+    const { report, fields } = await observer.watchRun(where, work, signal);
     const level = report.ending === 'done' || report.ending === 'gone' ? 'info' : 'warn';
     log[level](
-      { event: EVENT_OF[report.ending], ...where, ...report },
+      { event: EVENT_OF[report.ending], ...where, queuedMs: queuedMsOf(job), ...report, ...fields },
       report.message ?? `run ended: ${report.ending}`,
     );
     if (report.ending === 'done' || report.ending === 'gone') return report;
@@ -57,6 +59,11 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger) {
     const message = report.message ?? report.ending;
     throw report.ending === 'later' ? new Error(message) : new UnrecoverableError(message);
   };
+}
+
+/** How long the job was due before it was taken, by the pods' clocks. */
+function queuedMsOf({ processedOn, timestamp, delay }: Job): number {
+  return Math.max(0, (processedOn ?? timestamp) - timestamp - delay);
 }
 
 /** A run that was stopped from outside is no failed try: the job goes back for somebody else. */

@@ -20,7 +20,8 @@ export type ReapEnding = { readonly deleted: number; readonly stillNamed: number
 
 export interface ReapListeners {
   readonly log: Logger;
-  readonly onVerdict?: (verdict: ReapVerdict) => void;
+  /** `null`: the record could not be read. */
+  readonly onVerdict?: (verdict: ReapVerdict | null) => void;
 }
 
 /** A processor for BullMQ's Worker. */
@@ -28,7 +29,10 @@ export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
   const { log } = tell;
   return async (job: Job<ReapJobData>, token?: string): Promise<ReapEnding> => {
     const record = readRecord(job, log);
-    if (record === null) return delayJob(job, UNREADABLE_DELAY_MS, token);
+    if (record === null) {
+      tell.onVerdict?.(null);
+      return delayJob(job, UNREADABLE_DELAY_MS, token);
+    }
     const verdict = await reapRecord(record, deps);
     logVerdict(log, { job, record, verdict });
     tell.onVerdict?.(verdict);

@@ -14,7 +14,7 @@ import type { Clients } from './clients.ts';
 import { compactProcessor } from './compact.ts';
 import { RunningJobs } from './jobs.ts';
 import { reapProcessor } from './reap.ts';
-import type { RunningWorker } from './running.ts';
+import type { ProcessSnapshot, RunningWorker } from './running.ts';
 
 /** A job whose processes died this often is given up: something about it kills them. */
 const COMPACT_STALLS_MAX = 10;
@@ -52,7 +52,7 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   if (queues === 'all') workers.push(compactWorker(clients, context));
   log.info({ event: LOG_EVENTS.workerStarted, queues, pid: process.pid }, 'worker started');
   const cancel = () => {
-    for (const worker of workers) worker.cancelAllJobs('the worker is stopping');
+    for (const worker of workers) worker.cancelAllJobs('shutdown');
   };
   let stopping: Promise<void> | undefined;
   return {
@@ -61,10 +61,21 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
       return stopping;
     },
     abort: cancel,
-    snapshots: async () => [{ pid: process.pid, notReady: stopping ? ['stopping'] : [...lost], jobs: jobs.all() }],
+    snapshots: async () => [
+      {
+        pid: process.pid,
+        notReady: stopping ? ['stopping'] : [...lost, ...(await clients.observer.notReady())],
+        jobs: jobs.all(),
+        ...(await metricsOf(clients)),
+      },
+    ],
     // A process of its own ends by an exception, not by telling.
     failed: new Promise(() => undefined),
   };
+}
+
+async function metricsOf({ observer: { metrics } }: Clients): Promise<Pick<ProcessSnapshot, 'metrics'>> {
+  return metrics === undefined ? {} : { metrics: await metrics.json() };
 }
 
 interface WorkerContext {
@@ -79,25 +90,33 @@ interface WorkerContext {
 function compactWorker(clients: Clients, context: WorkerContext): Worker {
   const { connection, log, jobs } = context;
   const { settings } = clients;
-  const worker = new Worker<CompactJobData>(COMPACT_QUEUE, jobs.tracked(compactProcessor(clients.run, log)), {
-    ...baseOptions(clients, connection),
-    concurrency: settings.concurrency,
-    maxStalledCount: COMPACT_STALLS_MAX,
-  });
+  const worker = new Worker<CompactJobData>(
+    COMPACT_QUEUE,
+    jobs.tracked(compactProcessor(clients.run, log, clients.observer)),
+    {
+      ...baseOptions(clients, connection),
+      concurrency: settings.concurrency,
+      maxStalledCount: COMPACT_STALLS_MAX,
+    },
+  );
   // BullMQ only tells; going on without the lock would be slow, never wrong (I9), so stop.
   worker.on('lockRenewalFailed', (jobIds) => {
     for (const jobId of jobIds) {
+      clients.observer.metrics?.count('s3compact_job_locks_lost_total', 1);
       log.warn(
         { event: LOG_EVENTS.jobLockLost, jobId },
         'the lock of a job could not be renewed; its run is cancelled',
       );
-      worker.cancelJob(jobId, 'lock lost');
+      worker.cancelJob(jobId, 'lock-lost');
     }
   });
   worker.on('failed', (job, error) => {
     // Runs tell their own end; this is for jobs that BullMQ failed: stalled too often.
-    if (job !== undefined && (job.stacktrace ?? []).length === 0) logStalled(job, error, log);
+    if (job === undefined || (job.stacktrace ?? []).length > 0) return;
+    clients.observer.metrics?.count('s3compact_jobs_given_up_total', 1);
+    logStalled(job, error, log);
   });
+  worker.on('stalled', () => clients.observer.metrics?.count('s3compact_jobs_stalled_total', 1));
   return watched(worker, context);
 }
 
@@ -108,7 +127,11 @@ function logStalled(job: Job<CompactJobData>, error: Error, log: Logger): void {
 
 function reapWorker(clients: Clients, context: WorkerContext): Worker {
   const { connection, log, onReapVerdict } = context;
-  const listeners = { log, ...(onReapVerdict === undefined ? {} : { onVerdict: onReapVerdict }) };
+  const onVerdict = (verdict: ReapVerdict | null) => {
+    clients.observer.reapLook(verdict);
+    if (verdict !== null) onReapVerdict?.(verdict);
+  };
+  const listeners = { log, onVerdict };
   const worker = new Worker<ReapJobData>(REAP_QUEUE, context.jobs.tracked(reapProcessor(clients.reap, listeners)), {
     ...baseOptions(clients, connection),
     concurrency: clients.settings.reapConcurrency,

@@ -5,6 +5,7 @@
  * nor waits long. Counting never throws: a value that a label does not know counts as `other`, or not at all.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ProcessMetrics } from './aggregate.ts';
 import { type Aggregate, type MetricScope, type MetricSpec, OTHER } from './metric-spec.ts';
 import {
   type CounterName,
@@ -27,7 +28,10 @@ export interface MetricSource {
 }
 
 export interface MetricsOptions {
-  readonly version: string;
+  /** Of the package; absent: no build info. */
+  readonly version?: string;
+  /** Without prom-client's metrics of the process: another registry of it has them. */
+  readonly defaults?: boolean;
   /** A child of a pool leaves out what its parent tells for the pod. */
   readonly scopes?: readonly MetricScope[];
   /** A source could not be asked. */
@@ -58,13 +62,13 @@ export class Metrics {
 
   constructor(options: MetricsOptions) {
     this.#options = options;
-    const { scopes = ['process', 'pod'] } = options;
-    collectDefaultMetrics({ register: this.registry });
+    const { scopes = ['process', 'pod'], version, defaults = true } = options;
+    if (defaults) collectDefaultMetrics({ register: this.registry });
     for (const name of DEFAULT_METRICS_LEFT_OUT) this.registry.removeSingleMetric(name);
     for (const spec of METRICS as readonly MetricSpec[]) {
       if (scopes.includes(spec.scope)) this.#entries.set(spec.name, entryOf(spec, this.registry));
     }
-    this.set('s3compact_build_info', 1, { version: options.version, node: process.version });
+    if (version !== undefined) this.set('s3compact_build_info', 1, { version, node: process.version });
   }
 
   /** Adds to a counter; negative and broken numbers are left out, since a counter only grows. */
@@ -108,6 +112,12 @@ export class Metrics {
         this.#asking = undefined;
       });
     return this.#asking;
+  }
+
+  /** As plain JSON, after asking: what one process sends to another. */
+  async json(): Promise<ProcessMetrics> {
+    await this.refresh();
+    return this.registry.getMetricsAsJSON();
   }
 
   /** Prometheus text, after asking. */

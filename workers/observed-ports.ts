@@ -1,0 +1,103 @@
+/**
+ * The ports as the work sees them, with an ear on every call: the metadata service, the ledger, the memory of merges.
+ * Decorators, so that policy and adapters know nothing of metrics. They change no argument, result or error.
+ */
+import { CompactError } from '../src/errors.ts';
+import type { ReapLedger } from '../src/ledger.ts';
+import { MemoryBudget } from '../src/memory.ts';
+import type { CommitOutcome, MetadataStore } from '../src/metadata/port.ts';
+import type { Observer } from './observer.ts';
+
+/** Calls that are told, by the name they have in metrics; what is not listed passes through. */
+const TOLD: Readonly<Record<string, string>> = {
+  getFilesystem: 'get-filesystem',
+  getInode: 'get-inode',
+  readChunk: 'read-chunk',
+  begin: 'begin',
+  commit: 'commit',
+  clearFence: 'clear-fence',
+  incarnation: 'incarnation',
+};
+
+type Call = (...args: unknown[]) => Promise<unknown>;
+
+/** A Proxy, so that a store keeps every method that the port will ever have. */
+export function observedMetadata<Store extends MetadataStore>(store: Store, observer: Observer): Store {
+  const known = new Map<PropertyKey, unknown>();
+  return new Proxy(store, {
+    get(target, name) {
+      const cached = known.get(name);
+      if (cached !== undefined) return cached;
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      const operation = typeof name === 'string' ? TOLD[name] : undefined;
+      const bound = value.bind(target) as Call;
+      const told = operation === undefined ? bound : observedCall(operation, bound, observer);
+      known.set(name, told);
+      return told;
+    },
+  });
+}
+
+function observedCall(operation: string, call: Call, observer: Observer): Call {
+  return async (...args) => {
+    const beganMs = performance.now();
+    const tell = (code: string) => observer.metadataCall(operation, code, performance.now() - beganMs);
+    try {
+      const result = await call(...args);
+      const lost = operation === 'commit' && (result as CommitOutcome).outcome === 'unknown';
+      if (lost) observer.commitAnswerLost();
+      tell(lost ? 'metadata-unavailable' : 'ok');
+      return result;
+    } catch (error) {
+      tell(error instanceof CompactError ? error.code : 'other');
+      throw error;
+    }
+  };
+}
+
+/** The ledger, which tells a run the ids of its reap records. */
+export function observedLedger(ledger: ReapLedger, observer: Observer): ReapLedger {
+  return {
+    nowMs: () => ledger.nowMs(),
+    add: async (record) => {
+      const id = await ledger.add(record);
+      observer.run?.reapRecord(id);
+      return id;
+    },
+    stamp: (id, record) => ledger.stamp(id, record),
+    expedite: (id, record) => ledger.expedite(id, record),
+  };
+}
+
+/** Shorter waits are no waiting: the lock of the budget itself takes a moment. */
+const WAIT_MIN_MS = 1;
+
+/** The memory of merges, which tells what is held and what had to wait for it. */
+export class ObservedMemory extends MemoryBudget {
+  readonly #observer: Observer;
+  readonly #limit: number;
+
+  constructor(bytes: number, observer: Observer) {
+    super(bytes);
+    this.#observer = observer;
+    this.#limit = bytes;
+    observer.metrics?.set('s3compact_memory_limit_bytes', bytes);
+  }
+
+  override async reserve<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+    const { metrics } = this.#observer;
+    const askedMs = performance.now();
+    const held = Math.min(bytes, this.#limit);
+    return super.reserve(bytes, async () => {
+      const waitedMs = performance.now() - askedMs;
+      if (waitedMs >= WAIT_MIN_MS) this.#observer.waited('memory', waitedMs);
+      metrics?.add('s3compact_memory_reserved_bytes', held);
+      try {
+        return await work();
+      } finally {
+        metrics?.add('s3compact_memory_reserved_bytes', -held);
+      }
+    });
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Everything that a process tells about its work comes together here: runs, S3 requests, calls of the metadata service,
+ * looks at reap records. It counts them, gathers what belongs to a run for the log line of the attempt, and knows
+ * whether the servers answered lately. One for each process. It decides nothing, and never throws into the work.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { RunPhase } from '../src/compact-observer.ts';
+import type { CompactError } from '../src/errors.ts';
+import type { ChunkPlan } from '../src/model.ts';
+import type { ObjectOperation, RequestObserver, RequestOutcome } from '../src/objects/limits.ts';
+import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
+import type { Metrics } from '../src/observe/metrics.ts';
+import { movedBytes, NO_COST, requestsOf } from '../src/plan/index.ts';
+import type { ReapVerdict } from '../src/reap.ts';
+import type { RunReport } from '../src/run.ts';
+import { Reachable } from './reachable.ts';
+import { type ChunkTold, type RunFields, RunRecord } from './run-record.ts';
+
+export interface ObserverOptions {
+  readonly log: Logger;
+  /** Absent: nothing is counted. */
+  readonly metrics?: Metrics;
+  /** The budget of a run, to tell which part of it was spent furthest. */
+  readonly limits: { readonly bytesMax: number; readonly requestsMax: number };
+}
+
+/** What is known of a run before it starts; goes into every line about it. */
+export type RunPlace = Readonly<Record<string, string | number>>;
+
+export interface ObservedRun {
+  readonly report: RunReport;
+  readonly fields: RunFields;
+}
+
+export class Observer implements RequestObserver {
+  readonly metrics: Metrics | undefined;
+  readonly store = new Reachable('S3 does not answer');
+  readonly metadata = new Reachable('the metadata service does not answer');
+  readonly #log: Logger;
+  readonly #limits: ObserverOptions['limits'];
+  readonly #runs = new AsyncLocalStorage<RunRecord>();
+
+  constructor(options: ObserverOptions) {
+    this.metrics = options.metrics;
+    this.#log = options.log;
+    this.#limits = options.limits;
+  }
+
+  /** The run on whose behalf the caller works, if any. */
+  get run(): RunRecord | undefined {
+    return this.#runs.getStore();
+  }
+
+  /** Servers that do not answer, a clause each. */
+  async notReady(): Promise<string[]> {
+    const clauses = await Promise.all([this.store.checked(), this.metadata.checked()]);
+    return clauses.filter((clause) => clause !== undefined);
+  }
+
+  /** Carries a run out and counts it; `work` gets the record to hand to `runInode`. */
+  async watchRun(
+    place: RunPlace,
+    work: (record: RunRecord) => Promise<RunReport>,
+    signal?: AbortSignal,
+  ): Promise<ObservedRun> {
+    const { metrics } = this;
+    const record = new RunRecord({
+      chunk: (plan, ending) => this.#chunk(place, plan, ending),
+      failed: (error) => this.#chunkFailed(error),
+    });
+    const startedMs = performance.now();
+    metrics?.count('s3compact_runs_started_total', 1);
+    metrics?.add('s3compact_runs_in_flight', 1);
+    try {
+      const report = await this.#runs.run(record, () => work(record));
+      const fields = record.end();
+      this.#ended(report, fields, { seconds: (performance.now() - startedMs) / 1000, signal });
+      return { report, fields };
+    } finally {
+      metrics?.add('s3compact_runs_in_flight', -1);
+    }
+  }
+
+  request(op: ObjectOperation, outcome: RequestOutcome, ms: number, bytes: number): void {
+    const { metrics } = this;
+    metrics?.add('s3compact_s3_requests_in_flight', -1);
+    metrics?.count('s3compact_s3_requests_total', 1, { operation: op, code: outcome });
+    metrics?.observe('s3compact_s3_request_duration_seconds', ms / 1000, { operation: op });
+    if (bytes > 0) metrics?.count('s3compact_s3_bytes_total', bytes, { operation: op });
+    if (outcome === 'store-unavailable') this.store.failed();
+    else if (outcome !== 'cancelled') this.store.answered();
+    this.run?.request(op, outcome, bytes);
+  }
+
+  started(): void {
+    this.metrics?.add('s3compact_s3_requests_in_flight', 1);
+  }
+
+  retried(op: ObjectOperation): void {
+    this.metrics?.count('s3compact_s3_retries_total', 1, { operation: op });
+    this.run?.retried();
+  }
+
+  /** Work had to wait for a limit. */
+  waited(limit: string, ms: number): void {
+    this.metrics?.count('s3compact_limit_waits_total', 1, { limit });
+    this.metrics?.count('s3compact_limit_wait_seconds_total', ms / 1000, { limit });
+    this.run?.waited(limit, ms);
+  }
+
+  metadataCall(operation: string, code: string, ms: number): void {
+    this.metrics?.count('s3compact_metadata_requests_total', 1, { operation, code });
+    this.metrics?.observe('s3compact_metadata_request_duration_seconds', ms / 1000, { operation });
+    if (code === 'metadata-unavailable') this.metadata.failed();
+    else this.metadata.answered();
+    this.run?.metadataCall();
+  }
+
+  commitAnswerLost(): void {
+    this.metrics?.count('s3compact_commit_answers_lost_total', 1);
+  }
+
+  /** A look at a reap record; `null`: the record could not be read. */
+  reapLook(verdict: ReapVerdict | null): void {
+    const { metrics } = this;
+    const told = verdict === null ? 'unreadable' : verdict.kind;
+    const doubt = verdict?.kind === 'again' && verdict.doubt !== undefined;
+    metrics?.count('s3compact_reap_looks_total', 1, { verdict: doubt ? 'doubt' : told });
+    if (verdict?.kind !== 'done') return;
+    metrics?.count('s3compact_objects_deleted_total', verdict.deleted);
+    metrics?.count('s3compact_objects_still_named_total', verdict.stillNamed);
+    this.succeeded('reap');
+  }
+
+  succeeded(task: 'run' | 'reap' | 'scan'): void {
+    this.metrics?.set('s3compact_last_success_timestamp_seconds', Date.now() / 1000, { task });
+  }
+
+  #chunk(place: RunPlace, plan: ChunkPlan, ending: ChunkTold): void {
+    const { metrics } = this;
+    metrics?.count('s3compact_commits_total', 1, { outcome: ending.kind });
+    const where = { ...place, chunkIndex: plan.chunkIndex };
+    if (ending.kind === 'committed') {
+      metrics?.observe('s3compact_chunk_versions', plan.gain.versionsBefore);
+      this.#log.debug({ event: LOG_EVENTS.chunkCommitted, ...where, gain: plan.gain }, 'chunk committed');
+    } else if (ending.kind === 'conflict') {
+      this.#log.debug({ event: LOG_EVENTS.chunkConflict, ...where }, 'the list changed meanwhile; tried again later');
+    } else if (ending.kind === 'unknown') {
+      const text = 'the fate of a commit is not known; nothing is deleted until its reap record has found out';
+      this.#log.warn({ event: LOG_EVENTS.chunkUnknown, ...where }, text);
+    } else if (ending.reason === 'fence') {
+      metrics?.count('s3compact_fences_lost_total', 1);
+      this.#log.warn({ event: LOG_EVENTS.fenceLost, ...where }, 'another attempt, or its reap record, took the fence');
+    }
+  }
+
+  #chunkFailed(error: CompactError): void {
+    if (error.code === 'lease-expired') this.metrics?.count('s3compact_leases_expired_total', 1);
+    if (error.code === 'fence-lost') this.metrics?.count('s3compact_fences_lost_total', 1);
+  }
+
+  #ended(report: RunReport, fields: RunFields, how: { seconds: number; signal: AbortSignal | undefined }): void {
+    const { metrics } = this;
+    const result = report.ending;
+    metrics?.count('s3compact_runs_completed_total', 1, { result, reason: report.code ?? report.outcome ?? 'other' });
+    metrics?.observe('s3compact_run_duration_seconds', how.seconds, { result });
+    for (const [phase, ms] of Object.entries(fields.phasesMs) as [RunPhase, number][])
+      metrics?.count('s3compact_run_phase_seconds_total', ms / 1000, { phase });
+    if (report.code === 'cancelled') {
+      metrics?.count('s3compact_attempts_cancelled_total', 1, { reason: String(how.signal?.reason ?? 'other') });
+    }
+    if (result === 'done') this.succeeded('run');
+    if (report.continued) metrics?.count('s3compact_continuations_total', 1);
+    metrics?.count('s3compact_chunks_compacted_total', report.chunksCompacted);
+    metrics?.count('s3compact_chunks_left_total', report.chunksLeft);
+    metrics?.count('s3compact_run_warnings_total', report.warnings.length);
+    for (const part of fields.budgetSpent)
+      metrics?.count('s3compact_run_budget_exhausted_total', 1, { budget: this.#budgetOf(part, report) });
+    this.#effect(report);
+  }
+
+  /** Blocks are left when bytes or requests are spent: the one that was spent furthest. */
+  #budgetOf(part: string, { cost = NO_COST }: RunReport): string {
+    if (part !== 'blocks') return part;
+    const { bytesMax, requestsMax } = this.#limits;
+    return movedBytes(cost) / bytesMax >= requestsOf(cost) / requestsMax ? 'bytes' : 'requests';
+  }
+
+  #effect({ cost, gain }: RunReport): void {
+    const { metrics } = this;
+    if (cost !== undefined) {
+      metrics?.count('s3compact_bytes_read_total', cost.readBytes);
+      metrics?.count('s3compact_bytes_written_total', cost.writeBytes);
+      metrics?.count('s3compact_objects_written_total', cost.writeRequests);
+    }
+    if (gain === undefined) return;
+    metrics?.count('s3compact_versions_before_total', gain.versionsBefore);
+    metrics?.count('s3compact_versions_after_total', gain.versionsAfter);
+    metrics?.count('s3compact_gets_saved_total', gain.getsBefore - gain.getsAfter);
+    metrics?.count('s3compact_bytes_reclaimed_total', gain.storedBytesBefore - gain.storedBytesAfter);
+  }
+}

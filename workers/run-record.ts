@@ -1,0 +1,147 @@
+/**
+ * What one run over one inode did, as it is gathered while it runs: time by phase, requests, waits, chunks and the ids of
+ * its reap records. The one log line of an attempt and the counters are made from it. It belongs to one run and is found
+ * by whatever that run calls; it must be quick, and nothing rests on it.
+ */
+import type { RunObserver, RunPhase } from '../src/compact-observer.ts';
+import type { CompactError } from '../src/errors.ts';
+import type { ChunkPlan } from '../src/model.ts';
+import type { ObjectOperation, RequestOutcome } from '../src/objects/limits.ts';
+
+/** Ids of reap records in the log line; a run with more tells their number. */
+const RECORD_IDS_MAX = 20;
+
+export type ChunkTold = Parameters<RunObserver['chunk']>[1];
+
+/** What whoever makes a record wants to hear at once. */
+export interface RunRecordListener {
+  phase?(phase: RunPhase, chunkIndex: number | undefined): void;
+  chunk?(plan: ChunkPlan, ending: ChunkTold): void;
+  failed?(error: CompactError, chunkIndex: number): void;
+}
+
+/** Plain JSON for the log line; durations in ms, nothing that is zero. */
+export interface RunFields {
+  readonly phasesMs: Partial<Record<RunPhase, number>>;
+  readonly chunks: Readonly<Record<string, number>>;
+  readonly s3: {
+    readonly requests: Readonly<Record<string, number>>;
+    readonly failures: Readonly<Record<string, number>>;
+    readonly retries: number;
+    readonly bytesRead: number;
+    readonly bytesWritten: number;
+  };
+  readonly metadataCalls: number;
+  readonly waitsMs: Readonly<Record<string, number>>;
+  readonly budgetSpent: readonly string[];
+  readonly reapRecords: readonly string[];
+  readonly reapRecordCount: number;
+}
+
+export class RunRecord implements RunObserver {
+  readonly #listener: RunRecordListener;
+  #phase: RunPhase = 'plan';
+  #phaseSinceMs = performance.now();
+  readonly #phasesMs = new Map<RunPhase, number>();
+  readonly #chunks = new Map<string, number>();
+  readonly #requests = new Map<string, number>();
+  readonly #failures = new Map<string, number>();
+  readonly #waitsMs = new Map<string, number>();
+  readonly #spent = new Set<'chunks' | 'blocks' | 'seconds'>();
+  readonly #recordIds: string[] = [];
+  #recordCount = 0;
+  #retries = 0;
+  #bytesRead = 0;
+  #bytesWritten = 0;
+  #metadataCalls = 0;
+
+  constructor(listener: RunRecordListener = {}) {
+    this.#listener = listener;
+  }
+
+  phase(phase: RunPhase, chunkIndex?: number): void {
+    const nowMs = performance.now();
+    add(this.#phasesMs, this.#phase, nowMs - this.#phaseSinceMs);
+    this.#phase = phase;
+    this.#phaseSinceMs = nowMs;
+    this.#listener.phase?.(phase, chunkIndex);
+  }
+
+  chunk(plan: ChunkPlan, ending: ChunkTold): void {
+    add(this.#chunks, ending.kind, 1);
+    if (plan.blocksLeft > 0) this.#spent.add('blocks');
+    this.#listener.chunk?.(plan, ending);
+  }
+
+  failed(error: CompactError, chunkIndex: number): void {
+    add(this.#chunks, error.code, 1);
+    this.#listener.failed?.(error, chunkIndex);
+  }
+
+  spent(budget: 'chunks' | 'blocks' | 'seconds'): void {
+    this.#spent.add(budget);
+  }
+
+  get budgetSpent(): ReadonlySet<'chunks' | 'blocks' | 'seconds'> {
+    return this.#spent;
+  }
+
+  request(op: ObjectOperation, outcome: RequestOutcome, bytes: number): void {
+    add(this.#requests, op, 1);
+    if (!isAnswer(outcome)) add(this.#failures, outcome, 1);
+    if (op === 'get') this.#bytesRead += bytes;
+    if (op === 'put') this.#bytesWritten += bytes;
+  }
+
+  retried(): void {
+    this.#retries++;
+  }
+
+  waited(limit: string, ms: number): void {
+    add(this.#waitsMs, limit, ms);
+  }
+
+  metadataCall(): void {
+    this.#metadataCalls++;
+  }
+
+  reapRecord(id: string): void {
+    this.#recordCount++;
+    if (this.#recordIds.length < RECORD_IDS_MAX) this.#recordIds.push(id);
+  }
+
+  /** Ends the last phase; what the run did. */
+  end(): RunFields {
+    this.phase('end');
+    return {
+      phasesMs: rounded(this.#phasesMs),
+      chunks: Object.fromEntries(this.#chunks),
+      s3: {
+        requests: Object.fromEntries(this.#requests),
+        failures: Object.fromEntries(this.#failures),
+        retries: this.#retries,
+        bytesRead: this.#bytesRead,
+        bytesWritten: this.#bytesWritten,
+      },
+      metadataCalls: this.#metadataCalls,
+      waitsMs: rounded(this.#waitsMs),
+      budgetSpent: [...this.#spent],
+      reapRecords: this.#recordIds,
+      reapRecordCount: this.#recordCount,
+    };
+  }
+}
+
+/** Outcomes that are an answer and no failure. */
+export function isAnswer(outcome: RequestOutcome): boolean {
+  return outcome === 'ok' || outcome === 'exists' || outcome === 'absent';
+}
+
+function add<Key>(sums: Map<Key, number>, key: Key, by: number): void {
+  sums.set(key, (sums.get(key) ?? 0) + by);
+}
+
+/** Tenths of a millisecond. */
+function rounded(sums: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...sums].map(([key, ms]) => [key, Math.round(ms * 10) / 10]));
+}
