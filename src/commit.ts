@@ -1,12 +1,13 @@
 /**
  * commit: swap the exact prefix that was read for the replacement, and find out what happened when the answer is lost
  * (DESIGN §4.5). An unknown commit is resolved by clearing the own fence first, since the request may still be on its
- * way, and only then reading the list back (I6). It must never delete or write an object.
+ * way, and only then reading the list back (I6). Without a fence only the commit's own versions in the list tell anything.
+ * It must never delete or write an object.
  */
 import type { Attempt } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import { toError } from './errors.ts';
-import type { CommitOutcome, CommitRequest, MetadataStore } from './metadata/port.ts';
+import type { CommitForm, CommitOutcome, CommitRequest, MetadataStore } from './metadata/port.ts';
 import type { S3ChunkInfo } from './model.ts';
 
 export interface CommitDeps {
@@ -22,6 +23,21 @@ export interface CommitDeps {
 const RESOLVE_DELAY_FIRST_MS = 100;
 const RESOLVE_DELAY_MAX_MS = 5_000;
 
+/** Clocks of processes run apart, and a service may hold a request, by this much at most (DESIGN §4.4). */
+export const LATE_COMMIT_SKEW_MS = 60_000;
+
+/**
+ * The grace period that keeps what a late commit may still name: without a fence, a commit that was planned on an older
+ * list can come until the lease that it was sent in, and its deadline, are over.
+ */
+export function graceFor(
+  commitForm: CommitForm,
+  times: { readonly graceMs: number; readonly leaseMs: number; readonly commitTimeoutMs: number },
+): number {
+  if (commitForm === 'fenced') return times.graceMs;
+  return Math.max(times.graceMs, times.leaseMs + times.commitTimeoutMs + LATE_COMMIT_SKEW_MS);
+}
+
 /**
  * Commits one chunk. `unknown` comes back only when the metadata service could not be asked until the lease ended, or
  * when somebody else has replaced the list since: the reap record then finds out. `fenceCleared` tells that the attempt
@@ -35,7 +51,44 @@ export async function commitChunk(
   attempt.checkLease(deps.commitTimeoutMs);
   const outcome = await deps.metadata.commit(request);
   if (outcome.outcome !== 'unknown') return { outcome, fenceCleared: false };
-  return resolveUnknown(request, attempt, { ...deps, cause: outcome.cause });
+  const resolve = deps.metadata.commitForm === 'fenced' ? resolveUnknown : resolveUnfenced;
+  return resolve(request, attempt, { ...deps, cause: outcome.cause });
+}
+
+/**
+ * Looks for the commit's own versions until the deadline is over once more. What is not there by then may still come: the
+ * attempt ends, and its records find out what was named in the end.
+ */
+async function resolveUnfenced(
+  request: CommitRequest,
+  attempt: Attempt,
+  deps: CommitDeps & { readonly cause: Error },
+): Promise<{ readonly outcome: CommitOutcome; readonly fenceCleared: boolean }> {
+  const endMs = deps.clock.monotonicMs() + Math.min(deps.commitTimeoutMs, attempt.leaseLeftMs());
+  let delayMs = RESOLVE_DELAY_FIRST_MS;
+  let cause = deps.cause;
+  for (;;) {
+    try {
+      const versions = await readHead(request, deps);
+      if (versions === null) return { outcome: { outcome: 'stale', reason: 'missing' }, fenceCleared: true };
+      if (isReplaced(request, versions)) return { outcome: { outcome: 'committed' }, fenceCleared: false };
+    } catch (error) {
+      cause = toError(error);
+    }
+    if (deps.signal?.aborted === true || deps.clock.monotonicMs() + delayMs > endMs) break;
+    await deps.clock.sleep(delayMs, deps.signal).catch(() => undefined);
+    delayMs = Math.min(RESOLVE_DELAY_MAX_MS, delayMs * 2);
+  }
+  return { outcome: { outcome: 'unknown', cause }, fenceCleared: true };
+}
+
+/** The list is what the commit makes of it: its own merged version is there (I3), or, where it has none, just what it leaves. */
+function isReplaced(request: CommitRequest, versions: readonly S3ChunkInfo[]): boolean {
+  const own = ownVersion(request);
+  if (own !== undefined) return versions.some((version) => sameVersion(own, version));
+  const { replaced, replacement } = request;
+  // Every list starts with an empty one: that tells nothing.
+  return replacement.length > 0 && !startsWith(versions, replaced) && startsWith(versions, replacement);
 }
 
 async function resolveUnknown(
@@ -82,14 +135,19 @@ interface Seen {
 
 function fateOf(request: CommitRequest, { before, after, fenceStood, cause }: Seen): CommitOutcome {
   if (after === null || before === null) return { outcome: 'stale', reason: 'missing' };
-  const first = request.replacement[0];
-  const own = first?.compaction === request.attempt ? first : undefined;
+  const own = ownVersion(request);
   // An own merged version in the list can only have come with the commit (I3).
   if (own !== undefined && after.some((version) => sameVersion(own, version))) return { outcome: 'committed' };
   if (startsWith(after, request.replaced)) return { outcome: 'conflict' };
   // Without an own version only the fence tells: if it stood after the look at the list, nobody else had replaced that.
   const replacedBefore = !startsWith(before, request.replaced);
   return own === undefined && fenceStood && replacedBefore ? { outcome: 'committed' } : { outcome: 'unknown', cause };
+}
+
+/** A merged version of this attempt; its number has room for many. */
+function ownVersion({ attempt, replacement }: CommitRequest): S3ChunkInfo | undefined {
+  const [first] = replacement;
+  return first?.compaction === attempt ? first : undefined;
 }
 
 function startsWith(versions: readonly S3ChunkInfo[], prefix: readonly S3ChunkInfo[]): boolean {

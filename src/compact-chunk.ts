@@ -133,12 +133,17 @@ function recordsOf(
   return records;
 }
 
-/** A record that cannot be stamped is due unstamped, and still deletes only what nothing names: late, never wrong. */
+/**
+ * A record that cannot be stamped is due unstamped, and still deletes only what nothing names: late, never wrong. Of a
+ * time-bound store every record stays unstamped: somebody else's late commit may unname what was merged here, or name
+ * again what was retired, so all names are looked at twice, one grace period apart (I9, I12).
+ */
 async function stampAll(added: readonly AddedRecord[], deps: ChunkDeps): Promise<string | undefined> {
   try {
     const stampMs = await deps.ledger.nowMs();
     for (const { id, record } of added) {
-      await deps.ledger.stamp(id, { ...record, stampMs, dueMs: stampMs + deps.graceMs });
+      if (deps.metadata.commitForm === 'time-bound') await deps.ledger.expedite(id, record);
+      else await deps.ledger.stamp(id, { ...record, stampMs, dueMs: stampMs + deps.graceMs });
     }
     return undefined;
   } catch (error) {

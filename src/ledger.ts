@@ -28,7 +28,7 @@ export interface ReapRecord {
   readonly merged: readonly string[];
   /** Not to be looked at before. */
   readonly dueMs: number;
-  /** When the commit was known to have happened; absent while the attempt runs, or died. */
+  /** When the commit was known to have happened; absent while the attempt runs, or died, and with a time-bound store. */
   readonly stampMs?: number;
   /** Names that the first look of an unstamped record found unnamed. */
   readonly unnamed?: readonly string[];
@@ -47,7 +47,7 @@ export interface ReapLedger {
   /** Replaces the record and makes it due at its `dueMs`; adds it anew if it is gone or in work. */
   stamp(id: string, record: ReapRecord): Promise<void>;
   /**
-   * Makes an unstamped record due now, because its attempt is known to be over. Adds it anew if it is gone or in work: a
+   * Makes an unstamped record due now, because its attempt (or its chunk) is known to be over. Adds it anew if it is gone or in work: a
    * worker that was paused past its lease may have written an object after the record's last look at it.
    */
   expedite(id: string, record: ReapRecord): Promise<void>;

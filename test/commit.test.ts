@@ -1,7 +1,7 @@
 /** commit: what is told of a commit whose answer was lost is what became of it (I6), and the lease before it (DESIGN §4.4). */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Attempt } from '../src/attempt.ts';
-import { type CommitDeps, commitChunk } from '../src/commit.ts';
+import { type CommitDeps, commitChunk, graceFor, LATE_COMMIT_SKEW_MS } from '../src/commit.ts';
 import type { CommitRequest, MetadataStore } from '../src/metadata/port.ts';
 import type { S3ChunkInfo } from '../src/model.ts';
 import { Boundary, type CallEnding } from './sim/boundary.ts';
@@ -116,6 +116,68 @@ describe('I6: a commit whose answer was lost', () => {
     expect(told).toMatchObject({ outcome: { outcome: 'unknown' }, fenceCleared: false });
     expect(asked).toBeGreaterThan(5);
     expect(asked).toBeLessThan(30);
+  });
+});
+
+describe('a time-bound store, which keeps no fence (DESIGN §4.4)', () => {
+  /** The first commit is lost; nothing is fenced, and nobody may look at a fence. */
+  function unfenced(meanwhile: (request: CommitRequest) => unknown): MetadataStore {
+    const metadata = losing(meanwhile);
+    const clearFence = () => Promise.reject(new Error('there is no fence'));
+    return Object.assign(metadata, { commitForm: 'time-bound' as const, clearFence });
+  }
+
+  /** What the server makes of it. */
+  const apply = async (request: CommitRequest): Promise<void> => {
+    await new MemoryMetadata(world.metadata).commit(request);
+  };
+
+  it('I6: own versions in the list tell that the commit was applied, also when it was late', async () => {
+    const request = requestOf(ATTEMPT, [merged(ATTEMPT)]);
+    const told = await commit(request, unfenced(apply));
+    expect(told).toMatchObject({ outcome: { outcome: 'committed' }, fenceCleared: false });
+
+    const late = requestOf(ATTEMPT, [{ ...merged(ATTEMPT), len: 9 }]);
+    const metadata = unfenced(() => undefined);
+    const readChunk = metadata.readChunk.bind(metadata);
+    let reads = 0;
+    metadata.readChunk = async (...args) => {
+      if (++reads === 3) await apply(late);
+      return readChunk(...args);
+    };
+    expect(await commit(late, metadata)).toMatchObject({ outcome: { outcome: 'committed' } });
+    expect(reads).toBe(3);
+  });
+
+  it('I6: a list that looks old tells nothing: it stays unknown, within about one deadline, and the attempt is over', async () => {
+    const startedMs = world.ledger.nowMs;
+    const told = await commit(
+      requestOf(ATTEMPT, [merged(ATTEMPT)]),
+      unfenced(() => undefined),
+    );
+    expect(told).toMatchObject({ outcome: { outcome: 'unknown' }, fenceCleared: true });
+    expect(world.ledger.nowMs - startedMs).toBeLessThanOrEqual(COMMIT_TIMEOUT_MS);
+  });
+
+  it('a commit without merged versions is told by the list that it leaves; one that leaves nothing, by nothing', async () => {
+    const kept = [...(world.lists().get(0) ?? [])].slice(1);
+    expect(await commit(requestOf(ATTEMPT, kept), unfenced(apply))).toMatchObject({
+      outcome: { outcome: 'committed' },
+    });
+    expect(await commit(requestOf(ATTEMPT, []), unfenced(apply))).toMatchObject({ outcome: { outcome: 'unknown' } });
+  });
+
+  it('an inode that is gone by then is stale', async () => {
+    const metadata = unfenced(() => world.metadata.inodes.clear());
+    const told = await commit(requestOf(ATTEMPT, [merged(ATTEMPT)]), metadata);
+    expect(told).toMatchObject({ outcome: { outcome: 'stale', reason: 'missing' } });
+  });
+
+  it('I7: the grace period outlasts every commit that may still come', () => {
+    const times = { graceMs: 600_000, leaseMs: 3_600_000, commitTimeoutMs: 10_000 };
+    expect(graceFor('fenced', times)).toBe(600_000);
+    expect(graceFor('time-bound', times)).toBe(3_600_000 + 10_000 + LATE_COMMIT_SKEW_MS);
+    expect(graceFor('time-bound', { ...times, graceMs: 9_000_000 })).toBe(9_000_000);
   });
 });
 

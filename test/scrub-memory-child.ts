@@ -42,7 +42,8 @@ const store: ObjectStore = {
   },
 };
 const metadata: MetadataStore = {
-  ...{ storeId: 'rule', begin: unused, commit: unused, clearFence: unused, inodePages: unused, readLists: unused },
+  ...{ commitForm: 'fenced', storeId: 'rule' },
+  ...{ begin: unused, commit: unused, clearFence: unused, inodePages: unused, readLists: unused },
   getFilesystem: async () => FILESYSTEM,
   getInode: async (key): Promise<Inode> => ({ key, length: 160, nlink: 1, mtimeMs: 0, type: 's3' }),
   incarnation: async () => 'one',

@@ -4,6 +4,7 @@
  */
 import { AttemptIds } from '../src/attempt.ts';
 import { systemClock } from '../src/clock.ts';
+import { graceFor } from '../src/commit.ts';
 import type { CompactLimits } from '../src/compact.ts';
 import type { Settings } from '../src/config.ts';
 import { CompactError } from '../src/errors.ts';
@@ -93,7 +94,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
       attemptIds: new AttemptIds(),
       attempts: settings.attempts,
     },
-    reap: { metadata, objects, nowMs: () => ledger.nowMs(), graceMs: settings.graceMs },
+    reap: { metadata, objects, nowMs: () => ledger.nowMs(), graceMs: graceFor(metadata.commitForm, limits) },
     scrub: (fsUuid) => ({
       ...{ metadata, objects, records: ledger },
       book: new QueueScrubBook({ connection, prefix: settings.queuePrefix }, { storeId: metadata.storeId, fsUuid }),

@@ -82,7 +82,16 @@ export type InodePart =
     }
   | { readonly key: InodeKey; readonly error: CompactError; readonly last: true };
 
+/**
+ * What a commit of this store promises (DESIGN §4.4). `fenced`: it compares the content of the list, and nothing of an
+ * attempt is applied once its fence is gone. `time-bound`: the service compares nothing and keeps no fence (CurveFS). The
+ * adapter compares before it sends; what was sent may still be applied until lease and deadline are over, whatever has
+ * happened to the list since, so until then nobody may conclude anything from a list that looks old.
+ */
+export type CommitForm = 'fenced' | 'time-bound';
+
 export interface MetadataStore {
+  readonly commitForm: CommitForm;
   /** Names this store in reap records, e.g. `redis:fs`; a record of another store is not ours to judge. */
   readonly storeId: string;
   /** `null` when there is no such file system. */
@@ -110,11 +119,14 @@ export interface MetadataStore {
    */
   incarnation(key: InodeKey): Promise<string>;
   readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot>;
-  /** Stores the fence on a linked S3 inode, replacing any other attempt's. */
+  /** Stores the fence on a linked S3 inode, replacing any other attempt's; time-bound: only looks, and never says `taken`. */
   begin(key: InodeKey, attempt: bigint): Promise<BeginOutcome>;
   /** Never throws for an outcome: what cannot be told is `unknown`. */
   commit(request: CommitRequest): Promise<CommitOutcome>;
-  /** Compare-and-delete of the fence: `true` when it stood and is now gone, `false` when it was not (or no longer) there. */
+  /**
+   * Compare-and-delete of the fence: `true` when it stood and is now gone, `false` when it was not (or no longer) there;
+   * time-bound: always `false`.
+   */
   clearFence(key: InodeKey, attempt: bigint): Promise<boolean>;
   close(): Promise<void>;
 }

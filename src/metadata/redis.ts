@@ -44,6 +44,7 @@ type Answer = readonly [word: string, ...details: readonly unknown[]];
 
 /** MetadataStore on Redis (DESIGN §6); see the port for the calls and their errors. */
 export class RedisMetadata implements MetadataStore {
+  readonly commitForm = 'fenced';
   readonly storeId: string;
   readonly #redis: RedisClient;
   readonly #scripts: MetadataScripts;

@@ -5,6 +5,7 @@
 import type {
   BeginOutcome,
   ChunkSnapshot,
+  CommitForm,
   CommitOutcome,
   CommitRequest,
   InodePage,
@@ -63,6 +64,7 @@ export class MetadataState {
 
 /** One process's view of the metadata. */
 export class MemoryMetadata implements MetadataStore {
+  readonly commitForm: CommitForm = 'fenced';
   readonly storeId = 'memory:fs';
   readonly #state: MetadataState;
   readonly #boundary: Crossing;
