@@ -4,7 +4,7 @@
  */
 import { CompactError } from '../src/errors.ts';
 import type { ReapLedger } from '../src/ledger.ts';
-import { MemoryBudget } from '../src/memory.ts';
+import { MemoryBudget, type Reservation } from '../src/memory.ts';
 import type { CommitOutcome, MetadataStore } from '../src/metadata/port.ts';
 import type { Observer } from './observer.ts';
 
@@ -85,16 +85,17 @@ export class ObservedMemory extends MemoryBudget {
     observer.metrics?.set('s3compact_memory_limit_bytes', bytes);
   }
 
-  override async reserve<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+  override async reserve<T>(sizes: readonly number[], work: (own: Reservation) => Promise<T>): Promise<T> {
     const { metrics } = this.#observer;
     const askedMs = performance.now();
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
     const held = Math.min(bytes, this.#limit);
-    return super.reserve(bytes, async () => {
+    return super.reserve(sizes, async (own) => {
       const waitedMs = performance.now() - askedMs;
       if (waitedMs >= WAIT_MIN_MS) this.#observer.waited('memory', waitedMs);
       metrics?.add('s3compact_memory_reserved_bytes', held);
       try {
-        return await work();
+        return await work(own);
       } finally {
         metrics?.add('s3compact_memory_reserved_bytes', -held);
       }

@@ -225,8 +225,8 @@ it('the memory of merges tells what is held, what may be, and who had to wait', 
   const memory = new ObservedMemory(1024 * 1024, observer);
   expect(await value('s3compact_memory_limit_bytes')).toBe(1024 * 1024);
   const first = Promise.withResolvers<void>();
-  const held = memory.reserve(1024 * 1024, () => first.promise);
-  const waiting = memory.reserve(1024, async () => value('s3compact_memory_reserved_bytes'));
+  const held = memory.reserve([1024 * 1024], () => first.promise);
+  const waiting = memory.reserve([1024], async () => value('s3compact_memory_reserved_bytes'));
   await eventually('it waits', async () => ((await value('s3compact_memory_reserved_bytes')) > 0 ? true : undefined));
   expect(await value('s3compact_memory_reserved_bytes')).toBe(1024 * 1024);
   const untilMs = performance.now() + 5;
@@ -236,7 +236,7 @@ it('the memory of merges tells what is held, what may be, and who had to wait', 
   expect(await waiting).toBe(1024);
   expect(await value('s3compact_memory_reserved_bytes')).toBe(0);
   expect(await value('s3compact_limit_waits_total{limit="memory"}')).toBe(1);
-  await expect(memory.reserve(1, () => Promise.reject(new Error('x')))).rejects.toThrow('x');
+  await expect(memory.reserve([1], () => Promise.reject(new Error('x')))).rejects.toThrow('x');
   expect(await value('s3compact_memory_reserved_bytes')).toBe(0);
 });
 
