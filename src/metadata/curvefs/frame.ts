@@ -3,7 +3,7 @@
  * the connection because bytes from a socket must be judged before anything is believed: what is no frame, or a frame of
  * absurd size, ends the connection. It must hold no state but the bytes of the frame that is arriving.
  */
-import type { MessageType, MessageOf as Of } from './proto/codec.ts';
+import type { MessageType } from './proto/codec.ts';
 import type { Method } from './proto/method.ts';
 import { RpcMeta } from './proto/rpc.ts';
 import { MessageFault } from './proto/values.ts';
