@@ -61,7 +61,7 @@ export const GROUPS: readonly Group[] = [
     name: 'curvefs adapter',
     files: /^src\/metadata\/curvefs\//,
     groups: [...WORDS, 'format', 'metadata port', 'clock'],
-    packages: ['@bufbuild/protobuf/wire', 'node:net', 'node:crypto', 'p-limit'],
+    packages: ['@bufbuild/protobuf/wire', 'node:crypto', 'node:net', 'node:timers/promises'],
   },
   { name: 'turns', files: /^src\/objects\/turns\.ts$/, groups: ['errors'], packages: [] },
   {

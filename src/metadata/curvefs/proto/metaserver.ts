@@ -4,7 +4,7 @@
  */
 import { type MessageOf, map, message, optional, repeated, required } from './codec.ts';
 import { method } from './method.ts';
-import { bool, bytes, enumeration, int32, size64, string, uint32, uint64 } from './values.ts';
+import { bool, byteString, bytes, enumeration, int32, size64, string, uint32, uint64 } from './values.ts';
 
 export const MetaStatusCode = enumeration('curvefs.metaserver.MetaStatusCode', {
   OK: 0,
@@ -171,7 +171,7 @@ export const Dentry = message('curvefs.metaserver.Dentry', {
   fsId: required(1, uint32),
   inodeId: required(2, uint64),
   parentInodeId: required(3, uint64),
-  name: required(4, string),
+  name: required(4, byteString),
   txId: optional(5, uint64),
   flag: optional(6, uint32),
   type: optional(7, FsFileType),
@@ -195,7 +195,7 @@ export const ListDentryRequest = message('curvefs.metaserver.ListDentryRequest',
   fsId: required(4, uint32),
   dirInodeId: required(5, uint64),
   txId: optional(6, uint64),
-  last: optional(7, string),
+  last: optional(7, byteString),
   count: optional(8, uint32),
   onlyDir: optional(9, bool),
   appliedIndex: optional(10, uint64),

@@ -104,6 +104,16 @@ export const string: ValueType<string> = {
   write: (writer, value) => writer.string(value),
   read: (reader) => reader.string(),
 };
+/** Text of no known encoding, as file names are: one character for each byte, so that it goes back as it came. */
+export const byteString: ValueType<string> = {
+  protoName: 'string',
+  wireType: WireType.LengthDelimited,
+  write: (writer, value) => writer.bytes(Buffer.from(value, 'latin1')),
+  read: (reader) => {
+    const raw = reader.bytes();
+    return Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('latin1');
+  },
+};
 export const bytes: ValueType<Uint8Array> = {
   protoName: 'bytes',
   wireType: WireType.LengthDelimited,

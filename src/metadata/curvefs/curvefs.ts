@@ -1,0 +1,210 @@
+/**
+ * The metadata store of a CurveFS cluster, spoken to as its own clients do. It holds the calls and the meaning of their
+ * answers; where to send them is beside it. A metaserver compares no content and knows no fence: what it cannot exclude
+ * is kept out by rule and by time (docs/adr), in policy. It must hold no policy, and never send a commit twice.
+ */
+import type { Filesystem, Inode, InodeKey } from '../../model.ts';
+import type {
+  BeginOutcome,
+  ChunkSnapshot,
+  CommitOutcome,
+  CommitRequest,
+  InodePage,
+  InodePart,
+  MetadataStore,
+} from '../port.ts';
+import { Channels, Deadline } from './calls.ts';
+import { commitChunkList } from './commit.ts';
+import type { Address } from './connection.ts';
+import { toChunkLists, toFilesystem, toInode, type WholeInode } from './convert.ts';
+import { filesystemMalformed, inodeMalformed, unavailable } from './faults.ts';
+import { readParts } from './lists.ts';
+import { Mds } from './mds.ts';
+import { Metaservers } from './metaservers.ts';
+import { type FsInfo, getFsInfo, listClusterFsInfo } from './proto/mds.ts';
+import { getInode, type Inode as InodeMessage } from './proto/metaserver.ts';
+import { Snapshots } from './snapshots.ts';
+import { type Peer, Topology } from './topology.ts';
+import { walkFiles } from './walk.ts';
+import { fileAttributes } from './walk-attributes.ts';
+
+export interface CurvefsMetadataOptions {
+  readonly mds: readonly Address[];
+  /** How long one call of the port may take, its tries included; default 10 s. */
+  readonly timeoutMs?: number;
+  /** The S3 server, instead of the one that the MDS names. */
+  readonly endpoint?: string;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** What a file system's objects are read and written with. Never to be printed. */
+export interface S3Keys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** How a copyset looks from here, for `doctor`. */
+export interface CopysetHealth {
+  readonly name: string;
+  readonly peers: readonly Peer[];
+  readonly leader: Peer | null;
+  readonly fault?: string;
+}
+
+/** MetadataStore on CurveFS; see the port for the calls and their errors. */
+export class CurvefsMetadata implements MetadataStore {
+  readonly storeId = 'curvefs';
+  readonly timeBound = true;
+  readonly #timeoutMs: number;
+  readonly #endpoint: string | undefined;
+  readonly #channels = new Channels();
+  readonly #mds: Mds;
+  readonly #topology: Topology;
+  readonly #metaservers: Metaservers;
+  readonly #snapshots = new Snapshots();
+
+  constructor({ mds, timeoutMs = DEFAULT_TIMEOUT_MS, endpoint }: CurvefsMetadataOptions) {
+    this.#timeoutMs = timeoutMs;
+    this.#endpoint = endpoint;
+    const channels = this.#channels;
+    this.#mds = new Mds(mds, channels);
+    this.#topology = new Topology(this.#mds, channels);
+    this.#metaservers = new Metaservers({ topology: this.#topology, channels, timeoutMs });
+  }
+
+  async getFilesystem(fsId: number): Promise<Filesystem | null> {
+    const info = await this.#fsInfo(fsId);
+    return info === null ? null : toFilesystem(info, this.#endpoint);
+  }
+
+  /** All file systems of the cluster, as the MDS names them. */
+  async filesystems(): Promise<readonly FsInfo[]> {
+    return (await this.#mds.call(listClusterFsInfo, {}, this.#deadline())).fsInfo;
+  }
+
+  /** The keys that the MDS keeps for a file system's bucket. */
+  async s3Keys(fsId: number): Promise<S3Keys> {
+    const s3Info = (await this.#fsInfo(fsId))?.detail.s3Info;
+    if (s3Info === undefined) throw filesystemMalformed(fsId, 'has no S3 bucket');
+    return { accessKeyId: s3Info.ak, secretAccessKey: s3Info.sk };
+  }
+
+  async getInode(key: InodeKey): Promise<Inode | null> {
+    const { fsId, inodeId } = key;
+    const attributes = await fileAttributes({ fsId, inodeIds: [inodeId] }, this.#walkDeps());
+    const found = attributes.get(inodeId);
+    if (found === undefined) return null;
+    return toInode(key, found);
+  }
+
+  async *inodePages(fsId: number, cursor?: string): AsyncGenerator<InodePage> {
+    const info = await this.#fsInfo(fsId);
+    if (info === null) {
+      yield { keys: [], cursor: null, restarted: cursor !== undefined };
+      return;
+    }
+    const place = { fsId, rootId: info.rootInodeId, ...(cursor === undefined ? {} : { cursor }) };
+    yield* walkFiles(place, this.#walkDeps());
+  }
+
+  readLists(keys: readonly InodeKey[], versionsMax: number): AsyncIterable<InodePart> {
+    return readParts(keys, versionsMax, (key) => this.#whole(key));
+  }
+
+  /** The lists that are read while the indexes are walked come from the same call, if that is not long ago. */
+  async *chunkIndexes(key: InodeKey): AsyncGenerator<number> {
+    const whole = await this.#whole(key);
+    if (whole === null) return;
+    const forget = this.#snapshots.keep(key, whole);
+    try {
+      yield* whole.lists.keys();
+    } finally {
+      forget();
+    }
+  }
+
+  async incarnation(): Promise<string> {
+    // Raft: an acknowledged write is not lost with a server, and a chunkId is not given out twice.
+    return 'raft';
+  }
+
+  async readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
+    const whole = this.#snapshots.take(key, chunkIndex) ?? (await this.#whole(key));
+    if (whole === null) return { inode: null, versions: [], versionsTotal: 0 };
+    const versions = whole.lists.get(chunkIndex) ?? [];
+    const head = versions.length > versionsMax ? versions.slice(0, versionsMax) : versions;
+    return { inode: whole.inode, versions: head, versionsTotal: versions.length };
+  }
+
+  /** There is no fence to set; the answer tells whether the inode is one to work on. */
+  async begin(key: InodeKey): Promise<BeginOutcome> {
+    const inode = await this.getInode(key);
+    if (inode === null) return 'missing';
+    if (inode.type !== 's3') return 'not-s3';
+    return inode.nlink > 0 ? 'begun' : 'unlinked';
+  }
+
+  commit(request: CommitRequest): Promise<CommitOutcome> {
+    return commitChunkList(request, { metaservers: this.#metaservers, read: (key) => this.#whole(key) });
+  }
+
+  /** There is none. */
+  async clearFence(): Promise<boolean> {
+    return false;
+  }
+
+  /** Whether the metaservers of a file system can be reached and led. Never throws for one that cannot. */
+  async health(fsId: number): Promise<readonly CopysetHealth[]> {
+    const partitions = await this.#topology.partitions(fsId, this.#deadline());
+    const copysets = new Map(partitions.map((one) => [`${one.poolId}/${one.copysetId}`, one]));
+    const all: CopysetHealth[] = [];
+    for (const [name, copyset] of copysets) {
+      let peers: readonly Peer[] = [];
+      try {
+        peers = await this.#topology.peers(copyset, this.#deadline(), true);
+        all.push({ name, peers, leader: await this.#topology.leader(copyset, this.#deadline()) });
+      } catch (error) {
+        all.push({ name, peers, leader: null, fault: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    return all;
+  }
+
+  async close(): Promise<void> {
+    this.#channels.close();
+  }
+
+  #deadline(): Deadline {
+    return new Deadline(this.#timeoutMs);
+  }
+
+  #walkDeps() {
+    return { metaservers: this.#metaservers, topology: this.#topology, timeoutMs: this.#timeoutMs };
+  }
+
+  async #fsInfo(fsId: number): Promise<FsInfo | null> {
+    const { statusCode, fsInfo } = await this.#mds.call(getFsInfo, { fsId }, this.#deadline());
+    if (statusCode === 'NOT_FOUND') return null;
+    if (statusCode === 'UNDER_DELETING') throw filesystemMalformed(fsId, 'is being deleted');
+    if (statusCode !== 'OK' || fsInfo === undefined) {
+      throw unavailable(`the MDS cannot tell of file system ${fsId}: ${statusCode}`);
+    }
+    return fsInfo;
+  }
+
+  /** Never with `supportStreaming`: then the lists always come whole in the reply. */
+  async #whole(key: InodeKey): Promise<WholeInode | null> {
+    const response = await this.#metaservers.read(key, {
+      method: getInode,
+      request: ({ poolId, copysetId, partitionId }) => ({ poolId, copysetId, partitionId, ...key }),
+    });
+    if (response === null || response.statusCode === 'NOT_FOUND') return null;
+    const message: InodeMessage | undefined = response.inode;
+    if (response.statusCode !== 'OK')
+      throw unavailable(`the metaserver cannot read inode ${key.fsId}/${key.inodeId}: ${response.statusCode}`);
+    if (message === undefined || response.streaming === true)
+      throw inodeMalformed(key, 'the metaserver answered without the inode');
+    return { inode: toInode(key, message), lists: toChunkLists(key, message) };
+  }
+}

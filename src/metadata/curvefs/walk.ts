@@ -1,0 +1,202 @@
+/**
+ * The walk over a file system's files: its directories from the root, depth first, page by page, since metaservers list
+ * no inodes. What is kept is the way from the root and the subdirectories of one page on each level of it, whatever the
+ * size of a directory; the cursor holds the way as far as it fits, so a later walk may see some files twice. A directory
+ * that is renamed from before to behind the walk, or back, may be walked twice or not at all: the next walk finds it.
+ */
+import type { InodeKey } from '../../model.ts';
+import { CURSOR_LENGTH_MAX, type InodePage } from '../port.ts';
+import { Deadline } from './calls.ts';
+import { refused, unavailable } from './faults.ts';
+import type { Metaservers } from './metaservers.ts';
+import { type Dentry, listDentry } from './proto/metaserver.ts';
+import type { Topology } from './topology.ts';
+import { type Attributes, fileAttributes } from './walk-attributes.ts';
+
+/** Entries of a directory that are read at a time; a reply stays below some 300 kB. */
+const PAGE_ENTRIES = 1_000;
+/** Deeper trees cannot be named by a path; a loop would be endless. */
+const DEPTH_MAX = 4_096;
+/** How old the partitions' transaction ids may be: entries that younger renames have made are not seen. */
+const TX_FRESH_MS = 10_000;
+/** Files with several names that are remembered, so that they come once; one more costs some 60 bytes. */
+const HARD_LINKS_MAX = 200_000;
+/** Version of the cursor's text. */
+const CURSOR_FORM = 'c1';
+
+interface Subdirectory {
+  readonly inodeId: bigint;
+  /** The name before its own: listing behind that comes to it again. */
+  readonly before: string;
+}
+
+/** A directory on the way from the root to where the walk stands. */
+interface Level {
+  readonly dirId: bigint;
+  /** Listed up to this name. */
+  last: string;
+  /** Found up to there and not walked yet; the first may be under way. */
+  readonly pending: Subdirectory[];
+  ended: boolean;
+  /** A subdirectory that an earlier walk was in: it is walked first, and not again where it is listed. */
+  readonly done?: bigint;
+}
+
+export interface WalkDeps {
+  readonly metaservers: Metaservers;
+  readonly topology: Topology;
+  readonly timeoutMs: number;
+}
+
+/** One walk; `rootId` is the inode of the root directory. */
+export async function* walkFiles(
+  place: { readonly fsId: number; readonly rootId: bigint; readonly cursor?: string },
+  deps: WalkDeps,
+): AsyncGenerator<InodePage> {
+  const { fsId, rootId, cursor } = place;
+  const resumed = cursor === undefined ? null : parseCursor(cursor, rootId);
+  let restarted = cursor !== undefined && resumed === null;
+  const levels = resumed ?? [newLevel(rootId)];
+  const listing = new Listing(fsId, deps);
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    const [child] = level.pending;
+    if (child !== undefined) {
+      if (levels.length >= DEPTH_MAX)
+        throw refused(`the directories of file system ${fsId} are more than ${DEPTH_MAX} deep`);
+      levels.push(newLevel(child.inodeId));
+    } else if (level.ended) {
+      levels.pop();
+      levels.at(-1)?.pending.shift();
+    } else {
+      const keys = await listing.next(level);
+      yield { keys, cursor: printCursor(levels), restarted };
+      restarted = false;
+    }
+  }
+  yield { keys: [], cursor: null, restarted };
+}
+
+function newLevel(dirId: bigint): Level {
+  return { dirId, last: '', pending: [], ended: false };
+}
+
+class Listing {
+  readonly #fsId: number;
+  readonly #deps: WalkDeps;
+  readonly #hardLinks = new Set<bigint>();
+  #partitionsAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(fsId: number, deps: WalkDeps) {
+    this.#fsId = fsId;
+    this.#deps = deps;
+  }
+
+  /** The files of the next page of a directory; its subdirectories become pending. */
+  async next(level: Level): Promise<readonly InodeKey[]> {
+    await this.#freshPartitions();
+    const entries = await this.#page(level);
+    const files = new Set<bigint>();
+    let before = level.last;
+    const names = new Map<bigint, string>();
+    for (const { inodeId, name, type } of entries ?? []) {
+      if (name <= before) throw refused(`a metaserver lists directory ${this.#fsId}/${level.dirId} out of order`);
+      // An entry of an old client has no type: its inode tells.
+      if (type === 'TYPE_DIRECTORY' || type === undefined) names.set(inodeId, before);
+      if (type === 'TYPE_S3' || type === undefined) files.add(inodeId);
+      before = name;
+    }
+    const attributes = await fileAttributes({ fsId: this.#fsId, inodeIds: [...files] }, this.#deps);
+    for (const [inodeId, name] of names) {
+      const isDirectory = !files.has(inodeId) || attributes.get(inodeId)?.type === 'TYPE_DIRECTORY';
+      if (isDirectory && inodeId !== level.done) level.pending.push({ inodeId, before: name });
+    }
+    level.last = before;
+    level.ended = entries === null || entries.length < PAGE_ENTRIES;
+    return this.#chosen(files, attributes);
+  }
+
+  /** Each file once, if it is one that may be compacted. */
+  #chosen(files: ReadonlySet<bigint>, attributes: Attributes): InodeKey[] {
+    const keys: InodeKey[] = [];
+    for (const inodeId of files) {
+      const found = attributes.get(inodeId);
+      if (found === undefined || found.type !== 'TYPE_S3' || found.nlink === 0 || (found.dtime ?? 0) > 0) continue;
+      if (found.nlink > 1 && !this.#firstName(inodeId)) continue;
+      keys.push({ fsId: this.#fsId, inodeId });
+    }
+    return keys;
+  }
+
+  #firstName(inodeId: bigint): boolean {
+    if (this.#hardLinks.has(inodeId)) return false;
+    const [oldest] = this.#hardLinks;
+    if (oldest !== undefined && this.#hardLinks.size >= HARD_LINKS_MAX) this.#hardLinks.delete(oldest);
+    this.#hardLinks.add(inodeId);
+    return true;
+  }
+
+  /** `null` when the directory is gone. */
+  async #page(level: Level): Promise<readonly Dentry[] | null> {
+    const { dirId, last } = level;
+    const response = await this.#deps.metaservers.read(
+      { fsId: this.#fsId, inodeId: dirId },
+      {
+        method: listDentry,
+        request: ({ poolId, copysetId, partitionId, txId }) => ({
+          ...{ poolId, copysetId, partitionId, fsId: this.#fsId, dirInodeId: dirId, count: PAGE_ENTRIES },
+          // Without it, entries that renames have made are not seen.
+          ...(txId === undefined ? {} : { txId }),
+          ...(last === '' ? {} : { last }),
+        }),
+      },
+    );
+    if (response === null || response.statusCode === 'NOT_FOUND') return null;
+    if (response.statusCode === 'OK') return response.dentrys;
+    throw unavailable(`the metaserver cannot list directory ${this.#fsId}/${dirId}: ${response.statusCode}`);
+  }
+
+  async #freshPartitions(): Promise<void> {
+    if (performance.now() - this.#partitionsAtMs < TX_FRESH_MS) return;
+    this.#partitionsAtMs = performance.now();
+    await this.#deps.topology.partitions(this.#fsId, new Deadline(this.#deps.timeoutMs));
+  }
+}
+
+/** Each level's directory and the name behind which it goes on; as many levels as fit. */
+function printCursor(levels: readonly Level[]): string {
+  let text = CURSOR_FORM;
+  for (const { dirId, last, pending } of levels) {
+    const [child] = pending;
+    const next = `${text}/${dirId}:${encodeURIComponent(child?.before ?? last)}`;
+    if (next.length > CURSOR_LENGTH_MAX) break;
+    text = next;
+  }
+  return text;
+}
+
+/** `null` for a cursor that this walk cannot go on behind. */
+function parseCursor(text: string, rootId: bigint): Level[] | null {
+  const [form, ...parts] = text.split('/');
+  if (form !== CURSOR_FORM || text.length > CURSOR_LENGTH_MAX || parts.length === 0) return null;
+  const ways: { readonly dirId: bigint; readonly last: string }[] = [];
+  for (const part of parts) {
+    const match = /^(\d{1,20}):(.*)$/.exec(part);
+    const last = decoded(match?.[2] ?? '');
+    if (match === null || last === null) return null;
+    ways.push({ dirId: BigInt(match[1] ?? ''), last });
+  }
+  if (ways[0]?.dirId !== rootId) return null;
+  return ways.map(({ dirId, last }, n) => {
+    const child = ways[n + 1]?.dirId;
+    if (child === undefined) return { ...newLevel(dirId), last };
+    return { ...newLevel(dirId), last, pending: [{ inodeId: child, before: last }], done: child };
+  });
+}
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
