@@ -94,21 +94,15 @@ export interface MetadataStore {
   readonly commitForm: CommitForm;
   /** Names this store in reap records, e.g. `redis:fs`; a record of another store is not ours to judge. */
   readonly storeId: string;
-  /**
-   * Set where there is no fence: `begin` only looks, `clearFence` does nothing, and `commit` compares right before it
-   * writes, not while. A commit may then be carried out until its deadline has passed, whatever was committed meanwhile:
-   * what that could break is kept out by time (`compact-quiet.ts`, `guardMs` in `attempt.ts`).
-   */
-  readonly timeBound?: boolean;
   /** `null` when there is no such file system. */
   getFilesystem(fsId: number): Promise<Filesystem | null>;
   /** `null` when there is no such inode. */
   getInode(key: InodeKey): Promise<Inode | null>;
   /**
    * The keys of all linked S3 files of a file system, and perhaps of other inodes, in pages that may be empty: each that
-   * is there from the call to the end at least once, in no order. A key may come twice. Memory does not grow with the number of
-   * inodes. With the cursor of an earlier page the walk goes on behind it: both walks together have seen every inode
-   * that was there all the time. A cursor that cannot promise that any more is not used: the first page says so.
+   * is there from the call to the end at least once, in no order. A key may come twice. Memory does not grow with the
+   * number of inodes. With the cursor of an earlier page the walk goes on behind it: both walks together have seen every
+   * inode that was there all the time. A cursor that cannot promise that any more is not used: the first page says so.
    */
   inodePages(fsId: number, cursor?: string): AsyncIterable<InodePage>;
   /**

@@ -55,7 +55,7 @@ export interface CopysetHealth {
 /** MetadataStore on CurveFS; see the port for the calls and their errors. */
 export class CurvefsMetadata implements MetadataStore {
   readonly storeId = 'curvefs';
-  readonly timeBound = true;
+  readonly commitForm = 'time-bound';
   readonly #timeoutMs: number;
   readonly #endpoint: string | undefined;
   readonly #channels = new Channels();
