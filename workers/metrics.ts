@@ -1,33 +1,144 @@
 /**
- * From clients to metrics: what the metrics of a worker process are asked of, and the server that tells them. It only
- * wires; names are in the table of metrics (`src/observe/metric-table.ts`).
+ * The metrics and the readiness of a pod: its own, those of its processes added up, and the server that tells them. It
+ * only wires; names are in the table of metrics (`src/observe/metric-table.ts`).
  */
 import { CompactError, toError } from '../src/errors.ts';
+import { aggregateMetrics, DepartedMetrics, type ProcessMetrics } from '../src/observe/aggregate.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../src/observe/metrics-server.ts';
+import { type Readiness, readinessOf } from '../src/observe/readiness.ts';
+import { endsWithin } from './bounded.ts';
 import type { Clients } from './clients.ts';
+import { podSources } from './pod-sources.ts';
+import type { RunningPool } from './pool.ts';
+import type { ProcessSnapshot, RunningWorker } from './running.ts';
+
+/** How long a server may take to answer a question of /readyz: the kubelet's own time-out is often 1 s, seldom over 5. */
+const QUESTION_TIMEOUT_MS = 800;
+
+export interface PodMetrics extends MetricsServer {
+  /** From now on these processes are asked, too. Before, the pod is not ready. */
+  watch(worker: RunningWorker): void;
+}
 
 /** `null` when no port is set. Throws `settings-invalid` (halt) when the port cannot be had. */
-export async function startMetrics(clients: Clients, log: Logger, version: string): Promise<MetricsServer | null> {
+export async function startMetrics(clients: Clients, log: Logger, version: string): Promise<PodMetrics | null> {
   const { metricsPort } = clients.settings;
   if (metricsPort === 0) return null;
-  const metrics = new Metrics({
-    version,
-    onSourceError: (source, err) =>
-      log.warn({ event: LOG_EVENTS.metricLost, source, err }, 'a source of metrics could not be asked'),
-  });
-  metrics.addSource({
-    name: 'quarantine',
-    gauges: ['s3compact_quarantined_inodes'],
-    ask: async () => metrics.set('s3compact_quarantined_inodes', await clients.quarantine.count()),
-  });
-  const server = await startMetricsServer(metrics, metricsPort).catch((error: unknown) => {
+  const pod = new Pod(clients, log, version);
+  const server = await startMetricsServer(pod, metricsPort).catch((error: unknown) => {
     throw new CompactError(
       `S3COMPACT_METRICS_PORT: port ${metricsPort} cannot be listened on (${toError(error).message}); choose another`,
       { kind: 'halt', code: 'settings-invalid', cause: error },
     );
   });
   log.info({ event: LOG_EVENTS.metricsStarted, port: server.port }, 'metrics are told at /metrics');
-  return server;
+  return {
+    ...server,
+    watch: (worker) => {
+      pod.worker = worker;
+    },
+  };
+}
+
+class Pod {
+  worker: RunningWorker | undefined;
+  readonly #clients: Clients;
+  readonly #metrics: Metrics;
+  readonly #departed = new DepartedMetrics();
+  /** What each process told last, by its id. */
+  readonly #last = new Map<number, ProcessMetrics>();
+  #telling: Promise<string> | undefined;
+
+  constructor(clients: Clients, log: Logger, version: string) {
+    this.#clients = clients;
+    const { processes } = clients.settings;
+    this.#metrics = new Metrics({
+      version,
+      scopes: ['pod'],
+      // A worker alone tells of its process by itself; the main process of a pool does not work, and is told here.
+      defaults: processes > 1,
+      onSourceError: (source, err) =>
+        log.warn({ event: LOG_EVENTS.metricLost, source, err }, 'a source of metrics could not be asked'),
+    });
+    this.#metrics.set('s3compact_worker_processes_wanted', processes);
+    for (const source of podSources(clients)) this.#metrics.addSource(source);
+  }
+
+  /** Scrapes that come at the same time get the same text: what is remembered of processes changes by one at a time. */
+  text(): Promise<string> {
+    this.#telling ??= this.#text().finally(() => {
+      this.#telling = undefined;
+    });
+    return this.#telling;
+  }
+
+  async #text(): Promise<string> {
+    const snapshots = await this.#snapshots();
+    const [readiness] = await Promise.all([this.#readiness(snapshots), this.#metrics.refresh()]);
+    for (const [part, { ready }] of Object.entries(readiness.parts))
+      this.#metrics.set('s3compact_ready', ready ? 1 : 0, { part });
+    await this.#remember(snapshots);
+    this.#tellPool(snapshots);
+    const pod = await this.#metrics.registry.getMetricsAsJSON();
+    return aggregateMetrics([pod, ...this.#last.values(), this.#departed.metrics]);
+  }
+
+  async readiness(): Promise<Readiness> {
+    return this.#readiness(await this.#snapshots());
+  }
+
+  async #snapshots(): Promise<readonly ProcessSnapshot[]> {
+    return (await this.worker?.snapshots()) ?? [];
+  }
+
+  /** A process that does not answer in time is told as it was; one that is gone leaves its counts. */
+  async #remember(snapshots: readonly ProcessSnapshot[]): Promise<void> {
+    const pids = new Set(snapshots.map(({ pid }) => pid));
+    for (const [pid, last] of [...this.#last]) {
+      if (pids.has(pid)) continue;
+      this.#last.delete(pid);
+      await this.#departed.add(last);
+    }
+    for (const { pid, metrics } of snapshots) {
+      if (metrics !== undefined) this.#last.set(pid, metrics as ProcessMetrics);
+    }
+  }
+
+  #tellPool(snapshots: readonly ProcessSnapshot[]): void {
+    const up = snapshots.filter(({ metrics }) => metrics !== undefined).length;
+    this.#metrics.set('s3compact_worker_processes', up);
+    const restarts: Readonly<Record<string, number>> =
+      (this.worker as Partial<RunningPool> | undefined)?.restarts ?? {};
+    for (const [reason, count] of Object.entries(restarts))
+      this.#metrics.countTo('s3compact_worker_restarts_total', count, { reason });
+  }
+
+  async #readiness(snapshots: readonly ProcessSnapshot[]): Promise<Readiness> {
+    const { ledger, metadata } = this.#clients;
+    const [queue, service] = await Promise.all([
+      faultOf(ledger.nowMs(), 'queue-unavailable'),
+      faultOf(metadata.getFilesystem(0), 'metadata-unavailable'),
+    ]);
+    return readinessOf({
+      processes: snapshots.map(({ pid, notReady }) => ({ pid, notReady })),
+      faults: {
+        ...(queue ? { queue: "the queue's Redis did not answer" } : {}),
+        ...(service ? { metadata: 'the metadata service did not answer' } : {}),
+      },
+    });
+  }
+}
+
+/** Whether the answer is late, or a failure of this code: any other failure is an answer, too. */
+async function faultOf(answer: Promise<unknown>, code: string): Promise<boolean> {
+  let fault = false;
+  const settled = answer.then(
+    () => undefined,
+    (error: unknown) => {
+      fault = error instanceof CompactError && error.code === code;
+    },
+  );
+  return !(await endsWithin(settled, QUESTION_TIMEOUT_MS)) || fault;
 }

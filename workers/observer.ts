@@ -10,6 +10,7 @@ import type { ChunkPlan } from '../src/model.ts';
 import type { ObjectOperation, RequestObserver, RequestOutcome } from '../src/objects/limits.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import type { Metrics } from '../src/observe/metrics.ts';
+import { NOT_READY } from '../src/observe/readiness.ts';
 import { movedBytes, NO_COST, requestsOf } from '../src/plan/index.ts';
 import type { ReapVerdict } from '../src/reap.ts';
 import type { RunReport } from '../src/run.ts';
@@ -34,8 +35,8 @@ export interface ObservedRun {
 
 export class Observer implements RequestObserver {
   readonly metrics: Metrics | undefined;
-  readonly store = new Reachable('S3 does not answer');
-  readonly metadata = new Reachable('the metadata service does not answer');
+  readonly store = new Reachable(NOT_READY.store);
+  readonly metadata = new Reachable(NOT_READY.metadata);
   readonly #log: Logger;
   readonly #limits: ObserverOptions['limits'];
   readonly #runs = new AsyncLocalStorage<RunRecord>();

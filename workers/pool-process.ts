@@ -34,6 +34,9 @@ export interface ProcessOptions {
   readonly backOffMs?: number;
 }
 
+/** `memory`: the JavaScript heap was full. `other`: it could not begin, such as with a server that is away. */
+export type RestartReason = 'crash' | 'memory' | 'other';
+
 export class PoolProcess {
   readonly #options: ProcessOptions;
   readonly #questions = new Map<number, (snapshot: ProcessSnapshot) => void>();
@@ -47,6 +50,7 @@ export class PoolProcess {
   #asked = 0;
   /** Deaths that nobody asked for, for the metrics. */
   crashes = 0;
+  readonly restarts: Record<RestartReason, number> = { crash: 0, memory: 0, other: 0 };
 
   constructor(options: ProcessOptions) {
     this.#options = options;
@@ -112,12 +116,19 @@ export class PoolProcess {
       this.#child = undefined;
       for (const answer of this.#questions.values())
         answer({ pid: child.pid ?? 0, notReady: [`process ${slot} has died`], jobs: [] });
+      if (!this.#stopping) this.restarts[this.#reasonOf(code, signal)]++;
       if (!this.#stopping) this.#again(`${code === null ? `by ${signal}` : `with exit code ${code}`}`, child.pid);
       resolve();
     };
     if (child.pid === undefined) setImmediate(end, null, null);
     else child.once('exit', end);
     this.#tell({ kind: 'start', settings, slot });
+  }
+
+  #reasonOf(code: number | null, signal: NodeJS.Signals | null): RestartReason {
+    if (this.#refusal !== undefined) return 'other';
+    // How V8 ends a process whose heap is full: abort, or 128 + 6 where a shell stands in between.
+    return signal === 'SIGABRT' || code === 134 ? 'memory' : 'crash';
   }
 
   #hear(answer: PoolAnswer): void {

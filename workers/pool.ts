@@ -6,7 +6,7 @@
 import type { Settings } from '../src/config.ts';
 import type { CompactError } from '../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
-import { PoolProcess } from './pool-process.ts';
+import { PoolProcess, type RestartReason } from './pool-process.ts';
 import type { ProcessSnapshot, RunningWorker } from './running.ts';
 import { STOP_TAIL_MS } from './worker.ts';
 
@@ -19,9 +19,10 @@ export interface PoolOptions {
   readonly backOffMs?: number;
 }
 
-/** A pool is a worker; `crashes` counts deaths that nobody asked for. */
+/** A pool is a worker; `crashes` counts deaths that nobody asked for, `restarts` tells them by reason. */
 export interface RunningPool extends RunningWorker {
   readonly crashes: number;
+  readonly restarts: Readonly<Record<RestartReason, number>>;
 }
 
 /** Starts `settings.processes` processes. They connect for themselves; the caller needs no clients. */
@@ -52,6 +53,10 @@ export function startPool(settings: Settings, log: Logger, options: PoolOptions 
     failed: failed.promise,
     get crashes() {
       return processes.reduce((sum, one) => sum + one.crashes, 0);
+    },
+    get restarts() {
+      const sumOf = (reason: RestartReason) => processes.reduce((sum, one) => sum + one.restarts[reason], 0);
+      return { crash: sumOf('crash'), memory: sumOf('memory'), other: sumOf('other') };
     },
   };
 }

@@ -5,6 +5,7 @@
  */
 import { type Job, Worker } from 'bullmq';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
+import { NOT_READY } from '../src/observe/readiness.ts';
 import { COMPACT_QUEUE, type CompactJobData, inodeOfJob, REAP_QUEUE } from '../src/queue.ts';
 import type { ReapJobData } from '../src/queue-ledger.ts';
 import type { ReapVerdict } from '../src/reap.ts';
@@ -64,7 +65,7 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
     snapshots: async () => [
       {
         pid: process.pid,
-        notReady: stopping ? ['stopping'] : [...lost, ...(await clients.observer.notReady())],
+        notReady: stopping ? [NOT_READY.stopping] : [...lost, ...(await clients.observer.notReady())],
         jobs: jobs.all(),
         ...(await metricsOf(clients)),
       },
@@ -152,7 +153,7 @@ function baseOptions({ settings }: Clients, connection: RedisClient) {
 
 /** Says once that Redis is away and once that it is back; without a listener an error would end the process. */
 function watched(worker: Worker, { log, lost }: WorkerContext): Worker {
-  const clause = `the ${worker.name} queue is not reachable`;
+  const clause = `the ${worker.name} ${NOT_READY.queue}`;
   worker.on('error', (error) => {
     if (!lost.has(clause))
       log.warn({ event: LOG_EVENTS.queueLost, queue: worker.name, err: error }, 'the queue is not reachable; waiting');

@@ -4,12 +4,11 @@
  */
 import type { Command } from 'commander';
 import { openClients } from '../../workers/clients.ts';
-import { startMetrics } from '../../workers/metrics.ts';
+import { type PodMetrics, startMetrics } from '../../workers/metrics.ts';
 import { startPool } from '../../workers/pool.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import { startWorker } from '../../workers/worker.ts';
 import type { CompactError } from '../errors.ts';
-import type { MetricsServer } from '../observe/metrics-server.ts';
 import type { CliContext } from './context.ts';
 import { packageVersion } from './version.ts';
 
@@ -29,10 +28,11 @@ export function registerWorker(program: Command, context: CliContext): void {
 async function work(context: CliContext): Promise<void> {
   const { settings, logger } = context;
   const clients = await openClients(settings, logger);
-  let metrics: MetricsServer | null = null;
+  let metrics: PodMetrics | null = null;
   try {
     metrics = await startMetrics(clients, logger, packageVersion());
     const worker = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
+    metrics?.watch(worker);
     const failure = await untilStopped(worker);
     await worker.stop();
     if (failure !== undefined) throw failure;

@@ -15,7 +15,7 @@ export const OBSERVE_ROWS = [
     default: '0',
     min: '0',
     max: '65535',
-    meaning: 'Port of /metrics and /healthz, on all addresses; 0 means none.',
+    meaning: 'Port of /metrics, /healthz and /readyz, on all addresses; 0 means none.',
     group: 'Worker',
     commands: ['worker'],
   },

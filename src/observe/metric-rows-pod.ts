@@ -9,6 +9,7 @@ import {
   QUEUE_STATES,
   QUEUES,
   READY_PARTS,
+  REAP_STATES,
   REAP_VERDICTS,
   RESTART_REASONS,
   SOURCES,
@@ -27,10 +28,16 @@ const QUEUE_ROWS = [
   {
     name: 's3compact_queue_oldest_age_seconds',
     type: 'gauge',
-    help: 'Age of the oldest job that waits or runs since it was queued or started; 0 when there is none.',
+    help: 'How long the oldest job waits or runs, in a sample of the first and last in the order of service; 0: none.',
     scope: 'pod',
     group: 'Queues',
     labels: { queue: QUEUES, state: AGED_STATES },
+    // Looks at reap records take a moment: what has been in work for long is seen by what waits.
+    series: [
+      ['compact', 'waiting'],
+      ['compact', 'active'],
+      ['reap', 'waiting'],
+    ],
     aggregate: 'max',
   },
   {
@@ -71,16 +78,16 @@ const REAP_ROWS = [
   {
     name: 's3compact_reap_records',
     type: 'gauge',
-    help: 'Reap records that are not done: all of them (pending), and those that are due (overdue).',
+    help: 'Reap records that are not done: all (pending), those that are due, and those due for over 5 minutes (overdue).',
     scope: 'pod',
     group: 'Reap',
-    labels: { state: ['pending', 'overdue'] },
+    labels: { state: REAP_STATES },
     aggregate: 'max',
   },
   {
     name: 's3compact_reap_oldest_due_age_seconds',
     type: 'gauge',
-    help: 'How long the reap record that is overdue longest has been due; 0 when none is.',
+    help: 'How long the first of the due reap records has been due; 0 when none is.',
     scope: 'pod',
     group: 'Reap',
     aggregate: 'max',
@@ -203,7 +210,7 @@ const POOL_ROWS = [
   {
     name: 's3compact_worker_processes',
     type: 'gauge',
-    help: 'Worker processes of this pod that are up.',
+    help: 'Worker processes of this pod that are up and answer.',
     scope: 'pod',
     group: 'Process and pool',
     aggregate: 'first',

@@ -67,4 +67,6 @@ export const CANCEL_REASONS = ['shutdown', 'lock-lost', OTHER] as const;
 export const READY_PARTS = ['queue', 'metadata', 'store', 'running'] as const;
 export const TASKS = ['run', 'reap', 'scan'] as const;
 export const SOURCES = ['queues', 'reap', 'quarantine', 'backlog', 'clock'] as const;
-export const RESTART_REASONS = ['crash', 'memory', 'stuck', OTHER] as const;
+/** `memory`: the JavaScript heap was full. `other`: it could not begin its work, such as with a Redis that is away. */
+export const RESTART_REASONS = ['crash', 'memory', OTHER] as const;
+export const REAP_STATES = ['pending', 'due', 'overdue'] as const;

@@ -1,6 +1,6 @@
 /**
- * `/metrics` and `/healthz` of a process, for Prometheus and the kubelet. Everything has an end: requests, connections,
- * and the server itself. It must not know what is measured.
+ * `/metrics`, `/healthz` and `/readyz` of a pod, for Prometheus and the kubelet. Everything has an end: requests,
+ * connections, and the server itself. It must not know what is measured.
  */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,9 +9,12 @@ import type { AddressInfo } from 'node:net';
 const CONNECTIONS_MAX = 32;
 const REQUEST_TIMEOUT_MS = 10_000;
 
-/** Where the text comes from: `Metrics`, or a pool that adds up its processes. */
-export interface MetricsText {
+/** What the server tells. */
+export interface Told {
+  /** Prometheus text. */
   text(): Promise<string>;
+  /** Plain JSON beside `ready`. */
+  readiness(): Promise<{ readonly ready: boolean }>;
 }
 
 /** What Prometheus asks for by default. */
@@ -24,14 +27,16 @@ export interface MetricsServer {
 }
 
 /** Listens on all addresses; port 0 takes a free one. Rejects when the port cannot be had. */
-export async function startMetricsServer(metrics: MetricsText, port: number): Promise<MetricsServer> {
+export async function startMetricsServer(told: Told, port: number): Promise<MetricsServer> {
   const server = createServer((request, response) => {
     // Not `new URL`: it throws for what a stranger may send, such as "//", and that would end the worker.
     const [path] = (request.url ?? '/').split('?', 1);
     if (request.method !== 'GET' && request.method !== 'HEAD') return end(response, 405, 'only GET');
+    // That it is answered at all says that the event loop turns.
     if (path === '/healthz') return end(response, 200, 'ok');
-    if (path !== '/metrics') return end(response, 404, 'there are /metrics and /healthz');
-    metrics.text().then(
+    if (path === '/readyz') return ready(response, told);
+    if (path !== '/metrics') return end(response, 404, 'there are /metrics, /healthz and /readyz');
+    told.text().then(
       (text) => end(response, 200, text, CONTENT_TYPE),
       () => end(response, 500, 'the metrics could not be collected'),
     );
@@ -53,6 +58,14 @@ export async function startMetricsServer(metrics: MetricsText, port: number): Pr
         server.closeAllConnections();
       }),
   };
+}
+
+function ready(response: ServerResponse, told: Told): void {
+  const json = 'application/json; charset=utf-8';
+  told.readiness().then(
+    (readiness) => end(response, readiness.ready ? 200 : 503, `${JSON.stringify(readiness)}\n`, json),
+    () => end(response, 503, '{"ready":false}\n', json),
+  );
 }
 
 function end(response: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {

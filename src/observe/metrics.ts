@@ -57,6 +57,7 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #entries = new Map<string, Entry>();
   readonly #sources: MetricSource[] = [];
+  readonly #totals = new Map<string, number>();
   readonly #options: MetricsOptions;
   #asking: Promise<void> | undefined;
 
@@ -74,6 +75,13 @@ export class Metrics {
   /** Adds to a counter; negative and broken numbers are left out, since a counter only grows. */
   count<Name extends CounterName>(name: Name, by: number, ...labels: LabelArguments<Name>): void {
     if (by > 0 && Number.isFinite(by)) this.#series(name, labels[0])?.inc?.(by);
+  }
+
+  /** Brings a counter up to a total that is kept elsewhere, such as by another library; never down. */
+  countTo<Name extends CounterName>(name: Name, total: number, ...labels: LabelArguments<Name>): void {
+    const key = `${name} ${Object.values(labels[0] ?? {}).join()}`;
+    this.count(name, total - (this.#totals.get(key) ?? 0), ...labels);
+    if (total > (this.#totals.get(key) ?? 0)) this.#totals.set(key, total);
   }
 
   set<Name extends GaugeName>(name: Name, value: number, ...labels: LabelArguments<Name>): void {

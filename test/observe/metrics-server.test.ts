@@ -6,11 +6,13 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type MetricsServer, startMetricsServer } from '../../src/observe/metrics-server.ts';
 
 let text: () => Promise<string>;
+let readiness: () => Promise<{ ready: boolean }>;
 let server: MetricsServer;
 
 beforeEach(async () => {
   text = async () => 'a 1\n';
-  server = await startMetricsServer({ text: () => text() }, 0);
+  readiness = async () => ({ ready: true });
+  server = await startMetricsServer({ text: () => text(), readiness: () => readiness() }, 0);
 });
 afterEach(() => server.close());
 
@@ -25,6 +27,7 @@ it.each([
   ['GET /healthz', '200 OK'],
   ['GET /metrics?x=//', '200 OK'],
   ['HEAD /metrics', '200 OK'],
+  ['GET /readyz', '200 OK'],
   ['GET //', '404 Not Found'],
   ['GET http://[', '404 Not Found'],
   ['GET /%', '404 Not Found'],
@@ -39,6 +42,17 @@ it('metrics that fail are an answer too', async () => {
   text = () => Promise.reject(new Error('broken'));
   expect(await ask('GET /metrics')).toBe('HTTP/1.1 500 Internal Server Error');
   expect(await ask('GET /healthz')).toBe('HTTP/1.1 200 OK');
+});
+
+it('what is not ready is told with its parts, and a question that fails is not ready', async () => {
+  const url = `http://127.0.0.1:${server.port}/readyz`;
+  readiness = async () => ({ ready: false, parts: { queue: { ready: false, reasons: ['it is away'] } } });
+  const told = await fetch(url);
+  expect(told.status).toBe(503);
+  expect(await told.json()).toEqual({ ready: false, parts: { queue: { ready: false, reasons: ['it is away'] } } });
+  readiness = () => Promise.reject(new Error('broken'));
+  const broken = await fetch(url);
+  expect([broken.status, await broken.json()]).toEqual([503, { ready: false }]);
 });
 
 it('closing does not wait for whoever is connected', async () => {

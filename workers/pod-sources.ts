@@ -1,0 +1,123 @@
+/**
+ * What a pod asks of the queue's Redis when a scrape comes: queues, reap records, quarantine, pauses, the last scans and
+ * the clock. The same questions as `s3compact status` asks, so both tell the same. It asks and sets gauges, nothing else.
+ */
+import { FILESYSTEMS_MAX, OTHER } from '../src/observe/metric-spec.ts';
+import type { GaugeName } from '../src/observe/metric-table.ts';
+import type { MetricSource, Metrics } from '../src/observe/metrics.ts';
+import { COMPACT_QUEUE } from '../src/queue.ts';
+import type { LastScan } from '../src/queue-scan.ts';
+import { jobsInFlight, queueDepths, reapBacklog } from '../src/queue-status.ts';
+import type { Clients } from './clients.ts';
+
+/** Clients as far as they are asked. */
+export type AskedClients = Pick<Clients, 'status' | 'control' | 'quarantine' | 'scans' | 'ledger'>;
+
+export function podSources(clients: AskedClients): readonly MetricSource[] {
+  return [queues(clients), reap(clients), quarantine(clients), backlog(clients), clock(clients)];
+}
+
+function queues({ status, control }: AskedClients): MetricSource {
+  return {
+    name: 'queues',
+    gauges: [
+      ...(['s3compact_queue_jobs', 's3compact_queue_oldest_age_seconds', 's3compact_queue_paused'] as const),
+      's3compact_paused_filesystems',
+    ],
+    ask: async (metrics) => {
+      const [depths, running, paused] = await Promise.all([
+        queueDepths(status),
+        jobsInFlight(status),
+        control.paused(),
+      ]);
+      for (const { name: queue, ...depth } of depths) {
+        for (const state of ['waiting', 'active', 'delayed', 'failed'] as const)
+          metrics.set('s3compact_queue_jobs', depth[state], { queue, state });
+        const oldest = depth.oldestWaitingMs / 1000;
+        metrics.set('s3compact_queue_oldest_age_seconds', oldest, { queue, state: 'waiting' });
+      }
+      const active = (running[0]?.ageMs ?? 0) / 1000;
+      metrics.set('s3compact_queue_oldest_age_seconds', active, { queue: COMPACT_QUEUE, state: 'active' });
+      metrics.set('s3compact_queue_paused', paused.compact ? 1 : 0);
+      metrics.set('s3compact_paused_filesystems', paused.filesystems.length);
+    },
+  };
+}
+
+function reap({ status }: AskedClients): MetricSource {
+  return {
+    name: 'reap',
+    gauges: ['s3compact_reap_records', 's3compact_reap_oldest_due_age_seconds'],
+    ask: async (metrics) => {
+      const records = await reapBacklog(status);
+      for (const state of ['pending', 'due', 'overdue'] as const)
+        metrics.set('s3compact_reap_records', records[state], { state });
+      metrics.set('s3compact_reap_oldest_due_age_seconds', records.oldestDueMs / 1000);
+    },
+  };
+}
+
+function quarantine({ quarantine: book }: AskedClients): MetricSource {
+  return {
+    name: 'quarantine',
+    gauges: ['s3compact_quarantined_inodes'],
+    ask: async (metrics) => metrics.set('s3compact_quarantined_inodes', await book.count()),
+  };
+}
+
+/** One gauge of what scans found: how it is read, and how those of several file systems become one. */
+interface ScanGauge {
+  readonly name: Extract<GaugeName, `s3compact_backlog_${string}` | `s3compact_scan_${string}`>;
+  readonly of: (scan: LastScan) => number;
+  readonly joined: (values: readonly number[]) => number;
+}
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+const SCAN_GAUGES: readonly ScanGauge[] = [
+  { name: 's3compact_backlog_inodes', of: ({ backlog: found }) => found.inodesWorthIt, joined: sum },
+  { name: 's3compact_backlog_chunks', of: ({ backlog: found }) => found.chunksWorthIt, joined: sum },
+  { name: 's3compact_backlog_bytes', of: ({ backlog: found }) => found.bytesReclaimed, joined: sum },
+  { name: 's3compact_backlog_gets', of: ({ backlog: found }) => found.getsSaved, joined: sum },
+  // The one that was scanned longest ago.
+  {
+    name: 's3compact_scan_last_completed_timestamp_seconds',
+    of: ({ endedMs }) => endedMs / 1000,
+    joined: (values) => Math.min(...values),
+  },
+];
+
+function backlog({ scans }: AskedClients): MetricSource {
+  return {
+    name: 'backlog',
+    gauges: SCAN_GAUGES.map(({ name }) => name),
+    ask: async (metrics) => {
+      tellScans(metrics, await scans.results());
+    },
+  };
+}
+
+/** The file systems with the largest backlog have series of their own; the others are one. */
+export function tellScans(metrics: Metrics, results: readonly LastScan[]): void {
+  const largest = results.toSorted((a, b) => b.backlog.chunksWorthIt - a.backlog.chunksWorthIt);
+  const [own, others] = [largest.slice(0, FILESYSTEMS_MAX), largest.slice(FILESYSTEMS_MAX)];
+  for (const { name, of, joined } of SCAN_GAUGES) {
+    metrics.clear(name);
+    for (const scan of own) metrics.set(name, of(scan), { fs: `${scan.fsId}` });
+    if (others.length > 0) metrics.set(name, joined(others.map(of)), { fs: OTHER });
+  }
+}
+
+function clock({ ledger }: AskedClients): MetricSource {
+  return {
+    name: 'clock',
+    gauges: ['s3compact_clock_skew_seconds'],
+    ask: async (metrics) => {
+      const askedMs = Date.now();
+      const theirsMs = await ledger.nowMs();
+      // Half way between question and answer; off by half of what that took at most.
+      const oursMs = (askedMs + Date.now()) / 2;
+      metrics.set('s3compact_clock_skew_seconds', (oursMs - theirsMs) / 1000);
+    },
+  };
+}
