@@ -52,6 +52,8 @@ export interface CompactErrorOptions {
   readonly code: ErrorCode;
   readonly inode?: InodeKey;
   readonly cause?: unknown;
+  /** The other side said when to come back, ms from now. */
+  readonly retryAfterMs?: number;
 }
 
 /** A failure with a required action. The message is a full sentence for the operator. */
@@ -59,6 +61,7 @@ export class CompactError extends Error {
   readonly kind: ErrorKind;
   readonly code: ErrorCode;
   readonly inode: InodeKey | undefined;
+  readonly retryAfterMs: number | undefined;
 
   constructor(message: string, options: CompactErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -66,6 +69,7 @@ export class CompactError extends Error {
     this.kind = options.kind;
     this.code = options.code;
     this.inode = options.inode;
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   /** The same failure told with the inode it happened to, if that was not known where it was thrown. */
@@ -76,6 +80,7 @@ export class CompactError extends Error {
       code: this.code,
       inode,
       cause: this.cause ?? this,
+      ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
     });
   }
 }

@@ -32,6 +32,8 @@ export interface MergeOptions {
 /** Writes every task's object. Ends only when no request of its own is in flight; throws the first failure. */
 export async function writeMergedObjects(tasks: readonly MergeTask[], options: MergeOptions): Promise<void> {
   const failure = new AbortController();
+  // The lease may run out while a PUT waits for a limit or for its next try.
+  const objects = options.objects.guarded?.(options.beforePut) ?? options.objects;
   const signal = options.signal === undefined ? failure.signal : AbortSignal.any([failure.signal, options.signal]);
   const blocks = pLimit(options.blocksInFlight);
   const pump = new ReadPump<SourceRead>(options.getsInFlight);
@@ -40,7 +42,7 @@ export async function writeMergedObjects(tasks: readonly MergeTask[], options: M
     if (first !== undefined) return;
     try {
       throwIfCancelled(options.signal);
-      await options.memory.reserve(sizesOf(task.block), (own) => writeOne(task, { ...options, signal, pump, own }));
+      await options.memory.reserve(sizesOf(task.block), (own) => writeOne(task, { ...options, objects, signal, pump, own }));
       options.onBlock?.(task);
     } catch (error) {
       first ??= { error };

@@ -248,6 +248,12 @@ describe('problems', () => {
 describe('I11: relations between settings', () => {
   const broken: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'graceMs,readerCacheLifeMs': { grace: '1m', 'reader-cache-life': '1m' },
+    'requestsInFlightMin,requestsInFlight': { 'requests-in-flight-min': '33' },
+    'bytesPerSecond,maxBytes,concurrency,leaseMs,maxRunMs': { 'bytes-per-second': '1MiB' },
+    'poolBytesPerSecond,processes,maxBytes,concurrency,leaseMs,maxRunMs': {
+      'pool-bytes-per-second': '2MiB',
+      processes: '2',
+    },
     processMemoryBytes: { 'process-memory': '1MiB' },
     'leaseMs,maxRunMs,s3TimeoutMs,s3Retries,redisTimeoutMs': { lease: '850s' },
     'scrubMinAgeMs,leaseMs,graceMs': { 'min-age': '70m' },

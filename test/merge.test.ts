@@ -6,7 +6,10 @@ import { CompactError } from '../src/errors.ts';
 import { MemoryBudget } from '../src/memory.ts';
 import { type MergeOptions, type MergeTask, writeMergedObjects } from '../src/merge.ts';
 import type { Copy, SourceRead } from '../src/model.ts';
+import { withRetries } from '../src/objects/limits.ts';
+import { Pace } from '../src/pace.ts';
 import { MemoryObjectStores, storeFault } from './objects/memory-store.ts';
+import { VirtualClock } from './pace/virtual-clock.ts';
 
 const BUCKET = 'merge';
 
@@ -147,5 +150,35 @@ describe('writeMergedObjects', () => {
       signal: AbortSignal.abort(),
     });
     expect(await failure(run)).toMatchObject({ code: 'cancelled', kind: 'retry' });
+  });
+});
+
+describe('writeMergedObjects within limits', () => {
+  it('I8: memory for one block, one request at a time and a rate below one read: slow, and never stuck', async () => {
+    const objects = Object.fromEntries(Array.from({ length: 24 }, (_, n) => [`object-${n}`, 'x'.repeat(3_000)]));
+    const { stores, options } = world(objects);
+    const clock = new VirtualClock();
+    const pace = new Pace({
+      ...{ clock, bytesPerSecond: 1_000, requestsPerSecond: 50 },
+      inFlight: { floor: 1, ceiling: 1 },
+    });
+    const paced = withRetries(stores.forFilesystem({ bucket: BUCKET }), { clock, pace });
+    const tasks = Array.from({ length: 12 }, (_, n) =>
+      task(
+        `out-${n}`,
+        6_000,
+        [0, 1].map((part) => read(BigInt(2 * n + part), 0, [{ from: 0, to: 3_000 * part, len: 3_000 }])),
+      ),
+    );
+    let done = 0;
+    const runs = [tasks.slice(0, 6), tasks.slice(6)].map((half) =>
+      writeMergedObjects(half, { ...options, objects: paced, memory: new MemoryBudget(6_000), onBlock: () => done++ }),
+    );
+    // 144,000 bytes read and written at 1,000 a second, less the first burst and the last request, which is not waited for.
+    await clock.runUntil(130_000);
+    expect(done).toBeLessThan(12);
+    await clock.runUntil(160_000);
+    await Promise.all(runs);
+    expect(done).toBe(12);
   });
 });

@@ -15,6 +15,7 @@ import type { ObjectStores } from '../src/objects/port.ts';
 import { S3ObjectStores } from '../src/objects/s3.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
+import type { Pace } from '../src/pace.ts';
 import { CompactQueue } from '../src/queue.ts';
 import { QueueControl } from '../src/queue-control.ts';
 import { ReapQueue } from '../src/queue-ledger.ts';
@@ -30,6 +31,7 @@ import { endsWithin } from './bounded.ts';
 import type { CompactJobDeps } from './compact.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';
 import { Observer } from './observer.ts';
+import { openPace } from './pace.ts';
 
 /** How long closing may wait for a server that is away; a part of a pod's 30 s to end (workers/worker.ts). */
 const CLOSE_WAIT_MS = 1_000;
@@ -50,6 +52,8 @@ export interface Clients {
   readonly reap: ReapDeps;
   /** What this process tells about its work. */
   readonly observer: Observer;
+  /** The limits on requests to S3, to be looked at. */
+  readonly pace: Pace;
   /** What scrub needs for the file system with this uuid. */
   scrub(fsUuid: string): ScrubDeps;
   close(): Promise<void>;
@@ -70,7 +74,8 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
   const limits = limitsOf(settings);
   const observer = new Observer({ log, limits, ...(settings.metricsPort === 0 ? {} : { metrics: processMetrics() }) });
   const metadata = observedMetadata(openMetadata(settings), observer);
-  const objects = openObjects(settings, log, observer);
+  const pace = openPace(settings, { connection, onWaited: (limit, ms) => observer.waited(limit, ms) });
+  const objects = openObjects(settings, log, { observer, pace });
   probeWith(observer, settings, metadata);
   const ledger = new ReapQueue({ connection, prefix: settings.queuePrefix });
   const queue = new CompactQueue({
@@ -84,7 +89,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
   const control = new QueueControl({ ...queues, compact: queue.queue, reap: ledger.queue });
   const scans = new ScanBook(queues, metadata.storeId);
   return {
-    ...{ settings, metadata, queue, ledger, quarantine, control, scans, observer },
+    ...{ settings, metadata, queue, ledger, quarantine, control, scans, observer, pace },
     status: { ...queues, queue, ledger },
     run: {
       ...{ metadata, objects, queue, quarantine, control, limits },
@@ -131,9 +136,17 @@ async function openQueueRedis(settings: Settings, log: Logger): Promise<RedisCli
   }
 }
 
-/** The S3 buckets, with retries. */
-export function openObjects(settings: Settings, log: Logger, observer?: Observer): ObjectStores {
+/** Each bucket may have all its requests under way, and two share a client without waiting for a socket. */
+const SOCKETS_PER_REQUEST = 2;
+
+/** The S3 buckets, with retries and limits. */
+export function openObjects(
+  settings: Settings,
+  log: Logger,
+  { observer, pace = openPace(settings) }: { readonly observer?: Observer; readonly pace?: Pace } = {},
+): ObjectStores {
   const stores = new S3ObjectStores({
+    maxSockets: SOCKETS_PER_REQUEST * settings.requestsInFlight,
     ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
     ...(settings.s3Region === undefined ? {} : { region: settings.s3Region }),
     ...(settings.forcePathStyle === undefined ? {} : { forcePathStyle: settings.forcePathStyle }),
@@ -141,7 +154,7 @@ export function openObjects(settings: Settings, log: Logger, observer?: Observer
     dataPath: settings.s3DataPath,
     log: (message: string) => log.warn(message),
   });
-  const retries = { clock: systemClock, triesMax: settings.s3Retries + 1 };
+  const retries = { clock: systemClock, triesMax: settings.s3Retries + 1, pace };
   return storesWithRetries(stores, { ...retries, ...(observer === undefined ? {} : { observer }) });
 }
 

@@ -74,9 +74,22 @@ export const GROUPS: readonly Group[] = [
     ],
   },
   {
+    // Rates and places in flight; where the pool's common budget is kept is an adapter of its own.
+    name: 'pace',
+    files: /^src\/pace(-(?!redis)[\w-]+)?\.ts$/,
+    groups: [...WORDS, 'clock'],
+    packages: [],
+  },
+  {
+    name: 'pace adapter',
+    files: /^src\/pace-redis\.ts$/,
+    groups: ['pace'],
+    packages: ['rate-limiter-flexible', 'type ioredis', 'node:crypto'],
+  },
+  {
     name: 'objects decorator',
     files: /^src\/objects\/limits\.ts$/,
-    groups: [...WORDS, 'objects port', 'clock', 'turns'],
+    groups: [...WORDS, 'objects port', 'clock', 'turns', 'pace'],
     packages: ['p-retry'],
   },
   {
@@ -113,7 +126,7 @@ export const GROUPS: readonly Group[] = [
     files: /^src\/index\.ts$/,
     groups: [
       ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
-      ...['s3 adapter', 'objects decorator'],
+      ...['s3 adapter', 'objects decorator', 'pace'],
     ],
     packages: [],
   },
@@ -122,7 +135,7 @@ export const GROUPS: readonly Group[] = [
     files: /^workers\//,
     groups: [
       ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
-      ...['s3 adapter', 'objects decorator', 'config', 'redact', 'redis-url', 'observe'],
+      ...['s3 adapter', 'objects decorator', 'pace', 'pace adapter', 'config', 'redact', 'redis-url', 'observe'],
     ],
     packages: ['bullmq', 'close-with-grace', 'node:*'],
     owner: true,
@@ -132,7 +145,7 @@ export const GROUPS: readonly Group[] = [
     files: /^src\/cli\//,
     groups: [
       ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
-      ...['s3 adapter', 'objects decorator', 'config', 'redact', 'redis-url', 'observe', 'workers'],
+      ...['s3 adapter', 'objects decorator', 'pace', 'config', 'redact', 'redis-url', 'observe', 'workers'],
     ],
     packages: ['commander', 'cli-progress', 'picocolors', 'pretty-bytes', 'node:*'],
     owner: true,

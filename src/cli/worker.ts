@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { openClients } from '../../workers/clients.ts';
 import { type PodMetrics, startMetrics } from '../../workers/metrics.ts';
 import { startPool } from '../../workers/pool.ts';
+import { keepPoolJobs } from '../../workers/pool-jobs.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import { startWorker } from '../../workers/worker.ts';
 import type { CompactError } from '../errors.ts';
@@ -31,9 +32,11 @@ async function work(context: CliContext): Promise<void> {
   let metrics: PodMetrics | null = null;
   try {
     metrics = await startMetrics(clients, logger, packageVersion());
+    const poolJobs = await keepPoolJobs(settings, clients.queue, logger);
     const worker = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
     metrics?.watch(worker);
     const failure = await untilStopped(worker);
+    poolJobs.stop();
     await worker.stop();
     if (failure !== undefined) throw failure;
   } finally {

@@ -22,7 +22,40 @@ export function runTailMs(settings: Settings): number {
 /** Below this a process does not get through its own start. */
 const HEAP_BYTES_MIN = 64 * 1024 * 1024;
 
+/**
+ * The slowest that a process may go: every run that it has under way, each with its whole byte budget, ends within the
+ * lease. In bytes a second, rounded up.
+ */
+function rateMin({ maxBytes, concurrency, leaseMs, maxRunMs }: Settings): number {
+  return Math.ceil((maxBytes * concurrency * 1000) / (leaseMs - maxRunMs));
+}
+
 export const RELATIONS: readonly Relation[] = [
+  {
+    uses: ['requestsInFlightMin', 'requestsInFlight'],
+    broken: (settings, say) =>
+      settings.requestsInFlightMin <= settings.requestsInFlight
+        ? null
+        : `${say('requestsInFlightMin')} must not be above ${say('requestsInFlight')}`,
+  },
+  {
+    uses: ['bytesPerSecond', 'maxBytes', 'concurrency', 'leaseMs', 'maxRunMs'],
+    broken: (settings, say) =>
+      settings.bytesPerSecond === 0 ||
+      settings.leaseMs <= settings.maxRunMs ||
+      settings.bytesPerSecond >= rateMin(settings)
+        ? null
+        : `${say('bytesPerSecond')} must be 0 or at least ${rateMin(settings)}: ${say('concurrency')} runs of ${say('maxBytes')} each could not end within ${say('leaseMs')} less ${say('maxRunMs')}, and would begin anew for ever`,
+  },
+  {
+    uses: ['poolBytesPerSecond', 'processes', 'maxBytes', 'concurrency', 'leaseMs', 'maxRunMs'],
+    broken: (settings, say) =>
+      settings.poolBytesPerSecond === 0 ||
+      settings.leaseMs <= settings.maxRunMs ||
+      settings.poolBytesPerSecond >= settings.processes * rateMin(settings)
+        ? null
+        : `${say('poolBytesPerSecond')} must be 0 or at least ${settings.processes * rateMin(settings)}, for this machine alone: ${say('concurrency')} runs of ${say('maxBytes')} each in ${say('processes')} processes could not end within ${say('leaseMs')} less ${say('maxRunMs')}`,
+  },
   {
     uses: ['processMemoryBytes'],
     broken: (settings, say) =>

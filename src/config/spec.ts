@@ -14,6 +14,7 @@ export const SETTING_GROUPS = [
   'Safety',
   'Run budget',
   'Planning and merging',
+  'Limits',
   'Worker',
   'Logs',
 ] as const;

@@ -1,6 +1,6 @@
 /**
- * Retries, concurrency and counting around any ObjectStore: the only place where a request is repeated, so that
- * budgets, metrics and the simulation see every try. Time comes from the Clock port; p-retry keeps the count of tries
+ * Retries, pace and counting around any ObjectStore: the only place where a request is repeated, so that budgets, limits,
+ * metrics and the simulation see every try. Time comes from the Clock port; p-retry keeps the count of tries
  * and the signal's precedence, its own timer is not used (the wait is in `shouldRetry`, which it awaits).
  * It must not decide about missing or short objects: what they mean is known higher up, and waiting here burns a run.
  */
@@ -8,6 +8,8 @@ import pRetry from 'p-retry';
 import type { Clock } from '../clock.ts';
 import { CompactError, type ErrorCode } from '../errors.ts';
 import type { Filesystem } from '../model.ts';
+import type { Pace } from '../pace.ts';
+import { type FlightLimit, HOLD_MAX_MS } from '../pace-flight.ts';
 import type { DeleteFailure, ObjectHead, ObjectPage, ObjectStore, ObjectStores } from './port.ts';
 import { cancelledError, Turns } from './turns.ts';
 
@@ -40,8 +42,10 @@ export interface RetryOptions {
   readonly backOffMs?: number;
   /** Longest wait, milliseconds (5,000). */
   readonly backOffMaxMs?: number;
-  /** Requests in flight for each store (32). */
+  /** Requests in flight for each store (32), where no pace says it. */
   readonly requestsMax?: number;
+  /** Rates, and places in flight that give way to a store in trouble; every try waits for both. */
+  readonly pace?: Pace;
   readonly observer?: RequestObserver;
   /** In [0, 1); given by the simulation, which must repeat. */
   readonly random?: () => number;
@@ -63,17 +67,26 @@ interface Told {
 interface Call<T> {
   readonly op: ObjectOperation;
   readonly signal: AbortSignal | undefined;
+  /** Payload that a try moves. */
+  readonly bytes: number;
+  /** Stands for the time that a try takes, where that is not the payload's. */
+  readonly size?: number;
   readonly run: () => Promise<T>;
   readonly tell: (result: T) => Told;
+  /** Called right before each try, after all waiting. */
+  readonly before?: () => void;
 }
+
+/** A name in a delete is as much work as so many bytes: only to tell large batches from small ones. */
+const DELETE_NAME_BYTES = 4096;
 
 /**
  * The store with retries: only `store-unavailable` is tried again, with exponential back-off and jitter; everything
  * else, and the last failure, passes through. A PUT whose answer was lost may meet its own object at the next try and
  * says `exists` honestly: the caller settles that by HEAD. `cancelled` as soon as the signal aborts, waiting or not.
  */
-export function withRetries(store: ObjectStore, options: RetryOptions): ObjectStore {
-  return new RetryingStore(store, options);
+export function withRetries(store: ObjectStore, options: RetryOptions, name = ''): ObjectStore {
+  return new RetryingStore(store, options, name);
 }
 
 /** The same for all stores; each keeps its own bound of requests in flight. Closing closes the inner ones. */
@@ -82,7 +95,7 @@ export function storesWithRetries(stores: ObjectStores, options: RetryOptions): 
   return {
     forFilesystem(filesystem: Filesystem): ObjectStore {
       const store = stores.forFilesystem(filesystem);
-      const known = wrapped.get(store) ?? withRetries(store, options);
+      const known = wrapped.get(store) ?? withRetries(store, options, filesystem.bucket);
       wrapped.set(store, known);
       return known;
     },
@@ -93,27 +106,50 @@ export function storesWithRetries(stores: ObjectStores, options: RetryOptions): 
 class RetryingStore implements ObjectStore {
   readonly #store: ObjectStore;
   readonly #options: RetryOptions;
-  readonly #turns: Turns;
+  readonly #places: Turns | FlightLimit;
+  readonly #flight: FlightLimit | undefined;
 
-  constructor(store: ObjectStore, options: RetryOptions) {
+  constructor(store: ObjectStore, options: RetryOptions, name: string) {
     this.#store = store;
     this.#options = options;
-    this.#turns = new Turns(options.requestsMax ?? REQUESTS_MAX);
+    this.#flight = options.pace?.flightOf(name);
+    this.#places = this.#flight ?? new Turns(options.requestsMax ?? REQUESTS_MAX);
+  }
+
+  guarded(beforePut: () => void): ObjectStore {
+    return {
+      getRange: (name, offset, target, signal) => this.getRange(name, offset, target, signal),
+      putIfAbsent: (name, body, signal) => this.#put(name, body, { signal, before: beforePut }),
+      head: (name, signal) => this.head(name, signal),
+      list: (after, signal) => this.list(after, signal),
+      delete: (names, signal) => this.delete(names, signal),
+    };
   }
 
   getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
     return this.#call({
       op: 'get',
       signal,
+      bytes: target.length,
       run: () => this.#store.getRange(name, offset, target, signal),
       tell: () => ({ outcome: 'ok', bytes: target.length }),
     });
   }
 
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'> {
+    return this.#put(name, body, { signal });
+  }
+
+  #put(
+    name: string,
+    body: Uint8Array,
+    { signal, before }: { readonly signal: AbortSignal | undefined; readonly before?: () => void },
+  ): Promise<'created' | 'exists'> {
     return this.#call({
       op: 'put',
       signal,
+      bytes: body.length,
+      ...(before === undefined ? {} : { before }),
       run: () => this.#store.putIfAbsent(name, body, signal),
       tell: (result) => ({ outcome: result === 'created' ? 'ok' : 'exists', bytes: body.length }),
     });
@@ -123,6 +159,7 @@ class RetryingStore implements ObjectStore {
     return this.#call({
       op: 'head',
       signal,
+      bytes: 0,
       run: () => this.#store.head(name, signal),
       tell: (result) => ({ outcome: result === null ? 'absent' : 'ok', bytes: 0 }),
     });
@@ -132,6 +169,7 @@ class RetryingStore implements ObjectStore {
     return this.#call({
       op: 'list',
       signal,
+      bytes: 0,
       run: () => this.#store.list(after, signal),
       tell: () => ({ outcome: 'ok', bytes: 0 }),
     });
@@ -141,6 +179,8 @@ class RetryingStore implements ObjectStore {
     return this.#call({
       op: 'delete',
       signal,
+      bytes: 0,
+      size: names.length * DELETE_NAME_BYTES,
       run: () => this.#store.delete(names, signal),
       tell: (result) => ({ outcome: result.length === 0 ? 'ok' : 'partial', bytes: 0 }),
     });
@@ -149,7 +189,7 @@ class RetryingStore implements ObjectStore {
   async #call<T>(call: Call<T>): Promise<T> {
     const { signal } = call;
     try {
-      return await pRetry(() => this.#turns.take(() => this.#try(call), signal), {
+      return await pRetry(() => this.#paced(call), {
         retries: (this.#options.triesMax ?? TRIES_MAX) - 1,
         // The wait is ours, on the Clock.
         minTimeout: 0,
@@ -162,28 +202,45 @@ class RetryingStore implements ObjectStore {
     }
   }
 
+  /** One try when its turn has come; a place in flight is held only while the request is under way. */
+  async #paced<T>(call: Call<T>): Promise<T> {
+    const admitted = this.#options.pace?.admit(call.bytes, call.signal);
+    if (admitted !== undefined) await admitted;
+    return this.#places.take(() => this.#try(call), call.signal);
+  }
+
   async #waitForRetry<T>(error: Error, retriesConsumed: number, { op, signal }: Call<T>): Promise<boolean> {
     if (!(error instanceof CompactError && error.kind === 'retry' && error.code === 'store-unavailable')) return false;
     const { clock, backOffMs = BACK_OFF_MS, backOffMaxMs = BACK_OFF_MAX_MS, random = Math.random } = this.#options;
     const wholeMs = Math.min(backOffMaxMs, backOffMs * 2 ** retriesConsumed);
-    const waitMs = (wholeMs * (1 + random())) / 2;
+    // A store that says when to come back knows better, within reason.
+    const saidMs = Math.min(HOLD_MAX_MS, error.retryAfterMs ?? 0);
+    const waitMs = Math.max(saidMs, (wholeMs * (1 + random())) / 2);
     this.#options.observer?.retried?.(op, waitMs);
     await clock.sleep(waitMs, signal);
     return true;
   }
 
   async #try<T>(call: Call<T>): Promise<T> {
+    call.before?.();
     const { clock, observer } = this.#options;
-    const beganMs = clock.monotonicMs();
-    observer?.started?.(call.op);
+    const { op, size = call.bytes } = call;
+    const sentAtMs = clock.monotonicMs();
+    observer?.started?.(op);
     try {
       const result = await call.run();
       const { outcome, bytes } = call.tell(result);
-      observer?.request(call.op, outcome, clock.monotonicMs() - beganMs, bytes);
+      const endedAtMs = clock.monotonicMs();
+      observer?.request(op, outcome, endedAtMs - sentAtMs, bytes);
+      this.#flight?.answered({ op, bytes: size, sentAtMs, endedAtMs });
       return result;
     } catch (thrown) {
+      const endedAtMs = clock.monotonicMs();
       const outcome = thrown instanceof CompactError ? thrown.code : 'failed';
-      observer?.request(call.op, outcome, clock.monotonicMs() - beganMs, 0);
+      observer?.request(op, outcome, endedAtMs - sentAtMs, 0);
+      // Whatever else it says, it was not asked too much.
+      if (thrown instanceof CompactError && outcome === 'store-unavailable')
+        this.#flight?.refused({ sentAtMs, endedAtMs }, thrown.retryAfterMs);
       throw thrown;
     }
   }

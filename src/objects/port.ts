@@ -48,6 +48,11 @@ export interface ObjectStore {
   list(after?: string, signal?: AbortSignal): Promise<ObjectPage>;
   /** Deletes at most DELETE_BATCH_MAX names; a missing object counts as deleted. Returns what could not be deleted. */
   delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]>;
+  /**
+   * The same store, of one that waits before it sends: `beforePut` is called right before each PUT, when all waiting is
+   * over, and the PUT fails with what it throws. Without this, `putIfAbsent` sends at once.
+   */
+  guarded?(beforePut: () => void): ObjectStore;
 }
 
 /** The bucket of each file system; stores are kept and shared. */

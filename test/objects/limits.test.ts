@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import { type RequestObserver, type RetryOptions, storesWithRetries, withRetries } from '../../src/objects/limits.ts';
 import type { ObjectStore } from '../../src/objects/port.ts';
+import { Pace, type PaceOptions } from '../../src/pace.ts';
+import { VirtualClock } from '../pace/virtual-clock.ts';
 import { expectFailure, patternBytes } from './contract.ts';
 import { MemoryObjectStores, type StoreCall, storeFault } from './memory-store.ts';
 
@@ -222,5 +224,104 @@ describe('withRetries', () => {
     expect(a).not.toBe(b);
     stores.close();
     expect(inner.closed).toBe(true);
+  });
+});
+
+describe('withRetries at a pace', () => {
+  function paced(options: Partial<PaceOptions> = {}) {
+    const clock = new VirtualClock();
+    const stores = new MemoryObjectStores();
+    stores.write('bkt', 'there', patternBytes(10_000));
+    const waits: string[] = [];
+    const pace = new Pace({
+      ...{ clock, bytesPerSecond: 0, requestsPerSecond: 0, inFlight: { floor: 1, ceiling: 8 } },
+      onWaited: (limit, ms) => waits.push(`${limit} ${ms}`),
+      ...options,
+    });
+    const store = withRetries(stores.forFilesystem({ bucket: 'bkt' }), { clock, pace, random: () => 0.5 }, 'bkt');
+    return { clock, stores, store, pace, waits };
+  }
+
+  test('every try takes from the rates: bytes of what is moved, one request whatever it is', async () => {
+    const { clock, stores, store, pace, waits } = paced({ bytesPerSecond: 1_000, requestsPerSecond: 4 });
+    let fails = 1;
+    stores.before = () => {
+      if (fails-- > 0) throw storeFault('store-unavailable');
+    };
+    const reads = [0, 1].map(() => store.getRange('there', 0, new Uint8Array(1_000)));
+    const deletes = store.delete(['none']);
+    await clock.runUntil(20_000);
+    await Promise.all([...reads, deletes]);
+    // 250 bytes at once, then 1,000 for each of three tries: they go at 0, 750 and 1,750 ms. The third asked at 500 ms,
+    // since its request was the fourth.
+    expect(waits.filter((wait) => wait.startsWith('bytes'))).toEqual(['bytes-per-second 750', 'bytes-per-second 1250']);
+    expect(pace.snapshot()).toMatchObject({
+      bytesPerSecond: { limit: 1_000, waiting: 0, waits: 2 },
+      requestsPerSecond: { limit: 4, waiting: 0 },
+      poolBytesPerSecond: null,
+      inFlight: [{ store: 'bkt', inFlight: 0, ceiling: 8, lowered: 1 }],
+    });
+  });
+
+  test('a store in trouble gets fewer requests, and none before the time that it named', async () => {
+    const { clock, stores, store, pace } = paced();
+    const triedAtMs: number[] = [];
+    stores.before = () => {
+      triedAtMs.push(clock.monotonicMs());
+      if (triedAtMs.length > 1) return;
+      throw Object.assign(storeFault('store-unavailable'), { retryAfterMs: 7_000 });
+    };
+    const first = store.head('there');
+    await clock.runUntil(1_000);
+    const second = store.head('there');
+    expect(pace.snapshot().inFlight[0]).toMatchObject({ limit: 4, waiting: 1, heldMs: 6_000 });
+    await clock.runUntil(30_000);
+    await Promise.all([first, second]);
+    expect(triedAtMs).toEqual([0, 7_000, 7_000]);
+  });
+
+  test('what a store says of an object is no trouble', async () => {
+    const { clock, stores, store, pace } = paced();
+    stores.before = () => {
+      throw storeFault('object-missing');
+    };
+    await expectFailure(store.getRange('there', 0, new Uint8Array(1)), 'retry', 'object-missing');
+    await clock.runUntil(1);
+    expect(pace.snapshot().inFlight[0]).toMatchObject({ limit: 8, lowered: 0 });
+  });
+
+  test('a PUT that has waited is checked once more before it is sent, at every try', async () => {
+    const { clock, stores, store } = paced({ bytesPerSecond: 1_000 });
+    const calls: string[] = [];
+    stores.before = ({ op }) => {
+      calls.push(op);
+      throw storeFault('store-unavailable');
+    };
+    const overMs = 1_200;
+    const guarded = store.guarded?.(() => {
+      if (clock.monotonicMs() > overMs) throw storeFault('lease-expired');
+    });
+    const spent = store.getRange('there', 0, new Uint8Array(1_000)).catch(() => 'failed');
+    const put = guarded?.putIfAbsent('new', patternBytes(100)).catch((error: unknown) => error);
+    await clock.runUntil(60_000);
+    await spent;
+    await expect(put).resolves.toMatchObject({ code: 'lease-expired' });
+    // One try in time; the next would have been late.
+    expect(calls.filter((op) => op === 'put')).toHaveLength(1);
+  });
+
+  test('who gives up while it waits for a rate sends nothing', async () => {
+    const { clock, store, stores } = paced({ bytesPerSecond: 1_000 });
+    await store.getRange('there', 0, new Uint8Array(10_000));
+    const calls: string[] = [];
+    stores.before = ({ op }) => void calls.push(op);
+    const leaves = new AbortController();
+    const waiting = store.getRange('there', 0, new Uint8Array(1), leaves.signal);
+    await clock.runUntil(1_000);
+    leaves.abort();
+    await expectFailure(waiting, 'retry', 'cancelled');
+    await clock.runUntil(60_000);
+    expect(calls).toEqual([]);
+    expect(clock.sleeping).toBe(0);
   });
 });

@@ -1,0 +1,109 @@
+/**
+ * A line of callers that wait for a limit: first come, first served, each free to leave at any time, all counted. Every
+ * limit has one, so that what is told about waiting means the same everywhere. It decides nothing about whose turn it is
+ * when: the limit does.
+ */
+import type { Clock } from './clock.ts';
+import { CompactError } from './errors.ts';
+
+/** A limit as it is told to metrics and `status`; plain JSON. */
+export interface LimitState {
+  /** 0 means no limit. */
+  readonly limit: number;
+  /** Callers that wait now. */
+  readonly waiting: number;
+  /** Callers that ever had to wait. */
+  readonly waits: number;
+  /** Their time, those that wait now included. */
+  readonly waitedMs: number;
+}
+
+interface Place {
+  readonly amount: number;
+  readonly sinceMs: number;
+  readonly resolve: () => void;
+}
+
+export class Waiting {
+  readonly #clock: Clock;
+  /** In order of arrival; a set, so that one that leaves costs nothing. */
+  readonly #places = new Set<Place>();
+  #waits = 0;
+  #waitedMs = 0;
+  readonly #onWaited: ((ms: number) => void) | undefined;
+  #sleeper: AbortController | undefined;
+
+  /** `onWaited` is told of each wait when it is over, from inside the caller's own asynchronous context. */
+  constructor(clock: Clock, onWaited?: (ms: number) => void) {
+    this.#clock = clock;
+    this.#onWaited = onWaited;
+  }
+
+  get empty(): boolean {
+    return this.#places.size === 0;
+  }
+
+  counts(): Omit<LimitState, 'limit'> {
+    const nowMs = this.#clock.monotonicMs();
+    let waitedMs = this.#waitedMs;
+    for (const place of this.#places) waitedMs += nowMs - place.sinceMs;
+    return { waiting: this.#places.size, waits: this.#waits, waitedMs };
+  }
+
+  /** Resolves when it is served; rejects with `cancelled` when `signal` aborts before, and is no longer in the line. */
+  async join(amount: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) throw cancelled(signal.reason);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const place: Place = { amount, sinceMs: this.#clock.monotonicMs(), resolve };
+    const onAbort = (): void => {
+      if (!this.#leave(place)) return;
+      // Nobody is left to be woken for: a timer must not keep the process alive.
+      if (this.empty) this.wake();
+      reject(cancelled(signal?.reason));
+    };
+    this.#places.add(place);
+    this.#waits++;
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      await promise;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      this.#onWaited?.(this.#clock.monotonicMs() - place.sinceMs);
+    }
+  }
+
+  /** Lets the first one go and returns its amount; 0 when the line is empty. */
+  serveFirst(): number {
+    for (const place of this.#places) {
+      this.#leave(place);
+      place.resolve();
+      return place.amount;
+    }
+    return 0;
+  }
+
+  /** Sleeps on the line's behalf; ends early when `wake` is called. */
+  async sleep(ms: number): Promise<void> {
+    this.#sleeper = new AbortController();
+    await this.#clock.sleep(ms, this.#sleeper.signal).catch(() => undefined);
+    this.#sleeper = undefined;
+  }
+
+  wake(): void {
+    this.#sleeper?.abort();
+  }
+
+  #leave(place: Place): boolean {
+    if (!this.#places.delete(place)) return false;
+    this.#waitedMs += this.#clock.monotonicMs() - place.sinceMs;
+    return true;
+  }
+}
+
+function cancelled(cause: unknown): CompactError {
+  return new CompactError('a request that waited for a limit was cancelled by its caller; nothing was sent', {
+    kind: 'retry',
+    code: 'cancelled',
+    cause,
+  });
+}

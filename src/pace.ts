@@ -1,0 +1,95 @@
+/**
+ * The pace of one process: how much it asks of the object stores, and in what order a request waits. First the rates (of
+ * this process, then of the pool), then a place in flight. Time alone gives rates back and only ended requests give
+ * places back, and neither waits for memory: so whoever holds memory always gets on, and nothing can wait in a circle.
+ * It must not know what a request is for.
+ */
+import type { Clock } from './clock.ts';
+import type { AdaptiveOptions } from './pace-adaptive.ts';
+import { FlightLimit, type FlightState } from './pace-flight.ts';
+import { type PoolBudget, PoolRate, type PoolState } from './pace-pool.ts';
+import { RateLimit } from './pace-rate.ts';
+import type { LimitState } from './pace-waiting.ts';
+
+export interface PaceOptions {
+  readonly clock: Clock;
+  /** 0 means no limit, for each of these. */
+  readonly bytesPerSecond: number;
+  readonly requestsPerSecond: number;
+  /** Requests in flight to each store. */
+  readonly inFlight: AdaptiveOptions;
+  /** The pool's rate, where there is one. */
+  readonly pool?: { readonly bytesPerSecond: number; readonly budget: PoolBudget; readonly membersAtFirst: number };
+  /** Told of every wait when it is over, in the waiting caller's own asynchronous context. */
+  readonly onWaited?: (limit: PaceLimit, ms: number) => void;
+}
+
+/** What a request may wait for, as metrics name it. */
+export type PaceLimit = 'bytes-per-second' | 'requests-per-second' | 'pool-bytes-per-second' | 'requests-in-flight';
+
+/** Everything that can be looked at, in plain JSON; totals count from the start of the process. */
+export interface PaceSnapshot {
+  readonly bytesPerSecond: LimitState;
+  readonly requestsPerSecond: LimitState;
+  readonly poolBytesPerSecond: PoolState | null;
+  /** Each store by its bucket. */
+  readonly inFlight: readonly (FlightState & { readonly store: string })[];
+}
+
+export class Pace {
+  readonly #options: PaceOptions;
+  readonly #bytes: RateLimit;
+  readonly #requests: RateLimit;
+  readonly #pool: PoolRate | undefined;
+  /** As many as there are buckets among the file systems (I8). */
+  readonly #flights: { readonly store: string; readonly flight: FlightLimit }[] = [];
+
+  constructor(options: PaceOptions) {
+    const { clock, bytesPerSecond, requestsPerSecond, pool } = options;
+    const told = (limit: PaceLimit) => ({ onWaited: (ms: number) => options.onWaited?.(limit, ms) });
+    this.#options = options;
+    this.#bytes = new RateLimit({ clock, perSecond: bytesPerSecond, ...told('bytes-per-second') });
+    this.#requests = new RateLimit({ clock, perSecond: requestsPerSecond, ...told('requests-per-second') });
+    if (pool === undefined || pool.bytesPerSecond === 0) return;
+    this.#pool = new PoolRate({
+      clock,
+      perSecond: pool.bytesPerSecond,
+      budget: pool.budget,
+      membersAtFirst: pool.membersAtFirst,
+      ...told('pool-bytes-per-second'),
+    });
+  }
+
+  /**
+   * Waits until one request of so many bytes may be made; `undefined` where there is no rate. Rejects with `cancelled`
+   * when `signal` aborts before.
+   */
+  admit(bytes: number, signal?: AbortSignal): Promise<void> | undefined {
+    const { bytesPerSecond, requestsPerSecond } = this.#options;
+    if (bytesPerSecond === 0 && requestsPerSecond === 0 && this.#pool === undefined) return undefined;
+    return this.#admitted(bytes, signal);
+  }
+
+  async #admitted(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+    await this.#requests.take(1, signal);
+    await this.#bytes.take(bytes, signal);
+    await this.#pool?.take(bytes, signal);
+  }
+
+  /** The places in flight of one more store; each store gives way by itself. */
+  flightOf(store: string): FlightLimit {
+    const { clock, inFlight, onWaited } = this.#options;
+    const flight = new FlightLimit(clock, inFlight, (ms) => onWaited?.('requests-in-flight', ms));
+    this.#flights.push({ store, flight });
+    return flight;
+  }
+
+  snapshot(): PaceSnapshot {
+    return {
+      bytesPerSecond: this.#bytes.state(),
+      requestsPerSecond: this.#requests.state(),
+      poolBytesPerSecond: this.#pool?.state() ?? null,
+      inFlight: this.#flights.map(({ store, flight }) => ({ store, ...flight.state() })),
+    };
+  }
+}
