@@ -42,7 +42,9 @@ export async function writeMergedObjects(tasks: readonly MergeTask[], options: M
     if (first !== undefined) return;
     try {
       throwIfCancelled(options.signal);
-      await options.memory.reserve(sizesOf(task.block), (own) => writeOne(task, { ...options, objects, signal, pump, own }));
+      await options.memory.reserve(sizesOf(task.block), (own) =>
+        writeOne(task, { ...options, objects, signal, pump, own }),
+      );
       options.onBlock?.(task);
     } catch (error) {
       first ??= { error };
