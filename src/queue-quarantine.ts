@@ -40,6 +40,14 @@ export class Quarantine {
     return text === null ? null : parseEntry(text);
   }
 
+  /** Those of the inodes that are in it, as `fsId/inodeId`; one round trip. */
+  async among(keys: readonly InodeKey[]): Promise<ReadonlySet<string>> {
+    if (keys.length === 0) return new Set();
+    const names = keys.map(printInodeKey);
+    const entries = await queueCall('read the quarantine', () => this.#redis.hmget(this.#hash, ...names));
+    return new Set(names.filter((_, n) => entries[n] !== null));
+  }
+
   /** How many inodes are in it. */
   async count(): Promise<number> {
     return queueCall('read the quarantine', () => this.#redis.hlen(this.#hash));

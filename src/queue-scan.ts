@@ -6,33 +6,14 @@ import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { decimalNumber } from './format.ts';
 import { type QueueOptions, queueCall } from './queue.ts';
+import type { ScanBook, ScanPosition, ScanResult } from './scan-port.ts';
 
 const count = z.number().nonnegative();
 
-/** Sums over inodes and chunks that are worth a run; what the planner says of them without a budget. */
 const backlogSchema = z.object({
-  /** Inodes looked at, and those of them that could not be read. */
-  inodes: count,
-  unreadable: count,
-  quarantined: count,
-  /** Inodes and chunks that are worth a run. */
-  inodesWorthIt: count,
-  chunksWorthIt: count,
-  /** GETs of full reads of those chunks that would go. */
-  getsSaved: count,
-  /** Objects and stored bytes that would go. */
-  objectsSaved: count,
-  bytesReclaimed: count,
-  /** What it would take: payload read plus written, requests. */
-  bytesToMove: count,
-  requestsToMake: count,
+  ...{ inodes: count, unreadable: count, quarantined: count, inodesWorthIt: count, chunksWorthIt: count },
+  ...{ getsSaved: count, objectsSaved: count, bytesReclaimed: count, bytesToMove: count, requestsToMake: count },
 });
-export type Backlog = z.infer<typeof backlogSchema>;
-
-export const NO_BACKLOG: Backlog = {
-  ...{ inodes: 0, unreadable: 0, quarantined: 0, inodesWorthIt: 0, chunksWorthIt: 0 },
-  ...{ getsSaved: 0, objectsSaved: 0, bytesReclaimed: 0, bytesToMove: 0, requestsToMake: 0 },
-};
 
 const positionSchema = z.object({
   cursor: z.string().max(1_000),
@@ -41,12 +22,8 @@ const positionSchema = z.object({
   savedMs: z.number(),
   by: z.string(),
 });
-/** Where a walk stands: everything before `cursor` has been looked at and, where it is worth it, queued. */
-export type ScanPosition = z.infer<typeof positionSchema>;
 
 const resultSchema = z.object({ backlog: backlogSchema, startedMs: z.number(), endedMs: z.number(), by: z.string() });
-/** What a whole walk found; times by the queue's clock. */
-export type ScanResult = z.infer<typeof resultSchema>;
 
 export interface LastScan extends ScanResult {
   readonly fsId: number;
@@ -58,7 +35,7 @@ const POSITION_LIFE_MS = 30 * 24 * 3_600_000;
 const RESULTS_MAX = 10_000;
 
 /** Errors are CompactError `queue-unavailable` (retry). */
-export class ScanBook {
+export class QueueScanBook implements ScanBook {
   readonly #redis: Redis | Cluster;
   readonly #prefix: string;
 

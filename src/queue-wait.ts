@@ -6,7 +6,7 @@ import type { Job, Queue } from 'bullmq';
 import type { Clock } from './clock.ts';
 import { CompactError } from './errors.ts';
 import type { InodeKey } from './model.ts';
-import { type CompactJobData, type CompactQueue, type Enqueued, PRIORITY, queueCall } from './queue.ts';
+import { COMMAND_PRIORITY, type CompactJobData, type CompactQueue, type Enqueued, queueCall } from './queue.ts';
 
 const POLL_MS = 200;
 
@@ -77,9 +77,9 @@ async function hurry(queue: Queue<CompactJobData>, jobId: string): Promise<void>
     const job = await queue.getJob(jobId);
     const state = await job?.getState();
     if (job === undefined) return;
-    if (state === 'prioritized' || state === 'waiting') await job.changePriority({ priority: PRIORITY.command });
+    if (state === 'prioritized' || state === 'waiting') await job.changePriority({ priority: COMMAND_PRIORITY });
     else if (state === 'delayed') {
-      await job.changePriority({ priority: PRIORITY.command });
+      await job.changePriority({ priority: COMMAND_PRIORITY });
       await job.promote().catch(() => undefined);
     }
   });

@@ -6,16 +6,24 @@
 import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { CompactError, toError } from './errors.ts';
+import { CompactError } from './errors.ts';
 import { decimalId, printInodeKey } from './format.ts';
 import type { InodeKey } from './model.ts';
+import { queueCall } from './queue-call.ts';
+import { FairOrder, type FairRange } from './queue-fair.ts';
+
+import { ENQUEUE_MAX, type ScanQueue, type ScoredInode } from './scan-port.ts';
+
+export { queueCall };
 
 export const COMPACT_QUEUE = 'compact';
 export const REAP_QUEUE = 'reap';
 
-/** BullMQ serves small numbers first; 0 would bypass the order altogether. */
-export const PRIORITY = { command: 1, scan: 1_000, continuation: 2_000_000 } as const;
-export type JobOrigin = keyof typeof PRIORITY;
+/** BullMQ serves small numbers first; 0 would bypass the order altogether. The others take their turns (FairOrder). */
+export const COMMAND_PRIORITY = 1;
+/** A continuation lets others pass, but only so many rounds: it neither starves anybody nor is starved. */
+const CONTINUATION_BEHIND = 100;
+export type JobOrigin = 'command' | 'scan' | 'continuation';
 
 /** Data of a job in the compact queue; `inodeId` is decimal text because it passes 2^53. */
 export interface CompactJobData {
@@ -34,6 +42,8 @@ export interface CompactQueueOptions extends QueueOptions {
   readonly attempts: number;
   /** Delay before the second try, ms; doubles with every further one. */
   readonly retryDelayMs: number;
+  /** For tests. */
+  readonly fairRange?: FairRange;
 }
 
 /** Ended jobs are kept so long, for those who wait for them and for looking back; then they go (I8). */
@@ -48,13 +58,18 @@ export interface Enqueued {
 }
 
 /** Puts inode keys into the compact queue. Errors are CompactError `queue-unavailable` (retry). */
-export class CompactQueue {
+export class CompactQueue implements ScanQueue {
   readonly queue: Queue<CompactJobData>;
   readonly #options: CompactQueueOptions;
+  readonly #fair: FairOrder;
 
   constructor(options: CompactQueueOptions) {
     this.#options = options;
     this.queue = new Queue<CompactJobData>(COMPACT_QUEUE, options);
+    this.#fair = new FairOrder(this.queue as Queue, options.connection, {
+      prefix: options.prefix,
+      ...(options.fairRange === undefined ? {} : { range: options.fairRange }),
+    });
     // Commands fail by themselves; an unhandled event would end the process.
     this.queue.on('error', () => undefined);
   }
@@ -64,20 +79,72 @@ export class CompactQueue {
    * or two active jobs of one key (measured: LIBRARIES, `keepLastIfActive` with random job ids).
    */
   async enqueue(key: InodeKey, origin: JobOrigin): Promise<Enqueued> {
-    const requestedId = randomUUID();
-    const data: CompactJobData = { fsId: key.fsId, inodeId: key.inodeId.toString(), origin };
+    const { name, data, opts } = this.#job(key, origin, await this.#priorityOf(key, origin));
     return queueCall('queue an inode', async () => {
-      const job = await this.queue.add(COMPACT_QUEUE, data, {
-        jobId: requestedId,
-        priority: PRIORITY[origin],
-        deduplication: { id: dedupIdOf(key), keepLastIfActive: true },
-        attempts: this.#options.attempts,
-        backoff: { type: 'exponential', delay: this.#options.retryDelayMs },
-        removeOnComplete: KEEP_COMPLETED,
-        removeOnFail: KEEP_FAILED,
-        stackTraceLimit: 1,
-      });
-      return { requestedId, jobId: job.id ?? requestedId };
+      const job = await this.queue.add(name, data, opts);
+      return { requestedId: opts.jobId, jobId: job.id ?? opts.jobId };
+    });
+  }
+
+  /**
+   * Queues inodes of one file system that a scan found, best first, in a few round trips; one that is in flight is left
+   * alone. Answers how many were queued. A failure in the middle leaves some of them queued: the same call again is right.
+   */
+  async enqueueBest(fsId: number, inodes: readonly ScoredInode[]): Promise<number> {
+    if (inodes.length > ENQUEUE_MAX) throw new TypeError(`enqueueBest takes ${ENQUEUE_MAX} inodes at most`);
+    const fresh = (await this.#notInFlight(inodes)).toSorted((a, b) => b.score - a.score);
+    if (fresh.length === 0) return 0;
+    const first = await this.#fair.take(fsId, fresh.length);
+    const jobs = fresh.map(({ key }, n) => this.#job(key, 'scan', this.#fair.slotAt(first, n)));
+    const added = await queueCall('queue inodes', () => this.queue.addBulk(jobs));
+    // Another scan may have queued some of them meanwhile: those are its jobs, and have their order.
+    const queued = fresh.flatMap(({ score }, n) => {
+      const jobId = added[n]?.id;
+      return jobId !== undefined && jobId === jobs[n]?.opts.jobId ? [{ jobId, score }] : [];
+    });
+    if (queued.length > 0) await this.#fair.order(fsId, queued);
+    return queued.length;
+  }
+
+  /** Jobs that wait: the depth that a scan goes by. */
+  async waitingCount(): Promise<number> {
+    const counts = await queueCall('ask for the depth of the queue', () =>
+      this.queue.getJobCounts('wait', 'prioritized'),
+    );
+    return (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0);
+  }
+
+  #job(key: InodeKey, origin: JobOrigin, priority: number) {
+    const data: CompactJobData = { fsId: key.fsId, inodeId: key.inodeId.toString(), origin };
+    const opts = {
+      jobId: randomUUID() as string,
+      priority,
+      deduplication: { id: dedupIdOf(key), keepLastIfActive: true },
+      attempts: this.#options.attempts,
+      backoff: { type: 'exponential', delay: this.#options.retryDelayMs },
+      removeOnComplete: KEEP_COMPLETED,
+      removeOnFail: KEEP_FAILED,
+      stackTraceLimit: 1,
+    };
+    return { name: COMPACT_QUEUE, data, opts };
+  }
+
+  async #priorityOf(key: InodeKey, origin: JobOrigin): Promise<number> {
+    if (origin === 'command') return COMMAND_PRIORITY;
+    const slot = await this.#fair.take(key.fsId, 1);
+    return origin === 'scan' ? slot : this.#fair.slotAt(slot, CONTINUATION_BEHIND);
+  }
+
+  /** Those whose key nobody holds, or a job that is gone (a server that lost its last second). */
+  async #notInFlight(inodes: readonly ScoredInode[]): Promise<readonly ScoredInode[]> {
+    if (inodes.length === 0) return [];
+    const { connection } = this.#options;
+    return queueCall('look up inodes in the queue', async () => {
+      const holders = await connection.mget(inodes.map(({ key }) => this.queue.toKey(`de:${dedupIdOf(key)}`)));
+      const held = [...new Set(holders.filter((id) => id !== null))];
+      const exists = await Promise.all(held.map((id) => connection.exists(this.queue.toKey(id))));
+      const alive = new Set(held.filter((_, n) => exists[n] === 1));
+      return inodes.filter((_, n) => !alive.has(holders[n] ?? ''));
     });
   }
 
@@ -107,17 +174,4 @@ export function inodeOfJob(data: unknown): InodeKey {
     });
   }
   return { fsId, inodeId: id };
-}
-
-/** Runs a queue command and tells its failure as `queue-unavailable`. */
-export async function queueCall<T>(what: string, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    if (error instanceof CompactError) throw error;
-    throw new CompactError(
-      `could not ${what}: the queue's Redis did not do it (${toError(error).message}); check REDIS_URL and the server`,
-      { kind: 'retry', code: 'queue-unavailable', cause: error },
-    );
-  }
 }

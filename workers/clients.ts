@@ -20,7 +20,7 @@ import { CompactQueue } from '../src/queue.ts';
 import { QueueControl } from '../src/queue-control.ts';
 import { ReapQueue } from '../src/queue-ledger.ts';
 import { Quarantine } from '../src/queue-quarantine.ts';
-import { ScanBook } from '../src/queue-scan.ts';
+import { QueueScanBook } from '../src/queue-scan.ts';
 import { QueueScrubBook } from '../src/queue-scrub.ts';
 import type { StatusSource } from '../src/queue-status.ts';
 import type { ReapDeps } from '../src/reap.ts';
@@ -45,7 +45,7 @@ export interface Clients {
   readonly quarantine: Quarantine;
   /** Pause and resume. */
   readonly control: QueueControl;
-  readonly scans: ScanBook;
+  readonly scans: QueueScanBook;
   /** What `status` and the metrics ask. */
   readonly status: StatusSource;
   readonly run: CompactJobDeps;
@@ -87,7 +87,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
   const queues = { connection, prefix: settings.queuePrefix };
   const quarantine = new Quarantine(queues, metadata.storeId);
   const control = new QueueControl({ ...queues, compact: queue.queue, reap: ledger.queue });
-  const scans = new ScanBook(queues, metadata.storeId);
+  const scans = new QueueScanBook(queues, metadata.storeId);
   return {
     ...{ settings, metadata, queue, ledger, quarantine, control, scans, observer, pace },
     status: { ...queues, queue, ledger },

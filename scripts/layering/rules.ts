@@ -20,7 +20,7 @@ export interface Group {
 }
 
 const WORDS = ['model', 'errors'];
-const PORTS = ['metadata port', 'objects port', 'ledger', 'clock'];
+const PORTS = ['metadata port', 'objects port', 'ledger', 'scan port', 'clock'];
 
 export const GROUPS: readonly Group[] = [
   { name: 'model', files: /^src\/model\.ts$/, groups: [], packages: [], pure: true },
@@ -31,6 +31,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'plan', files: /^src\/plan\//, groups: WORDS, packages: [], pure: true },
   { name: 'metadata port', files: /^src\/metadata\/port\.ts$/, groups: WORDS, packages: [], pure: true },
   { name: 'objects port', files: /^src\/objects\/port\.ts$/, groups: ['model'], packages: [], pure: true },
+  { name: 'scan port', files: /^src\/scan-port\.ts$/, groups: ['model'], packages: [], pure: true },
   { name: 'ledger', files: /^src\/ledger\.ts$/, groups: ['model'], packages: [], pure: true },
 
   // Settings; the text of a Redis URL is one of them, and what must not be printed is told by the same rules.
@@ -95,7 +96,7 @@ export const GROUPS: readonly Group[] = [
   {
     name: 'queue',
     files: /^src\/queue[\w-]*\.ts$/,
-    groups: [...WORDS, 'format', 'ledger', 'clock'],
+    groups: [...WORDS, 'format', 'ledger', 'scan port', 'clock'],
     // BullMQ takes an ioredis connection; who makes it is not the queue's business.
     packages: ['bullmq', 'type ioredis', 'zod', 'node:crypto'],
   },

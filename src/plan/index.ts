@@ -16,6 +16,7 @@ export {
   type ReadCost,
   readCost,
   requestsOf,
+  scoreOf,
 } from './cost.ts';
 export {
   MERGED_VERSION_BITS,

@@ -3,7 +3,7 @@ import { Worker } from 'bullmq';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { InodeKey } from '../../src/model.ts';
-import { COMPACT_QUEUE, type CompactJobData, CompactQueue, inodeOfJob, PRIORITY } from '../../src/queue.ts';
+import { COMMAND_PRIORITY, COMPACT_QUEUE, type CompactJobData, CompactQueue, inodeOfJob } from '../../src/queue.ts';
 import { runNow } from '../../src/queue-wait.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
@@ -122,7 +122,7 @@ describe('runNow: the first run that starts after the request', () => {
     const first = await queue.enqueue(KEY, 'continuation');
     const seen = runNow(KEY, wait());
     await eventually('the priority is raised', async () => {
-      return (await queue.queue.getJob(first.jobId))?.priority === PRIORITY.command;
+      return (await queue.queue.getJob(first.jobId))?.priority === COMMAND_PRIORITY;
     });
     slowWorker(async () => 'done');
     expect(await seen).toMatchObject({ kind: 'completed', jobId: first.jobId, value: 'done' });

@@ -1,0 +1,18 @@
+/**
+ * How a failed queue command is told. It stands alone because every file of the queue makes commands, and whoever waits
+ * for Redis to come back goes by this one code.
+ */
+import { CompactError, toError } from './errors.ts';
+
+/** Runs a queue command and tells its failure as `queue-unavailable`. */
+export async function queueCall<T>(what: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof CompactError) throw error;
+    throw new CompactError(
+      `could not ${what}: the queue's Redis did not do it (${toError(error).message}); check REDIS_URL and the server`,
+      { kind: 'retry', code: 'queue-unavailable', cause: error },
+    );
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * The order in which jobs of several file systems are served: fair between file systems, best score first within one
+ * (docs/adr/0007). BullMQ serves small priorities first; here a priority is a slot on one line of virtual time. A file
+ * system takes at most one slot per step, beginning where serving stands now, so whoever comes with few jobs waits for
+ * no one's backlog. Which job of a file system has which of its slots goes by score. Only the order rests on this: a job
+ * with a wrong slot is early or late, never lost.
+ */
+import type { Queue } from 'bullmq';
+import type { Cluster, Redis } from 'ioredis';
+import { queueCall } from './queue-call.ts';
+
+export interface FairRange {
+  /** The first slot that is ever given out. */
+  readonly first: number;
+  /** Nothing gets beyond this; BullMQ takes priorities up to 2^21 - 1. */
+  readonly last: number;
+  /** Where serving stands beyond this, all slots are moved back to the front, some 100,000 jobs in 0.3 s. */
+  readonly rebaseAt: number;
+}
+
+export const FAIR_RANGE: FairRange = { first: 1_000, last: 2_000_000, rebaseAt: 1_000_000 };
+/** Waiting jobs of a file system that are put in order by score; more keep the order in which they came. */
+const ORDERED_MAX = 20_000;
+/** The book of a file system that queues nothing for so long goes. */
+const BOOK_LIFE_MS = 7 * 24 * 3_600_000;
+
+/** BullMQ's place of a job is `priority * 2^32 + counter`. */
+const SCALE = 'local SCALE = 4294967296\n';
+
+/**
+ * KEYS: prioritized, line (hash: `v` where serving stands, `l:FS` the last slot of each), delayed. ARGV: file system,
+ * slots, first, last, rebaseAt, start of job keys. Answers the first of the slots, which follow each other.
+ */
+const SLOTS = `${SCALE}
+local first, last, rebaseAt = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local function lasts()
+  local found, flat = {}, redis.call('HGETALL', KEYS[2])
+  for n = 1, #flat, 2 do
+    if string.sub(flat[n], 1, 2) == 'l:' then found[flat[n]] = tonumber(flat[n + 1]) end
+  end
+  return found
+end
+local v = math.max(first, tonumber(redis.call('HGET', KEYS[2], 'v') or first))
+local head = redis.call('ZRANGEBYSCORE', KEYS[1], first * SCALE, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+-- At most where the slots end that were given out: all of them are served by then, or only what stands behind them waits.
+local ended = v
+for _, slot in pairs(lasts()) do ended = math.max(ended, slot + 1) end
+v = math.max(v, head[2] and math.min(ended, math.floor(tonumber(head[2]) / SCALE)) or ended)
+if v > rebaseAt then
+  local shift = v - first
+  local function moved(slot) return math.max(first, slot - shift) end
+  local all = redis.call('ZRANGEBYSCORE', KEYS[1], first * SCALE, '+inf', 'WITHSCORES')
+  for n = 1, #all, 2 do
+    local place = math.max(first * SCALE, tonumber(all[n + 1]) - shift * SCALE)
+    redis.call('ZADD', KEYS[1], place, all[n])
+    redis.call('HSET', ARGV[6] .. all[n], 'priority', math.floor(place / SCALE))
+  end
+  for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+    local slot = tonumber(redis.call('HGET', ARGV[6] .. id, 'priority') or 0)
+    if slot >= first then redis.call('HSET', ARGV[6] .. id, 'priority', moved(slot)) end
+  end
+  for field, slot in pairs(lasts()) do
+    if slot < v then redis.call('HDEL', KEYS[2], field) else redis.call('HSET', KEYS[2], field, slot - shift) end
+  end
+  v = first
+end
+local mine = 'l:' .. ARGV[1]
+local start = math.min(last, math.max(v, tonumber(redis.call('HGET', KEYS[2], mine) or 0) + 1))
+redis.call('HSET', KEYS[2], 'v', v, mine, math.min(last, start + tonumber(ARGV[2]) - 1))
+if redis.call('HLEN', KEYS[2]) > 1000 then
+  for field, slot in pairs(lasts()) do
+    if slot < v then redis.call('HDEL', KEYS[2], field) end
+  end
+end
+return start
+`;
+
+/**
+ * KEYS: prioritized, book of a file system (sorted set: job by score). ARGV: first, most, life of the book in ms, then
+ * job and score in pairs. Enters them; then hands out the places that the jobs of the book have, best score first.
+ */
+const ORDER = `${SCALE}
+local worst = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+local disordered = false
+for n = 4, #ARGV, 2 do
+  if worst and tonumber(ARGV[n + 1]) > tonumber(worst) then disordered = true end
+  redis.call('ZADD', KEYS[2], ARGV[n + 1], ARGV[n])
+end
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+if not disordered and redis.call('ZCARD', KEYS[2]) <= redis.call('ZCARD', KEYS[1]) then return 0 end
+local jobs, places, gone = {}, {}, {}
+local ids = redis.call('ZREVRANGE', KEYS[2], 0, tonumber(ARGV[2]) - 1)
+for from = 1, #ids, 1000 do
+  local upTo = math.min(from + 999, #ids)
+  local found = redis.call('ZMSCORE', KEYS[1], unpack(ids, from, upTo))
+  for n = from, upTo do
+    local place = found[n - from + 1]
+    -- Served, parked, or hurried by a command: its place is not one of ours any more.
+    if place and tonumber(place) >= tonumber(ARGV[1]) * SCALE then
+      jobs[#jobs + 1] = ids[n]
+      places[#places + 1] = tonumber(place)
+    else
+      gone[#gone + 1] = ids[n]
+    end
+  end
+end
+for from = 1, #gone, 1000 do
+  redis.call('ZREM', KEYS[2], unpack(gone, from, math.min(from + 999, #gone)))
+end
+local sorted = {}
+for n, place in ipairs(places) do sorted[n] = place end
+table.sort(sorted)
+local changed = 0
+for n, id in ipairs(jobs) do
+  if sorted[n] ~= places[n] then
+    redis.call('ZADD', KEYS[1], sorted[n], id)
+    changed = changed + 1
+  end
+end
+return changed
+`;
+
+interface FairScripts {
+  s3compactSlots(prioritized: string, line: string, delayed: string, ...args: (string | number)[]): Promise<number>;
+  s3compactOrder(prioritized: string, book: string, ...args: (string | number)[]): Promise<number>;
+}
+
+export interface OrderedJob {
+  readonly jobId: string;
+  readonly score: number;
+}
+
+/** Errors are CompactError `queue-unavailable` (retry). */
+export class FairOrder {
+  readonly #queue: Queue;
+  readonly #scripts: FairScripts;
+  readonly #prefix: string;
+  readonly #range: FairRange;
+
+  /** `prefix` as the queue has it; a range of its own is for tests. */
+  constructor(
+    queue: Queue,
+    connection: Redis | Cluster,
+    options: { readonly prefix: string; readonly range?: FairRange },
+  ) {
+    this.#queue = queue;
+    this.#prefix = options.prefix;
+    this.#range = options.range ?? FAIR_RANGE;
+    connection.defineCommand('s3compactSlots', { numberOfKeys: 3, lua: SLOTS });
+    connection.defineCommand('s3compactOrder', { numberOfKeys: 2, lua: ORDER });
+    // defineCommand adds the methods at run time; ioredis has no type for that.
+    this.#scripts = connection as unknown as FairScripts;
+  }
+
+  /** Takes the next slots of a file system; answers the first, and `slotAt` tells the others. */
+  async take(fsId: number, count: number): Promise<number> {
+    const { first, last, rebaseAt } = this.#range;
+    const keys = [this.#queue.toKey('prioritized'), `${this.#prefix}:fair`, this.#queue.toKey('delayed')] as const;
+    return queueCall('take a place in the queue', () =>
+      this.#scripts.s3compactSlots(...keys, fsId, count, first, last, rebaseAt, this.#queue.toKey('')),
+    );
+  }
+
+  /** The slot `n` behind `first`, within the range. */
+  slotAt(first: number, n: number): number {
+    return Math.min(this.#range.last, first + n);
+  }
+
+  /** Puts jobs that have just been queued into the order by score; O(waiting jobs of the file system) where that changes. */
+  async order(fsId: number, jobs: readonly OrderedJob[]): Promise<void> {
+    const args = jobs.flatMap(({ jobId, score }) => [jobId, score]);
+    const keys = [this.#queue.toKey('prioritized'), `${this.#prefix}:fair:${fsId}`] as const;
+    await queueCall('put the queue in order', () =>
+      this.#scripts.s3compactOrder(...keys, this.#range.first, ORDERED_MAX, BOOK_LIFE_MS, ...args),
+    );
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * One inode as a scan sees it: what the planner says of each of its lists, summed, and the one score that the order of
+ * work goes by. The planner is the worker's own, without a budget. It must decide nothing about the queue.
+ */
+import { planAsItIs } from './compact-select.ts';
+import { CompactError } from './errors.ts';
+import type { InodePart, MetadataStore } from './metadata/port.ts';
+import type { ChunkPlan, Filesystem, InodeKey, PlanPolicy } from './model.ts';
+import { addCost, movedBytes, NO_COST, planChunk, requestsOf, scoreOf } from './plan/index.ts';
+import { type Backlog, NO_BACKLOG } from './scan-port.ts';
+
+export interface ScoreContext {
+  readonly metadata: MetadataStore;
+  readonly filesystem: Filesystem;
+  readonly policy: PlanPolicy;
+}
+
+/** What was found of one inode. */
+export interface Finding {
+  readonly key: InodeKey;
+  /** Of this one inode; `inodes` is 1. */
+  readonly backlog: Backlog;
+  /** Benefit for cost of all that is worth doing in it; 0: nothing is. */
+  readonly score: number;
+  /** Why it could not be read. */
+  readonly error?: CompactError;
+}
+
+/** Gathers the parts of one inode after the other; one object for a whole walk, since walks are long. */
+export class InodeScore {
+  readonly #context: ScoreContext;
+  #cost = NO_COST;
+  #chunks = 0;
+  #getsSaved = 0;
+  #objectsSaved = 0;
+  #bytesReclaimed = 0;
+
+  constructor(context: ScoreContext) {
+    this.#context = context;
+  }
+
+  /** The finding with the last part of an inode, `null` with the others. Throws what concerns more than the inode. */
+  async add(part: InodePart): Promise<Finding | null> {
+    if ('error' in part) return this.#unreadable(part.key, part.error);
+    const { key, inode } = part;
+    if (inode !== null) {
+      try {
+        for (const { chunkIndex, versions } of part.chunks) {
+          const decision =
+            versions === null
+              ? (await planAsItIs(key, chunkIndex, this.#context))?.decision
+              : planChunk({
+                  ...{ geometry: this.#context.filesystem, chunkIndex, versions, length: inode.length },
+                  policy: this.#context.policy,
+                });
+          if (decision?.kind === 'plan') this.#count(decision.plan);
+        }
+      } catch (error) {
+        if (!(error instanceof CompactError) || error.kind !== 'halt') throw error;
+        return this.#unreadable(key, error.withInode(key));
+      }
+    }
+    return part.last ? this.#finding(key) : null;
+  }
+
+  #count({ cost, gain }: ChunkPlan): void {
+    this.#chunks++;
+    this.#cost = addCost(this.#cost, cost);
+    this.#getsSaved += gain.getsBefore - gain.getsAfter;
+    this.#objectsSaved += Math.max(0, gain.objectsBefore - gain.objectsAfter);
+    this.#bytesReclaimed += Math.max(0, gain.storedBytesBefore - gain.storedBytesAfter);
+  }
+
+  #finding(key: InodeKey): Finding {
+    const worthIt = this.#chunks > 0;
+    const finding = {
+      key,
+      score: worthIt ? scoreOf(this.#cost, this.#getsSaved, this.#bytesReclaimed) : 0,
+      backlog: {
+        ...NO_BACKLOG,
+        ...{ inodes: 1, inodesWorthIt: worthIt ? 1 : 0, chunksWorthIt: this.#chunks },
+        ...{ getsSaved: this.#getsSaved, objectsSaved: this.#objectsSaved, bytesReclaimed: this.#bytesReclaimed },
+        ...{ bytesToMove: movedBytes(this.#cost), requestsToMake: requestsOf(this.#cost) },
+      },
+    };
+    this.#clear();
+    return finding;
+  }
+
+  #unreadable(key: InodeKey, error: CompactError): Finding {
+    this.#clear();
+    return { key, score: 0, backlog: { ...NO_BACKLOG, inodes: 1, unreadable: 1 }, error };
+  }
+
+  #clear(): void {
+    this.#cost = NO_COST;
+    this.#chunks = 0;
+    this.#getsSaved = 0;
+    this.#objectsSaved = 0;
+    this.#bytesReclaimed = 0;
+  }
+}
+
+/** The sum of two backlogs. */
+export function addBacklog(a: Backlog, b: Backlog): Backlog {
+  return {
+    inodes: a.inodes + b.inodes,
+    unreadable: a.unreadable + b.unreadable,
+    quarantined: a.quarantined + b.quarantined,
+    inodesWorthIt: a.inodesWorthIt + b.inodesWorthIt,
+    chunksWorthIt: a.chunksWorthIt + b.chunksWorthIt,
+    getsSaved: a.getsSaved + b.getsSaved,
+    objectsSaved: a.objectsSaved + b.objectsSaved,
+    bytesReclaimed: a.bytesReclaimed + b.bytesReclaimed,
+    bytesToMove: a.bytesToMove + b.bytesToMove,
+    requestsToMake: a.requestsToMake + b.requestsToMake,
+  };
+}

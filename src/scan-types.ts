@@ -1,0 +1,72 @@
+/**
+ * What a scan is given and what it tells. It stands apart because commands, schedules and tests speak of it, and the scan
+ * itself is long enough. It holds no behaviour.
+ */
+import type { Clock } from './clock.ts';
+import type { CompactError } from './errors.ts';
+import type { MetadataStore } from './metadata/port.ts';
+import type { InodeKey, PlanPolicy } from './model.ts';
+import type { Backlog, ScanBook, ScanGate, ScanQuarantine, ScanQueue } from './scan-port.ts';
+import type { WorstInode } from './scan-worst.ts';
+
+export interface ScanDeps {
+  readonly metadata: MetadataStore;
+  readonly queue: ScanQueue;
+  readonly control: ScanGate;
+  readonly quarantine: ScanQuarantine;
+  readonly book: ScanBook;
+  readonly clock: Clock;
+  /** The queue's clock, for what is kept. */
+  readonly nowMs: () => Promise<number>;
+}
+
+export interface ScanOptions {
+  readonly policy: PlanPolicy;
+  /** The queue is fed while fewer jobs wait in it. */
+  readonly queueMax: number;
+  /** Batches of inodes that are read and planned side by side. */
+  readonly concurrency: number;
+  /** How long the metadata service or the queue may be away before the scan gives up, ms. */
+  readonly patienceMs: number;
+  /** Look only: nothing is queued and nothing is kept. */
+  readonly dryRun?: boolean;
+  /** Start where an earlier scan stopped; default true. */
+  readonly resume?: boolean;
+  /** The worst inodes to tell. */
+  readonly top?: number;
+  /** Who scans, for those who ask later. */
+  readonly by: string;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ScanProgress) => void;
+  /** An inode that cannot be read; the scan goes on. */
+  readonly onUnreadable?: (key: InodeKey, error: CompactError) => void;
+  /** Something is away; the scan waits. */
+  readonly onWait?: (error: CompactError) => void;
+  /** Finds that are held at most; for tests. */
+  readonly heldMax?: number;
+}
+
+export interface ScanProgress {
+  readonly backlog: Backlog;
+  readonly queued: number;
+  /** Worth a run, and not queued yet. */
+  readonly held: number;
+  readonly walking: boolean;
+}
+
+/** done: the whole file system. paused: somebody paused it. stopped: by a signal. The next scan goes on after the last two. */
+export type ScanEnding = 'done' | 'paused' | 'stopped';
+
+export interface ScanReport {
+  readonly ending: ScanEnding;
+  readonly fsId: number;
+  readonly backlog: Backlog;
+  /** Jobs that this scan put into the queue; others were in flight already. */
+  readonly queued: number;
+  /** Inodes that an earlier scan had looked at, where this one went on. */
+  readonly resumedInodes: number;
+  /** How often the walk had to begin anew. */
+  readonly restarts: number;
+  readonly top: readonly WorstInode[];
+  readonly durationMs: number;
+}
