@@ -5,7 +5,7 @@
  */
 import { CompactError } from './errors.ts';
 import { COMMIT_VERSIONS_MAX, type MetadataStore } from './metadata/port.ts';
-import type { ChunkBudget, ChunkDecision, Filesystem, InodeKey, PlanCost, PlanPolicy } from './model.ts';
+import type { ChunkBudget, ChunkDecision, Filesystem, Inode, InodeKey, PlanCost, PlanPolicy } from './model.ts';
 import { type ChunkInput, MERGED_VERSIONS_MAX, movedBytes, planChunk, requestsOf } from './plan/index.ts';
 
 export interface Candidate {
@@ -26,6 +26,8 @@ export interface SelectOptions {
   readonly metadata: MetadataStore;
   readonly policy: PlanPolicy;
   readonly chunksMax: number;
+  /** Told of every chunk that is worth it. */
+  readonly onPlanned?: (planned: PlannedChunk) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -47,6 +49,7 @@ export async function worthwhileChunks(
     const planned = await planAsItIs(key, chunkIndex, { ...options, filesystem });
     if (planned?.decision.kind !== 'plan') continue;
     worthwhile++;
+    options.onPlanned?.(planned);
     const { plan } = planned.decision;
     insertBest(best, { chunkIndex, score: plan.score, blocks: plan.cost.writeRequests }, options.chunksMax);
   }
@@ -61,6 +64,8 @@ function insertBest(best: Candidate[], candidate: Candidate, most: number): void
 
 /** A chunk as it was read and what the planner says of it. */
 export interface PlannedChunk {
+  /** Of the same read as the list. */
+  readonly inode: Inode;
   readonly before: ChunkInput;
   /** More than `before.versions` where the list is longer than one commit may replace. */
   readonly versionsTotal: number;
@@ -85,7 +90,7 @@ export async function planAsItIs(
   if (inode === null || versions.length === 0) return null;
   const before = { geometry: filesystem, chunkIndex, versions, length: inode.length };
   const decision = planChunk({ ...before, policy, ...(budget === undefined ? {} : { budget }) });
-  return { before, versionsTotal, decision };
+  return { inode, before, versionsTotal, decision };
 }
 
 /** What is left of a run's budget after this much work. */

@@ -3,94 +3,34 @@
  * every byte readable and every object accounted for, whatever dies: fence, reap record, PUTs, commit, stamp.
  * It sees ports only. Expected endings are values; failures are CompactError. It never deletes anything.
  */
-import { Attempt, type AttemptIds } from './attempt.ts';
-import type { Clock } from './clock.ts';
+import { Attempt } from './attempt.ts';
 import { type ChunkDeps, type ChunkEnding, compactChunk, endingTold, overBudgetTold } from './compact-chunk.ts';
 import { endAttempt } from './compact-end.ts';
-import type { RunObserver } from './compact-observer.ts';
+import { QuietRule } from './compact-quiet.ts';
 import { budgetLeft, type Candidate, type PlannedChunk, planAsItIs, worthwhileChunks } from './compact-select.ts';
+import type { CompactDeps, CompactOptions, CompactOutcome, CompactResult } from './compact-types.ts';
 import { CompactError, graver, isMissingObject } from './errors.ts';
-import type { ReapLedger } from './ledger.ts';
 import { requireFilesystem, requireInode } from './lookup.ts';
-import type { MemoryBudget } from './memory.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey, PlanCost, PlanGain, PlanPolicy } from './model.ts';
-import type { ObjectStores } from './objects/port.ts';
+import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey } from './model.ts';
 import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN } from './plan/index.ts';
 
-export interface CompactDeps {
-  readonly metadata: MetadataStore;
-  readonly objects: ObjectStores;
-  readonly ledger: ReapLedger;
-  readonly clock: Clock;
-  readonly memory: MemoryBudget;
-  readonly attemptIds: AttemptIds;
-}
-
-/** The budget of one run and the relations that keep it safe (I11 is checked where settings are read). */
-export interface CompactLimits {
-  readonly policy: PlanPolicy;
-  readonly chunksMax: number;
-  /** Payload read plus written. */
-  readonly bytesMax: number;
-  /** GET plus PUT. */
-  readonly requestsMax: number;
-  /** No new chunk is started after this. */
-  readonly durationMaxMs: number;
-  readonly leaseMs: number;
-  readonly graceMs: number;
-  readonly commitTimeoutMs: number;
-  readonly blocksInFlight: number;
-  readonly getsInFlight: number;
-}
-
-export interface CompactProgress {
-  readonly chunksDone: number;
-  readonly chunksTotal: number;
-  readonly blocksDone: number;
-  readonly blocksTotal: number;
-  readonly bytesMoved: number;
-}
-
-export interface CompactOptions {
-  readonly limits: CompactLimits;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: CompactProgress) => void;
-  readonly observer?: RunObserver | undefined;
-}
-
-/**
- * compacted: at least one chunk was. nothing: nothing to do, nothing written. conflict: lists changed under every chunk
- * tried. stale: the inode changed (or another attempt took over). unknown: the fate of a commit is not known yet.
- * over-budget: the cheapest block does not fit the budget.
- */
-export type CompactOutcome = 'compacted' | 'nothing' | 'conflict' | 'stale' | 'unknown' | 'over-budget';
-
-export interface CompactResult {
-  readonly outcome: CompactOutcome;
-  readonly key: InodeKey;
-  readonly attempt?: bigint;
-  /** Why it ended so, for people. */
-  readonly reason?: string;
-  readonly chunksCompacted: number;
-  /** Chunks that are worth more work: the caller queues a continuation. */
-  readonly chunksLeft: number;
-  /** Of the blocks that were written, committed or not; nothing of a block that failed. */
-  readonly cost: PlanCost;
-  /** Of the chunks that were committed. */
-  readonly gain: PlanGain;
-  readonly durationMs: number;
-  readonly warnings: readonly string[];
-  /** A failure that may condemn the inode although other chunks were compacted (`quarantineRule`); the gravest of the run. */
-  readonly damage?: CompactError;
-}
+export type {
+  CompactDeps,
+  CompactLimits,
+  CompactOptions,
+  CompactOutcome,
+  CompactProgress,
+  CompactResult,
+} from './compact-types.ts';
 
 /** Compacts the most worthwhile chunks of one inode within the limits. Throws CompactError, told with the inode. */
 export async function compactInode(key: InodeKey, deps: CompactDeps, options: CompactOptions): Promise<CompactResult> {
   try {
     const filesystem = await requireFilesystem(deps.metadata, key.fsId);
-    await requireInode(deps.metadata, key);
-    const run = new Run(key, filesystem, { deps, options });
+    const inode = await requireInode(deps.metadata, key);
+    const quiet = QuietRule.of(deps, options);
+    await quiet?.check(inode);
+    const run = new Run(key, filesystem, { deps, options, quiet });
     return await run.run();
   } catch (error) {
     throw error instanceof CompactError ? error.withInode(key) : error;
@@ -104,6 +44,8 @@ class Run {
   readonly #deps: CompactDeps;
   readonly #options: CompactOptions;
   readonly #startedAtMs: number;
+  /** `null` where commits compare, so that nothing has to be kept out by time. */
+  readonly #quiet: QuietRule | null;
   #cost = NO_COST;
   #gain = NO_GAIN;
   #mergedVersions = 0;
@@ -118,11 +60,16 @@ class Run {
   #failure: CompactError | undefined;
   #damage: CompactError | undefined;
 
-  constructor(key: InodeKey, filesystem: Filesystem, context: { deps: CompactDeps; options: CompactOptions }) {
+  constructor(
+    key: InodeKey,
+    filesystem: Filesystem,
+    context: { deps: CompactDeps; options: CompactOptions; quiet: QuietRule | null },
+  ) {
     this.#key = key;
     this.#filesystem = filesystem;
     this.#deps = context.deps;
     this.#options = context.options;
+    this.#quiet = context.quiet;
     this.#startedAtMs = context.deps.clock.monotonicMs();
   }
 
@@ -133,6 +80,7 @@ class Run {
       metadata: this.#deps.metadata,
       policy: limits.policy,
       chunksMax: limits.chunksMax,
+      ...(this.#quiet === null ? {} : { onPlanned: this.#quiet.seen }),
       ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
     });
     this.#left = selection.more;
@@ -190,7 +138,8 @@ class Run {
   async #chunk(chunkIndex: number, attempt: Attempt): Promise<boolean> {
     try {
       // The list as it is now, and planned within what is left of the budget.
-      const planned = await this.#plan(chunkIndex);
+      const plan = () => this.#plan(chunkIndex);
+      const planned = this.#quiet === null ? await plan() : await this.#quiet.settled(chunkIndex, plan);
       if (planned === null || planned.decision.kind === 'nothing') return true;
       const { decision, before, versionsTotal } = planned;
       if (decision.kind === 'overBudget') {
@@ -208,7 +157,7 @@ class Run {
       this.#options.observer?.failed(error, chunkIndex);
       this.#damage = graver(this.#damage, error)?.withInode(this.#key);
       this.#warnings.push(`chunk ${chunkIndex}: ${error.message}`);
-      return isMissingObject(error);
+      return isMissingObject(error) || error.code === 'inode-busy';
     }
   }
 

@@ -16,6 +16,7 @@ export const ERROR_CODES = [
   'inode-malformed',
   'inode-not-s3',
   'inode-unlinked',
+  'inode-busy',
   'record-malformed',
   'list-invalid',
   'object-missing',

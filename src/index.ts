@@ -18,6 +18,7 @@ export { CompactError, type ErrorCode, type ErrorKind } from './errors.ts';
 export { objectName, parseObjectName, parseRecord, printRecord } from './format.ts';
 export type { ReapLedger, ReapRecord } from './ledger.ts';
 export { MemoryBudget } from './memory.ts';
+export { CurvefsMetadata } from './metadata/curvefs/curvefs.ts';
 export type { BeginOutcome, ChunkSnapshot, CommitOutcome, CommitRequest, MetadataStore } from './metadata/port.ts';
 export { RedisMetadata } from './metadata/redis.ts';
 export type {

@@ -43,7 +43,7 @@ export interface Inode {
   readonly length: number;
   readonly nlink: number;
   readonly mtimeMs: number;
-  /** When anything of the inode was last changed, if later and if the service tells: programs set `mtimeMs` to any past. */
+  /** When anything of the inode was last changed, if the service tells and it is not `mtimeMs`, which programs may set. */
   readonly changedMs?: number;
   /** `s3` for a file kept in objects; anything else is not ours to touch. */
   readonly type: string;

@@ -49,6 +49,12 @@ function doubt(record: ReapRecord, nowMs: number, why: string): ReapVerdict {
   return { kind: 'again', record: { ...record, doubts: doubts + 1, dueMs: nowMs + delayMs }, doubt: why };
 }
 
+function withoutNames(record: ReapRecord, names: readonly string[]): ReapRecord {
+  const gone = new Set(names);
+  const kept = (name: string): boolean => !gone.has(name);
+  return { ...record, retired: record.retired.filter(kept), merged: record.merged.filter(kept) };
+}
+
 /** One look at one record. */
 class Look {
   #record: ReapRecord;
@@ -123,15 +129,33 @@ class Look {
     const { stampMs: _, unnamed, ...record } = this.#record;
     const { key, attempt, retired, merged } = record;
     const stood = await this.#deps.metadata.clearFence(key, attempt);
-    if (unnamed !== undefined && !stood && server.sameServer) return this.#deleteUnnamed(unnamed, filesystem);
+    const timeBound = this.#deps.metadata.commitForm === 'time-bound';
+    if (unnamed !== undefined && !stood && server.sameServer) {
+      const verdict = await this.#deleteUnnamed(unnamed, filesystem);
+      return timeBound ? this.#lookOnceMore(withoutNames(record, unnamed), verdict, filesystem) : verdict;
+    }
     // First look, or a fence found standing, or another server, makes it one again: from here on the attempt cannot commit.
     this.#refuseReusable([...retired, ...merged], filesystem);
     const now = await this.#unnamed([...retired, ...merged], filesystem);
-    if (now.length === 0) return { kind: 'done', deleted: 0, stillNamed: retired.length + merged.length };
+    if (now.length === 0 && !timeBound) {
+      return { kind: 'done', deleted: 0, stillNamed: retired.length + merged.length };
+    }
     // I7: the grace period counts from after the lists were read; a name may have become unnamed since the look began.
     const sinceMs = await this.#deps.nowMs();
     const { incarnation } = server;
     return { kind: 'again', record: { ...record, incarnation, unnamed: now, dueMs: sinceMs + this.#deps.graceMs } };
+  }
+
+  /**
+   * Without a fence a commit may come after the first look: this attempt's own, which unnames what it retires, or that
+   * of another attempt at the same list, which unnames what this one merged. By now there can be no more of them, so
+   * what has become unnamed meanwhile gets two looks of its own; what is still named, another attempt accounts for.
+   */
+  async #lookOnceMore(record: ReapRecord, verdict: ReapVerdict, filesystem: Filesystem): Promise<ReapVerdict> {
+    const unnamed = await this.#unnamed([...record.retired, ...record.merged], filesystem);
+    if (unnamed.length === 0) return verdict;
+    const dueMs = (await this.#deps.nowMs()) + this.#deps.graceMs;
+    return { kind: 'again', record: { ...record, unnamed, dueMs } };
   }
 
   /**

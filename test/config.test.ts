@@ -176,7 +176,7 @@ describe('units', () => {
     expect(text).toMatch(/^7 settings are wrong/);
     for (const flag of Object.keys(wrong))
       expect(text).toMatch(new RegExp(`--${flag} (= |\\(flag\\): the Redis URL )`));
-    for (const row of ROWS.filter((spec) => spec.flag in wrong && spec.unit !== 'redis')) {
+    for (const row of ROWS.filter((spec) => spec.flag in wrong && spec.unit !== 'redis' && spec.unit !== 'metadata')) {
       expect(text).toContain(`allowed: ${allowedOf(row)}`);
     }
     expect(loadSettings({ flags: { 'force-path-style': '0' } }).forcePathStyle).toBe(false);
@@ -257,6 +257,11 @@ describe('I11: relations between settings', () => {
     processMemoryBytes: { 'process-memory': '1MiB' },
     'leaseMs,maxRunMs,s3TimeoutMs,s3Retries,redisTimeoutMs': { lease: '850s' },
     'scrubMinAgeMs,leaseMs,graceMs': { 'min-age': '70m' },
+    'metadataUrl,quietPeriodMs,redisTimeoutMs': {
+      'metadata-url': 'curvefs://mds1:6700,mds2:6700',
+      'quiet-period': '10s',
+      'redis-timeout': '10s',
+    },
     'redisTimeoutMs,leaseMs': { 'redis-timeout': '10s', lease: '10s', 'lock-duration': '10s' },
     'redisTimeoutMs,lockDurationMs': { 'redis-timeout': '15s' },
     'lockDurationMs,leaseMs': { 'lock-duration': '10m', lease: '9m' },

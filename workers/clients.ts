@@ -7,12 +7,14 @@ import { systemClock } from '../src/clock.ts';
 import { graceFor } from '../src/commit.ts';
 import type { CompactLimits } from '../src/compact.ts';
 import type { Settings } from '../src/config.ts';
+import { CURVEFS_SCHEME, parseCurvefsUrl } from '../src/curvefs-url.ts';
 import { CompactError } from '../src/errors.ts';
+import { CurvefsMetadata } from '../src/metadata/curvefs/curvefs.ts';
 import type { MetadataStore } from '../src/metadata/port.ts';
 import { RedisMetadata } from '../src/metadata/redis.ts';
 import { storesWithRetries } from '../src/objects/limits.ts';
 import type { ObjectStores } from '../src/objects/port.ts';
-import { S3ObjectStores } from '../src/objects/s3.ts';
+import { S3ObjectStores, type S3StoresSettings } from '../src/objects/s3.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import type { Pace } from '../src/pace.ts';
@@ -36,10 +38,18 @@ import { openPace } from './pace.ts';
 /** How long closing may wait for a server that is away; a part of a pod's 30 s to end (workers/worker.ts). */
 const CLOSE_WAIT_MS = 1_000;
 
+/** How long keys from an MDS are used before it is asked again. */
+const KEYS_FRESH_MS = 15 * 60_000;
+/** The names by which an environment gives the SDK credentials; any of them wins over the MDS. */
+const KEY_SOURCES = [
+  ...['AWS_ACCESS_KEY_ID', 'AWS_PROFILE', 'AWS_WEB_IDENTITY_TOKEN_FILE'],
+  ...['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_CREDENTIALS_FULL_URI'],
+];
+
 /** Everything that a worker or a command needs to do work. */
 export interface Clients {
   readonly settings: Settings;
-  readonly metadata: RedisMetadata;
+  readonly metadata: MetadataStore;
   readonly queue: CompactQueue;
   readonly ledger: ReapQueue;
   readonly quarantine: Quarantine;
@@ -60,7 +70,14 @@ export interface Clients {
 }
 
 /** The metadata store that the settings name. */
-export function openMetadata(settings: Settings): RedisMetadata {
+export function openMetadata(settings: Settings): MetadataStore {
+  if (settings.metadataUrl.startsWith(CURVEFS_SCHEME)) {
+    return new CurvefsMetadata({
+      mds: parseCurvefsUrl(settings.metadataUrl),
+      timeoutMs: settings.redisTimeoutMs,
+      ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
+    });
+  }
   const redis = connectRedis(settings.metadataUrl, { profile: 'metadata', timeoutMs: settings.redisTimeoutMs });
   return new RedisMetadata({ redis, keyPrefix: settings.metadataPrefix, timeoutMs: settings.redisTimeoutMs });
 }
@@ -75,7 +92,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
   const observer = new Observer({ log, limits, ...(settings.metricsPort === 0 ? {} : { metrics: processMetrics() }) });
   const metadata = observedMetadata(openMetadata(settings), observer);
   const pace = openPace(settings, { connection, onWaited: (limit, ms) => observer.waited(limit, ms) });
-  const objects = openObjects(settings, log, { observer, pace });
+  const objects = openObjects(settings, log, { metadata, observer, pace });
   probeWith(observer, settings, metadata);
   const ledger = new ReapQueue({ connection, prefix: settings.queuePrefix });
   const queue = new CompactQueue({
@@ -143,7 +160,15 @@ const SOCKETS_PER_REQUEST = 2;
 export function openObjects(
   settings: Settings,
   log: Logger,
-  { observer, pace = openPace(settings) }: { readonly observer?: Observer; readonly pace?: Pace } = {},
+  {
+    metadata,
+    observer,
+    pace = openPace(settings),
+  }: {
+    readonly metadata: MetadataStore;
+    readonly observer?: Observer;
+    readonly pace?: Pace;
+  },
 ): ObjectStores {
   const stores = new S3ObjectStores({
     maxSockets: SOCKETS_PER_REQUEST * settings.requestsInFlight,
@@ -153,9 +178,22 @@ export function openObjects(
     requestTimeoutMs: settings.s3TimeoutMs,
     dataPath: settings.s3DataPath,
     log: (message: string) => log.warn(message),
+    ...keysFrom(metadata),
   });
   const retries = { clock: systemClock, triesMax: settings.s3Retries + 1, pace };
   return storesWithRetries(stores, { ...retries, ...(observer === undefined ? {} : { observer }) });
+}
+
+/** The keys that an MDS keeps for its file systems, unless the environment says whose are to be used. */
+function keysFrom(metadata: MetadataStore): Pick<S3StoresSettings, 'credentialsOf'> {
+  if (!(metadata instanceof CurvefsMetadata) || KEY_SOURCES.some((name) => (process.env[name] ?? '') !== '')) return {};
+  return {
+    credentialsOf: async ({ fsId }) => ({
+      ...(await metadata.s3Keys(fsId)),
+      // Keys may be changed at the MDS; a worker runs for months.
+      expiration: new Date(Date.now() + KEYS_FRESH_MS),
+    }),
+  };
 }
 
 /** What every process counts for itself; the pod's own metrics are in metrics.ts. */
@@ -184,6 +222,7 @@ function limitsOf(settings: Settings): CompactLimits {
     leaseMs: settings.leaseMs,
     graceMs: settings.graceMs,
     commitTimeoutMs: settings.redisTimeoutMs,
+    quietMs: settings.quietPeriodMs,
     blocksInFlight: settings.blocksInFlight,
     getsInFlight: settings.getsInFlight,
   };

@@ -36,7 +36,7 @@ export const GROUPS: readonly Group[] = [
 
   // Settings; the text of a Redis URL is one of them, and what must not be printed is told by the same rules.
   { name: 'redact', files: /^src\/config\/redact\.ts$/, groups: [], packages: [], pure: true },
-  { name: 'redis-url', files: /^src\/redis-url\.ts$/, groups: ['errors', 'redact'], packages: [] },
+  { name: 'redis-url', files: /^src\/(redis|curvefs)-url\.ts$/, groups: ['errors', 'redact'], packages: [] },
   {
     name: 'config',
     files: /^src\/config(\.ts$|\/)/,
@@ -61,7 +61,7 @@ export const GROUPS: readonly Group[] = [
   {
     name: 'curvefs adapter',
     files: /^src\/metadata\/curvefs\//,
-    groups: [...WORDS, 'format', 'metadata port', 'clock'],
+    groups: [...WORDS, 'metadata port', 'redis-url'],
     packages: ['@bufbuild/protobuf/wire', 'node:crypto', 'node:net', 'node:timers/promises'],
   },
   { name: 'turns', files: /^src\/objects\/turns\.ts$/, groups: ['errors'], packages: [] },
@@ -127,6 +127,7 @@ export const GROUPS: readonly Group[] = [
     files: /^src\/index\.ts$/,
     groups: [
       ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
+      'curvefs adapter',
       ...['s3 adapter', 'objects decorator', 'pace'],
     ],
     packages: [],
@@ -136,6 +137,7 @@ export const GROUPS: readonly Group[] = [
     files: /^workers\//,
     groups: [
       ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
+      'curvefs adapter',
       ...['s3 adapter', 'objects decorator', 'pace', 'pace adapter', 'config', 'redact', 'redis-url', 'observe'],
     ],
     packages: ['bullmq', 'close-with-grace', 'node:*'],
@@ -146,6 +148,7 @@ export const GROUPS: readonly Group[] = [
     files: /^src\/cli\//,
     groups: [
       ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
+      'curvefs adapter',
       ...['s3 adapter', 'objects decorator', 'pace', 'config', 'redact', 'redis-url', 'observe', 'workers'],
     ],
     packages: ['commander', 'cli-progress', 'picocolors', 'pretty-bytes', 'node:*'],

@@ -78,7 +78,7 @@ interface Target {
 
 async function verify(target: Target, context: CliContext, options: Options): Promise<ExitCode> {
   const metadata = openMetadata(context.settings);
-  const objects = openObjects(context.settings, context.logger);
+  const objects = openObjects(context.settings, context.logger, { metadata });
   const progress = new CountProgress(context);
   const told: Told = { summary: nothing(), faults: [], unknown: [] };
   let looked = 0;

@@ -59,7 +59,7 @@ function say(key: SettingKey, given: ReadonlyMap<string, Given>): string {
 
 function problemOf(spec: SettingSpec, given: Given, fault: string): string {
   // The parser of Redis URLs gives a whole sentence, with the URL and without its password.
-  if (spec.unit === 'redis') return `${given.label} (${given.place}): ${fault}`;
+  if (spec.unit === 'redis' || spec.unit === 'metadata') return `${given.label} (${given.place}): ${fault}`;
   const value = JSON.stringify(shown(spec, given.text));
   return `${given.label} = ${value} (${given.place}) ${fault}; allowed: ${allowedOf(spec)}`;
 }
@@ -68,7 +68,7 @@ function problemOf(spec: SettingSpec, given: Given, fault: string): string {
 const SHOWN_LENGTH_MAX = 120;
 
 function shown(spec: SettingSpec, text: string): string {
-  const isUrl = spec.unit === 'url' || spec.unit === 'redis';
+  const isUrl = spec.unit === 'url' || spec.unit === 'redis' || spec.unit === 'metadata';
   const redacted = isUrl ? redactUrl(text) : redactText(text);
   return redacted.length > SHOWN_LENGTH_MAX ? `${redacted.slice(0, SHOWN_LENGTH_MAX)}…` : redacted;
 }

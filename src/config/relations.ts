@@ -2,6 +2,7 @@
  * Relations between settings, checked at start (I11): each value may be fine by itself and the set still unsafe.
  * One row per relation; a new relation is a new row. It reads no source and prints no secret.
  */
+import { CURVEFS_SCHEME } from '../curvefs-url.ts';
 import { parseRedisUrl } from '../redis-url.ts';
 import type { SettingKey, Settings } from './table.ts';
 
@@ -55,6 +56,13 @@ export const RELATIONS: readonly Relation[] = [
       settings.poolBytesPerSecond >= settings.processes * rateMin(settings)
         ? null
         : `${say('poolBytesPerSecond')} must be 0 or at least ${settings.processes * rateMin(settings)}, for this machine alone: ${say('concurrency')} runs of ${say('maxBytes')} each in ${say('processes')} processes could not end within ${say('leaseMs')} less ${say('maxRunMs')}`,
+  },
+  {
+    uses: ['metadataUrl', 'quietPeriodMs', 'redisTimeoutMs'],
+    broken: (settings, say) =>
+      !settings.metadataUrl.startsWith(CURVEFS_SCHEME) || settings.quietPeriodMs > settings.redisTimeoutMs
+        ? null
+        : `${say('quietPeriodMs')} must be longer than ${say('redisTimeoutMs')}, because ${say('metadataUrl')} compares nothing when it commits: a commit still on its way could meet a list that was written to and compacted since`,
   },
   {
     uses: ['processMemoryBytes'],

@@ -4,4 +4,18 @@
  */
 import type { SettingSpec } from './spec.ts';
 
-export const CURVEFS_ROWS = [] as const satisfies readonly SettingSpec[];
+export const CURVEFS_ROWS = [
+  {
+    key: 'quietPeriodMs',
+    env: 'S3COMPACT_QUIET_PERIOD',
+    flag: 'quiet-period',
+    unit: 'duration',
+    default: '1m',
+    min: '0s',
+    max: '30d',
+    meaning:
+      'With CurveFS: how long a file must have been left alone before it is compacted, since a metaserver cannot tell a list that was changed meanwhile; ten times as long where several clients write to one chunk. Not used with Redis, whose commit compares.',
+    group: 'Safety',
+    commands: ['inode', 'worker'],
+  },
+] as const satisfies readonly SettingSpec[];

@@ -65,6 +65,11 @@ export interface RedisSetting extends Common {
   readonly unit: 'redis';
 }
 
+/** Redis, or a CurveFS cluster: see redis-url.ts and curvefs-url.ts. */
+export interface MetadataSetting extends Common {
+  readonly unit: 'metadata';
+}
+
 export interface TextSetting extends Common {
   readonly unit: 'text';
   readonly pattern: RegExp;
@@ -72,7 +77,14 @@ export interface TextSetting extends Common {
   readonly allowed: string;
 }
 
-export type SettingSpec = NumberSetting | ChoiceSetting | SwitchSetting | UrlSetting | RedisSetting | TextSetting;
+export type SettingSpec =
+  | NumberSetting
+  | ChoiceSetting
+  | SwitchSetting
+  | UrlSetting
+  | RedisSetting
+  | MetadataSetting
+  | TextSetting;
 
 type ValueOf<Spec> = Spec extends { readonly unit: NumberUnit }
   ? number

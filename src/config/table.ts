@@ -15,6 +15,7 @@ import {
   choiceSchema,
   formOf,
   httpUrlSchema,
+  metadataUrlSchema,
   numberSchema,
   parseNumber,
   redisUrlSchema,
@@ -55,6 +56,8 @@ export function schemaOf(spec: SettingSpec): z.ZodType<string | number | boolean
       return httpUrlSchema();
     case 'redis':
       return redisUrlSchema();
+    case 'metadata':
+      return metadataUrlSchema();
     default:
       return numberSchema(formOf(spec.unit, spec.bareSeconds), limit(spec, spec.min), limit(spec, spec.max));
   }
@@ -73,6 +76,8 @@ export function allowedOf(spec: SettingSpec): string {
       return 'http://… or https://…';
     case 'redis':
       return 'redis://[user:password@]host:port[/db], rediss://…, redis+cluster://host,host or redis+sentinel://host,host/master';
+    case 'metadata':
+      return 'what REDIS_URL takes, or curvefs://mds1:6700,mds2:6700';
     default:
       return `${spec.min} to ${spec.max}`;
   }

@@ -4,6 +4,7 @@
  * not exactly in the unit's form is refused, never guessed at. It must not know which settings exist.
  */
 import { z } from 'zod';
+import { CURVEFS_SCHEME, parseCurvefsUrl } from '../curvefs-url.ts';
 import { toError } from '../errors.ts';
 import { parseRedisUrl } from '../redis-url.ts';
 
@@ -104,15 +105,19 @@ export function httpUrlSchema(): z.ZodType<string, string> {
 }
 
 /** A schema for the forms of `parseRedisUrl`, whose messages are whole sentences and name the URL without secrets. */
-export function redisUrlSchema(): z.ZodType<string, string> {
+export function redisUrlSchema(parse: (text: string) => unknown = parseRedisUrl): z.ZodType<string, string> {
   return z.string().transform((text, context) => {
     try {
-      parseRedisUrl(text);
+      parse(text);
       return text;
     } catch (error) {
       return refuse(context, toError(error).message);
     }
   });
+}
+
+export function metadataUrlSchema(): z.ZodType<string, string> {
+  return redisUrlSchema((text) => (text.startsWith(CURVEFS_SCHEME) ? parseCurvefsUrl(text) : parseRedisUrl(text)));
 }
 
 function refuse(context: z.RefinementCtx, message: string): never {

@@ -1,5 +1,6 @@
 /**
- * The object stores of all file systems on S3: one client for each endpoint and region, one store for each bucket,
+ * The object stores of all file systems on S3: one client for each endpoint and region (and each file system
+ * that has credentials of its own), one store for each bucket,
  * both kept and shared. It is what `cli/` and `workers/` build; everything else sees the port.
  * It reads no environment of its own (the SDK's AWS_* chain does) and must hold no policy.
  */
@@ -9,10 +10,15 @@ import type { ObjectStore, ObjectStores } from './port.ts';
 import { S3Connection } from './s3-client.ts';
 import { SdkDataPath } from './s3-data.ts';
 import { FastDataPath } from './s3-fast.ts';
-import type { S3Settings } from './s3-settings.ts';
+import type { PassingCredentials, S3Settings } from './s3-settings.ts';
 import { S3ObjectStore } from './s3-store.ts';
 
 export type { S3Credentials, S3Settings } from './s3-settings.ts';
+
+export interface S3StoresSettings extends S3Settings {
+  /** Each file system's own credentials, instead of `credentials`; asked again when they end. */
+  readonly credentialsOf?: (filesystem: Filesystem) => Promise<PassingCredentials>;
+}
 
 interface Client {
   readonly connection: S3Connection;
@@ -21,10 +27,10 @@ interface Client {
 
 /** Stores are as many as there are pairs of client and bucket among the file systems, so the maps stay small (I8). */
 export class S3ObjectStores implements ObjectStores {
-  readonly #settings: S3Settings;
+  readonly #settings: S3StoresSettings;
   readonly #clients = new Map<string, Client>();
 
-  constructor(settings: S3Settings = {}) {
+  constructor(settings: S3StoresSettings = {}) {
     this.#settings = settings;
     if (settings.endpoint !== undefined && !isHttpUrl(settings.endpoint))
       throw new CompactError('The S3 endpoint is not an http(s) URL; correct it in the settings.', {
@@ -55,7 +61,8 @@ export class S3ObjectStores implements ObjectStores {
   #client(filesystem: Filesystem): Client {
     const endpoint = filesystem.endpoint ?? this.#settings.endpoint;
     const region = filesystem.region ?? this.#settings.region;
-    const key = JSON.stringify([endpoint, region]);
+    const { credentialsOf } = this.#settings;
+    const key = JSON.stringify([endpoint, region, ...(credentialsOf === undefined ? [] : [filesystem.fsId])]);
     const known = this.#clients.get(key);
     if (known !== undefined) return known;
     if (endpoint !== undefined && !isHttpUrl(endpoint))
@@ -67,6 +74,7 @@ export class S3ObjectStores implements ObjectStores {
       ...this.#settings,
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(region === undefined ? {} : { region }),
+      ...(credentialsOf === undefined ? {} : { credentials: () => credentialsOf(filesystem) }),
     });
     const client: Client = { connection, stores: new Map() };
     this.#clients.set(key, client);

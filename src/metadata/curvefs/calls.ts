@@ -3,8 +3,9 @@
  * between tries. Apart from both so that a cluster has one connection per server, whoever talks to it. No retries here.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Address } from '../../curvefs-url.ts';
 import { Channel } from './channel.ts';
-import { type Address, printAddress } from './connection.ts';
+import { printAddress } from './connection.ts';
 import type { InitOf, MessageOf, MessageType } from './proto/codec.ts';
 import type { Method } from './proto/method.ts';
 

@@ -37,7 +37,7 @@ export function toInode(key: InodeKey, message: InodeMessage | InodeAttr): Inode
     nlink: (message.dtime ?? 0) > 0 ? 0 : message.nlink,
     mtimeMs,
     // A program may set mtime to any past; ctime tells when.
-    ...(ctimeMs > mtimeMs ? { changedMs: ctimeMs } : {}),
+    ...(ctimeMs === mtimeMs ? {} : { changedMs: ctimeMs }),
     type: TYPES.get(message.type) ?? String(message.type),
   };
 }

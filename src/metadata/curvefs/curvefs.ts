@@ -3,6 +3,8 @@
  * answers; where to send them is beside it. A metaserver compares no content and knows no fence: what it cannot exclude
  * is kept out by rule and by time (docs/adr), in policy. It must hold no policy, and never send a commit twice.
  */
+
+import type { Address } from '../../curvefs-url.ts';
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
 import type {
   BeginOutcome,
@@ -15,7 +17,6 @@ import type {
 } from '../port.ts';
 import { Channels, Deadline } from './calls.ts';
 import { commitChunkList } from './commit.ts';
-import type { Address } from './connection.ts';
 import { toChunkLists, toFilesystem, toInode, type WholeInode } from './convert.ts';
 import { filesystemMalformed, inodeMalformed, unavailable } from './faults.ts';
 import { readParts } from './lists.ts';

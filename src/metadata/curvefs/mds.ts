@@ -4,9 +4,11 @@
  * (what CurveFS's own client does). All calls made here only read, so a try may be repeated. It keeps no state but which
  * address answered last.
  */
+
+import type { Address } from '../../curvefs-url.ts';
 import { type CompactError, toError } from '../../errors.ts';
 import type { Channels, Deadline } from './calls.ts';
-import { type Address, printAddress } from './connection.ts';
+import { printAddress } from './connection.ts';
 import { asFault, refused, unavailable } from './faults.ts';
 import type { InitOf, MessageOf, MessageType } from './proto/codec.ts';
 import type { Method } from './proto/method.ts';

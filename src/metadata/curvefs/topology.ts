@@ -3,8 +3,10 @@
  * which of them leads. Everything is kept and asked for again only when it proves wrong, since every call needs it. What
  * is kept may be stale: a server that is asked wrongly says so. It must not judge inodes.
  */
+
+import type { Address } from '../../curvefs-url.ts';
 import type { Channels, Deadline } from './calls.ts';
-import { type Address, printAddress } from './connection.ts';
+import { printAddress } from './connection.ts';
 import { asFault, unavailable } from './faults.ts';
 import type { Mds } from './mds.ts';
 import { getLeader } from './proto/cli2.ts';

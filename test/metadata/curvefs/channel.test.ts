@@ -4,8 +4,8 @@
  */
 import { createServer as createHttpServer } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Address } from '../../../src/curvefs-url.ts';
 import { Channel } from '../../../src/metadata/curvefs/channel.ts';
-import type { Address } from '../../../src/metadata/curvefs/connection.ts';
 import { REQUEST_BYTES_MAX } from '../../../src/metadata/curvefs/frame.ts';
 import { GetInodeResponse, getInode, getOrModifyS3ChunkInfo } from '../../../src/metadata/curvefs/proto/metaserver.ts';
 import { mayHaveHappened, RpcFault, type RpcFaultKind } from '../../../src/metadata/curvefs/rpc-fault.ts';

@@ -2,8 +2,12 @@
  * `curvefs://mds1:6700,mds2:6700`: the addresses of a cluster's MDS. Apart from the client because settings check it
  * before anything is connected. It must not resolve names.
  */
-import { CompactError } from '../../errors.ts';
-import type { Address } from './connection.ts';
+import { CompactError } from './errors.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
 
 export const CURVEFS_SCHEME = 'curvefs://';
 const ADDRESSES_MAX = 64;

@@ -1,0 +1,82 @@
+/**
+ * What a run over one inode is given and what it gives back: its ports, its budget, its progress, its result. Apart from
+ * the run because callers, reports and tests speak of these without running anything. No behaviour.
+ */
+import type { AttemptIds } from './attempt.ts';
+import type { Clock } from './clock.ts';
+import type { RunObserver } from './compact-observer.ts';
+import type { CompactError } from './errors.ts';
+import type { ReapLedger } from './ledger.ts';
+import type { MemoryBudget } from './memory.ts';
+import type { MetadataStore } from './metadata/port.ts';
+import type { InodeKey, PlanCost, PlanGain, PlanPolicy } from './model.ts';
+import type { ObjectStores } from './objects/port.ts';
+
+export interface CompactDeps {
+  readonly metadata: MetadataStore;
+  readonly objects: ObjectStores;
+  readonly ledger: ReapLedger;
+  readonly clock: Clock;
+  readonly memory: MemoryBudget;
+  readonly attemptIds: AttemptIds;
+}
+
+/** The budget of one run and the relations that keep it safe (I11 is checked where settings are read). */
+export interface CompactLimits {
+  readonly policy: PlanPolicy;
+  readonly chunksMax: number;
+  /** Payload read plus written. */
+  readonly bytesMax: number;
+  /** GET plus PUT. */
+  readonly requestsMax: number;
+  /** No new chunk is started after this. */
+  readonly durationMaxMs: number;
+  readonly leaseMs: number;
+  readonly graceMs: number;
+  readonly commitTimeoutMs: number;
+  /** With a time-bound store: how long an inode must have been left alone (compact-quiet.ts). */
+  readonly quietMs?: number;
+  readonly blocksInFlight: number;
+  readonly getsInFlight: number;
+}
+
+export interface CompactProgress {
+  readonly chunksDone: number;
+  readonly chunksTotal: number;
+  readonly blocksDone: number;
+  readonly blocksTotal: number;
+  readonly bytesMoved: number;
+}
+
+export interface CompactOptions {
+  readonly limits: CompactLimits;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: CompactProgress) => void;
+  readonly observer?: RunObserver | undefined;
+}
+
+/**
+ * compacted: at least one chunk was. nothing: nothing to do, nothing written. conflict: lists changed under every chunk
+ * tried. stale: the inode changed (or another attempt took over). unknown: the fate of a commit is not known yet.
+ * over-budget: the cheapest block does not fit the budget.
+ */
+export type CompactOutcome = 'compacted' | 'nothing' | 'conflict' | 'stale' | 'unknown' | 'over-budget';
+
+export interface CompactResult {
+  readonly outcome: CompactOutcome;
+  readonly key: InodeKey;
+  readonly attempt?: bigint;
+  /** Why it ended so, for people. */
+  readonly reason?: string;
+  readonly chunksCompacted: number;
+  /** Chunks that are worth more work: the caller queues a continuation. */
+  readonly chunksLeft: number;
+  /** Of the blocks that were written, committed or not; nothing of a block that failed. */
+  readonly cost: PlanCost;
+  /** Of the chunks that were committed. */
+  readonly gain: PlanGain;
+  readonly durationMs: number;
+  readonly warnings: readonly string[];
+  /** A failure that may condemn the inode although other chunks were compacted (`quarantineRule`); the gravest of the run. */
+  readonly damage?: CompactError;
+}
