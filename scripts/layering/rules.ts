@@ -64,7 +64,7 @@ export const GROUPS: readonly Group[] = [
     groups: [...WORDS, 'metadata port', 'redis-url'],
     packages: ['@bufbuild/protobuf/wire', 'node:crypto', 'node:net', 'node:timers/promises'],
   },
-  { name: 'turns', files: /^src\/objects\/turns\.ts$/, groups: ['errors'], packages: [] },
+  { name: 'turns', files: /^src\/objects\/(abort|turns)\.ts$/, groups: ['errors'], packages: [] },
   {
     name: 's3 adapter',
     files: /^src\/objects\/(s3[\w-]*|deadline)\.ts$/,

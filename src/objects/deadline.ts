@@ -5,6 +5,8 @@
  * over, and a merge makes thousands of calls a second. It must not interpret the callee's errors.
  */
 
+import { type AbortListener, listen, unlisten } from './abort.ts';
+
 /** Why a call was ended from outside. */
 export class CallEnded extends Error {
   readonly reason: 'time-out' | 'cancelled';
@@ -39,12 +41,12 @@ export async function withinDeadline<T>(limits: DeadlineLimits, run: (signal: Ab
     controller.abort();
   };
   const timer = setTimeout(end, timeoutMs, 'time-out');
-  const onCancel = (): void => end('cancelled');
-  signal?.addEventListener('abort', onCancel, { once: true });
+  const listener: AbortListener = { place: 0, aborted: () => end('cancelled') };
+  if (signal !== undefined) listen(signal, listener);
   try {
     return await Promise.race([run(controller.signal), ended.promise]);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', onCancel);
+    if (signal !== undefined) unlisten(signal, listener);
   }
 }

@@ -7,6 +7,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
+import { type AbortListener, listen, unlisten } from './abort.ts';
 import { CallEnded } from './deadline.ts';
 
 /** Takes the body of a 2xx answer. An error that is returned ends the request with it. */
@@ -111,7 +112,8 @@ interface Settling {
 }
 
 /** One request on its way; also the listener of the caller's signal. */
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements Dispatcher.DispatchHandler, AbortListener {
+  place = 0;
   readonly #settling: Settling;
   readonly #sink: BodySink | undefined;
   readonly #timer: NodeJS.Timeout;
@@ -128,12 +130,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#settling = settling;
     const { timeoutMs, signal } = settling.limits;
     this.#timer = setTimeout(expire, timeoutMs, this);
-    signal?.addEventListener('abort', this);
-    if (signal?.aborted) this.handleEvent();
+    if (signal === undefined) return;
+    listen(signal, this);
+    if (signal.aborted) this.aborted();
   }
 
-  /** The caller's signal has aborted. */
-  handleEvent(): void {
+  aborted(): void {
     this.fail(new CallEnded('cancelled'));
   }
 
@@ -200,7 +202,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#ended) return false;
     this.#ended = true;
     clearTimeout(this.#timer);
-    this.#settling.limits.signal?.removeEventListener('abort', this);
+    const { signal } = this.#settling.limits;
+    if (signal !== undefined) unlisten(signal, this);
     return true;
   }
 }

@@ -5,6 +5,7 @@
  * p-limit would keep an aborted caller waiting until its turn comes. It must not know what the calls do.
  */
 import { CompactError } from '../errors.ts';
+import { type AbortListener, listen, unlisten } from './abort.ts';
 
 /** The failure of a call whose caller withdrew it. */
 export function cancelledError(cause?: unknown): CompactError {
@@ -18,10 +19,14 @@ export function cancelledError(cause?: unknown): CompactError {
   );
 }
 
+/** Places of those who have been served are taken back when there are so many. */
+const SERVED_MAX = 1_024;
+
 export class Turns {
   #free: number;
-  /** In the order of their coming. */
-  readonly #waiting = new Set<() => void>();
+  /** In the order of their coming; the first `#served` places are empty. */
+  #waiting: (Waiter | undefined)[] = [];
+  #served = 0;
 
   constructor(callsMax: number) {
     this.#free = callsMax;
@@ -34,7 +39,7 @@ export class Turns {
   async take<T>(run: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (signal?.aborted) throw cancelledError(signal.reason);
     if (this.#free > 0) this.#free--;
-    else await this.#wait(signal);
+    else await new Promise<void>((resolve, reject) => this.#waiting.push(new Waiter(signal, { resolve, reject })));
     try {
       return await run();
     } finally {
@@ -44,26 +49,47 @@ export class Turns {
 
   /** A turn that ends goes to the one who has waited longest, without being free in between. */
   #next(): void {
-    for (const start of this.#waiting) {
-      this.#waiting.delete(start);
-      start();
-      return;
+    while (this.#served < this.#waiting.length) {
+      const waiter = this.#waiting[this.#served];
+      this.#waiting[this.#served++] = undefined;
+      if (this.#served === SERVED_MAX) {
+        this.#waiting = this.#waiting.slice(SERVED_MAX);
+        this.#served = 0;
+      }
+      if (waiter?.start()) return;
     }
+    this.#waiting.length = 0;
+    this.#served = 0;
     this.#free++;
   }
+}
 
-  #wait(signal: AbortSignal | undefined): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const onAbort = (): void => {
-      this.#waiting.delete(start);
-      reject(cancelledError(signal?.reason));
-    };
-    const start = (): void => {
-      signal?.removeEventListener('abort', onAbort);
-      resolve();
-    };
-    this.#waiting.add(start);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    return promise;
+interface Settling {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class Waiter implements AbortListener {
+  place = 0;
+  readonly #signal: AbortSignal | undefined;
+  #settling: Settling | undefined;
+
+  constructor(signal: AbortSignal | undefined, settling: Settling) {
+    this.#signal = signal;
+    this.#settling = settling;
+    if (signal !== undefined) listen(signal, this);
+  }
+
+  /** `false` when it has given up. */
+  start(): boolean {
+    if (this.#settling === undefined) return false;
+    if (this.#signal !== undefined) unlisten(this.#signal, this);
+    this.#settling.resolve();
+    return true;
+  }
+
+  aborted(): void {
+    this.#settling?.reject(cancelledError(this.#signal?.reason));
+    this.#settling = undefined;
   }
 }

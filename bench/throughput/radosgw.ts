@@ -1,0 +1,32 @@
+/**
+ * A radosgw that holds the objects of a case, in a bucket that anybody may read and write: the bare loop signs nothing.
+ */
+import { PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import pLimit from 'p-limit';
+import { clientFor, type S3Service, startS3 } from '../../services/s3.ts';
+import { BUCKET, type Case, worldOf } from './cases.ts';
+import { tasksOf } from './tasks.ts';
+
+const WRITES_IN_FLIGHT = 32;
+
+export async function startFilledRadosgw(one: Case): Promise<S3Service> {
+  const server = await startS3({ prefer: 'real' });
+  await server.createBucket(BUCKET);
+  const client = clientFor(server);
+  const resource = [`arn:aws:s3:::${BUCKET}`, `arn:aws:s3:::${BUCKET}/*`];
+  const statement = { Effect: 'Allow', Principal: '*', Action: 's3:*', Resource: resource };
+  await client.send(
+    new PutBucketPolicyCommand({
+      Bucket: BUCKET,
+      Policy: JSON.stringify({ Version: '2012-10-17', Statement: [statement] }),
+    }),
+  );
+  const names = new Set<string>();
+  for (const tasks of tasksOf(one, worldOf(one).state, 1n)) {
+    for (const { reads } of tasks) for (const { name } of reads) names.add(name);
+  }
+  const Body = Buffer.alloc(one.pieceBytes, 'piece of the bench ');
+  await pLimit(WRITES_IN_FLIGHT).map(names, (Key) => client.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body })));
+  client.destroy();
+  return server;
+}
