@@ -66,9 +66,10 @@ function queuedMsOf({ processedOn, timestamp, delay }: Job): number {
   return Math.max(0, (processedOn ?? timestamp) - timestamp - delay);
 }
 
-/** A run that was stopped from outside is no failed try: the job goes back for somebody else. */
+/** A run that was stopped from outside is no failed try: the job goes back for somebody else, at once. */
 async function handBack(job: Job<CompactJobData>, token: string | undefined): Promise<never> {
-  await job.moveToDelayed(Date.now(), token);
+  // Refused where the job is not ours any more, lost where Redis is away: then its lock runs out and somebody takes it.
+  await job.moveToDelayed(Date.now(), token).catch(() => undefined);
   throw new DelayedError();
 }
 

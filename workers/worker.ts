@@ -14,6 +14,7 @@ import { endsWithin } from './bounded.ts';
 import type { Clients } from './clients.ts';
 import { compactProcessor } from './compact.ts';
 import { RunningJobs } from './jobs.ts';
+import { LockKeeper } from './lock-keeper.ts';
 import { reapProcessor } from './reap.ts';
 import type { ProcessSnapshot, RunningWorker } from './running.ts';
 
@@ -45,7 +46,8 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
     profile: 'worker',
     timeoutMs: clients.settings.redisTimeoutMs,
   });
-  const jobs = new RunningJobs();
+  const locks = new LockKeeper({ settings: clients.settings, log });
+  const jobs = new RunningJobs(locks);
   const lost = new Set<string>();
   const context = { connection, log, jobs, lost };
   const reap = reapWorker(clients, { ...context, ...(onReapVerdict === undefined ? {} : { onReapVerdict }) });
@@ -58,7 +60,9 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   let stopping: Promise<void> | undefined;
   return {
     stop: () => {
-      stopping ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs });
+      stopping ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs }).finally(() =>
+        locks.stop(),
+      );
       return stopping;
     },
     abort: cancel,
