@@ -6,11 +6,13 @@
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import type { CompactProgress } from '../src/compact.ts';
 import type { RunObserver } from '../src/compact-observer.ts';
+import { CompactError } from '../src/errors.ts';
 import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/observe/log.ts';
 import { type CompactJobData, inodeOfJob } from '../src/queue.ts';
 import type { QueueControl } from '../src/queue-control.ts';
 import { type RunDeps, type RunEnding, type RunReport, runInode } from '../src/run.ts';
 import type { Observer } from './observer.ts';
+import { isOutage, outageDelayMs } from './outage.ts';
 
 export interface CompactJobDeps extends RunDeps {
   /** Where jobs of paused file systems go. */
@@ -24,6 +26,8 @@ export type JobProgress =
 
 /** Redis is told about progress at most this often. */
 const PROGRESS_EVERY_MS = 500;
+/** A job whose file system may be paused looks again after this. */
+const UNASKED_DELAY_MS = 15_000;
 
 const EVENT_OF: Record<RunEnding, LogEvent> = {
   done: LOG_EVENTS.jobDone,
@@ -38,7 +42,9 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
   return async (job: Job<CompactJobData>, token?: string, signal?: AbortSignal): Promise<RunReport> => {
     const key = inodeOfJob(job.data);
     const where = { ...logContext({ key, jobId: job.id ?? '' }), origin: job.data.origin, try: job.attemptsMade + 1 };
-    if (await deps.control.isFilesystemPaused(key.fsId)) {
+    const paused = await isPaused(deps, key.fsId);
+    if (paused === null) return handBack(job, token, outageDelayMs(job) ?? UNASKED_DELAY_MS);
+    if (paused) {
       await deps.control.park(job, key.fsId, token);
       log.debug({ event: LOG_EVENTS.jobParked, ...where }, 'the file system is paused; the job waits for its resume');
       throw new DelayedError();
@@ -55,6 +61,8 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
     );
     if (report.ending === 'done' || report.ending === 'gone') return report;
     if (report.code === 'cancelled') await handBack(job, token);
+    const againMs = report.ending === 'later' && isOutage(report.code) ? outageDelayMs(job) : null;
+    if (againMs !== null) await handBack(job, token, againMs);
     await tell(job, { kind: 'failed', report });
     const message = report.message ?? report.ending;
     throw report.ending === 'later' ? new Error(message) : new UnrecoverableError(message);
@@ -66,10 +74,20 @@ function queuedMsOf({ processedOn, timestamp, delay }: Job): number {
   return Math.max(0, (processedOn ?? timestamp) - timestamp - delay);
 }
 
-/** A run that was stopped from outside is no failed try: the job goes back for somebody else, at once. */
-async function handBack(job: Job<CompactJobData>, token: string | undefined): Promise<never> {
-  // Refused where the job is not ours any more, lost where Redis is away: then its lock runs out and somebody takes it.
-  await job.moveToDelayed(Date.now(), token).catch(() => undefined);
+/** `null`: the queue cannot be asked at the moment. */
+async function isPaused({ control }: CompactJobDeps, fsId: number): Promise<boolean | null> {
+  try {
+    return await control.isFilesystemPaused(fsId);
+  } catch (error) {
+    if (error instanceof CompactError && isOutage(error.code)) return null;
+    throw error;
+  }
+}
+
+/** A run that was stopped from outside is no failed try: the job goes back for somebody else, at once or after a while. */
+async function handBack(job: Job<CompactJobData>, token: string | undefined, delayMs = 0): Promise<never> {
+  // Refused where the job is not ours any more: then it is another's, or its lock has run out and somebody takes it.
+  await job.moveToDelayed(Date.now() + delayMs, token).catch(() => undefined);
   throw new DelayedError();
 }
 

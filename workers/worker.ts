@@ -15,6 +15,8 @@ import type { Clients } from './clients.ts';
 import { compactProcessor } from './compact.ts';
 import { RunningJobs } from './jobs.ts';
 import { LockKeeper } from './lock-keeper.ts';
+import { OutageGate } from './outage.ts';
+import { QueueWatch } from './queue-watch.ts';
 import { reapProcessor } from './reap.ts';
 import type { ProcessSnapshot, RunningWorker } from './running.ts';
 
@@ -30,6 +32,7 @@ const RUN_RETRY_DELAY_MS = 1_000;
  */
 const CANCEL_WAIT_MS = 2_000;
 const CLOSE_WAIT_MS = 500;
+const PROBE_LIFE_MS = 1_000;
 /** What a drain takes at most beyond the grace. */
 export const STOP_TAIL_MS = CANCEL_WAIT_MS + CLOSE_WAIT_MS;
 
@@ -48,8 +51,10 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   });
   const locks = new LockKeeper({ settings: clients.settings, log });
   const jobs = new RunningJobs(locks);
-  const lost = new Set<string>();
-  const context = { connection, log, jobs, lost };
+  const watch = new QueueWatch({ probe: () => probeQueue(clients), log });
+  const stopping = new AbortController();
+  const gate = new OutageGate({ away: () => clients.observer.notReady(), stopping: stopping.signal });
+  const context = { connection, log, jobs, watch, gate };
   const reap = reapWorker(clients, { ...context, ...(onReapVerdict === undefined ? {} : { onReapVerdict }) });
   const workers: Worker[] = [reap];
   if (queues === 'all') workers.push(compactWorker(clients, context));
@@ -57,19 +62,21 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   const cancel = () => {
     for (const worker of workers) worker.cancelAllJobs('shutdown');
   };
-  let stopping: Promise<void> | undefined;
+  let stopped: Promise<void> | undefined;
   return {
     stop: () => {
-      stopping ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs }).finally(() =>
-        locks.stop(),
-      );
-      return stopping;
+      stopping.abort();
+      stopped ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs }).finally(() => {
+        watch.stop();
+        return locks.stop();
+      });
+      return stopped;
     },
     abort: cancel,
     snapshots: async () => [
       {
         pid: process.pid,
-        notReady: stopping ? [NOT_READY.stopping] : [...lost, ...(await clients.observer.notReady())],
+        notReady: stopped ? [NOT_READY.stopping] : [...watch.clauses(), ...(await clients.observer.notReady())],
         jobs: jobs.all(),
         ...(await metricsOf(clients)),
       },
@@ -87,17 +94,17 @@ interface WorkerContext {
   readonly connection: RedisClient;
   readonly log: Logger;
   readonly jobs: RunningJobs;
-  /** Queues that cannot be reached at the moment, a clause each. */
-  readonly lost: Set<string>;
+  readonly watch: QueueWatch;
+  readonly gate: OutageGate;
   readonly onReapVerdict?: (verdict: ReapVerdict) => void;
 }
 
 function compactWorker(clients: Clients, context: WorkerContext): Worker {
-  const { connection, log, jobs } = context;
+  const { connection, log, jobs, gate, watch } = context;
   const { settings } = clients;
   const worker = new Worker<CompactJobData>(
     COMPACT_QUEUE,
-    jobs.tracked(compactProcessor(clients.run, log, clients.observer)),
+    jobs.tracked(gate.guarded(compactProcessor(clients.run, log, clients.observer))),
     {
       ...baseOptions(clients, connection),
       concurrency: settings.concurrency,
@@ -122,7 +129,7 @@ function compactWorker(clients: Clients, context: WorkerContext): Worker {
     logStalled(job, error, log);
   });
   worker.on('stalled', () => clients.observer.metrics?.count('s3compact_jobs_stalled_total', 1));
-  return watched(worker, context);
+  return watch.watch(worker);
 }
 
 function logStalled(job: Job<CompactJobData>, error: Error, log: Logger): void {
@@ -131,18 +138,24 @@ function logStalled(job: Job<CompactJobData>, error: Error, log: Logger): void {
 }
 
 function reapWorker(clients: Clients, context: WorkerContext): Worker {
-  const { connection, log, onReapVerdict } = context;
+  const { connection, log, jobs, gate, watch, onReapVerdict } = context;
   const onVerdict = (verdict: ReapVerdict | null) => {
     clients.observer.reapLook(verdict);
     if (verdict !== null) onReapVerdict?.(verdict);
   };
   const listeners = { log, onVerdict };
-  const worker = new Worker<ReapJobData>(REAP_QUEUE, context.jobs.tracked(reapProcessor(clients.reap, listeners)), {
+  const process = gate.guarded(reapProcessor(clients.reap, listeners));
+  const worker = new Worker<ReapJobData>(REAP_QUEUE, jobs.tracked(process), {
     ...baseOptions(clients, connection),
     concurrency: clients.settings.reapConcurrency,
     maxStalledCount: REAP_STALLS_MAX,
   });
-  return watched(worker, context);
+  return watch.watch(worker);
+}
+
+/** A key that is gone by itself: whether the queue's Redis takes writes. */
+async function probeQueue({ status, settings }: Clients): Promise<void> {
+  await status.connection.set(`${settings.queuePrefix}:probe`, '1', 'PX', PROBE_LIFE_MS);
 }
 
 function baseOptions({ settings }: Clients, connection: RedisClient) {
@@ -153,21 +166,6 @@ function baseOptions({ settings }: Clients, connection: RedisClient) {
     stalledInterval: settings.lockDurationMs,
     runRetryDelay: RUN_RETRY_DELAY_MS,
   };
-}
-
-/** Says once that Redis is away and once that it is back; without a listener an error would end the process. */
-function watched(worker: Worker, { log, lost }: WorkerContext): Worker {
-  const clause = `the ${worker.name} ${NOT_READY.queue}`;
-  worker.on('error', (error) => {
-    if (!lost.has(clause))
-      log.warn({ event: LOG_EVENTS.queueLost, queue: worker.name, err: error }, 'the queue is not reachable; waiting');
-    lost.add(clause);
-  });
-  worker.on('ready', () => {
-    if (lost.delete(clause))
-      log.info({ event: LOG_EVENTS.queueBack, queue: worker.name }, 'the queue is reachable again');
-  });
-  return worker;
 }
 
 interface DrainContext extends Pick<WorkerContext, 'connection' | 'log'> {
