@@ -22,6 +22,7 @@ export class QueueWatch {
   #asking = false;
   /** Queues in trouble. */
   readonly #lost = new Set<string>();
+  readonly #paused = new Set<Worker>();
 
   constructor(options: QueueWatchOptions) {
     this.#options = options;
@@ -34,12 +35,29 @@ export class QueueWatch {
 
   /** Also keeps an error event from ending the process. */
   watch(worker: Worker): Worker {
-    worker.on('error', (error) => void this.#ask(worker.name, error));
+    worker.on('error', (error) => {
+      // A connection that is lost is BullMQ's own to get back, with its pauses.
+      if (error.name === 'ReplyError') this.#pause(worker);
+      void this.#ask(worker.name, error);
+    });
     return worker;
   }
 
   stop(): void {
     this.#over.abort();
+  }
+
+  #pause(worker: Worker): void {
+    if (this.#paused.has(worker) || this.#over.signal.aborted) return;
+    this.#paused.add(worker);
+    void worker.pause(true);
+  }
+
+  async #resumeAll(): Promise<void> {
+    for (const worker of this.#paused) {
+      this.#paused.delete(worker);
+      await worker.resume();
+    }
   }
 
   async #ask(queue: string, err: Error): Promise<void> {
@@ -57,6 +75,7 @@ export class QueueWatch {
     if (this.#lost.size > 0) log.info({ event: LOG_EVENTS.queueBack, queue }, 'the queue can be worked on again');
     this.#lost.clear();
     this.#asking = false;
+    if (!this.#over.signal.aborted) await this.#resumeAll();
   }
 
   async #answers(): Promise<boolean> {

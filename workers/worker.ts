@@ -49,11 +49,13 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
     profile: 'worker',
     timeoutMs: clients.settings.redisTimeoutMs,
   });
-  const locks = new LockKeeper({ settings: clients.settings, log });
+  // A command that works off what is due is short, and says what it could not do instead of waiting.
+  const locks = queues === 'all' ? new LockKeeper({ settings: clients.settings, log }) : undefined;
+  const away = async () => (queues === 'all' ? clients.observer.notReady() : []);
   const jobs = new RunningJobs(locks);
   const watch = new QueueWatch({ probe: () => probeQueue(clients), log });
   const stopping = new AbortController();
-  const gate = new OutageGate({ away: () => clients.observer.notReady(), stopping: stopping.signal });
+  const gate = new OutageGate({ away, stopping: stopping.signal });
   const context = { connection, log, jobs, watch, gate };
   const reap = reapWorker(clients, { ...context, ...(onReapVerdict === undefined ? {} : { onReapVerdict }) });
   const workers: Worker[] = [reap];
@@ -66,10 +68,10 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   return {
     stop: () => {
       stopping.abort();
-      stopped ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs }).finally(() => {
-        watch.stop();
-        return locks.stop();
-      });
+      watch.stop();
+      stopped ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs }).finally(() =>
+        locks?.stop(),
+      );
       return stopped;
     },
     abort: cancel,

@@ -6,6 +6,7 @@
  */
 import { CompactError, type ErrorCode, type ErrorKind } from '../errors.ts';
 import { CallEnded } from './deadline.ts';
+import { retryAfterOf } from './s3-retry-after.ts';
 import { cancelledError } from './turns.ts';
 
 /** What was being done, for the message. */
@@ -145,7 +146,10 @@ export function classifyError(thrown: unknown, context: RequestContext): Compact
   }
   const facts = errorFacts(thrown);
   const code = codeOf(facts);
-  return storeError(code, context, told(facts, code, thrown), safeCause(facts, code, thrown));
+  const error = storeError(code, context, told(facts, code, thrown), safeCause(facts, code, thrown));
+  const retryAfterMs = retryAfterOf(thrown);
+  if (retryAfterMs === undefined) return error;
+  return new CompactError(error.message, { kind: error.kind, code, cause: error.cause, retryAfterMs });
 }
 
 function codeOf({ name, status, code }: ErrorFacts): ErrorCode {

@@ -11,10 +11,16 @@ export class RefusedAnswer extends Error {
   readonly $metadata: { readonly httpStatusCode: number };
   /** Where the server says that the bucket is, if it does. */
   readonly region?: string;
+  readonly $response: { readonly headers: Partial<WireAnswer['headers']> };
 
-  constructor(code: string, answer: Pick<WireAnswer, 'status'>, facts: { message?: string; region?: string } = {}) {
+  constructor(
+    code: string,
+    answer: Pick<WireAnswer, 'status'> & Partial<Pick<WireAnswer, 'headers'>>,
+    facts: { message?: string; region?: string } = {},
+  ) {
     super(facts.message ?? '');
     this.name = code;
+    this.$response = { headers: answer.headers ?? {} };
     this.$metadata = { httpStatusCode: answer.status };
     if (facts.region !== undefined) this.region = facts.region;
   }
