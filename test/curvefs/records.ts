@@ -50,8 +50,8 @@ interface StoredRecord {
 /** The tables of one copyset or more: inodes, records, counters. */
 export class InodeTables {
   readonly inodes = new Map<string, InodeFields>();
-  /** Inode → chunk index → records in key order; never changed in place. */
-  readonly #records = new Map<string, ReadonlyMap<bigint, readonly StoredRecord[]>>();
+  /** Inode → chunk index → records in key order. */
+  readonly #records = new Map<string, Map<bigint, StoredRecord[]>>();
   readonly #counters = new Map<string, number>();
 
   /** The chunk lists as GetInode shows them: indexes ascending, records in key order, inside a record as sent. */
@@ -83,7 +83,8 @@ export class InodeTables {
   /** GetOrModifyS3ChunkInfo: for every index to add to, remove and add; then what is only removed. All or nothing. */
   modify(place: InodePlace, { add, remove }: { readonly add: Lists; readonly remove: Lists }): number {
     const key = keyOf(place);
-    const chunks = new Map(this.#records.get(key) ?? []);
+    const before: ReadonlyMap<bigint, readonly StoredRecord[]> = this.#records.get(key) ?? new Map();
+    const after = new Map<bigint, StoredRecord[]>();
     let counter = this.counter(place);
     const indexes = [...add.keys(), ...[...remove.keys()].filter((index) => !add.has(index))];
     for (const index of indexes) {
@@ -91,14 +92,19 @@ export class InodeTables {
       const removed = remove.get(index) ?? [];
       if (added.length === 0 && removed.length === 0)
         throw new Error('an empty list: the metaserver reads past its end');
-      const left = withoutRange(chunks.get(index) ?? [], removed);
+      const left = withoutRange(before.get(index) ?? [], removed);
       if (left === null) return STORAGE_INTERNAL_ERROR;
-      const records = withRecord(left, added);
-      if (records.length > 0) chunks.set(index, records);
-      else chunks.delete(index);
+      after.set(index, left);
       counter += added.length;
       if (counter < removed.length) return STORAGE_INTERNAL_ERROR;
       counter -= removed.length;
+    }
+    // Nothing can fail any more: the transaction is committed.
+    const chunks = this.#records.get(key) ?? new Map<bigint, StoredRecord[]>();
+    for (const [index, records] of after) {
+      addRecord(records, add.get(index) ?? []);
+      if (records.length > 0) chunks.set(index, records);
+      else chunks.delete(index);
     }
     this.#records.set(key, chunks);
     this.#counters.set(key, counter);
@@ -124,11 +130,11 @@ export class InodeTables {
   }
 }
 
-/** `null`: the range cuts a record, or leaves one before itself. */
+/** The records that the range leaves; the very list where nothing is removed. `null`: it cuts one, or passes one by. */
 function withoutRange(records: readonly StoredRecord[], removed: readonly Version[]): StoredRecord[] | null {
   const first = removed[0]?.chunkId;
   const last = removed.at(-1)?.chunkId;
-  if (first === undefined || last === undefined) return [...records];
+  if (first === undefined || last === undefined) return records as StoredRecord[];
   const left: StoredRecord[] = [];
   for (const record of records) {
     if (first <= record.first && last >= record.last) continue;
@@ -138,13 +144,17 @@ function withoutRange(records: readonly StoredRecord[], removed: readonly Versio
   return left;
 }
 
-/** The record takes its place by key; one that has the same key is replaced. */
-function withRecord(records: readonly StoredRecord[], versions: readonly Version[]): StoredRecord[] {
+/** The record takes its place by key; one that has the same key is replaced. Lists grow at their end, as a rule. */
+function addRecord(records: StoredRecord[], versions: readonly Version[]): void {
   const first = versions[0]?.chunkId;
   const last = versions.at(-1)?.chunkId;
-  if (first === undefined || last === undefined) return [...records];
+  if (first === undefined || last === undefined) return;
   const added: StoredRecord = { first, last, versions };
-  return [...records.filter((record) => byKey(record, added) !== 0), added].sort(byKey);
+  let at = records.length;
+  for (let before = records[at - 1]; before !== undefined && byKey(before, added) > 0; before = records[at - 1]) at--;
+  const same = records[at - 1];
+  if (same !== undefined && byKey(same, added) === 0) records[at - 1] = added;
+  else records.splice(at, 0, added);
 }
 
 function byKey(a: StoredRecord, b: StoredRecord): number {

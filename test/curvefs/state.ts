@@ -101,7 +101,7 @@ export class ClusterState {
   }
 
   /** A new partition of the file system, on the copysets in turn. */
-  addPartition(fsId: number, start?: bigint): Partition {
+  addPartition(fsId: number, start?: bigint, end?: bigint): Partition {
     const own = this.partitions.filter((one) => one.fsId === fsId);
     const begin = start ?? BigInt(own.length) * PARTITION_INODES;
     const ids = [...this.copysets.keys()];
@@ -110,7 +110,7 @@ export class ClusterState {
       partitionId: this.partitions.length + 1,
       copysetId: ids[this.partitions.length % ids.length] ?? 1,
       start: begin,
-      end: begin + PARTITION_INODES - 1n > 2n ** 64n - 1n ? 2n ** 64n - 1n : begin + PARTITION_INODES - 1n,
+      end: end ?? begin + PARTITION_INODES - 1n,
       txId: 0n,
       nextId: begin > 3n ? begin : 3n,
       deleting: false,

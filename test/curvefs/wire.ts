@@ -49,21 +49,22 @@ export function encode(schema: Schema, name: string, message: Message, checkRequ
 }
 
 export function decode(schema: Schema, name: string, bytes: Uint8Array): Message {
-  const fields = new Map(fieldsOf(schema, name).map((field) => [field.no, field]));
+  const fields = fieldsOf(schema, name);
   const message: Record<string, unknown> = {};
-  for (const field of fields.values()) {
+  for (const field of fields) {
     if (field.mapKey !== undefined) message[field.name] = new Map();
     else if (field.label === 'repeated') message[field.name] = [];
   }
   const reader = new Reader(bytes);
   while (!reader.atEnd()) {
-    const key = reader.varint();
-    const field = fields.get(Number(key >> 3n));
-    const wireType = Number(key & 7n);
+    const key = Number(reader.varint());
+    const no = key >>> 3;
+    const field = fields[no - 1]?.no === no ? fields[no - 1] : fields.find((one) => one.no === no);
+    const wireType = key & 7;
     if (field === undefined) reader.skip(wireType);
     else readField(reader, { schema, field, wireType }, message);
   }
-  for (const field of fields.values()) {
+  for (const field of fields) {
     if (field.label === 'required' && message[field.name] === undefined) {
       throw new WireError(`${name}.${field.name} is required and missing`);
     }
@@ -165,7 +166,7 @@ function readValue(reader: Reader, { schema, field, wireType }: ReadContext): un
 const CHUNK_BYTES = 64 * 1024;
 
 class Writer {
-  #buffer = Buffer.allocUnsafe(256);
+  #buffer = Buffer.allocUnsafe(64);
   #at = 0;
 
   done(): Buffer {

@@ -166,7 +166,7 @@ function* recordsOf(versions: readonly OracleVersion[]): Generator<readonly Orac
   }
 }
 
-function toVersion({ chunkId, compaction, offset, len, size, zero }: OracleVersion): Version {
+export function toVersion({ chunkId, compaction, offset, len, size, zero }: OracleVersion): Version {
   return { chunkId, compaction, offset: BigInt(offset), len: BigInt(len), size: BigInt(size), zero };
 }
 

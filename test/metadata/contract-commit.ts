@@ -6,12 +6,14 @@ import { expect, test } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
 import { UINT64_MAX } from '../../src/model.ts';
 import {
+  AFTER,
   ATTEMPT,
   collect,
   INODE,
   KEY,
   type MetadataTraits,
   type MetadataWorld,
+  mergedOf,
   REQUEST,
   version,
   versions,
@@ -39,6 +41,7 @@ export function commitContract(world: () => MetadataWorld, traits: MetadataTrait
   conflictTests(world, traits);
   staleTests(world);
   if (traits.fence) fenceTests(world);
+  else timeBoundTests(world);
   boundTests(world);
 }
 
@@ -52,7 +55,7 @@ function swapTests(world: () => MetadataWorld): void {
     const before = await world().store.getInode(KEY);
 
     expect(await world().store.commit(REQUEST)).toEqual({ outcome: 'committed' });
-    expect(await world().list(KEY, 3)).toEqual([version(90), version(3), version(4), version(5)]);
+    expect(await world().list(KEY, 3)).toEqual(AFTER);
     expect(await world().list(KEY, 33)).toEqual(versions(0, 6));
     expect(await world().list(other, 3)).toEqual(versions(0, 6));
     expect(await world().store.getInode(KEY)).toEqual(before);
@@ -62,7 +65,7 @@ function swapTests(world: () => MetadataWorld): void {
     await prepare(world());
     await world().append(KEY, 3, versions(6, 9));
     expect(await world().store.commit(REQUEST)).toEqual({ outcome: 'committed' });
-    expect(await world().list(KEY, 3)).toEqual([version(90), version(3), ...versions(4, 9)]);
+    expect(await world().list(KEY, 3)).toEqual([...REQUEST.replacement, ...versions(4, 9)]);
   });
 
   test('I2: versions appended while commits run stay on top, in order', async () => {
@@ -73,7 +76,7 @@ function swapTests(world: () => MetadataWorld): void {
     })();
     let head = versions(0, 6);
     for (let n = 0; n < 100; n++) {
-      const replacement = [version(1000 + n), version(2000 + n)];
+      const replacement = [mergedOf(1000 + n, head), mergedOf(2000 + n, head)];
       expect(await world().store.commit({ ...REQUEST, replaced: head, replacement })).toEqual({ outcome: 'committed' });
       head = replacement;
     }
@@ -86,9 +89,10 @@ function swapTests(world: () => MetadataWorld): void {
     const whole = { ...REQUEST, replaced: versions(0, 6) };
     expect(await world().store.commit({ ...whole, replacement: versions(2, 5) })).toEqual({ outcome: 'committed' });
     expect(await world().list(KEY, 3)).toEqual(versions(2, 5));
-    const grown = { ...REQUEST, replaced: versions(2, 5), replacement: versions(20, 40) };
+    const more = Array.from({ length: 20 }, (_, n) => mergedOf(20 + n, versions(2, 5)));
+    const grown = { ...REQUEST, replaced: versions(2, 5), replacement: more };
     expect(await world().store.commit(grown)).toEqual({ outcome: 'committed' });
-    expect(await world().list(KEY, 3)).toEqual(versions(20, 40));
+    expect(await world().list(KEY, 3)).toEqual(more);
   });
 
   test('a list that is emptied is gone, and comes back with the next append', async () => {
@@ -122,15 +126,18 @@ function swapTests(world: () => MetadataWorld): void {
     async (replacementCount) => {
       await prepare(world());
       const replaced = versions(0, COMMIT_MAX);
-      const replacement = versions(COMMIT_MAX, COMMIT_MAX + replacementCount);
+      const replacement = Array.from({ length: replacementCount }, (_, n) =>
+        version(COMMIT_MAX + n, { chunkId: 1n, compaction: BigInt(COMMIT_MAX + n) }),
+      );
+      const later = versions(COMMIT_MAX + 5, COMMIT_MAX + 10);
       await world().append(KEY, 8, replaced);
-      await world().append(KEY, 8, versions(5, 10));
+      await world().append(KEY, 8, later);
       const { versions: read, versionsTotal } = await world().store.readChunk(KEY, 8, COMMIT_MAX);
       expect(versionsTotal).toBe(COMMIT_MAX + 5);
       expect(read).toEqual(replaced);
       const request = { ...REQUEST, chunkIndex: 8, replaced, replacement };
       expect(await world().store.commit(request)).toEqual({ outcome: 'committed' });
-      expect(await world().list(KEY, 8)).toEqual([...replacement, ...versions(5, 10)]);
+      expect(await world().list(KEY, 8)).toEqual([...replacement, ...later]);
     },
     LARGE_TIMEOUT_MS,
   );
@@ -145,12 +152,13 @@ function conflictTests(world: () => MetadataWorld, traits: MetadataTraits): void
     expect(await world().list(KEY, 3)).toEqual(after);
   });
 
-  test('I9: of commits at the same moment exactly one wins', async () => {
-    await prepare(world());
-    const outcomes = await Promise.all(Array.from({ length: 8 }, () => world().store.commit(REQUEST)));
-    expect(outcomes.map(({ outcome }) => outcome).toSorted()).toEqual(['committed', ...Array(7).fill('conflict')]);
-    expect(await world().list(KEY, 3)).toEqual([version(90), version(3), version(4), version(5)]);
-  });
+  if (traits.fence)
+    test('I9: of commits at the same moment exactly one wins', async () => {
+      await prepare(world());
+      const outcomes = await Promise.all(Array.from({ length: 8 }, () => world().store.commit(REQUEST)));
+      expect(outcomes.map(({ outcome }) => outcome).toSorted()).toEqual(['committed', ...Array(7).fill('conflict')]);
+      expect(await world().list(KEY, 3)).toEqual(AFTER);
+    });
 
   test('I5: a list that is shorter than what was read is a conflict', async () => {
     await prepare(world());
@@ -172,7 +180,8 @@ function conflictTests(world: () => MetadataWorld, traits: MetadataTraits): void
     ['another zero', [...versions(0, 3), version(3, { zero: true })]],
   ])('I5: a list with %s is a conflict and writes nothing', async (_, replaced) => {
     await prepare(world());
-    expect(await world().store.commit({ ...REQUEST, replaced })).toEqual({ outcome: 'conflict' });
+    const request = { ...REQUEST, replaced, replacement: [mergedOf(90, replaced)] };
+    expect(await world().store.commit(request)).toEqual({ outcome: 'conflict' });
     await expectUntouched(world());
   });
 }
@@ -262,6 +271,47 @@ function fenceTests(world: () => MetadataWorld): void {
     await prepare(world());
     await world().setLinks(KEY, 0);
     expect(await world().store.clearFence(KEY, ATTEMPT)).toBe(true);
+  });
+}
+
+/** What holds where the service neither compares nor keeps a fence, as long as nothing takes longer than it may. */
+function timeBoundTests(world: () => MetadataWorld): void {
+  test('the store says so; begin only looks, and there is no fence to clear', async () => {
+    const { store } = world();
+    expect(store.commitForm).toBe('time-bound');
+    await prepare(world());
+    expect(await store.begin(KEY, ATTEMPT)).toBe('begun');
+    expect(await store.begin(KEY, UINT64_MAX)).toBe('begun');
+    expect(await store.getInode(KEY)).toEqual(INODE);
+    expect(await store.clearFence(KEY, ATTEMPT)).toBe(false);
+    expect(await store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+  });
+
+  test('I9: of commits at the same moment some may lose; the list is as one of them leaves it, and nothing else goes', async () => {
+    await prepare(world());
+    const requests = Array.from({ length: 8 }, (_, n) => ({
+      ...REQUEST,
+      attempt: ATTEMPT + BigInt(n),
+      replacement: [mergedOf(100 + n, REQUEST.replaced), version(3)],
+    }));
+    const outcomes = await Promise.all(requests.map((request) => world().store.commit(request)));
+    const won = requests.filter((_, n) => outcomes[n]?.outcome === 'committed');
+    expect(won.length).toBeGreaterThan(0);
+    for (const { outcome } of outcomes) expect(['committed', 'conflict', 'unknown']).toContain(outcome);
+    const [merged, ...rest] = await world().list(KEY, 3);
+    expect(requests.map(({ replacement }) => replacement[0])).toContainEqual(merged);
+    expect(rest).toEqual([version(3), version(4), version(5)]);
+  });
+
+  test('I5: what would put the record out of its place is refused before anything is sent', async () => {
+    await prepare(world());
+    for (const replacement of [[version(90)], [mergedOf(90, REQUEST.replaced), version(90)]]) {
+      const thrown = await world()
+        .store.commit({ ...REQUEST, replacement })
+        .catch((error: unknown) => error);
+      expect(thrown).toMatchObject({ kind: 'halt', code: 'metadata-refused' });
+    }
+    await expectUntouched(world());
   });
 }
 

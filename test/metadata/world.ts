@@ -10,11 +10,13 @@ import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../../src/model.t
 export interface MetadataWorld {
   readonly store: MetadataStore;
   putFilesystem(filesystem: Filesystem): Promise<void>;
+  /** What the store tells of it, where that is not all of it. */
+  told?(filesystem: Filesystem): Filesystem;
   putInode(inode: Inode): Promise<void>;
   removeInode(key: InodeKey): Promise<void>;
   setLength(key: InodeKey, length: number): Promise<void>;
   setLinks(key: InodeKey, nlink: number): Promise<void>;
-  /** As a writer does it: at the end of the list. */
+  /** As a writer does it: at the end of the list, version by version where that makes a difference. */
   append(key: InodeKey, chunkIndex: number, versions: readonly S3ChunkInfo[]): Promise<void>;
   /** The whole list, oldest first. */
   list(key: InodeKey, chunkIndex: number): Promise<readonly S3ChunkInfo[]>;
@@ -33,13 +35,25 @@ export interface MetadataDamage {
 
 /** What an adapter promises beyond the least; the contract checks all that is promised. */
 export interface MetadataTraits {
-  /** `begin` stores a fence, `commit` and `clearFence` go by it (CurveFS has none, DESIGN §4.4). */
+  /**
+   * `begin` stores a fence, `commit` and `clearFence` go by it, and look and change are one step. Without it the store is
+   * time-bound (CurveFS, DESIGN §4.4): a commit that was overtaken between its look and its change still changes the
+   * list, to one that reads the same.
+   */
   readonly fence: boolean;
   /** `commit` compares the content of the list, not just its length. */
   readonly comparesContent: boolean;
   /** The world has `damage`. */
   readonly damage: boolean;
+  /** The walk tells every inode, also what is no linked S3 file. */
+  readonly everyInode: boolean;
+  /** Any head of a list can be replaced; else only heads that end where somebody's list of versions ended. */
+  readonly anyHead: boolean;
 }
+
+export const ALL_TRAITS: MetadataTraits = {
+  ...{ fence: true, comparesContent: true, damage: true, everyInode: true, anyHead: true },
+};
 
 export const KEY: InodeKey = { fsId: 7, inodeId: 42n };
 export const ATTEMPT = 7_001n;
@@ -75,16 +89,22 @@ export function versions(from: number, to: number): S3ChunkInfo[] {
   return Array.from({ length: to - from }, (_, n) => version(from + n));
 }
 
+/** A version as an attempt makes it of these: like `version(n)`, but with their lowest chunkId (DESIGN §3). */
+export function mergedOf(n: number, replaced: readonly S3ChunkInfo[]): S3ChunkInfo {
+  const [lowest] = replaced.map(({ chunkId }) => chunkId).sort((a, b) => (a < b ? -1 : 1));
+  return version(n, { chunkId: lowest ?? 0n, compaction: BigInt(n) << 12n });
+}
+
 /** Replaces the first four of `versions(0, 6)` in chunk 3 … */
 export const REQUEST: CommitRequest = {
   key: KEY,
   chunkIndex: 3,
   attempt: ATTEMPT,
   replaced: versions(0, 4),
-  replacement: [version(90), version(3)],
+  replacement: [mergedOf(90, versions(0, 4)), version(3)],
 };
 /** … which makes of them this. */
-export const AFTER: readonly S3ChunkInfo[] = [version(90), version(3), version(4), version(5)];
+export const AFTER: readonly S3ChunkInfo[] = [...REQUEST.replacement, version(4), version(5)];
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
