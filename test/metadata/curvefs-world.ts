@@ -3,8 +3,8 @@
  * and owner played on the cluster's state itself.
  */
 import { expect } from 'vitest';
-import { CurvefsMetadata } from '../../src/metadata/curvefs/curvefs.ts';
 import { parseCurvefsUrl } from '../../src/curvefs-url.ts';
+import { CurvefsMetadata } from '../../src/metadata/curvefs/curvefs.ts';
 import type { InodeKey } from '../../src/model.ts';
 import { type ClusterOptions, CurveCluster } from '../curvefs/cluster.ts';
 import { ROOT_INODE, TYPE_S3 } from '../curvefs/state.ts';
