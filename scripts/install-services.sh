@@ -1,13 +1,14 @@
 #!/bin/bash
-# Installs what the tests use as real servers, from Debian's (or Ubuntu's) packages: redis-server and Ceph radosgw.
+# Installs what the tests use as real servers, from Debian's (or Ubuntu's) packages: redis-server, Ceph radosgw,
+# prometheus (with promtool) and prometheus-pushgateway.
 # Does nothing, quietly, when all of it is there. The tests start their own instances on free ports: the system's
 # services are not needed, so one that this script brought in is stopped and disabled again.
 #
 # usage: scripts/install-services.sh   (as root, or as a user who may use sudo)
 set -euo pipefail
 
-programs=(redis-server ceph-mon ceph-osd radosgw radosgw-admin ceph monmaptool)
-packages=(redis-server ceph-mon ceph-osd ceph-mgr radosgw ceph-common ceph-base)
+programs=(redis-server ceph-mon ceph-osd radosgw radosgw-admin ceph monmaptool prometheus promtool prometheus-pushgateway)
+packages=(redis-server ceph-mon ceph-osd ceph-mgr radosgw ceph-common ceph-base prometheus prometheus-pushgateway)
 
 missing() {
   local program
@@ -21,7 +22,7 @@ if [ -z "$absent" ]; then exit 0; fi
 
 if ! command -v apt-get >/dev/null; then
   echo "Not installed: ${absent//$'\n'/, }. This script knows only apt-get (Debian, Ubuntu):" >&2
-  echo "install Redis (or Valkey) and Ceph radosgw with your system's tools, or run the tests without them." >&2
+  echo "install Redis (or Valkey), Ceph radosgw and Prometheus with your system's tools, or run the tests without them." >&2
   exit 1
 fi
 sudo=()
@@ -43,9 +44,11 @@ apt_get() {
 apt_get update
 apt_get install -y --no-install-recommends "${packages[@]}"
 
-if [[ $absent == *redis-server* ]] && [ -d /run/systemd/system ]; then
-  "${sudo[@]}" systemctl disable --now redis-server.service >/dev/null 2>&1 || true
-fi
+for service in redis-server prometheus prometheus-pushgateway; do
+  if grep -qx "$service" <<<"$absent" && [ -d /run/systemd/system ]; then
+    "${sudo[@]}" systemctl disable --now "$service.service" >/dev/null 2>&1 || true
+  fi
+done
 
 absent=$(missing)
 if [ -n "$absent" ]; then
