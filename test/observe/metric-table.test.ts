@@ -51,7 +51,6 @@ describe.each(ROWS)('$name', (spec) => {
 
 test.skipIf(!hasPrometheus())('promtool has no complaints, and would have', async () => {
   expect(promtool(['check', 'metrics'], await new Metrics({ version: '1.2.3' }).text())).toBe('');
-  expect(() => promtool(['check', 'metrics'], '# HELP a_milliseconds A.\n# TYPE a_milliseconds counter\n')).toThrow(
-    'a_milliseconds',
-  );
+  const poor = '# HELP a_milliseconds A.\n# TYPE a_milliseconds counter\na_milliseconds 1\n';
+  expect(() => promtool(['check', 'metrics'], poor)).toThrow('a_milliseconds');
 });
