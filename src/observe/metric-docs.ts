@@ -2,6 +2,7 @@
  * docs/metrics.md from the table of metrics; a test compares the file with what this prints, so it cannot go stale.
  * `UPDATE_GOLDEN=1 npx vitest run test/observe/metric-table.test.ts` writes it anew.
  */
+import { ERROR_CODES } from '../errors.ts';
 import { FILESYSTEMS_MAX, type LabelValues, METRIC_GROUPS, type MetricSpec } from './metric-spec.ts';
 import { METRICS } from './metric-table.ts';
 
@@ -39,5 +40,9 @@ function row(spec: MetricSpec): string {
 
 function valuesTold(values: LabelValues): string {
   if (values === 'filesystems') return `file system ids, at most ${FILESYSTEMS_MAX}, then \`other\``;
-  return values.length === 0 ? 'one value' : values.join(', ');
+  if (values.length === 0) return 'one value';
+  if (!ERROR_CODES.every((code) => values.includes(code))) return values.join(', ');
+  // A page that lists them would change with every new code.
+  const words = values.filter((value) => !(ERROR_CODES as readonly string[]).includes(value));
+  return `${words.join(', ')} or an error code (\`src/errors.ts\`)`;
 }
