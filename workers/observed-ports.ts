@@ -70,13 +70,12 @@ export function observedLedger(ledger: ReapLedger, observer: Observer): ReapLedg
   };
 }
 
-/** Shorter waits are no waiting: the lock of the budget itself takes a moment. */
-const WAIT_MIN_MS = 1;
-
 /** The memory of merges, which tells what is held and what had to wait for it. */
 export class ObservedMemory extends MemoryBudget {
   readonly #observer: Observer;
   readonly #limit: number;
+  /** Of those who hold and those who wait. */
+  #askedBytes = 0;
 
   constructor(bytes: number, observer: Observer) {
     super(bytes);
@@ -90,15 +89,21 @@ export class ObservedMemory extends MemoryBudget {
     const askedMs = performance.now();
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
     const held = Math.min(bytes, this.#limit);
-    return super.reserve(sizes, async (own) => {
-      const waitedMs = performance.now() - askedMs;
-      if (waitedMs >= WAIT_MIN_MS) this.#observer.waited('memory', waitedMs);
-      metrics?.add('s3compact_memory_reserved_bytes', held);
-      try {
-        return await work(own);
-      } finally {
-        metrics?.add('s3compact_memory_reserved_bytes', -held);
-      }
-    });
+    // Not by the time it takes: a busy event loop is no lack of memory.
+    this.#askedBytes += held;
+    const waits = this.#askedBytes > this.#limit;
+    try {
+      return await super.reserve(sizes, async (own) => {
+        if (waits) this.#observer.waited('memory', performance.now() - askedMs);
+        metrics?.add('s3compact_memory_reserved_bytes', held);
+        try {
+          return await work(own);
+        } finally {
+          metrics?.add('s3compact_memory_reserved_bytes', -held);
+        }
+      });
+    } finally {
+      this.#askedBytes -= held;
+    }
   }
 }
