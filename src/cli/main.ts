@@ -8,10 +8,13 @@ import { CliContext, type Environment } from './context.ts';
 import { registerInode } from './inode.ts';
 import { registerInspect } from './inspect.ts';
 import { type CliStreams, EXIT, EXIT_CODE_HELP, type ExitCode, errorText, exitCodeOf, UsageError } from './output.ts';
+import { registerPause, registerResume } from './pause.ts';
 import { registerPlan } from './plan.ts';
 import { registerQuarantine } from './quarantine.ts';
 import { registerReap } from './reap.ts';
+import { registerScan } from './scan.ts';
 import { registerScrub } from './scrub.ts';
+import { registerStatus } from './status.ts';
 import { registerVerify } from './verify.ts';
 import { packageVersion } from './version.ts';
 import { registerWorker } from './worker.ts';
@@ -22,6 +25,10 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   registerPlan,
   registerInspect,
   registerWorker,
+  registerScan,
+  registerStatus,
+  registerPause,
+  registerResume,
   registerReap,
   registerVerify,
   registerScrub,

@@ -90,3 +90,38 @@ export class CountProgress {
     return bar;
   }
 }
+
+/** Progress of work of which an earlier one tells how long it will be: a bar where that is known, else as CountProgress. */
+export class KnownProgress {
+  readonly #context: CliContext;
+  readonly #plain: CountProgress;
+  readonly #total: number | undefined;
+  #bar: SingleBar | undefined;
+
+  constructor(context: CliContext, total: number | undefined) {
+    this.#context = context;
+    this.#total = total;
+    this.#plain = new CountProgress(context);
+  }
+
+  show(done: number, text: string): void {
+    if (this.#total === undefined || this.#context.json || this.#context.streams.stderr.isTTY !== true) {
+      this.#plain.show(text);
+      return;
+    }
+    this.#bar ??= this.#start(this.#total);
+    if (done > this.#bar.getTotal()) this.#bar.setTotal(done);
+    this.#bar.update(done, { text });
+  }
+
+  stop(): void {
+    this.#plain.stop();
+    this.#bar?.stop();
+  }
+
+  #start(total: number): SingleBar {
+    const bar = new SingleBar({ format: ' {bar} {percentage}% {text}', hideCursor: true, clearOnComplete: true });
+    bar.start(total, 0, { text: '' });
+    return bar;
+  }
+}

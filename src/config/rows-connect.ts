@@ -4,8 +4,22 @@
 import { COMMAND_NAMES, type CommandName, type SettingSpec } from './spec.ts';
 
 const ALL: readonly CommandName[] = COMMAND_NAMES;
-const QUEUE: readonly CommandName[] = ['inode', 'worker', 'reap', 'scrub', 'quarantine'];
-const STORE: readonly CommandName[] = ['inode', 'worker', 'reap', 'scrub', 'verify'];
+const QUEUE: readonly CommandName[] = [
+  ...([
+    'inode',
+    'worker',
+    'scan',
+    'run',
+    'scheduler',
+    'status',
+    'pause',
+    'resume',
+    'reap',
+    'scrub',
+    'quarantine',
+  ] as const),
+];
+const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub', 'verify'];
 
 export const CONNECTION_ROWS = [
   {

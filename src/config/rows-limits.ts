@@ -4,11 +4,11 @@
  */
 import type { CommandName, SettingSpec } from './spec.ts';
 
-const WORKER: readonly CommandName[] = ['worker'];
+const WORKER: readonly CommandName[] = ['worker', 'run'];
 /** Whoever sends requests to S3. */
-const STORE: readonly CommandName[] = ['inode', 'worker', 'reap', 'scrub', 'verify'];
+const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub', 'verify'];
 /** Those of them that are at the queue's Redis. */
-const POOLED: readonly CommandName[] = ['inode', 'worker', 'reap', 'scrub'];
+const POOLED: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub'];
 
 export const LIMIT_ROWS = [
   {

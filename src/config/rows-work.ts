@@ -3,11 +3,11 @@
  */
 import type { CommandName, SettingSpec } from './spec.ts';
 
-const PLANNING: readonly CommandName[] = ['inode', 'plan', 'worker'];
-const QUEUE: readonly CommandName[] = ['inode', 'worker', 'reap', 'scrub'];
-const WORKING: readonly CommandName[] = ['inode', 'worker'];
-const READING: readonly CommandName[] = ['inode', 'worker', 'verify'];
-const REAPING: readonly CommandName[] = ['worker', 'reap'];
+const PLANNING: readonly CommandName[] = ['inode', 'plan', 'worker', 'run'];
+const QUEUE: readonly CommandName[] = ['inode', 'worker', 'scan', 'run', 'scheduler', 'reap', 'scrub'];
+const WORKING: readonly CommandName[] = ['inode', 'worker', 'run'];
+const READING: readonly CommandName[] = ['inode', 'worker', 'run', 'verify'];
+const REAPING: readonly CommandName[] = ['worker', 'run', 'reap'];
 
 export const WORK_ROWS = [
   {
@@ -154,7 +154,7 @@ export const WORK_ROWS = [
     max: '256',
     meaning: 'Inodes that one worker process compacts at a time.',
     group: 'Worker',
-    commands: ['worker'],
+    commands: ['worker', 'run'],
   },
   {
     key: 'reapConcurrency',

@@ -6,7 +6,10 @@
 import type { NumberUnit } from './units.ts';
 
 /** Commands whose help shows a setting; `inode` and `worker` use nearly all of them. */
-export const COMMAND_NAMES = ['inode', 'plan', 'inspect', 'worker', 'reap', 'verify', 'scrub', 'quarantine'] as const;
+export const COMMAND_NAMES = [
+  ...(['inode', 'plan', 'inspect', 'worker', 'scan', 'run', 'scheduler', 'status', 'pause', 'resume'] as const),
+  ...(['reap', 'verify', 'scrub', 'quarantine'] as const),
+] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
 export const SETTING_GROUPS = [
@@ -16,6 +19,7 @@ export const SETTING_GROUPS = [
   'Planning and merging',
   'Limits',
   'Worker',
+  'Scan',
   'Logs',
 ] as const;
 export type SettingGroup = (typeof SETTING_GROUPS)[number];

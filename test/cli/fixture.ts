@@ -31,8 +31,11 @@ export class MetadataFixture {
   readonly prefix = uniquePrefix('cli');
   readonly redis: Redis;
 
-  constructor() {
-    this.redis = new Redis(inject('redisUrl'));
+  readonly url: string;
+
+  constructor(url: string = inject('redisUrl')) {
+    this.url = url;
+    this.redis = new Redis(url);
   }
 
   async filesystem(fsId: number, fields: Readonly<Record<string, string | number>> = {}): Promise<void> {
@@ -64,7 +67,7 @@ export class MetadataFixture {
 
   /** Runs a command line against this fixture; `env` comes on top. */
   async cli(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ending> {
-    return runCli(argv, { REDIS_URL: inject('redisUrl'), METADATA_PREFIX: this.prefix, ...env });
+    return runCli(argv, { REDIS_URL: this.url, METADATA_PREFIX: this.prefix, ...env });
   }
 
   close(): void {

@@ -1,0 +1,106 @@
+/**
+ * `s3compact pause | resume [FS]`: stops and starts work on one file system, or on all. What is running may finish; the
+ * pause is kept in the queue's Redis and holds until somebody resumes. Keeping it is `queue-control`'s business.
+ */
+import type { Command } from 'commander';
+import { type Clients, openClients } from '../../workers/clients.ts';
+import { processName } from '../../workers/scan.ts';
+import { requireFilesystem } from '../lookup.ts';
+import { parseCount } from './arguments.ts';
+import type { CliContext } from './context.ts';
+import { plural, UsageError } from './output.ts';
+
+const PAUSE_HELP = `
+Runs that are under way finish (within --max-seconds). Queued jobs stay queued; scans end and go on where they stood.
+Without --reap old objects are still deleted when their grace period is over: that needs no compaction.
+
+With --json: {paused: true, fsId (absent: everything), reap, already}`;
+
+const RESUME_HELP = `
+Without FS everything is resumed: the queues and every file system.
+
+With --json: {paused: false, fsId (absent: everything), already, jobs: jobs that came back}`;
+
+export function registerPause(program: Command, context: CliContext): void {
+  program
+    .command('pause')
+    .description('stop work on a file system, or on all, until it is resumed')
+    .argument('[fs]', 'id of the file system; without it: everything', parseCount)
+    .option('--reap', 'delete nothing either; only together with everything')
+    .addHelpText('after', PAUSE_HELP)
+    .action((fsId: number | undefined, options: { readonly reap?: boolean }) => {
+      if (fsId !== undefined && options.reap === true) {
+        throw new UsageError('pause --reap is for everything, not for one file system');
+      }
+      return withClients(context, (clients) => pause(clients, context, { fsId, reap: options.reap === true }));
+    });
+}
+
+export function registerResume(program: Command, context: CliContext): void {
+  program
+    .command('resume')
+    .description('let work on a file system, or on all, go on')
+    .argument('[fs]', 'id of the file system; without it: everything', parseCount)
+    .addHelpText('after', RESUME_HELP)
+    .action((fsId: number | undefined) => withClients(context, (clients) => resume(clients, context, fsId)));
+}
+
+async function withClients(context: CliContext, work: (clients: Clients) => Promise<void>): Promise<void> {
+  const clients = await openClients(context.settings, context.logger);
+  try {
+    await work(clients);
+  } finally {
+    await clients.close();
+  }
+}
+
+async function pause(
+  clients: Clients,
+  context: CliContext,
+  { fsId, reap }: { readonly fsId: number | undefined; readonly reap: boolean },
+): Promise<void> {
+  const { control, ledger, metadata } = clients;
+  if (fsId === undefined) {
+    const before = await control.paused();
+    await control.pauseAll({ reap });
+    const already = before.compact && (before.reap || !reap);
+    const what = reap ? 'everything, deleting included,' : 'everything but deleting';
+    tell(context, { paused: true, reap, already }, `${what} ${already ? 'was paused already' : 'is paused'}`);
+    return;
+  }
+  // A mistyped number would otherwise look like success.
+  await requireFilesystem(metadata, fsId);
+  const note = { sinceMs: await ledger.nowMs(), by: processName() };
+  const already = !(await control.pauseFilesystem(fsId, note));
+  tell(
+    context,
+    { paused: true, fsId, reap: false, already },
+    `file system ${fsId} ${already ? 'was paused already' : 'is paused'}`,
+  );
+}
+
+async function resume(clients: Clients, context: CliContext, fsId: number | undefined): Promise<void> {
+  const { control } = clients;
+  if (fsId === undefined) {
+    const before = await control.paused();
+    const { jobs } = await control.resumeAll();
+    const already = !before.compact && !before.reap && before.filesystems.length === 0;
+    tell(context, { paused: false, already, jobs }, resumedText('everything', already, jobs));
+    return;
+  }
+  const { resumed, jobs } = await control.resumeFilesystem(fsId);
+  tell(context, { paused: false, fsId, already: !resumed, jobs }, resumedText(`file system ${fsId}`, !resumed, jobs));
+  if (!context.json && (await control.paused()).compact) {
+    context.note('all work is still paused: "s3compact resume" without a file system lets it go on');
+  }
+}
+
+function resumedText(what: string, already: boolean, jobs: number): string {
+  const told = already ? `${what} was not paused` : `${what} is resumed`;
+  return jobs === 0 ? told : `${told}; ${plural(jobs, 'job')} came back`;
+}
+
+function tell(context: CliContext, json: unknown, text: string): void {
+  if (context.json) context.dataJson(json);
+  else context.data(text);
+}

@@ -1,0 +1,64 @@
+/**
+ * A scan for people: how far it is, what it found, the worst files. It stands apart because `scan`, `run` and `status`
+ * tell of backlogs. It only words; programs read --json.
+ */
+import type { Backlog } from '../scan-port.ts';
+import type { ScanProgress, ScanReport } from '../scan-types.ts';
+import type { WorstInode } from '../scan-worst.ts';
+import type { CliContext } from './context.ts';
+import { bytes, count, plural, table } from './output.ts';
+
+/** One line while it goes on. */
+export function progressText(at: ScanProgress): string {
+  const { inodesWorthIt } = at.backlog;
+  const queued = `${count(at.queued)} queued`;
+  const worthIt = `${count(inodesWorthIt)} of ${plural(at.backlog.inodes, 'inode')} worth a run`;
+  if (at.walking) return `${worthIt}, ${queued}`;
+  return `${worthIt}, ${queued}, ${count(at.held)} wait for room in the queue`;
+}
+
+/** What a backlog would save and cost, in two lines. */
+export function backlogText(backlog: Backlog): string[] {
+  const { getsSaved, objectsSaved, bytesReclaimed, bytesToMove, requestsToMake } = backlog;
+  const saved = `${plural(getsSaved, 'GET')} of full reads, ${plural(objectsSaved, 'object')}, ${bytes(bytesReclaimed)} that nobody sees`;
+  return [
+    ` could be saved: ${saved}`,
+    ` at the cost of: ${bytes(bytesToMove)} read plus written, ${plural(requestsToMake, 'request')}`,
+  ];
+}
+
+export function scanText(report: ScanReport, context: CliContext, dry: boolean): string {
+  const { backlog, queued, ending, resumedInodes, restarts } = report;
+  const seconds = Math.max(report.durationMs, 1) / 1000;
+  const speed = count(Math.round((backlog.inodes - resumedInodes) / seconds));
+  const lines = [
+    context.colors.bold(
+      `file system ${report.fsId}: ${plural(backlog.inodes, 'inode')}, ${count(backlog.inodesWorthIt)} worth a run (${plural(backlog.chunksWorthIt, 'chunk')})`,
+    ),
+    ...backlogText(backlog),
+    ` ${dry ? 'nothing was queued' : `${count(queued)} queued, the others were in flight`}; ${seconds.toFixed(1)} s, ${speed} inodes a second`,
+  ];
+  if (resumedInodes > 0)
+    lines.push(` ${plural(resumedInodes, 'inode')} of these were looked at by an earlier scan that was stopped`);
+  if (restarts > 0)
+    lines.push(` the walk began anew ${plural(restarts, 'time')}: servers were restarted or slots moved`);
+  if (backlog.quarantined > 0) lines.push(` ${plural(backlog.quarantined, 'inode')} left alone: in quarantine`);
+  if (backlog.unreadable > 0)
+    lines.push(` ${plural(backlog.unreadable, 'inode')} could not be read: see "s3compact inspect"`);
+  if (ending === 'paused') lines.push(' the scan ended early: the file system is paused ("s3compact resume")');
+  if (ending === 'stopped') lines.push(' the scan was stopped; the next one goes on where it stood');
+  return lines.join('\n');
+}
+
+export function worstText(worst: readonly WorstInode[], { colors }: CliContext): string {
+  const rows = worst.map(({ key, score, backlog }) => [
+    key.inodeId.toString(),
+    count(backlog.chunksWorthIt),
+    count(backlog.getsSaved),
+    bytes(backlog.bytesReclaimed),
+    bytes(backlog.bytesToMove),
+    score.toFixed(2),
+  ]);
+  const heads = ['inode', 'chunks', 'GETs saved', 'reclaimed', 'to move', 'score'].map((head) => ({ head }));
+  return table(heads, rows, colors.dim);
+}

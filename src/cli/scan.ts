@@ -1,0 +1,82 @@
+/**
+ * `s3compact scan FS`: finds what is worth a run and queues it, the best first; `--top` and `--dry-run` only look. The
+ * scanning is in `src/scan.ts`; this asks and tells.
+ */
+import type { Command } from 'commander';
+import { openClients } from '../../workers/clients.ts';
+import { runScan } from '../../workers/scan.ts';
+import type { ScanReport } from '../scan-types.ts';
+import { parseCount } from './arguments.ts';
+import type { CliContext } from './context.ts';
+import { EXIT, type ExitCode } from './output.ts';
+import { KnownProgress } from './progress.ts';
+import { progressText, scanText, worstText } from './scan-text.ts';
+import { untilSignal } from './signals.ts';
+
+/** Rows of --top. */
+const TOP_MAX = 10_000;
+/** Unreadable inodes told by name; the log has all. */
+const UNREADABLE_TOLD = 20;
+
+const HELP = `
+What is in flight is not queued again, so any number of scans may run. A scan that was stopped or killed goes on where it
+stood (--from-start: not). It waits while the queue is full, and ends early where the file system is paused.
+Exit code 0: the whole file system was scanned. 3: it was paused or stopped, or something was away for too long.
+
+With --json: {ending: done|paused|stopped, fsId, queued, resumedInodes, restarts, durationMs,
+  backlog: {inodes, unreadable, quarantined, inodesWorthIt, chunksWorthIt, getsSaved, objectsSaved, bytesReclaimed, bytesToMove,
+  requestsToMake}, top: [{key: {fsId, inodeId}, score, backlog}], unreadable: [{inodeId, message}]}`;
+
+interface Options {
+  readonly top?: number;
+  readonly dryRun?: boolean;
+  readonly fromStart?: boolean;
+}
+
+export function registerScan(program: Command, context: CliContext): void {
+  program
+    .command('scan')
+    .description('find what is worth a run in a file system and queue it')
+    .argument('<fs>', 'id of the file system', parseCount)
+    .option('--top <count>', 'only list the worst files; changes nothing', parseCount)
+    .option('--dry-run', 'only report the backlog; changes nothing')
+    .option('--from-start', 'do not go on where an earlier scan stopped')
+    .addHelpText('after', HELP)
+    .action(async (fsId: number, options: Options) => {
+      context.exitCode = await scan(fsId, context, options);
+    });
+}
+
+async function scan(fsId: number, context: CliContext, options: Options): Promise<ExitCode> {
+  const clients = await openClients(context.settings, context.logger);
+  const dry = options.dryRun === true || options.top !== undefined;
+  const unreadable: { readonly inodeId: string; readonly message: string }[] = [];
+  try {
+    const known = (await clients.scans.results()).find((one) => one.fsId === fsId)?.backlog.inodes;
+    const progress = new KnownProgress(context, known);
+    const report = await untilSignal((signal) =>
+      runScan(fsId, clients, context.logger, {
+        ...{ dryRun: dry, resume: options.fromStart !== true, signal },
+        top: Math.min(TOP_MAX, options.top ?? 0),
+        onProgress: (at) => progress.show(at.backlog.inodes, progressText(at)),
+        onUnreadable: (key, { message }) => {
+          if (unreadable.length < UNREADABLE_TOLD) unreadable.push({ inodeId: key.inodeId.toString(), message });
+        },
+      }),
+    ).finally(() => progress.stop());
+    if (context.json) context.dataJson({ ...report, unreadable });
+    else tell(report, context, { dry, listed: options.top !== undefined });
+    return report.ending === 'done' ? EXIT.done : EXIT.retry;
+  } finally {
+    await clients.close();
+  }
+}
+
+function tell(
+  report: ScanReport,
+  context: CliContext,
+  told: { readonly dry: boolean; readonly listed: boolean },
+): void {
+  if (told.listed && report.top.length > 0) context.data(`${worstText(report.top, context)}\n`);
+  context.data(scanText(report, context, told.dry));
+}

@@ -1,0 +1,49 @@
+/**
+ * From clients to a scan: what a command and the scheduler both need to scan a file system, with its log lines. The scan
+ * itself is in `src/scan.ts`; this wires and tells.
+ */
+import { hostname } from 'node:os';
+import { systemClock } from '../src/clock.ts';
+import type { CompactError } from '../src/errors.ts';
+import type { InodeKey } from '../src/model.ts';
+import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
+import { scanFilesystem } from '../src/scan.ts';
+import type { ScanOptions, ScanReport } from '../src/scan-types.ts';
+import type { Clients } from './clients.ts';
+
+/** Who this is, for those who look later: host and process. */
+export function processName(): string {
+  return `${hostname()}:${process.pid}`;
+}
+
+export type ScanWishes = Pick<ScanOptions, 'dryRun' | 'resume' | 'top' | 'signal' | 'onProgress' | 'onUnreadable'>;
+
+/** Scans one file system by the settings. Throws as scanFilesystem does. */
+export async function runScan(
+  fsId: number,
+  clients: Clients,
+  log: Logger,
+  wishes: ScanWishes = {},
+): Promise<ScanReport> {
+  const { settings, metadata, queue, control, quarantine, scans, ledger, run, observer } = clients;
+  log.debug({ event: LOG_EVENTS.scanStarted, fsId }, 'scan started');
+  const unreadable = (key: InodeKey, error: CompactError) => {
+    log.warn({ event: LOG_EVENTS.inodeUnreadable, ...logContext({ key }), code: error.code }, error.message);
+    wishes.onUnreadable?.(key, error);
+  };
+  const deps = { metadata, queue, control, quarantine, clock: systemClock, book: scans, nowMs: () => ledger.nowMs() };
+  const report = await scanFilesystem(fsId, deps, {
+    ...wishes,
+    policy: run.limits.policy,
+    queueMax: settings.scanQueueMax,
+    concurrency: settings.scanConcurrency,
+    patienceMs: settings.scanPatienceMs,
+    by: processName(),
+    onUnreadable: unreadable,
+    onWait: (error) => log.warn({ event: LOG_EVENTS.scanWaiting, fsId, code: error.code }, `waiting: ${error.message}`),
+  });
+  const { backlog, queued, durationMs, ending } = report;
+  log.info({ event: LOG_EVENTS.scanEnded, fsId, ending, queued, durationMs, ...backlog }, `scan ended: ${ending}`);
+  if (ending === 'done' && wishes.dryRun !== true) observer.succeeded('scan');
+  return report;
+}
