@@ -5,6 +5,7 @@
 import { Command, CommanderError, Help, Option } from 'commander';
 import { type CommandName, SETTINGS, type SettingSpec } from '../config.ts';
 import { CliContext, type Environment } from './context.ts';
+import { registerDoctor } from './doctor.ts';
 import { registerInode } from './inode.ts';
 import { registerInspect } from './inspect.ts';
 import { type CliStreams, EXIT, EXIT_CODE_HELP, type ExitCode, errorText, exitCodeOf, UsageError } from './output.ts';
@@ -33,6 +34,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   registerVerify,
   registerScrub,
   registerQuarantine,
+  registerDoctor,
 ];
 
 /** Runs one command line (without node and script) and returns its exit code; never throws, never exits. */

@@ -17,9 +17,10 @@ const QUEUE: readonly CommandName[] = [
     'reap',
     'scrub',
     'quarantine',
+    'doctor',
   ] as const),
 ];
-const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub', 'verify'];
+const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub', 'verify', 'doctor'];
 
 export const CONNECTION_ROWS = [
   {

@@ -19,13 +19,14 @@ import { Channels, Deadline } from './calls.ts';
 import { commitChunkList } from './commit.ts';
 import { toChunkLists, toFilesystem, toInode, type WholeInode } from './convert.ts';
 import { filesystemMalformed, inodeMalformed, unavailable } from './faults.ts';
+import { type CopysetHealth, copysetHealth } from './health.ts';
 import { readParts } from './lists.ts';
 import { Mds } from './mds.ts';
 import { Metaservers } from './metaservers.ts';
 import { type FsInfo, getFsInfo, listClusterFsInfo } from './proto/mds.ts';
 import { getInode, type Inode as InodeMessage } from './proto/metaserver.ts';
 import { Snapshots } from './snapshots.ts';
-import { type Peer, Topology } from './topology.ts';
+import { Topology } from './topology.ts';
 import { walkFiles } from './walk.ts';
 import { fileAttributes } from './walk-attributes.ts';
 
@@ -43,14 +44,6 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 export interface S3Keys {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-}
-
-/** How a copyset looks from here, for `doctor`. */
-export interface CopysetHealth {
-  readonly name: string;
-  readonly peers: readonly Peer[];
-  readonly leader: Peer | null;
-  readonly fault?: string;
 }
 
 /** MetadataStore on CurveFS; see the port for the calls and their errors. */
@@ -155,21 +148,9 @@ export class CurvefsMetadata implements MetadataStore {
     return false;
   }
 
-  /** Whether the metaservers of a file system can be reached and led. Never throws for one that cannot. */
-  async health(fsId: number): Promise<readonly CopysetHealth[]> {
-    const partitions = await this.#topology.partitions(fsId, this.#deadline());
-    const copysets = new Map(partitions.map((one) => [`${one.poolId}/${one.copysetId}`, one]));
-    const all: CopysetHealth[] = [];
-    for (const [name, copyset] of copysets) {
-      let peers: readonly Peer[] = [];
-      try {
-        peers = await this.#topology.peers(copyset, this.#deadline(), true);
-        all.push({ name, peers, leader: await this.#topology.leader(copyset, this.#deadline()) });
-      } catch (error) {
-        all.push({ name, peers, leader: null, fault: error instanceof Error ? error.message : String(error) });
-      }
-    }
-    return all;
+  /** How the metaservers of a file system look from here. Throws where the MDS does not tell which they are. */
+  health(fsId: number): Promise<readonly CopysetHealth[]> {
+    return copysetHealth(fsId, { topology: this.#topology, channels: this.#channels, timeoutMs: this.#timeoutMs });
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,190 @@
+/**
+ * The questions of `s3compact doctor`, each with its answer and, where something is wrong, what to do about it. Apart from
+ * the command because each check must end by itself, whatever is down. Every check only looks; no secret gets into a text.
+ */
+import { openMetadata, openObjects } from '../../workers/clients.ts';
+import type { Settings } from '../config.ts';
+import { CURVEFS_SCHEME } from '../curvefs-url.ts';
+import { CompactError, toError } from '../errors.ts';
+import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { Filesystem } from '../model.ts';
+import type { Logger } from '../observe/log.ts';
+import { checkRedisFit, connectRedis } from '../redis-client.ts';
+import { bytes, plural } from './output.ts';
+
+/** `unknown`: it could not be asked, because something before it failed. */
+export type CheckStatus = 'ok' | 'warning' | 'failed' | 'unknown';
+
+export interface Check {
+  readonly check: string;
+  readonly status: CheckStatus;
+  /** What was found. */
+  readonly found: string;
+  /** What to do. */
+  readonly advice?: string;
+  /** Of a failure that may pass. */
+  readonly mayPass?: boolean;
+}
+
+/** Files that are looked at for traces of the built-in compactor. */
+const SAMPLE_FILES = 200;
+/** The built-in compactor counts up from 1; numbers of attempts are beyond 2^40. */
+const BUILT_IN_COMPACTION_MAX = 1n << 40n;
+/** Smaller blocks make an object of a few kilobytes each; CurveFS's own default is 4 MiB. */
+const BLOCK_BYTES_USUAL = 64 * 1024;
+/** More blocks in a chunk make large plans. */
+const BLOCKS_PER_CHUNK_USUAL = 4096;
+
+const BUILT_IN_OFF =
+  'put s3compactwq.enable=False into metaserver.conf of every metaserver and restart them one after the other: the two compactors would give new objects the same names';
+
+export async function runChecks(fsId: number, settings: Settings, log: Logger): Promise<readonly Check[]> {
+  const checks: Check[] = [await queueCheck(settings)];
+  const isCurvefs = settings.metadataUrl.startsWith(CURVEFS_SCHEME);
+  if (!isCurvefs) checks.push(await redisCheck('metadata', 'metadata Redis', settings.metadataUrl, settings));
+  const metadata = openMetadata(settings);
+  const objects = openObjects(settings, log, { metadata });
+  try {
+    if (metadata instanceof CurvefsMetadata) checks.push(await mdsCheck(metadata));
+    const { check, filesystem } = await filesystemCheck(fsId, metadata);
+    checks.push(check);
+    if (metadata instanceof CurvefsMetadata) checks.push(...(await clusterChecks(fsId, metadata, filesystem)));
+    if (filesystem === null) checks.push(notAsked('bucket'));
+    else checks.push(await asked('bucket', () => bucketFound(filesystem, objects)));
+    return checks;
+  } finally {
+    objects.close();
+    await metadata.close();
+  }
+}
+
+async function queueCheck(settings: Settings): Promise<Check> {
+  return redisCheck('queue', "queue's Redis", settings.redisUrl, settings);
+}
+
+async function redisCheck(check: string, name: string, url: string, settings: Settings): Promise<Check> {
+  return asked(check, async () => {
+    const timeoutMs = settings.redisTimeoutMs;
+    const redis = connectRedis(url, { profile: 'producer', timeoutMs });
+    try {
+      await checkRedisFit(redis, timeoutMs);
+      return ok(check, `the ${name} answers, is recent enough and throws no keys away`);
+    } catch (error) {
+      const failure = failed(check, error);
+      return { ...failure, found: failure.found.replace("the queue's Redis", `the ${name}`) };
+    } finally {
+      redis.disconnect();
+    }
+  });
+}
+
+async function mdsCheck(metadata: CurvefsMetadata): Promise<Check> {
+  return asked('mds', async () => {
+    const found = await metadata.filesystems();
+    const names = found.slice(0, 10).map(({ fsId, fsName }) => `${fsId} (${fsName})`);
+    const more = found.length > names.length ? `, and ${found.length - names.length} more` : '';
+    return ok('mds', `an MDS leads and knows ${plural(found.length, 'file system')}: ${names.join(', ')}${more}`);
+  });
+}
+
+async function filesystemCheck(
+  fsId: number,
+  metadata: MetadataStore,
+): Promise<{ readonly check: Check; readonly filesystem: Filesystem | null }> {
+  const check = 'file system';
+  try {
+    const filesystem = await metadata.getFilesystem(fsId);
+    if (filesystem === null) {
+      const advice = 'check the number, METADATA_URL and METADATA_PREFIX';
+      return { check: { check, status: 'failed', found: `there is no file system ${fsId}`, advice }, filesystem: null };
+    }
+    const { name, bucket, blockSize, chunkSize } = filesystem;
+    const found = `${name} in bucket ${bucket}: blocks of ${bytes(blockSize)} in chunks of ${bytes(chunkSize)}`;
+    const unusual = blockSize < BLOCK_BYTES_USUAL || chunkSize / blockSize > BLOCKS_PER_CHUNK_USUAL;
+    if (!unusual) return { check: ok(check, found), filesystem };
+    const advice =
+      'so small blocks make very many small objects; this works, but a file system with larger ones works better';
+    return { check: { check, status: 'warning', found, advice }, filesystem };
+  } catch (error) {
+    return { check: failed(check, error), filesystem: null };
+  }
+}
+
+async function clusterChecks(
+  fsId: number,
+  metadata: CurvefsMetadata,
+  filesystem: Filesystem | null,
+): Promise<readonly Check[]> {
+  if (filesystem === null) return [notAsked('metaservers'), notAsked('built-in compactor')];
+  return [
+    await asked('metaservers', () => metaserversFound(fsId, metadata)),
+    await asked('built-in compactor', () => builtInFound(fsId, metadata)),
+  ];
+}
+
+async function metaserversFound(fsId: number, metadata: CurvefsMetadata): Promise<Check> {
+  const check = 'metaservers';
+  const copysets = await metadata.health(fsId);
+  const servers = new Set(copysets.flatMap(({ peers }) => peers)).size;
+  const led = copysets.filter(({ leader }) => leader !== undefined).length;
+  const faults = [...new Set(copysets.flatMap((copyset) => copyset.faults))];
+  const found = `${plural(servers, 'metaserver')} keep ${plural(copysets.length, 'copyset')}, ${led} with a known leader`;
+  if (faults.length === 0 && led > 0) return ok(check, found);
+  const told = faults.slice(0, 5).join('; ');
+  const advice = 'look at the metaservers named, and whether this machine reaches their external addresses';
+  // A copyset goes on without a minority of its peers.
+  if (led === copysets.length && led > 0) return { check, status: 'warning', found: `${found}; ${told}`, advice };
+  return { check, status: 'failed', found: `${found}; ${told}`, advice, mayPass: true };
+}
+
+/** Nothing in the protocol tells whether it is on; what it has written can be told by its small numbers. */
+async function builtInFound(fsId: number, metadata: CurvefsMetadata): Promise<Check> {
+  const check = 'built-in compactor';
+  let files = 0;
+  let traces = 0;
+  for await (const page of metadata.inodePages(fsId)) {
+    const keys = page.keys.slice(0, SAMPLE_FILES - files);
+    for await (const part of metadata.readLists(keys, 1_000)) {
+      files++;
+      if ('error' in part) continue;
+      const versions = part.chunks.flatMap((chunk) => chunk.versions ?? []);
+      if (versions.some(({ compaction }) => compaction > 0n && compaction < BUILT_IN_COMPACTION_MAX)) traces++;
+    }
+    if (files >= SAMPLE_FILES) break;
+  }
+  if (traces > 0) {
+    const found = `${traces} of ${plural(files, 'file')} looked at were compacted by the metaservers at some time; whether they still do, no server tells`;
+    return { check, status: 'warning', found, advice: `make sure that it is off: ${BUILT_IN_OFF}` };
+  }
+  const found = `no trace of it in ${plural(files, 'file')}; whether it is on, no server tells`;
+  return { check, status: 'ok', found, advice: `it must be off: ${BUILT_IN_OFF}` };
+}
+
+async function bucketFound(filesystem: Filesystem, objects: ReturnType<typeof openObjects>): Promise<Check> {
+  const page = await objects.forFilesystem(filesystem).list();
+  const where = filesystem.endpoint === undefined ? '' : ` at ${new URL(filesystem.endpoint).host}`;
+  const content = page.objects.length === 0 ? 'is empty' : 'has objects';
+  return ok('bucket', `bucket ${filesystem.bucket}${where} can be listed and ${content}`);
+}
+
+async function asked(check: string, ask: () => Promise<Check>): Promise<Check> {
+  try {
+    return await ask();
+  } catch (error) {
+    return failed(check, error);
+  }
+}
+
+function ok(check: string, found: string): Check {
+  return { check, status: 'ok', found };
+}
+
+function notAsked(check: string): Check {
+  return { check, status: 'unknown', found: 'not asked, since there is no such file system to ask about' };
+}
+
+function failed(check: string, thrown: unknown): Check {
+  if (!(thrown instanceof CompactError)) throw toError(thrown);
+  return { check, status: 'failed', found: thrown.message, mayPass: thrown.kind === 'retry' };
+}

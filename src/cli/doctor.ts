@@ -1,0 +1,57 @@
+/**
+ * `s3compact doctor FS`: is everything there that compaction of this file system needs? Asked before the first worker is
+ * started, and when something does not work. It only looks: nothing is written, queued or deleted.
+ */
+import type { Command } from 'commander';
+import { parseCount } from './arguments.ts';
+import type { CliContext } from './context.ts';
+import { type Check, type CheckStatus, runChecks } from './doctor-checks.ts';
+import { EXIT, type ExitCode, plural } from './output.ts';
+
+const HELP = `
+Exit code 0 when the file system can be compacted, warnings or not; 3 when something failed that may pass (a server is
+away), 4 when a person has to act.
+
+With --json: {fsId, fit: boolean, checks: [{check, status: "ok" | "warning" | "failed" | "unknown", found, advice?}]}`;
+
+const MARKS: Readonly<Record<CheckStatus, string>> = { ok: 'ok', warning: 'WARNING', failed: 'FAILED', unknown: '-' };
+
+export function registerDoctor(program: Command, context: CliContext): void {
+  program
+    .command('doctor')
+    .description('tell whether a file system, its metadata service and its bucket are fit for compaction')
+    .argument('<fs>', 'id of the file system', parseCount)
+    .addHelpText('after', HELP)
+    .action(async (fsId: number) => {
+      const checks = await runChecks(fsId, context.settings, context.logger);
+      const exitCode = exitCodeFor(checks);
+      if (context.json) context.dataJson({ fsId, fit: exitCode === EXIT.done, checks: checks.map(toldJson) });
+      else context.data(doctorText(fsId, checks));
+      context.exitCode = exitCode;
+    });
+}
+
+/** The gravest failure. */
+export function exitCodeFor(checks: readonly Check[]): ExitCode {
+  const failures = checks.filter(({ status }) => status === 'failed');
+  if (failures.length === 0) return EXIT.done;
+  return failures.every(({ mayPass }) => mayPass === true) ? EXIT.retry : EXIT.halted;
+}
+
+export function doctorText(fsId: number, checks: readonly Check[]): string {
+  const width = Math.max(...checks.map(({ check }) => check.length));
+  const indent = ' '.repeat(width + 13);
+  const lines = checks.map(({ check, status, found, advice }) => {
+    const head = `  ${check.padEnd(width)}  ${MARKS[status].padEnd(7)}  ${found}`;
+    return advice === undefined ? head : `${head}\n${indent}${advice}`;
+  });
+  const failures = checks.filter(({ status }) => status === 'failed').length;
+  const warnings = checks.filter(({ status }) => status === 'warning').length;
+  const verdict = failures > 0 ? `not fit: ${plural(failures, 'check')} failed` : 'fit for compaction';
+  const more = warnings > 0 ? `, ${plural(warnings, 'warning')}` : '';
+  return [`file system ${fsId} is ${verdict}${more}`, ...lines].join('\n');
+}
+
+function toldJson({ mayPass: _, ...check }: Check): Omit<Check, 'mayPass'> {
+  return check;
+}

@@ -1,0 +1,161 @@
+/**
+ * `s3compact doctor`: what it finds and how it ends, on Redis and on the stand-in cluster, with what is wrong made wrong
+ * one thing at a time. The texts are compared whole, with addresses put aside.
+ */
+import { createServer } from 'node:http';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { CurveCluster } from '../curvefs/cluster.ts';
+import { ROOT_INODE } from '../curvefs/state.ts';
+import { freshBucket } from '../setup/isolation.ts';
+import { type Ending, MetadataFixture, runCli } from './fixture.ts';
+
+const KEY_NAMES = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
+
+/** Addresses and the names of buckets differ from run to run. */
+function plain(text: string, bucket: string): string {
+  return text.replaceAll(bucket, 'BUCKET').replaceAll(/127\.0\.0\.1:\d+/g, 'HOST:PORT');
+}
+
+interface JsonCheck {
+  readonly check: string;
+  readonly status: string;
+  readonly found: string;
+}
+
+function checksOf(ending: Ending): { readonly fit: boolean; readonly checks: readonly JsonCheck[] } {
+  return JSON.parse(ending.stdout);
+}
+
+describe('doctor with Redis metadata', () => {
+  let fixture: MetadataFixture;
+  let bucket: string;
+  let env: Record<string, string>;
+  beforeEach(async () => {
+    fixture = new MetadataFixture();
+    bucket = await freshBucket('doctor');
+    const { endpoint, region, accessKeyId, secretAccessKey } = inject('s3');
+    env = { AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: region };
+    // The SDK reads its own names from the process.
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
+  });
+  afterEach(() => fixture.close());
+
+  it('finds a fit file system fit', async () => {
+    await fixture.filesystem(1, { bucket, blockSize: 4_194_304, chunkSize: 67_108_864 });
+    const { exitCode, stdout, stderr } = await fixture.cli(['doctor', '1'], env);
+    expect(stderr).toBe('');
+    expect(exitCode, stdout).toBe(0);
+    expect(plain(stdout, bucket)).toMatchInlineSnapshot(`
+      "file system 1 is fit for compaction
+        queue        ok       the queue's Redis answers, is recent enough and throws no keys away
+        metadata     ok       the metadata Redis answers, is recent enough and throws no keys away
+        file system  ok       photos in bucket BUCKET: blocks of 4 MiB in chunks of 64 MiB
+        bucket       ok       bucket BUCKET can be listed and is empty
+      "
+    `);
+  });
+
+  it('warns of tiny blocks, and fails where there is no file system or no bucket', async () => {
+    await fixture.filesystem(1, { bucket });
+    const tiny = checksOf(await fixture.cli(['doctor', '1', '--json'], env));
+    expect(tiny.fit).toBe(true);
+    expect(tiny.checks.find(({ check }) => check === 'file system')).toMatchObject({ status: 'warning' });
+
+    const none = await fixture.cli(['doctor', '7', '--json'], env);
+    expect(none.exitCode).toBe(4);
+    expect(checksOf(none).checks.map(({ status }) => status)).toEqual(['ok', 'ok', 'failed', 'unknown']);
+
+    await fixture.filesystem(2, { bucket: `${bucket}-that-nobody-made` });
+    const lost = await fixture.cli(['doctor', '2', '--json'], env);
+    expect(lost.exitCode).toBe(4);
+    expect(checksOf(lost).checks.at(-1)).toMatchObject({ check: 'bucket', status: 'failed' });
+  });
+
+  it('ends with 3 when servers are away', async () => {
+    const away = { ...env, METADATA_URL: 'redis://127.0.0.1:9', S3COMPACT_REDIS_TIMEOUT: '300ms' };
+    const ending = await fixture.cli(['doctor', '1', '--json'], away);
+    expect(ending.exitCode).toBe(3);
+    expect(checksOf(ending).checks.map(({ status }) => status)).toEqual(['ok', 'failed', 'failed', 'unknown']);
+  });
+});
+
+describe('doctor with CurveFS', () => {
+  let cluster: CurveCluster;
+  let bucket: string;
+  let env: Record<string, string>;
+  const kept = new Map<string, string | undefined>();
+  beforeEach(async () => {
+    cluster = await CurveCluster.start();
+    bucket = await freshBucket('doctor');
+    const { endpoint, accessKeyId, secretAccessKey, region } = inject('s3');
+    cluster.addFilesystem({ fsId: 3, name: 'films', bucket, endpoint, accessKeyId, secretAccessKey });
+    env = { REDIS_URL: inject('redisUrl'), METADATA_URL: cluster.url, AWS_REGION: region };
+    // The keys are to come from the MDS.
+    for (const name of KEY_NAMES) {
+      kept.set(name, process.env[name]);
+      delete process.env[name];
+    }
+  });
+  afterEach(async () => {
+    for (const [name, value] of kept) if (value !== undefined) process.env[name] = value;
+    await cluster.close();
+  });
+
+  it('finds a fit cluster fit, with the keys of the MDS, and says how the built-in compactor is turned off', async () => {
+    cluster.state.create(3, ROOT_INODE, 'film');
+    const { exitCode, stdout, stderr } = await runCli(['doctor', '3'], env);
+    expect(stderr).toBe('');
+    expect(exitCode, stdout).toBe(0);
+    expect(plain(stdout, bucket)).toMatchInlineSnapshot(`
+      "file system 3 is fit for compaction
+        queue               ok       the queue's Redis answers, is recent enough and throws no keys away
+        mds                 ok       an MDS leads and knows 1 file system: 3 (films)
+        file system         ok       films in bucket BUCKET: blocks of 4 MiB in chunks of 64 MiB
+        metaservers         ok       3 metaservers keep 1 copyset, 1 with a known leader
+        built-in compactor  ok       no trace of it in 1 file; whether it is on, no server tells
+                                     it must be off: put s3compactwq.enable=False into metaserver.conf of every metaserver and restart them one after the other: the two compactors would give new objects the same names
+        bucket              ok       bucket BUCKET at HOST:PORT can be listed and is empty
+      "
+    `);
+    expect(stdout + stderr).not.toContain(inject('s3').secretAccessKey);
+  });
+
+  it('tells the traces of the built-in compactor, and a metaserver that is away', async () => {
+    const inodeId = cluster.state.create(3, ROOT_INODE, 'film');
+    const version = { chunkId: 9n, compaction: 2n, offset: 0n, len: 10n, size: 10n, zero: false };
+    cluster.state.tables.modify({ fsId: 3, inodeId }, { add: new Map([[0n, [version]]]), remove: new Map() });
+    await cluster.metaservers[2]?.stop();
+    const ending = await runCli(['doctor', '3', '--json'], env);
+    const { fit, checks } = checksOf(ending);
+    expect(fit).toBe(true);
+    expect(checks.find(({ check }) => check === 'metaservers')).toMatchObject({ status: 'warning' });
+    expect(checks.find(({ check }) => check === 'built-in compactor')).toMatchObject({
+      status: 'warning',
+      found: expect.stringContaining('1 of 1 file looked at'),
+    });
+  });
+
+  it('fails where a copyset has no leader, as something that may pass', async () => {
+    cluster.copyset(1).leader = null;
+    const ending = await runCli(['doctor', '3', '--json'], { ...env, S3COMPACT_REDIS_TIMEOUT: '1s' });
+    expect(ending.exitCode).toBe(3);
+    expect(checksOf(ending).checks.find(({ check }) => check === 'metaservers')).toMatchObject({ status: 'failed' });
+  });
+
+  it('says so where an MDS is none, and where a file system is not kept in S3', async () => {
+    const http = createServer((_, response) => response.end('hello'));
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    const address = http.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const wrong = await runCli(['doctor', '3', '--json'], { ...env, METADATA_URL: `curvefs://127.0.0.1:${port}` });
+    http.close();
+    expect(wrong.exitCode).toBe(4);
+    expect(checksOf(wrong).checks[1]).toMatchObject({ check: 'mds', status: 'failed' });
+    expect(checksOf(wrong).checks[1]?.found).toMatch(/is an HTTP server/);
+
+    cluster.addFilesystem({ fsId: 4, fsType: 1 });
+    const volume = await runCli(['doctor', '4', '--json'], env);
+    expect(volume.exitCode).toBe(4);
+    expect(checksOf(volume).checks[2]?.found).toMatch(/TYPE_VOLUME, not TYPE_S3/);
+  });
+});
