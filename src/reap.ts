@@ -4,19 +4,17 @@
  * Doubt deletes nothing and drops nothing: the record comes back later (I10). It never changes a list.
  */
 import { CompactError, toError } from './errors.ts';
-import { objectName, parseObjectName } from './format.ts';
+import { parseObjectName } from './format.ts';
 import type { ReapRecord } from './ledger.ts';
 import type { MetadataStore } from './metadata/port.ts';
 import type { Filesystem } from './model.ts';
 import { DELETE_BATCH_MAX, type ObjectStores } from './objects/port.ts';
-import { checkChunkList, objectsOf } from './plan/index.ts';
+import { SharedLists } from './reap-lists.ts';
 
 /** A missing inode counts only when two looks this far apart miss it: metadata may be restored, or be another's. */
 export const MISSING_INODE_WAIT_MS = 24 * 60 * 60 * 1000;
 const DOUBT_DELAY_FIRST_MS = 30_000;
 const DOUBT_DELAY_MAX_MS = 60 * 60 * 1000;
-/** A list longer than this is not read whole; the record waits until compaction has shortened it. */
-const VERSIONS_READ_MAX = 5_000_000;
 
 export interface ReapDeps {
   readonly metadata: MetadataStore;
@@ -24,6 +22,8 @@ export interface ReapDeps {
   /** The ledger's clock. */
   readonly nowMs: () => Promise<number>;
   readonly graceMs: number;
+  /** Where records of one inode that are due together find each other's reading of its lists; absent: each reads. */
+  readonly lists?: SharedLists;
 }
 
 /** `again`: keep the record in this form. `doubt` is set when something stood in the way. */
@@ -60,6 +60,9 @@ class Look {
   #record: ReapRecord;
   readonly #nowMs: number;
   readonly #deps: ReapDeps;
+  #incarnation = '';
+  /** What was read for another record will do, and this one's reading for another. */
+  #shares = false;
 
   constructor(record: ReapRecord, nowMs: number, deps: ReapDeps) {
     this.#record = record;
@@ -80,7 +83,12 @@ class Look {
     // Asked for before any list is read: a server that dies after this is another one at the next look.
     const incarnation = await this.#deps.metadata.incarnation(this.#record.key);
     const sameServer = this.#record.incarnation === incarnation;
-    if (this.#record.stampMs !== undefined && sameServer) return this.#deleteUnnamed(this.#record.retired, filesystem);
+    this.#incarnation = incarnation;
+    if (this.#record.stampMs !== undefined && sameServer) {
+      // An inode that is gone may come back: what its lists were then says nothing.
+      this.#shares = inode !== null;
+      return this.#deleteUnnamed(this.#record.retired, filesystem);
+    }
     return this.#lookTwice(filesystem, { incarnation, sameServer });
   }
 
@@ -189,16 +197,9 @@ class Look {
   }
 
   /** Those of `names` that none of the inode's lists names now. An unreadable list throws: doubt. */
-  async #unnamed(names: readonly string[], filesystem: Filesystem): Promise<string[]> {
-    const left = new Set(names);
-    const { key } = this.#record;
-    for await (const chunkIndex of this.#deps.metadata.chunkIndexes(key)) {
-      const { versions, versionsTotal } = await this.#deps.metadata.readChunk(key, chunkIndex, VERSIONS_READ_MAX);
-      if (versionsTotal > versions.length) throw this.#refusal(`chunk ${chunkIndex} has ${versionsTotal} versions`);
-      checkChunkList(versions, chunkIndex, filesystem);
-      for (const object of objectsOf(versions, filesystem))
-        left.delete(objectName(key, object, filesystem.objectPrefix));
-    }
-    return [...left];
+  #unnamed(names: readonly string[], filesystem: Filesystem): Promise<string[]> {
+    const { key, dueMs } = this.#record;
+    const look = { key, filesystem, incarnation: this.#incarnation, ...(this.#shares ? { dueMs } : {}) };
+    return (this.#deps.lists ?? new SharedLists()).unnamed(names, look, this.#deps);
   }
 }

@@ -26,6 +26,7 @@ import { QueueScanBook } from '../src/queue-scan.ts';
 import { QueueScrubBook } from '../src/queue-scrub.ts';
 import type { StatusSource } from '../src/queue-status.ts';
 import type { ReapDeps } from '../src/reap.ts';
+import { SharedLists } from '../src/reap-lists.ts';
 import { checkRedisFit, connectRedis } from '../src/redis-client.ts';
 import { type RedisClient, whenReady } from '../src/redis-link.ts';
 import type { ScrubDeps } from '../src/scrub.ts';
@@ -116,7 +117,13 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
       attemptIds: new AttemptIds(),
       attempts: settings.attempts,
     },
-    reap: { metadata, objects, nowMs: () => ledger.nowMs(), graceMs: graceFor(metadata.commitForm, limits) },
+    reap: {
+      metadata,
+      objects,
+      nowMs: () => ledger.nowMs(),
+      graceMs: graceFor(metadata.commitForm, limits),
+      lists: new SharedLists(),
+    },
     scrub: (fsUuid) => ({
       ...{ metadata, objects, records: ledger },
       book: new QueueScrubBook({ connection, prefix: settings.queuePrefix }, { storeId: metadata.storeId, fsUuid }),

@@ -7,8 +7,11 @@
 export const TEST_FILES: readonly string[] = [
   'test/attempt.test.ts',
   'test/merge.test.ts',
+  'test/merge-reads.test.ts',
+  'test/memory.test.ts',
   'test/commit.test.ts',
   'test/reap.test.ts',
+  'test/reap-lists.test.ts',
   'test/compact/races.test.ts',
   'test/compact/crash.test.ts',
   'test/plan/vectors.test.ts',

@@ -11,16 +11,16 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     file: BODY,
     edits: [
       ['if (bytes < wanted)', 'if (bytes < 0)'],
-      ['if (filled < target.length)', 'if (filled < 0)'],
+      ['if (this.#filled === this.#range.target.length)', 'if (this.#filled >= 0)'],
     ],
   }),
   fault('an answer that breaks off is accepted', 'I1', {
     file: BODY,
-    edits: [['if (filled < target.length)', 'if (filled < 0)']],
+    edits: [['if (this.#filled === this.#range.target.length)', 'if (this.#filled >= 0)']],
   }),
   fault('a whole object is accepted as the range at an offset', 'I1', {
     file: BODY,
-    edits: [['offset === 0 && answer', 'answer']],
+    edits: [['offset === 0 && contentLength', 'contentLength']],
   }),
   fault('a missing object reads as a hole', 'I1', {
     file: MERGE,
@@ -35,12 +35,30 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     edits: [[' && head.crc32 === crc32(body)', '']],
   }),
   fault('a block that fails leaves its reads running', 'I4', {
-    file: MERGE,
-    edits: [['await settleAll([...direct, scratched]);', 'await Promise.all([...direct, scratched]);']],
+    file: 'src/merge-reads.ts',
+    edits: [
+      [
+        'block.running === 0 && (allBegun || failure !== undefined)',
+        '(block.running === 0 && allBegun) || failure !== undefined',
+      ],
+    ],
   }),
   fault('merging does not reserve memory', 'I8', {
     file: 'src/memory.ts',
-    edits: [['return this.#semaphore.runExclusive(work, units);', 'return work();']],
+    edits: [
+      [
+        'return this.#semaphore.runExclusive(async () => {',
+        'return (async (run: () => Promise<T>, _units: number) => run())(async () => {',
+      ],
+    ],
+  }),
+  fault('a buffer that is used again keeps what was in it', 'I1', {
+    file: MERGE,
+    edits: [['if (!isTiled(block)) body.fill(0);', '']],
+  }),
+  fault('an object is written whether its name is taken or not', 'I3', {
+    file: 'src/objects/s3-fast.ts',
+    edits: [["...(conditional ? ([['if-none-match', '*']] as const) : NONE),", '']],
   }),
   fault('expedite drops a record that somebody looks at', 'I12', {
     file: LEDGER,

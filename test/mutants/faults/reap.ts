@@ -7,8 +7,12 @@ function reap(name: string, invariants: string, ...edits: readonly Replacement[]
   return fault(name, invariants, { file: 'src/reap.ts', edits });
 }
 
+function lists(name: string, invariants: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, invariants, { file: 'src/reap-lists.ts', edits });
+}
+
 const CHECK_LIST = 'checkChunkList(versions, chunkIndex, filesystem);';
-const LONG_LIST = 'if (versionsTotal > versions.length) throw';
+const LONG_LIST = 'if (versionsTotal > versions.length)';
 
 export const REAP_FAULTS: readonly Fault[] = [
   reap('the second look follows the first at once', 'I7', ['dueMs: sinceMs + this.#deps.graceMs', 'dueMs: sinceMs']),
@@ -18,12 +22,13 @@ export const REAP_FAULTS: readonly Fault[] = [
   ]),
   reap('a record is looked at before it is due', 'I7', ['if (nowMs < record.dueMs)', 'if (nowMs < 0)']),
   reap('deletes without a fresh look', 'I7', ['await this.#unnamed(names, filesystem)', '[...names]']),
-  reap('looks only at the list of the chunk of the record', 'I7', [
-    'of this.#deps.metadata.chunkIndexes(key)',
-    'of [this.#record.chunkIndex]',
-  ]),
-  reap('a list that breaks the format is skipped', 'I10', [CHECK_LIST, `try { ${CHECK_LIST} } catch { continue; }`]),
-  reap('a list that is too long to be read is taken as whole', 'I10', [LONG_LIST, 'if (versionsTotal < 0) throw']),
+  lists('looks only at the list of one chunk', 'I7', ['of metadata.chunkIndexes(key)', 'of [0]']),
+  lists('a list that breaks the format is skipped', 'I10', [CHECK_LIST, `try { ${CHECK_LIST} } catch { continue; }`]),
+  lists('a list that is too long to be read is taken as whole', 'I10', [LONG_LIST, 'if (versionsTotal < 0)']),
+  lists('uses what was read before the record was due', 'I7', ['look.dueMs <= beganMs', 'look.dueMs > 0']),
+  lists('uses what was read long ago', 'I7', ['nowMs - endedMs <= KEPT_MS', 'nowMs >= endedMs']),
+  lists('uses what was read of a server that has died since', 'I7', ['incarnation === look.incarnation && ', '']),
+  reap('what was read while the inode was missing is used when it is back', 'I10', ['= inode !== null;', '= true;']),
   reap('another file system under the same number is ours', 'I10', ['filesystem.uuid !== fsUuid', 'fsUuid === null']),
   reap('a missing inode counts at once', 'I10', ['if (wait !== null) return wait;', '']),
   reap('the first look leaves the fence', 'I7', [

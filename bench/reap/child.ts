@@ -1,0 +1,116 @@
+/** One step of the reap bench in a process of its own: makes records one by one, looks at each, prints figures as JSON. */
+import { systemClock } from '../../src/clock.ts';
+import { objectName } from '../../src/format.ts';
+import type { ReapRecord } from '../../src/ledger.ts';
+import type { Filesystem, InodeKey } from '../../src/model.ts';
+import { storesWithRetries } from '../../src/objects/limits.ts';
+import { S3ObjectStores } from '../../src/objects/s3.ts';
+import { type ReapDeps, reapRecord } from '../../src/reap.ts';
+import { SharedLists } from '../../src/reap-lists.ts';
+import { Boundary } from '../../test/sim/boundary.ts';
+import { MemoryMetadata, MetadataState } from '../../test/sim/memory-metadata.ts';
+
+export interface ReapOrder {
+  readonly endpoint: string;
+  readonly objects: number;
+  readonly namesPerRecord: number;
+}
+
+export interface ReapFigures {
+  readonly wallMs: number;
+  readonly cpuMs: number;
+  readonly listReads: number;
+  readonly deleteRequests: number;
+  readonly aboveIdleBytes: number;
+}
+
+const MIB = 1024 * 1024;
+/** As the setting of that name. */
+const REAP_CONCURRENCY = 2;
+const key: InodeKey = { fsId: 1, inodeId: 1n };
+const filesystem: Filesystem = {
+  fsId: 1,
+  uuid: 'bench',
+  name: 'bench',
+  bucket: 'bench',
+  objectPrefix: 0,
+  blockSize: 4 * MIB,
+  chunkSize: 64 * MIB,
+};
+
+const order = JSON.parse(process.argv[2] ?? '') as ReapOrder;
+const records = Math.ceil(order.objects / order.namesPerRecord);
+
+/** The file as it is after compaction: one version for each chunk. */
+function metadata(listReads: () => void): MemoryMetadata {
+  const state = new MetadataState();
+  state.filesystems.set(1, filesystem);
+  state.put({ key, length: records * filesystem.chunkSize, nlink: 1, mtimeMs: 0, type: 's3' });
+  for (let chunkIndex = 0; chunkIndex < records; chunkIndex++) {
+    const { chunkSize } = filesystem;
+    const whole = { chunkId: BigInt(chunkIndex + 1), compaction: 4096n, offset: chunkIndex * chunkSize };
+    state.at(key)?.lists.set(chunkIndex, [{ ...whole, len: chunkSize, size: chunkSize, zero: false }]);
+  }
+  const boundary = new Boundary(undefined, (name) => {
+    if (name === 'metadata.readChunk') listReads();
+  });
+  return new MemoryMetadata(state, boundary);
+}
+
+function recordOf(chunkIndex: number, dueMs: number): ReapRecord {
+  const count = Math.min(order.namesPerRecord, order.objects - chunkIndex * order.namesPerRecord);
+  const retired = Array.from({ length: count }, (_, n) => {
+    const chunkId = BigInt(records + 1 + chunkIndex * order.namesPerRecord + n);
+    return objectName(key, { chunkId, compaction: 0n, blockIndex: n % 16 }, filesystem.objectPrefix);
+  });
+  const attempt = { attempt: 4096n, incarnation: 'life-1', merged: [], stampMs: dueMs };
+  return { storeId: 'memory:fs', fsUuid: 'bench', bucket: 'bench', key, chunkIndex, ...attempt, retired, dueMs };
+}
+
+const figures = { listReads: 0, deleteRequests: 0 };
+const stores = storesWithRetries(
+  new S3ObjectStores({
+    endpoint: order.endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'AKIABENCH', secretAccessKey: 'secret' },
+  }),
+  {
+    clock: systemClock,
+    observer: {
+      request: (op) => {
+        if (op === 'delete') figures.deleteRequests++;
+      },
+    },
+  },
+);
+const deps: ReapDeps = {
+  metadata: metadata(() => figures.listReads++),
+  objects: stores,
+  nowMs: async () => Date.now(),
+  graceMs: 1,
+  lists: new SharedLists(),
+};
+const dueMs = Date.now() - 1_000;
+const idleBytes = process.memoryUsage.rss();
+const beganMs = performance.now();
+const cpuBegan = process.cpuUsage();
+let next = 0;
+let deleted = 0;
+const worker = async (): Promise<void> => {
+  for (let n = next++; n < records; n = next++) {
+    const verdict = await reapRecord(recordOf(n, dueMs), deps);
+    if (verdict.kind !== 'done') throw new Error(verdict.doubt ?? 'not done');
+    deleted += verdict.deleted;
+  }
+};
+await Promise.all(Array.from({ length: REAP_CONCURRENCY }, worker));
+if (deleted !== order.objects) throw new Error(`${deleted} of ${order.objects} were deleted`);
+const { user, system } = process.cpuUsage(cpuBegan);
+const result: ReapFigures = {
+  ...figures,
+  wallMs: performance.now() - beganMs,
+  cpuMs: (user + system) / 1000,
+  aboveIdleBytes: process.resourceUsage().maxRSS * 1024 - idleBytes,
+};
+process.stdout.write(`${JSON.stringify(result)}\n`);
+process.exit();
