@@ -31,6 +31,24 @@ export interface SelectOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What the settings say of planning. */
+export function planPolicy(settings: {
+  readonly fragmentThreshold: number;
+  readonly readGapBytes: number;
+  readonly aggressivenessBytes: number;
+}): PlanPolicy {
+  const { fragmentThreshold, readGapBytes, aggressivenessBytes } = settings;
+  return { fragmentThreshold, readGapBytes, bytesPerGet: aggressivenessBytes };
+}
+
+/**
+ * The policy as this metadata service allows it. CurveFS keeps a commit's list as one record, whose place among the
+ * records is that of its first chunkId: only merged versions have the lowest, so one of them must come first (I2, ADR 8).
+ */
+export function policyFor(metadata: Pick<MetadataStore, 'commitForm'>, policy: PlanPolicy): PlanPolicy {
+  return metadata.commitForm === 'time-bound' ? { ...policy, mergedFirst: true } : policy;
+}
+
 /** Plans every chunk of the inode; O(chunks) reads of the metadata service. */
 export async function worthwhileChunks(
   key: InodeKey,
@@ -85,7 +103,8 @@ export async function planAsItIs(
   chunkIndex: number,
   options: PlanAsItIsOptions,
 ): Promise<PlannedChunk | null> {
-  const { filesystem, policy, budget } = options;
+  const { filesystem, budget } = options;
+  const policy = policyFor(options.metadata, options.policy);
   const { inode, versions, versionsTotal } = await options.metadata.readChunk(key, chunkIndex, COMMIT_VERSIONS_MAX);
   if (inode === null || versions.length === 0) return null;
   const before = { geometry: filesystem, chunkIndex, versions, length: inode.length };

@@ -95,7 +95,10 @@ export interface SourceRead {
   readonly copies: readonly Copy[];
 }
 
-/** One object to write: block `blockIndex` of a merged version, file extent `[begin, end)`. What no copy fills is zero. */
+/**
+ * One object to write: in block `blockIndex`, file extent `[begin, end)`, a part of the block or all that is visible in it.
+ * What no copy fills is zero.
+ */
 export interface MergedBlock {
   readonly blockIndex: number;
   readonly begin: number;
@@ -108,6 +111,8 @@ export interface MergedVersion {
   readonly offset: number;
   readonly len: number;
   readonly blocks: readonly MergedBlock[];
+  /** It lies above the kept versions, because one of them reaches under it; the others lie below and are disjoint. */
+  readonly above: boolean;
 }
 
 /** What a plan moves. Reads and writes are S3 requests; bytes are payload. */
@@ -132,7 +137,10 @@ export interface PlanGain {
   readonly storedBytesAfter: number;
 }
 
-/** What to do with one chunk: `replaced` (exactly the versions read) becomes `merged` (first) then `kept` (in their old order). */
+/**
+ * What to do with one chunk: `replaced` (exactly the versions read) becomes `merged`, `kept` in their old order, and those of
+ * `merged` that lie above.
+ */
 export interface ChunkPlan {
   readonly chunkIndex: number;
   readonly replaced: readonly S3ChunkInfo[];
@@ -165,6 +173,13 @@ export interface PlanPolicy {
   readonly fragmentThreshold: number;
   /** Two ranges of one object at most this far apart are one GET, bytes. */
   readonly readGapBytes: number;
+  /**
+   * The dial: bytes that may be moved for each GET that a full read saves. Absent, or a chunk's size and more: whatever it
+   * takes, so every block that is read from more than one object becomes one.
+   */
+  readonly bytesPerGet?: number;
+  /** Merged versions never lie above kept ones: for a metadata service that orders lists by chunkId. */
+  readonly mergedFirst?: boolean;
 }
 
 /** The planner's answer for one chunk. `overBudget` tells what the cheapest block would have cost. */

@@ -6,6 +6,7 @@ import { AttemptIds } from '../src/attempt.ts';
 import { systemClock } from '../src/clock.ts';
 import { graceFor } from '../src/commit.ts';
 import type { CompactLimits } from '../src/compact.ts';
+import { planPolicy } from '../src/compact-select.ts';
 import type { Settings } from '../src/config.ts';
 import { CURVEFS_SCHEME, parseCurvefsUrl } from '../src/curvefs-url.ts';
 import { CompactError } from '../src/errors.ts';
@@ -221,7 +222,7 @@ function probeWith(observer: Observer, { s3Endpoint }: Settings, metadata: Metad
 
 function limitsOf(settings: Settings): CompactLimits {
   return {
-    policy: { fragmentThreshold: settings.fragmentThreshold, readGapBytes: settings.readGapBytes },
+    policy: planPolicy(settings),
     chunksMax: settings.maxChunks,
     bytesMax: settings.maxBytes,
     requestsMax: settings.maxRequests,

@@ -3,7 +3,7 @@
  * and plans exactly as the run does (same functions, same budget) and reads metadata only: nothing is ever changed.
  */
 import type { Command } from 'commander';
-import { budgetLeft, type PlannedChunk, planAsItIs, worthwhileChunks } from '../compact-select.ts';
+import { budgetLeft, type PlannedChunk, planAsItIs, planPolicy, worthwhileChunks } from '../compact-select.ts';
 import type { Settings } from '../config.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
@@ -120,7 +120,7 @@ interface StepsInput {
 /** The chunks that a run would take, best first, each planned within what the ones before leave of the budget. */
 async function* stepsOfRun(key: InodeKey, input: StepsInput): AsyncGenerator<PlannedChunk> {
   const { metadata, filesystem, settings, tally } = input;
-  const policy = { fragmentThreshold: settings.fragmentThreshold, readGapBytes: settings.readGapBytes };
+  const policy = planPolicy(settings);
   const selection = await worthwhileChunks(key, filesystem, { metadata, policy, chunksMax: settings.maxChunks });
   tally.left += selection.more;
   for (const { chunkIndex } of selection.chunks) {

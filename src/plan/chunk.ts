@@ -1,16 +1,17 @@
 /**
- * The planner: one chunk list in, what to keep, rewrite and drop out (DESIGN §3). Pure: no clock, no I/O, no randomness;
- * the worker, `plan`, the scanner's score and the backlog all call this one function.
+ * The planner: one chunk list in, what to keep, rewrite and drop out (DESIGN §3, ADR 8). Pure: no clock, no I/O, no
+ * randomness; the worker, `plan`, the scanner's score and the backlog all call this one function.
  *
- * Rule of this form: a chunk qualifies when it has more versions than the threshold, bytes beyond the length, or
- * versions that nobody can see. In it each block that is read from more than one object becomes one object; every
- * other block stays in place; covered versions go without moving a byte; holes and zeros make no objects.
+ * A chunk qualifies when it has more versions than the threshold, bytes beyond the length, or versions that nobody can see.
+ * In it the runs of pieces that are worth one object (candidates.ts) become one; everything else stays in place; covered
+ * versions go without moving a byte; holes and zeros make no objects of their own.
  */
-import type { ChunkBudget, ChunkDecision, ChunkPlan, MergedBlock, PlanCost, PlanPolicy } from '../model.ts';
-import { type BlockView, type ChunkInput, dataCount, visibleBlocks } from './blocks.ts';
+import type { ChunkBudget, ChunkDecision, ChunkPlan, PlanPolicy } from '../model.ts';
+import { type BlockView, type ChunkInput, visibleBlocks } from './blocks.ts';
+import { type Candidate, findCandidates } from './candidates.ts';
 import { addCost, getsOf, movedBytes, NO_COST, requestsOf, scoreOf, stored } from './cost.ts';
-import { keptVersions } from './keep.ts';
-import { BlockMerger, joinBlocks } from './merge-block.ts';
+import { keptVersions, remainsOf } from './keep.ts';
+import { joinBlocks } from './merge-block.ts';
 import { MERGED_VERSIONS_MAX } from './names.ts';
 import { type Survey, surveyList } from './survey.ts';
 
@@ -29,15 +30,6 @@ const NO_LIMIT: ChunkBudget = {
 /** A plan may lengthen a list, but never beyond what one commit can write (DESIGN §4.10). */
 const VERSIONS_AFTER_MAX = 100_000;
 
-/** A block that would become one object, with what that takes. */
-interface Candidate {
-  readonly view: BlockView;
-  readonly merged: MergedBlock;
-  readonly cost: PlanCost;
-  /** GETs saved per full read for what it costs. */
-  readonly score: number;
-}
-
 /**
  * Decides one chunk. O(n log n) in the number of versions. Throws `list-invalid` (halt) for a list that breaks the
  * format. Planning the replacement again gives `nothing` unless blocks were left for want of budget.
@@ -46,8 +38,7 @@ export function planChunk(input: PlanInput): ChunkDecision {
   const survey = surveyList(input);
   const blocks = visibleBlocks(input);
   if (!survey.beyond && !qualifies(input, blocks)) return { kind: 'nothing' };
-  const merger = new BlockMerger(input.versions, input.policy.readGapBytes);
-  const candidates = blocks.filter((view) => view.mixed).map((view) => candidate(view, merger));
+  const candidates = findCandidates(input, blocks);
   const chosen = choose(candidates, input.budget ?? NO_LIMIT);
   const plan = assemble(input, blocks, { survey, chosen, candidates: candidates.length });
   if (plan !== null) return { kind: 'plan', plan };
@@ -70,28 +61,25 @@ function qualifies(input: PlanInput, blocks: readonly BlockView[]): boolean {
   return seen.size < input.versions.length;
 }
 
-function candidate(view: BlockView, merger: BlockMerger): Candidate {
-  const { block, cost } = merger.merge(view);
-  return { view, merged: block, cost, score: scoreOf(cost, dataCount(view) - 1, 0) };
-}
-
 /** The candidates that fit the budget, best first (I8). */
 function choose(candidates: readonly Candidate[], budget: ChunkBudget): ReadonlySet<Candidate> {
   const chosen = new Set<Candidate>();
   let spent = NO_COST;
-  const byScore = [...candidates].sort((a, b) => b.score - a.score || a.merged.blockIndex - b.merged.blockIndex);
+  let mergedVersions = 0;
+  const byScore = [...candidates].sort((a, b) => b.score - a.score || a.view.blockIndex - b.view.blockIndex);
   for (const next of byScore) {
     const total = addCost(spent, next.cost);
-    // Blocks may join into fewer versions, never into more.
-    const fits = chosen.size < budget.mergedVersions;
+    // Objects may join into fewer versions, never into more.
+    const fits = mergedVersions + next.merged.length <= budget.mergedVersions;
     if (!fits || movedBytes(total) > budget.bytes || requestsOf(total) > budget.requests) continue;
     chosen.add(next);
+    mergedVersions += next.merged.length;
     spent = total;
   }
   return chosen;
 }
 
-/** The plan that rewrites the chosen blocks, or `null` when that would be of no use. */
+/** The plan that carries out the chosen candidates, or `null` when that would be of no use. */
 function assemble(
   input: PlanInput,
   blocks: readonly BlockView[],
@@ -102,7 +90,7 @@ function assemble(
   const rewritten = new Map([...chosen].map((one) => [one.view, one]));
   const kept = keptVersions(
     versions,
-    blocks.filter((view) => !rewritten.has(view)),
+    blocks.map((view) => remainsOf(view, rewritten.get(view)?.runs ?? [])),
   );
   const mergedBlocks = blocks.flatMap((view) => rewritten.get(view)?.merged ?? []);
   const merged = joinBlocks(mergedBlocks, geometry);
@@ -112,7 +100,7 @@ function assemble(
   let getsSaved = 0;
   for (const one of chosen) {
     cost = addCost(cost, one.cost);
-    getsSaved += dataCount(one.view) - 1;
+    getsSaved += one.getsSaved;
   }
   const gain = {
     getsBefore,

@@ -1,11 +1,38 @@
 /**
- * Which parts of which versions stay in the list when some blocks are rewritten. A kept part starts at the version's own
+ * Which parts of which versions stay in the list when some pieces are rewritten. A kept part starts at the version's own
  * start or at a block border, because a reader computes offsets in the version's first object from `offset`; its end
  * may be anywhere. Parts are made block by block and joined where they touch, so objects of rewritten or hidden blocks
  * are let go. Kept versions keep their order, and each part lies inside its version: so what was on top stays on top (I1).
  */
 import type { S3ChunkInfo, ValidRange } from '../model.ts';
 import type { BlockView } from './blocks.ts';
+import type { Run } from './runs.ts';
+import type { Window } from './valid-ranges.ts';
+
+/** What stays visible from before in one block. */
+export interface Remains {
+  /** File offset of the block's first byte. */
+  readonly begin: number;
+  readonly data: readonly ValidRange[];
+  readonly zeros: readonly ValidRange[];
+}
+
+/** A block without the pieces in `runs` (ascending, in positions of its table), whose gaps go with them. */
+export function remainsOf(view: BlockView, runs: readonly Run[]): Remains {
+  const { begin, table } = view;
+  const data: ValidRange[] = [];
+  let from = view.dataFrom;
+  for (const run of [...runs, { from: view.dataTo, to: view.dataTo }]) {
+    for (const piece of table.slice(from, run.from)) data.push(piece);
+    from = run.to;
+  }
+  let next = 0;
+  const zeros = view.zeros.filter((zero) => {
+    while (next < runs.length && (table.ends[(runs[next]?.to ?? 0) - 1] ?? 0) <= zero.begin) next++;
+    return (table.begins[runs[next]?.from ?? 0] ?? 0) >= zero.end || next === runs.length;
+  });
+  return { begin, data, zeros };
+}
 
 interface Part {
   readonly version: number;
@@ -13,17 +40,27 @@ interface Part {
   end: number;
 }
 
-/** The versions that stay, in their old order, for the blocks that are not rewritten. */
-export function keptVersions(versions: readonly S3ChunkInfo[], blocks: Iterable<BlockView>): S3ChunkInfo[] {
+/** The versions that stay, in their old order, for what remains of each block. */
+export function keptVersions(versions: readonly S3ChunkInfo[], blocks: Iterable<Remains>): S3ChunkInfo[] {
   const chains = new PartChains();
-  for (const block of blocks) {
-    const data = lastSeen(versions, block.data, block.begin);
-    for (const part of data) chains.add(part);
-    if (block.zeros.length === 0) continue;
-    const hiding = hidingZeros(block.zeros, data);
-    for (const part of lastSeen(versions, hiding, block.begin)) chains.add(part);
-  }
+  for (const block of blocks) for (const part of partsOf(versions, block)) chains.add(part);
   return chains.inOrder().map((part) => narrowed(versions, part));
+}
+
+/** Those of the extents, which ascend, that some part that stays in the block reaches into. */
+export function reached<Extent extends Window>(
+  versions: readonly S3ChunkInfo[],
+  block: Remains,
+  extents: readonly Extent[],
+): Extent[] {
+  return overlapped(extents, partsOf(versions, block));
+}
+
+function partsOf(versions: readonly S3ChunkInfo[], block: Remains): Part[] {
+  const data = lastSeen(versions, block.data, block.begin);
+  if (block.zeros.length === 0) return data;
+  // Over a hole a zero version says nothing: it stays only where it hides bytes of a kept part.
+  return [...data, ...lastSeen(versions, overlapped(block.zeros, data), block.begin)];
 }
 
 /** One part per version: from its start in the block to the end of its last visible piece. */
@@ -41,18 +78,18 @@ function lastSeen(versions: readonly S3ChunkInfo[], pieces: readonly ValidRange[
   return [...parts.values()];
 }
 
-/** The zero pieces that lie over bytes of a kept part; over a hole a zero version says nothing. */
-function hidingZeros(zeros: readonly ValidRange[], data: readonly Part[]): ValidRange[] {
-  const parts = [...data].sort((a, b) => a.begin - b.begin);
-  const out: ValidRange[] = [];
+/** The extents, which ascend, that share a byte with some part. */
+function overlapped<Extent extends Window>(extents: readonly Extent[], parts: readonly Part[]): Extent[] {
+  const ascending = [...parts].sort((a, b) => a.begin - b.begin);
+  const out: Extent[] = [];
   let next = 0;
   let reach = Number.NEGATIVE_INFINITY;
-  for (const zero of zeros) {
-    // Zero pieces ascend, so the parts that begin before this one's end only grow in number.
-    for (let part = parts[next]; part !== undefined && part.begin < zero.end; part = parts[++next]) {
+  for (const extent of extents) {
+    // Extents ascend, so the parts that begin before this one's end only grow in number.
+    for (let part = ascending[next]; part !== undefined && part.begin < extent.end; part = ascending[++next]) {
       reach = Math.max(reach, part.end);
     }
-    if (reach > zero.begin) out.push(zero);
+    if (reach > extent.begin) out.push(extent);
   }
   return out;
 }

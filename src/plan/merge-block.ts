@@ -1,5 +1,5 @@
 /**
- * The reads that rebuild one block as one object, and the joining of rebuilt blocks into merged versions.
+ * The reads that make one object of a run of pieces, and the joining of such objects into merged versions.
  * Ranges of one object that are near each other become one GET: a request costs more than a few kilobytes.
  */
 import type {
@@ -14,6 +14,7 @@ import type {
   ValidRange,
 } from '../model.ts';
 import type { BlockView } from './blocks.ts';
+import type { Run } from './runs.ts';
 
 interface OpenRead {
   readonly source: ObjectId;
@@ -24,61 +25,68 @@ interface OpenRead {
   readonly copies: Copy[];
 }
 
-/** Plans the rebuilding of blocks of one chunk list, block by block, and tells what each would cost. */
+/** Plans the objects to write, run by run of one chunk list, and tells what each would cost. */
 export class BlockMerger {
   readonly #versions: readonly S3ChunkInfo[];
   readonly #readGapBytes: number;
-  /** By list position: where the last read of that version ends, and the block that it was for, plus one. */
+  /** By list position: where the last read of that version ends, and the run that it was for, counted from one. */
   readonly #lastEnd: Float64Array;
-  readonly #lastBlock: Uint32Array;
+  readonly #lastRun: Uint32Array;
+  #runs = 0;
 
   constructor(versions: readonly S3ChunkInfo[], readGapBytes: number) {
     this.#versions = versions;
     this.#readGapBytes = readGapBytes;
     this.#lastEnd = new Float64Array(versions.length);
-    this.#lastBlock = new Uint32Array(versions.length);
+    this.#lastRun = new Uint32Array(versions.length);
   }
 
   /**
-   * One object from the first to the last visible byte of the block; holes and zeros between are filled. The cost is
-   * counted without making the reads: most plans are only scored, and a long list has a million reads.
+   * One object from the first to the last byte of the run; holes and zeros between are filled. The cost is counted without
+   * making the reads: most plans are only scored, and a long list has a million reads.
    */
-  merge(view: BlockView): { readonly block: MergedBlock; readonly cost: PlanCost } {
+  merge(view: BlockView, run: Run): { readonly block: MergedBlock; readonly cost: PlanCost } {
     let readRequests = 0;
     let readBytes = 0;
-    const stamp = view.blockIndex + 1;
+    const stamp = ++this.#runs;
     const { table } = view;
-    for (let n = view.dataFrom; n < view.dataTo; n++) {
+    for (let n = run.from; n < run.to; n++) {
       const begin = table.begins[n] ?? 0;
       const end = table.ends[n] ?? 0;
       const version = table.versions[n] ?? 0;
       const lastEnd = this.#lastEnd[version] ?? 0;
-      const joins = this.#lastBlock[version] === stamp && begin - lastEnd <= this.#readGapBytes;
+      const joins = this.#lastRun[version] === stamp && begin - lastEnd <= this.#readGapBytes;
       if (!joins) readRequests++;
       readBytes += end - (joins ? lastEnd : begin);
       this.#lastEnd[version] = end;
-      this.#lastBlock[version] = stamp;
+      this.#lastRun[version] = stamp;
     }
-    const block = new RebuiltBlock(view, this.#versions, this.#readGapBytes);
+    const block = new RunObject(view, run, { versions: this.#versions, readGapBytes: this.#readGapBytes });
     return { block, cost: { readRequests, readBytes, writeRequests: 1, writeBytes: block.end - block.begin } };
   }
 }
 
-/** A block to write, whose reads are made when they are first asked for. */
-class RebuiltBlock implements MergedBlock {
+/** An object to write, whose reads are made when they are first asked for. */
+class RunObject implements MergedBlock {
   readonly blockIndex: number;
   readonly begin: number;
   readonly end: number;
   readonly #view: BlockView;
+  readonly #run: Run;
   readonly #versions: readonly S3ChunkInfo[];
   readonly #readGapBytes: number;
   #reads: readonly SourceRead[] | undefined;
 
-  constructor(view: BlockView, versions: readonly S3ChunkInfo[], readGapBytes: number) {
+  constructor(
+    view: BlockView,
+    run: Run,
+    { versions, readGapBytes }: { readonly versions: readonly S3ChunkInfo[]; readonly readGapBytes: number },
+  ) {
     this.blockIndex = view.blockIndex;
-    this.begin = view.table.begins[view.dataFrom] ?? view.begin;
-    this.end = view.table.ends[view.dataTo - 1] ?? this.begin;
+    this.begin = view.table.begins[run.from] ?? view.begin;
+    this.end = view.table.ends[run.to - 1] ?? this.begin;
     this.#view = view;
+    this.#run = run;
     this.#versions = versions;
     this.#readGapBytes = readGapBytes;
   }
@@ -91,7 +99,7 @@ class RebuiltBlock implements MergedBlock {
   #makeReads(): SourceRead[] {
     const reads: OpenRead[] = [];
     const lastOf = new Map<number, OpenRead>();
-    for (const piece of this.#view.data) {
+    for (const piece of this.#view.table.slice(this.#run.from, this.#run.to)) {
       let read = lastOf.get(piece.version);
       if (read === undefined || piece.begin - (read.fileBegin + read.len) > this.#readGapBytes) {
         read = this.#openRead(piece);
@@ -119,18 +127,28 @@ class RebuiltBlock implements MergedBlock {
   }
 }
 
-/** Rebuilt blocks, ascending, as versions: those that touch at their common border are one version. */
-export function joinBlocks(blocks: readonly MergedBlock[], geometry: Geometry): MergedVersion[] {
-  const runs: MergedBlock[][] = [];
-  for (const block of blocks) {
-    const run = runs.at(-1);
-    const last = run?.at(-1);
-    const touches = last !== undefined && last.end === block.begin && block.begin % geometry.blockSize === 0;
-    if (run !== undefined && touches) run.push(block);
-    else runs.push([block]);
+/** An object to write and whether it lies above the kept versions in the list. */
+export interface PlacedBlock {
+  readonly block: MergedBlock;
+  readonly above: boolean;
+}
+
+/** Objects to write, ascending, as versions: those that touch at the border of two blocks are one version. */
+export function joinBlocks(blocks: readonly PlacedBlock[], geometry: Geometry): MergedVersion[] {
+  const versions: { blocks: MergedBlock[]; above: boolean; end: number }[] = [];
+  for (const { block, above } of blocks) {
+    const last = versions.at(-1);
+    const touches = last?.end === block.begin && block.begin % geometry.blockSize === 0;
+    if (last === undefined || !touches) {
+      versions.push({ blocks: [block], above, end: block.end });
+      continue;
+    }
+    last.blocks.push(block);
+    last.above ||= above;
+    last.end = block.end;
   }
-  return runs.map((run) => {
-    const offset = run[0]?.begin ?? 0;
-    return { offset, len: (run.at(-1)?.end ?? offset) - offset, blocks: run };
+  return versions.map(({ blocks: own, above, end }) => {
+    const offset = own[0]?.begin ?? 0;
+    return { offset, len: end - offset, blocks: own, above };
   });
 }

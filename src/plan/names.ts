@@ -10,7 +10,7 @@ export const MERGED_VERSION_BITS = 12;
 export const MERGED_VERSIONS_MAX = 2 ** MERGED_VERSION_BITS;
 
 /**
- * Merged versions first, then the kept ones in their old order (DESIGN §3). The n-th merged version's `compaction` is
+ * Merged versions, the kept ones in their old order, then the merged ones that lie above them (ADR 8). The n-th merged version's `compaction` is
  * `attempt + n` (I3); all take the lowest chunkId of what is replaced, so later arrivals sort above (I2).
  */
 export function replacementList(plan: ChunkPlan, attempt: bigint): S3ChunkInfo[] {
@@ -22,7 +22,8 @@ export function replacementList(plan: ChunkPlan, attempt: bigint): S3ChunkInfo[]
     size: version.len,
     zero: false,
   }));
-  return [...merged, ...plan.kept];
+  const above = (n: number): boolean => plan.merged[n]?.above === true;
+  return [...merged.filter((_, n) => !above(n)), ...plan.kept, ...merged.filter((_, n) => above(n))];
 }
 
 export interface MergedObject {

@@ -81,10 +81,16 @@ export const listCases: fc.Arbitrary<ListCase> = fc
     return { geometry, chunkIndex, versions, length: Math.max(0, chunkIndex * geometry.chunkSize + cut) };
   });
 
-export const policies = fc.record({
-  fragmentThreshold: fc.constantFrom(0, 0, 3, 20),
-  readGapBytes: fc.constantFrom(0, 1, 2, 64),
-});
+export const policies = fc.record(
+  {
+    fragmentThreshold: fc.constantFrom(0, 0, 3, 20),
+    readGapBytes: fc.constantFrom(0, 1, 2, 64),
+    /** From nothing to all the way up, for blocks of 1 to 16 bytes. */
+    bytesPerGet: fc.constantFrom(0, 1, 2, 3, 5, 8, 13, 24, 1000),
+    mergedFirst: fc.constant(true),
+  },
+  { requiredKeys: ['fragmentThreshold', 'readGapBytes'] },
+);
 
 export const budgets = fc.record({
   bytes: fc.oneof(fc.nat(64), fc.constant(Number.POSITIVE_INFINITY)),

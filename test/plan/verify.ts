@@ -15,7 +15,19 @@ import { blockExtents, namedObjects } from '../oracle/layout.ts';
 import { oracleName } from '../oracle/names.ts';
 import { fullReadGets } from '../oracle/reader.ts';
 import type { OracleVersion } from '../oracle/types.ts';
-import { bytesOf, type CandidateBlock, check, fail, fileOf, KEY, type View, viewOf } from './view.ts';
+import {
+  bytesOf,
+  type CandidateBlock,
+  type Cost,
+  check,
+  costOf,
+  fail,
+  fileOf,
+  KEY,
+  type View,
+  viewOf,
+} from './view.ts';
+import { checkWorth, limitless, nothingIsWorth } from './worth.ts';
 
 export type Plan = Extract<ReturnType<typeof planChunk>, { kind: 'plan' }>['plan'];
 
@@ -35,11 +47,12 @@ export function verifyDecision(input: PlanInput, attempt: bigint, view = viewOf(
   check(!view.beyond, 'bytes beyond the length are always worth a plan');
   check(allObjectsSeen(input, view), 'an object that nobody reads is always worth a plan');
   if (decision.kind === 'nothing') {
-    check(view.candidates.length === 0, 'a block of several objects is worth a plan');
+    nothingIsWorth(input, view);
     return null;
   }
   const { budget } = input;
   check(budget !== undefined, 'over budget without a budget');
+  if (!limitless(input)) return null;
   for (const block of view.candidates) {
     const fits =
       budget.mergedVersions >= 1 && bytesOf(block) <= budget.bytes && block.readRequests + 1 <= budget.requests;
@@ -83,28 +96,43 @@ export function verifyPlan(input: PlanInput, view: View, plan: Plan, attempt: bi
 }
 
 function verifyMerged(input: PlanInput, view: View, plan: Plan): void {
-  const wanted = new Map(view.candidates.map((block) => [block.blockIndex, block]));
+  const blocks = new Map(view.candidates.map((block) => [block.blockIndex, block]));
+  const touched = new Set<number>();
   let previousEnd = Number.NEGATIVE_INFINITY;
   for (const version of plan.merged) {
-    check(version.offset > previousEnd, 'merged versions ascend, are disjoint, and are joined where they touch');
+    check(version.offset >= previousEnd, 'merged versions ascend and are disjoint');
+    const borders = (version.offset % input.geometry.chunkSize) % input.geometry.blockSize === 0;
+    check(
+      version.offset > previousEnd || !borders,
+      'merged versions are joined where they touch at a border of blocks',
+    );
     let at = version.offset;
-    for (const block of version.blocks) {
-      const expected = wanted.get(block.blockIndex);
-      check(expected !== undefined, 'a block is rewritten once, and only if it has several objects');
-      wanted.delete(block.blockIndex);
-      check(block.begin === at, 'the blocks of a merged version follow each other');
-      check(block.begin === expected.begin && block.end === expected.end, 'from first to last visible data byte');
-      at = block.end;
-      verifyReads(block, expected);
+    for (const object of version.blocks) {
+      const block = blocks.get(object.blockIndex);
+      check(block !== undefined, 'an object is written only for a block of several objects');
+      touched.add(object.blockIndex);
+      check(object.begin === at, 'the objects of a merged version follow each other');
+      at = object.end;
+      verifyReads(object, verifyRun(input, block, object));
     }
-    check(at === version.offset + version.len, 'a merged version is as long as its blocks');
+    check(at === version.offset + version.len, 'a merged version is as long as its objects');
     previousEnd = at;
   }
-  check(plan.blocksLeft === wanted.size, 'blocksLeft counts what was not rewritten');
-  if (input.budget === undefined) check(wanted.size === 0, 'without a budget every block of several objects goes');
+  if (limitless(input))
+    check(plan.blocksLeft === blocks.size - touched.size, 'blocksLeft counts what was not rewritten');
+  if (input.budget === undefined) check(plan.blocksLeft === 0, 'without a budget everything that is worth it goes');
 }
 
-function verifyReads(block: Plan['merged'][number]['blocks'][number], expected: CandidateBlock): void {
+/** An object begins and ends with a piece, takes in more than one, and is worth it; returns what reading it costs. */
+function verifyRun(input: PlanInput, block: CandidateBlock, object: { begin: number; end: number }): Cost {
+  const from = block.pieces.findIndex(({ begin }) => begin === object.begin);
+  const to = block.pieces.findIndex(({ end }) => end === object.end);
+  check(from >= 0 && to > from, 'an object is made of several neighbouring pieces of one block');
+  checkWorth(input, block, { from, to: to + 1 });
+  return costOf(block.pieces.slice(from, to + 1), input.policy.readGapBytes);
+}
+
+function verifyReads(block: Plan['merged'][number]['blocks'][number], expected: Cost): void {
   let bytes = 0;
   for (const read of block.reads) {
     bytes += read.len;
@@ -120,8 +148,13 @@ function verifyReads(block: Plan['merged'][number]['blocks'][number], expected: 
 
 function verifyKept(input: PlanInput, view: View, plan: Plan): void {
   const { geometry } = input;
-  const rewritten = new Set(plan.merged.flatMap((version) => version.blocks.map((block) => block.blockIndex)));
   const dataCover = new Uint8Array(view.owners.length);
+  const keptCover = new Uint8Array(view.owners.length);
+  /** Bytes that are read from a merged version from now on. */
+  const mergedCover = new Uint8Array(view.owners.length);
+  const inChunk = ({ offset, len }: { offset: number; len: number }) =>
+    [offset - view.chunkBegin, offset - view.chunkBegin + len] as const;
+  for (const version of plan.merged) mergedCover.fill(1, ...inChunk(version));
   let position = 0;
   const placed: { version: OracleVersion; position: number }[] = [];
   for (const kept of plan.kept) {
@@ -135,19 +168,33 @@ function verifyKept(input: PlanInput, view: View, plan: Plan): void {
     placed.push({ version: kept, position });
     const aligned = (kept.offset % geometry.chunkSize) % geometry.blockSize === 0;
     check(kept.offset === input.versions[position]?.offset || aligned, 'a kept start is unchanged or block-aligned');
-    if (!kept.zero) dataCover.fill(1, kept.offset - view.chunkBegin, kept.offset - view.chunkBegin + kept.len);
+    keptCover.fill(1, ...inChunk(kept));
+    if (!kept.zero) dataCover.fill(1, ...inChunk(kept));
   }
   for (const { version, position: at } of placed) {
     for (const extent of blockExtents(version, geometry)) {
-      check(!rewritten.has(extent.blockIndex), 'a kept part never reaches into a rewritten block');
       const from = extent.begin - view.chunkBegin;
       const owners = view.owners.subarray(from, from + extent.end - extent.begin);
-      check(owners.at(-1) === at, 'a kept part ends, in each of its blocks, with a byte that is read');
+      const last = from + owners.length - 1;
+      check(
+        owners.at(-1) === at && mergedCover[last] === 0,
+        'a kept part ends, in each of its blocks, with a byte that is read',
+      );
       if (version.zero) {
-        const hides = owners.some((owner, n) => owner === at && dataCover[from + n] === 1);
+        const hides = owners.some(
+          (owner, n) => owner === at && dataCover[from + n] === 1 && mergedCover[from + n] === 0,
+        );
         check(hides, 'a zero version stays only where it hides kept bytes');
       }
     }
+  }
+  for (const version of plan.merged) {
+    const meets = keptCover.subarray(...inChunk(version)).includes(1);
+    check(version.above === meets, 'a merged version lies above the kept ones exactly where one reaches under it');
+    check(
+      input.policy.mergedFirst !== true || !version.above,
+      'no merged version lies above where the policy forbids it',
+    );
   }
 }
 
@@ -168,16 +215,21 @@ function holds(version: OracleVersion | undefined, kept: OracleVersion): boolean
 function verifyReplacement(plan: Plan, attempt: bigint): void {
   const list = replacementList(plan, attempt);
   check(list.length === plan.merged.length + plan.kept.length, 'the replacement is the merged and the kept versions');
+  const named = plan.merged.map((merged, n) => ({ merged, compaction: attempt + BigInt(n) }));
+  const below = named.filter(({ merged }) => !merged.above);
+  const above = named.filter(({ merged }) => merged.above);
   for (const [n, version] of list.entries()) {
-    const merged = plan.merged[n];
-    if (merged === undefined) {
-      check(version === plan.kept[n - plan.merged.length], 'kept versions follow the merged ones in order');
+    const fromEnd = n - below.length - plan.kept.length;
+    const expected = n < below.length ? below[n] : above[fromEnd];
+    if (expected === undefined) {
+      check(version === plan.kept[n - below.length], 'kept versions keep their order between the merged ones');
       continue;
     }
+    const { merged, compaction } = expected;
     check(version.offset === merged.offset && version.len === merged.len, 'a merged version has its own extent');
     check(version.size === version.len && !version.zero, 'a merged version is data of its own length');
     check(version.chunkId === plan.mergedChunkId, 'merged versions share the lowest chunkId');
-    check(version.compaction === attempt + BigInt(n), 'the n-th merged version is named attempt + n');
+    check(version.compaction === compaction, 'the n-th merged version is named attempt + n');
   }
   for (const version of plan.replaced) check(plan.mergedChunkId <= version.chunkId, 'no replaced chunkId is lower');
   check(
@@ -214,14 +266,15 @@ export function verifyFigures(input: PlanInput, plan: Plan, attempt: bigint): vo
   const view = viewOf(input);
   const before = countsOf(input, input.versions);
   const after = countsOf(input, replacementList(plan, attempt));
-  const rewritten = new Set(plan.merged.flatMap((version) => version.blocks.map((block) => block.blockIndex)));
   const cost = { readRequests: 0, readBytes: 0, writeRequests: 0, writeBytes: 0 };
-  for (const block of view.candidates) {
-    if (!rewritten.has(block.blockIndex)) continue;
-    cost.readRequests += block.readRequests;
-    cost.readBytes += block.readBytes;
+  for (const object of plan.merged.flatMap((version) => version.blocks)) {
+    const block = view.candidates.find(({ blockIndex }) => blockIndex === object.blockIndex);
+    const pieces = block?.pieces.filter(({ begin, end }) => begin >= object.begin && end <= object.end) ?? [];
+    const { readRequests, readBytes } = costOf(pieces, input.policy.readGapBytes);
+    cost.readRequests += readRequests;
+    cost.readBytes += readBytes;
     cost.writeRequests += 1;
-    cost.writeBytes += block.end - block.begin;
+    cost.writeBytes += object.end - object.begin;
   }
   for (const [name, value] of Object.entries(cost)) same(`cost.${name}`, plan.cost[name as keyof typeof cost], value);
   const { gain } = plan;

@@ -6,11 +6,24 @@ import type { PlanInput } from '../../src/plan/index.ts';
 import { blockOf, HOLE, ownersOf } from '../oracle/layout.ts';
 import type { FileState, OracleVersion } from '../oracle/types.ts';
 
-/** A block that is read from more than one object, and what one object in its place would take. */
-export interface CandidateBlock {
+/** Visible bytes of one object. */
+export interface Piece {
+  readonly begin: number;
+  readonly end: number;
+  /** List position. */
+  readonly owner: number;
+}
+
+/** A block that is read from more than one object. */
+export interface CandidateBlock extends Cost {
   readonly blockIndex: number;
   readonly begin: number;
   readonly end: number;
+  readonly pieces: readonly Piece[];
+}
+
+/** What it takes to read what one object needs. */
+export interface Cost {
   readonly readRequests: number;
   readonly readBytes: number;
 }
@@ -59,28 +72,38 @@ export function viewOf(input: PlanInput): View {
   return { chunkBegin, visibleEnd, owners, candidates, seen, beyond };
 }
 
-/** The block at file offset `blockBegin` if it is read from more than one object, with its reads counted run by run. */
+/** The block at file offset `blockBegin` if it is read from more than one object. */
 function candidateBlock(input: PlanInput, owners: Int32Array, blockBegin: number): CandidateBlock | null {
-  const { geometry, chunkIndex, versions, policy } = input;
+  const { geometry, chunkIndex, versions } = input;
   const chunkBegin = chunkIndex * geometry.chunkSize;
   const blockEnd = Math.min(blockBegin + geometry.blockSize, chunkBegin + owners.length);
-  const lastReadEnd = new Map<number, number>();
-  let begin = -1;
-  let end = -1;
-  let readRequests = 0;
-  let readBytes = 0;
+  const pieces: { begin: number; end: number; readonly owner: number }[] = [];
   for (let at = blockBegin; at < blockEnd; at++) {
     const owner = owners[at - chunkBegin] ?? HOLE;
     if (versions[owner]?.zero !== false) continue;
-    if (begin < 0) begin = at;
-    end = at + 1;
-    const gap = at - (lastReadEnd.get(owner) ?? Number.NEGATIVE_INFINITY);
-    if (gap > policy.readGapBytes) readRequests += 1;
-    readBytes += gap > policy.readGapBytes ? 1 : gap + 1;
-    lastReadEnd.set(owner, at + 1);
+    const last = pieces.at(-1);
+    if (last?.owner === owner && last.end === at) last.end = at + 1;
+    else pieces.push({ begin: at, end: at + 1, owner });
   }
-  if (lastReadEnd.size < 2) return null;
-  return { blockIndex: blockOf(blockBegin, geometry), begin, end, readRequests, readBytes };
+  const [first] = pieces;
+  const last = pieces.at(-1);
+  if (first === undefined || last === undefined || new Set(pieces.map(({ owner }) => owner)).size < 2) return null;
+  const blockIndex = blockOf(blockBegin, geometry);
+  return { blockIndex, begin: first.begin, end: last.end, pieces, ...costOf(pieces, input.policy.readGapBytes) };
+}
+
+/** One GET for each piece, unless the same object was read no more than the gap before. */
+export function costOf(pieces: readonly Piece[], readGapBytes: number): Cost {
+  const lastReadEnd = new Map<number, number>();
+  let readRequests = 0;
+  let readBytes = 0;
+  for (const { begin, end, owner } of pieces) {
+    const gap = begin - (lastReadEnd.get(owner) ?? Number.NEGATIVE_INFINITY);
+    if (gap > readGapBytes) readRequests += 1;
+    readBytes += end - begin + (gap > readGapBytes ? 0 : gap);
+    lastReadEnd.set(owner, end);
+  }
+  return { readRequests, readBytes };
 }
 
 export function bytesOf(block: CandidateBlock): number {

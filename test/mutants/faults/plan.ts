@@ -4,7 +4,20 @@ import { type Fault, fault } from '../fault.ts';
 export const PLAN_FAULTS: readonly Fault[] = [
   fault('merged versions come last in the replacement list', 'I2', {
     file: 'src/plan/names.ts',
-    edits: [['[...merged, ...plan.kept]', '[...plan.kept, ...merged]']],
+    edits: [
+      [
+        '[...merged.filter((_, n) => !above(n)), ...plan.kept,',
+        '[...plan.kept, ...merged.filter((_, n) => !above(n)),',
+      ],
+    ],
+  }),
+  fault('a merged version lies below a kept one that reaches under it', 'I1', {
+    file: 'src/plan/candidates.ts',
+    edits: [['above: above.has(run)', 'above: false']],
+  }),
+  fault('what remains of a block forgets the pieces behind the last run', 'I1', {
+    file: 'src/plan/keep.ts',
+    edits: [['[...runs, { from: view.dataTo, to: view.dataTo }]', 'runs']],
   }),
   fault('merged versions take the highest chunkId', 'I2', {
     file: 'src/plan/survey.ts',
@@ -20,7 +33,7 @@ export const PLAN_FAULTS: readonly Fault[] = [
   }),
   fault('a zero version is dropped where it hides data', 'I1', {
     file: 'src/plan/keep.ts',
-    edits: [['if (block.zeros.length === 0) continue;', 'continue;']],
+    edits: [['if (block.zeros.length === 0) return data;', 'return data;']],
   }),
   fault("offsets in an object count from its version's start in every block", 'I1', {
     file: 'src/plan/merge-block.ts',

@@ -1,0 +1,89 @@
+/**
+ * The short form of `npm run bench:lifecycle`: the peers and ours are replayed over the built-in lives, the targets that hold
+ * are asserted, and what `docs/` shows is what was counted. Counts only, so no machine is too slow for it; the points of
+ * the dial that are not needed here are taken from figures.json, which one point of it proves to be fresh.
+ */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_POLICY, figuresOf, type Row, rowOf, type Total, totalOf } from '../../bench/lifecycle/figures.ts';
+import { BUILT_IN, FIGURES, type KeptFigures, keptFiles } from '../../bench/lifecycle/files.ts';
+import { readLives } from '../../bench/lifecycle/life.ts';
+import { curvefs, juicefs, ours } from '../../bench/lifecycle/policies.ts';
+import { syntheticLives } from '../../bench/lifecycle/synthetic.ts';
+import { loadSettings } from '../../src/config.ts';
+
+const TIMEOUT = { timeout: 300_000 };
+const kept = JSON.parse(readFileSync(FIGURES, 'utf8')) as KeptFigures;
+const lives = readLives(BUILT_IN);
+const fresh = figuresOf(lives, [curvefs, juicefs, ours('s3compact', DEFAULT_POLICY)], []);
+
+function total(policy: string): Total {
+  const found = fresh.totals.find((one) => one.policy === policy);
+  if (found === undefined) throw new Error(`no policy ${policy}`);
+  return found;
+}
+
+function ourTotal(kib: number): Total {
+  const policy = ours('s3compact', { ...DEFAULT_POLICY, bytesPerGet: kib * 1024 });
+  return totalOf(
+    lives.map((life) => rowOf(life, policy)),
+    's3compact',
+  );
+}
+
+/** Lives on which a peer reads better and moves less. */
+function beaten(rows: readonly Row[]): string[] {
+  return rows
+    .filter(({ policy }) => policy === 's3compact')
+    .flatMap((own) =>
+      rows
+        .filter((peer) => peer.life === own.life && peer.gets < own.gets && peer.movedBytes < own.movedBytes)
+        .map((peer) => `${own.life}: ${peer.policy}`),
+    );
+}
+
+describe('over the lives of ten real files', TIMEOUT, () => {
+  it('moves at most 25 % of the bytes of CurveFS at no more GETs per full read, with the default settings', () => {
+    const [own, peer] = [total('s3compact'), total('curvefs')];
+    expect(own.getsPerRead).toBeLessThanOrEqual(peer.getsPerRead);
+    expect(own.movedBytes).toBeLessThanOrEqual(0.25 * peer.movedBytes);
+  });
+
+  it('moves at most 50 % of the bytes of JuiceFS at no more GETs, however the average is taken, with the dial at 400 KiB', () => {
+    const [own, peer] = [ourTotal(400), total('juicefs')];
+    expect(own.getsPerRead).toBeLessThanOrEqual(peer.getsPerRead);
+    expect(own.getsOfLives).toBeLessThanOrEqual(peer.getsOfLives);
+    expect(own.movedBytes).toBeLessThanOrEqual(0.5 * peer.movedBytes);
+  });
+
+  it('moves at most 40 % of the bytes of CurveFS where each life counts the same, with the dial at 2,000 KiB', () => {
+    const [own, peer] = [ourTotal(2000), total('curvefs')];
+    expect(own.getsOfLives).toBeLessThanOrEqual(peer.getsOfLives);
+    expect(own.movedBytes).toBeLessThanOrEqual(0.4 * peer.movedBytes);
+  });
+
+  it('no peer reads better and moves less on any life', () => {
+    expect(beaten(fresh.rows)).toEqual([]);
+  });
+
+  it('makes fewer requests than either peer', () => {
+    expect(total('s3compact').requests).toBeLessThan(Math.min(total('curvefs').requests, total('juicefs').requests));
+  });
+});
+
+it('no peer reads better and moves less on a life that is made up', TIMEOUT, () => {
+  expect(beaten(figuresOf(syntheticLives(), [curvefs, juicefs, ours('s3compact', DEFAULT_POLICY)], []).rows)).toEqual(
+    [],
+  );
+});
+
+it('figures.json is what a replay gives, and docs/ shows it (npm run bench:lifecycle -- --write)', TIMEOUT, () => {
+  for (const row of fresh.rows) expect(kept.real.rows).toContainEqual(row);
+  expect(kept.real.dial).toContainEqual({ ...ourTotal(400), policy: 'dial', bytesPerGet: 400 * 1024 });
+  for (const [path, text] of Object.entries(keptFiles(kept))) expect(readFileSync(path, 'utf8'), path).toBe(text);
+});
+
+it('the default of the bench is the default of the settings', () => {
+  const { fragmentThreshold, readGapBytes, aggressivenessBytes } = loadSettings({ env: { REDIS_URL: 'redis://q:1' } });
+  expect(DEFAULT_POLICY).toEqual({ fragmentThreshold, readGapBytes, bytesPerGet: aggressivenessBytes });
+});
