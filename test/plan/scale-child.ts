@@ -1,6 +1,6 @@
 /**
- * Planning of one long list in a process of its own, as a worker that comes upon one does it: nothing is warm, and
- * neither the test runner's heap nor its other work is measured. Arguments: shape, versions. Prints one JSON line.
+ * Planning in a process of its own, as a worker or a scan that comes upon long lists does it: nothing is warm, and neither the
+ * test runner's heap nor its other work is measured. Arguments: shape, versions of a list, lists. Prints one JSON line.
  */
 import { planChunk } from '../../src/plan/index.ts';
 import { planInputOf, type Shape } from './shapes.ts';
@@ -12,14 +12,18 @@ export interface ScaleResult {
   readonly mergedBlocks: number;
 }
 
-const [shape = '', count = ''] = process.argv.slice(2);
+const [shape = '', count = '', lists = '1'] = process.argv.slice(2);
 const input = planInputOf(shape as Shape, Number(count));
+let mergedBlocks = 0;
 const started = process.threadCpuUsage();
-const decision = planChunk(input);
+for (let n = 0; n < Number(lists); n++) {
+  const decision = planChunk({ ...input, chunkIndex: 0 });
+  mergedBlocks += decision.kind === 'plan' ? decision.plan.cost.writeRequests : 0;
+}
 const { user, system } = process.threadCpuUsage(started);
 const result: ScaleResult = {
   cpuMs: (user + system) / 1000,
   peakRssBytes: process.resourceUsage().maxRSS * 1024,
-  mergedBlocks: decision.kind === 'plan' ? decision.plan.cost.writeRequests : -1,
+  mergedBlocks,
 };
 console.log(JSON.stringify(result));

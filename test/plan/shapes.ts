@@ -2,6 +2,7 @@
  * Long chunk lists of the kinds that occur, or that are hardest for a planner, made in linear time for the scale test and
  * `bench/plan.ts`. Deterministic: the n-th list of a shape is always the same. It knows nothing of planning.
  */
+import type { PlanPolicy } from '../../src/model.ts';
 import type { OracleVersion } from '../oracle/types.ts';
 
 export const SCALE_GEOMETRY = { blockSize: 4 * 1024 * 1024, chunkSize: 64 * 1024 * 1024 };
@@ -49,8 +50,10 @@ export const SHAPES = {
 export type Shape = keyof typeof SHAPES;
 export const SHAPE_NAMES = Object.keys(SHAPES) as Shape[];
 
-export function planInputOf(shape: Shape, count: number) {
-  const policy = { fragmentThreshold: 20, readGapBytes: 64 * 1024 };
+/** As the settings have it. */
+const POLICY = { fragmentThreshold: 4, readGapBytes: 64 * 1024, bytesPerGet: 768 * 1024 };
+
+export function planInputOf(shape: Shape, count: number, policy: PlanPolicy = POLICY) {
   return { geometry: SCALE_GEOMETRY, chunkIndex: 0, versions: SHAPES[shape](count), length: chunkSize, policy };
 }
 

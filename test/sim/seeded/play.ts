@@ -38,7 +38,14 @@ const LIMITS: CompactLimits = {
   getsInFlight: 3,
 };
 /** A run that does not get far: continuations, chunk after chunk. */
-const SMALL: CompactLimits = { ...LIMITS, chunksMax: 1, bytesMax: 100, requestsMax: 12 };
+const SMALL: CompactLimits = {
+  ...LIMITS,
+  // With the dial down, pieces of blocks are merged, above kept versions too.
+  policy: { ...LIMITS.policy, bytesPerGet: 6 },
+  chunksMax: 1,
+  bytesMax: 100,
+  requestsMax: 12,
+};
 
 /** Older than any write that is under way (I11: longer than lease + grace). */
 const SCRUB = { graceMs: GRACE_MS, leaseMs: LEASE_MS, minAgeMs: 2 * (LEASE_MS + GRACE_MS) };
