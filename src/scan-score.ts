@@ -2,7 +2,7 @@
  * One inode as a scan sees it: what the planner says of each of its lists, summed, and the one score that the order of
  * work goes by. The planner is the worker's own, without a budget. It must decide nothing about the queue.
  */
-import { planAsItIs } from './compact-select.ts';
+import { planAsItIs, policyFor } from './compact-select.ts';
 import { CompactError } from './errors.ts';
 import type { InodePart, MetadataStore } from './metadata/port.ts';
 import type { ChunkPlan, Filesystem, InodeKey, PlanPolicy } from './model.ts';
@@ -51,7 +51,7 @@ export class InodeScore {
               ? (await planAsItIs(key, chunkIndex, this.#context))?.decision
               : planChunk({
                   ...{ geometry: this.#context.filesystem, chunkIndex, versions, length: inode.length },
-                  policy: this.#context.policy,
+                  policy: policyFor(this.#context.metadata, this.#context.policy),
                 });
           if (decision?.kind === 'plan') this.#count(decision.plan);
         }
