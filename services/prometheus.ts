@@ -1,6 +1,6 @@
 /**
  * A Prometheus for tests, on a free loopback port, with its data in a temporary directory: `prometheus` from Debian's
- * package, and `promtool` beside it. It stands alone so that everyone scrapes and asks in the same way and leaves nothing
+ * package, `promtool` beside it, and a Pushgateway. It stands alone so that everyone scrapes and asks in the same way and leaves nothing
  * behind. There is no embedded one: tests that need it are skipped where it is not installed, unless real servers are
  * required. It must not be used by src/ or workers/.
  */
@@ -44,10 +44,12 @@ export interface StartPrometheusOptions {
 
 /** Whether tests of Prometheus can run; throws where real servers are required and it is missing. */
 export function hasPrometheus(): boolean {
-  const missing = ['prometheus', 'promtool'].filter((program) => findProgram(program) === undefined);
+  const missing = ['prometheus', 'promtool', 'prometheus-pushgateway'].filter(
+    (program) => findProgram(program) === undefined,
+  );
   if (missing.length === 0) return true;
   if (process.env['S3COMPACT_REQUIRE_REAL'] !== '1') return false;
-  throw new Error(`not on PATH: ${missing.join(', ')}; scripts/install-services.sh installs Debian's prometheus`);
+  throw new Error(`not on PATH: ${missing.join(', ')}; scripts/install-services.sh installs them`);
 }
 
 /** Runs promtool; its output. Throws with it when promtool has complaints. */
@@ -58,6 +60,28 @@ export function promtool(args: readonly string[], input = ''): string {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
     throw new Error(`promtool ${args.join(' ')}:\n${stdout}${stderr}`, { cause: error });
   }
+}
+
+export interface PushgatewayService {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** Starts a Pushgateway that keeps nothing on disk. */
+export async function startPushgateway(): Promise<PushgatewayService> {
+  return withAttempts(async () => {
+    const port = await freePort();
+    const args = [`--web.listen-address=127.0.0.1:${port}`];
+    const child = await spawnGuarded('pushgateway', () => ({ command: 'prometheus-pushgateway', args }));
+    try {
+      await child.printed(/TLS is disabled|Listening on/, START_DEADLINE_MS);
+      child.detach();
+      return { url: `http://127.0.0.1:${port}`, stop: () => child.stop() };
+    } catch (error) {
+      await child.stop();
+      throw error;
+    }
+  });
 }
 
 /** Starts a Prometheus that scrapes these targets. It ends with `stop()`, and also when this process ends. */

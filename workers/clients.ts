@@ -33,6 +33,7 @@ import { type RedisClient, whenReady } from '../src/redis-link.ts';
 import type { ScrubDeps } from '../src/scrub.ts';
 import { endsWithin } from './bounded.ts';
 import type { CompactJobDeps } from './compact.ts';
+import { limitGauges } from './limit-gauges.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';
 import { Observer } from './observer.ts';
 import { openPace } from './pace.ts';
@@ -91,9 +92,10 @@ export function openMetadata(settings: Settings): MetadataStore {
 export async function openClients(settings: Settings, log: Logger): Promise<Clients> {
   const connection = await openQueueRedis(settings, log);
   const limits = limitsOf(settings);
-  const observer = new Observer({ log, limits, ...(settings.metricsPort === 0 ? {} : { metrics: processMetrics() }) });
+  const observer = new Observer({ log, limits, ...(isWatched(settings) ? { metrics: processMetrics() } : {}) });
   const metadata = observedMetadata(openMetadata(settings), observer);
   const pace = openPace(settings, { connection, onWaited: (limit, ms) => observer.waited(limit, ms) });
+  observer.metrics?.addSource(limitGauges(pace));
   const objects = openObjects(settings, log, { metadata, observer, pace });
   probeWith(observer, settings, metadata);
   const ledger = new ReapQueue({ connection, prefix: settings.queuePrefix });
@@ -202,6 +204,11 @@ function keysFrom(metadata: MetadataStore): Pick<S3StoresSettings, 'credentialsO
       expiration: new Date(Date.now() + KEYS_FRESH_MS),
     }),
   };
+}
+
+/** Whether anybody gets the metrics. */
+function isWatched({ metricsPort, pushgatewayUrl }: Settings): boolean {
+  return metricsPort !== 0 || pushgatewayUrl !== undefined;
 }
 
 /** What every process counts for itself; the pod's own metrics are in metrics.ts. */

@@ -63,6 +63,8 @@ class Pod {
         log.warn({ event: LOG_EVENTS.metricLost, source, err }, 'a source of metrics could not be asked'),
     });
     this.#metrics.set('s3compact_worker_processes_wanted', processes);
+    this.#metrics.set('s3compact_pool_limit_bytes_per_second', clients.settings.poolBytesPerSecond);
+    this.#metrics.set('s3compact_pool_limit_jobs', clients.settings.poolJobs);
     for (const source of podSources(clients)) this.#metrics.addSource(source);
   }
 

@@ -118,7 +118,7 @@ export const GROUPS: readonly Group[] = [
     name: 'observe',
     files: /^src\/observe\//,
     groups: [...WORDS, 'config', 'redact', 'format'],
-    packages: ['pino', 'prom-client', 'node:http', 'type node:net'],
+    packages: ['pino', 'prom-client', 'node:http', 'node:timers/promises', 'type node:net'],
   },
 
   // Wiring: the public API, the processes, the commands.

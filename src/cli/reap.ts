@@ -5,8 +5,10 @@
 import type { Command } from 'commander';
 import { openClients } from '../../workers/clients.ts';
 import { drainReapQueue, type ReapSummary } from '../../workers/drain-reap.ts';
+import { pushAtEnd } from '../../workers/push.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, plural } from './output.ts';
+import { packageVersion } from './version.ts';
 
 const HELP = `
 Exit code 3 when a record was in doubt: nothing of it was deleted, and it comes back by itself.
@@ -25,7 +27,9 @@ export function registerReap(program: Command, context: CliContext): void {
         if (context.json) context.dataJson(summary);
         else context.data(summaryText(summary));
         if (summary.doubts.length > 0) context.exitCode = EXIT.retry;
+        else clients.observer.succeeded('reap');
       } finally {
+        await pushAtEnd(clients, context.logger, { command: 'reap', version: packageVersion() });
         await clients.close();
       }
     });

@@ -20,6 +20,7 @@ export const SETTING_GROUPS = [
   'Limits',
   'Worker',
   'Scan',
+  'Metrics',
   'Logs',
 ] as const;
 export type SettingGroup = (typeof SETTING_GROUPS)[number];

@@ -3,7 +3,7 @@
  * wrong: a process that ends must not take its counts along, or the pod's counters fall and every rate over them is
  * wrong. It must not know how the processes are asked.
  */
-import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue } from 'prom-client';
+import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, type Registry } from 'prom-client';
 
 /** `Registry.getMetricsAsJSON()` of one process; plain JSON, so that it can be sent over a channel. */
 export type ProcessMetrics = MetricObjectWithValues<MetricValue<string>>[];
@@ -16,7 +16,7 @@ const GROWING: ReadonlySet<string> = new Set(['counter', 'histogram', 'summary']
  * added up (`process_start_time_seconds`).
  */
 export async function aggregateMetrics(parts: readonly ProcessMetrics[]): Promise<string> {
-  return aggregated(parts).metrics();
+  return aggregateRegistry(parts).metrics();
 }
 
 /** What is kept of processes that are gone: their last counters and histograms, added up. */
@@ -26,7 +26,7 @@ export class DepartedMetrics {
   /** Adds what a process last told, when it is known to be gone; gauges go with it. */
   async add(last: ProcessMetrics): Promise<void> {
     const growing = last.filter((metric) => GROWING.has(typeOf(metric)));
-    this.#kept = await aggregated([this.#kept, growing]).getMetricsAsJSON();
+    this.#kept = await aggregateRegistry([this.#kept, growing]).getMetricsAsJSON();
   }
 
   /** To be given to `aggregateMetrics` behind the living. */
@@ -35,7 +35,8 @@ export class DepartedMetrics {
   }
 }
 
-function aggregated(parts: readonly ProcessMetrics[]) {
+/** The same as a registry. */
+export function aggregateRegistry(parts: readonly ProcessMetrics[]): Registry {
   const told = parts.map((part) =>
     // Left out by prom-client's own choice, and wanted: when the pod started.
     part.map((metric) => (metric.aggregator === 'omit' ? { ...metric, aggregator: 'first' as const } : metric)),

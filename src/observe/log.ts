@@ -46,6 +46,8 @@ export const LOG_EVENTS = {
   inodeUnreadable: 'inode.unreadable',
   metricsStarted: 'metrics.started',
   metricLost: 'metric.lost',
+  metricsPushed: 'metrics.pushed',
+  metricsNotPushed: 'metrics.not-pushed',
   commandFailed: 'command.failed',
 } as const;
 

@@ -95,7 +95,7 @@ export const STORE_METRICS = [
   {
     name: 's3compact_limit_requests_in_flight',
     type: 'gauge',
-    help: 'S3 requests that may be in flight now; falls while the store answers slowly or with SlowDown.',
+    help: 'S3 requests that may be in flight now, over all buckets in use; falls while a store is slow or says SlowDown.',
     scope: 'process',
     group: 'Limits',
   },

@@ -4,13 +4,16 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { CompactError } from '../../src/errors.ts';
 import type { MetadataStore } from '../../src/metadata/port.ts';
 import type { ChunkPlan } from '../../src/model.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
+import { Pace } from '../../src/pace.ts';
 import { NO_COST, NO_GAIN } from '../../src/plan/index.ts';
 import type { RunReport } from '../../src/run.ts';
+import { limitGauges } from '../../workers/limit-gauges.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from '../../workers/observed-ports.ts';
 import { Observer } from '../../workers/observer.ts';
 import { Reachable } from '../../workers/reachable.ts';
@@ -238,6 +241,23 @@ it('the memory of merges tells what is held, what may be, and who had to wait', 
   expect(await value('s3compact_limit_waits_total{limit="memory"}')).toBe(1);
   await expect(memory.reserve([1], () => Promise.reject(new Error('x')))).rejects.toThrow('x');
   expect(await value('s3compact_memory_reserved_bytes')).toBe(0);
+});
+
+it('limits are told as they are when a scrape comes, also one that has given way', async () => {
+  const pace = new Pace({
+    ...{ clock: systemClock, bytesPerSecond: 5_000, requestsPerSecond: 0, inFlight: { floor: 1, ceiling: 8 } },
+  });
+  metrics.addSource(limitGauges(pace));
+  expect(await value('s3compact_limit_requests_in_flight')).toBe(0);
+  const flight = pace.flightOf('bucket');
+  expect(await value('s3compact_limit_bytes_per_second{scope="process"}')).toBe(5_000);
+  expect(await value('s3compact_limit_requests_per_second{scope="process"}')).toBe(0);
+  const before = await value('s3compact_limit_requests_in_flight');
+  expect(before).toBe(flight.state().limit);
+  const nowMs = systemClock.monotonicMs();
+  flight.refused({ sentAtMs: nowMs, endedAtMs: nowMs + 1 });
+  expect(await value('s3compact_limit_requests_in_flight')).toBe(flight.state().limit);
+  expect(flight.state().limit).toBeLessThan(before);
 });
 
 describe('whether a server answers', () => {
