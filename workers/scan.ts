@@ -10,6 +10,7 @@ import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { scanFilesystem } from '../src/scan.ts';
 import type { ScanOptions, ScanReport } from '../src/scan-types.ts';
 import type { Clients } from './clients.ts';
+import { ScanTally } from './scan-tally.ts';
 
 /** Who this is, for those who look later: host and process. */
 export function processName(): string {
@@ -32,8 +33,13 @@ export async function runScan(
     wishes.onUnreadable?.(key, error);
   };
   const deps = { metadata, queue, control, quarantine, clock: systemClock, book: scans, nowMs: () => ledger.nowMs() };
+  const tally = new ScanTally(observer.metrics, { dryRun: wishes.dryRun === true });
   const report = await scanFilesystem(fsId, deps, {
     ...wishes,
+    onProgress: (progress) => {
+      tally.progress(progress);
+      wishes.onProgress?.(progress);
+    },
     policy: run.limits.policy,
     queueMax: settings.scanQueueMax,
     concurrency: settings.scanConcurrency,
@@ -41,8 +47,13 @@ export async function runScan(
     by: processName(),
     onUnreadable: unreadable,
     onWait: (error) => log.warn({ event: LOG_EVENTS.scanWaiting, fsId, code: error.code }, `waiting: ${error.message}`),
+  }).catch((error: unknown) => {
+    tally.ended('failed');
+    throw error;
   });
   const { backlog, queued, durationMs, ending } = report;
+  if (ending === 'done') tally.progress({ backlog, queued, held: 0, walking: false });
+  tally.ended(ending);
   log.info({ event: LOG_EVENTS.scanEnded, fsId, ending, queued, durationMs, ...backlog }, `scan ended: ${ending}`);
   if (ending === 'done' && wishes.dryRun !== true) observer.succeeded('scan');
   return report;

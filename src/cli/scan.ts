@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import { openClients } from '../../workers/clients.ts';
+import { pushAtEnd } from '../../workers/push.ts';
 import { runScan } from '../../workers/scan.ts';
 import type { ScanReport } from '../scan-types.ts';
 import { parseCount } from './arguments.ts';
@@ -12,6 +13,7 @@ import { EXIT, type ExitCode } from './output.ts';
 import { KnownProgress } from './progress.ts';
 import { progressText, scanText, worstText } from './scan-text.ts';
 import { untilSignal } from './signals.ts';
+import { packageVersion } from './version.ts';
 
 /** Rows of --top. */
 const TOP_MAX = 10_000;
@@ -68,6 +70,7 @@ async function scan(fsId: number, context: CliContext, options: Options): Promis
     else tell(report, context, { dry, listed: options.top !== undefined });
     return report.ending === 'done' ? EXIT.done : EXIT.retry;
   } finally {
+    await pushAtEnd(clients, context.logger, { command: 'scan', version: packageVersion(), fsId });
     await clients.close();
   }
 }

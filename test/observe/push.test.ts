@@ -89,6 +89,34 @@ describe('a gateway that', () => {
   });
 });
 
+it('s3compact scan pushes what it found, under its file system', async () => {
+  const pushed: { url: string; body: string }[] = [];
+  const url = await listen((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => (body += text));
+    request.on('end', () => {
+      pushed.push({ url: request.url ?? '', body });
+      response.end();
+    });
+  });
+  const world = await E2eWorld.open('push-scan', { env: { S3COMPACT_FRAGMENT_THRESHOLD: '3' } });
+  try {
+    for (const inodeId of [1n, 2n, 3n]) await world.writer.createInode(inodeId);
+    for (let n = 0; n < 8; n++) await world.writer.write(2n, n * 100, 200);
+    const { exitCode, stderr } = await world.command(['scan', '1'], { S3COMPACT_PUSHGATEWAY_URL: url });
+    expect([exitCode, stderr]).toEqual([0, expect.any(String)]);
+    expect(pushed.map((one) => one.url)).toEqual(['/metrics/job/s3compact/command/scan/filesystem/1']);
+    const text = pushed[0]?.body ?? '';
+    expect(text).toContain('\ns3compact_scan_inodes_total{result="worthwhile"} 1\n');
+    expect(text).toContain('\ns3compact_scan_inodes_total{result="nothing"} 2\n');
+    expect(text).toContain('\ns3compact_scan_enqueued_total{result="queued"} 1\n');
+    expect(text).toContain('\ns3compact_scans_total{result="complete"} 1\n');
+    expect(text).toMatch(/^s3compact_last_success_timestamp_seconds\{task="scan"\} 1\d{9}/m);
+  } finally {
+    await world.close();
+  }
+});
+
 describe('s3compact reap', () => {
   it('with a gateway that is away does its work and warns, without the password', async () => {
     const world = await E2eWorld.open('push-away');

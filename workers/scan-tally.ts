@@ -1,0 +1,66 @@
+/**
+ * What one scan adds to the counters, as it goes: a scan of a large file system takes hours, and one that goes on where
+ * another stopped begins with what that one had found. It counts; it decides nothing.
+ */
+import type { Metrics } from '../src/observe/metrics.ts';
+import type { Backlog } from '../src/scan-port.ts';
+import type { ScanEnding, ScanProgress } from '../src/scan-types.ts';
+
+/** Sums so far, this scan's own. */
+interface Sums {
+  readonly worthwhile: number;
+  readonly nothing: number;
+  readonly failed: number;
+  readonly queued: number;
+  readonly inFlight: number;
+}
+
+const NONE: Sums = { worthwhile: 0, nothing: 0, failed: 0, queued: 0, inFlight: 0 };
+
+export class ScanTally {
+  readonly #metrics: Metrics | undefined;
+  readonly #dry: boolean;
+  /** What an earlier scan had found; known when the first progress is told, or there was none. */
+  #before: Backlog | undefined;
+  #counted = NONE;
+
+  constructor(metrics: Metrics | undefined, how: { readonly dryRun: boolean }) {
+    this.#metrics = metrics;
+    this.#dry = how.dryRun;
+  }
+
+  progress({ backlog, queued, held }: ScanProgress): void {
+    const before = this.#before ?? (queued + held > 0 ? undefined : backlog);
+    this.#before ??= before;
+    const since = (name: keyof Backlog) => backlog[name] - (before?.[name] ?? 0);
+    const [worthwhile, failed] = [since('inodesWorthIt'), since('unreadable')];
+    this.#count({
+      ...{ worthwhile, failed, queued },
+      nothing: since('inodes') - worthwhile - failed,
+      inFlight: worthwhile - queued - held,
+    });
+  }
+
+  ended(ending: ScanEnding | 'failed'): void {
+    const result = ending === 'done' ? 'complete' : ending === 'failed' ? 'failed' : 'stopped';
+    this.#metrics?.count('s3compact_scans_total', 1, { result });
+  }
+
+  #count(sums: Sums): void {
+    const last = this.#counted;
+    const inodes = (result: 'worthwhile' | 'nothing' | 'failed') =>
+      this.#metrics?.count('s3compact_scan_inodes_total', sums[result] - last[result], { result });
+    inodes('worthwhile');
+    inodes('nothing');
+    inodes('failed');
+    this.#counted = {
+      ...sums,
+      queued: Math.max(sums.queued, last.queued),
+      inFlight: Math.max(sums.inFlight, last.inFlight),
+    };
+    if (this.#dry) return;
+    const name = 's3compact_scan_enqueued_total';
+    this.#metrics?.count(name, sums.queued - last.queued, { result: 'queued' });
+    this.#metrics?.count(name, sums.inFlight - last.inFlight, { result: 'in-flight' });
+  }
+}
