@@ -51,7 +51,7 @@ export class E2eWorld {
   static async open(name: string, options: E2eOptions = {}): Promise<E2eWorld> {
     const s3 = inject('s3');
     const prefix = uniquePrefix(name);
-    const redis = new Redis(inject('redisUrl'));
+    const redis = new Redis(options.env?.['METADATA_URL'] ?? inject('redisUrl'));
     const writer = new FsWriter({
       ...{ redis, prefix, s3: testS3Client(), fsId: 1, geometry: options.geometry ?? SMALL },
       bucket: await freshBucket(name),
