@@ -57,7 +57,7 @@ export function killWorkers(stage: FaultStage): Promise<void> {
   const hit = async (random: Random): Promise<void> => {
     const { all, awake } = stage.pool;
     const targets = random.below(KILL_PAUSED_IN) === 0 ? all : awake;
-    if (targets.length > 0) await stage.pool.kill(random.pick(targets));
+    if (targets.length > 0) await stage.pool.kill(random.pick(targets), random.below(1_000) / 1_000);
   };
   return strike(stage, 1, { every: KILL_EVERY_MS, hit });
 }
@@ -77,7 +77,7 @@ async function pauseOne(stage: FaultStage, awake: WorkerPool['awake'], random: R
   const worker = random.pick(awake);
   const long = random.below(LONG_PAUSE_IN) === 0;
   const ms = between(random, long ? settings.PAUSE_LONG_MS : settings.PAUSE_SHORT_MS);
-  stage.pool.pause(worker);
+  stage.pool.pause(worker, random.below(1_000) / 1_000);
   // Killed meanwhile: then it was a kill.
   await Promise.race([delay(ms), worker.ended]);
   if (worker.condemned) return;

@@ -1,6 +1,6 @@
 /**
- * `npm run chaos -- --minutes 10 [--seed N]`: attacks real worker processes, a real Redis and a real S3 server for that
- * long, and judges what is left. Prints the seed, progress and a final table; exit code 1 when anything was violated.
+ * `npm run chaos -- --minutes 10 [--seed N] [--pools]`: attacks real worker processes (with --pools: pools of them), a real
+ * Redis and a real S3 server for that long, and judges what is left. Prints the seed, progress and a final table; exit code 1 when anything was violated.
  * The seed chooses what is hit and when; processes are not deterministic, so a run repeats only roughly.
  */
 import { parseArgs } from 'node:util';
@@ -13,7 +13,13 @@ const FINISH_MS = 8 * 60_000;
 const SEEDS = 2 ** 20;
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: 'string', default: '10' },
+      seed: { type: 'string' },
+      pools: { type: 'boolean', default: false },
+    },
+  });
   const minutes = Number(values.minutes);
   const seed = values.seed === undefined ? Date.now() % SEEDS : Number(values.seed);
   if (!(minutes > 0) || !Number.isSafeInteger(seed) || seed < 0 || seed >= SEEDS) {
@@ -29,6 +35,7 @@ async function main(): Promise<number> {
       serverFaultsForMs: durationMs,
       serverFaultEveryMs: SERVER_FAULT_EVERY_MS,
       servers: 'real',
+      ...(values.pools ? { poolEvery: 1 } : {}),
       finishMs: FINISH_MS,
     },
     tally,

@@ -30,12 +30,15 @@ export interface ChaosOptions {
   readonly serverFaultEveryMs: number;
   /** `embedded`: no faults of servers, which have no disk there. */
   readonly servers: 'real' | 'embedded';
+  /** One worker in so many is a pool of two processes (4); 1: all are. */
+  readonly poolEvery?: number;
   /** How long the healthy worker may take at the end. */
   readonly finishMs: number;
 }
 
 const INODES = 16;
 const WORKERS = 4;
+const POOL_EVERY = 4;
 const WRITERS = 6;
 const READERS = 2;
 const STALE_READERS = 12;
@@ -82,7 +85,7 @@ interface Cast {
 export async function runChaos(options: ChaosOptions, tally: Tally): Promise<Leftovers> {
   const servers = await startServers(options.servers);
   tally.say(`seed ${options.seed}; ${servers.told}`);
-  const cast = openCast(servers, tally);
+  const cast = openCast(servers, tally, options.poolEvery ?? POOL_EVERY);
   try {
     await servers.s3.createBucket(BUCKET);
     await cast.client.createFiles();
@@ -139,7 +142,7 @@ function startEmbedded() {
   return [startRedis({ prefer: 'embedded' }), startS3({ prefer: 'embedded' })] as const;
 }
 
-function openCast(servers: Servers, tally: Tally): Cast {
+function openCast(servers: Servers, tally: Tally, poolEvery: number): Cast {
   const retryStrategy = (): number => 50;
   // A command is sent once or not at all, and waits for its answer as long as its connection stands.
   const once = { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false } as const;
@@ -151,7 +154,7 @@ function openCast(servers: Servers, tally: Tally): Cast {
   const queueOptions = { connection: queueRedis, prefix: QUEUE_PREFIX };
   const queue = new CompactQueue({ ...queueOptions, attempts: 5, retryDelayMs: 200 });
   const ledger = new ReapQueue(queueOptions);
-  const pool = new WorkerPool(workerEnv(servers.redisUrl, servers.s3), tally);
+  const pool = new WorkerPool(workerEnv(servers.redisUrl, servers.s3), tally, poolEvery);
   const aof = servers.redisServer === undefined ? undefined : new AofTail(servers.redisServer.directory);
   return {
     ...{ pool, queue, ledger, redis, gate, aof },

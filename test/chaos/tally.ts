@@ -33,6 +33,8 @@ export const COUNTS = {
   scrubbed: 'objects deleted by scrub',
   starts: 'workers started',
   kills: 'workers killed (SIGKILL)',
+  processKills: 'processes of a pool killed (SIGKILL)',
+  gaveUp: 'pools that ended because their processes were killed again and again',
   pauses: 'workers paused (SIGSTOP) and resumed',
   pausesLong: '  of them beyond the lease',
   startsRefused: 'workers that found no Redis at their start and ended',

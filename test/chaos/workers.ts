@@ -1,9 +1,11 @@
 /**
- * Worker processes as an operator runs them, to be killed and paused. It follows what they log, for the counts and for
- * what must never be logged, and it notices a worker that ends by itself. It must not choose whom to hit, or when.
+ * Workers as an operator runs them, single processes and pools of two, to be killed and paused: of a pool sometimes the
+ * main process, sometimes one of those under it. It follows what they log, for the counts and for what must never be
+ * logged, and it notices a worker that ends by itself. It must not choose whom to hit, or when.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { CountName, Tally } from './tally.ts';
@@ -14,13 +16,24 @@ const LAST_LINES = 5;
 /** `later`: nothing is wrong with the settings, a server was not there. */
 const EXIT_LATER = 3;
 
+/** Processes of a pool; each has fewer jobs than a worker alone, so that the load stays the same. */
+const POOL = { S3COMPACT_PROCESSES: '2', S3COMPACT_CONCURRENCY: '2' };
+/** Of the kills of a pool, those that hit its main process. */
+const MAIN_KILLED_SHARE = 0.25;
+/** What a pool logs before it gives up because its processes die again and again: here they are killed. */
+const GAVE_UP = 'process-died';
+
 interface Running {
   readonly child: ChildProcess;
+  /** A pool of processes. */
+  readonly pool: boolean;
   readonly lines: string[];
   readonly ended: Promise<unknown>;
   /** It has said that it works; before that it does not listen to SIGTERM. */
   started: boolean;
   paused: boolean;
+  /** Of a pool, while it is paused: the process that is. */
+  pausedPid: number | undefined;
   /** We ended it. */
   condemned: boolean;
 }
@@ -40,6 +53,8 @@ interface LogLine {
 export class WorkerPool {
   readonly #env: Readonly<Record<string, string>>;
   readonly #tally: Tally;
+  /** One worker in so many is a pool of processes; the first is one only if all are. */
+  readonly #poolEvery: number;
   readonly #running = new Set<Running>();
   #wanted = 0;
   /** Workers would outlive us and wait for a Redis that is gone. */
@@ -47,9 +62,10 @@ export class WorkerPool {
     for (const { child } of this.#running) child.kill('SIGKILL');
   };
 
-  constructor(env: Readonly<Record<string, string>>, tally: Tally) {
+  constructor(env: Readonly<Record<string, string>>, tally: Tally, poolEvery: number) {
     this.#env = env;
     this.#tally = tally;
+    this.#poolEvery = poolEvery;
     process.on('exit', this.#onExit);
   }
 
@@ -68,21 +84,37 @@ export class WorkerPool {
     return [...this.#running].filter(({ condemned }) => !condemned);
   }
 
-  async kill(worker: Running): Promise<void> {
+  /** `chance` is in [0, 1): which process of a pool dies, mostly one under the main one. */
+  async kill(worker: Running, chance: number): Promise<void> {
+    const pids = processesOf(worker);
+    if (worker.pool && chance >= MAIN_KILLED_SHARE) {
+      const pid = pids[Math.floor(((chance - MAIN_KILLED_SHARE) / (1 - MAIN_KILLED_SHARE)) * pids.length)];
+      // None yet: it is still starting.
+      if (pid === undefined) return;
+      this.#tally.add('processKills');
+      signal(pid, 'SIGKILL');
+      return;
+    }
     worker.condemned = true;
     worker.child.kill('SIGKILL');
+    // Those of its processes that we had paused must see that they are alone.
+    for (const orphan of pids) signal(orphan, 'SIGCONT');
     this.#tally.add('kills');
     await worker.ended;
   }
 
-  pause(worker: Running): void {
+  pause(worker: Running, chance: number): void {
     worker.paused = true;
-    worker.child.kill('SIGSTOP');
+    const pids = processesOf(worker);
+    worker.pausedPid = pids[Math.floor(chance * pids.length)];
+    if (worker.pausedPid === undefined) worker.child.kill('SIGSTOP');
+    else signal(worker.pausedPid, 'SIGSTOP');
   }
 
   resume(worker: Running): void {
     worker.paused = false;
-    worker.child.kill('SIGCONT');
+    if (worker.pausedPid === undefined) worker.child.kill('SIGCONT');
+    else signal(worker.pausedPid, 'SIGCONT');
   }
 
   /** SIGTERM to all; a worker that does not end well is a violation. */
@@ -108,6 +140,7 @@ export class WorkerPool {
     this.#wanted = 0;
     for (const worker of this.#running) {
       worker.condemned = true;
+      for (const pid of processesOf(worker)) signal(pid, 'SIGKILL');
       worker.child.kill('SIGKILL');
     }
     await Promise.all([...this.#running].map(({ ended }) => ended));
@@ -115,14 +148,18 @@ export class WorkerPool {
   }
 
   #start(): void {
-    const env = { ...process.env, ...this.#env };
+    const pools = [...this.#running].filter((one) => one.pool).length;
+    const pool = this.#poolEvery === 1 || this.#poolEvery * pools < this.#running.size;
+    const env = { ...process.env, ...this.#env, ...(pool ? POOL : {}) };
     const child = spawn(process.execPath, [COMMAND, 'worker'], { env, stdio: ['ignore', 'ignore', 'pipe'] });
     const worker: Running = {
-      child,
+      ...{ child, pool },
       lines: [],
-      ended: once(child, 'close'),
+      // The processes of a pool whose main one is killed may go on for a while, and hold its streams.
+      ended: once(child, pool ? 'exit' : 'close'),
       started: false,
       paused: false,
+      pausedPid: undefined,
       condemned: false,
     };
     this.#running.add(worker);
@@ -136,6 +173,8 @@ export class WorkerPool {
     if (!worker.condemned) {
       const { exitCode, signalCode } = worker.child;
       if (exitCode === EXIT_LATER && !worker.started) this.#tally.add('startsRefused');
+      else if (exitCode === EXIT_LATER && worker.lines.some((line) => line.includes(GAVE_UP)))
+        this.#tally.add('gaveUp');
       else this.#tally.violate(`a worker ended by itself with ${exitCode ?? signalCode}: ${worker.lines.join(' | ')}`);
     }
     this.keep(this.#wanted);
@@ -176,5 +215,25 @@ function parse(text: string): LogLine {
     return JSON.parse(text) as LogLine;
   } catch {
     return {};
+  }
+}
+
+/** Process ids of a pool's own processes; none where there is no /proc. */
+function processesOf({ child: { pid }, pool }: Running): number[] {
+  if (!pool) return [];
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return text.split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** It may have ended meanwhile. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
