@@ -58,12 +58,12 @@ describe('a pool on real servers', () => {
         (await world.clients.queue.queue.getJobCountByTypes(...states)) +
           (await world.clients.ledger.queue.getJobCountByTypes(...states)) ===
         0,
-      50_000,
+      100_000,
     );
   }
 
   it('I9, I12: processes that are killed cost a retry; settings with secrets are on no command line', async () => {
-    const inodes = [500n, 501n, 502n, 503n];
+    const inodes = [500n, 501n];
     for (const inodeId of inodes) {
       await world.writer.createInode(inodeId);
       await world.writer.append(inodeId, loadCase('ext4-image.mid'));
@@ -85,7 +85,7 @@ describe('a pool on real servers', () => {
     pool.kill('SIGTERM');
     expect((await ended)[0]).toBe(0);
     for (const pid of pids) expect(existsSync(`/proc/${pid}`)).toBe(false);
-  });
+  }, 150_000);
 
   it('processes whose main process is killed end by themselves', async () => {
     const pool = world.startWorker();
