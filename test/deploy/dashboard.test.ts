@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { buildDashboard, ROWS } from '../../deploy/grafana/dashboard.ts';
 import { METRICS } from '../../src/observe/metric-table.ts';
+import { badMatchers, metricOf } from './metrics.ts';
 import { ALERTS, GROUPS, HAS_PROMTOOL, metricsIn, promtool, RECORDS } from './rules.ts';
 
 const FILE = new URL('../../deploy/grafana/s3compact.json', import.meta.url);
@@ -34,13 +35,6 @@ const expressions = panels.flatMap(({ targets }) => targets ?? []).map(({ expr }
 /** Grafana's variables, filled in. */
 const filled = (expr: string): string =>
   expr.replaceAll('$namespace', '.*').replaceAll('$__rate_interval', '2m').replaceAll('$__range', '1h');
-
-/** The row of the table that a series belongs to: a histogram has three. */
-function metricOf(series: string): string {
-  if (METRICS.some(({ name }) => name === series)) return series;
-  const base = series.replace(/_(?:bucket|sum|count)$/, '');
-  return METRICS.some(({ name, type }) => name === base && type === 'histogram') ? base : series;
-}
 
 const shown = new Set(expressions.flatMap(metricsIn).map(metricOf));
 const ruled = new Set(
@@ -115,25 +109,3 @@ describe('metrics', () => {
     expect(badMatchers('sum(s3compact_queue_jobs{queu="compact"})')).toHaveLength(1);
   });
 });
-
-/** Labels that Prometheus adds when it scrapes. */
-const ADDED = ['namespace', 'pod', 'instance', 'job'];
-
-/** Matchers of an expression on a label that the metric has not, or that no value of the label can satisfy. */
-function badMatchers(expr: string): string[] {
-  return [...expr.matchAll(/\b(s3compact_\w+)\{([^}]*)\}/g)].flatMap(([, series = '', inside = '']) => {
-    const row = METRICS.find(({ name }) => name === metricOf(series));
-    const labels: Readonly<Record<string, readonly string[] | 'filesystems'>> =
-      row !== undefined && 'labels' in row ? row.labels : {};
-    return [...inside.matchAll(/(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"/g)].flatMap(([matcher, label = '', , value = '']) => {
-      if (ADDED.includes(label)) return [];
-      const values = labels[label];
-      if (values === undefined) return [`${series}: ${matcher}: no such label`];
-      if (values === 'filesystems' || values.length === 0) return [];
-      return value
-        .split('|')
-        .filter((one) => !values.includes(one))
-        .map((one) => `${series}: ${matcher}: no value ${one}`);
-    });
-  });
-}

@@ -10,9 +10,11 @@ import { stringify } from 'yaml';
 import { run } from '../../src/cli/main.ts';
 import { COMMAND_NAMES } from '../../src/config/spec.ts';
 import { loadSettings, SDK_NAMES, SETTINGS } from '../../src/config.ts';
+import { METRICS } from '../../src/observe/metric-table.ts';
 import { DEPLOY, faultsOf, KUSTOMIZE, type Manifest, manifestsIn, render, renderOwn } from './manifests.ts';
+import { badMatchers } from './metrics.ts';
 import { type Container, podsOf, selects } from './pods.ts';
-import { GROUPS } from './rules.ts';
+import { GROUPS, metricsIn } from './rules.ts';
 
 const RULE_FILE = join(DEPLOY, 'components/monitoring/prometheusrule.yaml');
 /** Made by the operator, never by us; see the overlays. */
@@ -212,10 +214,17 @@ describe.skipIf(KUSTOMIZE === undefined).each(rendered)('%s', (name, make) => {
 
   it.runIf(name.startsWith('overlays/'))('is scaled by a number that KEDA alone sets', () => {
     const [scaled] = all('ScaledObject');
-    const spec = scaled?.['spec'] as { readonly scaleTargetRef: { readonly name: string } } | undefined;
+    const spec = scaled?.['spec'] as ScaledSpec | undefined;
     const target = all('Deployment').find(({ metadata }) => metadata.name === spec?.scaleTargetRef.name);
     expect(target).toBeDefined();
     expect(target?.['spec']).not.toHaveProperty('replicas');
+    expect(spec?.triggers).toHaveLength(1);
+    const known = METRICS.map(({ name }) => name as string);
+    for (const { metadata } of spec?.triggers ?? []) {
+      expect(metricsIn(metadata.query).filter((metric) => !known.includes(metric))).toEqual([]);
+      expect(metricsIn(metadata.query)).not.toEqual([]);
+      expect(badMatchers(metadata.query)).toEqual([]);
+    }
   });
 
   it.runIf(name.startsWith('jobs only'))('has nothing but jobs, and one that reaps', () => {
@@ -226,6 +235,11 @@ describe.skipIf(KUSTOMIZE === undefined).each(rendered)('%s', (name, make) => {
     expect(awake.map(({ metadata }) => metadata.name)).toContain('s3compact-reap');
   });
 });
+
+interface ScaledSpec {
+  readonly scaleTargetRef: { readonly name: string };
+  readonly triggers: readonly { readonly metadata: { readonly query: string } }[];
+}
 
 interface CronJobSpec {
   readonly schedule: string;

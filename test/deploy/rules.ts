@@ -2,12 +2,13 @@
  * The rules of deploy/prometheus and what Debian's promtool makes of them. It stands apart because rules, dashboard and
  * the manifest of the Prometheus operator are checked by the same words. It runs no Prometheus.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
+import { hasPrometheus } from '../../services/prometheus.ts';
 
 export interface Rule {
   readonly alert?: string;
@@ -35,8 +36,8 @@ export const RECORDS = groups.flatMap(({ rules }) =>
   rules.flatMap((rule) => (rule.record === undefined ? [] : [rule.record])),
 );
 
-/** Whether Debian's `prometheus` package is installed (scripts/install-services.sh). */
-export const HAS_PROMTOOL = spawnSync('promtool', ['--version']).status === 0;
+/** Whether Debian's `prometheus` package is installed; throws where real servers are required and it is not. */
+export const HAS_PROMTOOL = hasPrometheus();
 
 /** Runs promtool over files that are written for it and thrown away; its words, whatever it says of them. */
 export function promtool(
