@@ -67,7 +67,7 @@ export class Observer implements RequestObserver {
     const { metrics } = this;
     const record = new RunRecord({
       chunk: (plan, ending) => this.#chunk(place, plan, ending),
-      failed: (error) => this.#chunkFailed(error),
+      failed: (error, chunkIndex) => this.#chunkFailed({ ...place, chunkIndex }, error),
     });
     const startedMs = performance.now();
     metrics?.count('s3compact_runs_started_total', 1);
@@ -155,8 +155,11 @@ export class Observer implements RequestObserver {
     }
   }
 
-  #chunkFailed(error: CompactError): void {
-    if (error.code === 'lease-expired') this.metrics?.count('s3compact_leases_expired_total', 1);
+  #chunkFailed(where: RunPlace, error: CompactError): void {
+    if (error.code === 'lease-expired') {
+      this.metrics?.count('s3compact_leases_expired_total', 1);
+      this.#log.warn({ event: LOG_EVENTS.leaseExpired, ...where }, 'the attempt outlived its lease and was given up');
+    }
     if (error.code === 'fence-lost') this.metrics?.count('s3compact_fences_lost_total', 1);
   }
 

@@ -27,11 +27,8 @@ export const LOG_EVENTS = {
   jobFailed: 'job.failed',
   jobLockLost: 'job.lock-lost',
   jobParked: 'job.parked',
-  inodeQueued: 'inode.queued',
-  inodeContinued: 'inode.continued',
   inodeStale: 'inode.stale',
   inodeQuarantined: 'inode.quarantined',
-  planOverBudget: 'plan.over-budget',
   chunkCommitted: 'chunk.committed',
   chunkConflict: 'chunk.conflict',
   chunkUnknown: 'chunk.unknown',
@@ -48,7 +45,6 @@ export const LOG_EVENTS = {
   metricLost: 'metric.lost',
   metricsPushed: 'metrics.pushed',
   metricsNotPushed: 'metrics.not-pushed',
-  commandFailed: 'command.failed',
 } as const;
 
 export type LogEvent = (typeof LOG_EVENTS)[keyof typeof LOG_EVENTS];

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freePort } from '../../services/free-port.ts';
+import { loadCase } from '../cases/load.ts';
 import { eventually } from '../queue/world.ts';
 import { E2eWorld } from './world.ts';
 
@@ -53,4 +54,36 @@ it('a port that is taken is a clear error', async () => {
   expect(exitCode).toBe(2);
   expect(stderr).toContain(`port ${port} cannot be listened on`);
   worker.kill('SIGKILL');
+});
+
+it('one line tells everything about an attempt', async () => {
+  const inodeId = 700n;
+  await world.writer.createInode(inodeId);
+  await world.writer.append(inodeId, loadCase('tar-append.mid'));
+  const worker = world.startWorker({ S3COMPACT_LOG_LEVEL: 'info', S3COMPACT_FRAGMENT_THRESHOLD: '3' });
+  let text = '';
+  worker.stderr?.setEncoding('utf8').on('data', (part: string) => (text += part));
+  const { jobId } = await world.clients.queue.enqueue({ fsId: 1, inodeId }, 'scan');
+  const line = await eventually('the attempt has ended', async () => {
+    const lines = text.split('\n').filter((one) => one.includes('"event":"job.done"') && one.endsWith('}'));
+    return lines.length > 0 && (JSON.parse(lines[0] ?? '') as Record<string, unknown>);
+  });
+  expect(line).toMatchObject({ fsId: 1, inodeId: '700', jobId, origin: 'scan', try: 1, level: 'info' });
+  expect(line).toMatchObject({ ending: 'done', outcome: 'compacted', continued: false, warnings: [], budgetSpent: [] });
+  expect(line['attempt']).toMatch(/^\d{10,}$/);
+  const { cost, s3, phasesMs, chunks, ...rest } = line as {
+    cost: Record<string, number>;
+    s3: { requests: Record<string, number>; bytesRead: number; bytesWritten: number };
+    phasesMs: Record<string, number>;
+    chunks: Record<string, number>;
+  } & Record<string, number | readonly string[]>;
+  expect(s3).toMatchObject({ requests: { get: cost['readRequests'], put: cost['writeRequests'] }, retries: 0 });
+  expect([s3.bytesRead, s3.bytesWritten]).toEqual([cost['readBytes'], cost['writeBytes']]);
+  expect(chunks).toEqual({ committed: rest['chunksCompacted'] });
+  expect(rest['reapRecordCount']).toBe(rest['chunksCompacted']);
+  expect(rest['reapRecords']).toHaveLength(Number(rest['chunksCompacted']));
+  expect(Object.keys(phasesMs)).toEqual(['plan', 'record', 'merge', 'commit', 'end']);
+  const inPhases = Object.values(phasesMs).reduce((sum, ms) => sum + ms, 0);
+  expect(inPhases).toBeGreaterThan(Number(rest['durationMs']) * 0.9);
+  expect(Number(rest['queuedMs'])).toBeGreaterThanOrEqual(0);
 });

@@ -1,10 +1,14 @@
 /**
  * The logger: ids exact as text, secrets out of every part of a line, levels, and event names that are unique.
  */
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
 import { createLogger, errorForLog, LOG_EVENTS, logContext } from '../../src/observe/log.ts';
+import { logsMarkdown } from '../../src/observe/log-docs.ts';
 
 function lines(
   level: 'info' | 'debug',
@@ -47,7 +51,7 @@ describe('the logger', () => {
     const out = lines('info', (log) => {
       log.info('connecting to redis://u:hunter2@h');
       log.info({ password: 'hunter2', client: { secretAccessKey: 'hunter2', deep: { sessionToken: 'hunter2' } } }, 'x');
-      log.error({ event: LOG_EVENTS.commandFailed, err: error }, 'failed');
+      log.error({ event: LOG_EVENTS.jobFailed, err: error }, 'failed');
       log.info({ url: 'redis://u:hunter2@h' }, 'to %s', 'redis://u:hunter2@h');
     });
     expect(JSON.stringify(out)).not.toContain('hunter2');
@@ -72,6 +76,19 @@ describe('the logger', () => {
     expect(lines('info', (log) => log.debug('no'))).toEqual([]);
     expect(lines('debug', (log) => log.debug('yes'))).toHaveLength(1);
     expect(errorForLog('text')).toMatchObject({ type: 'Error', message: 'text' });
+  });
+
+  it('has a page that tells every event', () => {
+    const page = fileURLToPath(new URL('../../docs/logs.md', import.meta.url));
+    if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(page, logsMarkdown());
+    expect(readFileSync(page, 'utf8')).toBe(logsMarkdown());
+  });
+
+  it('has no event that nobody writes', () => {
+    const root = fileURLToPath(new URL('../..', import.meta.url));
+    const code = globSync('{src,workers}/**/*.ts', { cwd: root }).map((path) => readFileSync(join(root, path), 'utf8'));
+    const written = new Set(code.flatMap((text) => [...text.matchAll(/LOG_EVENTS\.(\w+)/g)].map((match) => match[1])));
+    expect(Object.keys(LOG_EVENTS).filter((name) => !written.has(name))).toEqual([]);
   });
 
   it('has each event name once', () => {

@@ -114,6 +114,7 @@ describe('a run', () => {
     expect(lines.map(({ event, level, inodeId }) => [event, level, inodeId])).toEqual([
       ['chunk.unknown', 'warn', '4711'],
       ['fence.lost', 'warn', '4711'],
+      ['lease.expired', 'warn', '4711'],
     ]);
   });
 
