@@ -16,8 +16,11 @@ export interface KeptPoolJobs {
 }
 
 /** Sets the bound, or takes it away where the setting is 0. Throws `queue-unavailable` (retry). */
-export async function keepPoolJobs(settings: Settings, { queue }: CompactQueue, log: Logger): Promise<KeptPoolJobs> {
-  const { poolJobs } = settings;
+export async function keepPoolJobs(
+  { poolJobs }: Pick<Settings, 'poolJobs'>,
+  { queue }: CompactQueue,
+  { log, lookEveryMs = LOOK_EVERY_MS }: { readonly log: Logger; readonly lookEveryMs?: number },
+): Promise<KeptPoolJobs> {
   await queueCall('bound the jobs of the pool', () =>
     poolJobs === 0 ? queue.removeGlobalConcurrency() : queue.setGlobalConcurrency(poolJobs),
   );
@@ -31,7 +34,7 @@ export async function keepPoolJobs(settings: Settings, { queue }: CompactQueue, 
     );
   };
   // A Redis that is away is told by the workers; the next look comes by itself.
-  const timer = setInterval(() => void look().catch(() => undefined), LOOK_EVERY_MS);
+  const timer = setInterval(() => void look().catch(() => undefined), lookEveryMs);
   timer.unref();
   return { stop: () => clearInterval(timer) };
 }

@@ -1,0 +1,75 @@
+/** The bound on jobs of all workers: heeded by every worker, set again when it was lost, taken away by a setting of 0. */
+import { Worker } from 'bullmq';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { createLogger } from '../../src/observe/log.ts';
+import { COMPACT_QUEUE, CompactQueue } from '../../src/queue.ts';
+import { keepPoolJobs } from '../../workers/pool-jobs.ts';
+import { eventually } from '../queue/world.ts';
+import { uniquePrefix } from '../setup/isolation.ts';
+
+const log = createLogger({ level: 'silent' });
+let redis: Redis;
+let queue: CompactQueue;
+let prefix: string;
+const workers: Worker[] = [];
+/** Jobs that the workers of this test have under way. */
+let inside = 0;
+let most = 0;
+
+beforeEach(() => {
+  prefix = uniquePrefix('pool-jobs');
+  redis = new Redis(inject('redisUrl'), { maxRetriesPerRequest: null });
+  queue = new CompactQueue({ connection: redis, prefix, attempts: 1, retryDelayMs: 1 });
+  [inside, most] = [0, 0];
+});
+afterEach(async () => {
+  for (const worker of workers.splice(0)) await worker.close();
+  await queue.close();
+  redis.disconnect();
+});
+
+function startWorkers(count: number): void {
+  const work = async (): Promise<void> => {
+    most = Math.max(most, ++inside);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    inside--;
+  };
+  for (let n = 0; n < count; n++)
+    workers.push(new Worker(COMPACT_QUEUE, work, { connection: redis, prefix, concurrency: 8 }));
+}
+
+async function runAll(first: number): Promise<void> {
+  for (let n = 0; n < 24; n++) await queue.enqueue({ fsId: 1, inodeId: BigInt(first + n) }, 'scan');
+  const left = () => queue.queue.getJobCountByTypes('waiting', 'prioritized', 'active', 'delayed');
+  await eventually('all are done', async () => (await left()) === 0);
+}
+
+describe('--pool-jobs', () => {
+  it('is heeded by three workers that could do 24 at a time; with 0 they do', async () => {
+    const bound = await keepPoolJobs({ poolJobs: 2 }, queue, { log });
+    startWorkers(3);
+    await runAll(0);
+    expect(most).toBe(2);
+    bound.stop();
+    await keepPoolJobs({ poolJobs: 0 }, queue, { log });
+    await runAll(100);
+    expect(most).toBeGreaterThan(2);
+  });
+
+  it('is set again in a queue that lost it', async () => {
+    const bound = await keepPoolJobs({ poolJobs: 3 }, queue, { log, lookEveryMs: 10 });
+    await queue.queue.removeGlobalConcurrency();
+    await eventually('it is there again', async () => (await queue.queue.getGlobalConcurrency()) === 3);
+    bound.stop();
+  });
+
+  it('a queue that cannot be reached is told as such', async () => {
+    redis.disconnect();
+    const producer = new Redis({ port: 1, lazyConnect: true, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
+    producer.on('error', () => undefined);
+    const away = new CompactQueue({ connection: producer, prefix, attempts: 1, retryDelayMs: 1 });
+    await expect(keepPoolJobs({ poolJobs: 3 }, away, { log })).rejects.toMatchObject({ code: 'queue-unavailable' });
+    producer.disconnect();
+  });
+});
