@@ -82,13 +82,10 @@ async function resolveUnfenced(
   return { outcome: { outcome: 'unknown', cause }, fenceCleared: true };
 }
 
-/** The list is what the commit makes of it: its own merged version is there (I3), or, where it has none, just what it leaves. */
+/** A merged version of its own can only have come with the commit (I3). Without one, another may have done the same. */
 function isReplaced(request: CommitRequest, versions: readonly S3ChunkInfo[]): boolean {
   const own = ownVersion(request);
-  if (own !== undefined) return versions.some((version) => sameVersion(own, version));
-  const { replaced, replacement } = request;
-  // Every list starts with an empty one: that tells nothing.
-  return replacement.length > 0 && !startsWith(versions, replaced) && startsWith(versions, replacement);
+  return own !== undefined && versions.some((version) => sameVersion(own, version));
 }
 
 async function resolveUnknown(

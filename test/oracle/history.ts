@@ -3,15 +3,24 @@
  * Bytes cut off by a truncate and exposed again by a later growth may read as old or as zero; all others have one value.
  * It must not look at the metadata: it remembers what was written, not what is stored.
  */
-import { fillContent } from './content.ts';
+import { expectedByte, fillContent } from './content.ts';
 import { HOLE, ownersOf } from './layout.ts';
 import type { OracleGeometry, OracleVersion } from './types.ts';
+
+/**
+ * `arrival`: the version that was appended later is read. `id`: a metaserver orders lists by chunkId, and what came after
+ * a compaction stays above what that has merged; so of two writers' versions either may be read, unless one of them has
+ * both the higher id and the later arrival.
+ */
+export type HistoryOrder = 'arrival' | 'id';
 
 /** Bytes judged at a time: memory stays small for whole chunks. */
 const WINDOW_BYTES = 1024 * 1024;
 
 interface Written {
   readonly version: OracleVersion;
+  /** The last time that it was appended; counted. */
+  arrival: number;
   /** The shortest the file has been since this was written. */
   shortest: number;
 }
@@ -20,9 +29,12 @@ export class History {
   readonly geometry: OracleGeometry;
   #length = 0;
   readonly #chunks = new Map<number, Written[]>();
+  readonly #order: HistoryOrder;
+  #arrivals = 0;
 
-  constructor(geometry: OracleGeometry) {
+  constructor(geometry: OracleGeometry, order: HistoryOrder = 'arrival') {
     this.geometry = geometry;
+    this.#order = order;
   }
 
   get length(): number {
@@ -31,8 +43,9 @@ export class History {
 
   /** The same past, to go on from on its own: what a server that loses its last writes falls back to. */
   clone(): History {
-    const copy = new History(this.geometry);
+    const copy = new History(this.geometry, this.#order);
     copy.#length = this.#length;
+    copy.#arrivals = this.#arrivals;
     for (const [index, written] of this.#chunks) {
       copy.#chunks.set(
         index,
@@ -50,10 +63,17 @@ export class History {
   /** A version was appended to its chunk's list. The length is told apart. */
   append(version: OracleVersion): void {
     const index = Math.floor(version.offset / this.geometry.chunkSize);
-    const written = this.#chunks.get(index);
-    const entry = { version, shortest: Number.POSITIVE_INFINITY };
-    if (written === undefined) this.#chunks.set(index, [entry]);
-    else written.push(entry);
+    const written = this.#chunks.get(index) ?? [];
+    this.#chunks.set(index, written);
+    written.push({ version, shortest: Number.POSITIVE_INFINITY, arrival: this.#arrivals++ });
+    if (this.#order === 'id') written.sort((a, b) => (a.version.chunkId < b.version.chunkId ? -1 : 1));
+  }
+
+  /** Its writer has sent the same append once more. */
+  appendAgain({ chunkId }: OracleVersion): void {
+    for (const written of this.#chunks.values()) {
+      for (const entry of written) if (entry.version.chunkId === chunkId) entry.arrival = this.#arrivals++;
+    }
   }
 
   /** The length was set, upwards or downwards. */
@@ -89,11 +109,23 @@ export class History {
       const owner = owners[at] ?? HOLE;
       const entry = written[owner];
       if (byte === 0 && entry !== undefined && begin + at >= entry.shortest) continue;
+      if (this.#order === 'id' && mayBeRead(written, begin + at, byte)) continue;
       const chunk = Math.floor(begin / this.geometry.chunkSize);
       return `file offset ${begin + at} (chunk ${chunk}) reads ${byte}, must be ${expected[at]} of version ${owner} (chunkId ${entry?.version.chunkId ?? 'none'})`;
     }
     return null;
   }
+}
+
+/** Whether one of the versions that no other has passed in both id and arrival has this byte there. */
+function mayBeRead(written: readonly Written[], at: number, byte: number): boolean {
+  const covering = written.filter(({ version }) => version.offset <= at && at < version.offset + version.len);
+  // By ascending id: passed is who has somebody behind it that also came later.
+  return covering.some(
+    (one, n) =>
+      covering.slice(n + 1).every((other) => other.arrival < one.arrival) &&
+      (byte === (one.version.zero ? 0 : expectedByte(one.version.chunkId, at)) || (byte === 0 && at >= one.shortest)),
+  );
 }
 
 /** What these owners wrote, run by run; holes and zero versions are zero. */

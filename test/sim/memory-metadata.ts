@@ -25,6 +25,8 @@ export interface MemoryInode {
 
 /** What is stored; shared by the metadata ports of all processes. */
 export class MetadataState {
+  /** What decides which of two versions is read: who was appended later, or also whose chunkId is higher. */
+  readonly order: 'arrival' | 'id' = 'arrival';
   readonly filesystems = new Map<number, Filesystem>();
   readonly inodes = new Map<string, MemoryInode>();
   /** Goes up when the server comes back after it died. */
@@ -42,6 +44,27 @@ export class MetadataState {
 
   put(inode: Inode): void {
     this.inodes.set(`${inode.key.fsId}/${inode.key.inodeId}`, { inode, lists: new Map() });
+  }
+
+  /** As a writer does it: at the end of the list, in one step. */
+  append(key: InodeKey, chunkIndex: number, version: S3ChunkInfo): void {
+    const lists = this.at(key)?.lists;
+    lists?.set(chunkIndex, [...(lists.get(chunkIndex) ?? []), version]);
+  }
+
+  change(key: InodeKey, fields: Partial<Pick<Inode, 'length' | 'nlink' | 'mtimeMs'>>): void {
+    const found = this.at(key);
+    if (found !== undefined) found.inode = { ...found.inode, ...fields };
+  }
+
+  /** The owner takes the inode away. */
+  remove(key: InodeKey): void {
+    this.inodes.delete(`${key.fsId}/${key.inodeId}`);
+  }
+
+  /** One process's view of it. */
+  connect(boundary: Crossing = new Boundary()): MetadataStore {
+    return new MemoryMetadata(this, boundary);
   }
 
   /** All inodes as they are now, for a server that will lose what comes after. */

@@ -5,7 +5,9 @@
  */
 import { AttemptIds } from '../../src/attempt.ts';
 import type { Clock } from '../../src/clock.ts';
+import { graceFor } from '../../src/commit.ts';
 import { type CompactDeps, type CompactLimits, type CompactResult, compactInode } from '../../src/compact.ts';
+import { SEVERAL_WRITERS_TIMES } from '../../src/compact-quiet.ts';
 import { MemoryBudget } from '../../src/memory.ts';
 import type { Filesystem, InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import type { ObjectStore, ObjectStores } from '../../src/objects/port.ts';
@@ -17,7 +19,7 @@ import { readFile } from '../oracle/reader.ts';
 import type { FileState } from '../oracle/types.ts';
 import { Boundary } from './boundary.ts';
 import { LedgerState, MemoryLedger } from './memory-ledger.ts';
-import { MemoryMetadata, MetadataState } from './memory-metadata.ts';
+import { MetadataState } from './memory-metadata.ts';
 
 export const GEOMETRY = { blockSize: 16, chunkSize: 64 };
 export const KEY: InodeKey = { fsId: 1, inodeId: 9007199254740993n };
@@ -37,10 +39,11 @@ export const LIMITS: CompactLimits = {
 };
 
 export class World {
-  readonly metadata = new MetadataState();
+  readonly metadata: MetadataState;
+  readonly limits: CompactLimits;
   readonly stores = new MemoryObjectStores();
   readonly ledger = new LedgerState();
-  readonly history = new History(GEOMETRY);
+  readonly history: History;
   readonly filesystem: Filesystem;
   readonly violations: string[] = [];
   readonly #attemptIds = new AttemptIds(() => 0);
@@ -49,7 +52,11 @@ export class World {
   /** When a name was last named by the lists. */
   readonly #unnamedAtMs = new Map<string, number>();
 
-  constructor() {
+  /** Another state is that of another kind of metadata service. */
+  constructor(metadata = new MetadataState(), limits: CompactLimits = LIMITS) {
+    this.metadata = metadata;
+    this.limits = limits;
+    this.history = new History(GEOMETRY, metadata.order);
     this.filesystem = { fsId: KEY.fsId, uuid: 'uuid-1', name: 'fs', bucket: BUCKET, objectPrefix: 0, ...GEOMETRY };
     this.metadata.filesystems.set(KEY.fsId, this.filesystem);
     this.metadata.put({ key: KEY, length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
@@ -68,34 +75,35 @@ export class World {
     for (const { name, bytes } of originalObjects(this.#state(new Map([[index, [version]]])))) {
       this.stores.write(BUCKET, name, bytes);
     }
-    const inode = this.#inode();
-    const list = inode.lists.get(index) ?? [];
-    inode.lists.set(index, [...list, version]);
+    this.metadata.append(KEY, index, version);
     this.history.append(version);
-    this.truncate(Math.max(inode.inode.length, offset + len));
+    this.truncate(Math.max(this.#inode().inode.length, offset + len));
   }
 
   truncate(length: number): void {
-    const inode = this.#inode();
-    inode.inode = { ...inode.inode, length };
+    this.metadata.change(KEY, { length, mtimeMs: this.ledger.nowMs });
     this.history.setLength(length);
     this.metadata.changed();
   }
 
   unlink(): void {
-    const inode = this.#inode();
-    inode.inode = { ...inode.inode, nlink: 0 };
+    this.metadata.change(KEY, { nlink: 0 });
+  }
+
+  /** Until the file counts as left alone, where that matters. */
+  rest(): void {
+    this.ledger.nowMs += SEVERAL_WRITERS_TIMES * (this.limits.quietMs ?? 0) + 1;
   }
 
   /** Runs the real compaction in a process with this boundary. */
-  compact(boundary = new Boundary(), limits: CompactLimits = LIMITS): Promise<CompactResult> {
+  compact(boundary = new Boundary(), limits: CompactLimits = this.limits): Promise<CompactResult> {
     return compactInode(KEY, this.deps(boundary), { limits });
   }
 
   /** What a process with this boundary works with. */
   deps(boundary = new Boundary()): CompactDeps {
     return {
-      metadata: new MemoryMetadata(this.metadata, boundary),
+      metadata: this.metadata.connect(boundary),
       objects: throughBoundary(this.stores, boundary),
       ledger: new MemoryLedger(this.ledger, boundary),
       clock: this.clock(boundary),
@@ -111,10 +119,10 @@ export class World {
     this.ledger.nowMs = Math.max(this.ledger.nowMs, first.record.dueMs);
     this.ledger.take(first.id);
     const verdict = await reapRecord(first.record, {
-      metadata: new MemoryMetadata(this.metadata, boundary),
+      metadata: this.metadata.connect(boundary),
       objects: throughBoundary(this.stores, boundary),
       nowMs: () => new MemoryLedger(this.ledger, boundary).nowMs(),
-      graceMs: LIMITS.graceMs,
+      graceMs: graceFor(this.deps().metadata.commitForm, this.limits),
     }).finally(() => this.ledger.leave(first.id));
     if (boundary.gone) return verdict;
     if (verdict.kind === 'done') this.ledger.records.delete(first.id);

@@ -19,17 +19,20 @@ export class Clients {
   readonly #judge: Judge;
   /** Ids can come back when metadata is lost: a client must then put before it appends. */
   readonly #idsComeBack: boolean;
+  /** How long a client may hold something back, less than a quiet period; 0: it never does. */
+  readonly #holdMaxMs: number;
   #count = 0;
 
   constructor(
     stage: Stage,
     judge: Judge,
-    options: { readonly readerCacheLifeMs: number; readonly idsComeBack: boolean },
+    options: { readonly readerCacheLifeMs: number; readonly idsComeBack: boolean; readonly holdMaxMs?: number },
   ) {
     this.#stage = stage;
     this.#judge = judge;
     this.#readerCacheLifeMs = options.readerCacheLifeMs;
     this.#idsComeBack = options.idsComeBack;
+    this.#holdMaxMs = options.holdMaxMs ?? 0;
   }
 
   /** At once and without a step in between. */
@@ -41,6 +44,7 @@ export class Clients {
 
   async write(file: SimFile, act: WriteAct): Promise<void> {
     const client = this.#process('writer');
+    const mtimeMs = this.#stage.scheduler.nowMs;
     if (act.upload === 'late' && !this.#idsComeBack) return this.#writeBack(client, file, act);
     for (let n = 0; n < IDS_MAX; n++) {
       const version = await client.cross('client.id', () => this.#version(act));
@@ -50,13 +54,46 @@ export class Clients {
         this.#judge.lost(put.names, 'its writer took another id');
         continue;
       }
+      if (this.#holds(4)) await this.#hold(client);
+      const entryFirst = this.#holds(5);
       await client.cross('client.append', () => {
         if (this.#stage.stateOf(file) === null) this.#judge.lost(put.names, 'its file was removed');
-        else this.#stage.append(file, version);
+        else if (entryFirst) this.#stage.appendEntry(file, version);
+        else this.#stage.append(file, version, mtimeMs);
       });
-      return;
+      return this.#afterwards(client, { file, version, mtimeMs, entryFirst });
     }
     throw new Error('a writer found no free id');
+  }
+
+  /** What a CurveFS client may do later: tell the length, and send the append again because it has heard no answer. */
+  async #afterwards(
+    client: SimProcess,
+    done: {
+      readonly file: SimFile;
+      readonly version: S3ChunkInfo;
+      readonly mtimeMs: number;
+      readonly entryFirst: boolean;
+    },
+  ): Promise<void> {
+    const { file, version, mtimeMs } = done;
+    const length = version.offset + version.len;
+    if (done.entryFirst) {
+      await this.#hold(client);
+      await client.cross('client.lengthen', () => this.#stage.lengthen(file, length, mtimeMs));
+    }
+    if (!this.#holds(6)) return;
+    await this.#hold(client);
+    await client.cross('client.again', () => this.#stage.appendAgain(file, version, mtimeMs));
+  }
+
+  /** Once in so many times, where clients hold things back at all. */
+  #holds(onceIn: number): boolean {
+    return this.#holdMaxMs > 0 && this.#stage.scheduler.random.below(onceIn) === 0;
+  }
+
+  #hold(client: SimProcess): Promise<void> {
+    return client.clock.sleep(this.#stage.scheduler.random.below(this.#holdMaxMs));
   }
 
   async #putAll(client: SimProcess, file: SimFile, version: S3ChunkInfo) {

@@ -3,7 +3,7 @@
  * way in for the command line and for the tests, so that a seed means the same everywhere.
  */
 import fc from 'fast-check';
-import { play, type Verdict } from './play.ts';
+import { type PlayOptions, play, type Verdict } from './play.ts';
 import { type Script, scripts } from './script.ts';
 
 export interface Failure {
@@ -14,7 +14,7 @@ export interface Failure {
 }
 
 /** Plays the script of a seed. */
-export async function playSeed(seed: number, options: { readonly trace?: boolean } = {}): Promise<Verdict> {
+export async function playSeed(seed: number, options: PlayOptions = {}): Promise<Verdict> {
   return play(scriptOf(seed), options);
 }
 
@@ -25,13 +25,13 @@ export function scriptOf(seed: number): Script {
 }
 
 /** The smallest script that fails as this seed does, with its trace. */
-export async function shrink(seed: number): Promise<Failure | null> {
+export async function shrink(seed: number, options: PlayOptions = {}): Promise<Failure | null> {
   const property = fc.asyncProperty(fc.noBias(scripts), async (script) => {
-    const { violations } = await play(script);
+    const { violations } = await play(script, options);
     if (violations.length > 0) throw new Error(violations[0]);
   });
   const found = await fc.check(property, { seed, numRuns: 1, endOnFailure: false });
   const [script] = found.counterexample ?? [];
   if (script === undefined) return null;
-  return { seed, script, verdict: await play(script, { trace: true }) };
+  return { seed, script, verdict: await play(script, { ...options, trace: true }) };
 }

@@ -4,6 +4,9 @@
  * hold, and what was struck by which fault.
  */
 import type { CompactLimits } from '../../../src/compact.ts';
+import { graceFor, LATE_COMMIT_SKEW_MS } from '../../../src/commit.ts';
+import { SEVERAL_WRITERS_TIMES } from '../../../src/compact-quiet.ts';
+import type { CommitForm } from '../../../src/metadata/port.ts';
 import { toError } from '../../../src/errors.ts';
 import { Clients } from './clients.ts';
 import { Judge } from './judge.ts';
@@ -25,6 +28,11 @@ const WAITS = {
   neglect: 3 * (LEASE_MS + GRACE_MS),
 };
 
+/** For services without a comparison. */
+const QUIET_MS = 60_000;
+/** Clients hold back an id, a length or a repeated append for less than that. */
+const HOLD_MAX_MS = 0.4 * QUIET_MS;
+
 const LIMITS: CompactLimits = {
   policy: { fragmentThreshold: 3, readGapBytes: 4 },
   chunksMax: 10,
@@ -34,6 +42,7 @@ const LIMITS: CompactLimits = {
   leaseMs: LEASE_MS,
   graceMs: GRACE_MS,
   commitTimeoutMs: 1_000,
+  quietMs: QUIET_MS,
   blocksInFlight: 2,
   getsInFlight: 3,
 };
@@ -66,13 +75,22 @@ export interface Verdict {
   readonly leaks: ReadonlyMap<string, string>;
 }
 
-export async function play(script: Script, options: { readonly trace?: boolean } = {}): Promise<Verdict> {
+export interface PlayOptions {
+  readonly trace?: boolean;
+  /** The kind of metadata service; default: one that compares and fences. */
+  readonly form?: CommitForm;
+}
+
+export async function play(script: Script, options: PlayOptions = {}): Promise<Verdict> {
+  const form = options.form ?? 'fenced';
   const scheduler = new Scheduler(new Random(script.order), script.faults, {
     slowMaxMs: 30_000,
     pauseMaxMs: LEASE_MS + 3 * GRACE_MS,
+    // A time-bound commit that comes later than this is outside the guarantee (DESIGN §4.4).
+    ...(form === 'fenced' ? {} : { pauseMaxMsOf: new Map([['metadata.commit', LATE_COMMIT_SKEW_MS]]) }),
   });
   if (options.trace === true) scheduler.trace = [];
-  const world = new Play(scheduler, script);
+  const world = new Play(scheduler, script, form);
   try {
     await world.run();
   } catch (error) {
@@ -94,17 +112,23 @@ class Play {
   readonly #stage: Stage;
   readonly #clients: Clients;
   readonly #workers: Workers;
+  readonly #form: CommitForm;
+  /** What reaping waits for. */
+  readonly #graceMs: number;
   #fault: unknown;
 
-  constructor(scheduler: Scheduler, script: Script) {
+  constructor(scheduler: Scheduler, script: Script, form: CommitForm) {
+    this.#form = form;
+    this.#graceMs = graceFor(form, LIMITS);
     this.#scheduler = scheduler;
     this.#script = script;
     const inodeIds = Array.from({ length: FILES }, (_, n) => 9_007_199_254_740_993n + BigInt(n));
-    this.#stage = new Stage(scheduler, inodeIds);
+    this.#stage = new Stage(scheduler, inodeIds, form);
     this.judge = new Judge(this.#stage, { graceMs: GRACE_MS, clockStepMaxMs: CLOCK_STEP_MAX_MS });
     this.#clients = new Clients(this.#stage, this.judge, {
       readerCacheLifeMs: READER_CACHE_LIFE_MS,
-      idsComeBack: script.steps.some((step) => step.act === 'lose' && step.server !== 'queue'),
+      idsComeBack: form === 'fenced' && script.steps.some((step) => step.act === 'lose' && step.server !== 'queue'),
+      holdMaxMs: form === 'fenced' ? 0 : HOLD_MAX_MS,
     });
     this.#workers = new Workers(this.#stage, this.judge);
   }
@@ -163,10 +187,7 @@ class Play {
       case 'wait':
         return this.#wait(step.wait === 'due' ? this.#untilDueMs() : step.part * WAITS[step.wait]);
       case 'lose':
-        return this.judge.lost(
-          this.#stage.lose(step.server, step.ms).names,
-          `the ${step.server} server lost its last writes`,
-        );
+        return this.#lose(step);
       case 'step-clock':
         this.#stage.clockOffMs += step.ms;
     }
@@ -182,7 +203,7 @@ class Play {
     await this.#scheduler.advance(ms);
     const nowMs = this.#stage.ledger.clock();
     for (const [id, record] of this.#stage.ledger.records) {
-      if (record.dueMs <= nowMs) this.#start(this.#workers.reap(id, GRACE_MS));
+      if (record.dueMs <= nowMs) this.#start(this.#workers.reap(id, this.#graceMs));
     }
   }
 
@@ -190,7 +211,13 @@ class Play {
   #reap(record: number): void {
     const ids = [...this.#stage.ledger.records.keys()];
     const id = ids[record % Math.max(1, ids.length)];
-    if (id !== undefined) this.#start(this.#workers.reap(id, GRACE_MS));
+    if (id !== undefined) this.#start(this.#workers.reap(id, this.#graceMs));
+  }
+
+  #lose({ server, ms }: Extract<Step, { act: 'lose' }>): void {
+    // Raft loses nothing that was acknowledged.
+    const losing = this.#form === 'fenced' ? server : 'queue';
+    this.judge.lost(this.#stage.lose(losing, ms).names, `the ${losing} server lost its last writes`);
   }
 
   #remove(file: SimFile): void {
@@ -243,6 +270,8 @@ class Play {
 
   async #compactAll(file: SimFile): Promise<void> {
     if (this.#stage.stateOf(file) === null) return;
+    // Left alone by all, as every file is some time.
+    if (this.#form === 'time-bound') await this.#scheduler.advance(SEVERAL_WRITERS_TIMES * QUIET_MS + 1);
     for (let runs = 0; runs < RUNS_MAX; runs++) {
       const result = await this.#toEnd(this.#workers.compact(file, LIMITS));
       if (result?.outcome === 'nothing') return;
@@ -260,7 +289,7 @@ class Play {
       const first = this.#stage.ledger.first();
       if (first === undefined) return;
       await this.#scheduler.advance(this.#untilDueMs());
-      await this.#toEnd(this.#workers.reap(first.id, GRACE_MS));
+      await this.#toEnd(this.#workers.reap(first.id, this.#graceMs));
     }
     this.judge.fail(`I12: ${this.#stage.ledger.records.size} reap records are never done`);
   }

@@ -23,6 +23,8 @@ export interface Durations {
   readonly slowMaxMs: number;
   /** The longest that a process stands still, and that a request is on its way after its time-out. */
   readonly pauseMaxMs: number;
+  /** The same for calls that must not be so late: beyond it nothing is promised. */
+  readonly pauseMaxMsOf?: ReadonlyMap<string, number>;
 }
 
 /** Something that waits for its turn. */
@@ -112,7 +114,7 @@ export class Scheduler {
     const size = planned?.size ?? 0;
     if (fault !== undefined) this.struck.set(`${name} ${fault}`, (this.struck.get(`${name} ${fault}`) ?? 0) + 1);
     return new Promise((resolve, reject) => {
-      if (fault === 'pause-before') process.pause(this.nowMs + size * this.#durations.pauseMaxMs);
+      if (fault === 'pause-before') process.pause(this.nowMs + size * this.#pauseMaxMs(name));
       const sentMs = Math.max(this.nowMs, process.pausedUntilMs);
       const atMs = sentMs + this.random.below(CALL_MS_MAX) + (fault === 'slow' ? size * this.#durations.slowMaxMs : 0);
       const act = (): Promise<void> => this.#arrive({ process, name, fault, size }, { ...call, resolve, reject });
@@ -152,9 +154,13 @@ export class Scheduler {
     else if (!process.gone) answer();
   }
 
+  #pauseMaxMs(name: string): number {
+    return this.#durations.pauseMaxMsOf?.get(name) ?? this.#durations.pauseMaxMs;
+  }
+
   /** The request takes effect some time after its sender gave it up, or died. */
   #onItsWay(at: { readonly name: string; readonly process: SimProcess; readonly size: number }, effect: () => unknown) {
-    this.later(at.size * this.#durations.pauseMaxMs, async () => {
+    this.later(at.size * this.#pauseMaxMs(at.name), async () => {
       this.note(`${at.process.name} ${at.name} takes effect late`);
       // Whatever it comes to, nobody is there to hear it.
       await Promise.resolve()

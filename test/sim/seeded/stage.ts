@@ -3,13 +3,15 @@
  * faults (lost last writes, a clock that steps), and the files with their true history. It changes only by what clients,
  * workers and server faults do; whether that was right is the judge's business.
  */
+import type { CommitForm } from '../../../src/metadata/port.ts';
 import type { Filesystem, InodeKey, S3ChunkInfo } from '../../../src/model.ts';
 import { MemoryObjectStores } from '../../objects/memory-store.ts';
-import { History } from '../../oracle/history.ts';
+import { History, type HistoryOrder } from '../../oracle/history.ts';
 import { namedObjects, originalObjects } from '../../oracle/layout.ts';
 import type { FileState } from '../../oracle/types.ts';
 import { LedgerState } from '../memory-ledger.ts';
 import { type MemoryInode, MetadataState } from '../memory-metadata.ts';
+import { RecordState } from '../record-metadata.ts';
 import { ScrubBookState } from '../memory-scrub-book.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -22,11 +24,12 @@ const LOST_MS_MAX = 1_000;
 /** One file and what its clients have done to it. */
 export class SimFile {
   readonly key: InodeKey;
-  history = new History(GEOMETRY);
+  history: History;
   /** The owner of the metadata has removed the inode. */
   removed = false;
 
-  constructor(inodeId: bigint) {
+  constructor(inodeId: bigint, order: HistoryOrder) {
+    this.history = new History(GEOMETRY, order);
     this.key = { fsId: FS_ID, inodeId };
   }
 }
@@ -42,7 +45,7 @@ export type LosingServer = 'metadata' | 'queue' | 'both';
 
 export class Stage {
   readonly scheduler: Scheduler;
-  readonly metadata = new MetadataState();
+  readonly metadata: MetadataState;
   readonly stores = new MemoryObjectStores();
   readonly ledger = new LedgerState();
   readonly scrubBook = new ScrubBookState();
@@ -57,11 +60,12 @@ export class Stage {
   #moments: MetadataMoment[] = [];
   #ledgerMoments: { readonly atMs: number; readonly records: LedgerState['records'] }[] = [];
 
-  constructor(scheduler: Scheduler, inodeIds: readonly bigint[]) {
+  constructor(scheduler: Scheduler, inodeIds: readonly bigint[], form: CommitForm = 'fenced') {
     this.scheduler = scheduler;
+    this.metadata = form === 'fenced' ? new MetadataState() : new RecordState();
     this.filesystem = { fsId: FS_ID, uuid: 'uuid-1', name: 'fs', bucket: BUCKET, objectPrefix: 0, ...GEOMETRY };
     this.metadata.filesystems.set(FS_ID, this.filesystem);
-    this.files = inodeIds.map((inodeId) => new SimFile(inodeId));
+    this.files = inodeIds.map((inodeId) => new SimFile(inodeId, this.metadata.order));
     for (const { key } of this.files) this.metadata.put({ key, length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
     this.stores.bucket(BUCKET);
     this.stores.nowMs = () => this.scheduler.nowMs;
@@ -111,35 +115,58 @@ export class Stage {
     return [...originalObjects(this.state(file, { length: 0, lists: new Map([[0, [version]]]) }))];
   }
 
-  /** The one step in which a write becomes visible. */
-  append(file: SimFile, version: S3ChunkInfo): void {
+  /** The one step in which a write becomes visible; `mtimeMs` is the writer's word. */
+  append(file: SimFile, version: S3ChunkInfo, mtimeMs = this.scheduler.nowMs): void {
+    if (!this.appendEntry(file, version)) return;
+    this.#setLength(file, Math.max(this.#lengthOf(file), version.offset + version.len), mtimeMs);
+  }
+
+  /** The version alone: the length comes later, and the time of the write with it. `false` when the file is gone. */
+  appendEntry(file: SimFile, version: S3ChunkInfo): boolean {
+    const found = this.inodeOf(file);
+    if (found === undefined || found.inode.nlink === 0) return false;
+    this.#remember();
+    this.metadata.append(file.key, Math.floor(version.offset / GEOMETRY.chunkSize), version);
+    file.history.append(version);
+    return true;
+  }
+
+  /** The same append once more: its answer was lost. */
+  appendAgain(file: SimFile, version: S3ChunkInfo, mtimeMs: number): void {
     const found = this.inodeOf(file);
     if (found === undefined || found.inode.nlink === 0) return;
-    this.#remember();
-    const index = Math.floor(version.offset / GEOMETRY.chunkSize);
-    found.lists.set(index, [...(found.lists.get(index) ?? []), version]);
-    file.history.append(version);
-    this.#setLength(file, found, Math.max(found.inode.length, version.offset + version.len));
+    this.metadata.append(file.key, Math.floor(version.offset / GEOMETRY.chunkSize), version);
+    file.history.appendAgain(version);
+    this.#setLength(file, Math.max(found.inode.length, version.offset + version.len), mtimeMs);
+  }
+
+  lengthen(file: SimFile, length: number, mtimeMs: number): void {
+    const found = this.inodeOf(file);
+    if (found === undefined || found.inode.nlink === 0) return;
+    this.#setLength(file, Math.max(found.inode.length, length), mtimeMs);
   }
 
   truncate(file: SimFile, length: number): void {
     const found = this.inodeOf(file);
     if (found === undefined || found.inode.nlink === 0) return;
     this.#remember();
-    this.#setLength(file, found, length);
+    this.#setLength(file, length, this.scheduler.nowMs);
   }
 
-  #setLength(file: SimFile, found: MemoryInode, length: number): void {
-    found.inode = { ...found.inode, length };
+  #lengthOf(file: SimFile): number {
+    return this.inodeOf(file)?.inode.length ?? 0;
+  }
+
+  #setLength(file: SimFile, length: number, mtimeMs: number): void {
+    this.metadata.change(file.key, { length, mtimeMs });
     file.history.setLength(length);
     this.metadata.changed();
   }
 
   unlink(file: SimFile): void {
-    const found = this.inodeOf(file);
-    if (found === undefined) return;
+    if (this.inodeOf(file) === undefined) return;
     this.#remember();
-    found.inode = { ...found.inode, nlink: 0 };
+    this.metadata.change(file.key, { nlink: 0 });
     this.metadata.changed();
   }
 
@@ -150,7 +177,7 @@ export class Stage {
     this.#remember();
     const bucket = this.stores.bucket(BUCKET);
     for (const name of this.namedBy(file)) bucket.delete(name);
-    this.metadata.inodes.delete(`${file.key.fsId}/${file.key.inodeId}`);
+    this.metadata.remove(file.key);
     file.removed = true;
     this.metadata.changed();
   }

@@ -14,7 +14,6 @@ import { type ScrubOptions, scrubFilesystem } from '../../../src/scrub.ts';
 import type { ScrubReport } from '../../../src/scrub-report.ts';
 import { storeFault } from '../../objects/memory-store.ts';
 import { MemoryLedger } from '../memory-ledger.ts';
-import { MemoryMetadata } from '../memory-metadata.ts';
 import { MemoryScrubBook } from '../memory-scrub-book.ts';
 import type { Judge } from './judge.ts';
 import { SimProcess } from './scheduler.ts';
@@ -40,7 +39,7 @@ export class Workers {
     const run = compactInode(
       file.key,
       {
-        metadata: new MemoryMetadata(this.#stage.metadata, process),
+        metadata: this.#stage.metadata.connect(process),
         objects: this.#objects(process),
         ledger: new MemoryLedger(this.#stage.ledger, process),
         clock: process.clock,
@@ -62,7 +61,7 @@ export class Workers {
     const process = this.#process('reaper', 1);
     ledger.take(recordId);
     const look = reapRecord(record, {
-      metadata: new MemoryMetadata(this.#stage.metadata, process),
+      metadata: this.#stage.metadata.connect(process),
       objects: this.#objects(process),
       nowMs: () => new MemoryLedger(ledger, process).nowMs(),
       graceMs,
@@ -84,7 +83,7 @@ export class Workers {
     const pass = scrubFilesystem(
       filesystem.fsId,
       {
-        metadata: new MemoryMetadata(metadata, process),
+        metadata: metadata.connect(process),
         objects: this.#objects(process),
         records,
         book: new MemoryScrubBook(scrubBook, process),
