@@ -27,6 +27,8 @@ export interface ChunkDeps extends CommitDeps {
   readonly graceMs: number;
   readonly blocksInFlight: number;
   readonly getsInFlight: number;
+  /** Throws when the commit must not be sent after all. */
+  readonly beforeCommit?: () => Promise<void>;
   readonly onBlock?: (task: MergeTask) => void;
   readonly observer?: RunObserver | undefined;
   readonly signal?: AbortSignal;
@@ -74,6 +76,7 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
       beforePut: () => attempt.checkLease(0),
     });
     // I4: every merged object is acknowledged when this line is reached.
+    await deps.beforeCommit?.();
     deps.observer?.phase('commit', plan.chunkIndex);
     const { outcome, fenceCleared } = await commitChunk(
       {

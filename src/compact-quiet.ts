@@ -12,7 +12,8 @@ import type { CompactDeps, CompactOptions } from './compact-types.ts';
 import { CompactError } from './errors.ts';
 import { printRecord } from './format.ts';
 import type { ReapLedger } from './ledger.ts';
-import type { Inode } from './model.ts';
+import type { MetadataStore } from './metadata/port.ts';
+import type { Inode, InodeKey } from './model.ts';
 
 /** A list whose chunkIds do not ascend has several writers: one may hold an id back while others go on. */
 export const SEVERAL_WRITERS_TIMES = 10;
@@ -32,7 +33,10 @@ export class QuietRule {
   readonly #quietMs: number;
   readonly #ledger: ReapLedger;
   readonly #clock: Clock;
+  readonly #metadata: MetadataStore;
   readonly #signal: AbortSignal | undefined;
+  /** What the chunk in hand needs. */
+  #times = 1;
   /** The first look at chunks whose plans trim; as many as an inode has chunks. */
   readonly #seen = new Map<number, Seen>();
 
@@ -40,6 +44,7 @@ export class QuietRule {
     this.#quietMs = options.limits.quietMs ?? 0;
     this.#ledger = deps.ledger;
     this.#clock = deps.clock;
+    this.#metadata = deps.metadata;
     this.#signal = options.signal;
   }
 
@@ -57,6 +62,12 @@ export class QuietRule {
     if (quietMs >= neededMs) return;
     throw busy(`it was changed ${told(quietMs)} ago and must be left alone for ${told(neededMs)} first`);
   }
+
+  /** Right before the commit: merging takes minutes, and whoever writes now may hold a lower chunkId. Throws as `check`. */
+  readonly again = async (key: InodeKey): Promise<void> => {
+    const inode = await this.#metadata.getInode(key);
+    if (inode !== null) await this.check(inode, this.#times);
+  };
 
   /** Remembers the first look at a chunk. */
   readonly seen = (planned: PlannedChunk): void => {
@@ -89,7 +100,9 @@ export class QuietRule {
 
   async #quietly(plan: Plan): Promise<PlannedChunk | null> {
     const planned = await plan();
-    if (planned !== null) await this.check(planned.inode, ascends(planned) ? 1 : SEVERAL_WRITERS_TIMES);
+    if (planned === null) return null;
+    this.#times = ascends(planned) ? 1 : SEVERAL_WRITERS_TIMES;
+    await this.check(planned.inode, this.#times);
     return planned;
   }
 

@@ -12,7 +12,7 @@ import type { CompactDeps, CompactOptions, CompactOutcome, CompactResult } from 
 import { CompactError, graver, isMissingObject } from './errors.ts';
 import { requireFilesystem, requireInode } from './lookup.ts';
 import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey } from './model.ts';
-import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN } from './plan/index.ts';
+import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN, withFencingId } from './plan/index.ts';
 
 export type {
   CompactDeps,
@@ -147,7 +147,8 @@ class Run {
         return true;
       }
       this.#mergedVersions += decision.plan.merged.length;
-      const ending = await compactChunk(decision.plan, attempt, this.#chunkDeps());
+      const chosen = this.#quiet === null ? decision.plan : withFencingId(decision.plan);
+      const ending = await compactChunk(chosen, attempt, this.#chunkDeps());
       this.#account(chunkIndex, { ending, plan: decision.plan, more: versionsTotal > before.versions.length });
       return !ending.fenceCleared && ending.kind !== 'stale';
     } catch (error) {
@@ -193,15 +194,20 @@ class Run {
       return;
     }
     this.#left++;
-    this.#setback ??= { outcome: ending.kind, reason: endingTold(ending, chunkIndex) };
+    // What is unknown may yet happen: it is told before what has not.
+    if (this.#setback === undefined || ending.kind === 'unknown') {
+      this.#setback = { outcome: ending.kind, reason: endingTold(ending, chunkIndex) };
+    }
   }
 
   #chunkDeps(): ChunkDeps {
     const { limits, signal, onProgress, observer } = this.#options;
+    const quiet = this.#quiet;
     return {
       ...this.#deps,
       ...limits,
       observer,
+      ...(quiet === null ? {} : { beforeCommit: () => quiet.again(this.#key) }),
       filesystem: this.#filesystem,
       objects: this.#deps.objects.forFilesystem(this.#filesystem),
       ...(signal === undefined ? {} : { signal }),

@@ -27,5 +27,6 @@ export {
   objectsOf,
   replacementList,
   retiredObjects,
+  withFencingId,
 } from './names.ts';
 export { validRanges, type Window } from './valid-ranges.ts';

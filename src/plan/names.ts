@@ -26,6 +26,20 @@ export function replacementList(plan: ChunkPlan, attempt: bigint): S3ChunkInfo[]
   return [...merged.filter((_, n) => !above(n)), ...plan.kept, ...merged.filter((_, n) => above(n))];
 }
 
+/**
+ * The plan with merged versions whose id lies below all that they replace, for a service that removes by ranges of ids
+ * and compares nothing (docs/adr/0008). A commit that was planned on the list before this one then covers this one's
+ * record only in part, and is refused; what arrives later sorts above, whatever id its writer has held back; and no
+ * writer's record can have the same key. The first time the id is halved, far from any that a writer may hold; a list
+ * that begins with an id of ours goes down by one. At 0 it stays: then only time keeps old commits out.
+ */
+export function withFencingId(plan: ChunkPlan): ChunkPlan {
+  const lowest = plan.mergedChunkId;
+  if (lowest === 0n) return plan;
+  const fromWriter = plan.replaced.some(({ chunkId, compaction }) => chunkId === lowest && compaction === 0n);
+  return { ...plan, mergedChunkId: fromWriter ? lowest / 2n : lowest - 1n };
+}
+
 export interface MergedObject {
   readonly object: ObjectId;
   readonly block: MergedBlock;

@@ -4,23 +4,24 @@
  * bucket exactly what the lists name (I1, I6, I7, I9, I12).
  */
 import { describe, expect, it } from 'vitest';
+import type { CommitForm } from '../../src/metadata/port.ts';
 import { Boundary, CALL_ENDINGS, type CallEnding, lost } from '../sim/boundary.ts';
-import { endOf, expectWhole, finish, fragmentedWorld } from '../sim/scenes.ts';
+import { endOf, expectWhole, FORMS, finish, fragmentedWorld } from '../sim/scenes.ts';
 import { LIMITS, type World } from '../sim/world.ts';
 
-async function crossingsOfAFullRun(): Promise<number> {
+async function crossingsOfAFullRun(form: CommitForm): Promise<number> {
   const boundary = new Boundary();
-  await fragmentedWorld().compact(boundary);
+  await fragmentedWorld(form).compact(boundary);
   return boundary.crossings.length;
 }
 
-describe('a fault at every step of an attempt', async () => {
-  const steps = await crossingsOfAFullRun();
+describe.each(FORMS)('%s: a fault at every step of an attempt', async (form) => {
+  const steps = await crossingsOfAFullRun(form);
   const reached = new Map<string, number>();
 
   it.each(CALL_ENDINGS)('%s: I1, I6, I7 and I12 hold after each step', async (ending) => {
     for (let at = 0; at < steps; at++) {
-      const world = fragmentedWorld();
+      const world = fragmentedWorld(form);
       const before = world.snapshot();
       const boundary = new Boundary({ at, ending });
       await endOf(world.compact(boundary));
@@ -34,30 +35,23 @@ describe('a fault at every step of an attempt', async () => {
   });
 
   it('crosses every kind of boundary that an attempt has', () => {
-    expect([...reached.keys()].sort()).toEqual([
-      'ledger.add',
-      'ledger.nowMs',
-      'ledger.stamp',
-      'metadata.begin',
-      'metadata.chunkIndexes',
-      'metadata.clearFence',
-      'metadata.commit',
-      'metadata.getFilesystem',
-      'metadata.getInode',
-      'metadata.incarnation',
-      'metadata.readChunk',
-      'objects.get',
-      'objects.put',
-    ]);
+    const fenced = ['ledger.stamp', 'metadata.clearFence', 'metadata.incarnation'];
+    expect([...reached.keys()].sort()).toEqual(
+      [
+        ...['ledger.add', 'ledger.nowMs', 'metadata.begin', 'metadata.chunkIndexes', 'metadata.commit'],
+        ...['metadata.getFilesystem', 'metadata.getInode', 'metadata.readChunk', 'objects.get', 'objects.put'],
+        ...(form === 'fenced' ? fenced : ['ledger.expedite']),
+      ].sort(),
+    );
   });
 });
 
-describe('a fault at every step of reaping', () => {
+describe.each(FORMS)('%s: a fault at every step of reaping', (form) => {
   it.each(CALL_ENDINGS)('%s: nothing named is deleted and nothing is left over (I7, I10, I12)', async (ending) => {
     // A worker that died right before its commit, and one right after it.
     for (const victim of ['gone-before', 'gone-after'] as const) {
       for (let at = 0; ; at++) {
-        const world = await worldAfterDeathAtCommit(victim);
+        const world = await worldAfterDeathAtCommit(form, victim);
         const reached = await reapWithFault(world, { at, ending });
         await finish(world);
         expectWhole(world);
@@ -67,10 +61,10 @@ describe('a fault at every step of reaping', () => {
   });
 });
 
-async function worldAfterDeathAtCommit(ending: CallEnding): Promise<World> {
+async function worldAfterDeathAtCommit(form: CommitForm, ending: CallEnding): Promise<World> {
   const probe = new Boundary();
-  await fragmentedWorld().compact(probe);
-  const world = fragmentedWorld();
+  await fragmentedWorld(form).compact(probe);
+  const world = fragmentedWorld(form);
   await endOf(world.compact(new Boundary({ at: probe.crossings.indexOf('metadata.commit'), ending })));
   return world;
 }
@@ -88,14 +82,15 @@ async function reapWithFault(world: World, fault: { at: number; ending: CallEndi
   throw new Error('reaping never ends');
 }
 
-describe('I12 for every pair of deaths', () => {
+describe.each(FORMS)('%s: I12 for every pair of deaths', (form) => {
   it('two attempts that die one after the other leave nothing behind', async () => {
-    const steps = await crossingsOfAFullRun();
+    const steps = await crossingsOfAFullRun(form);
     for (let first = 0; first < steps; first += 3) {
       for (let second = 0; second < steps; second += 5) {
-        const world = fragmentedWorld();
+        const world = fragmentedWorld(form);
         await endOf(world.compact(new Boundary({ at: first, ending: 'gone-after' })));
         world.write(20, 10);
+        world.rest();
         await endOf(world.compact(new Boundary({ at: second, ending: 'gone-after' })));
         await finish(world);
         expectWhole(world);
@@ -129,23 +124,26 @@ class Outage extends Boundary {
   }
 }
 
-describe('a server that is away when an attempt ends, and comes back without its last second (I12)', () => {
-  it.each([1, 2, 3, 4, 9])('the attempt hands its lost records over after %i failed calls', async (calls) => {
-    const world = fragmentedWorld();
-    const startedMs = world.ledger.nowMs;
-    const outage = new Outage(calls, () => world.ledger.records.clear());
-    await endOf(world.compact(outage));
-    expect(world.ledger.nowMs - startedMs).toBeLessThan(LIMITS.leaseMs);
-    await finish(world);
-    expectWhole(world);
-  });
+describe.each(FORMS)(
+  '%s: a server that is away when an attempt ends, and comes back without its last second (I12)',
+  (form) => {
+    it.each([1, 2, 3, 4, 9])('the attempt hands its lost records over after %i failed calls', async (calls) => {
+      const world = fragmentedWorld(form);
+      const startedMs = world.ledger.nowMs;
+      const outage = new Outage(calls, () => world.ledger.records.clear());
+      await endOf(world.compact(outage));
+      expect(world.ledger.nowMs - startedMs).toBeLessThan(LIMITS.leaseMs);
+      await finish(world);
+      expectWhole(world);
+    });
 
-  it('a server that stays away is given up when the lease is over', async () => {
-    const world = fragmentedWorld();
-    const startedMs = world.ledger.nowMs;
-    await endOf(world.compact(new Outage(Number.POSITIVE_INFINITY, () => undefined)));
-    expect(world.ledger.nowMs - startedMs).toBeLessThanOrEqual(LIMITS.leaseMs);
-    await finish(world);
-    expectWhole(world);
-  });
-});
+    it('a server that stays away is given up when the lease is over', async () => {
+      const world = fragmentedWorld(form);
+      const startedMs = world.ledger.nowMs;
+      await endOf(world.compact(new Outage(Number.POSITIVE_INFINITY, () => undefined)));
+      expect(world.ledger.nowMs - startedMs).toBeLessThanOrEqual(LIMITS.leaseMs);
+      await finish(world);
+      expectWhole(world);
+    });
+  },
+);

@@ -4,8 +4,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { CompactResult } from '../../src/compact.ts';
+import type { CommitForm } from '../../src/metadata/port.ts';
 import { Boundary } from '../sim/boundary.ts';
-import { endOf, expectWhole, finish, fragmentedWorld } from '../sim/scenes.ts';
+import { endOf, expectWhole, FORMS, finish, fragmentedWorld } from '../sim/scenes.ts';
 import { LIMITS, World } from '../sim/world.ts';
 
 interface Race {
@@ -49,10 +50,11 @@ const RACES: readonly Race[] = [
 
 /** Runs one attempt with `act` before its n-th step; `undefined` when there is no such step. */
 async function raceAt(
+  form: CommitForm,
   race: Race,
   step: number,
 ): Promise<{ world: World; result: CompactResult | null; at: string } | undefined> {
-  const world = fragmentedWorld();
+  const world = fragmentedWorld(form);
   let at: string | undefined;
   const boundary = new Boundary(undefined, async (name, n) => {
     if (n !== step || at !== undefined) return;
@@ -65,11 +67,13 @@ async function raceAt(
 }
 
 describe.each(RACES)('$name at every step', (race) => {
-  it('I1, I2, I5, I7, I9: every byte stays right and nothing is left behind', async () => {
+  it.each(FORMS)('%s: I1, I2, I5, I7, I9: every byte stays right and nothing is left behind', async (form) => {
     let steps = 0;
     for (; ; steps++) {
-      const raced = await raceAt(race, steps);
+      const raced = await raceAt(form, race, steps);
       if (raced === undefined) break;
+      // A process that stands still while its request goes out is outside the guarantee of this form (DESIGN §4.4).
+      if (form === 'time-bound' && race.name.startsWith('a pause') && raced.at === 'metadata.commit') continue;
       expect(raced.world.violations, `step ${steps}, ${raced.at}`).toEqual([]);
       if (race.name === 'an unlink') await raced.world.reapAll();
       else await finish(raced.world);
@@ -79,21 +83,24 @@ describe.each(RACES)('$name at every step', (race) => {
   });
 });
 
-async function raceAtCommit(act: Race['act']): Promise<{ world: World; result: CompactResult | null }> {
+async function raceAtCommit(
+  act: Race['act'],
+  form: CommitForm = 'fenced',
+): Promise<{ world: World; result: CompactResult | null }> {
   const probe = new Boundary();
-  await fragmentedWorld().compact(probe);
-  const raced = await raceAt({ name: '', act }, probe.crossings.indexOf('metadata.commit'));
+  await fragmentedWorld(form).compact(probe);
+  const raced = await raceAt(form, { name: '', act }, probe.crossings.indexOf('metadata.commit'));
   if (raced === undefined) throw new Error('there was no commit');
   return raced;
 }
 
 describe('a pause until the lease is over, at every step', () => {
-  it('I7, I12: nothing is written and nothing committed after it', async () => {
+  it.each(FORMS)('%s: I7, I12: nothing is written and nothing committed after it', async (form) => {
     const probe = new Boundary();
-    await fragmentedWorld().compact(probe);
+    await fragmentedWorld(form).compact(probe);
     const begun = probe.crossings.indexOf('metadata.begin');
     for (let step = begun; step < probe.crossings.length; step++) {
-      const world = fragmentedWorld();
+      const world = fragmentedWorld(form);
       const boundary = new Boundary(undefined, (_name, n) => {
         if (n === step) world.ledger.nowMs += LIMITS.leaseMs + 1;
       });
@@ -107,9 +114,9 @@ describe('a pause until the lease is over, at every step', () => {
 });
 
 describe('between the last PUT and the commit', () => {
-  it('I4: every object that the commit names is stored', async () => {
+  it.each(FORMS)('%s: I4: every object that the commit names is stored', async (form) => {
     let commits = 0;
-    const world = fragmentedWorld();
+    const world = fragmentedWorld(form);
     const boundary = new Boundary(undefined, (name) => {
       if (name !== 'metadata.commit') return;
       commits++;
@@ -121,8 +128,8 @@ describe('between the last PUT and the commit', () => {
     expect(commits).toBe(2);
   });
 
-  it('I2: an append stays on top of what is committed', async () => {
-    const { world, result } = await raceAtCommit((at) => at.write(4, 20));
+  it.each(FORMS)('%s: I2: an append stays on top of what is committed', async (form) => {
+    const { world, result } = await raceAtCommit((at) => at.write(4, 20), form);
     expect(result?.outcome).toBe('compacted');
     const list = world.lists().get(0) ?? [];
     expect(list.at(-1)).toMatchObject({ offset: 4, len: 20, compaction: 0n });

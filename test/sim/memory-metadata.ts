@@ -62,8 +62,8 @@ export class MetadataState {
     this.inodes.delete(`${key.fsId}/${key.inodeId}`);
   }
 
-  /** One process's view of it. */
-  connect(boundary: Crossing = new Boundary()): MetadataStore {
+  /** One process's view of it; `nowMs` is the process's monotonic clock. */
+  connect(boundary: Crossing = new Boundary(), _nowMs?: () => number): MetadataStore {
     return new MemoryMetadata(this, boundary);
   }
 

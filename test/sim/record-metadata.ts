@@ -46,10 +46,13 @@ export class RecordState extends MetadataState {
     if (status !== OK) throw new Error(`an append was answered with ${status}`);
   }
 
-  override connect(boundary: Crossing = new Boundary()): MetadataStore {
-    return new RecordMetadata(this, boundary);
+  override connect(boundary: Crossing = new Boundary(), nowMs: () => number = () => 0): MetadataStore {
+    return new RecordMetadata(this, boundary, nowMs);
   }
 }
+
+/** As the settings of the simulated runs have it. */
+const COMMIT_TIMEOUT_MS = 1_000;
 
 interface Whole {
   readonly inode: Inode;
@@ -68,9 +71,12 @@ export class RecordMetadata implements MetadataStore {
   readonly storeId = 'records:fs';
   readonly #state: RecordState;
   readonly #boundary: Crossing;
+  /** The process's monotonic clock. */
+  readonly #nowMs: () => number;
 
-  constructor(state: RecordState, boundary: Crossing) {
+  constructor(state: RecordState, boundary: Crossing, nowMs: () => number) {
     this.#state = state;
+    this.#nowMs = nowMs;
     this.#boundary = boundary;
   }
 
@@ -115,7 +121,11 @@ export class RecordMetadata implements MetadataStore {
   async readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
     const whole = await this.#whole('metadata.readChunk', key);
     const list = whole?.lists.get(chunkIndex) ?? [];
-    return { inode: whole?.inode ?? null, versions: list.slice(0, versionsMax), versionsTotal: whole === null ? 0 : list.length };
+    return {
+      inode: whole?.inode ?? null,
+      versions: list.slice(0, versionsMax),
+      versionsTotal: whole === null ? 0 : list.length,
+    };
   }
 
   async begin(key: InodeKey): Promise<BeginOutcome> {
@@ -133,6 +143,8 @@ export class RecordMetadata implements MetadataStore {
     };
     return commitChunkList(request, {
       metaservers: { write } as unknown as Metaservers,
+      timeoutMs: COMMIT_TIMEOUT_MS,
+      nowMs: this.#nowMs,
       read: (key) => this.#whole('metadata.readChunk', key),
     });
   }
@@ -160,7 +172,8 @@ export class RecordMetadata implements MetadataStore {
     const add = listsOf(sent.s3ChunkInfoAdd);
     const remove = listsOf(sent.s3ChunkInfoRemove);
     const status = state.tables.modify(request.key, { add, remove });
-    if (status !== OK && status !== STORAGE_INTERNAL_ERROR) throw new Error(`a metaserver cannot answer ${status} here`);
+    if (status !== OK && status !== STORAGE_INTERNAL_ERROR)
+      throw new Error(`a metaserver cannot answer ${status} here`);
     if (status !== OK) return status;
     state.onCommit?.(request);
     state.changed();

@@ -1,12 +1,24 @@
 /** Files that exercise every part of a plan, and what tests do with a world after a fault. */
 import { expect } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
+import type { CommitForm } from '../../src/metadata/port.ts';
 import { ProcessGone } from './boundary.ts';
-import { World } from './world.ts';
+import { RecordState } from './record-metadata.ts';
+import { LIMITS, World } from './world.ts';
+
+export const QUIET_MS = 60_000;
+
+/** Both kinds of metadata service: everything that is true of runs is true on both. */
+export const FORMS = ['fenced', 'time-bound'] as const satisfies readonly CommitForm[];
+
+/** An empty file. */
+export function worldOf(form: CommitForm): World {
+  return form === 'fenced' ? new World() : new World(new RecordState(), { ...LIMITS, quietMs: QUIET_MS });
+}
 
 /** Two chunks with overlaps, a hole, a zero version, a covered version and bytes beyond the length. */
-export function fragmentedWorld(): World {
-  const world = new World();
+export function fragmentedWorld(form: CommitForm = 'fenced'): World {
+  const world = worldOf(form);
   const first = [
     [0, 30],
     [8, 4],
@@ -28,6 +40,7 @@ export function fragmentedWorld(): World {
   world.write(26, 2, true);
   for (const [offset, len] of second) world.write(offset, len);
   world.truncate(120);
+  world.rest();
   return world;
 }
 
@@ -42,6 +55,7 @@ export async function endOf(run: Promise<unknown>): Promise<void> {
 
 /** Compacts without faults until there is nothing to do, then works every reap record off. */
 export async function finish(world: World): Promise<void> {
+  world.rest();
   for (let runs = 0; runs < 10; runs++) {
     if ((await world.compact()).outcome === 'nothing') break;
   }

@@ -47,7 +47,7 @@ export class World {
   readonly filesystem: Filesystem;
   readonly violations: string[] = [];
   readonly #attemptIds = new AttemptIds(() => 0);
-  #nextChunkId = 1n;
+  #nextChunkId: bigint;
   #named = new Set<string>();
   /** When a name was last named by the lists. */
   readonly #unnamedAtMs = new Map<string, number>();
@@ -55,6 +55,8 @@ export class World {
   /** Another state is that of another kind of metadata service. */
   constructor(metadata = new MetadataState(), limits: CompactLimits = LIMITS) {
     this.metadata = metadata;
+    // A metaserver's ids are given out in the whole cluster: a file's first is a large number.
+    this.#nextChunkId = metadata.order === 'id' ? 1_000_000n : 1n;
     this.limits = limits;
     this.history = new History(GEOMETRY, metadata.order);
     this.filesystem = { fsId: KEY.fsId, uuid: 'uuid-1', name: 'fs', bucket: BUCKET, objectPrefix: 0, ...GEOMETRY };
@@ -80,6 +82,27 @@ export class World {
     this.truncate(Math.max(this.#inode().inode.length, offset + len));
   }
 
+  /** Takes an id and stores the objects; nobody sees them before `appendLate`. */
+  writeLate(offset: number, len: number): S3ChunkInfo {
+    const version = { chunkId: this.#nextChunkId++, compaction: 0n, offset, len, size: len, zero: false };
+    const lists = new Map([[Math.floor(offset / GEOMETRY.chunkSize), [version]]]);
+    for (const { name, bytes } of originalObjects(this.#state(lists))) this.stores.write(BUCKET, name, bytes);
+    return version;
+  }
+
+  appendLate(version: S3ChunkInfo): void {
+    this.metadata.append(KEY, Math.floor(version.offset / GEOMETRY.chunkSize), version);
+    this.history.append(version);
+    this.truncate(Math.max(this.#inode().inode.length, version.offset + version.len));
+  }
+
+  /** Its client sends an append once more: it has heard no answer. */
+  appendAgain(version: S3ChunkInfo): void {
+    this.metadata.append(KEY, Math.floor(version.offset / GEOMETRY.chunkSize), version);
+    this.history.appendAgain(version);
+    this.truncate(Math.max(this.#inode().inode.length, version.offset + version.len));
+  }
+
   truncate(length: number): void {
     this.metadata.change(KEY, { length, mtimeMs: this.ledger.nowMs });
     this.history.setLength(length);
@@ -103,7 +126,7 @@ export class World {
   /** What a process with this boundary works with. */
   deps(boundary = new Boundary()): CompactDeps {
     return {
-      metadata: this.metadata.connect(boundary),
+      metadata: this.metadata.connect(boundary, () => this.ledger.nowMs),
       objects: throughBoundary(this.stores, boundary),
       ledger: new MemoryLedger(this.ledger, boundary),
       clock: this.clock(boundary),
@@ -119,7 +142,7 @@ export class World {
     this.ledger.nowMs = Math.max(this.ledger.nowMs, first.record.dueMs);
     this.ledger.take(first.id);
     const verdict = await reapRecord(first.record, {
-      metadata: this.metadata.connect(boundary),
+      metadata: this.metadata.connect(boundary, () => this.ledger.nowMs),
       objects: throughBoundary(this.stores, boundary),
       nowMs: () => new MemoryLedger(this.ledger, boundary).nowMs(),
       graceMs: graceFor(this.deps().metadata.commitForm, this.limits),

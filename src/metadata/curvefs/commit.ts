@@ -2,47 +2,90 @@
  * One chunk's commit. A metaserver removes records by the lowest and the highest chunkId of the remove list, whatever
  * they hold, and adds the new list as one record. So the list is read and compared right before, and nothing is sent
  * that could remove a version that was not read, or put the new record out of its place. What comes between the look and
- * the write is kept out by time (docs/adr). It must send the write at most once.
+ * the write is kept out by time (docs/adr/0005), but for other commits, whose ids keep this one out (docs/adr/0008). It
+ * must never send a write again whose fate is not known.
  */
+
+import type { CompactError } from '../../errors.ts';
 import type { InodeKey, S3ChunkInfo } from '../../model.ts';
 import { COMMIT_VERSIONS_MAX, type CommitOutcome, type CommitRequest } from '../port.ts';
 import { toRemoveList, type WholeInode } from './convert.ts';
 import { refused, unavailable } from './faults.ts';
 import type { Metaservers } from './metaservers.ts';
-import { getOrModifyS3ChunkInfo } from './proto/metaserver.ts';
+import { getOrModifyS3ChunkInfo, type S3ChunkInfoList } from './proto/metaserver.ts';
 
 export interface CommitDeps {
-  readonly metaservers: Metaservers;
+  readonly metaservers: Pick<Metaservers, 'write'>;
+  /** How old the look at the list may be when the write is sent. */
+  readonly timeoutMs: number;
+  /** Monotonic. */
+  readonly nowMs: () => number;
   /** From the leader. */
   readonly read: (key: InodeKey) => Promise<WholeInode | null>;
 }
 
 /** Statuses with which a metaserver says that it has written nothing, and would not the next time either. */
+/** A range that does not fit the records, a counter that is too low, or a disk. */
+const INTERNAL_ERROR = 'STORAGE_INTERNAL_ERROR';
 const REFUSALS: ReadonlySet<string | number> = new Set(['PARAM_ERROR', 'PARTITION_ID_MISSMATCH', 'PARTITION_DELETING']);
 
 export async function commitChunkList(request: CommitRequest, deps: CommitDeps): Promise<CommitOutcome> {
   checkRequest(request);
-  const { key, chunkIndex, replaced, replacement } = request;
+  const first = await attemptCommit(request, toRemoveList(request.replaced), deps);
+  if (first !== 'refused') return first;
+  // The server has looked at ids and a counter, and written nothing. The counter is too low for ever after two commits at
+  // once; with the ends of the list alone it suffices, and only drifts upwards, which costs nobody anything.
+  const second = await attemptCommit(request, toRemoveEnds(request.replaced), deps);
+  if (second !== 'refused') return second;
+  const { key, chunkIndex } = request;
+  const what = `the metaserver refuses the commit of chunk ${chunkIndex} of inode ${key.fsId}/${key.inodeId} (${INTERNAL_ERROR})`;
+  return { outcome: 'unknown', cause: unavailable(what) };
+}
+
+/** `refused`: answered with an internal error, which may be one of its disk. */
+async function attemptCommit(
+  request: CommitRequest,
+  remove: S3ChunkInfoList,
+  deps: CommitDeps,
+): Promise<CommitOutcome | 'refused'> {
+  const { key, chunkIndex, replacement } = request;
+  const lookedMs = deps.nowMs();
   const stopped = whyNot(request, await deps.read(key));
   if (stopped !== null) return stopped;
   const written = await deps.metaservers.write(key, {
     method: getOrModifyS3ChunkInfo,
-    request: ({ poolId, copysetId, partitionId }) => ({
-      ...{ poolId, copysetId, partitionId, ...key },
-      s3ChunkInfoAdd: replacement.length === 0 ? new Map() : new Map([[BigInt(chunkIndex), { s3Chunks: replacement }]]),
-      s3ChunkInfoRemove: new Map([[BigInt(chunkIndex), toRemoveList(replaced)]]),
-      returnS3ChunkInfoMap: false,
-      fromS3Compaction: true,
-    }),
+    request: ({ poolId, copysetId, partitionId }) => {
+      // Right before it is sent: a process may have stood still since its look.
+      if (deps.nowMs() - lookedMs > deps.timeoutMs) throw tooLate(request);
+      return {
+        ...{ poolId, copysetId, partitionId, ...key },
+        s3ChunkInfoAdd:
+          replacement.length === 0 ? new Map() : new Map([[BigInt(chunkIndex), { s3Chunks: replacement }]]),
+        s3ChunkInfoRemove: new Map([[BigInt(chunkIndex), remove]]),
+        returnS3ChunkInfoMap: false,
+        fromS3Compaction: true,
+      };
+    },
   });
   if (written === null) return { outcome: 'stale', reason: 'missing' };
   if (written.kind === 'unknown') return { outcome: 'unknown', cause: written.cause };
   const { statusCode } = written.response;
   if (statusCode === 'OK') return { outcome: 'committed' };
+  if (statusCode === INTERNAL_ERROR) return 'refused';
   const what = `the metaserver answered the commit of chunk ${chunkIndex} of inode ${key.fsId}/${key.inodeId} with ${statusCode}`;
   if (REFUSALS.has(statusCode)) throw refused(`${what}; nothing was changed`);
-  // STORAGE_INTERNAL_ERROR among them: mostly a range that does not fit any more, but a disk may have failed as well.
   return { outcome: 'unknown', cause: unavailable(what) };
+}
+
+/** Also a list that is shorter than two has its two ends. */
+function toRemoveEnds(versions: readonly S3ChunkInfo[]): S3ChunkInfoList {
+  const { s3Chunks } = toRemoveList(versions);
+  return { s3Chunks: [s3Chunks[0], s3Chunks.at(-1)].filter((version) => version !== undefined) };
+}
+
+function tooLate({ key }: CommitRequest): CompactError {
+  const what = `more than a time-out passed between the look at the list and its commit; nothing was sent`;
+  return unavailable(what).withInode(key);
 }
 
 /** I5, as far as a look can tell. */
@@ -57,7 +100,7 @@ function whyNot(request: CommitRequest, whole: WholeInode | null): CommitOutcome
   if (!replaced.every((version, n) => isSame(version, versions[n]))) return { outcome: 'conflict' };
   if (requiredLength !== undefined && inode.length !== requiredLength) return { outcome: 'stale', reason: 'length' };
   // A version that is to stay and has an id within the range would be removed with it.
-  const { highest } = idsOf(replaced);
+  const highest = highestId(replaced);
   const inRange = versions.slice(replaced.length).some((version) => version.chunkId <= highest);
   return inRange ? { outcome: 'conflict' } : null;
 }
@@ -74,25 +117,22 @@ function isSame(a: S3ChunkInfo, b: S3ChunkInfo | undefined): boolean {
   );
 }
 
-function idsOf(versions: readonly S3ChunkInfo[]): { readonly lowest: bigint; readonly highest: bigint } {
-  let lowest = versions[0]?.chunkId ?? 0n;
-  let highest = lowest;
-  for (const { chunkId } of versions) {
-    if (chunkId < lowest) lowest = chunkId;
-    if (chunkId > highest) highest = chunkId;
-  }
-  return { lowest, highest };
+function highestId(versions: readonly S3ChunkInfo[]): bigint {
+  return versions.reduce((highest, { chunkId }) => (chunkId > highest ? chunkId : highest), 0n);
 }
 
-/** The record's place is by its first and its last id: outside the removed range it would pass other records. */
+/**
+ * The record's place is by its first and its last id: above the removed range it would pass other records. Below it there
+ * are none: only the head of a list can be removed.
+ */
 function checkRequest({ key, replaced, replacement }: CommitRequest): void {
   const fits = replaced.length >= 1 && Math.max(replaced.length, replacement.length) <= COMMIT_VERSIONS_MAX;
   if (!fits) {
     const what = `not ${replaced.length} by ${replacement.length}; nothing was sent`;
     throw refused(`a commit replaces 1 to ${COMMIT_VERSIONS_MAX} versions by at most as many, ${what}`).withInode(key);
   }
-  const { lowest, highest } = idsOf(replaced);
+  const highest = highestId(replaced);
   const ends = [replacement[0], replacement.at(-1)].filter((version) => version !== undefined);
-  if (ends.every(({ chunkId }) => lowest <= chunkId && chunkId <= highest)) return;
+  if (ends.every(({ chunkId }) => chunkId <= highest)) return;
   throw refused('a commit would put its record out of place; nothing was sent').withInode(key);
 }

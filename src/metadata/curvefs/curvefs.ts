@@ -140,7 +140,12 @@ export class CurvefsMetadata implements MetadataStore {
   }
 
   commit(request: CommitRequest): Promise<CommitOutcome> {
-    return commitChunkList(request, { metaservers: this.#metaservers, read: (key) => this.#whole(key) });
+    return commitChunkList(request, {
+      metaservers: this.#metaservers,
+      timeoutMs: this.#timeoutMs,
+      nowMs: () => performance.now(),
+      read: (key) => this.#whole(key),
+    });
   }
 
   /** There is none. */

@@ -2,6 +2,7 @@
  * Which fault has struck which call how often, over many seeds: what was never struck has not been tried. A table for
  * people and a check for tests. It counts; it plays nothing.
  */
+import type { CommitForm } from '../../../src/metadata/port.ts';
 import { applies, BOUNDARIES, FAULTS } from './faults.ts';
 
 /** Each pair must be struck at least this often in a full run. */
@@ -19,21 +20,21 @@ export class Coverage {
   }
 
   /** Pairs that mean something and were struck too seldom. */
-  missing(least = STRUCK_MIN): string[] {
+  missing(form: CommitForm = 'fenced', least = STRUCK_MIN): string[] {
     return BOUNDARIES.flatMap((boundary) =>
-      FAULTS.filter((fault) => applies(fault, boundary) && this.of(boundary, fault) < least).map(
+      FAULTS.filter((fault) => applies(fault, boundary, form) && this.of(boundary, fault) < least).map(
         (fault) => `${boundary} ${fault}: ${this.of(boundary, fault)}`,
       ),
     );
   }
 
   /** A row for each call, a column for each fault; `-` where the pair has no meaning. */
-  table(): string {
+  table(form: CommitForm = 'fenced'): string {
     const width = Math.max(...BOUNDARIES.map((boundary) => boundary.length));
     const head = ['', ...FAULTS];
     const rows = BOUNDARIES.map((boundary) => [
       boundary,
-      ...FAULTS.map((fault) => (applies(fault, boundary) ? String(this.of(boundary, fault)) : '-')),
+      ...FAULTS.map((fault) => (applies(fault, boundary, form) ? String(this.of(boundary, fault)) : '-')),
     ]);
     const line = (cells: readonly string[]): string =>
       cells

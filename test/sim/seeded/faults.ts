@@ -3,6 +3,8 @@
  * Every pair of the table must be hit (coverage.ts); a pair that cannot occur has no place here.
  */
 
+import type { CommitForm } from '../../../src/metadata/port.ts';
+
 /**
  * fails-before: an error, and nothing happened. fails-after: it happened, the answer was lost. late: an error, and it
  * happens some time later all the same. slow: the answer takes long. gone-before, gone-after: the process dies before or
@@ -66,8 +68,16 @@ const READS: ReadonlySet<string> = new Set([
   'book.suspects',
 ]);
 
+/** Calls that nobody makes where there is no fence and no server loses its last writes. */
+const FENCED_ONLY: ReadonlySet<string> = new Set(['metadata.incarnation', 'metadata.clearFence', 'ledger.stamp']);
+
 /** Whether the fault means something for this call. */
-export function applies(fault: Fault, boundary: string): boolean {
+export function applies(fault: Fault, boundary: string, form: CommitForm = 'fenced'): boolean {
+  if (form === 'time-bound') {
+    if (FENCED_ONLY.has(boundary)) return false;
+    // Beginning only looks.
+    if (boundary === 'metadata.begin' && (fault === 'late' || fault === 'fails-after')) return false;
+  }
   if (fault === 'missing') return boundary === 'objects.get' || boundary === 'objects.head';
   if (fault === 'short') return boundary === 'objects.get';
   if (fault === 'late' || fault === 'fails-after') return !READS.has(boundary);

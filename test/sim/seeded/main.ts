@@ -1,8 +1,10 @@
 /**
  * `npm run sim -- --seeds 10000 [--from S]` plays that many seeds and shows what was tried; `npm run sim -- --seed N`
- * plays one, and shrinks it to a short trace when it fails. Exit code 1 when anything did not hold, or was not tried.
+ * plays one, and shrinks it to a short trace when it fails. With `--time-bound` the metadata service compares and fences
+ * nothing (CurveFS). Exit code 1 when anything did not hold, or was not tried.
  */
 import { parseArgs } from 'node:util';
+import type { CommitForm } from '../../../src/metadata/port.ts';
 import { Coverage } from './coverage.ts';
 import { playSeed, shrink } from './explore.ts';
 
@@ -12,24 +14,28 @@ const PROGRESS_EVERY = 2_000;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { seeds: { type: 'string', default: '1000' }, from: { type: 'string' }, seed: { type: 'string' } },
+    options: {
+      ...{ seeds: { type: 'string', default: '1000' }, from: { type: 'string' }, seed: { type: 'string' } },
+      'time-bound': { type: 'boolean', default: false },
+    },
   });
-  if (values.seed !== undefined) return replay(wholeNumber(values.seed));
+  const form = values['time-bound'] ? 'time-bound' : 'fenced';
+  if (values.seed !== undefined) return replay(wholeNumber(values.seed), form);
   const from = values.from === undefined ? Date.now() % 2 ** 31 : wholeNumber(values.from);
-  return explore(from, wholeNumber(values.seeds));
+  return explore(from, wholeNumber(values.seeds), form);
 }
 
-async function replay(seed: number): Promise<number> {
-  const { violations, trace } = await playSeed(seed, { trace: true });
-  if (violations.length > 0) return show(seed);
+async function replay(seed: number, form: CommitForm): Promise<number> {
+  const { violations, trace } = await playSeed(seed, { trace: true, form });
+  if (violations.length > 0) return show(seed, form);
   console.log(trace.join('\n'));
   console.log(`seed ${seed}: nothing was violated`);
   return 0;
 }
 
 /** The failing seed as a person can read it. */
-async function show(seed: number): Promise<number> {
-  const failure = await shrink(seed);
+async function show(seed: number, form: CommitForm): Promise<number> {
+  const failure = await shrink(seed, { form });
   if (failure === null) {
     console.log(`seed ${seed} failed and does not fail again: the world depends on something that is not its seed`);
     return 1;
@@ -38,17 +44,17 @@ async function show(seed: number): Promise<number> {
   console.log(`\nseed ${seed}, shrunk to ${script.steps.length} steps and ${script.faults.length} faults:`);
   console.log(verdict.trace.join('\n'));
   for (const violation of verdict.violations) console.log(`VIOLATED  ${violation}`);
-  console.log(`repeat: npm run sim -- --seed ${seed}`);
+  console.log(`repeat: npm run sim -- --seed ${seed}${form === 'fenced' ? '' : ' --time-bound'}`);
   return 1;
 }
 
-async function explore(from: number, seeds: number): Promise<number> {
+async function explore(from: number, seeds: number, form: CommitForm): Promise<number> {
   console.log(`seeds ${from} to ${from + seeds - 1}`);
   const coverage = new Coverage();
   const leaks = new Map<string, number>();
   const failed: number[] = [];
   for (let seed = from; seed < from + seeds; seed++) {
-    const verdict = await playSeed(seed);
+    const verdict = await playSeed(seed, { form });
     coverage.add(verdict.struck);
     for (const reason of verdict.leaks.values()) leaks.set(reason, (leaks.get(reason) ?? 0) + 1);
     if (verdict.violations.length > 0) {
@@ -58,11 +64,11 @@ async function explore(from: number, seeds: number): Promise<number> {
     const played = seed - from + 1;
     if (played % PROGRESS_EVERY === 0) console.log(`${played} of ${seeds} seeds, ${failed.length} failed`);
   }
-  for (const seed of failed.slice(0, SHOWN_MAX)) await show(seed);
-  console.log(`\nhow often each fault struck each call:\n${coverage.table()}`);
+  for (const seed of failed.slice(0, SHOWN_MAX)) await show(seed, form);
+  console.log(`\nhow often each fault struck each call:\n${coverage.table(form)}`);
   console.log('\nobjects that were left to scrub, by reason:');
   for (const [reason, count] of leaks) console.log(`${String(count).padStart(8)}  ${reason}`);
-  const missing = coverage.missing();
+  const missing = coverage.missing(form);
   if (missing.length > 0) console.log(`\nstruck too seldom (more seeds would): ${missing.join(', ')}`);
   console.log(`\n${seeds} seeds, ${failed.length} failed${failed.length === 0 ? '' : `: ${failed.join(' ')}`}`);
   return failed.length === 0 && missing.length === 0 ? 0 : 1;

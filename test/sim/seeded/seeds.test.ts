@@ -3,21 +3,23 @@
  * whose first seed is printed. `npm run sim` plays more of them.
  */
 import { describe, expect, it } from 'vitest';
+import type { CommitForm } from '../../../src/metadata/port.ts';
 import { Coverage } from './coverage.ts';
 import { playSeed, scriptOf, shrink } from './explore.ts';
 
 const FIXED_SEEDS = 6_000;
 const FRESH_SEEDS = 3_000;
+const TIME_BOUND_SEEDS = 1_000;
 const TIMEOUT_MS = 600_000;
 
 /** Plays the seeds; a failing one is shrunk into the message. */
-async function playSeeds(from: number, count: number): Promise<Coverage> {
+async function playSeeds(from: number, count: number, form: CommitForm = 'fenced'): Promise<Coverage> {
   const coverage = new Coverage();
   for (let seed = from; seed < from + count; seed++) {
-    const { violations, struck } = await playSeed(seed);
+    const { violations, struck } = await playSeed(seed, { form });
     coverage.add(struck);
     if (violations.length === 0) continue;
-    const failure = await shrink(seed);
+    const failure = await shrink(seed, { form });
     expect.fail([`seed ${seed}: ${violations[0]}`, ...(failure?.verdict.trace ?? [])].join('\n'));
   }
   return coverage;
@@ -37,6 +39,16 @@ describe('I1-I12 in a seeded world', () => {
       `fresh seeds ${from} to ${from + FRESH_SEEDS - 1}: npm run sim -- --seeds ${FRESH_SEEDS} --from ${from}`,
     );
     await playSeeds(from, FRESH_SEEDS);
+  });
+
+  it(`hold for ${TIME_BOUND_SEEDS} seeds on a service that compares and fences nothing (DESIGN §4.4)`, {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const from = 1_000_000 + (Date.now() % 2 ** 30);
+    console.log(`fresh seeds ${from} to ${from + TIME_BOUND_SEEDS - 1}: npm run sim -- --time-bound --from ${from}`);
+    const coverage = await playSeeds(from, TIME_BOUND_SEEDS, 'time-bound');
+    // Few seeds in the test run; that each pair is struck ten times is for `npm run sim`.
+    expect(coverage.of('metadata.commit', 'late')).toBeGreaterThan(0);
   });
 
   it('repeats a seed to the last step', async () => {

@@ -11,8 +11,8 @@ import { namedObjects, originalObjects } from '../../oracle/layout.ts';
 import type { FileState } from '../../oracle/types.ts';
 import { LedgerState } from '../memory-ledger.ts';
 import { type MemoryInode, MetadataState } from '../memory-metadata.ts';
-import { RecordState } from '../record-metadata.ts';
 import { ScrubBookState } from '../memory-scrub-book.ts';
+import { RecordState } from '../record-metadata.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export const GEOMETRY = { blockSize: 16, chunkSize: 64 };

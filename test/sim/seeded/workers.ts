@@ -39,7 +39,7 @@ export class Workers {
     const run = compactInode(
       file.key,
       {
-        metadata: this.#stage.metadata.connect(process),
+        metadata: this.#stage.metadata.connect(process, () => process.clock.monotonicMs()),
         objects: this.#objects(process),
         ledger: new MemoryLedger(this.#stage.ledger, process),
         clock: process.clock,
@@ -61,7 +61,7 @@ export class Workers {
     const process = this.#process('reaper', 1);
     ledger.take(recordId);
     const look = reapRecord(record, {
-      metadata: this.#stage.metadata.connect(process),
+      metadata: this.#stage.metadata.connect(process, () => process.clock.monotonicMs()),
       objects: this.#objects(process),
       nowMs: () => new MemoryLedger(ledger, process).nowMs(),
       graceMs,
@@ -83,7 +83,7 @@ export class Workers {
     const pass = scrubFilesystem(
       filesystem.fsId,
       {
-        metadata: metadata.connect(process),
+        metadata: metadata.connect(process, () => process.clock.monotonicMs()),
         objects: this.#objects(process),
         records,
         book: new MemoryScrubBook(scrubBook, process),
