@@ -1,0 +1,296 @@
+/**
+ * The races that a metaserver cannot exclude (facts §2, §7), one after the other: what keeps each out is a rule, and each
+ * rule has a test that fails without it. The runs are the real ones, on records that behave as a metaserver's; what
+ * happens at every step, and in worlds made from seeds, is in test/compact and test/sim/seeded.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SEVERAL_WRITERS_TIMES } from '../../src/compact-quiet.ts';
+import type { S3ChunkInfo } from '../../src/model.ts';
+import { Boundary } from '../sim/boundary.ts';
+import { RecordState } from '../sim/record-metadata.ts';
+import { endOf, expectWhole, finish, fragmentedWorld, QUIET_MS, worldOf } from '../sim/scenes.ts';
+import { KEY, LIMITS, type World } from '../sim/world.ts';
+import { InodeTables, OK, STORAGE_INTERNAL_ERROR, type Version } from './records.ts';
+
+function tablesOf(world: World): InodeTables {
+  if (!(world.metadata instanceof RecordState)) throw new TypeError('a world of records is needed');
+  return world.metadata.tables;
+}
+
+/** Does `act` once, right before the first crossing of this name that comes after `after`. */
+function atCrossing(name: string, act: () => void | Promise<void>, after = ''): Boundary {
+  let armed = after === '';
+  let done = false;
+  return new Boundary(undefined, async (crossing) => {
+    if (crossing === after) armed = true;
+    if (done || !armed || crossing !== name) return;
+    done = true;
+    await act();
+  });
+}
+
+/** Five pieces of one block, so that they become one merged version and nothing else. */
+function smallFile(): World {
+  const world = worldOf('time-bound');
+  for (const [offset, len] of [
+    [0, 6],
+    [2, 3],
+    [8, 4],
+    [5, 2],
+    [1, 2],
+  ] as const)
+    world.write(offset, len);
+  return world;
+}
+
+const versionsOf = (world: World): readonly S3ChunkInfo[] => world.lists().get(0) ?? [];
+
+describe('a file that is being written is left alone', () => {
+  it('until nobody has written to it for the quiet period', async () => {
+    const world = smallFile();
+    await expect(world.compact()).rejects.toMatchObject({ kind: 'retry', code: 'inode-busy' });
+    world.ledger.nowMs += QUIET_MS - 1;
+    await expect(world.compact()).rejects.toMatchObject({ code: 'inode-busy' });
+    expect(world.ledger.records.size).toBe(0);
+    world.ledger.nowMs += 1;
+    expect(await world.compact()).toMatchObject({ outcome: 'compacted' });
+  });
+
+  it('for ten times as long where a list does not ascend: several clients write to it', async () => {
+    const world = worldOf('time-bound');
+    const late = world.writeLate(4, 4);
+    for (const offset of [0, 2, 6]) world.write(offset, 3);
+    world.ledger.nowMs += QUIET_MS;
+    world.appendLate({ ...late });
+    const merged = new Map([[0n, [...(tablesOf(world).lists(KEY).get(0n) ?? [])].toReversed()]]);
+    // As one update that brings entries of two flushes in the order of their coming.
+    const remove = tablesOf(world).lists(KEY);
+    expect(tablesOf(world).modify(KEY, { add: merged, remove })).toBe(OK);
+    const ids = versionsOf(world).map(({ chunkId }) => chunkId);
+    expect(ids).not.toEqual(ids.toSorted());
+    world.ledger.nowMs += QUIET_MS + 1;
+    await expect(world.compact()).rejects.toMatchObject({ code: 'inode-busy' });
+    world.ledger.nowMs += SEVERAL_WRITERS_TIMES * QUIET_MS;
+    expect(await world.compact()).toMatchObject({ outcome: 'compacted' });
+  });
+
+  it('also when somebody begins to write while it is merged: it might hold a lower id', async () => {
+    const world = smallFile();
+    const late = world.writeLate(4, 4);
+    world.write(10, 2);
+    world.rest();
+    let [putting, appended] = [false, false];
+    const boundary = new Boundary(undefined, (name) => {
+      if (name === 'objects.put' && !putting) {
+        putting = true;
+        world.write(0, 2);
+        world.write(3, 2);
+      }
+      // The second writer's append would come between the last look at the list and the commit, and be removed unseen.
+      if (name !== 'metadata.commit' || appended) return;
+      appended = true;
+      world.appendLate(late);
+    });
+    await expect(world.compact(boundary)).rejects.toMatchObject({ code: 'inode-busy' });
+    expect({ putting, appended }).toEqual({ putting: true, appended: false });
+    world.appendLate(late);
+    await finish(world);
+    expectWhole(world);
+  });
+});
+
+describe('what lies beyond the length', () => {
+  it('is trimmed only after two looks that saw the same: a length may be older than the list', async () => {
+    const world = smallFile();
+    world.rest();
+    // Its client has sent the entry alone; the length, and the time of the write, come with the next update.
+    const ahead = world.writeLate(20, 8);
+    world.metadata.append(KEY, 0, ahead);
+    world.history.append(ahead);
+    const arrives = atCrossing('metadata.readChunk', () => world.truncate(28), 'ledger.nowMs');
+    const second = atCrossing('metadata.readChunk', () => undefined);
+    await endOf(world.compact(new Boundary(undefined, (name, n) => act(name, n))));
+    function act(name: string, n: number): Promise<void> {
+      // The first look of the run; from the second on the length is there.
+      return n > 6 ? arrives.cross(name, () => undefined) : second.cross(name, () => undefined);
+    }
+    expect(versionsOf(world).some(({ chunkId }) => chunkId === ahead.chunkId)).toBe(true);
+    await finish(world);
+    expectWhole(world);
+    expect(world.snapshot().length).toBe(28);
+  });
+
+  it('goes when both looks saw the same, a quiet period apart', async () => {
+    const world = smallFile();
+    world.write(20, 8);
+    world.truncate(10);
+    world.rest();
+    const startedMs = world.ledger.nowMs;
+    expect(await world.compact()).toMatchObject({ outcome: 'compacted' });
+    expect(world.ledger.nowMs - startedMs).toBeGreaterThanOrEqual(QUIET_MS);
+    expect(versionsOf(world).every(({ offset, len }) => offset + len <= 10)).toBe(true);
+  });
+});
+
+describe('a slow writer', () => {
+  it.each([
+    ['lower than all that was merged', true],
+    ['between those that were merged', false],
+  ])('whose id is %s, and comes after the commit, stays visible', async (_, first) => {
+    const world = worldOf('time-bound');
+    const early = first ? world.writeLate(6, 2) : undefined;
+    for (const [offset, len] of [
+      [0, 4],
+      [2, 4],
+      [8, 4],
+    ] as const)
+      world.write(offset, len);
+    const late = early ?? world.writeLate(6, 2);
+    for (const [offset, len] of [
+      [1, 2],
+      [9, 2],
+    ] as const)
+      world.write(offset, len);
+    world.rest();
+    // The hole at 6 is filled with zeros in the merged object.
+    expect(await world.compact()).toMatchObject({ outcome: 'compacted' });
+    world.appendLate(late);
+    expect(versionsOf(world).at(-1)?.chunkId).toBe(late.chunkId);
+    await finish(world);
+    expectWhole(world);
+  });
+});
+
+describe('a client that sends an append again after the commit', () => {
+  it('loses nothing, whichever append it was and whether or not a reap has begun', async () => {
+    for (let n = 0; n < 5; n++) {
+      for (const looks of [0, 1]) {
+        const world = smallFile();
+        const again = versionsOf(world)[n];
+        if (again === undefined) throw new Error('there are five versions');
+        world.rest();
+        expect(await world.compact()).toMatchObject({ outcome: 'compacted' });
+        for (let look = 0; look < looks; look++) await world.reapFirst();
+        world.appendAgain(again);
+        expect(world.violations).toEqual([]);
+        await finish(world);
+        expectWhole(world);
+      }
+    }
+  });
+
+  it('would take all that was merged with it, were the merged version to have the lowest id (ADR 8)', () => {
+    const tables = new InodeTables();
+    for (const chunkId of [5n, 6n, 7n]) tables.modify(KEY, { add: one(chunkId), remove: new Map() });
+    tables.modify(KEY, { add: one(5n, 9n), remove: tables.lists(KEY) });
+    tables.modify(KEY, { add: one(5n), remove: new Map() });
+    expect(tables.lists(KEY)).toEqual(one(5n));
+  });
+});
+
+function one(chunkId: bigint, compaction = 0n): Map<bigint, Version[]> {
+  return new Map([[0n, [{ chunkId, compaction, offset: 0n, len: 4n, size: 4n, zero: false }]]]);
+}
+
+describe('two compactors at once (I9)', () => {
+  it.each([1, 2, 3])('a commit that was overtaken by an append and %i later compactions is refused', async (later) => {
+    const world = smallFile();
+    world.rest();
+    // Other chunks of the inode have entries enough for the counter to let everything pass.
+    tablesOf(world).setCounter(KEY, 1_000);
+    const boundary = atCrossing('metadata.commit', async () => {
+      for (let n = 0; n < later; n++) {
+        for (const offset of [3, 9, 0, 6]) world.write(offset + n, 3);
+        world.rest();
+        expect(await world.compact()).toMatchObject({ outcome: 'compacted' });
+      }
+    });
+    expect(await world.compact(boundary)).toMatchObject({ outcome: 'conflict', chunksCompacted: 0 });
+    expect(world.violations).toEqual([]);
+    await finish(world);
+    expectWhole(world);
+  });
+
+  it('would lose the append, were the merged version to have the lowest id (ADR 8)', () => {
+    const tables = new InodeTables();
+    for (const chunkId of [5n, 6n]) tables.modify(KEY, { add: one(chunkId), remove: new Map() });
+    const read = tables.lists(KEY);
+    tables.modify(KEY, { add: one(7n), remove: new Map() });
+    tables.setCounter(KEY, 100);
+    tables.modify(KEY, { add: one(5n, 9n), remove: tables.lists(KEY) });
+    expect(tables.modify(KEY, { add: one(5n, 8n), remove: read })).toBe(OK);
+    expect(tables.lists(KEY)).toEqual(one(5n, 8n));
+    // With an id below, the same request cuts the record.
+    tables.modify(KEY, { add: one(2n, 9n), remove: tables.lists(KEY) });
+    expect(tables.modify(KEY, { add: one(5n, 8n), remove: read })).toBe(STORAGE_INTERNAL_ERROR);
+  });
+
+  it('I3: no object name is ever made twice, also by attempts that failed', async () => {
+    const world = fragmentedWorld('time-bound');
+    const names: string[] = [];
+    const boundary = (): Boundary =>
+      new Boundary({ at: probe.crossings.indexOf('metadata.commit'), ending: 'gone-before' });
+    const probe = new Boundary();
+    await fragmentedWorld('time-bound').compact(probe);
+    for (let n = 0; n < 4; n++) {
+      await endOf(world.compact(boundary()));
+      names.push(...[...world.ledger.records.values()].flatMap(({ merged }) => merged));
+      world.ledger.records.clear();
+    }
+    expect(names.length).toBeGreaterThan(8);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe('a process that stands still between its last look and the commit', () => {
+  it('does not send it', async () => {
+    const world = smallFile();
+    world.rest();
+    let looks = 0;
+    const boundary: Boundary = new Boundary(undefined, (name) => {
+      if (boundary.crossings.includes('objects.put') && name === 'metadata.readChunk' && ++looks === 1) {
+        world.ledger.nowMs += LIMITS.commitTimeoutMs + 1;
+      }
+    });
+    await endOf(world.compact(boundary));
+    expect(looks).toBe(1);
+    expect(boundary.crossings).not.toContain('metadata.commit');
+    await finish(world);
+    expectWhole(world);
+  });
+});
+
+describe('the counter of an inode', () => {
+  it.each([1, 3])('that stands at %i, too low for the list, does not keep it from being compacted', async (counter) => {
+    const world = smallFile();
+    world.rest();
+    tablesOf(world).setCounter(KEY, counter);
+    expect(await world.compact()).toMatchObject({ outcome: 'compacted' });
+    await finish(world);
+    expectWhole(world);
+  });
+});
+
+describe('a kept version that begins later than it was written', () => {
+  it('begins at a block border, or a client would read it shifted', async () => {
+    const write = fc.tuple(fc.nat(120), fc.integer({ min: 1, max: 40 }));
+    const property = fc.asyncProperty(
+      fc.array(write, { minLength: 4, maxLength: 14 }),
+      fc.nat(128),
+      async (all, cut) => {
+        const world = worldOf('time-bound');
+        for (const [offset, len] of all) world.write(offset, Math.min(len, 64 - (offset % 64)));
+        const written = new Map([...world.lists().values()].flat().map((version) => [version.chunkId, version]));
+        world.truncate(Math.max(1, cut));
+        await finish(world);
+        for (const { chunkId, compaction, offset } of [...world.lists().values()].flat()) {
+          if (compaction !== 0n) continue;
+          expect(offset === written.get(chunkId)?.offset || offset % 16 === 0).toBe(true);
+        }
+        expectWhole(world);
+      },
+    );
+    await fc.assert(property, { numRuns: 60 });
+  });
+});
