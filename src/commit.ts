@@ -9,6 +9,7 @@ import type { Clock } from './clock.ts';
 import { toError } from './errors.ts';
 import type { CommitForm, CommitOutcome, CommitRequest, MetadataStore } from './metadata/port.ts';
 import type { S3ChunkInfo } from './model.ts';
+import { MERGED_VERSIONS_MAX } from './plan/index.ts';
 
 export interface CommitDeps {
   readonly metadata: MetadataStore;
@@ -141,10 +142,11 @@ function fateOf(request: CommitRequest, { before, after, fenceStood, cause }: Se
   return own === undefined && fenceStood && replacedBefore ? { outcome: 'committed' } : { outcome: 'unknown', cause };
 }
 
-/** A merged version of this attempt; its number has room for many. */
+/** A merged version of this attempt, whose number has room to count them. */
 function ownVersion({ attempt, replacement }: CommitRequest): S3ChunkInfo | undefined {
   const [first] = replacement;
-  return first?.compaction === attempt ? first : undefined;
+  if (first === undefined) return undefined;
+  return first.compaction >= attempt && first.compaction < attempt + BigInt(MERGED_VERSIONS_MAX) ? first : undefined;
 }
 
 function startsWith(versions: readonly S3ChunkInfo[], prefix: readonly S3ChunkInfo[]): boolean {

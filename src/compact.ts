@@ -146,8 +146,8 @@ class Run {
         this.#overBudget(chunkIndex, decision);
         return true;
       }
-      this.#mergedVersions += decision.plan.merged.length;
-      const chosen = this.#quiet === null ? decision.plan : withFencingId(decision.plan);
+      const chosen = this.#quiet === null ? decision.plan : withFencingId(decision.plan, this.#mergedVersions);
+      this.#mergedVersions += chosen.merged.length;
       const ending = await compactChunk(chosen, attempt, this.#chunkDeps());
       this.#account(chunkIndex, { ending, plan: decision.plan, more: versionsTotal > before.versions.length });
       return !ending.fenceCleared && ending.kind !== 'stale';

@@ -148,6 +148,8 @@ export interface ChunkPlan {
   readonly merged: readonly MergedVersion[];
   /** The lowest chunkId of `replaced`: whatever arrives later sorts above the merged versions. */
   readonly mergedChunkId: bigint;
+  /** How many merged versions the attempt has made in other chunks, where their ids are not those of this chunk alone. */
+  readonly mergedBefore?: number;
   /** Set when bytes beyond the length are dropped: the commit then requires this very length. */
   readonly requiredLength?: number;
   readonly cost: PlanCost;

@@ -11,12 +11,12 @@ export const MERGED_VERSIONS_MAX = 2 ** MERGED_VERSION_BITS;
 
 /**
  * Merged versions, the kept ones in their old order, then the merged ones that lie above them (ADR 8). The n-th merged version's `compaction` is
- * `attempt + n` (I3); all take the lowest chunkId of what is replaced, so later arrivals sort above (I2).
+ * `attempt + n` (I3), from where the attempt's other chunks ended if that matters; all take the lowest chunkId of what is replaced, so later arrivals sort above (I2).
  */
 export function replacementList(plan: ChunkPlan, attempt: bigint): S3ChunkInfo[] {
   const merged = plan.merged.map((version, n) => ({
     chunkId: plan.mergedChunkId,
-    compaction: attempt + BigInt(n),
+    compaction: compactionOf(plan, attempt, n),
     offset: version.offset,
     len: version.len,
     size: version.len,
@@ -33,11 +33,16 @@ export function replacementList(plan: ChunkPlan, attempt: bigint): S3ChunkInfo[]
  * writer's record can have the same key. The first time the id is halved, far from any that a writer may hold; a list
  * that begins with an id of ours goes down by one. At 0 it stays: then only time keeps old commits out.
  */
-export function withFencingId(plan: ChunkPlan): ChunkPlan {
+export function withFencingId(plan: ChunkPlan, mergedBefore: number): ChunkPlan {
   const lowest = plan.mergedChunkId;
-  if (lowest === 0n) return plan;
   const fromWriter = plan.replaced.some(({ chunkId, compaction }) => chunkId === lowest && compaction === 0n);
-  return { ...plan, mergedChunkId: fromWriter ? lowest / 2n : lowest - 1n };
+  const below = fromWriter ? lowest / 2n : lowest - 1n;
+  // I3: other chunks of the inode may come to the same id, so no two merged versions of the attempt have one number.
+  return { ...plan, mergedBefore, mergedChunkId: lowest === 0n ? lowest : below };
+}
+
+function compactionOf({ mergedBefore = 0 }: ChunkPlan, attempt: bigint, n: number): bigint {
+  return attempt + BigInt(mergedBefore + n);
 }
 
 export interface MergedObject {
@@ -49,7 +54,7 @@ export interface MergedObject {
 export function mergedObjects(plan: ChunkPlan, attempt: bigint): MergedObject[] {
   return plan.merged.flatMap((version, n) =>
     version.blocks.map((block) => ({
-      object: { chunkId: plan.mergedChunkId, compaction: attempt + BigInt(n), blockIndex: block.blockIndex },
+      object: { chunkId: plan.mergedChunkId, compaction: compactionOf(plan, attempt, n), blockIndex: block.blockIndex },
       block,
     })),
   );

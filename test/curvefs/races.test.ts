@@ -226,6 +226,29 @@ describe('two compactors at once (I9)', () => {
     expect(tables.modify(KEY, { add: one(5n, 8n), remove: read })).toBe(STORAGE_INTERNAL_ERROR);
   });
 
+  it('I3: chunks of one attempt whose ids come to the same number make different names', async () => {
+    const world = worldOf('time-bound');
+    // Neighbours by id in neighbouring chunks: halved, they are equal.
+    for (const [offset, len] of [
+      [0, 6],
+      [64, 6],
+      [2, 3],
+      [66, 3],
+      [8, 4],
+      [72, 4],
+      [5, 2],
+      [69, 2],
+    ] as const)
+      world.write(offset, len);
+    world.rest();
+    expect(await world.compact()).toMatchObject({ outcome: 'compacted', chunksCompacted: 2, warnings: [] });
+    const [a, b] = [world.lists().get(0)?.[0], world.lists().get(1)?.[0]];
+    expect(a?.chunkId).toBe(b?.chunkId);
+    expect(a?.compaction).not.toBe(b?.compaction);
+    await finish(world);
+    expectWhole(world);
+  });
+
   it('I3: no object name is ever made twice, also by attempts that failed', async () => {
     const world = fragmentedWorld('time-bound');
     const names: string[] = [];
