@@ -114,6 +114,11 @@ describe.skipIf(KUSTOMIZE === undefined).each(rendered)('%s', (name, make) => {
     expect(new Set(names).size).toBe(names.length);
   });
 
+  it('takes the name of its image from the overlay alone', () => {
+    const images = new Set(pods.flatMap(({ spec }) => spec.containers.map(({ image }) => image)));
+    expect(images.size).toBe(1);
+  });
+
   it('has no secret', () => {
     expect(all('Secret')).toEqual([]);
     expect(JSON.stringify(manifests)).not.toMatch(/:\/\/[^/"]*:[^/"]*@|AKIA[0-9A-Z]{16}/);
@@ -167,6 +172,7 @@ describe.skipIf(KUSTOMIZE === undefined).each(rendered)('%s', (name, make) => {
       expect(COMMAND_NAMES as readonly string[]).toContain(command);
       let help = '';
       await run([command, '--help'], {}, { stdout: { write: (text) => (help += text) }, stderr: { write: () => '' } });
+      expect(help).toMatch(new RegExp(`^Usage: s3compact ${command}\\b`, 'm'));
       for (const flag of rest.filter((arg) => arg.startsWith('--'))) expect(help).toContain(flag);
     }
   });
@@ -232,7 +238,7 @@ describe.skipIf(KUSTOMIZE === undefined).each(rendered)('%s', (name, make) => {
       [],
     );
     const awake = all('CronJob').filter((manifest) => (manifest['spec'] as CronJobSpec).suspend !== true);
-    expect(awake.map(({ metadata }) => metadata.name)).toContain('s3compact-reap');
+    expect(awake.map(({ metadata }) => metadata.name).toSorted()).toEqual(['s3compact-reap', 's3compact-scan']);
   });
 });
 

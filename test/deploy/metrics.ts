@@ -11,8 +11,8 @@ export function metricOf(series: string): string {
   return METRICS.some(({ name, type }) => name === base && type === 'histogram') ? base : series;
 }
 
-/** Labels that Prometheus adds when it scrapes. */
-const ADDED = ['namespace', 'pod', 'instance', 'job'];
+/** Labels that Prometheus adds when it scrapes, and a Job when it pushes. */
+const ADDED = ['namespace', 'pod', 'instance', 'job', 'command', 'filesystem'];
 
 /** Matchers of an expression on a label that the metric has not, or that no value of the label can satisfy. */
 export function badMatchers(expr: string): string[] {
