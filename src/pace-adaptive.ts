@@ -11,7 +11,7 @@
 const WINDOW_FULL = { samples: 32, ms: 250 };
 const WINDOW_ENOUGH = { samples: 8, ms: 1_000 };
 /** Above this multiple of the base an answer counts as slow: the spread of a healthy store's medians stays below. */
-const SLOW_RATIO = 2;
+const SLOW_RATIO = 2.5;
 /** A single slow window may be an accident. */
 const SLOW_WINDOWS_MIN = 2;
 const REFUSED_FACTOR = 0.5;

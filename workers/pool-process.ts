@@ -45,6 +45,8 @@ export class PoolProcess {
   #startedAtMs: number | undefined;
   #refusal: CompactError | undefined;
   #youngDeaths = 0;
+  /** In a row, for whatever reason. */
+  #restarts = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopping = false;
   #asked = 0;
@@ -148,7 +150,8 @@ export class PoolProcess {
     // A server that is away is no fault of the process: it is tried again for as long as it takes.
     const waiting = this.#refusal?.kind === 'retry';
     this.crashes++;
-    this.#youngDeaths = settled ? 1 : this.#youngDeaths + 1;
+    this.#restarts = settled ? 1 : this.#restarts + 1;
+    if (!waiting) this.#youngDeaths = settled ? 1 : this.#youngDeaths + 1;
     if (this.#refusal?.kind === 'halt') {
       onFailed(this.#refusal);
       return;
@@ -162,7 +165,7 @@ export class PoolProcess {
       );
       return;
     }
-    const delayMs = Math.min(BACK_OFF_MAX_MS, backOffMs * 2 ** (this.#youngDeaths - 1));
+    const delayMs = Math.min(BACK_OFF_MAX_MS, backOffMs * 2 ** (this.#restarts - 1));
     log.warn(
       {
         event: LOG_EVENTS.processRestarting,

@@ -74,6 +74,9 @@ export class QueueWatch {
     }
     if (this.#lost.size > 0) log.info({ event: LOG_EVENTS.queueBack, queue }, 'the queue can be worked on again');
     this.#lost.clear();
+    // Writes are done and something else is refused: not without a pause either.
+    if (this.#paused.size > 0)
+      await delay(ASK_EVERY_MS, undefined, { signal: this.#over.signal, ref: false }).catch(() => undefined);
     this.#asking = false;
     if (!this.#over.signal.aborted) await this.#resumeAll();
   }

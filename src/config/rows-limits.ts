@@ -111,6 +111,6 @@ export const LIMIT_ROWS = [
     meaning:
       'Inodes that all workers on all machines compact at a time at most; the worker that starts last says it for all. 0 means no limit.',
     group: 'Limits',
-    commands: WORKER,
+    commands: ['worker'],
   },
 ] as const satisfies readonly SettingSpec[];

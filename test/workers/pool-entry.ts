@@ -1,4 +1,4 @@
-/** A process of a pool that does what its slot's pool was told: dies at once, refuses for good, refuses for now. */
+/** A process of a pool that does what its slot's pool was told: dies at once, takes all memory, refuses for good, refuses for now. */
 import type { PoolAnswer, PoolOrder } from '../../workers/pool-messages.ts';
 
 process.on('message', (order: PoolOrder) => {
@@ -8,6 +8,9 @@ process.on('message', (order: PoolOrder) => {
   if (how === 'die') process.exit(7);
   if (how === 'kill') process.kill(process.pid, 'SIGKILL');
   if (how === 'silent') return;
+  // Text of one byte a letter, on the heap; what cannot be held ends the process.
+  for (const held: string[] = []; how === 'hog'; )
+    held.push(`${held.length}`.padEnd(1_000_000, 'x').split('').join('-'));
   const kind = how === 'halt' ? 'halt' : 'retry';
   const refused: PoolAnswer = {
     kind: 'refused',

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadSettings } from '../../src/config.ts';
+import { loadSettings, type Settings } from '../../src/config.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { type RunningPool, startPool } from '../../workers/pool.ts';
 import { loadCase } from '../cases/load.ts';
@@ -104,9 +104,9 @@ describe('a pool whose processes cannot work', () => {
     delete process.env['POOL_ENTRY'];
   });
 
-  function start(how: string): RunningPool {
+  function start(how: string, more: Partial<Settings> = {}): RunningPool {
     process.env['POOL_ENTRY'] = how;
-    pool = startPool(settings, createLogger({ level: 'silent' }), { entry, backOffMs: 1 });
+    pool = startPool({ ...settings, ...more }, createLogger({ level: 'silent' }), { entry, backOffMs: 1 });
     return pool;
   }
 
@@ -120,6 +120,12 @@ describe('a pool whose processes cannot work', () => {
     expect(error.message).toContain('S3COMPACT_PROCESS_MEMORY');
     expect(pool.crashes).toBeGreaterThanOrEqual(9);
     expect((await pool.snapshots())[0]?.notReady.join()).toContain('died');
+  });
+
+  it('a process that needs more than its bound ends alone, and is started again', async () => {
+    start('hog', { processes: 1, processMemoryBytes: 64 * 1024 * 1024 });
+    await eventually('it has died of it', async () => pool.crashes > 0);
+    expect(process.memoryUsage().rss).toBeLessThan(2 ** 31);
   });
 
   it('a refusal for good ends the pool at once with its reason', async () => {
