@@ -37,6 +37,7 @@ import { limitGauges } from './limit-gauges.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';
 import { Observer } from './observer.ts';
 import { openPace } from './pace.ts';
+import { openTracing } from './tracing.ts';
 
 /** How long closing may wait for a server that is away; a part of a pod's 30 s to end (workers/worker.ts). */
 const CLOSE_WAIT_MS = 1_000;
@@ -92,7 +93,12 @@ export function openMetadata(settings: Settings): MetadataStore {
 export async function openClients(settings: Settings, log: Logger): Promise<Clients> {
   const connection = await openQueueRedis(settings, log);
   const limits = limitsOf(settings);
-  const observer = new Observer({ log, limits, ...(isWatched(settings) ? { metrics: processMetrics() } : {}) });
+  const tracing = await openTracing();
+  const observer = new Observer({
+    ...{ log, limits },
+    ...(isWatched(settings) ? { metrics: processMetrics() } : {}),
+    ...(tracing === undefined ? {} : { tracer: tracing.tracer }),
+  });
   const metadata = observedMetadata(openMetadata(settings), observer);
   const pace = openPace(settings, { connection, onWaited: (limit, ms) => observer.waited(limit, ms) });
   observer.metrics?.addSource(limitGauges(pace));
@@ -134,7 +140,8 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
     }),
     close: async () => {
       objects.close();
-      await endsWithin(Promise.allSettled([queue.close(), ledger.close(), metadata.close()]), CLOSE_WAIT_MS);
+      const all = [queue.close(), ledger.close(), metadata.close(), tracing?.close()];
+      await endsWithin(Promise.allSettled(all), CLOSE_WAIT_MS);
       connection.disconnect();
     },
   };

@@ -4,13 +4,16 @@
  * whether the servers answered lately. One for each process. It decides nothing, and never throws into the work.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Tracer } from '@opentelemetry/api';
 import type { RunPhase } from '../src/compact-observer.ts';
+import { redactText } from '../src/config.ts';
 import type { CompactError } from '../src/errors.ts';
 import type { ChunkPlan } from '../src/model.ts';
 import type { ObjectOperation, RequestObserver, RequestOutcome } from '../src/objects/limits.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import type { Metrics } from '../src/observe/metrics.ts';
 import { NOT_READY } from '../src/observe/readiness.ts';
+import { lookSpan, RunSpans } from '../src/observe/run-spans.ts';
 import { movedBytes, NO_COST, requestsOf } from '../src/plan/index.ts';
 import type { ReapVerdict } from '../src/reap.ts';
 import type { RunReport } from '../src/run.ts';
@@ -21,6 +24,8 @@ export interface ObserverOptions {
   readonly log: Logger;
   /** Absent: nothing is counted. */
   readonly metrics?: Metrics;
+  /** Absent: no traces. */
+  readonly tracer?: Tracer;
   /** The budget of a run, to tell which part of it was spent furthest. */
   readonly limits: { readonly bytesMax: number; readonly requestsMax: number };
 }
@@ -39,12 +44,14 @@ export class Observer implements RequestObserver {
   readonly metadata = new Reachable(NOT_READY.metadata);
   readonly #log: Logger;
   readonly #limits: ObserverOptions['limits'];
+  readonly #tracer: Tracer | undefined;
   readonly #runs = new AsyncLocalStorage<RunRecord>();
 
   constructor(options: ObserverOptions) {
     this.metrics = options.metrics;
     this.#log = options.log;
     this.#limits = options.limits;
+    this.#tracer = options.tracer;
   }
 
   /** The run on whose behalf the caller works, if any. */
@@ -65,7 +72,10 @@ export class Observer implements RequestObserver {
     signal?: AbortSignal,
   ): Promise<ObservedRun> {
     const { metrics } = this;
+    const spans = this.#tracer && new RunSpans(this.#tracer, place);
     const record = new RunRecord({
+      phase: (phase, chunkIndex) => spans?.phase(phase, chunkIndex),
+      request: (told) => spans?.request(told),
       chunk: (plan, ending) => this.#chunk(place, plan, ending),
       failed: (error, chunkIndex) => this.#chunkFailed({ ...place, chunkIndex }, error),
     });
@@ -76,7 +86,11 @@ export class Observer implements RequestObserver {
       const report = await this.#runs.run(record, () => work(record));
       const fields = record.end();
       this.#ended(report, fields, { seconds: (performance.now() - startedMs) / 1000, signal });
+      spans?.end(...spanEnd(report));
       return { report, fields };
+    } catch (error) {
+      spans?.end({}, 'a fault in s3compact');
+      throw error;
     } finally {
       metrics?.add('s3compact_runs_in_flight', -1);
     }
@@ -90,7 +104,7 @@ export class Observer implements RequestObserver {
     if (bytes > 0) metrics?.count('s3compact_s3_bytes_total', bytes, { operation: op });
     if (outcome === 'store-unavailable') this.store.failed();
     else if (outcome !== 'cancelled') this.store.answered();
-    this.run?.request(op, outcome, bytes);
+    this.run?.request({ operation: op, outcome, ms, bytes });
   }
 
   started(): void {
@@ -121,9 +135,10 @@ export class Observer implements RequestObserver {
     this.metrics?.count('s3compact_commit_answers_lost_total', 1);
   }
 
-  /** A look at a reap record; `null`: the record could not be read. */
-  reapLook(verdict: ReapVerdict | null): void {
+  /** A look at a reap record; `null`: the record could not be read. `look` is for the trace. */
+  reapLook(verdict: ReapVerdict | null, look: { readonly place: RunPlace; readonly startMs: number }): void {
     const { metrics } = this;
+    if (this.#tracer !== undefined) lookSpan(this.#tracer, look.startMs, lookTold(verdict, look.place));
     const told = verdict === null ? 'unreadable' : verdict.kind;
     const doubt = verdict?.kind === 'again' && verdict.doubt !== undefined;
     metrics?.count('s3compact_reap_looks_total', 1, { verdict: doubt ? 'doubt' : told });
@@ -203,4 +218,33 @@ export class Observer implements RequestObserver {
     metrics?.count('s3compact_gets_saved_total', gain.getsBefore - gain.getsAfter);
     metrics?.count('s3compact_bytes_reclaimed_total', gain.storedBytesBefore - gain.storedBytesAfter);
   }
+}
+
+/** What the span of a run says at its end, and why it did not end well. */
+function spanEnd({
+  ending,
+  outcome,
+  attempt,
+  code,
+  chunksCompacted,
+  cost,
+  message,
+}: RunReport): Parameters<RunSpans['end']> {
+  const attributes = {
+    ...{ 's3compact.ending': ending, 's3compact.chunks_compacted': chunksCompacted },
+    ...(outcome === undefined ? {} : { 's3compact.outcome': outcome }),
+    ...(attempt === undefined ? {} : { 's3compact.attempt': attempt }),
+    ...(code === undefined ? {} : { 's3compact.code': code }),
+    ...(cost === undefined
+      ? {}
+      : { 's3compact.bytes_read': cost.readBytes, 's3compact.bytes_written': cost.writeBytes }),
+  };
+  const failed = ending === 'quarantined' || ending === 'halted' || code !== undefined;
+  return failed ? [attributes, redactText(message ?? ending)] : [attributes];
+}
+
+function lookTold(verdict: ReapVerdict | null, place: RunPlace): Parameters<typeof lookSpan>[2] {
+  if (verdict === null) return { attributes: { ...place }, doubt: 'the record cannot be read' };
+  if (verdict.kind === 'done') return { attributes: { ...place, 's3compact.objects_deleted': verdict.deleted } };
+  return { attributes: { ...place }, ...(verdict.doubt === undefined ? {} : { doubt: redactText(verdict.doubt) }) };
 }

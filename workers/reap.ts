@@ -18,24 +18,31 @@ const DELAY_MIN_MS = 50;
 /** What a look came to: `done` with numbers, or the record's new due time. */
 export type ReapEnding = { readonly deleted: number; readonly stillNamed: number };
 
+/** Which record was looked at, and since when, ms since 1970 by this pod's clock. */
+export interface LookTold {
+  readonly place: Readonly<Record<string, string | number>>;
+  readonly startMs: number;
+}
+
 export interface ReapListeners {
   readonly log: Logger;
   /** `null`: the record could not be read. */
-  readonly onVerdict?: (verdict: ReapVerdict | null) => void;
+  readonly onVerdict?: (verdict: ReapVerdict | null, look: LookTold) => void;
 }
 
 /** A processor for BullMQ's Worker. */
 export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
   const { log } = tell;
   return async (job: Job<ReapJobData>, token?: string): Promise<ReapEnding> => {
+    const startMs = Date.now();
     const record = readRecord(job, log);
     if (record === null) {
-      tell.onVerdict?.(null);
+      tell.onVerdict?.(null, { place: { jobId: job.id ?? '' }, startMs });
       return delayJob(job, UNREADABLE_DELAY_MS, token);
     }
     const verdict = await reapRecord(record, deps);
     logVerdict(log, { job, record, verdict });
-    tell.onVerdict?.(verdict);
+    tell.onVerdict?.(verdict, { place: logContext({ ...record, jobId: job.id ?? '' }), startMs });
     if (verdict.kind === 'done') return { deleted: verdict.deleted, stillNamed: verdict.stillNamed };
     if (verdict.record !== record) await job.updateData(printReapRecord(verdict.record));
     return delayJob(job, verdict.record.dueMs - (await deps.nowMs()), token);

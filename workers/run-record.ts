@@ -6,7 +6,8 @@
 import type { RunObserver, RunPhase } from '../src/compact-observer.ts';
 import type { CompactError } from '../src/errors.ts';
 import type { ChunkPlan } from '../src/model.ts';
-import type { ObjectOperation, RequestOutcome } from '../src/objects/limits.ts';
+import type { RequestOutcome } from '../src/objects/limits.ts';
+import type { RequestTold } from '../src/observe/run-spans.ts';
 
 /** Ids of reap records in the log line; a run with more tells their number. */
 const RECORD_IDS_MAX = 20;
@@ -16,6 +17,7 @@ export type ChunkTold = Parameters<RunObserver['chunk']>[1];
 /** What whoever makes a record wants to hear at once. */
 export interface RunRecordListener {
   phase?(phase: RunPhase, chunkIndex: number | undefined): void;
+  request?(told: RequestTold): void;
   chunk?(plan: ChunkPlan, ending: ChunkTold): void;
   failed?(error: CompactError, chunkIndex: number): void;
 }
@@ -86,11 +88,14 @@ export class RunRecord implements RunObserver {
     return this.#spent;
   }
 
-  request(op: ObjectOperation, outcome: RequestOutcome, bytes: number): void {
-    add(this.#requests, op, 1);
-    if (!isAnswer(outcome)) add(this.#failures, outcome, 1);
-    if (op === 'get') this.#bytesRead += bytes;
-    if (op === 'put') this.#bytesWritten += bytes;
+  request(told: Omit<RequestTold, 'isFailure'> & { readonly outcome: RequestOutcome }): void {
+    const { operation, outcome, bytes } = told;
+    const isFailure = !isAnswer(outcome);
+    add(this.#requests, operation, 1);
+    if (isFailure) add(this.#failures, outcome, 1);
+    if (operation === 'get') this.#bytesRead += bytes;
+    if (operation === 'put') this.#bytesWritten += bytes;
+    this.#listener.request?.({ ...told, isFailure });
   }
 
   retried(): void {

@@ -17,7 +17,7 @@ import { RunningJobs } from './jobs.ts';
 import { LockKeeper } from './lock-keeper.ts';
 import { OutageGate } from './outage.ts';
 import { QueueWatch } from './queue-watch.ts';
-import { reapProcessor } from './reap.ts';
+import { type LookTold, reapProcessor } from './reap.ts';
 import type { ProcessSnapshot, RunningWorker } from './running.ts';
 
 /** A job whose processes died this often is given up: something about it kills them. */
@@ -141,8 +141,8 @@ function logStalled(job: Job<CompactJobData>, error: Error, log: Logger): void {
 
 function reapWorker(clients: Clients, context: WorkerContext): Worker {
   const { connection, log, jobs, gate, watch, onReapVerdict } = context;
-  const onVerdict = (verdict: ReapVerdict | null) => {
-    clients.observer.reapLook(verdict);
+  const onVerdict = (verdict: ReapVerdict | null, look: LookTold) => {
+    clients.observer.reapLook(verdict, look);
     if (verdict !== null) onReapVerdict?.(verdict);
   };
   const listeners = { log, onVerdict };

@@ -118,7 +118,7 @@ export const GROUPS: readonly Group[] = [
     name: 'observe',
     files: /^src\/observe\//,
     groups: [...WORDS, 'config', 'redact', 'format'],
-    packages: ['pino', 'prom-client', 'node:http', 'node:timers/promises', 'type node:net'],
+    packages: ['pino', 'prom-client', '@opentelemetry/*', 'node:http', 'node:timers/promises', 'type node:net'],
   },
 
   // Wiring: the public API, the processes, the commands.
@@ -140,7 +140,7 @@ export const GROUPS: readonly Group[] = [
       'curvefs adapter',
       ...['s3 adapter', 'objects decorator', 'pace', 'pace adapter', 'config', 'redact', 'redis-url', 'observe'],
     ],
-    packages: ['bullmq', 'close-with-grace', 'node:*'],
+    packages: ['bullmq', 'close-with-grace', 'type @opentelemetry/api', 'node:*'],
     owner: true,
   },
   {

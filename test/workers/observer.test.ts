@@ -166,10 +166,11 @@ describe('a run', () => {
 
 it('looks at reap records are counted, doubt and what cannot be read apart', async () => {
   const record = {} as never;
-  observer.reapLook({ kind: 'done', deleted: 7, stillNamed: 2 });
-  observer.reapLook({ kind: 'again', record });
-  observer.reapLook({ kind: 'again', record, doubt: 'the file system is away' });
-  observer.reapLook(null);
+  const look = { place: {}, startMs: 0 };
+  observer.reapLook({ kind: 'done', deleted: 7, stillNamed: 2 }, look);
+  observer.reapLook({ kind: 'again', record }, look);
+  observer.reapLook({ kind: 'again', record, doubt: 'the file system is away' }, look);
+  observer.reapLook(null, look);
   for (const verdict of ['done', 'again', 'doubt', 'unreadable'])
     expect(await value(`s3compact_reap_looks_total{verdict="${verdict}"}`)).toBe(1);
   expect(await value('s3compact_objects_deleted_total')).toBe(7);
