@@ -25,6 +25,8 @@ async function work({ settings, slot }: Extract<PoolOrder, { kind: 'start' }>, o
     tell({ kind: 'started' });
     await orders.stopped;
     await worker.stop();
+    // What it counted in the end, for those who push it.
+    for (const snapshot of await worker.snapshots()) tell({ kind: 'snapshot', id: 0, snapshot });
   } finally {
     await clients.close();
   }

@@ -52,6 +52,8 @@ export class PoolProcess {
   #asked = 0;
   /** Deaths that nobody asked for, for the metrics. */
   crashes = 0;
+  /** What the process told last, also of one that is gone. */
+  lastMetrics: readonly unknown[] = [];
   readonly restarts: Record<RestartReason, number> = { crash: 0, memory: 0, other: 0 };
 
   constructor(options: ProcessOptions) {
@@ -134,9 +136,12 @@ export class PoolProcess {
   }
 
   #hear(answer: PoolAnswer): void {
-    if (answer.kind === 'snapshot') this.#questions.get(answer.id)?.(answer.snapshot);
-    else if (answer.kind === 'refused') this.#refusal = new CompactError(answer.error.message, answer.error);
-    else {
+    if (answer.kind === 'snapshot') {
+      this.lastMetrics = answer.snapshot.metrics ?? this.lastMetrics;
+      this.#questions.get(answer.id)?.(answer.snapshot);
+    }
+    if (answer.kind === 'refused') this.#refusal = new CompactError(answer.error.message, answer.error);
+    if (answer.kind === 'started') {
       this.#startedAtMs = performance.now();
       const { slot, log } = this.#options;
       log.info({ event: LOG_EVENTS.processStarted, slot, pid: this.#child?.pid }, 'a process of the pool works');

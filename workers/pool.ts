@@ -23,6 +23,8 @@ export interface PoolOptions {
 export interface RunningPool extends RunningWorker {
   readonly crashes: number;
   readonly restarts: Readonly<Record<RestartReason, number>>;
+  /** The metrics of all processes as they were told last, also after the end. */
+  readonly lastMetrics: readonly unknown[];
 }
 
 /** Starts `settings.processes` processes. They connect for themselves; the caller needs no clients. */
@@ -53,6 +55,9 @@ export function startPool(settings: Settings, log: Logger, options: PoolOptions 
     failed: failed.promise,
     get crashes() {
       return processes.reduce((sum, one) => sum + one.crashes, 0);
+    },
+    get lastMetrics() {
+      return processes.flatMap((one) => one.lastMetrics);
     },
     get restarts() {
       const sumOf = (reason: RestartReason) => processes.reduce((sum, one) => sum + one.restarts[reason], 0);

@@ -8,6 +8,7 @@ import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import { pushMetrics } from '../src/observe/push.ts';
 import type { Clients } from './clients.ts';
+import type { RunningPool } from './pool.ts';
 import type { RunningWorker } from './running.ts';
 
 export interface PushedJob {
@@ -15,7 +16,7 @@ export interface PushedJob {
   readonly command: string;
   readonly version: string;
   readonly fsId?: number;
-  /** Processes that worked for the command, and are not this one. */
+  /** A pool that worked for the command, and has ended; a worker of this process is counted anyway. */
   readonly worker?: RunningWorker;
 }
 
@@ -27,8 +28,7 @@ export async function pushAtEnd(clients: Clients, log: Logger, job: PushedJob): 
   const pod = await new Metrics({ version: job.version, scopes: ['pod'], defaults: false }).registry.getMetricsAsJSON();
   // What only a living pod can tell (queues, quarantine) stays out: it would stand still in the gateway.
   const build = pod.filter(({ name }) => name === 's3compact_build_info');
-  const snapshots = (await job.worker?.snapshots()) ?? [];
-  const others = snapshots.filter(({ pid }) => pid !== process.pid).flatMap(({ metrics }) => metrics ?? []);
+  const others = (job.worker as Partial<RunningPool> | undefined)?.lastMetrics ?? [];
   const parts = [build, await observer.metrics.json(), others as ProcessMetrics];
   const fault = await pushMetrics(parts, { url, job: pushJob, group: groupOf(settings, job) });
   if (fault === undefined) log.debug({ event: LOG_EVENTS.metricsPushed, url }, 'the metrics were pushed');

@@ -8,8 +8,11 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../services/free-port.ts';
 import { hasPrometheus, startPrometheus, startPushgateway } from '../../services/prometheus.ts';
+import { aggregateMetrics, type ProcessMetrics } from '../../src/observe/aggregate.ts';
+import { createLogger } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 import { pushMetrics } from '../../src/observe/push.ts';
+import { startPool } from '../../workers/pool.ts';
 import { E2eWorld } from '../e2e/world.ts';
 import { eventually } from '../queue/world.ts';
 
@@ -112,6 +115,24 @@ it('s3compact scan pushes what it found, under its file system', async () => {
     expect(text).toContain('\ns3compact_scan_enqueued_total{result="queued"} 1\n');
     expect(text).toContain('\ns3compact_scans_total{result="complete"} 1\n');
     expect(text).toMatch(/^s3compact_last_success_timestamp_seconds\{task="scan"\} 1\d{9}/m);
+  } finally {
+    await world.close();
+  }
+});
+
+it('what the processes of a pool have counted is known after their end', async () => {
+  const env = { S3COMPACT_PUSHGATEWAY_URL: 'http://127.0.0.1:9', S3COMPACT_FRAGMENT_THRESHOLD: '3' };
+  const world = await E2eWorld.open('push-pool', { env: { ...env, S3COMPACT_PROCESSES: '2' } });
+  try {
+    await world.writer.createInode(9n);
+    for (let n = 0; n < 8; n++) await world.writer.write(9n, n * 100, 200);
+    const pool = startPool(world.settings, createLogger({ level: 'silent' }));
+    await world.clients.queue.enqueue({ fsId: 1, inodeId: 9n }, 'scan');
+    await eventually('the run has ended', async () => (await world.clients.queue.queue.getCompletedCount()) === 1);
+    await pool.stop();
+    const text = await aggregateMetrics([pool.lastMetrics as ProcessMetrics]);
+    expect(text).toContain('\ns3compact_runs_started_total 1\n');
+    expect(text).toContain('\ns3compact_commits_total{outcome="committed"} 1\n');
   } finally {
     await world.close();
   }
