@@ -7,8 +7,8 @@ import { parseObjectName, printInodeKey } from './format.ts';
 import type { ReapRecords, ScrubBook } from './ledger.ts';
 import type { MetadataStore } from './metadata/port.ts';
 import type { Filesystem, InodeKey } from './model.ts';
-import { DELETE_BATCH_MAX, type ListedObject, type ObjectStore } from './objects/port.ts';
-import { namedObjects } from './scrub-examine.ts';
+import { DELETE_BATCH_MAX, type DeleteFailure, type ListedObject, type ObjectStore } from './objects/port.ts';
+import { SharedLists } from './reap-lists.ts';
 import { coveredNames } from './scrub-records.ts';
 import type { ScrubTally } from './scrub-report.ts';
 
@@ -26,16 +26,38 @@ export interface DeleteDeps {
   readonly records: ReapRecords;
   readonly book: ScrubBook;
   readonly tally: ScrubTally;
+  /** The ledger's clock. */
+  readonly nowMs: () => Promise<number>;
 }
 
-/** Batch by batch; throws CompactError at the first one that cannot be judged or deleted. */
+/** One call of deleteCondemned. */
+interface Deleting extends DeleteDeps {
+  /** Batches of one inode share a reading of its lists, if that began after this (docs/adr/0008). */
+  readonly beganMs: number;
+  readonly lists: SharedLists;
+}
+
+/**
+ * Batch by batch; throws CompactError at the first one that cannot be judged. Names that the store will not delete stop
+ * nothing but themselves: they are told at the end, and get a first look again, so that others come before them.
+ */
 export async function deleteCondemned(condemned: readonly Condemned[], deps: DeleteDeps): Promise<void> {
+  const deleting: Deleting = { ...deps, beganMs: await deps.nowMs(), lists: new SharedLists() };
+  const kept: DeleteFailure[] = [];
   for (let from = 0; from < condemned.length; from += DELETE_BATCH_MAX) {
-    await deleteBatch(condemned.slice(from, from + DELETE_BATCH_MAX), deps);
+    kept.push(...(await deleteBatch(condemned.slice(from, from + DELETE_BATCH_MAX), deleting)));
   }
+  const [first] = kept;
+  if (first === undefined) return;
+  const others = kept.length === 1 ? '' : `, nor ${kept.length - 1} others`;
+  throw new CompactError(`${first.name} could not be deleted (${first.code})${others}`, {
+    kind: 'retry',
+    code: 'store-refused',
+  });
 }
 
-async function deleteBatch(batch: readonly Condemned[], deps: DeleteDeps): Promise<void> {
+/** Returns what the store would not delete. */
+async function deleteBatch(batch: readonly Condemned[], deps: Deleting): Promise<readonly DeleteFailure[]> {
   const filesystem = await sameFilesystem(deps);
   const unnamed: Condemned[] = [];
   for (const group of byInode(batch)) unnamed.push(...(await stillUnnamed(group, filesystem, deps)));
@@ -43,25 +65,21 @@ async function deleteBatch(batch: readonly Condemned[], deps: DeleteDeps): Promi
   // After the lists, and so late that nothing but the delete follows.
   const covered = await coveredNames(names, deps.records);
   const doomed = unnamed.filter(({ object }) => !covered.has(object.name) && !isReusable(object.name, filesystem));
-  if (doomed.length === 0) return;
+  if (doomed.length === 0) return [];
   // Lists that were read of a file system which is gone by now say nothing.
   await sameFilesystem(deps);
   const failures = await deps.store.delete(doomed.map(({ object }) => object.name));
   const failed = new Set(failures.map(({ name }) => name));
-  const gone = doomed.filter(({ object }) => !failed.has(object.name));
-  await deps.book.forget(gone.map(({ object }) => object.name));
-  for (const { object } of gone) {
+  // Also those that stay: their next look is a first one, and does not stand before others.
+  await deps.book.forget(doomed.map(({ object }) => object.name));
+  for (const { object } of doomed) {
+    if (failed.has(object.name)) continue;
     deps.tally.deleted = {
       objects: deps.tally.deleted.objects + 1,
       bytes: deps.tally.deleted.bytes + object.bytes,
     };
   }
-  const [first] = failures;
-  if (first === undefined) return;
-  throw new CompactError(`${first.name} could not be deleted (${first.code}), nor ${failures.length - 1} others`, {
-    kind: 'retry',
-    code: 'store-refused',
-  });
+  return failures;
 }
 
 /** The file system as it is now; another one under its number is doubt. */
@@ -81,15 +99,17 @@ export async function sameFilesystem({
 async function stillUnnamed(
   group: readonly Condemned[],
   filesystem: Filesystem,
-  { metadata }: DeleteDeps,
+  deps: Deleting,
 ): Promise<readonly Condemned[]> {
   const [first] = group;
   if (first === undefined) return [];
   const { key, incarnation } = first;
-  if ((await metadata.incarnation(key)) !== incarnation) return [];
-  const left = new Map(group.map((one) => [one.object.name, one]));
-  for await (const { name } of namedObjects(key, { metadata, filesystem })) left.delete(name);
-  return [...left.values()];
+  if ((await deps.metadata.incarnation(key)) !== incarnation) return [];
+  const names = group.map(({ object }) => object.name);
+  // An inode that is gone may come back: what was read meanwhile says nothing of it.
+  const shared = (await deps.metadata.getInode(key)) === null ? {} : { dueMs: deps.beganMs };
+  const left = new Set(await deps.lists.unnamed(names, { key, filesystem, incarnation, ...shared }, deps));
+  return group.filter(({ object }) => left.has(object.name));
 }
 
 function byInode(batch: readonly Condemned[]): Iterable<Condemned[]> {

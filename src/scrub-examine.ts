@@ -1,15 +1,17 @@
 /**
  * One part of a listing against the lists of its inode: which of the listed objects nothing names, and which of the named
- * ones are not there or too short. The lists are read after the listing, and only what a second reading confirms is told
- * as a fault. Memory is bounded by the part, not by the inode. It deletes nothing and remembers nothing.
+ * ones are not there or too short. Only what a second reading confirms is told as a fault. The lists of an inode with many
+ * parts are read once, at its first one (scrub-index.ts): an object that is written after that is too young to be an
+ * orphan, and one that is retired is no fault at the second reading. It deletes nothing.
  */
 import pLimit from 'p-limit';
 import { CompactError } from './errors.ts';
-import { objectName } from './format.ts';
+import { objectName, parseObjectName, printInodeKey } from './format.ts';
 import type { MetadataStore } from './metadata/port.ts';
-import type { Filesystem, InodeKey } from './model.ts';
+import type { Filesystem, InodeKey, S3ChunkInfo } from './model.ts';
 import type { ListedObject, ObjectStore } from './objects/port.ts';
 import { checkChunkList, objectSizes } from './plan/index.ts';
+import { NamedIndex } from './scrub-index.ts';
 import type { ObjectFault } from './scrub-report.ts';
 
 /** A list longer than this is not read whole: doubt. */
@@ -33,6 +35,8 @@ export interface ExamineDeps {
   readonly metadata: MetadataStore;
   readonly objects: ObjectStore;
   readonly filesystem: Filesystem;
+  /** The ledger's clock. */
+  readonly nowMs: () => Promise<number>;
 }
 
 export interface PartFindings {
@@ -41,10 +45,82 @@ export interface PartFindings {
   readonly faults: readonly ObjectFault[];
   /** Of the metadata server, before the lists were read. */
   readonly incarnation: string;
+  /** The ledger's clock after the lists were read: what is unnamed has been so since then at the latest. */
+  readonly readMs: number;
 }
 
-/** Throws CompactError when the inode cannot be judged (I10). */
-export async function examinePart(part: InodePart, deps: ExamineDeps): Promise<PartFindings> {
+/** What was read of an inode at its first part, for the others. */
+interface OpenInode {
+  readonly id: string;
+  /** Names up to here belong to parts that this pass has not seen. */
+  readonly after: string | undefined;
+  readonly incarnation: string;
+  readonly readMs: number;
+  /** `undefined`: too large. */
+  readonly index: NamedIndex | undefined;
+}
+
+/** Examines the parts of a listing in their order; remembers the lists of one inode. */
+export class PartExaminer {
+  readonly #deps: ExamineDeps;
+  #open: OpenInode | undefined;
+
+  constructor(deps: ExamineDeps) {
+    this.#deps = deps;
+  }
+
+  /** Throws CompactError when the inode cannot be judged (I10). */
+  async examine(part: InodePart): Promise<PartFindings> {
+    const id = printInodeKey(part.key);
+    if (this.#open?.id !== id) {
+      this.#open = undefined;
+      // The only part: nothing to be kept.
+      if (part.until === undefined) return examinePart(part, this.#deps);
+      this.#open = await this.#read(part, id);
+    }
+    const { index } = this.#open;
+    return index === undefined ? examinePart(part, this.#deps) : this.#compare(part, { ...this.#open, index });
+  }
+
+  async #read({ key, after }: InodePart, id: string): Promise<OpenInode> {
+    const incarnation = await this.#deps.metadata.incarnation(key);
+    const index = new NamedIndex(this.#deps.filesystem);
+    let fits = true;
+    for await (const versions of listsOf(key, this.#deps)) {
+      fits = index.add(versions);
+      if (!fits) break;
+    }
+    index.seal();
+    return { id, after, incarnation, readMs: await this.#deps.nowMs(), index: fits ? index : undefined };
+  }
+
+  async #compare(part: InodePart, open: OpenInode & { readonly index: NamedIndex }): Promise<PartFindings> {
+    const { index, incarnation, readMs } = open;
+    const named: ListedObject[] = [];
+    const unnamed: ListedObject[] = [];
+    const suspected = new Map<string, number>();
+    const suspect = (name: string, neededBytes: number): void => {
+      if (!suspected.has(name) && suspected.size >= SUSPECTED_FAULTS_MAX) return;
+      suspected.set(name, Math.max(neededBytes, suspected.get(name) ?? 0));
+    };
+    for (const object of part.objects) {
+      const id = parseObjectName(object.name)?.object;
+      const neededBytes = id === undefined ? undefined : index.see(id);
+      (neededBytes === undefined ? unnamed : named).push(object);
+      if (neededBytes !== undefined && object.bytes < neededBytes) suspect(object.name, neededBytes);
+    }
+    if (part.until === undefined) {
+      this.#open = undefined;
+      for (const { name, neededBytes } of index.unseen(part.key)) {
+        if (open.after === undefined || name > open.after) suspect(name, neededBytes);
+      }
+    }
+    return { named, unnamed, faults: await confirmed(part.key, suspected, this.#deps), incarnation, readMs };
+  }
+}
+
+/** A part by itself: the lists are read for it alone. */
+async function examinePart(part: InodePart, deps: ExamineDeps): Promise<PartFindings> {
   const incarnation = await deps.metadata.incarnation(part.key);
   const listed = new Map(part.objects.map((object) => [object.name, object]));
   const seen = new Set<string>();
@@ -57,6 +133,7 @@ export async function examinePart(part: InodePart, deps: ExamineDeps): Promise<P
       suspected.set(name, Math.max(neededBytes, suspected.get(name) ?? 0));
     }
   }
+  const readMs = await deps.nowMs();
   const faults = await confirmed(part.key, suspected, deps);
   const { objects } = part;
   return {
@@ -64,6 +141,7 @@ export async function examinePart(part: InodePart, deps: ExamineDeps): Promise<P
     unnamed: objects.filter(({ name }) => !seen.has(name)),
     faults,
     incarnation,
+    readMs,
   };
 }
 
@@ -101,10 +179,23 @@ async function confirmed(
 }
 
 /** Every object that the inode's lists name, with the bytes that it must have; a name may come twice. */
-export async function* namedObjects(
+async function* namedObjects(
+  key: InodeKey,
+  deps: Pick<ExamineDeps, 'metadata' | 'filesystem'>,
+): AsyncGenerator<{ readonly name: string; readonly neededBytes: number }> {
+  const { filesystem } = deps;
+  for await (const versions of listsOf(key, deps)) {
+    for (const { object, bytes } of objectSizes(versions, filesystem)) {
+      yield { name: objectName(key, object, filesystem.objectPrefix), neededBytes: bytes };
+    }
+  }
+}
+
+/** Every list of the inode, whole and sound. */
+async function* listsOf(
   key: InodeKey,
   { metadata, filesystem }: Pick<ExamineDeps, 'metadata' | 'filesystem'>,
-): AsyncGenerator<{ readonly name: string; readonly neededBytes: number }> {
+): AsyncGenerator<readonly S3ChunkInfo[]> {
   for await (const chunkIndex of metadata.chunkIndexes(key)) {
     const { versions, versionsTotal } = await metadata.readChunk(key, chunkIndex, VERSIONS_READ_MAX);
     if (versionsTotal > versions.length) {
@@ -115,9 +206,7 @@ export async function* namedObjects(
       });
     }
     checkChunkList(versions, chunkIndex, filesystem);
-    for (const { object, bytes } of objectSizes(versions, filesystem)) {
-      yield { name: objectName(key, object, filesystem.objectPrefix), neededBytes: bytes };
-    }
+    yield versions;
   }
 }
 

@@ -13,7 +13,7 @@ import type { MetadataStore } from './metadata/port.ts';
 import type { Filesystem, InodeKey } from './model.ts';
 import type { ListedObject, ObjectStore, ObjectStores } from './objects/port.ts';
 import { type Condemned, deleteCondemned, isReusable, sameFilesystem } from './scrub-delete.ts';
-import { examinePart, type InodePart, isOfOneInode, type PartFindings } from './scrub-examine.ts';
+import { type InodePart, isOfOneInode, PartExaminer, type PartFindings } from './scrub-examine.ts';
 import { coveredNames } from './scrub-records.ts';
 import { type ScrubReport, ScrubTally } from './scrub-report.ts';
 
@@ -76,6 +76,7 @@ class Pass {
   readonly #deps: ScrubDeps;
   readonly #options: ScrubOptions;
   readonly #tally = new ScrubTally();
+  readonly #examiner: PartExaminer;
   #suspects: ReadonlyMap<string, Suspect> = new Map();
   #noted = 0;
   /** Noted names that the pass has not come across. */
@@ -94,6 +95,8 @@ class Pass {
     this.#store = deps.objects.forFilesystem(filesystem);
     this.#deps = deps;
     this.#options = options;
+    const { metadata, nowMs } = deps;
+    this.#examiner = new PartExaminer({ metadata, nowMs, filesystem, objects: this.#store });
   }
 
   async run(): Promise<void> {
@@ -180,10 +183,7 @@ class Pass {
   async #examine(part: InodePart): Promise<void> {
     this.#objects += part.objects.length;
     try {
-      const deps = { metadata: this.#deps.metadata, objects: this.#store, filesystem: this.#filesystem };
-      const findings = await examinePart(part, deps);
-      // I7: what is unnamed counts from after the lists were read.
-      await this.#take(part.key, findings, await this.#deps.nowMs());
+      await this.#take(part.key, await this.#examiner.examine(part));
       this.#awayInARow = 0;
     } catch (error) {
       if (!(error instanceof CompactError) || !isOfOneInode(error)) throw error;
@@ -196,8 +196,9 @@ class Pass {
     if (this.#unnamed.length >= UNNAMED_BATCH) await this.#judgeUnnamed();
   }
 
-  async #take(key: InodeKey, findings: PartFindings, readMs: number): Promise<void> {
-    const { named, unnamed, faults, incarnation } = findings;
+  /** I7: what is unnamed counts from after the lists were read. */
+  async #take(key: InodeKey, findings: PartFindings): Promise<void> {
+    const { named, unnamed, faults, incarnation, readMs } = findings;
     for (const fault of faults) this.#tally.fault(fault);
     for (const object of named) this.#tally.object('named', object, readMs - object.modifiedMs);
     const again = named.map(({ name }) => name).filter((name) => this.#suspects.has(name));
@@ -266,10 +267,10 @@ class Pass {
 
   /** What stops the deletes is told with what was found and deleted until then. */
   async #deleteCondemned(): Promise<void> {
-    const { metadata, records, book } = this.#deps;
+    const { metadata, records, book, nowMs } = this.#deps;
     const [store, filesystem, tally] = [this.#store, this.#filesystem, this.#tally];
     try {
-      await deleteCondemned(this.#condemned, { metadata, records, book, store, filesystem, tally });
+      await deleteCondemned(this.#condemned, { metadata, records, book, store, filesystem, tally, nowMs });
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
       tally.stopped = error.message;
