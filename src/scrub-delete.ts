@@ -32,7 +32,7 @@ export interface DeleteDeps {
 
 /** One call of deleteCondemned. */
 interface Deleting extends DeleteDeps {
-  /** Batches of one inode share a reading of its lists, if that began after this (docs/adr/0008). */
+  /** Batches of one inode share a reading of its lists, if that began after this (docs/adr/0009). */
   readonly beganMs: number;
   readonly lists: SharedLists;
 }
