@@ -15,6 +15,7 @@ import { type Clients, openClients } from '../../workers/clients.ts';
 import { drainReapQueue, type ReapSummary } from '../../workers/drain-reap.ts';
 import type { OracleGeometry } from '../oracle/types.ts';
 import { freshBucket, testS3Client, uniquePrefix } from '../setup/isolation.ts';
+import type { FileClient } from '../support/file-client.ts';
 import { FsWriter } from '../support/writer.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
@@ -32,51 +33,43 @@ export interface E2eOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export class E2eWorld {
-  readonly writer: FsWriter;
+/** The S3 server and the queue of this run, and what every world sets. */
+export function commonEnv(prefix: string): Record<string, string> {
+  const s3 = inject('s3');
+  // The SDK reads its own names from the process.
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey });
+  return {
+    REDIS_URL: inject('redisUrl'),
+    QUEUE_PREFIX: `q-${prefix}`,
+    AWS_ENDPOINT_URL_S3: s3.endpoint,
+    AWS_REGION: s3.region,
+    AWS_ACCESS_KEY_ID: s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    // Due at once: what waiting does is shown on the virtual clock (test/compact) and by the worker tests.
+    S3COMPACT_GRACE: '2ms',
+    S3COMPACT_READER_CACHE_LIFE: '1ms',
+    S3COMPACT_LOG_LEVEL: 'error',
+  };
+}
+
+export async function clientsOf(env: Readonly<Record<string, string>>): Promise<Clients> {
+  const settings = loadSettings({ flags: {}, env });
+  return openClients(settings, createLogger({ level: settings.logLevel }));
+}
+
+/** The product beside a client of the file system, whatever keeps the metadata. */
+export class ProductWorld<Writer extends FileClient> {
+  readonly writer: Writer;
   readonly env: Record<string, string>;
   readonly settings: Settings;
   readonly clients: Clients;
-  readonly #redis: Redis;
   readonly #workers: ChildProcess[] = [];
 
-  private constructor(parts: { writer: FsWriter; redis: Redis; env: Record<string, string>; clients: Clients }) {
+  constructor(parts: { writer: Writer; env: Record<string, string>; clients: Clients }) {
     this.writer = parts.writer;
     this.env = parts.env;
     this.clients = parts.clients;
     this.settings = parts.clients.settings;
-    this.#redis = parts.redis;
-  }
-
-  static async open(name: string, options: E2eOptions = {}): Promise<E2eWorld> {
-    const s3 = inject('s3');
-    const prefix = uniquePrefix(name);
-    const redis = new Redis(options.env?.['METADATA_URL'] ?? inject('redisUrl'));
-    const writer = new FsWriter({
-      ...{ redis, prefix, s3: testS3Client(), fsId: 1, geometry: options.geometry ?? SMALL },
-      bucket: await freshBucket(name),
-      objectPrefix: options.objectPrefix ?? 0,
-    });
-    await writer.createFilesystem();
-    const env = {
-      REDIS_URL: inject('redisUrl'),
-      METADATA_PREFIX: prefix,
-      QUEUE_PREFIX: `q-${prefix}`,
-      AWS_ENDPOINT_URL_S3: s3.endpoint,
-      AWS_REGION: s3.region,
-      AWS_ACCESS_KEY_ID: s3.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
-      // Due at once: what waiting does is shown on the virtual clock (test/compact) and by the worker tests.
-      S3COMPACT_GRACE: '2ms',
-      S3COMPACT_READER_CACHE_LIFE: '1ms',
-      S3COMPACT_LOG_LEVEL: 'error',
-      ...options.env,
-    };
-    // The SDK reads its own names from the process.
-    Object.assign(process.env, { AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey });
-    const settings = loadSettings({ flags: {}, env });
-    const clients = await openClients(settings, createLogger({ level: settings.logLevel }));
-    return new E2eWorld({ writer, redis, env, clients });
   }
 
   /** Runs a command in this process. */
@@ -106,22 +99,28 @@ export class E2eWorld {
     throw new Error('compaction never ends');
   }
 
-  /** Works the reap queue off until no record is left. */
-  async reapAll(): Promise<ReapSummary[]> {
+  /** Works the reap queue off until no record is left; with another grace period than the settings', if given. */
+  async reapAll(graceMs = this.clients.reap.graceMs): Promise<ReapSummary[]> {
+    const clients = { ...this.clients, reap: { ...this.clients.reap, graceMs } };
     const summaries: ReapSummary[] = [];
     for (let rounds = 0; rounds < 100; rounds++) {
-      const summary = await drainReapQueue(this.clients, createLogger({ level: 'error' }));
+      const summary = await drainReapQueue(clients, createLogger({ level: 'error' }));
       summaries.push(summary);
       if (summary.doubts.length > 0) throw new Error(summary.doubts.join('; '));
-      if (summary.pending === 0) return summaries;
+      // A record whose time has come while the worker stopped is not delayed any more.
+      const left = await this.clients.ledger.queue.getJobCountByTypes('waiting', 'prioritized', 'active', 'delayed');
+      if (left === 0) return summaries;
     }
     throw new Error('reaping never ends');
   }
 
-  /** A worker process; ends with the world. */
-  startWorker(env: Readonly<Record<string, string>> = {}): ChildProcess {
+  /** A worker process; ends with the world. `base` is the environment that it starts from. */
+  startWorker(
+    env: Readonly<Record<string, string>> = {},
+    base: NodeJS.ProcessEnv = { ...process.env, ...this.env },
+  ): ChildProcess {
     const worker = spawn(process.execPath, [COMMAND, 'worker'], {
-      env: { ...process.env, ...this.env, ...env },
+      env: { ...base, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#workers.push(worker);
@@ -137,6 +136,26 @@ export class E2eWorld {
     }
     await this.clients.close();
     this.writer.options.s3.destroy();
-    this.#redis.disconnect();
+  }
+}
+
+/** With the metadata in Redis. */
+export class E2eWorld extends ProductWorld<FsWriter> {
+  static async open(name: string, options: E2eOptions = {}): Promise<E2eWorld> {
+    const prefix = uniquePrefix(name);
+    const writer = new FsWriter({
+      ...{ redis: new Redis(inject('redisUrl')), prefix, s3: testS3Client(), fsId: 1 },
+      geometry: options.geometry ?? SMALL,
+      bucket: await freshBucket(name),
+      objectPrefix: options.objectPrefix ?? 0,
+    });
+    await writer.createFilesystem();
+    const env = { ...commonEnv(prefix), METADATA_PREFIX: prefix, ...options.env };
+    return new E2eWorld({ writer, env, clients: await clientsOf(env) });
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    this.writer.options.redis.disconnect();
   }
 }

@@ -1,0 +1,139 @@
+/**
+ * The product on a CurveFS cluster from end to end: real files' chunk lists, written over sockets by a client that shares
+ * no code with `src/`, compacted through the queue's Redis and a real S3 server, read back byte for byte, and reaped until
+ * the bucket holds exactly what the lists name (I1, I7, I12); while leaders move, answers are lost and MDS die.
+ */
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadCase } from '../cases/load.ts';
+import { REDIRECTED } from '../curvefs/metaserver.ts';
+import { fullReadGets } from '../oracle/reader.ts';
+import { eventually } from '../queue/world.ts';
+import { CurveE2eWorld } from './curvefs-world.ts';
+
+const FLAGS = ['--max-chunks', '100', '--max-requests', '100000', '--fragment-threshold', '3'];
+/** What waiting does is shown on the virtual clock (test/compact); no attempt is under way here. */
+const GRACE_MS = 2;
+let world: CurveE2eWorld;
+
+beforeEach(async () => {
+  world = await CurveE2eWorld.open('curvefs');
+});
+afterEach(async () => {
+  const { violations } = world.cluster.state;
+  await world.close();
+  expect(violations).toEqual([]);
+});
+
+async function store(name: string): Promise<bigint> {
+  const inodeId = await world.writer.createInode();
+  await world.writer.append(inodeId, loadCase(name));
+  return inodeId;
+}
+
+async function expectWhole(inodeId: bigint): Promise<void> {
+  expect(await world.writer.readFault(inodeId)).toBeNull();
+  await world.reapAll(GRACE_MS);
+  expect(await world.writer.bucketNames()).toEqual(await world.writer.namedNames([inodeId]));
+  expect(await world.writer.readFault(inodeId)).toBeNull();
+}
+
+/** No chunk list was replaced twice by one attempt, and every run tells what it did. */
+function expectNotDoubled(chunksCompacted: number): void {
+  const { commits } = world.cluster.state;
+  expect(commits.length).toBe(chunksCompacted);
+  const merged = commits.flatMap(({ add }) =>
+    [...add.values()].map((list) => list.find(({ compaction }) => compaction > 0n)?.compaction),
+  );
+  const known = merged.filter((compaction) => compaction !== undefined);
+  expect(new Set(known).size).toBe(known.length);
+}
+
+describe('a real file', () => {
+  it.each(['tar-append.mid', 'zip-grow.mid'])('%s', async (name) => {
+    const inodeId = await store(name);
+    const before = await world.writer.state(inodeId);
+    const reports = await world.compactFully(inodeId, FLAGS);
+    expect(await world.writer.readFault(inodeId)).toBeNull();
+    // A client that holds the old list reads on.
+    expect(await world.writer.readFault(inodeId, before)).toBeNull();
+    expect(fullReadGets(await world.writer.state(inodeId))).toBeLessThan(fullReadGets(before));
+    expectNotDoubled(reports.reduce((sum, { chunksCompacted }) => sum + chunksCompacted, 0));
+    expect(await world.compactInline(inodeId, FLAGS)).toMatchObject({ outcome: 'nothing' });
+    await expectWhole(inodeId);
+  });
+
+  it('goes on with the second half of its life on top of what was compacted', async () => {
+    const [file, mid] = [loadCase('tar-append'), loadCase('tar-append.mid')];
+    const inodeId = await store('tar-append.mid');
+    await world.compactFully(inodeId, FLAGS);
+    const rest = [...file.lists].map(
+      ([index, list]) => [index, list.slice(mid.lists.get(index)?.length ?? 0)] as const,
+    );
+    await world.writer.append(inodeId, { lists: new Map(rest), length: file.length });
+    expect(await world.writer.readFault(inodeId)).toBeNull();
+    await world.compactFully(inodeId, FLAGS);
+    await expectWhole(inodeId);
+  });
+});
+
+describe('while the cluster is in trouble', () => {
+  it('leaders move, answers are lost after the commit, servers are busy: no attempt is lost or doubled', async () => {
+    const { cluster } = world;
+    const inodeId = await world.writer.createInode();
+    for (let n = 0; n < 48; n++) await world.writer.write(inodeId, (n % 6) * 65_536 + n * 700, 3_000);
+    const method = 'GetOrModifyS3ChunkInfo';
+    cluster.faults.add({ method, reply: { status: REDIRECTED } });
+    cluster.faults.add({ method, skip: 1, reply: 'cut' });
+    cluster.faults.add({ method, skip: 2, instead: { status: 10 } });
+    cluster.faults.add({ method: 'GetInode', times: 3, skip: 1, instead: { error: 1011 } });
+    const moving = setInterval(() => cluster.moveAllLeaders(), 200);
+    let told = 0;
+    try {
+      const small = [...FLAGS.slice(0, 1), '1', ...FLAGS.slice(2)];
+      await eventually('nothing is left to do', async () => {
+        const report = await world.compactInline(inodeId, small);
+        told += report.chunksCompacted;
+        // A leader that steps down leaves the fate of a commit open: that run ends as one to be tried again.
+        expect(['done', 'later']).toContain(report.ending);
+        return report.outcome === 'nothing';
+      });
+    } finally {
+      clearInterval(moving);
+    }
+    expectNotDoubled(told);
+    expect(told).toBeGreaterThan(3);
+    expect(cluster.faults.struck).toBe(6);
+    await expectWhole(inodeId);
+  });
+
+  it('the MDS dies and another one is promoted', async () => {
+    const inodeId = await store('tar-append.mid');
+    await world.cluster.killMds();
+    const compacting = world.compactFully(inodeId, FLAGS);
+    await world.cluster.promoteMds();
+    await compacting;
+    await expectWhole(inodeId);
+  });
+});
+
+describe('a worker process', () => {
+  it('works for a cluster, with the keys that the MDS keeps, and tells nobody of them', async () => {
+    const inodeId = await store('tar-append.mid');
+    const { AWS_ACCESS_KEY_ID: _, AWS_SECRET_ACCESS_KEY: __, ...env } = { ...process.env, ...world.env };
+    const worker = world.startWorker({}, env);
+    let log = '';
+    worker.stderr?.on('data', (text) => (log += String(text)));
+    await eventually('a worker is connected', async () => (await world.clients.queue.queue.getWorkersCount()) >= 1);
+    const { exitCode, stdout } = await world.command(['inode', '1', `${inodeId}`, '--json']);
+    expect(exitCode, stdout).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ ending: 'done', outcome: 'compacted' });
+    const ended = once(worker, 'exit');
+    worker.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    for (const secret of [world.env['AWS_SECRET_ACCESS_KEY'] ?? '', world.env['AWS_ACCESS_KEY_ID'] ?? '']) {
+      expect(`${log}${stdout}`).not.toContain(secret);
+    }
+    expect(await world.writer.readFault(inodeId)).toBeNull();
+  });
+});
