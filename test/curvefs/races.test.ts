@@ -1,50 +1,16 @@
 /**
  * The races that a metaserver cannot exclude (facts §2, §7), one after the other: what keeps each out is a rule, and each
  * rule has a test that fails without it. The runs are the real ones, on records that behave as a metaserver's; what
- * happens at every step, and in worlds made from seeds, is in test/compact and test/sim/seeded.
+ * happens at every step, and in worlds made from seeds, is in test/compact and test/sim/seeded; other compactors are in
+ * compactors.test.ts.
  */
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SEVERAL_WRITERS_TIMES } from '../../src/compact-quiet.ts';
-import type { S3ChunkInfo } from '../../src/model.ts';
 import { Boundary } from '../sim/boundary.ts';
-import { RecordState } from '../sim/record-metadata.ts';
-import { endOf, expectWhole, finish, fragmentedWorld, QUIET_MS, worldOf } from '../sim/scenes.ts';
-import { KEY, LIMITS, type World } from '../sim/world.ts';
-import { InodeTables, OK, STORAGE_INTERNAL_ERROR, type Version } from './records.ts';
-
-function tablesOf(world: World): InodeTables {
-  if (!(world.metadata instanceof RecordState)) throw new TypeError('a world of records is needed');
-  return world.metadata.tables;
-}
-
-/** Does `act` once, right before the first crossing of this name that comes after `after`. */
-function atCrossing(name: string, act: () => void | Promise<void>, after = ''): Boundary {
-  let armed = after === '';
-  let done = false;
-  return new Boundary(undefined, async (crossing) => {
-    if (crossing === after) armed = true;
-    if (done || !armed || crossing !== name) return;
-    done = true;
-    await act();
-  });
-}
-
-/** Five pieces of one block, so that they become one merged version and nothing else. */
-function smallFile(): World {
-  const world = worldOf('time-bound');
-  for (const [offset, len] of [
-    [0, 6],
-    [2, 3],
-    [8, 4],
-    [5, 2],
-    [1, 2],
-  ] as const)
-    world.write(offset, len);
-  return world;
-}
-
-const versionsOf = (world: World): readonly S3ChunkInfo[] => world.lists().get(0) ?? [];
+import { endOf, expectWhole, finish, QUIET_MS, worldOf } from '../sim/scenes.ts';
+import { KEY } from '../sim/world.ts';
+import { InodeTables, OK } from './records.ts';
+import { atCrossing, one, smallFile, tablesOf, versionsOf } from './scene.ts';
 
 describe('a file that is being written is left alone', () => {
   it('until nobody has written to it for the quiet period', async () => {
@@ -186,134 +152,5 @@ describe('a client that sends an append again after the commit', () => {
     tables.modify(KEY, { add: one(5n, 9n), remove: tables.lists(KEY) });
     tables.modify(KEY, { add: one(5n), remove: new Map() });
     expect(tables.lists(KEY)).toEqual(one(5n));
-  });
-});
-
-function one(chunkId: bigint, compaction = 0n): Map<bigint, Version[]> {
-  return new Map([[0n, [{ chunkId, compaction, offset: 0n, len: 4n, size: 4n, zero: false }]]]);
-}
-
-describe('two compactors at once (I9)', () => {
-  it.each([1, 2, 3])('a commit that was overtaken by an append and %i later compactions is refused', async (later) => {
-    const world = smallFile();
-    world.rest();
-    // Other chunks of the inode have entries enough for the counter to let everything pass.
-    tablesOf(world).setCounter(KEY, 1_000);
-    const boundary = atCrossing('metadata.commit', async () => {
-      for (let n = 0; n < later; n++) {
-        for (const offset of [3, 9, 0, 6]) world.write(offset + n, 3);
-        world.rest();
-        expect(await world.compact()).toMatchObject({ outcome: 'compacted' });
-      }
-    });
-    expect(await world.compact(boundary)).toMatchObject({ outcome: 'conflict', chunksCompacted: 0 });
-    expect(world.violations).toEqual([]);
-    await finish(world);
-    expectWhole(world);
-  });
-
-  it('would lose the append, were the merged version to have the lowest id (ADR 8)', () => {
-    const tables = new InodeTables();
-    for (const chunkId of [5n, 6n]) tables.modify(KEY, { add: one(chunkId), remove: new Map() });
-    const read = tables.lists(KEY);
-    tables.modify(KEY, { add: one(7n), remove: new Map() });
-    tables.setCounter(KEY, 100);
-    tables.modify(KEY, { add: one(5n, 9n), remove: tables.lists(KEY) });
-    expect(tables.modify(KEY, { add: one(5n, 8n), remove: read })).toBe(OK);
-    expect(tables.lists(KEY)).toEqual(one(5n, 8n));
-    // With an id below, the same request cuts the record.
-    tables.modify(KEY, { add: one(2n, 9n), remove: tables.lists(KEY) });
-    expect(tables.modify(KEY, { add: one(5n, 8n), remove: read })).toBe(STORAGE_INTERNAL_ERROR);
-  });
-
-  it('I3: chunks of one attempt whose ids come to the same number make different names', async () => {
-    const world = worldOf('time-bound');
-    // Neighbours by id in neighbouring chunks: halved, they are equal.
-    for (const [offset, len] of [
-      [0, 6],
-      [64, 6],
-      [2, 3],
-      [66, 3],
-      [8, 4],
-      [72, 4],
-      [5, 2],
-      [69, 2],
-    ] as const)
-      world.write(offset, len);
-    world.rest();
-    expect(await world.compact()).toMatchObject({ outcome: 'compacted', chunksCompacted: 2, warnings: [] });
-    const [a, b] = [world.lists().get(0)?.[0], world.lists().get(1)?.[0]];
-    expect(a?.chunkId).toBe(b?.chunkId);
-    expect(a?.compaction).not.toBe(b?.compaction);
-    await finish(world);
-    expectWhole(world);
-  });
-
-  it('I3: no object name is ever made twice, also by attempts that failed', async () => {
-    const world = fragmentedWorld('time-bound');
-    const names: string[] = [];
-    const boundary = (): Boundary =>
-      new Boundary({ at: probe.crossings.indexOf('metadata.commit'), ending: 'gone-before' });
-    const probe = new Boundary();
-    await fragmentedWorld('time-bound').compact(probe);
-    for (let n = 0; n < 4; n++) {
-      await endOf(world.compact(boundary()));
-      names.push(...[...world.ledger.records.values()].flatMap(({ merged }) => merged));
-      world.ledger.records.clear();
-    }
-    expect(names.length).toBeGreaterThan(8);
-    expect(new Set(names).size).toBe(names.length);
-  });
-});
-
-describe('a process that stands still between its last look and the commit', () => {
-  it('does not send it', async () => {
-    const world = smallFile();
-    world.rest();
-    let looks = 0;
-    const boundary: Boundary = new Boundary(undefined, (name) => {
-      if (boundary.crossings.includes('objects.put') && name === 'metadata.readChunk' && ++looks === 1) {
-        world.ledger.nowMs += LIMITS.commitTimeoutMs + 1;
-      }
-    });
-    await endOf(world.compact(boundary));
-    expect(looks).toBe(1);
-    expect(boundary.crossings).not.toContain('metadata.commit');
-    await finish(world);
-    expectWhole(world);
-  });
-});
-
-describe('the counter of an inode', () => {
-  it.each([1, 3])('that stands at %i, too low for the list, does not keep it from being compacted', async (counter) => {
-    const world = smallFile();
-    world.rest();
-    tablesOf(world).setCounter(KEY, counter);
-    expect(await world.compact()).toMatchObject({ outcome: 'compacted' });
-    await finish(world);
-    expectWhole(world);
-  });
-});
-
-describe('a kept version that begins later than it was written', () => {
-  it('begins at a block border, or a client would read it shifted', async () => {
-    const write = fc.tuple(fc.nat(120), fc.integer({ min: 1, max: 40 }));
-    const property = fc.asyncProperty(
-      fc.array(write, { minLength: 4, maxLength: 14 }),
-      fc.nat(128),
-      async (all, cut) => {
-        const world = worldOf('time-bound');
-        for (const [offset, len] of all) world.write(offset, Math.min(len, 64 - (offset % 64)));
-        const written = new Map([...world.lists().values()].flat().map((version) => [version.chunkId, version]));
-        world.truncate(Math.max(1, cut));
-        await finish(world);
-        for (const { chunkId, compaction, offset } of [...world.lists().values()].flat()) {
-          if (compaction !== 0n) continue;
-          expect(offset === written.get(chunkId)?.offset || offset % 16 === 0).toBe(true);
-        }
-        expectWhole(world);
-      },
-    );
-    await fc.assert(property, { numRuns: 60 });
   });
 });
