@@ -61,7 +61,8 @@ async function scrub(fsId: number, context: CliContext, options: Options): Promi
   try {
     const { uuid } = await requireFilesystem(clients.metadata, fsId);
     const report = await scrubFilesystem(fsId, clients.scrub(uuid), {
-      graceMs: settings.graceMs,
+      // What reaping waits for: without a fence, longer than the setting.
+      graceMs: clients.reap.graceMs,
       leaseMs: settings.leaseMs,
       minAgeMs: settings.scrubMinAgeMs,
       delete: options.delete === true,

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadCase } from '../cases/load.ts';
 import { REDIRECTED } from '../curvefs/metaserver.ts';
+import { RECYCLE_INODE, ROOT_INODE } from '../curvefs/state.ts';
 import { fullReadGets } from '../oracle/reader.ts';
 import { eventually } from '../queue/world.ts';
 import { CurveE2eWorld } from './curvefs-world.ts';
@@ -114,6 +115,51 @@ describe('while the cluster is in trouble', () => {
     await world.cluster.promoteMds();
     await compacting;
     await expectWhole(inodeId);
+  });
+});
+
+describe('commands that walk the whole file system', () => {
+  /** Fragmented, named twice in a directory of its own; a second one in the recycle bin; one that is unlinked. */
+  async function tree(): Promise<readonly [bigint, bigint]> {
+    const { state } = world.cluster;
+    const [linked, recycled, unlinked] = [
+      await store('tar-append.mid'),
+      await world.writer.createInode(),
+      77n,
+    ] as const;
+    for (let n = 0; n < 30; n++) await world.writer.write(recycled, n * 700, 1_000);
+    const directory = state.create(1, ROOT_INODE, 'logs', { type: 1 });
+    state.addEntry(1, { parentInodeId: directory, name: 'today', inodeId: linked });
+    const inode = state.tables.inode({ fsId: 1, inodeId: linked });
+    if (inode === undefined) throw new Error('it was just made');
+    state.tables.put({ fsId: 1, inodeId: linked }, { ...inode, nlink: 2 });
+    state.dentries.remove(1, ROOT_INODE, 'file-1');
+    state.addEntry(1, { parentInodeId: RECYCLE_INODE, name: '1-1-file', inodeId: recycled });
+    state.putInode({ fsId: 1, inodeId: unlinked }, { nlink: 0, dtime: 1n });
+    state.addEntry(1, { parentInodeId: ROOT_INODE, name: 'going', inodeId: unlinked });
+    return [linked, recycled];
+  }
+
+  it('scan queues each fragmented file once, also from the recycle bin; the queue is worked off', async () => {
+    const inodes = await tree();
+    const { exitCode, stdout, stderr } = await world.command(['scan', '1', '--json']);
+    expect(exitCode, stderr).toBe(0);
+    const jobs = await world.clients.queue.queue.getJobs(['waiting', 'prioritized', 'delayed']);
+    expect(jobs, stdout).toHaveLength(2);
+    for (const inodeId of inodes) await world.compactFully(inodeId);
+    for (const inodeId of inodes) expect(await world.writer.readFault(inodeId)).toBeNull();
+  });
+
+  it('verify reads every file, and scrub finds the one object that nobody names', async () => {
+    const [linked, recycled] = await tree();
+    const verified = await world.command(['verify', '1', '--json']);
+    expect(verified.exitCode, verified.stdout + verified.stderr).toBe(0);
+    const orphan = `1_${linked}_999_0_0`;
+    await world.writer.putObject(orphan, Buffer.from('nobody'));
+    const scrubbed = await world.command(['scrub', '1', '--json']);
+    expect(JSON.parse(scrubbed.stdout)).toMatchObject({ faultsTotal: 0, failures: 0, deleted: { objects: 0 } });
+    const named = await world.writer.namedNames([linked, recycled]);
+    expect(await world.writer.bucketNames()).toEqual([...named, orphan].sort());
   });
 });
 

@@ -9,7 +9,7 @@ import { playSeed, scriptOf, shrink } from './explore.ts';
 
 const FIXED_SEEDS = 6_000;
 const FRESH_SEEDS = 3_000;
-const TIME_BOUND_SEEDS = 1_000;
+const TIME_BOUND_SEEDS = 600;
 const TIMEOUT_MS = 600_000;
 
 /** Plays the seeds; a failing one is shrunk into the message. */
