@@ -60,9 +60,12 @@ export class Channel {
       const what = `${method.name} would send ${payload.length} bytes, more than servers take (${REQUEST_BYTES_MAX})`;
       throw new RpcFault(what, { kind: 'too-large', sent: false });
     }
-    await this.#turn(payload.length, timeoutMs);
+    // Mostly there is room and a connection, and nothing to wait for.
+    if (this.#waiting.size === 0 && this.#fits(payload.length)) this.#take(payload.length);
+    else await this.#turn(payload.length, timeoutMs);
     try {
-      const connection = await this.#connected(this.#left(endMs));
+      const open = this.#connection?.alive === true ? this.#connection : undefined;
+      const connection = open ?? (await this.#connected(this.#left(endMs)));
       const reply = await connection.call(method, payload, this.#left(endMs));
       return this.#decode(method, reply);
     } finally {
@@ -92,7 +95,6 @@ export class Channel {
 
   /** One connection at a time, whoever asks for it first. */
   async #connected(timeoutMs: number): Promise<Connection> {
-    if (this.#connection?.alive === true) return this.#connection;
     this.#opening ??= Connection.open(this.#address, timeoutMs).finally(() => {
       this.#opening = undefined;
     });
@@ -101,10 +103,6 @@ export class Channel {
   }
 
   #turn(bytes: number, timeoutMs: number): Promise<void> {
-    if (this.#waiting.size === 0 && this.#fits(bytes)) {
-      this.#take(bytes);
-      return Promise.resolve();
-    }
     if (this.#waiting.size >= this.#limits.waitingMax) {
       const what = `${this.#limits.waitingMax} calls to ${this.name} wait for their turn already`;
       return Promise.reject(new RpcFault(what, { kind: 'busy', sent: false }));

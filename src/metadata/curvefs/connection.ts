@@ -28,8 +28,8 @@ export class Connection {
   readonly #socket: Socket;
   readonly #name: string;
   readonly #reader = new FrameReader();
-  readonly #pending = new Map<bigint, Pending>();
-  #lastId = 0n;
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
   #timeouts = 0;
   #corked = false;
   #fault: RpcFault | undefined;
@@ -122,7 +122,7 @@ export class Connection {
     pending.reject(new RpcFault(what, { kind: 'refused', sent: true, errorCode }));
   }
 
-  #expire(id: bigint, methodName: string, timeoutMs: number): void {
+  #expire(id: number, methodName: string, timeoutMs: number): void {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     const what = `the server at ${this.#name} did not answer ${methodName} within ${timeoutMs} ms`;

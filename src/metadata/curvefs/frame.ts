@@ -16,7 +16,8 @@ export const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
 export const REPLY_BYTES_MAX = 512 * 1024 * 1024;
 
 export interface Reply {
-  readonly correlationId: bigint;
+  /** Ids of ours are small; a larger one is nobody's. */
+  readonly correlationId: number;
   /** 0: the payload is the reply. */
   readonly errorCode: number;
   readonly errorText: string;
@@ -31,22 +32,39 @@ export class FrameFault extends Error {
   }
 }
 
+/** The meta data of a method's requests up to the correlation id, which is the last of it. */
+const HEADS = new WeakMap<Method<MessageType, MessageType>, Uint8Array>();
+const CORRELATION_ID_KEY = 0x20;
+
+function headOf(method: Method<MessageType, MessageType>): Uint8Array {
+  const known = HEADS.get(method);
+  if (known !== undefined) return known;
+  const head = RpcMeta.encode({ request: { service_name: method.service, method_name: method.name } });
+  HEADS.set(method, head);
+  return head;
+}
+
 /** One request as it goes over the wire. */
 export function requestFrame(
   method: Method<MessageType, MessageType>,
-  correlationId: bigint,
+  correlationId: number,
   payload: Uint8Array,
 ): Buffer {
-  const meta = RpcMeta.encode({
-    request: { service_name: method.service, method_name: method.name },
-    correlation_id: correlationId,
-  });
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + meta.length + payload.length);
+  const head = headOf(method);
+  let idBytes = 1;
+  for (let left = correlationId; left >= 0x80; left = Math.floor(left / 0x80)) idBytes++;
+  const metaBytes = head.length + 1 + idBytes;
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + metaBytes + payload.length);
   frame.writeUInt32BE(MAGIC, 0);
-  frame.writeUInt32BE(meta.length + payload.length, 4);
-  frame.writeUInt32BE(meta.length, 8);
-  frame.set(meta, HEADER_BYTES);
-  frame.set(payload, HEADER_BYTES + meta.length);
+  frame.writeUInt32BE(metaBytes + payload.length, 4);
+  frame.writeUInt32BE(metaBytes, 8);
+  frame.set(head, HEADER_BYTES);
+  let at = HEADER_BYTES + head.length;
+  frame[at++] = CORRELATION_ID_KEY;
+  for (let left = correlationId; idBytes > 0; idBytes--, left = Math.floor(left / 0x80)) {
+    frame[at++] = (left % 0x80) | (idBytes > 1 ? 0x80 : 0);
+  }
+  frame.set(payload, at);
   return frame;
 }
 
@@ -120,7 +138,7 @@ function parseFrame(frame: Buffer): Reply {
     throw new FrameFault('sent a frame that is no reply');
   if ((meta.compress_type ?? 0) !== 0) throw new FrameFault('compresses its replies, which nobody asked for');
   return {
-    correlationId: meta.correlation_id,
+    correlationId: Number(meta.correlation_id),
     errorCode: meta.response.error_code ?? 0,
     errorText: meta.response.error_text ?? '',
     payload: frame.subarray(metaEnd, payloadEnd),

@@ -107,8 +107,15 @@ export interface MessageType<F extends Fields = Fields> extends ValueType<Decode
 export type MessageOf<M> = M extends MessageType<infer F> ? Decoded<F> : never;
 export type InitOf<M> = M extends MessageType<infer F> ? Encodable<F> : never;
 
-/** A message by its table; fields are written in the order of their numbers, as every protobuf library does. */
-export function message<const F extends Fields>(protoName: string, fields: F): MessageType<F> {
+/**
+ * A message by its table; fields are written in the order of their numbers, as every protobuf library does. `fast` reads
+ * what has all its fields once and no others, up to `end`; for the rest it gives `null` and the table reads.
+ */
+export function message<const F extends Fields>(
+  protoName: string,
+  fields: F,
+  fast?: (reader: Reader, end: number) => Decoded<F> | null,
+): MessageType<F> {
   const rows = Object.entries<Field>(fields).sort(([, a], [, b]) => a.no - b.no);
   const byNumber: ([string, Field] | undefined)[] = [];
   for (const row of rows) byNumber[row[1].no] = row;
@@ -121,13 +128,18 @@ export function message<const F extends Fields>(protoName: string, fields: F): M
     }
   }
   function read(reader: Reader, end: number): Decoded<F> {
+    const begin = reader.pos;
+    const whole = fast?.(reader, end) ?? null;
+    if (whole !== null) return whole;
+    reader.pos = begin;
     const value: Record<string, unknown> = {};
     while (reader.pos < end) {
-      const [no, wireType] = reader.tag();
-      const row = byNumber[no];
+      const key = reader.key();
+      const wireType: WireType = key & 7;
+      const row = byNumber[key >>> 3];
       if (row !== undefined && takes(row[1], wireType)) {
         value[row[0]] = row[1].read(reader, value[row[0]], wireType);
-      } else reader.skip(wireType, no);
+      } else reader.skip(wireType, key >>> 3);
     }
     if (reader.pos !== end) throw new MessageFault(`a ${protoName} is longer than it says`);
     for (const [name, field] of rows) {

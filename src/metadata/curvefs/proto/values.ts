@@ -23,6 +23,11 @@ export class Reader extends BinaryReader {
 
   /** A varint of up to 7 bytes as an exact number; `null`, and nothing read, for a longer one. */
   #small(): number | null {
+    const first = this.#bytes[this.pos];
+    if (first !== undefined && first < 0x80) {
+      this.pos++;
+      return first;
+    }
     let value = 0;
     let unit = 1;
     for (let n = 0; n < 7; n++) {
@@ -40,7 +45,16 @@ export class Reader extends BinaryReader {
 
   id(): bigint {
     const small = this.#small();
+    if (small === 0) return 0n;
     return small === null ? BigInt(this.uint64()) : BigInt(small);
+  }
+
+  /** A field's number and wire type, as they stand on the wire: `number << 3 | type`. */
+  key(): number {
+    const byte = this.#bytes[this.pos] ?? 0x80;
+    if (byte >= 0x80) return this.uint32();
+    this.pos++;
+    return byte;
   }
 
   size(): number {
