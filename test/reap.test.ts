@@ -1,5 +1,6 @@
 /** reap: what each kind of doubt does (nothing), and the waits that the protocol asks for (I7, I10, DESIGN §4.3). */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { objectName } from '../src/format.ts';
 import type { ReapRecord } from '../src/ledger.ts';
 import { MISSING_INODE_WAIT_MS, type ReapDeps, reapRecord } from '../src/reap.ts';
 import { storeFault } from './objects/memory-store.ts';
@@ -237,5 +238,53 @@ describe('when records are looked at', () => {
     const verdict = await reapRecord(record({ stampMs: 1, retired: [named, 'old'] }), deps);
     expect(verdict).toEqual({ kind: 'done', deleted: 1, stillNamed: 1 });
     expect(world.objectNames()).toContain(named);
+  });
+});
+
+describe('without a fence a commit may come after the first look (DESIGN §4.4)', () => {
+  const old = objectName(KEY, { chunkId: 1n, compaction: 0n, blockIndex: 0 }, 0);
+
+  beforeEach(() => {
+    deps = {
+      ...deps,
+      metadata: Object.assign(new MemoryMetadata(world.metadata), { commitForm: 'time-bound' as const }),
+    };
+  });
+
+  it('what it retires gets two looks of its own', async () => {
+    world.stores.write('world', old, Buffer.alloc(16));
+    const first = await reapRecord(record({ retired: [old] }), deps);
+    if (first.kind !== 'again') throw new Error('done too early');
+    expect(first.record.unnamed).toEqual(['new']);
+    // The commit comes: the list does not name the old object any more.
+    world.metadata.at(KEY)?.lists.delete(0);
+    world.ledger.nowMs = first.record.dueMs;
+    const second = await reapRecord(first.record, deps);
+    if (second.kind !== 'again') throw new Error('the retired object leaked');
+    expect(second.record).toMatchObject({ retired: [old], merged: [], unnamed: [old] });
+    expect(second.record.dueMs).toBe(world.ledger.nowMs + LIMITS.graceMs);
+    expect(world.stores.bucket('world').has('new')).toBe(false);
+    expect(world.stores.bucket('world').has(old)).toBe(true);
+    world.ledger.nowMs = second.record.dueMs;
+    expect(await reapRecord(second.record, deps)).toMatchObject({ kind: 'done', deleted: 1 });
+    expect(world.stores.bucket('world').has(old)).toBe(false);
+  });
+
+  it('what another attempt puts back is kept', async () => {
+    world.stores.write('world', old, Buffer.alloc(16));
+    const lists = world.metadata.at(KEY)?.lists;
+    const versions = lists?.get(0) ?? [];
+    lists?.delete(0);
+    const first = await reapRecord(record({ retired: [old], merged: [] }), deps);
+    if (first.kind !== 'again') throw new Error('done too early');
+    lists?.set(0, versions);
+    world.ledger.nowMs = first.record.dueMs;
+    expect(await reapRecord(first.record, deps)).toMatchObject({ kind: 'done', deleted: 0, stillNamed: 1 });
+    expect(world.stores.bucket('world').has(old)).toBe(true);
+  });
+
+  it('a record all of whose names are named is looked at once more', async () => {
+    const looks = await waits(record({ retired: [old], merged: [] }));
+    expect(looks).toEqual([LIMITS.graceMs]);
   });
 });
