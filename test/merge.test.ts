@@ -181,4 +181,24 @@ describe('writeMergedObjects within limits', () => {
     await Promise.all(runs);
     expect(done).toBe(12);
   });
+
+  it('a lease that ends while a PUT waits for its turn: nothing is sent', async () => {
+    const { stores, options, text } = world({ 'object-0': 'x'.repeat(100) });
+    const clock = new VirtualClock();
+    const inFlight = { floor: 1, ceiling: 8 };
+    const pace = new Pace({ clock, bytesPerSecond: 1_000, requestsPerSecond: 0, inFlight });
+    const paced = withRetries(stores.forFilesystem({ bucket: BUCKET }), { clock, pace });
+    const one = task('out', 100, [read(0n, 0, [{ from: 0, to: 0, len: 100 }])]);
+    const beforePut = () => {
+      if (clock.monotonicMs() > 5_000) throw storeFault('lease-expired');
+    };
+    stores.before = ({ op }) => {
+      // Meanwhile others take what there is for 20 s.
+      if (op === 'get') void pace.admit(20_000);
+    };
+    const merged = failure(writeMergedObjects([one], { ...options, objects: paced, beforePut }));
+    await clock.runUntil(60_000);
+    expect(await merged).toMatchObject({ code: 'lease-expired' });
+    expect(text('out')).toBeUndefined();
+  });
 });

@@ -42,6 +42,10 @@ export const ATTEMPT_FAULTS: readonly Fault[] = [
     file: CHUNK,
     edits: [['beforePut: () => attempt.checkLease(0),', 'beforePut: () => undefined,']],
   }),
+  fault('the lease is not checked again after a PUT has waited for its turn', 'I7', {
+    file: 'src/merge.ts',
+    edits: [['options.objects.guarded?.(options.beforePut) ?? options.objects', 'options.objects']],
+  }),
   fault('commit before the PUTs are acknowledged', 'I4', {
     file: CHUNK,
     edits: [
