@@ -125,6 +125,7 @@ describe('a pool whose processes cannot work', () => {
   it('a process that needs more than its bound ends alone, and is started again', async () => {
     start('hog', { processes: 1, processMemoryBytes: 64 * 1024 * 1024 });
     await eventually('it has died of it', async () => pool.crashes > 0);
+    expect(pool.restarts).toMatchObject({ memory: pool.crashes, crash: 0, other: 0 });
     expect(process.memoryUsage().rss).toBeLessThan(2 ** 31);
   });
 
