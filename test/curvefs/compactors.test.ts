@@ -1,6 +1,6 @@
 /**
  * What other compactors on the same inode, and a process that stands still, can do to a commit that nobody compares or
- * fences (facts §2): slow, never wrong (I9), by ids that keep an old commit out (ADR 8), a last look, and names that never
+ * fences (facts §2): slow, never wrong (I9), by ids that keep an old commit out (ADR 10), a last look, and names that never
  * come twice. As races.test.ts, on records that behave as a metaserver's.
  */
 import fc from 'fast-check';
@@ -30,7 +30,7 @@ describe('two compactors at once (I9)', () => {
     expectWhole(world);
   });
 
-  it('would lose the append, were the merged version to have the lowest id (ADR 8)', () => {
+  it('would lose the append, were the merged version to have the lowest id (ADR 10)', () => {
     const tables = new InodeTables();
     for (const chunkId of [5n, 6n]) tables.modify(KEY, { add: one(chunkId), remove: new Map() });
     const read = tables.lists(KEY);

@@ -146,7 +146,7 @@ describe('a client that sends an append again after the commit', () => {
     }
   });
 
-  it('would take all that was merged with it, were the merged version to have the lowest id (ADR 8)', () => {
+  it('would take all that was merged with it, were the merged version to have the lowest id (ADR 10)', () => {
     const tables = new InodeTables();
     for (const chunkId of [5n, 6n, 7n]) tables.modify(KEY, { add: one(chunkId), remove: new Map() });
     tables.modify(KEY, { add: one(5n, 9n), remove: tables.lists(KEY) });

@@ -2,7 +2,7 @@
  * One chunk's commit. A metaserver removes records by the lowest and the highest chunkId of the remove list, whatever
  * they hold, and adds the new list as one record. So the list is read and compared right before, and nothing is sent
  * that could remove a version that was not read, or put the new record out of its place. What comes between the look and
- * the write is kept out by time (docs/adr/0005), but for other commits, whose ids keep this one out (docs/adr/0008). It
+ * the write is kept out by time (docs/adr/0005), but for other commits, whose ids keep this one out (docs/adr/0010). It
  * must never send a write again whose fate is not known.
  */
 

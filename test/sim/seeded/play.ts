@@ -282,7 +282,7 @@ class Play {
     this.judge.fail(`I8: inode ${file.key.inodeId} is never done`);
   }
 
-  /** Two commits at once that emptied a list have used the counter up: the next list cannot be emptied (ADR 8). */
+  /** Two commits at once that emptied a list have used the counter up: the next list cannot be emptied (ADR 10). */
   #cannotEnd(file: SimFile, result: CompactResult | null): boolean {
     const { metadata } = this.#stage;
     return result?.outcome === 'unknown' && metadata instanceof RecordState && metadata.tables.counter(file.key) < 2;

@@ -45,7 +45,7 @@ export class Workers {
         ledger: new MemoryLedger(this.#stage.ledger, process),
         clock: process.clock,
         memory: new MemoryBudget(1 << 20),
-        // Without a fence nobody tells that a number was drawn twice in one millisecond (ADR 8).
+        // Without a fence nobody tells that a number was drawn twice in one millisecond (ADR 10).
         attemptIds: new AttemptIds((below) => (fenced ? random.below(below) : this.#count % below)),
       },
       { limits },
