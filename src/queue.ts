@@ -114,6 +114,16 @@ export class CompactQueue implements ScanQueue {
     return (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0);
   }
 
+  /** Whether nothing waits or is in work, and nothing that waits for its time comes before `untilMs`, queue's clock. */
+  async isDrained(untilMs: number): Promise<boolean> {
+    return queueCall('ask whether the queue is drained', async () => {
+      const counts = await this.queue.getJobCounts('wait', 'prioritized', 'active');
+      if (Object.values(counts).some((count) => count > 0)) return false;
+      // BullMQ keeps the time of a delayed job times 4096.
+      return (await this.#options.connection.zcount(this.queue.toKey('delayed'), 0, untilMs * 0x1000)) === 0;
+    });
+  }
+
   #job(key: InodeKey, origin: JobOrigin, priority: number) {
     const data: CompactJobData = { fsId: key.fsId, inodeId: key.inodeId.toString(), origin };
     const opts = {

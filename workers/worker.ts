@@ -3,6 +3,7 @@
  * lets running ones finish within the shutdown grace, then cancels them and hands them back. Whatever is cut off is
  * covered by its reap record, so stopping badly costs time, never data.
  */
+import { hostname } from 'node:os';
 import { type Job, Worker } from 'bullmq';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { NOT_READY } from '../src/observe/readiness.ts';
@@ -164,6 +165,8 @@ function baseOptions({ settings }: Clients, connection: RedisClient) {
   return {
     connection,
     prefix: settings.queuePrefix,
+    // Who worked on a job, by the process that its worker tells of (RunningWorker.snapshots).
+    name: `${hostname()}:${process.pid}`,
     lockDuration: settings.lockDurationMs,
     stalledInterval: settings.lockDurationMs,
     runRetryDelay: RUN_RETRY_DELAY_MS,

@@ -13,7 +13,9 @@ import { registerPause, registerResume } from './pause.ts';
 import { registerPlan } from './plan.ts';
 import { registerQuarantine } from './quarantine.ts';
 import { registerReap } from './reap.ts';
+import { registerRun } from './run.ts';
 import { registerScan } from './scan.ts';
+import { registerScheduler } from './scheduler.ts';
 import { registerScrub } from './scrub.ts';
 import { registerStatus } from './status.ts';
 import { registerVerify } from './verify.ts';
@@ -27,6 +29,8 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   registerInspect,
   registerWorker,
   registerScan,
+  registerRun,
+  registerScheduler,
   registerStatus,
   registerPause,
   registerResume,

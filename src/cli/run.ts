@@ -1,0 +1,121 @@
+/**
+ * `s3compact run FS`: the form for a Kubernetes Job or CronJob: scans, works, ends when nothing is left or a budget is
+ * spent, and says by its exit code how it went. The running is in `workers/filesystem-run.ts`.
+ */
+import type { Command } from 'commander';
+import { openClients } from '../../workers/clients.ts';
+import { type FilesystemRun, type RunProgressAt, runFilesystem } from '../../workers/filesystem-run.ts';
+import { type PodMetrics, startMetrics } from '../../workers/metrics.ts';
+import { startPool } from '../../workers/pool.ts';
+import { keepPoolJobs } from '../../workers/pool-jobs.ts';
+import type { RunningWorker } from '../../workers/running.ts';
+import { startWorker } from '../../workers/worker.ts';
+import { parseCount } from './arguments.ts';
+import type { CliContext } from './context.ts';
+import { bytes, count, EXIT, type ExitCode, exitCodeOf, plural } from './output.ts';
+import { CountProgress } from './progress.ts';
+import { progressText } from './scan-text.ts';
+import { untilSignal } from './signals.ts';
+import { packageVersion } from './version.ts';
+
+const HELP = `
+Ends when the queue is drained, or --run-seconds or --run-bytes is spent; then waits until the objects that it replaced are
+deleted (--grace). With --no-wait-reap it says how many reap records remain: a CronJob of "s3compact reap" takes them.
+Any number may run at once. SIGTERM: take no more jobs, finish within --shutdown-grace; the next run goes on.
+Exit code 0: all that the budget allowed was done. 3: paused, stopped, something was away, or a run may succeed later.
+4: an inode was quarantined or a run halted: needs a person.
+
+With --json: {end: drained|time|bytes|paused|stopped|failed, fsId, endings: {done|later|gone|quarantined|halted: runs}, chunksCompacted,
+  bytesMoved, getsSaved, bytesReclaimed, jobsLeft, reapLeft, durationMs, failure: {code, message} or null, scan: see "scan"}`;
+
+export function registerRun(program: Command, context: CliContext): void {
+  program
+    .command('run')
+    .description('scan a file system, do what is worth it, and end')
+    .argument('<fs>', 'id of the file system', parseCount)
+    .option('--no-wait-reap', 'do not wait for the reap records of this run')
+    .addHelpText('after', HELP)
+    .action(async (fsId: number, options: { readonly waitReap: boolean }) => {
+      context.exitCode = await runOne(fsId, context, options.waitReap);
+    });
+}
+
+async function runOne(fsId: number, context: CliContext, waitReap: boolean): Promise<ExitCode> {
+  const { settings, logger } = context;
+  const clients = await openClients(settings, logger);
+  const progress = new CountProgress(context);
+  let metrics: PodMetrics | null = null;
+  try {
+    metrics = await startMetrics(clients, logger, packageVersion());
+    const poolJobs = await keepPoolJobs(settings, clients.queue, logger);
+    let working: RunningWorker | undefined;
+    const start = () => {
+      working = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
+      metrics?.watch(working);
+      return working;
+    };
+    const report = await untilSignal(
+      (signal) =>
+        runFilesystem(fsId, clients, logger, {
+          ...{ waitReap, signal, start },
+          onProgress: (at) => progress.show(runProgressText(at)),
+        }),
+      () => working?.abort(),
+    ).finally(() => poolJobs.stop());
+    progress.stop();
+    tell(report, context);
+    return exitCodeOfFilesystemRun(report, waitReap);
+  } finally {
+    progress.stop();
+    await metrics?.close();
+    await clients.close();
+  }
+}
+
+function runProgressText(at: RunProgressAt): string {
+  if (at.reapLeft !== null) return `waiting for ${plural(at.reapLeft, 'reap record')}`;
+  const runs = Object.values(at.endings).reduce((sum, value) => sum + value, 0);
+  const done = `${plural(runs, 'run')}, ${bytes(at.bytesMoved)} moved, ${count(at.waiting)} waiting`;
+  return at.scan?.walking === true ? `${done}; scan: ${progressText(at.scan)}` : done;
+}
+
+function tell(report: FilesystemRun, context: CliContext): void {
+  if (!context.json) {
+    context.data(filesystemRunText(report, context));
+    return;
+  }
+  const { failure, ...rest } = report;
+  context.dataJson({ ...rest, failure: failure === null ? null : { code: failure.code, message: failure.message } });
+}
+
+/** Several lines for people. */
+export function filesystemRunText(report: FilesystemRun, { colors }: Pick<CliContext, 'colors'>): string {
+  const { endings } = report;
+  const ends = {
+    ...{ drained: 'nothing is left to do', time: 'the time is spent', bytes: 'the bytes are spent' },
+    ...{ paused: 'it is paused', stopped: 'it was stopped', failed: report.failure?.message ?? 'it failed' },
+  };
+  const runs = Object.entries(endings).map(([ending, value]) => `${count(value)} ${ending}`);
+  const lines = [
+    colors.bold(`file system ${report.fsId}: ${ends[report.end]}, after ${(report.durationMs / 1000).toFixed(1)} s`),
+    ` runs        ${runs.length === 0 ? 'none' : runs.join(', ')}`,
+    ` compacted   ${plural(report.chunksCompacted, 'chunk')}, ${plural(report.getsSaved, 'GET')} of full reads saved, ${bytes(Math.max(0, report.bytesReclaimed))} reclaimed, ${bytes(report.bytesMoved)} moved`,
+  ];
+  if (report.scan !== null) {
+    const { inodes, inodesWorthIt } = report.scan.backlog;
+    lines.push(` scanned     ${plural(inodes, 'inode')}, ${count(inodesWorthIt)} worth a run`);
+  }
+  if (report.jobsLeft > 0) lines.push(` left        ${plural(report.jobsLeft, 'job')} in the queue`);
+  const reap = report.reapLeft === 0 ? 'none left' : `${plural(report.reapLeft, 'record')} left for "s3compact reap"`;
+  lines.push(` reap        ${reap}`);
+  return lines.join('\n');
+}
+
+export function exitCodeOfFilesystemRun(report: FilesystemRun, waitReap: boolean): ExitCode {
+  const { end, endings, failure, scan } = report;
+  if (failure !== null) return exitCodeOf(failure);
+  if ((endings['quarantined'] ?? 0) + (endings['halted'] ?? 0) > 0) return EXIT.halted;
+  const isLater = (endings['later'] ?? 0) > 0 || (waitReap && report.reapLeft > 0);
+  if (isLater || end === 'paused' || end === 'stopped') return EXIT.retry;
+  return scan === null || scan.ending === 'paused' ? EXIT.retry : EXIT.done;
+}

@@ -1,0 +1,56 @@
+/**
+ * `s3compact scheduler FS...`: plans scans by the clock and carries them out until SIGTERM. Any number of replicas makes
+ * one scan. The work is in `workers/scheduler.ts`.
+ */
+import { once } from 'node:events';
+import { type Command, InvalidArgumentError } from 'commander';
+import { openClients } from '../../workers/clients.ts';
+import { startScheduler } from '../../workers/scheduler.ts';
+import { requireFilesystem } from '../lookup.ts';
+import { ScanSchedule } from '../queue-schedule.ts';
+import { parseCount } from './arguments.ts';
+import type { CliContext } from './context.ts';
+import { untilSignal } from './signals.ts';
+
+const HELP = `
+Scans are planned every --scan-every, the first at once; a plan stays in Redis until --remove takes it away, and needs a
+scheduler to be carried out. What scans find is worked off by "s3compact worker".`;
+
+const FILESYSTEMS_MAX = 1_000;
+
+export function registerScheduler(program: Command, context: CliContext): void {
+  program
+    .command('scheduler')
+    .description('plan scans of file systems by the clock and carry them out')
+    .argument('<fs...>', 'ids of the file systems', parseSome)
+    .option('--remove', 'take the plans away, and end')
+    .addHelpText('after', HELP)
+    .action(async (filesystems: readonly number[], options: { readonly remove?: boolean }) => {
+      const clients = await openClients(context.settings, context.logger);
+      try {
+        if (options.remove === true) {
+          const schedule = new ScanSchedule({ ...clients.status, prefix: context.settings.queuePrefix });
+          for (const fsId of filesystems) {
+            const removed = await schedule.unplan(fsId);
+            context.data(`file system ${fsId}: ${removed ? 'its scans are planned no more' : 'no scan was planned'}`);
+          }
+          await schedule.close();
+          return;
+        }
+        for (const fsId of filesystems) await requireFilesystem(clients.metadata, fsId);
+        await untilSignal(async (signal) => {
+          const scheduler = await startScheduler(clients, context.logger, filesystems);
+          if (!signal.aborted) await once(signal, 'abort');
+          await scheduler.stop();
+        });
+      } finally {
+        await clients.close();
+      }
+    });
+}
+
+function parseSome(text: string, before: readonly number[] | undefined): readonly number[] {
+  const filesystems = [...new Set([...(before ?? []), parseCount(text)])];
+  if (filesystems.length > FILESYSTEMS_MAX) throw new InvalidArgumentError(`At most ${FILESYSTEMS_MAX}.`);
+  return filesystems;
+}

@@ -1,0 +1,120 @@
+/**
+ * The runs that ended in the compact queue, counted as they come, for whoever works towards an end: how many, how, and
+ * what they moved. Ended jobs are kept for a while, so looking often enough misses none. It changes nothing.
+ */
+import type { Cluster, Redis } from 'ioredis';
+import { type CompactQueue, type QueueOptions, queueCall } from './queue.ts';
+
+/** Jobs that one look reads at most; the next look goes on. */
+const LOOK_MAX = 1_000;
+/** Workers write the time of the end by their own clocks. */
+const SKEW_MS = 5_000;
+/** Ids that are remembered so that none counts twice. */
+const SEEN_MAX = 20_000;
+
+type EndState = 'completed' | 'failed';
+
+export interface RunCounts {
+  /** Runs by their ending, as run reports name it; `later` only where no further try follows. */
+  readonly endings: Readonly<Record<string, number>>;
+  readonly chunksCompacted: number;
+  /** Payload read plus written. */
+  readonly bytesMoved: number;
+  readonly getsSaved: number;
+  readonly bytesReclaimed: number;
+}
+
+export interface RunCounterOptions extends QueueOptions {
+  readonly queue: Pick<CompactQueue, 'queue'>;
+  /** Now, by the queue's clock. */
+  readonly sinceMs: number;
+  /** Whether a worker of this name is to be counted. */
+  readonly isOwn: (worker: string) => boolean;
+}
+
+/** Errors are CompactError `queue-unavailable` (retry). */
+export class RunCounter {
+  readonly #options: RunCounterOptions;
+  readonly #redis: Redis | Cluster;
+  readonly #seen = new Set<string>();
+  #sinceMs: number;
+  #endings: Record<string, number> = {};
+  #sums = { chunksCompacted: 0, bytesMoved: 0, getsSaved: 0, bytesReclaimed: 0 };
+
+  constructor(options: RunCounterOptions) {
+    this.#options = options;
+    this.#redis = options.connection;
+    this.#sinceMs = options.sinceMs;
+  }
+
+  get counts(): RunCounts {
+    return { endings: { ...this.#endings }, ...this.#sums };
+  }
+
+  /** Takes what has ended by now for counted. */
+  async begin(): Promise<void> {
+    for (const { id, state } of await this.#ended()) this.#seen.add(`${state} ${id}`);
+  }
+
+  /** Counts what has ended since the last look. */
+  async look(nowMs: number): Promise<void> {
+    const fresh = (await this.#ended()).filter(({ id, state }) => !this.#seen.has(`${state} ${id}`));
+    await queueCall('count the runs that ended', () =>
+      Promise.all(fresh.map(({ id, state }) => this.#count(id, state))),
+    );
+    this.#sinceMs = nowMs;
+    for (const id of this.#seen) {
+      if (this.#seen.size <= SEEN_MAX) break;
+      this.#seen.delete(id);
+    }
+  }
+
+  async #ended(): Promise<readonly { readonly id: string; readonly state: EndState }[]> {
+    const { queue } = this.#options.queue;
+    const from = this.#sinceMs - SKEW_MS;
+    return queueCall('count the runs that ended', async () => {
+      const ids = (state: EndState) =>
+        this.#redis.zrangebyscore(queue.toKey(state), from, '+inf', 'LIMIT', 0, LOOK_MAX);
+      const [completed, failed] = await Promise.all([ids('completed'), ids('failed')]);
+      return [
+        ...completed.map((id) => ({ id, state: 'completed' as const })),
+        ...failed.map((id) => ({ id, state: 'failed' as const })),
+      ];
+    });
+  }
+
+  async #count(id: string, state: EndState): Promise<void> {
+    const { queue } = this.#options.queue;
+    const fields = await this.#redis.hmget(queue.toKey(id), 'pb', 'returnvalue', 'progress');
+    const [worker, result, progress] = fields;
+    if (worker === undefined || worker === null) return;
+    this.#seen.add(`${state} ${id}`);
+    if (!this.#options.isOwn(worker)) return;
+    const told = asRecord(parsed(state === 'completed' ? result : progress));
+    const report = state === 'completed' ? told : asRecord(told['report']);
+    const ending = typeof report['ending'] === 'string' ? report['ending'] : 'halted';
+    this.#endings[ending] = (this.#endings[ending] ?? 0) + 1;
+    const cost = asRecord(report['cost']);
+    const gain = asRecord(report['gain']);
+    this.#sums.chunksCompacted += numberOf(report['chunksCompacted']);
+    this.#sums.bytesMoved += numberOf(cost['readBytes']) + numberOf(cost['writeBytes']);
+    this.#sums.getsSaved += numberOf(gain['getsBefore']) - numberOf(gain['getsAfter']);
+    this.#sums.bytesReclaimed += numberOf(gain['storedBytesBefore']) - numberOf(gain['storedBytesAfter']);
+  }
+}
+
+function parsed(text: string | null | undefined): unknown {
+  try {
+    return JSON.parse(text ?? 'null');
+  } catch {
+    return null;
+  }
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+}

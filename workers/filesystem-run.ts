@@ -1,0 +1,234 @@
+/**
+ * `s3compact run`: a scan and a worker that end together: when the queue is drained or a budget is spent. Then it waits
+ * for the reap records of its time. Any number may run at once, beside ordinary workers; killing one costs what a killed
+ * worker costs. It decides when to end, and nothing else.
+ */
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CompactError } from '../src/errors.ts';
+import { requireFilesystem } from '../src/lookup.ts';
+import type { Logger } from '../src/observe/log.ts';
+import { MERGED_VERSION_BITS } from '../src/plan/index.ts';
+import { RunCounter, type RunCounts } from '../src/queue-runs.ts';
+import type { ScanProgress, ScanReport } from '../src/scan-types.ts';
+import type { Clients } from './clients.ts';
+import type { RunningWorker } from './running.ts';
+import { runScan } from './scan.ts';
+import { startWorker } from './worker.ts';
+
+const LOOK_EVERY_MS = 250;
+/** A retry that comes within this is waited for; a parked job is not. */
+const RETRY_WAIT_MS = 10 * 60 * 1000;
+/** Between two looks at the reap records. */
+const REAP_LOOK_MIN_MS = 200;
+const REAP_LOOK_MAX_MS = 5_000;
+/** What a record may need beyond lease and grace periods: looks take time, clocks differ. */
+const REAP_SLACK_MS = 60_000;
+/** Of an attempt's number, what is not time (src/attempt.ts). */
+const ATTEMPT_TIME_SHIFT = BigInt(10 + MERGED_VERSION_BITS);
+
+/** drained: nothing is left to do. time, bytes: a budget is spent. paused, stopped: by somebody. failed: see `failure`. */
+export type RunEnd = 'drained' | 'time' | 'bytes' | 'paused' | 'stopped' | 'failed';
+
+export interface FilesystemRun extends RunCounts {
+  readonly end: RunEnd;
+  readonly fsId: number;
+  /** `null`: it did not come to its end. */
+  readonly scan: ScanReport | null;
+  readonly failure: CompactError | null;
+  /** Jobs that wait in the queue at the end, of whatever file system. */
+  readonly jobsLeft: number;
+  /** Reap records of this time and file system that are not done. */
+  readonly reapLeft: number;
+  readonly durationMs: number;
+}
+
+export interface RunProgressAt extends RunCounts {
+  readonly scan: ScanProgress | null;
+  readonly waiting: number;
+  /** While waiting for reap records: how many are left. */
+  readonly reapLeft: number | null;
+}
+
+export interface FilesystemRunOptions {
+  readonly waitReap: boolean;
+  readonly signal: AbortSignal;
+  /** Starts the work; it is stopped here. */
+  readonly start: () => RunningWorker;
+  readonly onProgress?: (at: RunProgressAt) => void;
+}
+
+/** Throws CompactError before anything is started: no such file system, servers away. Later failures are in the answer. */
+export async function runFilesystem(
+  fsId: number,
+  clients: Clients,
+  log: Logger,
+  options: FilesystemRunOptions,
+): Promise<FilesystemRun> {
+  await requireFilesystem(clients.metadata, fsId);
+  return new Run(fsId, { clients, log, options, startedMs: await clients.ledger.nowMs() }).run();
+}
+
+interface RunContext {
+  readonly clients: Clients;
+  readonly log: Logger;
+  readonly options: FilesystemRunOptions;
+  readonly startedMs: number;
+}
+
+class Run {
+  readonly #fsId: number;
+  readonly #context: RunContext;
+  readonly #counter: RunCounter;
+  readonly #pids = new Set<string>();
+  readonly #stopScan = new AbortController();
+  #scanAt: ScanProgress | null = null;
+  #scan: ScanReport | null = null;
+  #scanning = true;
+  #failure: CompactError | null = null;
+  #waiting = 0;
+  #reapLeft: number | null = null;
+
+  constructor(fsId: number, context: RunContext) {
+    this.#fsId = fsId;
+    this.#context = context;
+    const { status } = context.clients;
+    const isOwn = (worker: string) => this.#pids.has(worker);
+    this.#counter = new RunCounter({ ...status, sinceMs: context.startedMs, isOwn });
+  }
+
+  async run(): Promise<FilesystemRun> {
+    const { clients, options } = this.#context;
+    const startedAtMs = performance.now();
+    await this.#counter.begin();
+    const worker = options.start();
+    void worker.failed.then((error) => this.#fail(error));
+    const scan = this.#scanAll();
+    let end: RunEnd = 'failed';
+    try {
+      end = await this.#untilEnd(worker, startedAtMs);
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#stopScan.abort();
+    await scan;
+    await worker.stop();
+    const nowMs = await clients.ledger.nowMs().catch(() => this.#context.startedMs);
+    await this.#counter.look(nowMs).catch((error: unknown) => this.#fail(error));
+    const reapLeft = await this.#reap(nowMs).catch((error: unknown) => {
+      this.#fail(error);
+      return 0;
+    });
+    return {
+      ...{ end: this.#failure === null ? end : 'failed', fsId: this.#fsId, scan: this.#scan, failure: this.#failure },
+      ...{ ...this.#counter.counts, reapLeft },
+      jobsLeft: await clients.queue.waitingCount().catch(() => this.#waiting),
+      durationMs: Math.round(performance.now() - startedAtMs),
+    };
+  }
+
+  async #scanAll(): Promise<void> {
+    const { clients, log } = this.#context;
+    try {
+      this.#scan = await runScan(this.#fsId, clients, log, {
+        signal: this.#stopScan.signal,
+        onProgress: (at) => {
+          this.#scanAt = at;
+        },
+      });
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#scanning = false;
+    }
+  }
+
+  async #untilEnd(worker: RunningWorker, startedAtMs: number): Promise<RunEnd> {
+    const { clients, options } = this.#context;
+    const { jobMs, jobBytes } = clients.settings;
+    for (;;) {
+      for (const { pid } of await worker.snapshots()) this.#pids.add(`${hostname()}:${pid}`);
+      const ended = await this.#patiently(() => this.#look());
+      this.#tell();
+      if (this.#failure !== null) return 'failed';
+      if (options.signal.aborted) return 'stopped';
+      if (performance.now() - startedAtMs >= jobMs) return 'time';
+      if (this.#counter.counts.bytesMoved >= jobBytes) return 'bytes';
+      if (ended !== null) return ended;
+      await delay(LOOK_EVERY_MS, undefined, { signal: options.signal }).catch(() => undefined);
+    }
+  }
+
+  /** `null` while there is work. */
+  async #look(): Promise<RunEnd | null> {
+    const { clients } = this.#context;
+    const nowMs = await clients.ledger.nowMs();
+    await this.#counter.look(nowMs);
+    this.#waiting = await clients.queue.waitingCount();
+    if (this.#scanning) return null;
+    const { compact, filesystems } = await clients.control.paused();
+    if (compact || filesystems.some(({ fsId }) => fsId === this.#fsId)) return 'paused';
+    return (await clients.queue.isDrained(nowMs + RETRY_WAIT_MS)) ? 'drained' : null;
+  }
+
+  /** The queue may be away for a while: the workers wait, and so does this. */
+  async #patiently<T>(look: () => Promise<T>): Promise<T | null> {
+    try {
+      return await look();
+    } catch (error) {
+      if (error instanceof CompactError && error.kind === 'retry') return null;
+      throw error;
+    }
+  }
+
+  /** Works the records of this time off, where that is wanted; answers how many are left. */
+  async #reap(untilMs: number): Promise<number> {
+    const { clients, log, options } = this.#context;
+    const { leaseMs, graceMs } = clients.settings;
+    const endAtMs = performance.now() + leaseMs + 3 * graceMs + REAP_SLACK_MS;
+    let own = await this.#ownRecords(untilMs);
+    if (!options.waitReap || options.signal.aborted || own.count === 0) return own.count;
+    const worker = startWorker(clients, log, { queues: 'reap' });
+    try {
+      while (own.count > 0 && !options.signal.aborted && performance.now() < endAtMs) {
+        this.#reapLeft = own.count;
+        this.#tell();
+        const waitMs = Math.min(REAP_LOOK_MAX_MS, Math.max(REAP_LOOK_MIN_MS, own.nextDueInMs));
+        await delay(waitMs, undefined, { signal: options.signal }).catch(() => undefined);
+        own = (await this.#patiently(() => this.#ownRecords(untilMs))) ?? own;
+      }
+      return own.count;
+    } finally {
+      await worker.stop();
+    }
+  }
+
+  /** By the time in the attempt's number: whoever made them in this time, on this file system. */
+  async #ownRecords(untilMs: number): Promise<{ readonly count: number; readonly nextDueInMs: number }> {
+    const { clients, startedMs } = this.#context;
+    const nowMs = await clients.ledger.nowMs();
+    let count = 0;
+    let nextDueInMs = Number.POSITIVE_INFINITY;
+    for await (const { key, attempt, dueMs } of clients.ledger.pending()) {
+      const madeMs = Number(attempt >> ATTEMPT_TIME_SHIFT);
+      if (key.fsId !== this.#fsId || madeMs < startedMs || madeMs > untilMs) continue;
+      count++;
+      nextDueInMs = Math.min(nextDueInMs, dueMs - nowMs);
+    }
+    return { count, nextDueInMs };
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== null || (this.#context.options.signal.aborted && error instanceof CompactError)) return;
+    if (!(error instanceof CompactError)) throw error;
+    this.#failure = error;
+  }
+
+  #tell(): void {
+    const { onProgress } = this.#context.options;
+    onProgress?.({
+      ...this.#counter.counts,
+      ...{ scan: this.#scanAt, waiting: this.#waiting, reapLeft: this.#reapLeft },
+    });
+  }
+}
