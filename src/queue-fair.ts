@@ -19,8 +19,11 @@ export interface FairRange {
 }
 
 export const FAIR_RANGE: FairRange = { first: 1_000, last: 2_000_000, rebaseAt: 1_000_000 };
-/** Waiting jobs of a file system that are put in order by score; more keep the order in which they came. */
-const ORDERED_MAX = 20_000;
+/**
+ * Waiting jobs of a file system that are put in order by score: the best few after every batch, and all of them (but no
+ * more than so many) when a quarter of them is new, or nothing more comes for now. So order costs a job a bounded time.
+ */
+const ORDERED = { some: 500, all: 20_000 } as const;
 /** The book of a file system that queues nothing for so long goes. */
 const BOOK_LIFE_MS = 7 * 24 * 3_600_000;
 
@@ -76,20 +79,27 @@ return start
 `;
 
 /**
- * KEYS: prioritized, book of a file system (sorted set: job by score). ARGV: first, most, life of the book in ms, then
- * job and score in pairs. Enters them; then hands out the places that the jobs of the book have, best score first.
+ * KEYS: prioritized, book of a file system (sorted set: job by score), line. ARGV: first, places to order: some and all,
+ * life of the book in ms, field that counts new jobs, 1 to order all, then job and score in pairs. Enters them; then hands
+ * out the places that the jobs of the book have, best score first.
  */
 const ORDER = `${SCALE}
 local worst = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
-local disordered = false
-for n = 4, #ARGV, 2 do
+local disordered = ARGV[6] == '1'
+for n = 7, #ARGV, 2 do
   if worst and tonumber(ARGV[n + 1]) > tonumber(worst) then disordered = true end
   redis.call('ZADD', KEYS[2], ARGV[n + 1], ARGV[n])
 end
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
+local most = tonumber(ARGV[2])
+local new = redis.call('HINCRBY', KEYS[3], ARGV[5], (#ARGV - 6) / 2)
+if ARGV[6] == '1' or new * 4 >= redis.call('ZCARD', KEYS[2]) then
+  most = tonumber(ARGV[3])
+  redis.call('HDEL', KEYS[3], ARGV[5])
+end
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
 if not disordered and redis.call('ZCARD', KEYS[2]) <= redis.call('ZCARD', KEYS[1]) then return 0 end
 local jobs, places, gone = {}, {}, {}
-local ids = redis.call('ZREVRANGE', KEYS[2], 0, tonumber(ARGV[2]) - 1)
+local ids = redis.call('ZREVRANGE', KEYS[2], 0, most - 1)
 for from = 1, #ids, 1000 do
   local upTo = math.min(from + 999, #ids)
   local found = redis.call('ZMSCORE', KEYS[1], unpack(ids, from, upTo))
@@ -122,7 +132,7 @@ return changed
 
 interface FairScripts {
   s3compactSlots(prioritized: string, line: string, delayed: string, ...args: (string | number)[]): Promise<number>;
-  s3compactOrder(prioritized: string, book: string, ...args: (string | number)[]): Promise<number>;
+  s3compactOrder(prioritized: string, book: string, line: string, ...args: (string | number)[]): Promise<number>;
 }
 
 export interface OrderedJob {
@@ -147,7 +157,7 @@ export class FairOrder {
     this.#prefix = options.prefix;
     this.#range = options.range ?? FAIR_RANGE;
     connection.defineCommand('s3compactSlots', { numberOfKeys: 3, lua: SLOTS });
-    connection.defineCommand('s3compactOrder', { numberOfKeys: 2, lua: ORDER });
+    connection.defineCommand('s3compactOrder', { numberOfKeys: 3, lua: ORDER });
     // defineCommand adds the methods at run time; ioredis has no type for that.
     this.#scripts = connection as unknown as FairScripts;
   }
@@ -166,12 +176,21 @@ export class FairOrder {
     return Math.min(this.#range.last, first + n);
   }
 
-  /** Puts jobs that have just been queued into the order by score; O(waiting jobs of the file system) where that changes. */
+  /** Puts jobs that have just been queued into the order by score. */
   async order(fsId: number, jobs: readonly OrderedJob[]): Promise<void> {
-    const args = jobs.flatMap(({ jobId, score }) => [jobId, score]);
-    const keys = [this.#queue.toKey('prioritized'), `${this.#prefix}:fair:${fsId}`] as const;
-    await queueCall('put the queue in order', () =>
-      this.#scripts.s3compactOrder(...keys, this.#range.first, ORDERED_MAX, BOOK_LIFE_MS, ...args),
-    );
+    await this.#order(fsId, jobs, false);
+  }
+
+  /** Puts all jobs of a file system into the order by score; O(its waiting jobs). */
+  async orderAll(fsId: number): Promise<void> {
+    await this.#order(fsId, [], true);
+  }
+
+  async #order(fsId: number, jobs: readonly OrderedJob[], all: boolean): Promise<void> {
+    const book = `${this.#prefix}:fair:${fsId}`;
+    const keys = [this.#queue.toKey('prioritized'), book, `${this.#prefix}:fair`] as const;
+    const limits = [this.#range.first, ORDERED.some, ORDERED.all, BOOK_LIFE_MS, `n:${fsId}`, all ? 1 : 0];
+    const pairs = jobs.flatMap(({ jobId, score }) => [jobId, score]);
+    await queueCall('put the queue in order', () => this.#scripts.s3compactOrder(...keys, ...limits, ...pairs));
   }
 }

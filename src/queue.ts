@@ -106,6 +106,11 @@ export class CompactQueue implements ScanQueue {
     return queued.length;
   }
 
+  /** Puts all that waits of a file system into order by score, when nothing more comes for now. */
+  async settle(fsId: number): Promise<void> {
+    await this.#fair.orderAll(fsId);
+  }
+
   /** Jobs that wait: the depth that a scan goes by. */
   async waitingCount(): Promise<number> {
     const counts = await queueCall('ask for the depth of the queue', () =>

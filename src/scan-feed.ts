@@ -38,6 +38,8 @@ export class Feed {
   /** By score, the best last, where as many as `#sorted` are here; else something was added since. */
   #finds: Find[] = [];
   #sorted = 0;
+  /** Something was queued since the queue was put in order. */
+  #unsettled = false;
   /** Jobs that this scan queued. */
   queued = 0;
 
@@ -70,12 +72,18 @@ export class Feed {
 
   /** Queues some of the best, if there is room. A failure leaves all of them here. */
   async feed(walking: boolean): Promise<FeedState> {
-    if (this.#finds.length === 0) return 'empty';
     const { fsId, queueMax } = this.#options;
+    if (this.#finds.length === 0) {
+      await this.#settle();
+      return 'empty';
+    }
     if (await this.#deps.control.isPaused(fsId)) return 'paused';
     const most = walking && !this.isFull ? Math.min(AHEAD, queueMax) : queueMax;
     const room = most - (await this.#deps.queue.waitingCount());
-    if (room <= 0) return 'full';
+    if (room <= 0) {
+      await this.#settle();
+      return 'full';
+    }
     const best = this.#takeBest(Math.min(room, BATCH));
     try {
       this.queued += await this.#deps.queue.enqueueBest(fsId, best);
@@ -83,8 +91,15 @@ export class Feed {
       this.#finds.push(...best);
       throw error;
     }
+    this.#unsettled = true;
     for (const { page } of best) page.outstanding--;
     return 'fed';
+  }
+
+  async #settle(): Promise<void> {
+    if (!this.#unsettled) return;
+    await this.#deps.queue.settle(this.#options.fsId);
+    this.#unsettled = false;
   }
 
   /** The best ones, best first. Runs that are sorted already cost the sort next to nothing. */

@@ -65,7 +65,7 @@ async function readAll(redis: Redis, keys: readonly string[]): Promise<void> {
 function scanOf(metadata: RedisMetadata): Promise<ScanReport> {
   const deps: ScanDeps = {
     ...{ metadata, clock: systemClock, nowMs: async () => 0 },
-    queue: { enqueueBest: async () => 0, waitingCount: async () => 0 },
+    queue: { enqueueBest: async () => 0, waitingCount: async () => 0, settle: async () => undefined },
     control: { isPaused: async () => false },
     quarantine: { among: async () => new Set() },
     book: { position: async () => null, setPosition: async () => undefined, setResult: async () => undefined },
@@ -124,7 +124,12 @@ async function enqueueBench(url: string, rounds: number, mixed: boolean): Promis
   );
   const withQueue = async (work: (queue: CompactQueue) => Promise<void>): Promise<void> => {
     const connection = connectRedis(url, { profile: 'producer' });
-    const queue = new CompactQueue({ connection, prefix: `bench${crypto.randomUUID()}`, attempts: 3, retryDelayMs: 1_000 });
+    const queue = new CompactQueue({
+      connection,
+      prefix: `bench${crypto.randomUUID()}`,
+      attempts: 3,
+      retryDelayMs: 1_000,
+    });
     await queue.queue.waitUntilReady();
     await work(queue);
     await queue.close();
@@ -137,6 +142,7 @@ async function enqueueBench(url: string, rounds: number, mixed: boolean): Promis
   const ours = () =>
     withQueue(async (queue) => {
       for (const batch of batches) await queue.enqueueBest(FS_ID, batch);
+      await queue.settle(FS_ID);
     });
   const [a, b] = await inTurns(rounds, bare, ours);
   tell(mixed ? 'enqueue, every batch mixed into the order' : 'enqueue, best first', JOBS, a, b);

@@ -1,15 +1,16 @@
 /**
- * Many inodes with their lists in few round trips, for scans: pipelines of plain reads, which cost the server a third of
- * what a script for each inode does. What comes is not of one moment, and a scan does not need that: whoever acts on it
+ * Many inodes with their lists in few round trips, for scans: a script for hundreds of them, since most of what a scan
+ * takes is the client's work on single commands; on a cluster, and for inodes of many chunks, plain reads. What comes is not of one moment, and a scan does not need that: whoever acts on it
  * reads again. It must hold no policy, and its memory is bounded by the constants below, whatever the inodes are like.
  */
-import { Cluster } from 'ioredis';
+import { Cluster, ReplyError } from 'ioredis';
 import { CompactError, toError } from '../errors.ts';
 import type { Inode, InodeKey } from '../model.ts';
 import { type ChunkList, type InodePart, LIST_KEYS_MAX, LIST_VERSIONS_MAX } from './port.ts';
 import type { RedisCalls } from './redis-calls.ts';
 import { callFailed } from './redis-errors.ts';
 import { parseChunkIndex, parseInode, parseRecords } from './redis-fields.ts';
+import type { MetadataScripts } from './redis-scripts.ts';
 
 /** Versions that one pipeline may bring, were every list as long as asked for: some 10 MB of text at the very most. */
 const VERSIONS_PER_PIPELINE = 250_000;
@@ -20,7 +21,12 @@ type Command = [name: string, redisKey: string, ...args: (string | number)[]];
 type Reply = readonly [error: Error | null, value?: unknown];
 type Unreadable = Extract<InodePart, { readonly error: CompactError }>;
 
-const INODE_FIELDS = ['length', 'nlink', 'mtimeMs', 'type', 'attempt'] as const;
+/** The first two are what READ_LISTS looks at. */
+const INODE_FIELDS = ['type', 'nlink', 'length', 'mtimeMs', 'attempt'] as const;
+/** Inodes of more chunks are read by plain commands, so that no call of the script takes long. */
+const SCRIPT_CHUNKS_MAX = 64;
+/** Versions after which an answer of the script ends; with one more inode at the very most 64,000 more. */
+const SCRIPT_VERSIONS = 10_000;
 
 /** An inode of which the chunk indexes are known, or a part of them. */
 interface Indexed {
@@ -34,18 +40,46 @@ interface Indexed {
 
 export class RedisLists {
   readonly #calls: RedisCalls;
+  readonly #scripts: MetadataScripts;
   readonly #keyOf: (key: InodeKey) => string;
 
-  constructor(calls: RedisCalls, keyOf: (key: InodeKey) => string) {
+  constructor(calls: RedisCalls, scripts: MetadataScripts, keyOf: (key: InodeKey) => string) {
     this.#calls = calls;
+    this.#scripts = scripts;
     this.#keyOf = keyOf;
   }
 
-  /** See the port. Two round trips for inodes of ordinary size. */
+  /** See the port. One round trip for inodes of ordinary size, two on a cluster. */
   async *read(keys: readonly InodeKey[], versionsMax: number): AsyncGenerator<InodePart> {
     if (keys.length > LIST_KEYS_MAX || versionsMax < 1 || versionsMax > LIST_VERSIONS_MAX) {
       throw new TypeError(`readLists takes ${LIST_KEYS_MAX} inodes and ${LIST_VERSIONS_MAX} versions at most`);
     }
+    if (this.#calls.isCluster) yield* this.#readPlain(keys, versionsMax);
+    else yield* this.#readByScript(keys, versionsMax);
+  }
+
+  async *#readByScript(keys: readonly InodeKey[], versionsMax: number): AsyncGenerator<InodePart> {
+    let left = keys;
+    while (left.length > 0) {
+      const redisKeys = left.map(this.#keyOf);
+      const limits = [versionsMax, SCRIPT_CHUNKS_MAX, SCRIPT_VERSIONS];
+      const answer = await this.#calls.ask('many inodes', () =>
+        this.#scripts.s3compactReadLists([redisKeys.length, ...redisKeys, ...limits, ...INODE_FIELDS]),
+      );
+      const found = answer as readonly Answer[];
+      if (found.length === 0) throw new TypeError('the script that reads lists answered nothing');
+      for (const [n, one] of found.entries()) {
+        const key = left[n];
+        const redisKey = redisKeys[n];
+        if (key === undefined || redisKey === undefined) break;
+        if (one[0] === 'many') yield* this.#readPlain([key], versionsMax);
+        else yield orUnreadable(key, () => partOfAnswer(one, { key, redisKey, versionsMax }));
+      }
+      left = left.slice(found.length);
+    }
+  }
+
+  async *#readPlain(keys: readonly InodeKey[], versionsMax: number): AsyncGenerator<InodePart> {
     const indexed: Indexed[] = [];
     for (const found of await this.#inodes(keys)) {
       if ('indexes' in found) indexed.push(found);
@@ -180,6 +214,28 @@ function partOf(one: Indexed, replies: readonly Reply[], versionsMax: number): I
     });
     return { key, inode, chunks, last: one.cursor === '0' };
   });
+}
+
+/** What READ_LISTS says of one inode: a word and more, or its fields, then chunk index and records in turns. */
+type Answer = readonly [first: string | readonly (string | null)[], ...rest: (string | readonly string[])[]];
+
+function partOfAnswer(
+  [first, ...rest]: Answer,
+  { key, redisKey, versionsMax }: { readonly key: InodeKey; readonly redisKey: string; readonly versionsMax: number },
+): InodePart {
+  if (typeof first === 'string') {
+    const [place = redisKey, told] = rest;
+    throw callFailed(new ReplyError(String(told)), String(place));
+  }
+  const inode = inodeOf(key, redisKey, first);
+  const chunks: ChunkList[] = [];
+  for (let n = 0; n + 1 < rest.length; n += 2) {
+    const chunkIndex = parseChunkIndex(key, `${redisKey}:chunks`, String(rest[n]));
+    const records = rest[n + 1] as readonly string[];
+    const place = { redisKey: `${redisKey}:${chunkIndex}`, chunkIndex };
+    chunks.push({ chunkIndex, versions: records.length > versionsMax ? null : parseRecords(key, place, records) });
+  }
+  return { key, inode, chunks, last: true };
 }
 
 /** Neighbours whose lists fit into one pipeline; one that has more than that alone is a group of its own. */

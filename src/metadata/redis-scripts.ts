@@ -45,6 +45,42 @@ return {'ok', redis.call('HGETALL', KEYS[1]), redis.call('LLEN', KEYS[2]), recor
 `;
 
 /**
+ * KEYS: inodes of any slot, so not for a cluster. ARGV: versions of a list at most, chunks of an inode at most, versions
+ * of the whole answer after which it ends (with fewer inodes than asked for), then the fields of an inode. For each inode
+ * an array: `error` and the reply; `many`, where there are more chunks; or its fields, then index and records in turns.
+ * It writes nothing, and takes some milliseconds at most.
+ */
+const READ_LISTS = `
+local versionsMax, chunksMax, versionsEnd = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local function isError(reply) return type(reply) == 'table' and reply.err end
+local total = 0
+local function read(key)
+  local fields = redis.pcall('HMGET', key, unpack(ARGV, 4))
+  if isError(fields) then return {'error', key, fields.err} end
+  -- type and nlink come first.
+  if fields[1] ~= 's3' or fields[2] == '0' then return {fields} end
+  local count = redis.pcall('SCARD', key .. ':chunks')
+  if isError(count) then return {'error', key .. ':chunks', count.err} end
+  if count > chunksMax then return {'many'} end
+  local found = {fields}
+  for _, index in ipairs(redis.call('SMEMBERS', key .. ':chunks')) do
+    local records = redis.pcall('LRANGE', key .. ':' .. index, 0, versionsMax)
+    if isError(records) then return {'error', key .. ':' .. index, records.err} end
+    total = total + #records
+    found[#found + 1] = index
+    found[#found + 1] = records
+  end
+  return found
+end
+local answer = {}
+for n, key in ipairs(KEYS) do
+  answer[n] = read(key)
+  if total > versionsEnd then break end
+end
+return answer
+`;
+
+/**
  * KEYS: inode, which takes the script to its server. Answers ok and what changes when that server is another process
  * (run_id), or has become the primary in the place of another (master_replid).
  */
@@ -121,6 +157,8 @@ return {'ok'}
 export interface MetadataScripts {
   s3compactReadChunk(inode: string, list: string, versionsMax: number): Promise<unknown>;
   s3compactIncarnation(inode: string): Promise<unknown>;
+  /** The number of inodes, the inodes, then ARGV; in one array, which ioredis flattens. */
+  s3compactReadLists(args: readonly (string | number)[]): Promise<unknown>;
   s3compactBegin(inode: string, attempt: string): Promise<unknown>;
   s3compactClearFence(inode: string, attempt: string): Promise<unknown>;
   /** `args` in one array, which ioredis flattens: 100,000 arguments of a call would nearly fill the stack. */
@@ -131,6 +169,7 @@ export interface MetadataScripts {
 export function defineScripts(redis: RedisClient): MetadataScripts {
   redis.defineCommand('s3compactReadChunk', { numberOfKeys: 2, lua: READ_CHUNK });
   redis.defineCommand('s3compactIncarnation', { numberOfKeys: 1, lua: INCARNATION });
+  redis.defineCommand('s3compactReadLists', { lua: READ_LISTS });
   redis.defineCommand('s3compactBegin', { numberOfKeys: 1, lua: BEGIN });
   redis.defineCommand('s3compactClearFence', { numberOfKeys: 1, lua: CLEAR_FENCE });
   redis.defineCommand('s3compactCommit', { numberOfKeys: 3, lua: COMMIT });

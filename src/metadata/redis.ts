@@ -70,7 +70,7 @@ export class RedisMetadata implements MetadataStore {
     this.#timeoutMs = timeoutMs;
     this.#calls = new RedisCalls(redis, timeoutMs);
     this.#walk = new RedisWalk(this.#calls, keyPrefix);
-    this.#lists = new RedisLists(this.#calls, (key) => this.#inodeKey(key));
+    this.#lists = new RedisLists(this.#calls, this.#scripts, (key) => this.#inodeKey(key));
   }
 
   async getFilesystem(fsId: number): Promise<Filesystem | null> {

@@ -156,6 +156,19 @@ describe('jobs of several file systems', () => {
     expect(order).toContain(2);
   });
 
+  it('when nothing more comes, all that waits is in order, however late the best came', async () => {
+    const scene = new Scene(0);
+    for (let n = 0; n < 5; n++)
+      await scene.feed(
+        1,
+        Array.from({ length: 500 }, (_, k) => n * 500 + k),
+      );
+    await scene.feed(1, [9_999, 1_250]);
+    await scene.queue.settle(1);
+    for (let n = 0; n < 2_502; n++) await scene.serveBest();
+    expect(scene.waiting.size).toBe(0);
+  });
+
   it('a continuation lets others pass, and is served however many keep coming', async () => {
     const scene = new Scene(0);
     await scene.feed(1, [5, 4, 3]);

@@ -64,7 +64,11 @@ const report = await scanFilesystem(
   1,
   {
     ...{ metadata, clock: systemClock, nowMs: async () => 0 },
-    queue: { enqueueBest: async (_fsId, inodes) => inodes.length, waitingCount: async () => 0 },
+    queue: {
+      enqueueBest: async (_fsId, inodes) => inodes.length,
+      waitingCount: async () => 0,
+      settle: async () => undefined,
+    },
     control: { isPaused: async () => false },
     quarantine: { among: async () => new Set<string>() },
     book: { position: async () => null, setPosition: async () => undefined, setResult: async () => undefined },
