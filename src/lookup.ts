@@ -17,8 +17,8 @@ export async function requireFilesystem(metadata: MetadataStore, fsId: number): 
   );
 }
 
-/** Throws `inode-missing`, `inode-not-s3` or `inode-unlinked` (halt). */
-export async function requireInode(metadata: MetadataStore, key: InodeKey): Promise<Inode> {
+/** A file that is there, linked or not. Throws `inode-missing` or `inode-not-s3` (halt). */
+export async function requireFile(metadata: MetadataStore, key: InodeKey): Promise<Inode> {
   const inode = await metadata.getInode(key);
   if (inode === null) throw refusal(key, 'inode-missing', 'does not exist; check the number');
   if (inode.type !== 's3') {
@@ -28,6 +28,12 @@ export async function requireInode(metadata: MetadataStore, key: InodeKey): Prom
       `is of type "${inode.type}", not a file kept in S3; there is nothing to compact`,
     );
   }
+  return inode;
+}
+
+/** A file to work on. Throws `inode-missing`, `inode-not-s3` or `inode-unlinked` (halt). */
+export async function requireInode(metadata: MetadataStore, key: InodeKey): Promise<Inode> {
+  const inode = await requireFile(metadata, key);
   if (inode.nlink <= 0) {
     throw refusal(
       key,

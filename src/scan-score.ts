@@ -29,6 +29,7 @@ export interface Finding {
 /** Gathers the parts of one inode after the other; one object for a whole walk, since walks are long. */
 export class InodeScore {
   readonly #context: ScoreContext;
+  readonly #policy: PlanPolicy;
   #cost = NO_COST;
   #chunks = 0;
   #getsSaved = 0;
@@ -37,6 +38,7 @@ export class InodeScore {
 
   constructor(context: ScoreContext) {
     this.#context = context;
+    this.#policy = policyFor(context.metadata, context.policy);
   }
 
   /** The finding with the last part of an inode, `null` with the others. Throws what concerns more than the inode. */
@@ -51,7 +53,7 @@ export class InodeScore {
               ? (await planAsItIs(key, chunkIndex, this.#context))?.decision
               : planChunk({
                   ...{ geometry: this.#context.filesystem, chunkIndex, versions, length: inode.length },
-                  policy: policyFor(this.#context.metadata, this.#context.policy),
+                  policy: this.#policy,
                 });
           if (decision?.kind === 'plan') this.#count(decision.plan);
         }

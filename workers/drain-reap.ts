@@ -1,11 +1,12 @@
 /**
- * Works the reap queue off until nothing in it is due. It runs an ordinary worker, so locks are renewed and records of
- * crashed workers are taken over, and watches the queue until it is quiet.
+ * Works the reap queue off until nothing in it is due that this process could take. It runs an ordinary worker, so locks
+ * are renewed, and watches the queue. What others hold is theirs: were they dead, the next drain would find it waiting.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../src/observe/log.ts';
 import type { ReapVerdict } from '../src/reap.ts';
 import type { Clients } from './clients.ts';
+import type { RunningWorker } from './running.ts';
 import { startWorker } from './worker.ts';
 
 const POLL_MS = 100;
@@ -22,8 +23,11 @@ export interface ReapSummary {
   /** Looks after which a record stayed. */
   readonly again: number;
   readonly doubts: readonly string[];
-  /** Records in the queue at the end. */
+  /** Records in the queue at the end, and how many of them other processes have in work. */
   readonly pending: number;
+  readonly held: number;
+  /** Nobody may reap at the moment. */
+  readonly paused: boolean;
 }
 
 /** Ends when no record is due any more; every look either finishes a record or delays it, so it does end. */
@@ -43,16 +47,22 @@ export async function drainReapQueue(clients: Clients, log: Logger): Promise<Rea
     },
   });
   try {
-    while (await hasDue(clients)) await delay(POLL_MS);
+    while (await hasDue(clients, worker)) await delay(POLL_MS);
   } finally {
     await worker.stop();
   }
-  return { ...tally, pending: await clients.ledger.queue.getDelayedCount() };
+  const { queue } = clients.ledger;
+  const { delayed = 0, active = 0, ...waiting } = await queue.getJobCounts('delayed', 'active', 'wait', 'prioritized');
+  const pending = Object.values(waiting).reduce((sum, count) => sum + count, delayed + active);
+  return { ...tally, pending, held: active, paused: await queue.isPaused() };
 }
 
-async function hasDue(clients: Clients): Promise<boolean> {
+async function hasDue(clients: Clients, worker: RunningWorker): Promise<boolean> {
   const { queue } = clients.ledger;
-  const counts = await queue.getJobCounts('waiting', 'active', 'prioritized');
+  const own = (await worker.snapshots()).reduce((sum, { jobs }) => sum + jobs.length, 0);
+  if (own > 0) return true;
+  if (await queue.isPaused()) return false;
+  const counts = await queue.getJobCounts('waiting', 'prioritized');
   if (Object.values(counts).some((count) => count > 0)) return true;
   return (await queue.getDelayedCount(Date.now())) > 0;
 }

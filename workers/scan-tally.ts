@@ -49,18 +49,21 @@ export class ScanTally {
   #count(sums: Sums): void {
     const last = this.#counted;
     const inodes = (result: 'worthwhile' | 'nothing' | 'failed') =>
-      this.#metrics?.count('s3compact_scan_inodes_total', sums[result] - last[result], { result });
+      this.#metrics?.count('s3compact_scan_inodes_total', Math.max(0, sums[result] - last[result]), { result });
     inodes('worthwhile');
     inodes('nothing');
     inodes('failed');
+    // A walk that begins anew finds the same again: only what is more than before counts.
     this.#counted = {
-      ...sums,
+      worthwhile: Math.max(sums.worthwhile, last.worthwhile),
+      nothing: Math.max(sums.nothing, last.nothing),
+      failed: Math.max(sums.failed, last.failed),
       queued: Math.max(sums.queued, last.queued),
       inFlight: Math.max(sums.inFlight, last.inFlight),
     };
     if (this.#dry) return;
     const name = 's3compact_scan_enqueued_total';
-    this.#metrics?.count(name, sums.queued - last.queued, { result: 'queued' });
-    this.#metrics?.count(name, sums.inFlight - last.inFlight, { result: 'in-flight' });
+    this.#metrics?.count(name, Math.max(0, sums.queued - last.queued), { result: 'queued' });
+    this.#metrics?.count(name, Math.max(0, sums.inFlight - last.inFlight), { result: 'in-flight' });
   }
 }

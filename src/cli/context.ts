@@ -31,6 +31,7 @@ export class CliContext {
   #program: Command | undefined;
   #settings: Settings | undefined;
   #logger: Logger | undefined;
+  #quiet: Logger | undefined;
 
   constructor(env: Environment, streams: CliStreams) {
     this.env = env;
@@ -64,6 +65,14 @@ export class CliContext {
   get logger(): Logger {
     this.#logger ??= createLogger({ level: this.settings.logLevel, destination: this.streams.stderr });
     return this.#logger;
+  }
+
+  /** For commands whose answer says it all: warnings and worse, unless more is asked for. */
+  get quietLogger(): Logger {
+    const { logLevel } = this.settings;
+    if (logLevel !== 'info') return this.logger;
+    this.#quiet ??= createLogger({ level: 'warn', destination: this.streams.stderr });
+    return this.#quiet;
   }
 
   /** Whether stack traces are wanted; asked for even where the settings are wrong. */

@@ -5,7 +5,7 @@
 import { type Command, Option } from 'commander';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
-import { requireFilesystem, requireInode } from '../lookup.ts';
+import { requireFile, requireFilesystem } from '../lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
 import type { ReadCost } from '../plan/index.ts';
@@ -20,6 +20,7 @@ import {
 } from './inspect-report.ts';
 import { bytes, count, EXIT, type ExitCode, plural, table, UsageError } from './output.ts';
 import { drawChunk } from './picture.ts';
+import { type QuarantineTold, quarantineLines, quarantineOf } from './quarantine-note.ts';
 
 /** Rows of each list, and chunks, shown unless `--limit` says otherwise. */
 const ROWS_SHOWN = 20;
@@ -34,6 +35,8 @@ export interface InspectOptions {
 export interface InspectReport {
   readonly filesystem: Readonly<Record<string, string | number>>;
   readonly inode: Readonly<Record<string, string | number>>;
+  /** Why work on it has stopped, if it has; `unknown` when the queue's Redis was not there to tell. */
+  readonly quarantine: QuarantineTold;
   /** In ascending order; lists are cut at `--limit`; `versionsTotal` and `rangesTotal` are not. */
   readonly chunks: readonly ChunkInspection[];
   /** Over all chunks, shown or not. */
@@ -43,7 +46,7 @@ export interface InspectReport {
 const HELP = `
 Reads metadata only and changes nothing. A list that breaks the format is shown as far as it goes (exit code 4).
 
-With --json: {filesystem, inode, total: {chunks, faults, gets, dataBytes, versions, objects, storedBytes},
+With --json: {filesystem, inode, quarantine: {code, reason, sinceMs} | null | 'unknown', total: {chunks, faults, gets, dataBytes, versions, objects, storedBytes},
   chunks: [{chunkIndex, versionsTotal, versionsRead, rangesTotal, readCost, fault: {code, message},
             versions: [{position, chunkId, compaction, offset, len, size, zero, visibleBytes, fault}],
             ranges: [{begin, end, version, zero}]}]}
@@ -81,10 +84,11 @@ interface Show {
 async function inspectAndShow(key: InodeKey, metadata: MetadataStore, show: Show): Promise<ExitCode> {
   const { context, options } = show;
   const filesystem = await requireFilesystem(metadata, key.fsId);
-  const inode = await requireInode(metadata, key);
+  const inode = await requireFile(metadata, key);
   const limit = options.limit ?? (context.json ? Number.POSITIVE_INFINITY : ROWS_SHOWN);
   const indexes = await wantedChunks(key, metadata, options);
-  if (!context.json) context.data(headText(inode, filesystem, context));
+  const quarantine = await quarantineOf(key, metadata.storeId, context.settings);
+  if (!context.json) context.data([headText(inode, filesystem, context), ...stopsOf(inode, quarantine)].join('\n'));
   const shown: ChunkInspection[] = [];
   let total: InspectReport['total'] = { ...NO_READ, chunks: 0, faults: 0 };
   for (const chunkIndex of indexes) {
@@ -95,8 +99,8 @@ async function inspectAndShow(key: InodeKey, metadata: MetadataStore, show: Show
     else context.data(`\n${chunkText(chunk, context)}`);
   }
   if (context.json) {
-    const report = { filesystem: filesystemReport(filesystem), inode: inodeReport(inode), total, chunks: shown };
-    context.dataJson(report satisfies InspectReport);
+    const of = { filesystem: filesystemReport(filesystem), inode: inodeReport(inode), quarantine };
+    context.dataJson({ ...of, total, chunks: shown } satisfies InspectReport);
   } else {
     const text = totalText(total, context, limit);
     if (text !== '') context.data(`\n${text}`);
@@ -145,6 +149,13 @@ function headText(inode: Inode, filesystem: Filesystem, context: CliContext): st
       `file system ${filesystem.name || filesystem.fsId}, bucket ${filesystem.bucket}, chunks of ${bytes(filesystem.chunkSize)}, blocks of ${bytes(filesystem.blockSize)}, object prefix ${filesystem.objectPrefix}`,
     ),
   ].join('\n');
+}
+
+/** Why nothing works on this inode, if so. */
+function stopsOf(inode: Inode, quarantine: QuarantineTold): string[] {
+  const unlinked =
+    inode.nlink > 0 ? [] : [' it is unlinked: its owner removes it and its objects, nothing works on it'];
+  return [...unlinked, ...quarantineLines(quarantine)];
 }
 
 function chunkText({ report, input }: InspectedChunk, context: CliContext): string {

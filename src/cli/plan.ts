@@ -15,6 +15,7 @@ import { parseLimit, withInodeArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { bytes, count, EXIT, type ExitCode, plural, table } from './output.ts';
 import { drawBeforeAfter } from './picture.ts';
+import { quarantineLines, quarantineOf } from './quarantine-note.ts';
 
 /** Pictures shown unless `--limit` says otherwise: more than these scroll away. */
 const PICTURES_SHOWN = 5;
@@ -63,7 +64,7 @@ export interface ChunkReport {
 const HELP = `
 Reads metadata only and changes nothing. Chunks come best first, as a run takes them.
 
-With --json: {fsId, inodeId, changed: false, outcome: plan|nothing|over-budget, chunksLeft, cost, gain,
+With --json: {fsId, inodeId, changed: false, quarantine: {code, reason, sinceMs} | null | 'unknown', outcome: plan|nothing|over-budget, chunksLeft, cost, gain,
   chunks: [{chunkIndex, outcome, versionsTotal, score, cost, gain, kept, merged: [{offset, len, blocks}],
             blocksLeft, requiredLength, cheapest: {bytes, requests}}]}
   cost: {readRequests, readBytes, writeRequests, writeBytes}
@@ -105,8 +106,9 @@ async function planAndShow(
     if (context.json) continue;
     if (tally.chunks.length <= options.limit) context.data(`${stepText(step, context)}\n`);
   }
-  if (context.json) context.dataJson(tally.report());
-  else context.data(totalText(tally, context, options.limit));
+  const quarantine = await quarantineOf(key, metadata.storeId, context.settings);
+  if (context.json) context.dataJson({ ...tally.report(), quarantine });
+  else context.data([totalText(tally, context, options.limit), ...quarantineLines(quarantine)].join('\n'));
   return tally.outcome;
 }
 

@@ -11,9 +11,10 @@ import { EXIT, plural } from './output.ts';
 import { packageVersion } from './version.ts';
 
 const HELP = `
-Exit code 3 when a record was in doubt: nothing of it was deleted, and it comes back by itself.
+Exit code 3 when deleting is paused, or a record was in doubt: nothing of it was deleted, and it comes back by itself.
 
-With --json: {records: done, deleted: objects, stillNamed, again: not finished yet, doubts: [text], pending: records left}`;
+With --json: {records: done, deleted: objects, stillNamed, again: not finished yet, doubts: [text], pending: records left,
+  held: of these, in work elsewhere, paused}`;
 
 export function registerReap(program: Command, context: CliContext): void {
   program
@@ -23,10 +24,10 @@ export function registerReap(program: Command, context: CliContext): void {
     .action(async () => {
       const clients = await openClients(context.settings, context.logger);
       try {
-        const summary = await drainReapQueue(clients, context.logger);
+        const summary = await drainReapQueue(clients, context.quietLogger);
         if (context.json) context.dataJson(summary);
         else context.data(summaryText(summary));
-        if (summary.doubts.length > 0) context.exitCode = EXIT.retry;
+        if (summary.doubts.length > 0 || summary.paused) context.exitCode = EXIT.retry;
         else clients.observer.succeeded('reap');
       } finally {
         await pushAtEnd(clients, context.logger, { command: 'reap', version: packageVersion() });
@@ -36,10 +37,12 @@ export function registerReap(program: Command, context: CliContext): void {
 }
 
 function summaryText(summary: ReapSummary): string {
-  const { records, deleted, stillNamed, again, doubts, pending } = summary;
+  const { records, deleted, stillNamed, again, doubts, pending, held, paused } = summary;
   return [
     `${plural(records, 'record')} done: ${plural(deleted, 'object')} deleted, ${stillNamed} still named`,
     `${plural(again, 'record')} looked at and not finished, ${plural(pending, 'record')} in the queue`,
+    ...(held > 0 ? [`${plural(held, 'record')} of these in work elsewhere`] : []),
+    ...(paused ? ['nothing was deleted: deleting is paused ("s3compact resume")'] : []),
     ...doubts.map((doubt) => `in doubt: ${doubt}`),
   ].join('\n');
 }

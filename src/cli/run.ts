@@ -8,6 +8,7 @@ import { type FilesystemRun, type RunProgressAt, runFilesystem } from '../../wor
 import { type PodMetrics, startMetrics } from '../../workers/metrics.ts';
 import { startPool } from '../../workers/pool.ts';
 import { keepPoolJobs } from '../../workers/pool-jobs.ts';
+import { pushAtEnd } from '../../workers/push.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import { startWorker } from '../../workers/worker.ts';
 import { parseCount } from './arguments.ts';
@@ -41,14 +42,16 @@ export function registerRun(program: Command, context: CliContext): void {
 }
 
 async function runOne(fsId: number, context: CliContext, waitReap: boolean): Promise<ExitCode> {
-  const { settings, logger } = context;
+  const { settings } = context;
+  // A Job's log is the record of its attempts; a person at a terminal has the progress.
+  const logger = context.streams.stderr.isTTY === true ? context.quietLogger : context.logger;
   const clients = await openClients(settings, logger);
   const progress = new CountProgress(context);
   let metrics: PodMetrics | null = null;
+  let working: RunningWorker | undefined;
   try {
     metrics = await startMetrics(clients, logger, packageVersion());
     const poolJobs = await keepPoolJobs(settings, clients.queue, logger);
-    let working: RunningWorker | undefined;
     const start = () => {
       working = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
       metrics?.watch(working);
@@ -67,6 +70,8 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
     return exitCodeOfFilesystemRun(report, waitReap);
   } finally {
     progress.stop();
+    const worker = working === undefined ? {} : { worker: working };
+    await pushAtEnd(clients, logger, { command: 'run', version: packageVersion(), fsId, ...worker });
     await metrics?.close();
     await clients.close();
   }

@@ -57,7 +57,7 @@ async function scan(fsId: number, context: CliContext, options: Options): Promis
     const known = (await clients.scans.results()).find((one) => one.fsId === fsId)?.backlog.inodes;
     const progress = new KnownProgress(context, known);
     const report = await untilSignal((signal) =>
-      runScan(fsId, clients, context.logger, {
+      runScan(fsId, clients, context.quietLogger, {
         ...{ dryRun: dry, resume: options.fromStart !== true, signal },
         top: Math.min(TOP_MAX, options.top ?? 0),
         onProgress: (at) => progress.show(at.backlog.inodes, progressText(at)),

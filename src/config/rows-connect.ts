@@ -65,7 +65,7 @@ export const CONNECTION_ROWS = [
     default: 's3compact',
     meaning: 'First part of every queue key in Redis; in braces, as {s3compact}, on Redis Cluster.',
     group: 'Connections',
-    commands: QUEUE,
+    commands: [...QUEUE, 'plan', 'inspect'],
   },
   {
     key: 's3Endpoint',

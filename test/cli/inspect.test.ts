@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { uniquePrefix } from '../setup/isolation.ts';
 import { MetadataFixture, record } from './fixture.ts';
 
 const fixture = new MetadataFixture();
@@ -42,6 +43,7 @@ const inspectShape = z.strictObject({
     ...{ objectPrefix: size, endpoint: z.string().optional(), region: z.string().optional() },
     lastChunkId: id.optional(),
   }),
+  quarantine: z.null(),
   inode: z.strictObject({
     ...{ fsId: size, inodeId: id, length: size, nlink: size, mtimeMs: size, type: z.string(), attempt: id.optional() },
   }),
@@ -162,11 +164,32 @@ describe('s3compact inspect', () => {
     expect(await inspectJson(['1', '6'])).toMatchObject({ exitCode: 0, chunks: [], total: { chunks: 0 } });
   });
 
+  it('shows an unlinked inode, and says that nothing works on it', async () => {
+    const { exitCode, stdout } = await fixture.cli(['inspect', '1', '5']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('it is unlinked');
+  });
+
+  it('says that the inode is in quarantine, or that nobody could tell', async () => {
+    const prefix = uniquePrefix('inspect-q');
+    const entry = { code: 'list-invalid', reason: 'the list is bent', sinceMs: 0 };
+    const store = `redis:${fixture.prefix}`;
+    await fixture.redis.hset(`${prefix}:quarantine:${store}`, '1/1', JSON.stringify(entry));
+    const told = await fixture.cli(['inspect', '1', '1'], { QUEUE_PREFIX: prefix });
+    expect(told.stdout).toContain(
+      'in quarantine since 1970-01-01T00:00:00.000Z, nothing works on it: the list is bent',
+    );
+    const plan = await fixture.cli(['plan', '1', '1', '--json'], { QUEUE_PREFIX: prefix });
+    expect(JSON.parse(plan.stdout)).toMatchObject({ quarantine: entry });
+    const away = { REDIS_URL: 'redis://127.0.0.1:1', METADATA_URL: fixture.url };
+    const unknown = await fixture.cli(['inspect', '1', '1', '--json'], away);
+    expect(JSON.parse(unknown.stdout)).toMatchObject({ quarantine: 'unknown' });
+  });
+
   it.each([
     ['a missing file system', ['8', '1'], 4, 'there is no file system 8'],
     ['a missing inode', ['1', '77'], 4, 'inode 1/77 does not exist'],
     ['a directory', ['1', '4'], 4, 'is of type "dir"'],
-    ['an unlinked inode', ['1', '5'], 4, 'is unlinked'],
     ['a chunk without a list', ['1', '1', '--chunk', '1'], 2, '--chunk 1: inode 1/1 has no list for it'],
     ['a chunk that is no number', ['1', '1', '--chunk', 'x'], 2, 'whole number'],
   ])('refuses %s', async (_what, argv, code, message) => {

@@ -45,6 +45,7 @@ const planShape = z.strictObject({
   fsId: size,
   inodeId: z.string().regex(/^\d+$/),
   changed: z.literal(false),
+  quarantine: z.null(),
   outcome: outcomeShape,
   chunksLeft: size,
   cost: costShape,

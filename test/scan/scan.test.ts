@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { findRedis, type RedisService, startRedis } from '../../services/redis.ts';
-import { worthwhileChunks } from '../../src/compact-select.ts';
+import { planPolicy, worthwhileChunks } from '../../src/compact-select.ts';
+import { loadSettings } from '../../src/config.ts';
 import { inodeKeys } from '../../src/metadata/port.ts';
 import { RedisMetadata } from '../../src/metadata/redis.ts';
 import { COMPACT_QUEUE } from '../../src/queue.ts';
@@ -19,7 +20,7 @@ import { eventually } from '../queue/world.ts';
 import { uniquePrefix } from '../setup/isolation.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
-const POLICY = { fragmentThreshold: 20, readGapBytes: 131_072 };
+const POLICY = planPolicy(loadSettings({ flags: {}, env: {} }));
 
 interface ScanJson {
   readonly ending: string;

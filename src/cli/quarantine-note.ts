@@ -1,0 +1,33 @@
+/**
+ * Whether an inode is in quarantine, for commands that otherwise read metadata only. A queue that is not there must not
+ * keep them from their answer, so this waits a moment, and then does not know.
+ */
+import type { Settings } from '../config.ts';
+import type { InodeKey } from '../model.ts';
+import { Quarantine, type QuarantineEntry } from '../queue-quarantine.ts';
+import { connectRedis } from '../redis-client.ts';
+import { whenReady } from '../redis-link.ts';
+
+/** `null`: it is not in quarantine. */
+export type QuarantineTold = QuarantineEntry | null | 'unknown';
+
+const WAIT_MS = 1_000;
+
+export async function quarantineOf(key: InodeKey, storeId: string, settings: Settings): Promise<QuarantineTold> {
+  const timeoutMs = Math.min(WAIT_MS, settings.redisTimeoutMs);
+  const connection = connectRedis(settings.redisUrl, { profile: 'producer', timeoutMs });
+  try {
+    if ((await whenReady(connection, timeoutMs)) !== null) return 'unknown';
+    return await new Quarantine({ connection, prefix: settings.queuePrefix }, storeId).get(key);
+  } catch {
+    return 'unknown';
+  } finally {
+    connection.disconnect();
+  }
+}
+
+export function quarantineLines(told: QuarantineTold): string[] {
+  if (told === null) return [];
+  if (told === 'unknown') return [" whether it is in quarantine is not known: the queue's Redis did not answer"];
+  return [` in quarantine since ${new Date(told.sinceMs).toISOString()}, nothing works on it: ${told.reason}`];
+}
