@@ -69,6 +69,12 @@ describe('s3compact run', () => {
     expect(stdout).toContain('nothing is left to do');
   });
 
+  it('with a pool of processes, whose runs it counts as its own', async () => {
+    const report = await run(['--processes', '2']);
+    expect(report).toMatchObject({ exitCode: 0, end: 'drained', endings: { done: 4 }, reapLeft: 0 });
+    await expectWhole();
+  });
+
   it('two at once share the work, and each ends when all is done', async () => {
     const both = await Promise.all([run(), run()]);
     expect(both.map(({ exitCode, end }) => [exitCode, end])).toEqual([
