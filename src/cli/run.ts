@@ -51,7 +51,7 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
   let working: RunningWorker | undefined;
   try {
     metrics = await startMetrics(clients, logger, packageVersion());
-    const poolJobs = await keepPoolJobs(settings, clients.queue, logger);
+    const poolJobs = await keepPoolJobs(settings, clients.queue, { log: logger });
     const start = () => {
       working = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
       metrics?.watch(working);
