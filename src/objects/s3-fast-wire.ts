@@ -53,6 +53,8 @@ export interface WireSettings {
 
 /** A thousand refusals of single names in the answer to a batch take 300 kB. */
 const COLLECTED_BYTES_MAX = 4 * 1024 * 1024;
+/** Smaller pieces are ends of bodies, or all of one. */
+const REST_BYTES_MIN = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 export class FastWire {
@@ -160,10 +162,11 @@ class Exchange implements Dispatcher.DispatchHandler, AbortListener {
     if (this.#sinking) this.#check(this.#sink?.begin(headers));
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, piece: Buffer): void {
+  onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
     if (this.#ended) return;
     if (this.#sinking) {
       this.#check(this.#sink?.take(piece));
+      this.#rest(controller, piece.length);
       return;
     }
     this.#collectedBytes += piece.length;
@@ -189,6 +192,16 @@ class Exchange implements Dispatcher.DispatchHandler, AbortListener {
     if (this.#end()) this.#settling.reject(error);
   }
 
+  /**
+   * A short rest after each piece of a long body: meanwhile more arrives, and is read at once. Without it a large body is
+   * read in many small pieces, at twice the CPU.
+   */
+  #rest(controller: Dispatcher.DispatchController, bytes: number): void {
+    if (bytes < REST_BYTES_MIN || this.#ended) return;
+    controller.pause();
+    setImmediate(resume, controller);
+  }
+
   #check(fault: Error | undefined): void {
     if (fault !== undefined) this.fail(fault);
   }
@@ -206,6 +219,10 @@ class Exchange implements Dispatcher.DispatchHandler, AbortListener {
     if (signal !== undefined) unlisten(signal, this);
     return true;
   }
+}
+
+function resume(controller: Dispatcher.DispatchController): void {
+  controller.resume();
 }
 
 function expire(exchange: Exchange): void {
