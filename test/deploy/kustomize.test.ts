@@ -44,10 +44,13 @@ const WITHOUT_OPERATORS = {
   components: ['components/jobs-only'],
 };
 
+const WITH_SCHEDULER = { ...WITHOUT_OPERATORS, components: ['components/scheduler'] };
+
 const rendered: readonly (readonly [string, () => Manifest[]])[] = [
   ['overlays/redis', () => render('overlays/redis')],
   ['overlays/curvefs', () => render('overlays/curvefs')],
   ['jobs only, without operators', () => renderOwn(WITHOUT_OPERATORS, ['base', 'components/jobs-only'])],
+  ['with a scheduler', () => renderOwn(WITH_SCHEDULER, ['base', 'components/scheduler'])],
 ];
 
 describe('plain objects', () => {
@@ -238,7 +241,7 @@ describe.skipIf(KUSTOMIZE === undefined).each(rendered)('%s', (name, make) => {
       [],
     );
     const awake = all('CronJob').filter((manifest) => (manifest['spec'] as CronJobSpec).suspend !== true);
-    expect(awake.map(({ metadata }) => metadata.name).toSorted()).toEqual(['s3compact-reap', 's3compact-scan']);
+    expect(awake.map(({ metadata }) => metadata.name).toSorted()).toEqual(['s3compact-reap', 's3compact-run']);
   });
 });
 
