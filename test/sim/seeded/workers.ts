@@ -22,6 +22,22 @@ import type { SimFile, Stage } from './stage.ts';
 /** Tries of one S3 request. */
 const TRIES_MAX = 3;
 
+/** The real ids, of each of which the judge is told. */
+class TellingIds extends AttemptIds {
+  readonly #tell: (attempt: bigint) => void;
+
+  constructor(random: (below: number) => number, tell: (attempt: bigint) => void) {
+    super(random);
+    this.#tell = tell;
+  }
+
+  override next(nowMs: number): bigint {
+    const attempt = super.next(nowMs);
+    this.#tell(attempt);
+    return attempt;
+  }
+}
+
 export class Workers {
   readonly #stage: Stage;
   readonly #judge: Judge;
@@ -46,7 +62,10 @@ export class Workers {
         clock: process.clock,
         memory: new MemoryBudget(1 << 20),
         // Without a fence nobody tells that a number was drawn twice in one millisecond (ADR 10).
-        attemptIds: new AttemptIds((below) => (fenced ? random.below(below) : this.#count % below)),
+        attemptIds: new TellingIds(
+          (below) => (fenced ? random.below(below) : this.#count % below),
+          (attempt) => this.#judge.attemptDrawn(attempt),
+        ),
       },
       { limits },
     );
