@@ -82,11 +82,9 @@ export const ATTEMPT_FAULTS: readonly Fault[] = [
   fault('objects are named by the highest compaction + 1', 'I3', {
     file: 'src/plan/names.ts',
     edits: [
-      ['compaction: attempt + BigInt(n),\n', 'compaction: highestOf(plan) + 1n + BigInt(n),\n'],
-      ['compaction: attempt + BigInt(n), blockIndex', 'compaction: highestOf(plan) + 1n + BigInt(n), blockIndex'],
       [
-        'function identity(object: ObjectId)',
-        'function highestOf(plan: ChunkPlan): bigint {\n  return plan.replaced.reduce((most, one) => (one.compaction > most ? one.compaction : most), 0n);\n}\n\nfunction identity(object: ObjectId)',
+        '({ mergedBefore = 0 }: ChunkPlan, attempt: bigint, n: number): bigint {\n  return attempt + BigInt(mergedBefore + n);',
+        '({ replaced }: ChunkPlan, _attempt: bigint, n: number): bigint {\n  return replaced.reduce((most, one) => (one.compaction > most ? one.compaction : most), 0n) + 1n + BigInt(n);',
       ],
     ],
   }),
