@@ -92,7 +92,7 @@ describe('a gateway that', () => {
   });
 });
 
-it('s3compact scan pushes what it found, under its file system', async () => {
+it('s3compact run pushes what its processes did, and s3compact scan what it found, under their file system', async () => {
   const pushed: { url: string; body: string }[] = [];
   const url = await listen((request, response) => {
     let body = '';
@@ -102,19 +102,25 @@ it('s3compact scan pushes what it found, under its file system', async () => {
       response.end();
     });
   });
-  const world = await E2eWorld.open('push-scan', { env: { S3COMPACT_FRAGMENT_THRESHOLD: '3' } });
+  const world = await E2eWorld.open('push-scan', {
+    env: { S3COMPACT_FRAGMENT_THRESHOLD: '3', S3COMPACT_PUSHGATEWAY_URL: url },
+  });
   try {
     for (const inodeId of [1n, 2n, 3n]) await world.writer.createInode(inodeId);
     for (let n = 0; n < 8; n++) await world.writer.write(2n, n * 100, 200);
-    const { exitCode, stderr } = await world.command(['scan', '1'], { S3COMPACT_PUSHGATEWAY_URL: url });
-    expect([exitCode, stderr]).toEqual([0, expect.any(String)]);
-    expect(pushed.map((one) => one.url)).toEqual(['/metrics/job/s3compact/command/scan/filesystem/1']);
-    const text = pushed[0]?.body ?? '';
-    expect(text).toContain('\ns3compact_scan_inodes_total{result="worthwhile"} 1\n');
-    expect(text).toContain('\ns3compact_scan_inodes_total{result="nothing"} 2\n');
-    expect(text).toContain('\ns3compact_scan_enqueued_total{result="queued"} 1\n');
-    expect(text).toContain('\ns3compact_scans_total{result="complete"} 1\n');
-    expect(text).toMatch(/^s3compact_last_success_timestamp_seconds\{task="scan"\} 1\d{9}/m);
+    expect((await world.command(['scan', '1'])).exitCode).toBe(0);
+    expect((await world.command(['run', '1', '--processes', '2'])).exitCode).toBe(0);
+    expect(pushed.map((one) => one.url)).toEqual(
+      ['scan', 'run'].map((command) => `/metrics/job/s3compact/command/${command}/filesystem/1`),
+    );
+    const [scan = '', run = ''] = pushed.map(({ body }) => body);
+    expect(scan).toContain('\ns3compact_scan_inodes_total{result="worthwhile"} 1\n');
+    expect(scan).toContain('\ns3compact_scan_inodes_total{result="nothing"} 2\n');
+    expect(scan).toContain('\ns3compact_scan_enqueued_total{result="queued"} 1\n');
+    expect(scan).toContain('\ns3compact_scans_total{result="complete"} 1\n');
+    expect(scan).toMatch(/^s3compact_last_success_timestamp_seconds\{task="scan"\} 1\d{9}/m);
+    expect(run).toContain('\ns3compact_runs_completed_total{result="done",reason="compacted"} 1\n');
+    expect(run).toMatch(/^s3compact_objects_deleted_total [1-9]/m);
   } finally {
     await world.close();
   }
