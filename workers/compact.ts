@@ -60,6 +60,8 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
       report.message ?? `run ended: ${report.ending}`,
     );
     if (report.ending === 'done' || report.ending === 'gone') return report;
+    // A file that never rests is no failure: the next scan finds it again.
+    if (report.code === 'inode-busy' && job.attemptsMade + 1 >= (job.opts.attempts ?? 1)) return report;
     if (report.code === 'cancelled') await handBack(job, token);
     const againMs = report.ending === 'later' && isOutage(report.code) ? outageDelayMs(job) : null;
     if (againMs !== null) await handBack(job, token, againMs);

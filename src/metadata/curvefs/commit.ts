@@ -118,7 +118,9 @@ function isSame(a: S3ChunkInfo, b: S3ChunkInfo | undefined): boolean {
 }
 
 function highestId(versions: readonly S3ChunkInfo[]): bigint {
-  return versions.reduce((highest, { chunkId }) => (chunkId > highest ? chunkId : highest), 0n);
+  let highest = 0n;
+  for (const { chunkId } of versions) if (chunkId > highest) highest = chunkId;
+  return highest;
 }
 
 /**
