@@ -87,6 +87,30 @@ describe('what lies beyond the length', () => {
     expect(world.snapshot().length).toBe(28);
   });
 
+  it('stays when the list grew between two looks, though neither length nor time did: its writer is still there', async () => {
+    const world = smallFile();
+    world.rest();
+    const ahead = [world.writeLate(20, 8), world.writeLate(24, 8)];
+    const append = (n: number): void => {
+      const version = ahead[n];
+      if (version === undefined) return;
+      world.metadata.append(KEY, 0, version);
+      world.history.append(version);
+    };
+    append(0);
+    const startedMs = world.ledger.nowMs;
+    let grown = false;
+    const boundary = new Boundary(undefined, (name) => {
+      if (grown || name !== 'metadata.readChunk' || world.ledger.nowMs - startedMs < QUIET_MS) return;
+      grown = true;
+      append(1);
+    });
+    await expect(world.compact(boundary)).rejects.toMatchObject({ code: 'inode-busy' });
+    world.truncate(32);
+    await finish(world);
+    expectWhole(world);
+  });
+
   it('goes when both looks saw the same, a quiet period apart', async () => {
     const world = smallFile();
     world.write(20, 8);

@@ -8,6 +8,7 @@ import { METADATA_FAULTS } from './faults/metadata.ts';
 import { OUTSIDE_FAULTS } from './faults/outside.ts';
 import { PLAN_FAULTS } from './faults/plan.ts';
 import { REAP_FAULTS } from './faults/reap.ts';
+import { TIME_BOUND_FAULTS } from './faults/time-bound.ts';
 
 export const FAULTS: readonly Fault[] = [
   ...METADATA_FAULTS,
@@ -15,4 +16,5 @@ export const FAULTS: readonly Fault[] = [
   ...REAP_FAULTS,
   ...PLAN_FAULTS,
   ...OUTSIDE_FAULTS,
+  ...TIME_BOUND_FAULTS,
 ];

@@ -14,6 +14,8 @@ export const TEST_FILES: readonly string[] = [
   'test/reap-lists.test.ts',
   'test/compact/races.test.ts',
   'test/compact/crash.test.ts',
+  'test/curvefs/races.test.ts',
+  'test/curvefs/compactors.test.ts',
   'test/plan/vectors.test.ts',
   'test/plan/properties.test.ts',
   'test/config.test.ts',

@@ -53,6 +53,7 @@ export class Workers {
     const process = this.#process('compactor', rate);
     const { random } = this.#stage.scheduler;
     const fenced = this.#stage.metadata.order === 'arrival';
+    const number = this.#count;
     const run = compactInode(
       file.key,
       {
@@ -63,7 +64,7 @@ export class Workers {
         memory: new MemoryBudget(1 << 20),
         // Without a fence nobody tells that a number was drawn twice in one millisecond (ADR 10).
         attemptIds: new TellingIds(
-          (below) => (fenced ? random.below(below) : this.#count % below),
+          (below) => (fenced ? random.below(below) : number % below),
           (attempt) => this.#judge.attemptDrawn(attempt),
         ),
       },

@@ -1,0 +1,52 @@
+/** Faults in what keeps commits right on a service that compares and fences nothing (CurveFS, DESIGN §4.4, ADR 5 and 10). */
+import { type Fault, fault } from '../fault.ts';
+
+const COMMIT = 'src/commit.ts';
+const CHUNK = 'src/compact-chunk.ts';
+const QUIET = 'src/compact-quiet.ts';
+const NAMES = 'src/plan/names.ts';
+const ADAPTER = 'src/metadata/curvefs/commit.ts';
+
+export const TIME_BOUND_FAULTS: readonly Fault[] = [
+  fault('without a fence merged versions take the lowest id', 'I5', {
+    file: NAMES,
+    edits: [['mergedChunkId: lowest === 0n ? lowest : below', 'mergedChunkId: lowest']],
+  }),
+  fault('chunks of one attempt count their merged versions from 0', 'I3', {
+    file: NAMES,
+    edits: [['attempt + BigInt(mergedBefore + n)', 'attempt + BigInt(0 * mergedBefore + n)']],
+  }),
+  fault('quiet is not looked at again before the commit', 'I5', {
+    file: CHUNK,
+    edits: [['await deps.beforeCommit?.();', '']],
+  }),
+  fault('what is beyond the length is trimmed after one look', 'I1', {
+    file: QUIET,
+    edits: [['if (second === null || digestOf(second) === first.digest) return second;', 'return planned;']],
+  }),
+  fault('an old list without a fence is told as a conflict', 'I6', {
+    file: COMMIT,
+    edits: [
+      [
+        "  return { outcome: { outcome: 'unknown', cause }, fenceCleared: true };",
+        "  return { outcome: { outcome: 'conflict' }, fenceCleared: Boolean(cause) };",
+      ],
+    ],
+  }),
+  fault('records are stamped although another commit may come', 'I12', {
+    file: CHUNK,
+    edits: [["deps.metadata.commitForm === 'time-bound'", "(deps.metadata.commitForm as string) === ''"]],
+  }),
+  fault('a commit is sent however old the look at the list is', 'I5', {
+    file: ADAPTER,
+    edits: [['if (deps.nowMs() - lookedMs > deps.timeoutMs) throw tooLate(request);', '']],
+  }),
+  fault('the list is not compared before the commit', 'I5', {
+    file: ADAPTER,
+    edits: [['if (stopped !== null) return stopped;', "if (stopped?.outcome === 'stale') return stopped;"]],
+  }),
+  fault('the counter of an inode is not met', 'I8', {
+    file: ADAPTER,
+    edits: [['toRemoveEnds(request.replaced), deps', 'toRemoveList(request.replaced), deps']],
+  }),
+];
