@@ -87,18 +87,16 @@ export function markdownTables({ rows, totals, dial, lowerBoundBytes }: Figures)
     ...PEERS.map((peer) => share(total, totals, peer)),
     thousands(total.requests),
   ];
+  const measures = ['GETs per read', 'sum of lives', 'MiB moved', 'of curvefs', 'of juicefs', 'requests'];
+  const points = dial.map((point) => totalRow(`${thousands(point.bytesPerGet / KIB)} KiB`, point));
   return [
     markdown([
-      ['all lives together', 'GETs per read', 'sum of lives', 'MiB moved', 'of curvefs', 'of juicefs', 'requests'],
+      ['all lives together', ...measures],
       ...totals.map((total) => totalRow(total.policy, total)),
       ['lower bound', '', '', mib(bound), '', '', ''],
     ]),
     '',
-    markdown([
-      ['the dial', 'GETs per read', 'sum of lives', 'MiB moved', 'of curvefs', 'of juicefs', 'requests'],
-      ...dial.map((point) => totalRow(`${thousands(point.bytesPerGet / KIB)} KiB`, point)),
-    ]),
-    '',
+    ...(points.length === 0 ? [] : [markdown([['the dial', ...measures], ...points]), '']),
     markdown([
       ['GETs of a full read / MiB moved', 'none', ...shown, 'lower bound'],
       ...lives.map((life) => [
