@@ -7,6 +7,7 @@
 import type { Attempt } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import { toError } from './errors.ts';
+import { sameVersion } from './format.ts';
 import type { CommitForm, CommitOutcome, CommitRequest, MetadataStore } from './metadata/port.ts';
 import type { S3ChunkInfo } from './model.ts';
 import { MERGED_VERSIONS_MAX } from './plan/index.ts';
@@ -144,23 +145,10 @@ function fateOf(request: CommitRequest, { before, after, fenceStood, cause }: Se
 
 /** A merged version of this attempt, whose number has room to count them. */
 function ownVersion({ attempt, replacement }: CommitRequest): S3ChunkInfo | undefined {
-  const [first] = replacement;
-  if (first === undefined) return undefined;
-  return first.compaction >= attempt && first.compaction < attempt + BigInt(MERGED_VERSIONS_MAX) ? first : undefined;
+  const end = attempt + BigInt(MERGED_VERSIONS_MAX);
+  return replacement.find(({ compaction }) => compaction >= attempt && compaction < end);
 }
 
 function startsWith(versions: readonly S3ChunkInfo[], prefix: readonly S3ChunkInfo[]): boolean {
   return prefix.length <= versions.length && prefix.every((version, n) => sameVersion(version, versions[n]));
-}
-
-function sameVersion(a: S3ChunkInfo, b: S3ChunkInfo | undefined): boolean {
-  return (
-    b !== undefined &&
-    a.chunkId === b.chunkId &&
-    a.compaction === b.compaction &&
-    a.offset === b.offset &&
-    a.len === b.len &&
-    a.size === b.size &&
-    a.zero === b.zero
-  );
 }

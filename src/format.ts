@@ -60,6 +60,19 @@ export function parseRecord(text: string): S3ChunkInfo {
   return { chunkId, compaction, offset, len, size, zero: flag === '1' };
 }
 
+/** Whether both are one version, with everything that a record tells of it. */
+export function sameVersion(a: S3ChunkInfo, b: S3ChunkInfo | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.chunkId === b.chunkId &&
+    a.compaction === b.compaction &&
+    a.offset === b.offset &&
+    a.len === b.len &&
+    a.size === b.size &&
+    a.zero === b.zero
+  );
+}
+
 /** A canonical decimal of at most 2^64-1, or `null`. */
 export function decimalId(text: string | undefined): bigint | null {
   if (text === undefined || !DECIMAL.test(text)) return null;

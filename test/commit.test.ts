@@ -105,6 +105,16 @@ describe('I6: a commit whose answer was lost', () => {
     expect(await commit(requestOf(ATTEMPT, []), metadata)).toMatchObject({ outcome: { outcome: 'committed' } });
   });
 
+  it('is told by a merged version above a kept one, although another attempt has taken the fence since', async () => {
+    const metadata = losing(async (request) => {
+      await new MemoryMetadata(world.metadata).commit(request);
+      await new MemoryMetadata(world.metadata).begin(KEY, OTHER);
+    });
+    const { replaced } = requestOf(ATTEMPT, []);
+    const request = requestOf(ATTEMPT, [...replaced.slice(0, 1), merged(ATTEMPT)]);
+    expect(await commit(request, metadata)).toMatchObject({ outcome: { outcome: 'committed' } });
+  });
+
   it('stays unknown when nobody can be asked until the lease ends', async () => {
     const metadata = losing(() => undefined);
     let asked = 0;

@@ -61,7 +61,7 @@ export const GROUPS: readonly Group[] = [
   {
     name: 'curvefs adapter',
     files: /^src\/metadata\/curvefs\//,
-    groups: [...WORDS, 'metadata port', 'redis-url'],
+    groups: [...WORDS, 'format', 'metadata port', 'redis-url'],
     packages: ['@bufbuild/protobuf/wire', 'node:crypto', 'node:net', 'node:timers/promises'],
   },
   { name: 'turns', files: /^src\/objects\/(abort|turns)\.ts$/, groups: ['errors'], packages: [] },

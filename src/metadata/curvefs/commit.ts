@@ -7,6 +7,7 @@
  */
 
 import type { CompactError } from '../../errors.ts';
+import { sameVersion } from '../../format.ts';
 import type { InodeKey, S3ChunkInfo } from '../../model.ts';
 import { COMMIT_VERSIONS_MAX, type CommitOutcome, type CommitRequest } from '../port.ts';
 import { toRemoveList, type WholeInode } from './convert.ts';
@@ -97,24 +98,12 @@ function whyNot(request: CommitRequest, whole: WholeInode | null): CommitOutcome
   const versions = lists.get(request.chunkIndex) ?? [];
   const { replaced, requiredLength } = request;
   if (versions.length < replaced.length) return { outcome: 'conflict' };
-  if (!replaced.every((version, n) => isSame(version, versions[n]))) return { outcome: 'conflict' };
+  if (!replaced.every((version, n) => sameVersion(version, versions[n]))) return { outcome: 'conflict' };
   if (requiredLength !== undefined && inode.length !== requiredLength) return { outcome: 'stale', reason: 'length' };
   // A version that is to stay and has an id within the range would be removed with it.
   const highest = highestId(replaced);
   const inRange = versions.slice(replaced.length).some((version) => version.chunkId <= highest);
   return inRange ? { outcome: 'conflict' } : null;
-}
-
-function isSame(a: S3ChunkInfo, b: S3ChunkInfo | undefined): boolean {
-  return (
-    b !== undefined &&
-    a.chunkId === b.chunkId &&
-    a.compaction === b.compaction &&
-    a.offset === b.offset &&
-    a.len === b.len &&
-    a.size === b.size &&
-    a.zero === b.zero
-  );
 }
 
 function highestId(versions: readonly S3ChunkInfo[]): bigint {
