@@ -16,3 +16,12 @@ export async function queueCall<T>(what: string, call: () => Promise<T>): Promis
     );
   }
 }
+
+/** What a value in Redis says as JSON; `null` where it is none: who reads it checks its shape anyway. */
+export function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -10,6 +10,7 @@ import { CompactError } from './errors.ts';
 import { decimalId } from './format.ts';
 import { REAP_NAMES_MAX, type ReapLedger, type ReapRecord, type ReapRecords } from './ledger.ts';
 import { type QueueOptions, queueCall, REAP_QUEUE } from './queue.ts';
+import { safeJson } from './queue-call.ts';
 
 /** Our processor delays a record itself and never fails it; this covers a fault in the processor: 1,900 years of tries (I8). */
 const RETRY_FOREVER = { attempts: 1_000_000_000, backoff: { type: 'fixed', delay: 60_000 } } as const;
@@ -191,13 +192,5 @@ export class ReapQueue implements ReapLedger, ReapRecords {
 
   async close(): Promise<void> {
     await this.queue.close();
-  }
-}
-
-function safeJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

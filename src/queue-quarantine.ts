@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { parseInodeKey, printInodeKey } from './format.ts';
 import type { InodeKey } from './model.ts';
 import { type QueueOptions, queueCall } from './queue.ts';
+import { safeJson } from './queue-call.ts';
 
 const entrySchema = z.object({ code: z.string(), reason: z.string(), sinceMs: z.number() });
 
@@ -107,12 +108,4 @@ export class Quarantine {
 function parseEntry(text: string): QuarantineEntry {
   const parsed = entrySchema.safeParse(safeJson(text));
   return parsed.success ? parsed.data : { code: 'unreadable', reason: text.slice(0, 200), sinceMs: 0 };
-}
-
-function safeJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

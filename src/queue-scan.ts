@@ -6,6 +6,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { decimalNumber } from './format.ts';
 import { type QueueOptions, queueCall } from './queue.ts';
+import { safeJson } from './queue-call.ts';
 import type { ScanBook, ScanPosition, ScanResult } from './scan-port.ts';
 
 const count = z.number().nonnegative();
@@ -84,13 +85,5 @@ export class QueueScanBook implements ScanBook {
 
   get #resultsKey(): string {
     return `${this.#prefix}:results`;
-  }
-}
-
-function safeJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

@@ -6,6 +6,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { type ScrubBook, type ScrubPosition, SUSPECTS_MAX, type Suspect } from './ledger.ts';
 import { type QueueOptions, queueCall } from './queue.ts';
+import { safeJson } from './queue-call.ts';
 
 /** What nobody has looked at for so long is forgotten. */
 const KEEP_MS = 90 * 24 * 3_600_000;
@@ -73,13 +74,5 @@ export class QueueScrubBook implements ScrubBook {
         await this.#redis.hdel(this.#suspects, ...names.slice(from, from + BATCH));
       }
     });
-  }
-}
-
-function safeJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }
