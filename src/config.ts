@@ -4,10 +4,10 @@
  */
 export { settingsMarkdown } from './config/docs.ts';
 export { loadSettings } from './config/load.ts';
-export { redactText, redactUrl } from './config/redact.ts';
 export { RELATIONS, type Relation, runTailMs } from './config/relations.ts';
 export { SDK_NAMES } from './config/rows-connect.ts';
 export { type Origin, SETTINGS_FILE_BYTES_MAX, type SettingSources } from './config/sources.ts';
 export { type CommandName, SETTING_GROUPS, type SettingSpec } from './config/spec.ts';
 export { allowedOf, SETTINGS, type SettingKey, type Settings, schemaOf } from './config/table.ts';
 export { formOf, parseNumber, printNumber } from './config/units.ts';
+export { redactText, redactUrl } from './redact.ts';

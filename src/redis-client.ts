@@ -5,8 +5,8 @@
  * It must not know a key or a job, and it never prints a password.
  */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
-import { redactUrl } from './config/redact.ts';
 import { CompactError } from './errors.ts';
+import { redactUrl } from './redact.ts';
 import { isReply, type RedisClient, replyCode, safeError, watchLink, whenReady } from './redis-link.ts';
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 

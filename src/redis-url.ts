@@ -3,8 +3,9 @@
  * for one server only, and because a URL holds a password: whatever is wrong with it is told without it.
  * It must not connect to anything.
  */
-import { redactUrl } from './config/redact.ts';
+
 import { CompactError } from './errors.ts';
+import { redactUrl } from './redact.ts';
 
 /** Where a URL points to. Never print it: it holds the password. */
 export interface RedisTarget {

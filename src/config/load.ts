@@ -3,7 +3,7 @@
  * one go. Pure: the environment and the file's text are passed in. It must never print a password.
  */
 import { CompactError } from '../errors.ts';
-import { redactText, redactUrl } from './redact.ts';
+import { redactText, redactUrl } from '../redact.ts';
 import { RELATIONS } from './relations.ts';
 import { collect, type Given, type SettingSources } from './sources.ts';
 import type { SettingSpec } from './spec.ts';

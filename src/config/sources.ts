@@ -3,7 +3,7 @@
  * It stands alone so that the rest sees one text per setting with its origin. It judges no value.
  */
 import { parseDocument } from 'yaml';
-import { redactText } from './redact.ts';
+import { redactText } from '../redact.ts';
 import type { SettingSpec } from './spec.ts';
 import { SETTINGS } from './table.ts';
 
