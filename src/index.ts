@@ -2,8 +2,9 @@
  * The typed API: `import { compactInode } from 's3compact'`. What a program needs to compact with its own metadata
  * service, object store and ledger, and the adapters to use those that exist. Everything else is internal.
  */
-export { AttemptIds } from './attempt.ts';
+
 export { type Clock, systemClock } from './clock.ts';
+export { AttemptIds } from './compact/attempt.ts';
 export {
   type CompactDeps,
   type CompactLimits,
@@ -12,12 +13,12 @@ export {
   type CompactProgress,
   type CompactResult,
   compactInode,
-} from './compact.ts';
-export type { RunObserver, RunPhase } from './compact-observer.ts';
+} from './compact/compact-inode.ts';
+export { MemoryBudget } from './compact/memory-budget.ts';
+export type { RunObserver, RunPhase } from './compact/run-observer.ts';
 export { CompactError, type ErrorCode, type ErrorKind } from './errors.ts';
 export { objectName, parseObjectName, parseRecord, printRecord } from './format.ts';
 export type { ReapLedger, ReapRecord } from './ledger.ts';
-export { MemoryBudget } from './memory.ts';
 export { CurvefsMetadata } from './metadata/curvefs/curvefs.ts';
 export type { BeginOutcome, ChunkSnapshot, CommitOutcome, CommitRequest, MetadataStore } from './metadata/port.ts';
 export { RedisMetadata } from './metadata/redis.ts';

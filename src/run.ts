@@ -10,8 +10,8 @@ import {
   type CompactProgress,
   type CompactResult,
   compactInode,
-} from './compact.ts';
-import type { RunObserver } from './compact-observer.ts';
+} from './compact/compact-inode.ts';
+import type { RunObserver } from './compact/run-observer.ts';
 import { CompactError, type ErrorCode, quarantineRule } from './errors.ts';
 import { printInodeKey } from './format.ts';
 import type { InodeKey, PlanCost, PlanGain } from './model.ts';

@@ -2,7 +2,7 @@
  * One inode as a scan sees it: what the planner says of each of its lists, summed, and the one score that the order of
  * work goes by. The planner is the worker's own, without a budget. It must decide nothing about the queue.
  */
-import { planAsItIs, policyFor } from './compact-select.ts';
+import { planAsItIs, policyFor } from './compact/choose-chunks.ts';
 import { CompactError } from './errors.ts';
 import type { InodePart, MetadataStore } from './metadata/port.ts';
 import type { ChunkPlan, Filesystem, InodeKey, PlanPolicy } from './model.ts';

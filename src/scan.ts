@@ -3,8 +3,9 @@
  * best first, no faster than it is worked off. It changes nothing but the queue and its own notes, so it may be stopped or
  * killed at any moment and run twice at once: a later scan goes on where it stood, and what is in flight is not queued again.
  */
+
+import { requireFilesystem } from './compact/lookup.ts';
 import { CompactError } from './errors.ts';
-import { requireFilesystem } from './lookup.ts';
 import { type InodePage, LIST_VERSIONS_MAX } from './metadata/port.ts';
 import type { Filesystem, InodeKey } from './model.ts';
 import { Feed } from './scan-feed.ts';

@@ -5,10 +5,11 @@
  * minimum age, that no reap record covers (read after the lists), and never after a pass in which anything could not be
  * read (I10). What it does not understand it does not touch.
  */
+
+import { requireFilesystem } from './compact/lookup.ts';
 import { CompactError } from './errors.ts';
 import { objectName, parseObjectName } from './format.ts';
 import { type ReapRecords, type ScrubBook, SUSPECTS_MAX, type Suspect } from './ledger.ts';
-import { requireFilesystem } from './lookup.ts';
 import type { MetadataStore } from './metadata/port.ts';
 import type { Filesystem, InodeKey } from './model.ts';
 import type { ListedObject, ObjectStore, ObjectStores } from './objects/port.ts';

@@ -2,8 +2,9 @@
  * verify: asks for every object that a reader of a file would ask for, and tells which ranges cannot be read. It stands
  * apart from scrub, which starts from the bucket: this starts from the metadata. It changes nothing and repairs nothing.
  */
+
+import { requireFilesystem } from './compact/lookup.ts';
 import { CompactError } from './errors.ts';
-import { requireFilesystem } from './lookup.ts';
 import { inodeKeys, type MetadataStore } from './metadata/port.ts';
 import type { InodeKey } from './model.ts';
 import type { ObjectStores } from './objects/port.ts';

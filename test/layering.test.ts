@@ -42,9 +42,9 @@ test('good code is not blamed', () => {
 
 describe('caught:', () => {
   test.each([
-    ['policy that sees an adapter', 'src/compact.ts', "import { S } from './objects/s3.ts';", S3],
+    ['policy that sees an adapter', 'src/compact/compact-inode.ts', "import { S } from './objects/s3.ts';", S3],
     ['policy that sees an adapter as a type', 'src/reap.ts', "import type { S } from './objects/s3.ts';", S3],
-    ['policy that re-exports an adapter', 'src/merge.ts', "export * from './objects/s3.ts';", S3],
+    ['policy that re-exports an adapter', 'src/compact/merge.ts', "export * from './objects/s3.ts';", S3],
     ['policy that loads an adapter later', 'src/scan.ts', "const s = await import('./objects/s3.ts');", S3],
     ['policy with an SDK', 'src/scrub.ts', "import { Queue } from 'bullmq';", {}],
     ['an adapter with a second SDK', 'src/metadata/redis.ts', "import { S3Client } from '@aws-sdk/client-s3';", {}],
@@ -52,7 +52,7 @@ describe('caught:', () => {
       'an adapter that sees policy',
       'src/objects/s3-store.ts',
       "import { c } from '../compact.ts';",
-      { 'src/compact.ts': '' },
+      { 'src/compact/compact-inode.ts': '' },
     ],
     ['a queue that makes connections', 'src/queue.ts', "import { Redis } from 'ioredis';", {}],
     ['a planner that reads files', 'src/plan/chunk.ts', "import { readFileSync } from 'node:fs';", {}],
@@ -65,7 +65,12 @@ describe('caught:', () => {
     ['a model that imports', 'src/model.ts', "import './errors.ts';", { 'src/errors.ts': '' }],
     ['src that sees cli', 'src/run.ts', "import { m } from './cli/main.ts';", { 'src/cli/main.ts': '' }],
     ['src that sees a test server', 'src/cli/main.ts', "import { s } from '../../services/redis.ts';", {}],
-    ['an import over several lines', 'src/compact.ts', "import {\n  type A,\n  B,\n} from './objects/s3.ts';", S3],
+    [
+      'an import over several lines',
+      'src/compact/compact-inode.ts',
+      "import {\n  type A,\n  B,\n} from './objects/s3.ts';",
+      S3,
+    ],
   ])('%s', (_, file, text, others) => {
     expect(plant(file, text, others)).toEqual([`${file}:4 import`]);
   });
@@ -73,7 +78,7 @@ describe('caught:', () => {
   test.each([
     ['a clock in the planner', 'src/plan/chunk.ts', 'const t = Date.now();', 'pure'],
     ['randomness in the format', 'src/format.ts', 'const r = Math.random();', 'pure'],
-    ['the environment in policy', 'src/compact.ts', "const e = process.env['X'];", 'process'],
+    ['the environment in policy', 'src/compact/compact-inode.ts', "const e = process.env['X'];", 'process'],
     ['an exit in an adapter', 'src/objects/s3.ts', 'process.exit(1);', 'process'],
     ['a suppression', 'src/cli/main.ts', '// biome-ignore lint: because', 'suppression'],
     ['a silenced compiler', 'workers/compact.ts', '// @ts-expect-error', 'suppression'],
@@ -103,12 +108,15 @@ describe('caught:', () => {
 
   test('a file that is too long, and one that is just not', () => {
     const lines = (count: number) => `${'\n'.repeat(count - 4)}x`;
-    expect(plant('src/merge.ts', lines(FILE_LINES_MAX))).toEqual([]);
-    expect(plant('src/merge.ts', lines(FILE_LINES_MAX + 1))).toEqual([`src/merge.ts:${FILE_LINES_MAX + 1} size`]);
+    expect(plant('src/compact/merge.ts', lines(FILE_LINES_MAX))).toEqual([]);
+    expect(plant('src/compact/merge.ts', lines(FILE_LINES_MAX + 1))).toEqual([
+      `src/compact/merge.ts:${FILE_LINES_MAX + 1} size`,
+    ]);
   });
 
   test('a file without a word on what it is for', () => {
-    const rules = (text: string) => checkLayering(new Map([['src/merge.ts', text]])).map((violation) => violation.rule);
+    const rules = (text: string) =>
+      checkLayering(new Map([['src/compact/merge.ts', text]])).map((violation) => violation.rule);
     expect(rules("import 'node:zlib';\n")).toEqual(['opening']);
     expect(rules('/** Merge. */\n')).toEqual(['opening']);
     expect(rules(`/**\n${' * on and on\n'.repeat(20)} */\n`)).toEqual(['opening']);

@@ -2,11 +2,12 @@
  * From settings to clients: the one place where Redis, S3, the queues and the dependencies of a run are put together,
  * for workers and commands alike. It opens and closes; it decides nothing and starts no work.
  */
-import { AttemptIds } from '../src/attempt.ts';
+
 import { systemClock } from '../src/clock.ts';
-import { graceFor } from '../src/commit.ts';
-import type { CompactLimits } from '../src/compact.ts';
-import { planPolicy } from '../src/compact-select.ts';
+import { AttemptIds } from '../src/compact/attempt.ts';
+import { planPolicy } from '../src/compact/choose-chunks.ts';
+import { graceFor } from '../src/compact/commit.ts';
+import type { CompactLimits } from '../src/compact/compact-inode.ts';
 import type { Settings } from '../src/config.ts';
 import { CURVEFS_SCHEME, parseCurvefsUrl } from '../src/curvefs-url.ts';
 import { CompactError } from '../src/errors.ts';

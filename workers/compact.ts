@@ -4,8 +4,8 @@
  * the inode: `run` does.
  */
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
-import type { CompactProgress } from '../src/compact.ts';
-import type { RunObserver } from '../src/compact-observer.ts';
+import type { CompactProgress } from '../src/compact/compact-inode.ts';
+import type { RunObserver } from '../src/compact/run-observer.ts';
 import { CompactError } from '../src/errors.ts';
 import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/observe/log.ts';
 import { type CompactJobData, inodeOfJob } from '../src/queue.ts';

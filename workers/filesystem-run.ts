@@ -5,8 +5,8 @@
  */
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { requireFilesystem } from '../src/compact/lookup.ts';
 import { CompactError } from '../src/errors.ts';
-import { requireFilesystem } from '../src/lookup.ts';
 import type { Logger } from '../src/observe/log.ts';
 import { MERGED_VERSION_BITS } from '../src/plan/index.ts';
 import { RunCounter, type RunCounts } from '../src/queue-runs.ts';
@@ -24,7 +24,7 @@ const REAP_LOOK_MIN_MS = 200;
 const REAP_LOOK_MAX_MS = 5_000;
 /** What a record may need beyond lease and grace periods: looks take time, clocks differ. */
 const REAP_SLACK_MS = 60_000;
-/** Of an attempt's number, what is not time (src/attempt.ts). */
+/** Of an attempt's number, what is not time (src/compact/attempt.ts). */
 const ATTEMPT_TIME_SHIFT = BigInt(10 + MERGED_VERSION_BITS);
 
 /** drained: nothing is left to do. time, bytes: a budget is spent. paused, stopped: by somebody. failed: see `failure`. */

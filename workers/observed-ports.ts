@@ -2,9 +2,10 @@
  * The ports as the work sees them, with an ear on every call: the metadata service, the ledger, the memory of merges.
  * Decorators, so that policy and adapters know nothing of metrics. They change no argument, result or error.
  */
+
+import { MemoryBudget, type Reservation } from '../src/compact/memory-budget.ts';
 import { CompactError } from '../src/errors.ts';
 import type { ReapLedger } from '../src/ledger.ts';
-import { MemoryBudget, type Reservation } from '../src/memory.ts';
 import type { CommitOutcome, MetadataStore } from '../src/metadata/port.ts';
 import type { Observer } from './observer.ts';
 

@@ -5,7 +5,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Tracer } from '@opentelemetry/api';
-import type { RunPhase } from '../src/compact-observer.ts';
+import type { RunPhase } from '../src/compact/run-observer.ts';
 import { redactText } from '../src/config.ts';
 import type { CompactError } from '../src/errors.ts';
 import type { ChunkPlan } from '../src/model.ts';

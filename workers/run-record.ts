@@ -3,7 +3,7 @@
  * its reap records. The one log line of an attempt and the counters are made from it. It belongs to one run and is found
  * by whatever that run calls; it must be quick, and nothing rests on it.
  */
-import type { RunObserver, RunPhase } from '../src/compact-observer.ts';
+import type { RunObserver, RunPhase } from '../src/compact/run-observer.ts';
 import type { CompactError } from '../src/errors.ts';
 import type { ChunkPlan } from '../src/model.ts';
 import type { RequestOutcome } from '../src/objects/limits.ts';

@@ -2,10 +2,11 @@
  * One contestant on one case, in a process of its own, so that nobody meets another's heap: prints one line of JSON. It
  * warms up on a small form of the case, and measures the rest from inside: time, CPU of this process, peak RSS.
  */
-import { AttemptIds } from '../../src/attempt.ts';
+
 import { systemClock } from '../../src/clock.ts';
-import { compactInode } from '../../src/compact.ts';
-import { MemoryBudget } from '../../src/memory.ts';
+import { AttemptIds } from '../../src/compact/attempt.ts';
+import { compactInode } from '../../src/compact/compact-inode.ts';
+import { MemoryBudget } from '../../src/compact/memory-budget.ts';
 import { storesWithRetries } from '../../src/objects/limits.ts';
 import { S3ObjectStores } from '../../src/objects/s3.ts';
 import { LedgerState, MemoryLedger } from '../../test/sim/memory-ledger.ts';

@@ -1,5 +1,5 @@
 /** The default settings but for the budget of a run: a case is one run. */
-import type { CompactLimits } from '../../src/compact.ts';
+import type { CompactLimits } from '../../src/compact/compact-inode.ts';
 import { loadSettings } from '../../src/config.ts';
 
 const settings = loadSettings({ env: {} });

@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { type Clients, openClients } from '../../workers/clients.ts';
 import { processName } from '../../workers/scan.ts';
-import { requireFilesystem } from '../lookup.ts';
+import { requireFilesystem } from '../compact/lookup.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { plural, UsageError } from './output.ts';

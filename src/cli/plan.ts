@@ -3,11 +3,11 @@
  * and plans exactly as the run does (same functions, same budget) and reads metadata only: nothing is ever changed.
  */
 import type { Command } from 'commander';
-import { budgetLeft, type PlannedChunk, planAsItIs, planPolicy, worthwhileChunks } from '../compact-select.ts';
+import { budgetLeft, type PlannedChunk, planAsItIs, planPolicy, worthwhileChunks } from '../compact/choose-chunks.ts';
+import { requireFilesystem, requireInode } from '../compact/lookup.ts';
 import type { Settings } from '../config.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
-import { requireFilesystem, requireInode } from '../lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey, PlanCost, PlanGain } from '../model.ts';
 import { addCost, addGain, MERGED_VERSIONS_MAX, NO_COST, NO_GAIN, replacementList } from '../plan/index.ts';

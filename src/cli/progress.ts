@@ -3,7 +3,7 @@
  * (--json). It only shows; what it shows comes from the work.
  */
 import { SingleBar } from 'cli-progress';
-import type { CompactProgress } from '../compact.ts';
+import type { CompactProgress } from '../compact/compact-inode.ts';
 import type { CliContext } from './context.ts';
 import { bytes } from './output.ts';
 

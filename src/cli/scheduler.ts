@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { type Command, InvalidArgumentError } from 'commander';
 import { openClients } from '../../workers/clients.ts';
 import { startScheduler } from '../../workers/scheduler.ts';
-import { requireFilesystem } from '../lookup.ts';
+import { requireFilesystem } from '../compact/lookup.ts';
 import { ScanSchedule } from '../queue-schedule.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { openClients } from '../../workers/clients.ts';
-import { requireFilesystem } from '../lookup.ts';
+import { requireFilesystem } from '../compact/lookup.ts';
 import { scrubFilesystem } from '../scrub.ts';
 import { AGE_CLASSES, REASONS, type ScrubReason, type ScrubReport } from '../scrub-report.ts';
 import { parseCount } from './arguments.ts';

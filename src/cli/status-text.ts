@@ -2,7 +2,7 @@
  * What `s3compact status` shows, as a function of what was asked: the same report gives the same text. It stands apart
  * so that golden files can say what an operator sees. It asks nothing.
  */
-import type { CompactProgress } from '../compact.ts';
+import type { CompactProgress } from '../compact/compact-inode.ts';
 import type { Paused } from '../queue-control.ts';
 import type { LastScan } from '../queue-scan.ts';
 import type { JobInFlight, QueueDepth, ReapBacklog, RecentRuns } from '../queue-status.ts';

@@ -5,9 +5,9 @@
  */
 import { type Command, Option } from 'commander';
 import { openMetadata, openObjects } from '../../workers/clients.ts';
+import { requireFilesystem, requireInode } from '../compact/lookup.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
-import { requireFilesystem, requireInode } from '../lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import { type InodeVerdict, verifyFilesystem, verifyInode } from '../verify.ts';

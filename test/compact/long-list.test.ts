@@ -1,9 +1,9 @@
 /** A list that is longer than one commit may replace goes prefix by prefix, and each run gets somewhere (I8). */
 import { expect, it } from 'vitest';
-import { AttemptIds } from '../../src/attempt.ts';
 import { systemClock } from '../../src/clock.ts';
-import { type CompactResult, compactInode } from '../../src/compact.ts';
-import { MemoryBudget } from '../../src/memory.ts';
+import { AttemptIds } from '../../src/compact/attempt.ts';
+import { type CompactResult, compactInode } from '../../src/compact/compact-inode.ts';
+import { MemoryBudget } from '../../src/compact/memory-budget.ts';
 import { COMMIT_VERSIONS_MAX } from '../../src/metadata/port.ts';
 import type { S3ChunkInfo } from '../../src/model.ts';
 import type { ObjectStores } from '../../src/objects/port.ts';

@@ -2,10 +2,11 @@
  * Compacts one chunk of the given size, whose blocks are each made of several versions, against a store that makes up
  * its bytes and drops what is written; prints the peak RSS in bytes. Run by memory.test.ts, one process per size.
  */
-import { AttemptIds } from '../../src/attempt.ts';
+
 import { systemClock } from '../../src/clock.ts';
-import { compactInode } from '../../src/compact.ts';
-import { MemoryBudget } from '../../src/memory.ts';
+import { AttemptIds } from '../../src/compact/attempt.ts';
+import { compactInode } from '../../src/compact/compact-inode.ts';
+import { MemoryBudget } from '../../src/compact/memory-budget.ts';
 import type { S3ChunkInfo } from '../../src/model.ts';
 import type { ObjectStores } from '../../src/objects/port.ts';
 import { LedgerState, MemoryLedger } from '../sim/memory-ledger.ts';

@@ -3,7 +3,7 @@
  * the same inode, and the process itself is paused until its lease is over and its record worked off (I1, I2, I5, I7, I9).
  */
 import { describe, expect, it } from 'vitest';
-import type { CompactResult } from '../../src/compact.ts';
+import type { CompactResult } from '../../src/compact/compact-inode.ts';
 import type { CommitForm } from '../../src/metadata/port.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { endOf, expectWhole, FORMS, finish, fragmentedWorld } from '../sim/scenes.ts';

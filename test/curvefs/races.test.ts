@@ -5,7 +5,7 @@
  * compactors.test.ts.
  */
 import { describe, expect, it } from 'vitest';
-import { SEVERAL_WRITERS_TIMES } from '../../src/compact-quiet.ts';
+import { SEVERAL_WRITERS_TIMES } from '../../src/compact/quiet-period.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { endOf, expectWhole, finish, QUIET_MS, worldOf } from '../sim/scenes.ts';
 import { KEY } from '../sim/world.ts';

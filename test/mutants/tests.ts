@@ -5,11 +5,11 @@
  */
 
 export const TEST_FILES: readonly string[] = [
-  'test/attempt.test.ts',
-  'test/merge.test.ts',
-  'test/merge-reads.test.ts',
-  'test/memory.test.ts',
-  'test/commit.test.ts',
+  'test/compact/attempt.test.ts',
+  'test/compact/merge.test.ts',
+  'test/compact/read-pump.test.ts',
+  'test/compact/memory-budget.test.ts',
+  'test/compact/commit.test.ts',
   'test/reap.test.ts',
   'test/reap-lists.test.ts',
   'test/compact/races.test.ts',

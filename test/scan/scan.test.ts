@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { findRedis, type RedisService, startRedis } from '../../services/redis.ts';
-import { planPolicy, worthwhileChunks } from '../../src/compact-select.ts';
+import { planPolicy, worthwhileChunks } from '../../src/compact/choose-chunks.ts';
 import { loadSettings } from '../../src/config.ts';
 import { inodeKeys } from '../../src/metadata/port.ts';
 import { RedisMetadata } from '../../src/metadata/redis.ts';

@@ -3,12 +3,18 @@
  * and the real `src/` code run in processes whose every port call can fail. After each change it checks what must always
  * hold: every byte reads as the history says (I1), nothing named is missing, nothing is deleted too early (I7).
  */
-import { AttemptIds } from '../../src/attempt.ts';
+
 import type { Clock } from '../../src/clock.ts';
-import { graceFor } from '../../src/commit.ts';
-import { type CompactDeps, type CompactLimits, type CompactResult, compactInode } from '../../src/compact.ts';
-import { SEVERAL_WRITERS_TIMES } from '../../src/compact-quiet.ts';
-import { MemoryBudget } from '../../src/memory.ts';
+import { AttemptIds } from '../../src/compact/attempt.ts';
+import { graceFor } from '../../src/compact/commit.ts';
+import {
+  type CompactDeps,
+  type CompactLimits,
+  type CompactResult,
+  compactInode,
+} from '../../src/compact/compact-inode.ts';
+import { MemoryBudget } from '../../src/compact/memory-budget.ts';
+import { SEVERAL_WRITERS_TIMES } from '../../src/compact/quiet-period.ts';
 import type { Filesystem, InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import type { ObjectStore, ObjectStores } from '../../src/objects/port.ts';
 import { type ReapVerdict, reapRecord } from '../../src/reap.ts';

@@ -1,9 +1,9 @@
 /** Faults in an attempt: its number, its lease, the order of its steps, and how it learns the fate of a commit. */
 import { type Fault, fault } from '../fault.ts';
 
-const ATTEMPT = 'src/attempt.ts';
-const CHUNK = 'src/compact-chunk.ts';
-const COMMIT = 'src/commit.ts';
+const ATTEMPT = 'src/compact/attempt.ts';
+const CHUNK = 'src/compact/compact-chunk.ts';
+const COMMIT = 'src/compact/commit.ts';
 const KNOWN = "if (outcome.outcome !== 'unknown') return { outcome, fenceCleared: false };";
 const ADD_RECORDS = 'for (const record of records) added.push({ id: await deps.ledger.add(record), record });';
 
@@ -43,7 +43,7 @@ export const ATTEMPT_FAULTS: readonly Fault[] = [
     edits: [['beforePut: () => attempt.checkLease(0),', 'beforePut: () => undefined,']],
   }),
   fault('the lease is not checked again after a PUT has waited for its turn', 'I7', {
-    file: 'src/merge.ts',
+    file: 'src/compact/merge.ts',
     edits: [['options.objects.guarded?.(options.beforePut) ?? options.objects', 'options.objects']],
   }),
   fault('commit before the PUTs are acknowledged', 'I4', {

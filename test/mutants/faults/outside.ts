@@ -2,7 +2,7 @@
 import { type Fault, fault } from '../fault.ts';
 
 const BODY = 'src/objects/s3-body.ts';
-const MERGE = 'src/merge.ts';
+const MERGE = 'src/compact/merge.ts';
 const LEDGER = 'src/queue-ledger.ts';
 const RELATIONS = 'src/config/relations.ts';
 
@@ -35,7 +35,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     edits: [[' && head.crc32 === crc32(body)', '']],
   }),
   fault('a block that fails leaves its reads running', 'I4', {
-    file: 'src/merge-reads.ts',
+    file: 'src/compact/read-pump.ts',
     edits: [
       [
         'block.running === 0 && (allBegun || failure !== undefined)',
@@ -44,7 +44,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     ],
   }),
   fault('merging does not reserve memory', 'I8', {
-    file: 'src/memory.ts',
+    file: 'src/compact/memory-budget.ts',
     edits: [
       [
         'return this.#semaphore.runExclusive(async () => {',

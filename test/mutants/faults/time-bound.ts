@@ -1,9 +1,9 @@
 /** Faults in what keeps commits right on a service that compares and fences nothing (CurveFS, DESIGN §4.4, ADR 5 and 10). */
 import { type Fault, fault } from '../fault.ts';
 
-const COMMIT = 'src/commit.ts';
-const CHUNK = 'src/compact-chunk.ts';
-const QUIET = 'src/compact-quiet.ts';
+const COMMIT = 'src/compact/commit.ts';
+const CHUNK = 'src/compact/compact-chunk.ts';
+const QUIET = 'src/compact/quiet-period.ts';
 const NAMES = 'src/plan/names.ts';
 const ADAPTER = 'src/metadata/curvefs/commit.ts';
 

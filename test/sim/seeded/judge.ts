@@ -2,7 +2,7 @@
  * What must hold after every step of a seeded world (I1-I7, I10): it hears of every change of lists and objects and
  * remembers what it needs, from outside the code under test and with the oracle's reader. It changes nothing.
  */
-import type { CompactResult } from '../../../src/compact.ts';
+import type { CompactResult } from '../../../src/compact/compact-inode.ts';
 import type { CommitRequest } from '../../../src/metadata/port.ts';
 import type { StoreCall } from '../../objects/memory-store.ts';
 import { readFile, visibleObjects } from '../../oracle/reader.ts';

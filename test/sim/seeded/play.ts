@@ -4,9 +4,9 @@
  * hold, and what was struck by which fault.
  */
 
-import { graceFor, LATE_COMMIT_SKEW_MS } from '../../../src/commit.ts';
-import type { CompactLimits, CompactResult } from '../../../src/compact.ts';
-import { SEVERAL_WRITERS_TIMES } from '../../../src/compact-quiet.ts';
+import { graceFor, LATE_COMMIT_SKEW_MS } from '../../../src/compact/commit.ts';
+import type { CompactLimits, CompactResult } from '../../../src/compact/compact-inode.ts';
+import { SEVERAL_WRITERS_TIMES } from '../../../src/compact/quiet-period.ts';
 import { toError } from '../../../src/errors.ts';
 import type { CommitForm } from '../../../src/metadata/port.ts';
 import { RecordState } from '../record-metadata.ts';

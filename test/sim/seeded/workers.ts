@@ -3,10 +3,10 @@
  * goes through the scheduler, where it waits and where faults strike. They hold no policy of their own: what a queue
  * would do with an ending is the script's and the play's business.
  */
-import { AttemptIds } from '../../../src/attempt.ts';
-import { type CompactLimits, type CompactResult, compactInode } from '../../../src/compact.ts';
+import { AttemptIds } from '../../../src/compact/attempt.ts';
+import { type CompactLimits, type CompactResult, compactInode } from '../../../src/compact/compact-inode.ts';
+import { MemoryBudget } from '../../../src/compact/memory-budget.ts';
 import { CompactError } from '../../../src/errors.ts';
-import { MemoryBudget } from '../../../src/memory.ts';
 import { storesWithRetries } from '../../../src/objects/limits.ts';
 import type { ObjectStore, ObjectStores } from '../../../src/objects/port.ts';
 import { reapRecord } from '../../../src/reap.ts';

@@ -6,14 +6,14 @@
  * several clients have written to after a longer one, and trim only what has looked the same twice. It changes nothing.
  */
 import { createHash } from 'node:crypto';
-import type { Clock } from './clock.ts';
-import type { PlannedChunk } from './compact-select.ts';
-import type { CompactDeps, CompactOptions } from './compact-types.ts';
-import { CompactError } from './errors.ts';
-import { printRecord } from './format.ts';
-import type { ReapLedger } from './ledger.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { Inode, InodeKey } from './model.ts';
+import type { Clock } from '../clock.ts';
+import { CompactError } from '../errors.ts';
+import { printRecord } from '../format.ts';
+import type { ReapLedger } from '../ledger.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { Inode, InodeKey } from '../model.ts';
+import type { PlannedChunk } from './choose-chunks.ts';
+import type { CompactDeps, CompactOptions } from './types.ts';
 
 /** A list whose chunkIds do not ascend has several writers: one may hold an id back while others go on. */
 export const SEVERAL_WRITERS_TIMES = 10;

@@ -1,12 +1,12 @@
 /** commit: what is told of a commit whose answer was lost is what became of it (I6), and the lease before it (DESIGN §4.4). */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Attempt } from '../src/attempt.ts';
-import { type CommitDeps, commitChunk, graceFor, LATE_COMMIT_SKEW_MS } from '../src/commit.ts';
-import type { CommitRequest, MetadataStore } from '../src/metadata/port.ts';
-import type { S3ChunkInfo } from '../src/model.ts';
-import { Boundary, type CallEnding } from './sim/boundary.ts';
-import { MemoryMetadata } from './sim/memory-metadata.ts';
-import { KEY, World } from './sim/world.ts';
+import { Attempt } from '../../src/compact/attempt.ts';
+import { type CommitDeps, commitChunk, graceFor, LATE_COMMIT_SKEW_MS } from '../../src/compact/commit.ts';
+import type { CommitRequest, MetadataStore } from '../../src/metadata/port.ts';
+import type { S3ChunkInfo } from '../../src/model.ts';
+import { Boundary, type CallEnding } from '../sim/boundary.ts';
+import { MemoryMetadata } from '../sim/memory-metadata.ts';
+import { KEY, World } from '../sim/world.ts';
 
 const ATTEMPT = 4096n;
 const OTHER = 8192n;

@@ -2,9 +2,9 @@
  * How a run tells where it is: a port for metrics, the log line of an attempt and traces. It stands alone so that policy
  * calls a listener and knows none of them. Whatever listens must be quick and must not throw; nothing rests on it.
  */
-import type { CompactError } from './errors.ts';
-import type { CommitOutcome, StaleReason } from './metadata/port.ts';
-import type { ChunkPlan } from './model.ts';
+import type { CompactError } from '../errors.ts';
+import type { CommitOutcome, StaleReason } from '../metadata/port.ts';
+import type { ChunkPlan } from '../model.ts';
 
 /** What a run is doing; each phase lasts until the next one begins. */
 export type RunPhase = 'plan' | 'record' | 'merge' | 'commit' | 'end';

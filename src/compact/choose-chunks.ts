@@ -3,10 +3,10 @@
  * so memory is bounded by one list and `chunksMax`, not by the size of the file. The chosen chunks are read and planned
  * again when their turn comes, so a stale choice costs a little time and nothing else.
  */
-import { CompactError } from './errors.ts';
-import { COMMIT_VERSIONS_MAX, type MetadataStore } from './metadata/port.ts';
-import type { ChunkBudget, ChunkDecision, Filesystem, Inode, InodeKey, PlanCost, PlanPolicy } from './model.ts';
-import { type ChunkInput, MERGED_VERSIONS_MAX, movedBytes, planChunk, requestsOf } from './plan/index.ts';
+import { CompactError } from '../errors.ts';
+import { COMMIT_VERSIONS_MAX, type MetadataStore } from '../metadata/port.ts';
+import type { ChunkBudget, ChunkDecision, Filesystem, Inode, InodeKey, PlanCost, PlanPolicy } from '../model.ts';
+import { type ChunkInput, MERGED_VERSIONS_MAX, movedBytes, planChunk, requestsOf } from '../plan/index.ts';
 
 export interface Candidate {
   readonly chunkIndex: number;

@@ -5,11 +5,11 @@
  */
 import { crc32 } from 'node:zlib';
 import pLimit from 'p-limit';
-import { CompactError } from './errors.ts';
-import type { MemoryBudget, Reservation } from './memory.ts';
-import { ReadPump } from './merge-reads.ts';
-import type { Copy, MergedBlock, ObjectId, SourceRead } from './model.ts';
-import type { ObjectStore } from './objects/port.ts';
+import { CompactError } from '../errors.ts';
+import type { Copy, MergedBlock, ObjectId, SourceRead } from '../model.ts';
+import type { ObjectStore } from '../objects/port.ts';
+import type { MemoryBudget, Reservation } from './memory-budget.ts';
+import { ReadPump } from './read-pump.ts';
 
 /** One object to write and how its sources are named. */
 export interface MergeTask {

@@ -3,19 +3,20 @@
  * does and names everything that the attempt may leave behind, so a worker can die anywhere. Which chunk, and whether it
  * is worth it, is decided before; what happens to the inode as a whole is decided after.
  */
+
+import type { Clock } from '../clock.ts';
+import { toError } from '../errors.ts';
+import { objectName } from '../format.ts';
+import { REAP_NAMES_MAX, type ReapLedger, type ReapRecord } from '../ledger.ts';
+import type { MetadataStore, StaleReason } from '../metadata/port.ts';
+import type { ChunkDecision, ChunkPlan, Filesystem, ObjectId } from '../model.ts';
+import type { ObjectStore } from '../objects/port.ts';
+import { mergedObjects, replacementList, retiredObjects } from '../plan/index.ts';
 import type { AddedRecord, Attempt } from './attempt.ts';
-import type { Clock } from './clock.ts';
 import { type CommitDeps, commitChunk } from './commit.ts';
-import type { RunObserver } from './compact-observer.ts';
-import { toError } from './errors.ts';
-import { objectName } from './format.ts';
-import { REAP_NAMES_MAX, type ReapLedger, type ReapRecord } from './ledger.ts';
-import type { MemoryBudget } from './memory.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import { type MergeTask, writeMergedObjects } from './merge.ts';
-import type { MetadataStore, StaleReason } from './metadata/port.ts';
-import type { ChunkDecision, ChunkPlan, Filesystem, ObjectId } from './model.ts';
-import type { ObjectStore } from './objects/port.ts';
-import { mergedObjects, replacementList, retiredObjects } from './plan/index.ts';
+import type { RunObserver } from './run-observer.ts';
 
 export interface ChunkDeps extends CommitDeps {
   readonly metadata: MetadataStore;

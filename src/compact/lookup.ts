@@ -2,10 +2,10 @@
  * A file system and an inode as something to work on: there, of our kind, alive. Every command and the worker ask here,
  * so a wrong number or a directory gets the same clear answer everywhere.
  */
-import { CompactError, type ErrorCode } from './errors.ts';
-import { printInodeKey } from './format.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { Filesystem, Inode, InodeKey } from './model.ts';
+import { CompactError, type ErrorCode } from '../errors.ts';
+import { printInodeKey } from '../format.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { Filesystem, Inode, InodeKey } from '../model.ts';
 
 /** Throws `filesystem-missing` (halt). */
 export async function requireFilesystem(metadata: MetadataStore, fsId: number): Promise<Filesystem> {

@@ -1,11 +1,11 @@
 /** When a file is left alone long enough, with a store whose commits compare nothing (compact-quiet.ts). */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type CompactDeps, type CompactResult, compactInode } from '../src/compact.ts';
-import { SEVERAL_WRITERS_TIMES } from '../src/compact-quiet.ts';
-import { CompactError } from '../src/errors.ts';
-import type { CommitForm } from '../src/metadata/port.ts';
-import type { Inode } from '../src/model.ts';
-import { KEY, LIMITS, World } from './sim/world.ts';
+import { type CompactDeps, type CompactResult, compactInode } from '../../src/compact/compact-inode.ts';
+import { SEVERAL_WRITERS_TIMES } from '../../src/compact/quiet-period.ts';
+import { CompactError } from '../../src/errors.ts';
+import type { CommitForm } from '../../src/metadata/port.ts';
+import type { Inode } from '../../src/model.ts';
+import { KEY, LIMITS, World } from '../sim/world.ts';
 
 const QUIET_MS = 60_000;
 const YEAR_MS = 365 * 24 * 60 * 60 * 1000;

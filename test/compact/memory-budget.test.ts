@@ -1,7 +1,7 @@
 /** The memory of merging: its bound holds for what is in use and what is kept together, and nobody waits for ever. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryBudget } from '../src/memory.ts';
+import { MemoryBudget } from '../../src/compact/memory-budget.ts';
 
 const KIB = 1024;
 const UNIT = 64 * KIB;

@@ -6,11 +6,11 @@
  * object name, whatever locks, Redis or clocks do (I3). It must never be derived from what is in a list.
  */
 import { randomInt } from 'node:crypto';
-import type { Clock } from './clock.ts';
-import { CompactError } from './errors.ts';
-import type { ReapRecord } from './ledger.ts';
-import type { InodeKey } from './model.ts';
-import { MERGED_VERSION_BITS } from './plan/index.ts';
+import type { Clock } from '../clock.ts';
+import { CompactError } from '../errors.ts';
+import type { ReapRecord } from '../ledger.ts';
+import type { InodeKey } from '../model.ts';
+import { MERGED_VERSION_BITS } from '../plan/index.ts';
 
 const RANDOM_BITS = 10;
 const TIME_MAX_MS = 2 ** 42;

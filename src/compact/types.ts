@@ -2,15 +2,16 @@
  * What a run over one inode is given and what it gives back: its ports, its budget, its progress, its result. Apart from
  * the run because callers, reports and tests speak of these without running anything. No behaviour.
  */
+
+import type { Clock } from '../clock.ts';
+import type { CompactError } from '../errors.ts';
+import type { ReapLedger } from '../ledger.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { InodeKey, PlanCost, PlanGain, PlanPolicy } from '../model.ts';
+import type { ObjectStores } from '../objects/port.ts';
 import type { AttemptIds } from './attempt.ts';
-import type { Clock } from './clock.ts';
-import type { RunObserver } from './compact-observer.ts';
-import type { CompactError } from './errors.ts';
-import type { ReapLedger } from './ledger.ts';
-import type { MemoryBudget } from './memory.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { InodeKey, PlanCost, PlanGain, PlanPolicy } from './model.ts';
-import type { ObjectStores } from './objects/port.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import type { RunObserver } from './run-observer.ts';
 
 export interface CompactDeps {
   readonly metadata: MetadataStore;

@@ -4,11 +4,12 @@
  * without its last second, and so without the records; then nobody but the attempt still knows of its objects (I12).
  * It deletes nothing.
  */
+
+import type { Clock } from '../clock.ts';
+import { CompactError, toError } from '../errors.ts';
+import type { ReapLedger } from '../ledger.ts';
+import type { MetadataStore } from '../metadata/port.ts';
 import type { Attempt } from './attempt.ts';
-import type { Clock } from './clock.ts';
-import { CompactError, toError } from './errors.ts';
-import type { ReapLedger } from './ledger.ts';
-import type { MetadataStore } from './metadata/port.ts';
 
 export interface EndDeps {
   readonly metadata: MetadataStore;

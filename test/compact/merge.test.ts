@@ -2,14 +2,14 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CompactError } from '../src/errors.ts';
-import { MemoryBudget } from '../src/memory.ts';
-import { type MergeOptions, type MergeTask, writeMergedObjects } from '../src/merge.ts';
-import type { Copy, SourceRead } from '../src/model.ts';
-import { withRetries } from '../src/objects/limits.ts';
-import { Pace } from '../src/pace.ts';
-import { MemoryObjectStores, storeFault } from './objects/memory-store.ts';
-import { VirtualClock } from './pace/virtual-clock.ts';
+import { MemoryBudget } from '../../src/compact/memory-budget.ts';
+import { type MergeOptions, type MergeTask, writeMergedObjects } from '../../src/compact/merge.ts';
+import { CompactError } from '../../src/errors.ts';
+import type { Copy, SourceRead } from '../../src/model.ts';
+import { withRetries } from '../../src/objects/limits.ts';
+import { Pace } from '../../src/pace.ts';
+import { MemoryObjectStores, storeFault } from '../objects/memory-store.ts';
+import { VirtualClock } from '../pace/virtual-clock.ts';
 
 const BUCKET = 'merge';
 

@@ -4,13 +4,14 @@
  * way, and only then reading the list back (I6). Without a fence only the commit's own versions in the list tell anything.
  * It must never delete or write an object.
  */
+
+import type { Clock } from '../clock.ts';
+import { toError } from '../errors.ts';
+import { sameVersion } from '../format.ts';
+import type { CommitForm, CommitOutcome, CommitRequest, MetadataStore } from '../metadata/port.ts';
+import type { S3ChunkInfo } from '../model.ts';
+import { MERGED_VERSIONS_MAX } from '../plan/index.ts';
 import type { Attempt } from './attempt.ts';
-import type { Clock } from './clock.ts';
-import { toError } from './errors.ts';
-import { sameVersion } from './format.ts';
-import type { CommitForm, CommitOutcome, CommitRequest, MetadataStore } from './metadata/port.ts';
-import type { S3ChunkInfo } from './model.ts';
-import { MERGED_VERSIONS_MAX } from './plan/index.ts';
 
 export interface CommitDeps {
   readonly metadata: MetadataStore;

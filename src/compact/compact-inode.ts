@@ -3,16 +3,17 @@
  * every byte readable and every object accounted for, whatever dies: fence, reap record, PUTs, commit, stamp.
  * It sees ports only. Expected endings are values; failures are CompactError. It never deletes anything.
  */
+
+import { CompactError, graver, isMissingObject } from '../errors.ts';
+import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey } from '../model.ts';
+import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN, withFencingId } from '../plan/index.ts';
 import { Attempt } from './attempt.ts';
+import { budgetLeft, type Candidate, type PlannedChunk, planAsItIs, worthwhileChunks } from './choose-chunks.ts';
 import { type ChunkDeps, type ChunkEnding, compactChunk, endingTold, overBudgetTold } from './compact-chunk.ts';
-import { endAttempt } from './compact-end.ts';
-import { QuietRule } from './compact-quiet.ts';
-import { budgetLeft, type Candidate, type PlannedChunk, planAsItIs, worthwhileChunks } from './compact-select.ts';
-import type { CompactDeps, CompactOptions, CompactOutcome, CompactResult } from './compact-types.ts';
-import { CompactError, graver, isMissingObject } from './errors.ts';
+import { endAttempt } from './end-attempt.ts';
 import { requireFilesystem, requireInode } from './lookup.ts';
-import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey } from './model.ts';
-import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN, withFencingId } from './plan/index.ts';
+import { QuietRule } from './quiet-period.ts';
+import type { CompactDeps, CompactOptions, CompactOutcome, CompactResult } from './types.ts';
 
 export type {
   CompactDeps,
@@ -21,7 +22,7 @@ export type {
   CompactOutcome,
   CompactProgress,
   CompactResult,
-} from './compact-types.ts';
+} from './types.ts';
 
 /** Compacts the most worthwhile chunks of one inode within the limits. Throws CompactError, told with the inode. */
 export async function compactInode(key: InodeKey, deps: CompactDeps, options: CompactOptions): Promise<CompactResult> {

@@ -1,7 +1,7 @@
 /** The reads of several blocks: each once, never more than the bound, those in turn one by one, and none after a failure. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ReadPump } from '../src/merge-reads.ts';
+import { ReadPump } from '../../src/compact/read-pump.ts';
 
 it('runs every read once within the bound, whatever ends first', async () => {
   const block = fc.record({ direct: fc.nat(20), inTurn: fc.nat(5), failsAt: fc.option(fc.nat(10)) });
