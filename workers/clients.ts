@@ -8,7 +8,7 @@ import { AttemptIds } from '../src/compact/attempt.ts';
 import { planPolicy } from '../src/compact/choose-chunks.ts';
 import { graceFor } from '../src/compact/commit.ts';
 import type { CompactLimits } from '../src/compact/compact-inode.ts';
-import type { Settings } from '../src/config.ts';
+import type { Settings } from '../src/config/index.ts';
 import { CURVEFS_SCHEME, parseCurvefsUrl } from '../src/curvefs-url.ts';
 import { CompactError } from '../src/errors.ts';
 import { CurvefsMetadata } from '../src/metadata/curvefs/curvefs.ts';

@@ -4,7 +4,7 @@
  * thread stands in for that time; the main thread shows it that the loop turns. It decides nothing about jobs.
  */
 import { Worker as Thread } from 'node:worker_threads';
-import type { Settings } from '../src/config.ts';
+import type { Settings } from '../src/config/index.ts';
 import { toError } from '../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import type { JobListener } from './jobs.ts';

@@ -6,7 +6,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Tracer } from '@opentelemetry/api';
 import type { RunPhase } from '../src/compact/run-observer.ts';
-import { redactText } from '../src/config.ts';
+import { redactText } from '../src/config/index.ts';
 import type { CompactError } from '../src/errors.ts';
 import type { ChunkPlan } from '../src/model.ts';
 import type { ObjectOperation, RequestObserver, RequestOutcome } from '../src/objects/limits.ts';

@@ -3,7 +3,7 @@
  * a Redis to keep it. It only puts together; what the limits do is in `src/pace*.ts`.
  */
 import { systemClock } from '../src/clock.ts';
-import type { Settings } from '../src/config.ts';
+import type { Settings } from '../src/config/index.ts';
 import { Pace, type PaceOptions } from '../src/pace.ts';
 import { redisBudget } from '../src/pace-redis.ts';
 import type { RedisClient } from '../src/redis-client.ts';

@@ -3,7 +3,7 @@
  * heeds it. It is set at the start, and set again when the queue's Redis came back without it. It limits work, nothing
  * rests on it.
  */
-import type { Settings } from '../src/config.ts';
+import type { Settings } from '../src/config/index.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import type { CompactQueue } from '../src/queue.ts';
 import { queueCall } from '../src/queue.ts';

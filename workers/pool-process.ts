@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Settings } from '../src/config.ts';
+import type { Settings } from '../src/config/index.ts';
 import { CompactError } from '../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import type { PoolAnswer, PoolOrder } from './pool-messages.ts';

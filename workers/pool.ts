@@ -3,7 +3,7 @@
  * used and a crash or an out-of-memory of one costs its jobs a retry and nothing else. It hands orders on, keeps the
  * processes running, and says so when it cannot. Nothing about data rests on it: kill any of them at any moment.
  */
-import type { Settings } from '../src/config.ts';
+import type { Settings } from '../src/config/index.ts';
 import type { CompactError } from '../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { PoolProcess, type RestartReason } from './pool-process.ts';

@@ -2,7 +2,7 @@
  * From a command that ends to the Pushgateway: what is pushed, and under which group. It only wires; a push that fails is
  * a warning and changes nothing about the command.
  */
-import type { Settings } from '../src/config.ts';
+import type { Settings } from '../src/config/index.ts';
 import type { ProcessMetrics } from '../src/observe/aggregate.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';

@@ -1,6 +1,6 @@
 /** The default settings but for the budget of a run: a case is one run. */
 import type { CompactLimits } from '../../src/compact/compact-inode.ts';
-import { loadSettings } from '../../src/config.ts';
+import { loadSettings } from '../../src/config/index.ts';
 
 const settings = loadSettings({ env: {} });
 

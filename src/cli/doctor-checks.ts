@@ -3,7 +3,7 @@
  * the command because each check must end by itself, whatever is down. Every check only looks; no secret gets into a text.
  */
 import { openMetadata, openObjects } from '../../workers/clients.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../config/index.ts';
 import { CURVEFS_SCHEME } from '../curvefs-url.ts';
 import { CompactError, toError } from '../errors.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';

@@ -7,7 +7,7 @@ import { type Clients, openClients } from '../../workers/clients.ts';
 import type { JobProgress } from '../../workers/compact.ts';
 import { systemClock } from '../clock.ts';
 import { requireFilesystem, requireInode } from '../compact/lookup.ts';
-import { formOf, parseNumber } from '../config.ts';
+import { formOf, parseNumber } from '../config/index.ts';
 import type { InodeKey } from '../model.ts';
 import { type RunSeen, runNow } from '../queue-wait.ts';
 import { type RunReport, runInode } from '../run.ts';

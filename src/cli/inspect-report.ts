@@ -3,7 +3,7 @@
  * costs, and what is wrong. It stands alone so that the text and the JSON say the same. Faulty lists are told, never
  * mended: what cannot be known of them is absent.
  */
-import { redactUrl } from '../config.ts';
+import { redactUrl } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../model.ts';

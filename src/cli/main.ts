@@ -3,7 +3,7 @@
  * `run` takes everything from its arguments, so tests call it in process; only `main` touches the process.
  */
 import { Command, CommanderError, Help, Option } from 'commander';
-import { type CommandName, SETTINGS, type SettingSpec } from '../config.ts';
+import { type CommandName, SETTINGS, type SettingSpec } from '../config/index.ts';
 import { CliContext, type Environment } from './context.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerInode } from './inode.ts';

@@ -4,7 +4,7 @@
  */
 import { stripVTControlCharacters } from 'node:util';
 import prettyBytes from 'pretty-bytes';
-import { redactText } from '../config.ts';
+import { redactText } from '../config/index.ts';
 import { CompactError, toError } from '../errors.ts';
 
 /** Exit codes, told in `--help`. `fault` is a mistake in s3compact itself. */

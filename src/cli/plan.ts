@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { budgetLeft, type PlannedChunk, planAsItIs, planPolicy, worthwhileChunks } from '../compact/choose-chunks.ts';
 import { requireFilesystem, requireInode } from '../compact/lookup.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { MetadataStore } from '../metadata/port.ts';

@@ -2,7 +2,7 @@
  * Whether an inode is in quarantine, for commands that otherwise read metadata only. A queue that is not there must not
  * keep them from their answer, so this waits a moment, and then does not know.
  */
-import type { Settings } from '../config.ts';
+import type { Settings } from '../config/index.ts';
 import type { InodeKey } from '../model.ts';
 import { Quarantine, type QuarantineEntry } from '../queue-quarantine.ts';
 import { connectRedis } from '../redis-client.ts';

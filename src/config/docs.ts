@@ -1,6 +1,6 @@
 /**
  * docs/settings.md from the table of settings; a test compares the file with what this prints, so it cannot go stale.
- * `UPDATE_GOLDEN=1 npx vitest run test/config.test.ts` writes it anew.
+ * `UPDATE_GOLDEN=1 npx vitest run test/config/config.test.ts` writes it anew.
  */
 import { SDK_NAMES } from './rows-connect.ts';
 import { COMMAND_NAMES, SETTING_GROUPS, type SettingSpec } from './spec.ts';

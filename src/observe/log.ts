@@ -4,7 +4,7 @@
  * logged once, where it is consumed. It decides nothing and never throws.
  */
 import { type DestinationStream, destination as fileDestination, type Logger, pino } from 'pino';
-import { redactText, type Settings } from '../config.ts';
+import { redactText, type Settings } from '../config/index.ts';
 import { CompactError, toError } from '../errors.ts';
 import type { InodeKey } from '../model.ts';
 

@@ -10,7 +10,7 @@ import { BUILT_IN, FIGURES, type KeptFigures, keptFiles } from '../../bench/life
 import { readLives } from '../../bench/lifecycle/life.ts';
 import { curvefs, juicefs, ours } from '../../bench/lifecycle/policies.ts';
 import { syntheticLives } from '../../bench/lifecycle/synthetic.ts';
-import { loadSettings } from '../../src/config.ts';
+import { loadSettings } from '../../src/config/index.ts';
 
 const TIMEOUT = { timeout: 300_000 };
 const kept = JSON.parse(readFileSync(FIGURES, 'utf8')) as KeptFigures;

@@ -5,8 +5,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ROWS } from '../../deploy/grafana/dashboard.ts';
+import { SDK_NAMES, SETTINGS } from '../../src/config/index.ts';
 import { COMMAND_NAMES } from '../../src/config/spec.ts';
-import { SDK_NAMES, SETTINGS } from '../../src/config.ts';
 import { LOG_EVENTS } from '../../src/observe/log.ts';
 import { ALERTS } from './rules.ts';
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { inject } from 'vitest';
 import { run } from '../../src/cli/main.ts';
-import { loadSettings, type Settings } from '../../src/config.ts';
+import { loadSettings, type Settings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import type { RunReport } from '../../src/run.ts';
 import { type Clients, openClients } from '../../workers/clients.ts';

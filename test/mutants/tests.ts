@@ -18,7 +18,7 @@ export const TEST_FILES: readonly string[] = [
   'test/curvefs/compactors.test.ts',
   'test/plan/vectors.test.ts',
   'test/plan/properties.test.ts',
-  'test/config.test.ts',
+  'test/config/config.test.ts',
   'test/format.test.ts',
   'test/objects/s3-body.test.ts',
   'test/objects/memory-store.test.ts',

@@ -9,7 +9,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { findRedis, type RedisService, startRedis } from '../../services/redis.ts';
 import { planPolicy, worthwhileChunks } from '../../src/compact/choose-chunks.ts';
-import { loadSettings } from '../../src/config.ts';
+import { loadSettings } from '../../src/config/index.ts';
 import { inodeKeys } from '../../src/metadata/port.ts';
 import { RedisMetadata } from '../../src/metadata/redis.ts';
 import { COMPACT_QUEUE } from '../../src/queue.ts';

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadSettings, type Settings } from '../../src/config.ts';
+import { loadSettings, type Settings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { type RunningPool, startPool } from '../../workers/pool.ts';
 import { loadCase } from '../cases/load.ts';

@@ -7,7 +7,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { findRedis, startRedis } from '../../services/redis.ts';
-import { loadSettings } from '../../src/config.ts';
+import { loadSettings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { openClients } from '../../workers/clients.ts';
 import type { RunningWorker } from '../../workers/running.ts';

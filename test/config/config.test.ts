@@ -19,11 +19,11 @@ import {
   type SettingSpec,
   schemaOf,
   settingsMarkdown,
-} from '../src/config.ts';
-import { CompactError } from '../src/errors.ts';
+} from '../../src/config/index.ts';
+import { CompactError } from '../../src/errors.ts';
 
 const ROWS: readonly SettingSpec[] = SETTINGS;
-const DOCS = fileURLToPath(new URL('../docs/settings.md', import.meta.url));
+const DOCS = fileURLToPath(new URL('../../docs/settings.md', import.meta.url));
 
 /** The message of the settings-invalid error that the sources cause. */
 function complaint(sources: SettingSources): string {

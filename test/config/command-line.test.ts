@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT, errorText, exitCodeOf, UsageError } from '../../src/cli/output.ts';
-import { SETTINGS } from '../../src/config.ts';
+import { SETTINGS } from '../../src/config/index.ts';
 import { CompactError, type ErrorKind } from '../../src/errors.ts';
-import { MetadataFixture, record, runCli } from './fixture.ts';
+import { MetadataFixture, record, runCli } from '../cli/fixture.ts';
 
 const fixture = new MetadataFixture();
 const directory = mkdtempSync(join(tmpdir(), 's3compact-cli-'));

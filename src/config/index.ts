@@ -1,0 +1,14 @@
+/**
+ * Settings (DESIGN §7): the public face of `config/`. One table makes flags, environment names, help, docs and checks;
+ * `loadSettings` makes it values. Nothing here reads the process: `cli/` and `workers/` pass the environment in.
+ */
+
+export { redactText, redactUrl } from '../redact.ts';
+export { settingsMarkdown } from './docs.ts';
+export { loadSettings } from './load.ts';
+export { RELATIONS, type Relation, runTailMs } from './relations.ts';
+export { SDK_NAMES } from './rows-connect.ts';
+export { type Origin, SETTINGS_FILE_BYTES_MAX, type SettingSources } from './sources.ts';
+export { type CommandName, SETTING_GROUPS, type SettingSpec } from './spec.ts';
+export { allowedOf, SETTINGS, type SettingKey, type Settings, schemaOf } from './table.ts';
+export { formOf, parseNumber, printNumber } from './units.ts';
