@@ -4,9 +4,9 @@
  */
 import { openMetadata, openObjects } from '../../workers/clients.ts';
 import type { Settings } from '../config/index.ts';
-import { CURVEFS_SCHEME } from '../curvefs-url.ts';
 import { CompactError, toError } from '../errors.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
+import { CURVEFS_SCHEME } from '../metadata/curvefs/url.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem } from '../model.ts';
 import type { Logger } from '../observe/log.ts';

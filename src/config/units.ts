@@ -4,8 +4,8 @@
  * not exactly in the unit's form is refused, never guessed at. It must not know which settings exist.
  */
 import { z } from 'zod';
-import { CURVEFS_SCHEME, parseCurvefsUrl } from '../curvefs-url.ts';
 import { toError } from '../errors.ts';
+import { CURVEFS_SCHEME, parseCurvefsUrl } from '../metadata/curvefs/url.ts';
 import { parseRedisUrl } from '../redis-url.ts';
 
 export type NumberUnit = 'duration' | 'size' | 'count';

@@ -4,8 +4,8 @@
  */
 import { createServer } from 'node:http';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { CurveCluster } from '../curvefs/cluster.ts';
-import { ROOT_INODE } from '../curvefs/state.ts';
+import { CurveCluster } from '../metadata/curvefs/cluster/cluster.ts';
+import { ROOT_INODE } from '../metadata/curvefs/cluster/state.ts';
 import { freshBucket } from '../setup/isolation.ts';
 import { type Ending, MetadataFixture, runCli } from './fixture.ts';
 

@@ -3,8 +3,8 @@
  * operator would point it there: METADATA_URL=curvefs://… and nothing else.
  */
 import { inject } from 'vitest';
-import { CurveCluster } from '../curvefs/cluster.ts';
-import { CurveWriter } from '../curvefs/writer.ts';
+import { CurveCluster } from '../metadata/curvefs/cluster/cluster.ts';
+import { CurveWriter } from '../metadata/curvefs/cluster/writer.ts';
 import { freshBucket, testS3Client, uniquePrefix } from '../setup/isolation.ts';
 import { clientsOf, commonEnv, type E2eOptions, ProductWorld, SMALL } from './world.ts';
 

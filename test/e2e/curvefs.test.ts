@@ -6,8 +6,8 @@
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadCase } from '../cases/load.ts';
-import { REDIRECTED } from '../curvefs/metaserver.ts';
-import { RECYCLE_INODE, ROOT_INODE } from '../curvefs/state.ts';
+import { REDIRECTED } from '../metadata/curvefs/cluster/metaserver.ts';
+import { RECYCLE_INODE, ROOT_INODE } from '../metadata/curvefs/cluster/state.ts';
 import { fullReadGets } from '../oracle/reader.ts';
 import { eventually } from '../queue/world.ts';
 import { CurveE2eWorld } from './curvefs-world.ts';

@@ -3,12 +3,12 @@
  * and owner played on the cluster's state itself.
  */
 import { expect } from 'vitest';
-import { parseCurvefsUrl } from '../../src/curvefs-url.ts';
 import { CurvefsMetadata } from '../../src/metadata/curvefs/curvefs.ts';
+import { parseCurvefsUrl } from '../../src/metadata/curvefs/url.ts';
 import type { InodeKey } from '../../src/model.ts';
-import { type ClusterOptions, CurveCluster } from '../curvefs/cluster.ts';
-import { ROOT_INODE, TYPE_S3 } from '../curvefs/state.ts';
-import { toOracle, toVersion } from '../curvefs/writer.ts';
+import { type ClusterOptions, CurveCluster } from './curvefs/cluster/cluster.ts';
+import { ROOT_INODE, TYPE_S3 } from './curvefs/cluster/state.ts';
+import { toOracle, toVersion } from './curvefs/cluster/writer.ts';
 import { KEY, type MetadataTraits, type MetadataWorld } from './world.ts';
 
 export interface CurvefsWorld extends MetadataWorld {

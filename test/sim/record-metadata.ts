@@ -1,7 +1,7 @@
 /**
  * A metadata service in memory with the record semantics of a CurveFS metaserver (facts §2): what clients append are
  * records ordered by chunkId, what a commit removes is a range of ids, and nothing is compared or fenced. Commits go by
- * the adapter's own code, so that its looks and refusals are what is tried; sockets and leaders are left to test/curvefs.
+ * the adapter's own code, so that its looks and refusals are what is tried; sockets and leaders are left to test/metadata/curvefs/cluster.
  */
 import { commitChunkList } from '../../src/metadata/curvefs/commit.ts';
 import type { Metaservers, Written } from '../../src/metadata/curvefs/metaservers.ts';
@@ -15,8 +15,8 @@ import type {
   MetadataStore,
 } from '../../src/metadata/port.ts';
 import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../../src/model.ts';
-import { InodeTables, OK, STORAGE_INTERNAL_ERROR, type Version } from '../curvefs/records.ts';
-import { toOracle, toVersion } from '../curvefs/writer.ts';
+import { InodeTables, OK, STORAGE_INTERNAL_ERROR, type Version } from '../metadata/curvefs/cluster/records.ts';
+import { toOracle, toVersion } from '../metadata/curvefs/cluster/writer.ts';
 import { Boundary, type Crossing, ProcessGone } from './boundary.ts';
 import { type MemoryInode, MetadataState } from './memory-metadata.ts';
 

@@ -4,7 +4,6 @@
  * is kept out by rule and by time (docs/adr), in policy. It must hold no policy, and never send a commit twice.
  */
 
-import type { Address } from '../../curvefs-url.ts';
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
 import type {
   BeginOutcome,
@@ -27,6 +26,7 @@ import { type FsInfo, getFsInfo, listClusterFsInfo } from './proto/mds.ts';
 import { getInode, type Inode as InodeMessage } from './proto/metaserver.ts';
 import { Snapshots } from './snapshots.ts';
 import { Topology } from './topology.ts';
+import type { Address } from './url.ts';
 import { walkFiles } from './walk.ts';
 import { fileAttributes } from './walk-attributes.ts';
 

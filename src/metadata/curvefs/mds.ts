@@ -5,7 +5,6 @@
  * address answered last.
  */
 
-import type { Address } from '../../curvefs-url.ts';
 import { type CompactError, toError } from '../../errors.ts';
 import type { Channels, Deadline } from './calls.ts';
 import { printAddress } from './connection.ts';
@@ -13,6 +12,7 @@ import { asFault, refused, unavailable } from './faults.ts';
 import type { InitOf, MessageOf, MessageType } from './proto/codec.ts';
 import type { Method } from './proto/method.ts';
 import { RPC_CODES, type RpcFault, wrongServer } from './rpc-fault.ts';
+import type { Address } from './url.ts';
 
 const TIMEOUT_FIRST_MS = 500;
 const TIMEOUT_MAX_MS = 2_000;

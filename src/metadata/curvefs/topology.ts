@@ -4,7 +4,6 @@
  * is kept may be stale: a server that is asked wrongly says so. It must not judge inodes.
  */
 
-import type { Address } from '../../curvefs-url.ts';
 import type { Channels, Deadline } from './calls.ts';
 import { printAddress } from './connection.ts';
 import { asFault, unavailable } from './faults.ts';
@@ -17,6 +16,7 @@ import {
   listPartition,
   type MetaServerLocation,
 } from './proto/topology.ts';
+import type { Address } from './url.ts';
 
 /** One partition's place. */
 export interface Copyset {

@@ -3,11 +3,11 @@
  * however large a directory; and what is no file to compact left out.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseCurvefsUrl } from '../../../src/curvefs-url.ts';
 import { CurvefsMetadata } from '../../../src/metadata/curvefs/curvefs.ts';
+import { parseCurvefsUrl } from '../../../src/metadata/curvefs/url.ts';
 import { CURSOR_LENGTH_MAX, type InodePage } from '../../../src/metadata/port.ts';
-import { CurveCluster } from '../../curvefs/cluster.ts';
-import { ROOT_INODE } from '../../curvefs/state.ts';
+import { CurveCluster } from './cluster/cluster.ts';
+import { ROOT_INODE } from './cluster/state.ts';
 
 const FS = 1;
 const DIRECTORY = 1;

@@ -4,12 +4,12 @@
  * A read gets through or says why not; a commit takes effect at most once, and what is told of it is true (I5, I6).
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CurvefsMetadata } from '../../src/metadata/curvefs/curvefs.ts';
-import { COMMIT_VERSIONS_MAX } from '../../src/metadata/port.ts';
-import { planChunk, replacementList, withFencingId } from '../../src/plan/index.ts';
-import { type CurvefsWorld, curvefsWorld } from '../metadata/curvefs-world.ts';
-import { AFTER, ATTEMPT, FILESYSTEM, INODE, KEY, REQUEST, version, versions } from '../metadata/world.ts';
-import { eventually } from '../queue/world.ts';
+import { CurvefsMetadata } from '../../../../src/metadata/curvefs/curvefs.ts';
+import { COMMIT_VERSIONS_MAX } from '../../../../src/metadata/port.ts';
+import { planChunk, replacementList, withFencingId } from '../../../../src/plan/index.ts';
+import { eventually } from '../../../queue/world.ts';
+import { type CurvefsWorld, curvefsWorld } from '../../curvefs-world.ts';
+import { AFTER, ATTEMPT, FILESYSTEM, INODE, KEY, REQUEST, version, versions } from '../../world.ts';
 import type { FaultRule } from './faults.ts';
 import { Gate } from './faults.ts';
 import {

@@ -3,8 +3,8 @@
  * adapter's tests rest on.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fromHex, GOLDEN } from '../metadata/curvefs/golden.ts';
-import { eventually } from '../queue/world.ts';
+import { eventually } from '../../../queue/world.ts';
+import { fromHex, GOLDEN } from '../golden.ts';
 import { RpcCaller } from './client.ts';
 import { CurveCluster } from './cluster.ts';
 import { Gate } from './faults.ts';

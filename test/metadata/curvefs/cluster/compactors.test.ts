@@ -5,9 +5,9 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Boundary } from '../sim/boundary.ts';
-import { endOf, expectWhole, finish, fragmentedWorld, worldOf } from '../sim/scenes.ts';
-import { KEY, LIMITS } from '../sim/world.ts';
+import { Boundary } from '../../../sim/boundary.ts';
+import { endOf, expectWhole, finish, fragmentedWorld, worldOf } from '../../../sim/scenes.ts';
+import { KEY, LIMITS } from '../../../sim/world.ts';
 import { InodeTables, OK, STORAGE_INTERNAL_ERROR } from './records.ts';
 import { atCrossing, one, smallFile, tablesOf } from './scene.ts';
 

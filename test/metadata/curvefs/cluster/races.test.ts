@@ -5,10 +5,10 @@
  * compactors.test.ts.
  */
 import { describe, expect, it } from 'vitest';
-import { SEVERAL_WRITERS_TIMES } from '../../src/compact/quiet-period.ts';
-import { Boundary } from '../sim/boundary.ts';
-import { endOf, expectWhole, finish, QUIET_MS, worldOf } from '../sim/scenes.ts';
-import { KEY } from '../sim/world.ts';
+import { SEVERAL_WRITERS_TIMES } from '../../../../src/compact/quiet-period.ts';
+import { Boundary } from '../../../sim/boundary.ts';
+import { endOf, expectWhole, finish, QUIET_MS, worldOf } from '../../../sim/scenes.ts';
+import { KEY } from '../../../sim/world.ts';
 import { InodeTables, OK } from './records.ts';
 import { atCrossing, one, smallFile, tablesOf, versionsOf } from './scene.ts';
 

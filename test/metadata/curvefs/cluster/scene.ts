@@ -2,11 +2,11 @@
  * What the tests of single races begin with: a small file on records that behave as a metaserver's, and a step at which
  * somebody else acts.
  */
-import type { S3ChunkInfo } from '../../src/model.ts';
-import { Boundary } from '../sim/boundary.ts';
-import { RecordState } from '../sim/record-metadata.ts';
-import { worldOf } from '../sim/scenes.ts';
-import type { World } from '../sim/world.ts';
+import type { S3ChunkInfo } from '../../../../src/model.ts';
+import { Boundary } from '../../../sim/boundary.ts';
+import { RecordState } from '../../../sim/record-metadata.ts';
+import { worldOf } from '../../../sim/scenes.ts';
+import type { World } from '../../../sim/world.ts';
 import type { InodeTables, Version } from './records.ts';
 
 export function tablesOf(world: World): InodeTables {

@@ -5,9 +5,9 @@
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CurvefsMetadata } from '../../src/metadata/curvefs/curvefs.ts';
-import { type CurvefsWorld, curvefsWorld } from '../metadata/curvefs-world.ts';
-import { FILESYSTEM, INODE, KEY } from '../metadata/world.ts';
+import { CurvefsMetadata } from '../../../../src/metadata/curvefs/curvefs.ts';
+import { type CurvefsWorld, curvefsWorld } from '../../curvefs-world.ts';
+import { FILESYSTEM, INODE, KEY } from '../../world.ts';
 import type { Message } from './wire.ts';
 
 let world: CurvefsWorld;

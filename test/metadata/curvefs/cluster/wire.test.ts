@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fromHex, GOLDEN, toHex } from '../metadata/curvefs/golden.ts';
+import { fromHex, GOLDEN, toHex } from '../golden.ts';
 import { FrameCutter, FrameError, printFrame } from './frames.ts';
 import { METHODS, SCHEMA } from './schema.ts';
 import { decode, encode, type Message, WireError } from './wire.ts';
