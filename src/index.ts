@@ -21,7 +21,7 @@ export { objectName, parseObjectName, parseRecord, printRecord } from './format.
 export type { ReapLedger, ReapRecord } from './ledger.ts';
 export { CurvefsMetadata } from './metadata/curvefs/curvefs.ts';
 export type { BeginOutcome, ChunkSnapshot, CommitOutcome, CommitRequest, MetadataStore } from './metadata/port.ts';
-export { RedisMetadata } from './metadata/redis.ts';
+export { RedisMetadata } from './metadata/redis/redis.ts';
 export type {
   ChunkDecision,
   ChunkPlan,

@@ -47,7 +47,12 @@ describe('caught:', () => {
     ['policy that re-exports an adapter', 'src/compact/merge.ts', "export * from './objects/s3.ts';", S3],
     ['policy that loads an adapter later', 'src/scan.ts', "const s = await import('./objects/s3.ts');", S3],
     ['policy with an SDK', 'src/scrub.ts', "import { Queue } from 'bullmq';", {}],
-    ['an adapter with a second SDK', 'src/metadata/redis.ts', "import { S3Client } from '@aws-sdk/client-s3';", {}],
+    [
+      'an adapter with a second SDK',
+      'src/metadata/redis/redis.ts',
+      "import { S3Client } from '@aws-sdk/client-s3';",
+      {},
+    ],
     [
       'an adapter that sees policy',
       'src/objects/s3-store.ts',

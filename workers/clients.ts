@@ -13,7 +13,7 @@ import { CompactError } from '../src/errors.ts';
 import { CurvefsMetadata } from '../src/metadata/curvefs/curvefs.ts';
 import { CURVEFS_SCHEME, parseCurvefsUrl } from '../src/metadata/curvefs/url.ts';
 import type { MetadataStore } from '../src/metadata/port.ts';
-import { RedisMetadata } from '../src/metadata/redis.ts';
+import { RedisMetadata } from '../src/metadata/redis/redis.ts';
 import { storesWithRetries } from '../src/objects/limits.ts';
 import type { ObjectStores } from '../src/objects/port.ts';
 import { S3ObjectStores, type S3StoresSettings } from '../src/objects/s3.ts';

@@ -10,7 +10,7 @@ import type { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { startRedis } from '../../services/redis.ts';
 import { systemClock } from '../../src/clock.ts';
-import { RedisMetadata } from '../../src/metadata/redis.ts';
+import { RedisMetadata } from '../../src/metadata/redis/redis.ts';
 import { CompactQueue } from '../../src/queue.ts';
 import { connectRedis } from '../../src/redis-client.ts';
 import { scanFilesystem } from '../../src/scan.ts';

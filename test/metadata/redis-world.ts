@@ -3,7 +3,7 @@
  * on another. The writer spells keys and records itself, so that an adapter that spells them wrongly is found out.
  */
 import { Redis } from 'ioredis';
-import { RedisMetadata } from '../../src/metadata/redis.ts';
+import { RedisMetadata } from '../../src/metadata/redis/redis.ts';
 import type { InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import { connectRedis } from '../../src/redis-client.ts';
 import { uniquePrefix } from '../setup/isolation.ts';

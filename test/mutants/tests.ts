@@ -29,9 +29,9 @@ export const TEST_FILES: readonly string[] = [
   'test/objects/s3-requests.test.ts',
   'test/objects/s3-faults.test.ts',
   'test/objects/s3.test.ts',
-  'test/metadata/redis-errors.test.ts',
-  'test/metadata/redis-faults.test.ts',
-  'test/metadata/redis.test.ts',
+  'test/metadata/redis/errors.test.ts',
+  'test/metadata/redis/faults.test.ts',
+  'test/metadata/redis/redis.test.ts',
   'test/sim/seeded/seeds.test.ts',
 ];
 

@@ -11,7 +11,7 @@ import { findRedis, type RedisService, startRedis } from '../../services/redis.t
 import { planPolicy, worthwhileChunks } from '../../src/compact/choose-chunks.ts';
 import { loadSettings } from '../../src/config/index.ts';
 import { inodeKeys } from '../../src/metadata/port.ts';
-import { RedisMetadata } from '../../src/metadata/redis.ts';
+import { RedisMetadata } from '../../src/metadata/redis/redis.ts';
 import { COMPACT_QUEUE } from '../../src/queue.ts';
 import { connectRedis } from '../../src/redis-client.ts';
 import { MetadataFixture, record, runCli } from '../cli/fixture.ts';

@@ -1,8 +1,8 @@
 /** Faults in what is atomic: the scripts and the adapter of the Redis metadata format. */
 import { type Fault, fault } from '../fault.ts';
 
-const SCRIPTS = 'src/metadata/redis-scripts.ts';
-const REDIS = 'src/metadata/redis.ts';
+const SCRIPTS = 'src/metadata/redis/scripts.ts';
+const REDIS = 'src/metadata/redis/redis.ts';
 
 export const METADATA_FAULTS: readonly Fault[] = [
   fault('commit without looking at the fence', 'I5 I9', {

@@ -4,7 +4,7 @@
  * It must not know a key.
  */
 import type { Redis } from 'ioredis';
-import { CompactError } from '../errors.ts';
+import { CompactError } from '../../errors.ts';
 
 const SLOTS = 16_384;
 

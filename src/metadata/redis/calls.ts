@@ -4,8 +4,8 @@
  * and send nothing twice.
  */
 import { Cluster, type Redis } from 'ioredis';
-import { type RedisClient, whenReady } from '../redis-link.ts';
-import { callFailed, notSent } from './redis-errors.ts';
+import { type RedisClient, whenReady } from '../../redis-link.ts';
+import { callFailed, notSent } from './errors.ts';
 
 export class RedisCalls {
   readonly redis: RedisClient;

@@ -6,13 +6,13 @@
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { findRedis, type RedisService, startRedis } from '../../services/redis.ts';
-import { CompactError } from '../../src/errors.ts';
-import { RedisMetadata } from '../../src/metadata/redis.ts';
-import { connectRedis } from '../../src/redis-client.ts';
-import { type LossyProxy, startProxy } from './proxy.ts';
-import { fillWorld, portOf, type RedisWorld, redisWorld } from './redis-world.ts';
-import { AFTER, ATTEMPT, KEY, REQUEST, version, versions } from './world.ts';
+import { findRedis, type RedisService, startRedis } from '../../../services/redis.ts';
+import { CompactError } from '../../../src/errors.ts';
+import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
+import { connectRedis } from '../../../src/redis-client.ts';
+import { type LossyProxy, startProxy } from '../proxy.ts';
+import { fillWorld, portOf, type RedisWorld, redisWorld } from '../redis-world.ts';
+import { AFTER, ATTEMPT, KEY, REQUEST, version, versions } from '../world.ts';
 
 /** Short, since many tests wait for it; long enough for a loaded machine to answer what can be answered. */
 const TIMEOUT_MS = 1500;

@@ -3,8 +3,8 @@
  * not happen" and "may have happened" part: an error reply with a code from this table was given instead of the work;
  * anything else, a time-out, a closed connection, a code that nobody knows, tells nothing about a request that was sent.
  */
-import { CompactError, type ErrorKind } from '../errors.ts';
-import { type ConnectionFault, isReply, replyCode, safeError } from '../redis-link.ts';
+import { CompactError, type ErrorKind } from '../../errors.ts';
+import { type ConnectionFault, isReply, replyCode, safeError } from '../../redis-link.ts';
 
 interface Meaning {
   readonly kind: Extract<ErrorKind, 'retry' | 'halt'>;

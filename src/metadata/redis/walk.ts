@@ -5,12 +5,12 @@
  */
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { CompactError } from '../errors.ts';
-import { decimalId, decimalNumber } from '../format.ts';
-import type { InodeKey } from '../model.ts';
-import type { InodePage } from './port.ts';
-import type { RedisCalls } from './redis-calls.ts';
-import { incomplete, slotOwners } from './redis-slots.ts';
+import { CompactError } from '../../errors.ts';
+import { decimalId, decimalNumber } from '../../format.ts';
+import type { InodeKey } from '../../model.ts';
+import type { InodePage } from '../port.ts';
+import type { RedisCalls } from './calls.ts';
+import { incomplete, slotOwners } from './slots.ts';
 
 /** Keys that one SCAN looks at: one reply stays below some 30 kB, one call below a millisecond of the server. */
 const SCAN_COUNT = 1000;
@@ -114,7 +114,7 @@ function placeOf(
   text: string,
   now: { readonly fsId: number; readonly servers: Servers; readonly nodes: number },
 ): Place | null {
-  const [form, hash, nodeText, cursor, ...rest] = text.split('.');
+  const [form, hash, nodeText, cursor, ...rest] = text.split('..');
   const node = decimalNumber(nodeText);
   if (form !== CURSOR_FORM || rest.length > 0 || node === null || node >= now.nodes) return null;
   if (!now.servers.known || hash !== hashOf(now.fsId, now.servers)) return null;

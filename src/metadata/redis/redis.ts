@@ -3,10 +3,10 @@
  * of what is stored and the meaning of errors are beside it. It must hold no policy, and it must never send a commit
  * twice: give it a client of the profile `metadata`.
  */
-import { CompactError } from '../errors.ts';
-import { printInodeKey, printRecord } from '../format.ts';
-import type { Filesystem, Inode, InodeKey } from '../model.ts';
-import { type RedisClient, safeError } from '../redis-link.ts';
+import { CompactError } from '../../errors.ts';
+import { printInodeKey, printRecord } from '../../format.ts';
+import type { Filesystem, Inode, InodeKey } from '../../model.ts';
+import { type RedisClient, safeError } from '../../redis-link.ts';
 import {
   type BeginOutcome,
   type ChunkSnapshot,
@@ -17,13 +17,13 @@ import {
   type InodePart,
   type MetadataStore,
   type StaleReason,
-} from './port.ts';
-import { RedisCalls } from './redis-calls.ts';
-import { definiteNo, wrongType } from './redis-errors.ts';
-import { fieldsOf, parseChunkIndex, parseFilesystem, parseInode, parseRecords } from './redis-fields.ts';
-import { RedisLists } from './redis-lists.ts';
-import { defineScripts, hashRecords, type MetadataScripts } from './redis-scripts.ts';
-import { RedisWalk } from './redis-walk.ts';
+} from '../port.ts';
+import { RedisCalls } from './calls.ts';
+import { definiteNo, wrongType } from './errors.ts';
+import { fieldsOf, parseChunkIndex, parseFilesystem, parseInode, parseRecords } from './fields.ts';
+import { RedisLists } from './lists.ts';
+import { defineScripts, hashRecords, type MetadataScripts } from './scripts.ts';
+import { RedisWalk } from './walk.ts';
 
 export interface RedisMetadataOptions {
   /** Of the profile `metadata`; the store owns it from now on and ends it with `close()`. */

@@ -4,13 +4,13 @@
  * reads again. It must hold no policy, and its memory is bounded by the constants below, whatever the inodes are like.
  */
 import { Cluster, ReplyError } from 'ioredis';
-import { CompactError, toError } from '../errors.ts';
-import type { Inode, InodeKey } from '../model.ts';
-import { type ChunkList, type InodePart, LIST_KEYS_MAX, LIST_VERSIONS_MAX } from './port.ts';
-import type { RedisCalls } from './redis-calls.ts';
-import { callFailed } from './redis-errors.ts';
-import { parseChunkIndex, parseInode, parseRecords } from './redis-fields.ts';
-import type { MetadataScripts } from './redis-scripts.ts';
+import { CompactError, toError } from '../../errors.ts';
+import type { Inode, InodeKey } from '../../model.ts';
+import { type ChunkList, type InodePart, LIST_KEYS_MAX, LIST_VERSIONS_MAX } from '../port.ts';
+import type { RedisCalls } from './calls.ts';
+import { callFailed } from './errors.ts';
+import { parseChunkIndex, parseInode, parseRecords } from './fields.ts';
+import type { MetadataScripts } from './scripts.ts';
 
 /** Versions that one pipeline may bring, were every list as long as asked for: some 10 MB of text at the very most. */
 const VERSIONS_PER_PIPELINE = 250_000;
