@@ -35,8 +35,8 @@ export type {
   S3ChunkInfo,
   ValidRange,
 } from './model.ts';
-export { storesWithRetries } from './objects/limits.ts';
 export type { ObjectStore, ObjectStores } from './objects/port.ts';
+export { storesWithRetries } from './objects/retrying-store.ts';
 export { S3ObjectStores } from './objects/s3.ts';
 export { planChunk, readCost, replacementList, validRanges } from './plan/index.ts';
 export { CompactQueue } from './queue.ts';

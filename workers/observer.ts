@@ -9,7 +9,7 @@ import type { RunPhase } from '../src/compact/run-observer.ts';
 import { redactText } from '../src/config/index.ts';
 import type { CompactError } from '../src/errors.ts';
 import type { ChunkPlan } from '../src/model.ts';
-import type { ObjectOperation, RequestObserver, RequestOutcome } from '../src/objects/limits.ts';
+import type { ObjectOperation, RequestObserver, RequestOutcome } from '../src/objects/retrying-store.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import type { Metrics } from '../src/observe/metrics.ts';
 import { NOT_READY } from '../src/observe/readiness.ts';

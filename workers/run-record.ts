@@ -6,7 +6,7 @@
 import type { RunObserver, RunPhase } from '../src/compact/run-observer.ts';
 import type { CompactError } from '../src/errors.ts';
 import type { ChunkPlan } from '../src/model.ts';
-import type { RequestOutcome } from '../src/objects/limits.ts';
+import type { RequestOutcome } from '../src/objects/retrying-store.ts';
 import type { RequestTold } from '../src/observe/run-spans.ts';
 
 /** Ids of reap records in the log line; a run with more tells their number. */

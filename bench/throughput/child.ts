@@ -7,7 +7,7 @@ import { systemClock } from '../../src/clock.ts';
 import { AttemptIds } from '../../src/compact/attempt.ts';
 import { compactInode } from '../../src/compact/compact-inode.ts';
 import { MemoryBudget } from '../../src/compact/memory-budget.ts';
-import { storesWithRetries } from '../../src/objects/limits.ts';
+import { storesWithRetries } from '../../src/objects/retrying-store.ts';
 import { S3ObjectStores } from '../../src/objects/s3.ts';
 import { LedgerState, MemoryLedger } from '../../test/sim/memory-ledger.ts';
 import { MemoryMetadata } from '../../test/sim/memory-metadata.ts';

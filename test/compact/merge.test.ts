@@ -6,7 +6,7 @@ import { MemoryBudget } from '../../src/compact/memory-budget.ts';
 import { type MergeOptions, type MergeTask, writeMergedObjects } from '../../src/compact/merge.ts';
 import { CompactError } from '../../src/errors.ts';
 import type { Copy, SourceRead } from '../../src/model.ts';
-import { withRetries } from '../../src/objects/limits.ts';
+import { withRetries } from '../../src/objects/retrying-store.ts';
 import { Pace } from '../../src/pace.ts';
 import { MemoryObjectStores, storeFault } from '../objects/memory-store.ts';
 import { VirtualClock } from '../pace/virtual-clock.ts';

@@ -22,7 +22,7 @@ export const TEST_FILES: readonly string[] = [
   'test/format.test.ts',
   'test/objects/s3-body.test.ts',
   'test/objects/memory-store.test.ts',
-  'test/objects/limits.test.ts',
+  'test/objects/retrying-store.test.ts',
   'test/run.test.ts',
   'test/queue/reap-queue.test.ts',
   'test/queue/compact-queue.test.ts',

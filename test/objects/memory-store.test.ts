@@ -1,7 +1,7 @@
 /** The in-memory stores keep the contract, with and without If-None-Match, bare and under the retry decorator. */
 import { systemClock } from '../../src/clock.ts';
-import { withRetries } from '../../src/objects/limits.ts';
 import type { ObjectStore } from '../../src/objects/port.ts';
+import { withRetries } from '../../src/objects/retrying-store.ts';
 import { objectStoreContract, type StoreBench } from './contract.ts';
 import { MemoryObjectStores } from './memory-store.ts';
 

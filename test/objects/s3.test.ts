@@ -5,8 +5,8 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type S3Service, startS3 } from '../../services/s3.ts';
 import { systemClock } from '../../src/clock.ts';
-import { withRetries } from '../../src/objects/limits.ts';
 import type { ObjectStore } from '../../src/objects/port.ts';
+import { withRetries } from '../../src/objects/retrying-store.ts';
 import { expectBytes, expectFailure, objectStoreContract, patternBytes } from './contract.ts';
 import { sendError, sendRange, startFaultServer } from './fault-server.ts';
 import { filesystemOn, openStores, s3Bench } from './s3-bench.ts';

@@ -2,8 +2,13 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
-import { type RequestObserver, type RetryOptions, storesWithRetries, withRetries } from '../../src/objects/limits.ts';
 import type { ObjectStore } from '../../src/objects/port.ts';
+import {
+  type RequestObserver,
+  type RetryOptions,
+  storesWithRetries,
+  withRetries,
+} from '../../src/objects/retrying-store.ts';
 import { Pace, type PaceOptions } from '../../src/pace.ts';
 import { VirtualClock } from '../pace/virtual-clock.ts';
 import { expectFailure, patternBytes } from './contract.ts';
