@@ -37,7 +37,7 @@ export type {
 } from './model.ts';
 export type { ObjectStore, ObjectStores } from './objects/port.ts';
 export { storesWithRetries } from './objects/retrying-store.ts';
-export { S3ObjectStores } from './objects/s3.ts';
+export { S3ObjectStores } from './objects/s3/stores.ts';
 export { planChunk, readCost, replacementList, validRanges } from './plan/index.ts';
 export { CompactQueue } from './queue.ts';
 export { ReapQueue } from './queue-ledger.ts';

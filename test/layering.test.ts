@@ -19,7 +19,7 @@ function plant(file: string, text: string, others: Readonly<Record<string, strin
 }
 
 const MODEL = { 'src/model.ts': 'export const A = 1;\n' };
-const S3 = { 'src/objects/s3.ts': "import { S3Client } from '@aws-sdk/client-s3';\nexport { S3Client };\n" };
+const S3 = { 'src/objects/s3/stores.ts': "import { S3Client } from '@aws-sdk/client-s3';\nexport { S3Client };\n" };
 
 test('the code keeps the rules', () => {
   const sources = readSources();
@@ -55,7 +55,7 @@ describe('caught:', () => {
     ],
     [
       'an adapter that sees policy',
-      'src/objects/s3-store.ts',
+      'src/objects/s3/store.ts',
       "import { c } from '../compact.ts';",
       { 'src/compact/compact-inode.ts': '' },
     ],
@@ -84,7 +84,7 @@ describe('caught:', () => {
     ['a clock in the planner', 'src/plan/chunk.ts', 'const t = Date.now();', 'pure'],
     ['randomness in the format', 'src/format.ts', 'const r = Math.random();', 'pure'],
     ['the environment in policy', 'src/compact/compact-inode.ts', "const e = process.env['X'];", 'process'],
-    ['an exit in an adapter', 'src/objects/s3.ts', 'process.exit(1);', 'process'],
+    ['an exit in an adapter', 'src/objects/s3/stores.ts', 'process.exit(1);', 'process'],
     ['a suppression', 'src/cli/main.ts', '// biome-ignore lint: because', 'suppression'],
     ['a silenced compiler', 'workers/compact.ts', '// @ts-expect-error', 'suppression'],
   ])('%s', (_, file, text, rule) => {

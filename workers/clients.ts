@@ -16,7 +16,7 @@ import type { MetadataStore } from '../src/metadata/port.ts';
 import { RedisMetadata } from '../src/metadata/redis/redis.ts';
 import type { ObjectStores } from '../src/objects/port.ts';
 import { storesWithRetries } from '../src/objects/retrying-store.ts';
-import { S3ObjectStores, type S3StoresSettings } from '../src/objects/s3.ts';
+import { S3ObjectStores, type S3StoresSettings } from '../src/objects/s3/stores.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import type { Pace } from '../src/pace.ts';

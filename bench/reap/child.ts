@@ -4,7 +4,7 @@ import { objectName } from '../../src/format.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import type { Filesystem, InodeKey } from '../../src/model.ts';
 import { storesWithRetries } from '../../src/objects/retrying-store.ts';
-import { S3ObjectStores } from '../../src/objects/s3.ts';
+import { S3ObjectStores } from '../../src/objects/s3/stores.ts';
 import { type ReapDeps, reapRecord } from '../../src/reap.ts';
 import { SharedLists } from '../../src/reap-lists.ts';
 import { Boundary } from '../../test/sim/boundary.ts';

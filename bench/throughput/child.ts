@@ -8,7 +8,7 @@ import { AttemptIds } from '../../src/compact/attempt.ts';
 import { compactInode } from '../../src/compact/compact-inode.ts';
 import { MemoryBudget } from '../../src/compact/memory-budget.ts';
 import { storesWithRetries } from '../../src/objects/retrying-store.ts';
-import { S3ObjectStores } from '../../src/objects/s3.ts';
+import { S3ObjectStores } from '../../src/objects/s3/stores.ts';
 import { LedgerState, MemoryLedger } from '../../test/sim/memory-ledger.ts';
 import { MemoryMetadata } from '../../test/sim/memory-metadata.ts';
 import { BareLoop } from './bare.ts';

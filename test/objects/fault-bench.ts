@@ -5,9 +5,9 @@
  */
 import { afterEach, beforeEach, expect, vi } from 'vitest';
 import type { ObjectStore } from '../../src/objects/port.ts';
-import { S3ObjectStores, type S3Settings } from '../../src/objects/s3.ts';
+import { S3ObjectStores, type S3Settings } from '../../src/objects/s3/stores.ts';
 import { type FaultServer, type SeenRequest, startFaultServer } from './fault-server.ts';
-import { filesystemOn } from './s3-bench.ts';
+import { filesystemOn } from './s3/bench.ts';
 
 export const ACCESS_KEY = 'AKIATESTACCESSKEY';
 export const SECRET = 'test-secret-never-printed';

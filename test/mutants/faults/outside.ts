@@ -1,7 +1,7 @@
 /** Faults at the edges: objects, the queue, quarantine, settings. */
 import { type Fault, fault } from '../fault.ts';
 
-const BODY = 'src/objects/s3-body.ts';
+const BODY = 'src/objects/s3/range-body.ts';
 const MERGE = 'src/compact/merge.ts';
 const LEDGER = 'src/queue-ledger.ts';
 const RELATIONS = 'src/config/relations.ts';
@@ -57,7 +57,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     edits: [['if (!isTiled(block)) body.fill(0);', '']],
   }),
   fault('an object is written whether its name is taken or not', 'I3', {
-    file: 'src/objects/s3-fast.ts',
+    file: 'src/objects/s3/data-path-fast.ts',
     edits: [["...(conditional ? ([['if-none-match', '*']] as const) : NONE),", '']],
   }),
   fault('expedite drops a record that somebody looks at', 'I12', {

@@ -4,16 +4,16 @@
  * both kept and shared. It is what `cli/` and `workers/` build; everything else sees the port.
  * It reads no environment of its own (the SDK's AWS_* chain does) and must hold no policy.
  */
-import { CompactError } from '../errors.ts';
-import type { Filesystem } from '../model.ts';
-import type { ObjectStore, ObjectStores } from './port.ts';
-import { S3Connection } from './s3-client.ts';
-import { SdkDataPath } from './s3-data.ts';
-import { FastDataPath } from './s3-fast.ts';
-import type { PassingCredentials, S3Settings } from './s3-settings.ts';
-import { S3ObjectStore } from './s3-store.ts';
+import { CompactError } from '../../errors.ts';
+import type { Filesystem } from '../../model.ts';
+import type { ObjectStore, ObjectStores } from '../port.ts';
+import { S3Connection } from './connection.ts';
+import { FastDataPath } from './data-path-fast.ts';
+import { SdkDataPath } from './data-path-sdk.ts';
+import type { PassingCredentials, S3Settings } from './settings.ts';
+import { S3ObjectStore } from './store.ts';
 
-export type { S3Credentials, S3Settings } from './s3-settings.ts';
+export type { S3Credentials, S3Settings } from './settings.ts';
 
 export interface S3StoresSettings extends S3Settings {
   /** Each file system's own credentials, instead of `credentials`; asked again when they end. */

@@ -5,7 +5,7 @@
  * for byte. It must hold no credentials and know no operation of S3.
  */
 import { hash } from 'node:crypto';
-import type { S3Credentials } from './s3-settings.ts';
+import type { S3Credentials } from './settings.ts';
 
 /** SHA-256 of nothing: the hash of a request without a body. */
 export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';

@@ -9,11 +9,11 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { cancelledError, Turns } from '../turns.ts';
 import { withinDeadline } from './deadline.ts';
-import { classifyError, type RequestContext } from './s3-errors.ts';
-import { FastWire, type WireAnswer, type WireRequest } from './s3-fast-wire.ts';
-import type { S3Settings } from './s3-settings.ts';
-import { cancelledError, Turns } from './turns.ts';
+import { classifyError, type RequestContext } from './errors.ts';
+import { FastWire, type WireAnswer, type WireRequest } from './fast-wire.ts';
+import type { S3Settings } from './settings.ts';
 
 /** Time-out of one call, its body included: 4 MiB over a 2 Mbit/s line take 17 s. */
 const REQUEST_TIMEOUT_MS = 30_000;

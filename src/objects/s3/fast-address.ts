@@ -5,9 +5,9 @@
  * cannot (another signature, a session), the answer is `null` and the SDK is left to do it.
  */
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import type { RequestOptions, S3Connection } from './s3-client.ts';
-import type { SigningScope } from './s3-fast-sign.ts';
-import type { PassingCredentials, S3Credentials } from './s3-settings.ts';
+import type { RequestOptions, S3Connection } from './connection.ts';
+import type { SigningScope } from './fast-sign.ts';
+import type { PassingCredentials, S3Credentials } from './settings.ts';
 
 export interface BucketAddress extends SigningScope {
   /** Without a path. */

@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { expectBytes, expectFailure, patternBytes } from './contract.ts';
-import { DATA_PATHS, useFaultBench } from './fault-bench.ts';
-import { sendError } from './fault-server.ts';
+import { expectBytes, expectFailure, patternBytes } from '../contract.ts';
+import { DATA_PATHS, useFaultBench } from '../fault-bench.ts';
+import { sendError } from '../fault-server.ts';
 
 describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
   const bench = useFaultBench({ dataPath });

@@ -8,14 +8,14 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { S3ObjectStores } from '../../src/objects/s3.ts';
-import { bucketAddress } from '../../src/objects/s3-fast-address.ts';
-import { deleteBody, deleteFailures, fitsXml, refusedAnswer } from '../../src/objects/s3-fast-xml.ts';
-import { expectBytes, expectFailure, failureOf, patternBytes } from './contract.ts';
-import { ACCESS_KEY, BUCKET, SECRET, useFaultBench } from './fault-bench.ts';
-import { sendError, sendRange } from './fault-server.ts';
-import { filesystemOn } from './s3-bench.ts';
-import { Sha256 } from './sha256.ts';
+import { bucketAddress } from '../../../src/objects/s3/fast-address.ts';
+import { deleteBody, deleteFailures, fitsXml, refusedAnswer } from '../../../src/objects/s3/fast-xml.ts';
+import { S3ObjectStores } from '../../../src/objects/s3/stores.ts';
+import { expectBytes, expectFailure, failureOf, patternBytes } from '../contract.ts';
+import { ACCESS_KEY, BUCKET, SECRET, useFaultBench } from '../fault-bench.ts';
+import { sendError, sendRange } from '../fault-server.ts';
+import { Sha256 } from '../sha256.ts';
+import { filesystemOn } from './bench.ts';
 
 const bench = useFaultBench();
 
@@ -171,7 +171,7 @@ describe('what servers say', () => {
       sendError(response, 301, 'PermanentRedirect');
     });
     const failure = await expectFailure(bench().open().getRange('x', 0, new Uint8Array(1)), 'halt', 'store-refused');
-    expect(failure.message).toContain('answered 301 PermanentRedirect; the bucket is in region "eu-central-1".');
+    expect(failure.message).toContain('answered 301 PermanentRedirect; the bucket is in region "eu-central-1"..');
     const evil = await failureOf(bench().open().getRange('evil', 0, new Uint8Array(1)));
     expect(evil.message).not.toContain('a b');
     expect(bench().server.seen).toHaveLength(2);

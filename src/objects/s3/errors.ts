@@ -4,10 +4,10 @@
  * never passes on what may hold a key: the SDK's error objects carry the signed request, some servers put the access
  * key id into their message.
  */
-import { CompactError, type ErrorCode, type ErrorKind } from '../errors.ts';
+import { CompactError, type ErrorCode, type ErrorKind } from '../../errors.ts';
+import { cancelledError } from '../turns.ts';
 import { CallEnded } from './deadline.ts';
-import { retryAfterOf } from './s3-retry-after.ts';
-import { cancelledError } from './turns.ts';
+import { retryAfterOf } from './retry-after.ts';
 
 /** What was being done, for the message. */
 export interface RequestContext {

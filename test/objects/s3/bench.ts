@@ -10,11 +10,11 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { clientFor, createBucket } from '../../services/s3.ts';
-import type { Filesystem } from '../../src/model.ts';
-import { S3ObjectStores, type S3Settings } from '../../src/objects/s3.ts';
-import type { TestS3 } from '../setup/provided.ts';
-import type { StoreBench } from './contract.ts';
+import { clientFor, createBucket } from '../../../services/s3.ts';
+import type { Filesystem } from '../../../src/model.ts';
+import { S3ObjectStores, type S3Settings } from '../../../src/objects/s3/stores.ts';
+import type { TestS3 } from '../../setup/provided.ts';
+import type { StoreBench } from '../contract.ts';
 
 /** A file system that keeps its data in `bucket`. */
 export function filesystemOn(bucket: string): Filesystem {

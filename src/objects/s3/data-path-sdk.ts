@@ -4,10 +4,10 @@
  * One request for each call; what follows from the answer (other requests, other operations) is the store's business.
  */
 import { DeleteObjectsCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import type { DeleteFailure } from './port.ts';
-import { readRange, shortError } from './s3-body.ts';
-import type { S3Connection } from './s3-client.ts';
-import { errorFacts } from './s3-errors.ts';
+import type { DeleteFailure } from '../port.ts';
+import type { S3Connection } from './connection.ts';
+import { errorFacts } from './errors.ts';
+import { readRange, shortError } from './range-body.ts';
 
 /** User metadata with the CRC32 of the body, eight hex digits: HEAD returns it on any server, checksums only on some. */
 export const CRC32_METADATA = 's3compact-crc32';

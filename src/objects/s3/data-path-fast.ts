@@ -6,9 +6,8 @@
 import { createHash, getFips, hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { crc32 } from 'node:zlib';
-import type { DeleteFailure } from './port.ts';
-import { RangeBody, type RangeTarget, shortError } from './s3-body.ts';
-import type { RequestOptions, S3Connection } from './s3-client.ts';
+import type { DeleteFailure } from '../port.ts';
+import type { RequestOptions, S3Connection } from './connection.ts';
 import {
   CRC32_METADATA,
   crc32Base64,
@@ -21,13 +20,14 @@ import {
   refusedPut,
   type S3DataPath,
   telling,
-} from './s3-data.ts';
-import type { RequestContext } from './s3-errors.ts';
-import { type BucketAddress, bucketAddress, FastIdentity } from './s3-fast-address.ts';
-import { EMPTY_SHA256, encodeName, RequestSigner, type Signable, UNSIGNED_PAYLOAD } from './s3-fast-sign.ts';
-import type { BodySink, WireAnswer, WireRequest } from './s3-fast-wire.ts';
-import { deleteBody, deleteFailures, fitsXml, refusedAnswer } from './s3-fast-xml.ts';
-import type { S3Credentials } from './s3-settings.ts';
+} from './data-path-sdk.ts';
+import type { RequestContext } from './errors.ts';
+import { type BucketAddress, bucketAddress, FastIdentity } from './fast-address.ts';
+import { EMPTY_SHA256, encodeName, RequestSigner, type Signable, UNSIGNED_PAYLOAD } from './fast-sign.ts';
+import type { BodySink, WireAnswer, WireRequest } from './fast-wire.ts';
+import { deleteBody, deleteFailures, fitsXml, refusedAnswer } from './fast-xml.ts';
+import { RangeBody, type RangeTarget, shortError } from './range-body.ts';
+import type { S3Credentials } from './settings.ts';
 
 const USER_AGENT = 's3compact';
 /** Answers that say that the credentials have ended, whatever their own date says. */

@@ -3,12 +3,12 @@
  * a file system gets. After every test no socket may be left.
  */
 import { describe, expect, test, vi } from 'vitest';
-import { S3ObjectStores } from '../../src/objects/s3.ts';
-import { classifyError } from '../../src/objects/s3-errors.ts';
-import { expectFailure, patternBytes } from './contract.ts';
-import { ACCESS_KEY, BUCKET, DATA_PATHS, SECRET, useFaultBench } from './fault-bench.ts';
-import { sendError, startFaultServer } from './fault-server.ts';
-import { filesystemOn } from './s3-bench.ts';
+import { classifyError } from '../../../src/objects/s3/errors.ts';
+import { S3ObjectStores } from '../../../src/objects/s3/stores.ts';
+import { expectFailure, patternBytes } from '../contract.ts';
+import { ACCESS_KEY, BUCKET, DATA_PATHS, SECRET, useFaultBench } from '../fault-bench.ts';
+import { sendError, startFaultServer } from '../fault-server.ts';
+import { filesystemOn } from './bench.ts';
 
 describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
   const bench = useFaultBench({ dataPath });

@@ -6,8 +6,8 @@ import { createHash, createHmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { encodeName, HmacKey, RequestSigner, type Signable } from '../../src/objects/s3-fast-sign.ts';
-import { Sha256 } from './sha256.ts';
+import { encodeName, HmacKey, RequestSigner, type Signable } from '../../../src/objects/s3/fast-sign.ts';
+import { Sha256 } from '../sha256.ts';
 
 const printable = fc.string({ unit: fc.constantFrom(...'abcXYZ019-_./+=:, ;'), minLength: 1, maxLength: 30 });
 const value = printable.map((text) => text.trim().replace(/ +/g, ' ')).filter((text) => text !== '');

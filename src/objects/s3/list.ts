@@ -3,8 +3,8 @@
  * or lacks what it tells of an object (I10). It sends nothing.
  */
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
-import type { ListedObject, ObjectPage } from './port.ts';
-import { type RequestContext, storeError } from './s3-errors.ts';
+import type { ListedObject, ObjectPage } from '../port.ts';
+import { type RequestContext, storeError } from './errors.ts';
 
 /** Throws `store-refused` (halt) for a page that is not ascending, not behind `after`, or not whole. */
 export function listedPage(

@@ -5,7 +5,7 @@
  * over, and a merge makes thousands of calls a second. It must not interpret the callee's errors.
  */
 
-import { type AbortListener, listen, unlisten } from './abort.ts';
+import { type AbortListener, listen, unlisten } from '../abort.ts';
 
 /** Why a call was ended from outside. */
 export class CallEnded extends Error {

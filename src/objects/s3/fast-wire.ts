@@ -7,7 +7,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
-import { type AbortListener, listen, unlisten } from './abort.ts';
+import { type AbortListener, listen, unlisten } from '../abort.ts';
 import { CallEnded } from './deadline.ts';
 
 /** Takes the body of a 2xx answer. An error that is returned ends the request with it. */

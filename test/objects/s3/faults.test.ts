@@ -4,10 +4,10 @@
  */
 import { createServer } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
-import { expectBytes, expectFailure, patternBytes } from './contract.ts';
-import { BUCKET, DATA_PATHS, useFaultBench } from './fault-bench.ts';
-import { askedRange, sendRange } from './fault-server.ts';
-import { filesystemOn } from './s3-bench.ts';
+import { expectBytes, expectFailure, patternBytes } from '../contract.ts';
+import { BUCKET, DATA_PATHS, useFaultBench } from '../fault-bench.ts';
+import { askedRange, sendRange } from '../fault-server.ts';
+import { filesystemOn } from './bench.ts';
 
 describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
   const bench = useFaultBench({ dataPath });

@@ -3,8 +3,8 @@
  * the SDK reads with. It must take nothing for a success that is not one, and must not fail on any bytes.
  */
 import { XMLParser } from 'fast-xml-parser';
-import type { DeleteFailure } from './port.ts';
-import type { WireAnswer } from './s3-fast-wire.ts';
+import type { DeleteFailure } from '../port.ts';
+import type { WireAnswer } from './fast-wire.ts';
 
 /** An answer that is no success, in the shape of the SDK's errors: what it means is decided in s3-errors.ts. */
 export class RefusedAnswer extends Error {

@@ -12,13 +12,13 @@ import {
   ListObjectsV2Command,
 } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
-import { CompactError } from '../errors.ts';
-import { DELETE_BATCH_MAX, type DeleteFailure, type ObjectHead, type ObjectPage, type ObjectStore } from './port.ts';
-import { discardBody } from './s3-body.ts';
-import type { RequestOptions, S3Connection } from './s3-client.ts';
-import { CRC32_METADATA, type S3DataPath } from './s3-data.ts';
-import { errorFacts, storeError } from './s3-errors.ts';
-import { listedPage } from './s3-list.ts';
+import { CompactError } from '../../errors.ts';
+import { DELETE_BATCH_MAX, type DeleteFailure, type ObjectHead, type ObjectPage, type ObjectStore } from '../port.ts';
+import type { RequestOptions, S3Connection } from './connection.ts';
+import { CRC32_METADATA, type S3DataPath } from './data-path-sdk.ts';
+import { errorFacts, storeError } from './errors.ts';
+import { listedPage } from './list.ts';
+import { discardBody } from './range-body.ts';
 
 const CRC32_TEXT = /^[0-9a-f]{8}$/;
 /** Single deletes at a time where the server has no batch: a quarter of the sockets, so that reads go on. */

@@ -2,8 +2,8 @@
 import { Readable } from 'node:stream';
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
-import { readRange } from '../../src/objects/s3-body.ts';
-import { expectFailure, patternBytes } from './contract.ts';
+import { readRange } from '../../../src/objects/s3/range-body.ts';
+import { expectFailure, patternBytes } from '../contract.ts';
 
 const context = { doing: 'Reading', bucket: 'bkt', where: 'host', timeoutMs: 1 };
 

@@ -6,8 +6,8 @@
  */
 import { Readable } from 'node:stream';
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
-import type { CompactError } from '../errors.ts';
-import { type RequestContext, storeError } from './s3-errors.ts';
+import type { CompactError } from '../../errors.ts';
+import { type RequestContext, storeError } from './errors.ts';
 
 export interface RangeTarget {
   /** Offset in the object, bytes. */
