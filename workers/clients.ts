@@ -19,7 +19,7 @@ import { storesWithRetries } from '../src/objects/retrying-store.ts';
 import { S3ObjectStores, type S3StoresSettings } from '../src/objects/s3/stores.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
-import type { Pace } from '../src/pace.ts';
+import type { Pace } from '../src/pace/pace.ts';
 import { CompactQueue } from '../src/queue.ts';
 import { QueueControl } from '../src/queue-control.ts';
 import { ReapQueue } from '../src/queue-ledger.ts';

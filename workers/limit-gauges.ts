@@ -3,7 +3,7 @@
  * they happen (`Observer.waited`). It asks and sets gauges, nothing else.
  */
 import type { MetricSource } from '../src/observe/metrics.ts';
-import type { Pace } from '../src/pace.ts';
+import type { Pace } from '../src/pace/pace.ts';
 
 export function limitGauges(pace: Pick<Pace, 'snapshot'>): MetricSource {
   return {

@@ -4,8 +4,8 @@
  */
 import { systemClock } from '../src/clock.ts';
 import type { Settings } from '../src/config/index.ts';
-import { Pace, type PaceOptions } from '../src/pace.ts';
-import { redisBudget } from '../src/pace-redis.ts';
+import { Pace, type PaceOptions } from '../src/pace/pace.ts';
+import { redisBudget } from '../src/pace/redis-budget.ts';
 import type { RedisClient } from '../src/redis-client.ts';
 
 export interface PaceWiring {

@@ -1,7 +1,7 @@
 /** One process of the bench: takes from the pool's rate as fast as it is let, and tells its total ten times a second. */
 import { systemClock } from '../../src/clock.ts';
-import { PoolRate } from '../../src/pace-pool.ts';
-import { redisBudget } from '../../src/pace-redis.ts';
+import { redisBudget } from '../../src/pace/redis-budget.ts';
+import { PoolRate } from '../../src/pace/shared-rate.ts';
 import { connectRedis } from '../../src/redis-client.ts';
 
 const [url = '', rate = '0', bytes = '0', members = '1'] = process.argv.slice(2);

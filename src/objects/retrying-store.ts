@@ -8,8 +8,8 @@ import pRetry from 'p-retry';
 import type { Clock } from '../clock.ts';
 import { CompactError, type ErrorCode } from '../errors.ts';
 import type { Filesystem } from '../model.ts';
-import type { Pace } from '../pace.ts';
-import { type FlightLimit, HOLD_MAX_MS } from '../pace-flight.ts';
+import { type FlightLimit, HOLD_MAX_MS } from '../pace/in-flight-limit.ts';
+import type { Pace } from '../pace/pace.ts';
 import type { DeleteFailure, ObjectHead, ObjectPage, ObjectStore, ObjectStores } from './port.ts';
 import { cancelledError, Turns } from './turns.ts';
 

@@ -7,7 +7,7 @@ import { type MergeOptions, type MergeTask, writeMergedObjects } from '../../src
 import { CompactError } from '../../src/errors.ts';
 import type { Copy, SourceRead } from '../../src/model.ts';
 import { withRetries } from '../../src/objects/retrying-store.ts';
-import { Pace } from '../../src/pace.ts';
+import { Pace } from '../../src/pace/pace.ts';
 import { MemoryObjectStores, storeFault } from '../objects/memory-store.ts';
 import { VirtualClock } from '../pace/virtual-clock.ts';
 

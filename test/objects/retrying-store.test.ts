@@ -9,7 +9,7 @@ import {
   storesWithRetries,
   withRetries,
 } from '../../src/objects/retrying-store.ts';
-import { Pace, type PaceOptions } from '../../src/pace.ts';
+import { Pace, type PaceOptions } from '../../src/pace/pace.ts';
 import { VirtualClock } from '../pace/virtual-clock.ts';
 import { expectFailure, patternBytes } from './contract.ts';
 import { MemoryObjectStores, type StoreCall, storeFault } from './memory-store.ts';

@@ -10,7 +10,7 @@ import type { MetadataStore } from '../../src/metadata/port.ts';
 import type { ChunkPlan } from '../../src/model.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
-import { Pace } from '../../src/pace.ts';
+import { Pace } from '../../src/pace/pace.ts';
 import { NO_COST, NO_GAIN } from '../../src/plan/index.ts';
 import type { RunReport } from '../../src/run.ts';
 import { limitGauges } from '../../workers/limit-gauges.ts';

@@ -1,7 +1,7 @@
 /** A rate holds over every stretch of time, nobody starves or overtakes, and who leaves takes nothing. Virtual clock. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RateLimit } from '../../src/pace-rate.ts';
+import { RateLimit } from '../../src/pace/rate-limit.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 interface Request {

@@ -1,6 +1,6 @@
 /** Places in flight: never more than the limit, in order, nobody while the store asked to be left alone. Virtual clock. */
 import { describe, expect, it } from 'vitest';
-import { FlightLimit, HOLD_MAX_MS } from '../../src/pace-flight.ts';
+import { FlightLimit, HOLD_MAX_MS } from '../../src/pace/in-flight-limit.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 describe('places in flight', () => {

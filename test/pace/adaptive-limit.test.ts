@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AdaptiveLimit } from '../../src/pace-adaptive.ts';
-import { FlightLimit } from '../../src/pace-flight.ts';
+import { AdaptiveLimit } from '../../src/pace/adaptive-limit.ts';
+import { FlightLimit } from '../../src/pace/in-flight-limit.ts';
 import { Random } from '../sim/seeded/random.ts';
 import { VirtualClock } from './virtual-clock.ts';
 

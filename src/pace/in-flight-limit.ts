@@ -2,9 +2,9 @@
  * Requests in flight to one store: as many as the adaptive limit allows, in order of asking, none while the store has
  * asked to be left alone. It joins the policy (pace-adaptive.ts) with a line of waiting callers; it sends nothing itself.
  */
-import type { Clock } from './clock.ts';
-import { AdaptiveLimit, type AdaptiveOptions, type Answer } from './pace-adaptive.ts';
-import { type LimitState, Waiting } from './pace-waiting.ts';
+import type { Clock } from '../clock.ts';
+import { AdaptiveLimit, type AdaptiveOptions, type Answer } from './adaptive-limit.ts';
+import { type LimitState, Waiting } from './waiting-line.ts';
 
 /** A store may not stop us for longer than this at a time (I8). */
 export const HOLD_MAX_MS = 60_000;

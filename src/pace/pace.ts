@@ -4,12 +4,12 @@
  * places back, and neither waits for memory: so whoever holds memory always gets on, and nothing can wait in a circle.
  * It must not know what a request is for.
  */
-import type { Clock } from './clock.ts';
-import type { AdaptiveOptions } from './pace-adaptive.ts';
-import { FlightLimit, type FlightState } from './pace-flight.ts';
-import { type PoolBudget, PoolRate, type PoolState } from './pace-pool.ts';
-import { RateLimit } from './pace-rate.ts';
-import type { LimitState } from './pace-waiting.ts';
+import type { Clock } from '../clock.ts';
+import type { AdaptiveOptions } from './adaptive-limit.ts';
+import { FlightLimit, type FlightState } from './in-flight-limit.ts';
+import { RateLimit } from './rate-limit.ts';
+import { type PoolBudget, PoolRate, type PoolState } from './shared-rate.ts';
+import type { LimitState } from './waiting-line.ts';
 
 export interface PaceOptions {
   readonly clock: Clock;

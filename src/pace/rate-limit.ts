@@ -3,8 +3,8 @@
  * bucket, because the libraries looked at (limiter, bottleneck, p-throttle) keep their own time, refuse or starve a request
  * that is larger than the bucket, or cannot let a waiting caller go. It must not know what the units are.
  */
-import type { Clock } from './clock.ts';
-import { type LimitState, Waiting } from './pace-waiting.ts';
+import type { Clock } from '../clock.ts';
+import { type LimitState, Waiting } from './waiting-line.ts';
 
 /** What an idle process may take at once. */
 const BURST_MS = 250;

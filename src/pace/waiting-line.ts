@@ -3,8 +3,8 @@
  * limit has one, so that what is told about waiting means the same everywhere. It decides nothing about whose turn it is
  * when: the limit does.
  */
-import type { Clock } from './clock.ts';
-import { CompactError } from './errors.ts';
+import type { Clock } from '../clock.ts';
+import { CompactError } from '../errors.ts';
 
 /** A limit as it is told to metrics and `status`; plain JSON. */
 export interface LimitState {

@@ -3,8 +3,8 @@
  * in order of asking. While the budget cannot be asked (Redis away, full or read-only) this process goes on with its own
  * share of the rate: never unlimited, never stuck. Where the budget is kept is behind a port.
  */
-import type { Clock } from './clock.ts';
-import { type LimitState, Waiting } from './pace-waiting.ts';
+import type { Clock } from '../clock.ts';
+import { type LimitState, Waiting } from './waiting-line.ts';
 
 /** What a purchase came to. `retryMs`: all is sold until then. */
 export type Purchase = { readonly kind: 'bought' } | { readonly kind: 'sold-out'; readonly retryMs: number };

@@ -5,8 +5,8 @@
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, inject, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import { type PoolBudget, PoolRate } from '../../src/pace-pool.ts';
-import { redisBudget } from '../../src/pace-redis.ts';
+import { redisBudget } from '../../src/pace/redis-budget.ts';
+import { type PoolBudget, PoolRate } from '../../src/pace/shared-rate.ts';
 import { eventually } from '../queue/world.ts';
 import { uniquePrefix } from '../setup/isolation.ts';
 import { VirtualClock } from './virtual-clock.ts';

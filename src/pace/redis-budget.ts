@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
-import type { PoolBudget, Purchase } from './pace-pool.ts';
+import type { PoolBudget, Purchase } from './shared-rate.ts';
 
 export interface RedisBudgetOptions {
   readonly connection: Redis | Cluster;
