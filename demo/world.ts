@@ -10,7 +10,7 @@ import { Redis } from 'ioredis';
 import { type RedisService, startRedis } from '../services/redis.ts';
 import { clientFor, type S3Service, startS3 } from '../services/s3.ts';
 import { run } from '../src/cli/main.ts';
-import { ReapQueue } from '../src/queue-ledger.ts';
+import { ReapQueue } from '../src/queue/reap-queue.ts';
 import type { RunReport } from '../src/run.ts';
 import { FsWriter } from '../test/support/writer.ts';
 

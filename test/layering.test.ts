@@ -37,7 +37,7 @@ test('good code is not blamed', () => {
     '// process.exit and Math.random are only words here',
     'export const b = A;',
   ].join('\n');
-  expect(plant('src/queue.ts', text, MODEL)).toEqual([]);
+  expect(plant('src/queue/compact-queue.ts', text, MODEL)).toEqual([]);
 });
 
 describe('caught:', () => {
@@ -59,7 +59,7 @@ describe('caught:', () => {
       "import { c } from '../compact.ts';",
       { 'src/compact/compact-inode.ts': '' },
     ],
-    ['a queue that makes connections', 'src/queue.ts', "import { Redis } from 'ioredis';", {}],
+    ['a queue that makes connections', 'src/queue/compact-queue.ts', "import { Redis } from 'ioredis';", {}],
     ['a planner that reads files', 'src/plan/chunk.ts', "import { readFileSync } from 'node:fs';", {}],
     [
       'a planner that sees the format',

@@ -3,8 +3,8 @@
  * condemns the inode only when run after run meets it (DESIGN §4.7), whatever else failed or went well in between.
  */
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { CompactQueue } from '../src/queue.ts';
-import { Quarantine } from '../src/queue-quarantine.ts';
+import { CompactQueue } from '../src/queue/compact-queue.ts';
+import { Quarantine } from '../src/queue/quarantine.ts';
 import { type RunReport, runInode } from '../src/run.ts';
 import { storeFault } from './objects/memory-store.ts';
 import { openQueueWorld, type QueueWorld } from './queue/world.ts';

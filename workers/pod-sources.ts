@@ -5,9 +5,9 @@
 import { FILESYSTEMS_MAX, OTHER } from '../src/observe/metric-spec.ts';
 import type { GaugeName } from '../src/observe/metric-table.ts';
 import type { MetricSource, Metrics } from '../src/observe/metrics.ts';
-import { COMPACT_QUEUE } from '../src/queue.ts';
-import type { LastScan } from '../src/queue-scan.ts';
-import { jobsInFlight, queueDepths, reapBacklog } from '../src/queue-status.ts';
+import { COMPACT_QUEUE } from '../src/queue/compact-queue.ts';
+import type { LastScan } from '../src/queue/scan-book.ts';
+import { jobsInFlight, queueDepths, reapBacklog } from '../src/queue/status.ts';
 import type { Clients } from './clients.ts';
 
 /** Clients as far as they are asked. */

@@ -5,8 +5,8 @@
  */
 import type { Settings } from '../src/config/index.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
-import type { CompactQueue } from '../src/queue.ts';
-import { queueCall } from '../src/queue.ts';
+import type { CompactQueue } from '../src/queue/compact-queue.ts';
+import { queueCall } from '../src/queue/compact-queue.ts';
 
 /** How long a Redis that lost its data may go without the bound. */
 const LOOK_EVERY_MS = 15_000;

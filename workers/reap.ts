@@ -7,7 +7,7 @@ import { DelayedError, type Job } from 'bullmq';
 import { toError } from '../src/errors.ts';
 import type { ReapRecord } from '../src/ledger.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
-import { parseReapRecord, printReapRecord, type ReapJobData } from '../src/queue-ledger.ts';
+import { parseReapRecord, printReapRecord, type ReapJobData } from '../src/queue/reap-queue.ts';
 import { type ReapDeps, type ReapVerdict, reapRecord } from '../src/reap.ts';
 
 /** A record that cannot be read waits for a person, an hour at a time. */

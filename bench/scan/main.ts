@@ -11,7 +11,7 @@ import { Redis } from 'ioredis';
 import { startRedis } from '../../services/redis.ts';
 import { systemClock } from '../../src/clock.ts';
 import { RedisMetadata } from '../../src/metadata/redis/redis.ts';
-import { CompactQueue } from '../../src/queue.ts';
+import { CompactQueue } from '../../src/queue/compact-queue.ts';
 import { connectRedis } from '../../src/redis-client.ts';
 import { scanFilesystem } from '../../src/scan.ts';
 import type { ScanDeps, ScanReport } from '../../src/scan-types.ts';

@@ -9,7 +9,7 @@ import { systemClock } from '../clock.ts';
 import { requireFilesystem, requireInode } from '../compact/lookup.ts';
 import { formOf, parseNumber } from '../config/index.ts';
 import type { InodeKey } from '../model.ts';
-import { type RunSeen, runNow } from '../queue-wait.ts';
+import { type RunSeen, runNow } from '../queue/wait-for-run.ts';
 import { type RunReport, runInode } from '../run.ts';
 import { withInodeArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';

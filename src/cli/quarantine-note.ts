@@ -4,7 +4,7 @@
  */
 import type { Settings } from '../config/index.ts';
 import type { InodeKey } from '../model.ts';
-import { Quarantine, type QuarantineEntry } from '../queue-quarantine.ts';
+import { Quarantine, type QuarantineEntry } from '../queue/quarantine.ts';
 import { connectRedis } from '../redis-client.ts';
 import { whenReady } from '../redis-link.ts';
 

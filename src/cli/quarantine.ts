@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { type Clients, openClients } from '../../workers/clients.ts';
 import { printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
-import type { QuarantinedInode } from '../queue-quarantine.ts';
+import type { QuarantinedInode } from '../queue/quarantine.ts';
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode, plural, table, UsageError } from './output.ts';

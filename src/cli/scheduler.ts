@@ -7,7 +7,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { openClients } from '../../workers/clients.ts';
 import { startScheduler } from '../../workers/scheduler.ts';
 import { requireFilesystem } from '../compact/lookup.ts';
-import { ScanSchedule } from '../queue-schedule.ts';
+import { ScanSchedule } from '../queue/scan-schedule.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { untilSignal } from './signals.ts';

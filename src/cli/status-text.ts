@@ -3,9 +3,9 @@
  * so that golden files can say what an operator sees. It asks nothing.
  */
 import type { CompactProgress } from '../compact/compact-inode.ts';
-import type { Paused } from '../queue-control.ts';
-import type { LastScan } from '../queue-scan.ts';
-import type { JobInFlight, QueueDepth, ReapBacklog, RecentRuns } from '../queue-status.ts';
+import type { Paused } from '../queue/pause.ts';
+import type { LastScan } from '../queue/scan-book.ts';
+import type { JobInFlight, QueueDepth, ReapBacklog, RecentRuns } from '../queue/status.ts';
 import { bytes, type Column, count, plural, table } from './output.ts';
 
 /** What was found at one moment; of one file system where that was asked for. */

@@ -4,7 +4,7 @@
  * a server is away is not, everybody tries again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CompactQueue } from '../../src/queue.ts';
+import type { CompactQueue } from '../../src/queue/compact-queue.ts';
 import { readRange } from '../oracle/reader.ts';
 import { Random } from '../sim/seeded/random.ts';
 import { type ChaosClient, ObjectMissing, type Snapshot } from './client.ts';

@@ -5,8 +5,8 @@
  * Redis lost. Anything else is a leak.
  */
 import type { Redis } from 'ioredis';
-import type { CompactQueue } from '../../src/queue.ts';
-import type { ReapQueue } from '../../src/queue-ledger.ts';
+import type { CompactQueue } from '../../src/queue/compact-queue.ts';
+import type { ReapQueue } from '../../src/queue/reap-queue.ts';
 import { namedObjects } from '../oracle/layout.ts';
 import { faultOfRead } from './actors.ts';
 import type { ChaosClient } from './client.ts';

@@ -4,7 +4,7 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/observe/log.ts';
-import { ScanSchedule } from '../../src/queue-schedule.ts';
+import { ScanSchedule } from '../../src/queue/scan-schedule.ts';
 import type { FilesystemRun } from '../../workers/filesystem-run.ts';
 import { startScheduler } from '../../workers/scheduler.ts';
 import { eventually } from '../queue/world.ts';

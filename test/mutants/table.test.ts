@@ -33,7 +33,7 @@ describe('the table of deliberate faults', () => {
   });
 
   it('is tried first against the tests that mirror the changed file', () => {
-    expect(testOrder(['src/queue-ledger.ts'])[0]).toBe('test/queue/reap-queue.test.ts');
+    expect(testOrder(['src/queue/reap-queue.ts'])[0]).toBe('test/queue/reap-queue.test.ts');
     expect(testOrder(['src/config/relations.ts'])[0]).toBe('test/config/config.test.ts');
     expect(testOrder(['src/elsewhere.ts'])).toEqual(TEST_FILES);
     expect(testOrder(['src/reap.ts']).toSorted()).toEqual(TEST_FILES.toSorted());

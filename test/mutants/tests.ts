@@ -41,7 +41,7 @@ export function testOrder(changed: readonly string[], files: readonly string[] =
   return [...files.filter((file) => areas.has(areaOf(file))), ...files.filter((file) => !areas.has(areaOf(file)))];
 }
 
-/** `queue` for `src/queue-ledger.ts` and `test/queue/reap-queue.test.ts`. */
+/** `queue` for `src/queue/reap-queue.ts` and `test/queue/reap-queue.test.ts`. */
 function areaOf(file: string): string {
   return /^\w+\/(\w+)/.exec(file)?.[1] ?? '';
 }

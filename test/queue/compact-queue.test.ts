@@ -3,8 +3,14 @@ import { Worker } from 'bullmq';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { InodeKey } from '../../src/model.ts';
-import { COMMAND_PRIORITY, COMPACT_QUEUE, type CompactJobData, CompactQueue, inodeOfJob } from '../../src/queue.ts';
-import { runNow } from '../../src/queue-wait.ts';
+import {
+  COMMAND_PRIORITY,
+  COMPACT_QUEUE,
+  type CompactJobData,
+  CompactQueue,
+  inodeOfJob,
+} from '../../src/queue/compact-queue.ts';
+import { runNow } from '../../src/queue/wait-for-run.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
 const KEY: InodeKey = { fsId: 1, inodeId: 2n ** 63n + 5n };

@@ -1,9 +1,9 @@
 /** Pause and resume on real Redis: they survive their makers, lose no job, and nobody spins on what is paused. */
 import { DelayedError, Worker } from 'bullmq';
 import { afterAll, beforeEach, expect, it } from 'vitest';
-import { COMPACT_QUEUE, type CompactJobData, CompactQueue } from '../../src/queue.ts';
-import { QueueControl } from '../../src/queue-control.ts';
-import { ReapQueue } from '../../src/queue-ledger.ts';
+import { COMPACT_QUEUE, type CompactJobData, CompactQueue } from '../../src/queue/compact-queue.ts';
+import { QueueControl } from '../../src/queue/pause.ts';
+import { ReapQueue } from '../../src/queue/reap-queue.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
 const NOTE = { sinceMs: 5, by: 'host:1' };

@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { CompactQueue } from '../../src/queue.ts';
-import type { FairRange } from '../../src/queue-fair.ts';
+import { CompactQueue } from '../../src/queue/compact-queue.ts';
+import type { FairRange } from '../../src/queue/fair-order.ts';
 import { openQueueWorld, type QueueWorld } from './world.ts';
 
 const RUNS = { numRuns: 40, endOnFailure: true };

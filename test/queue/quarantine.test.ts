@@ -1,6 +1,6 @@
 /** The quarantine book on real Redis, and the commands over it: what is stopped, why, and how it goes on. */
 import { afterAll, beforeEach, expect, inject, it } from 'vitest';
-import { Quarantine } from '../../src/queue-quarantine.ts';
+import { Quarantine } from '../../src/queue/quarantine.ts';
 import { runCli } from '../cli/fixture.ts';
 import { openQueueWorld, type QueueWorld } from './world.ts';
 

@@ -2,8 +2,8 @@
 import { DelayedError, type Job, Worker } from 'bullmq';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';
-import { REAP_QUEUE } from '../../src/queue.ts';
-import { parseReapRecord, printReapRecord, type ReapJobData, ReapQueue } from '../../src/queue-ledger.ts';
+import { REAP_QUEUE } from '../../src/queue/compact-queue.ts';
+import { parseReapRecord, printReapRecord, type ReapJobData, ReapQueue } from '../../src/queue/reap-queue.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
 const worlds: QueueWorld[] = [];

@@ -2,9 +2,9 @@
 import { Worker } from 'bullmq';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';
-import { REAP_QUEUE } from '../../src/queue.ts';
-import { ReapQueue } from '../../src/queue-ledger.ts';
-import { QueueScrubBook } from '../../src/queue-scrub.ts';
+import { REAP_QUEUE } from '../../src/queue/compact-queue.ts';
+import { QueueScrubBook } from '../../src/queue/gc-book.ts';
+import { ReapQueue } from '../../src/queue/reap-queue.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
 const worlds: QueueWorld[] = [];

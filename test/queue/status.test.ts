@@ -2,8 +2,8 @@
 import { DelayedError, Worker } from 'bullmq';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';
-import { COMPACT_QUEUE, CompactQueue } from '../../src/queue.ts';
-import { ReapQueue } from '../../src/queue-ledger.ts';
+import { COMPACT_QUEUE, CompactQueue } from '../../src/queue/compact-queue.ts';
+import { ReapQueue } from '../../src/queue/reap-queue.ts';
 import {
   jobsInFlight,
   OVERDUE_MS,
@@ -11,7 +11,7 @@ import {
   reapBacklog,
   recentRuns,
   type StatusSource,
-} from '../../src/queue-status.ts';
+} from '../../src/queue/status.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
 const worlds: QueueWorld[] = [];

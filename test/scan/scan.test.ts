@@ -12,7 +12,7 @@ import { planPolicy, worthwhileChunks } from '../../src/compact/choose-chunks.ts
 import { loadSettings } from '../../src/config/index.ts';
 import { inodeKeys } from '../../src/metadata/port.ts';
 import { RedisMetadata } from '../../src/metadata/redis/redis.ts';
-import { COMPACT_QUEUE } from '../../src/queue.ts';
+import { COMPACT_QUEUE } from '../../src/queue/compact-queue.ts';
 import { connectRedis } from '../../src/redis-client.ts';
 import { MetadataFixture, record, runCli } from '../cli/fixture.ts';
 import { startProxy } from '../metadata/proxy.ts';

@@ -3,7 +3,7 @@
  * and a second round of a scan and of runs, which has to find nothing and write nothing.
  */
 import { Redis } from 'ioredis';
-import { CompactQueue } from '../../src/queue.ts';
+import { CompactQueue } from '../../src/queue/compact-queue.ts';
 import { Random } from '../sim/seeded/random.ts';
 import { FS_ID } from './shapes.ts';
 import type { Verdict } from './store.ts';

@@ -5,7 +5,7 @@
 import type { Job } from 'bullmq';
 import { expect, it } from 'vitest';
 import { createLogger } from '../../src/observe/log.ts';
-import type { CompactJobData } from '../../src/queue.ts';
+import type { CompactJobData } from '../../src/queue/compact-queue.ts';
 import type { RunReport } from '../../src/run.ts';
 import { type CompactJobDeps, compactProcessor } from '../../workers/compact.ts';
 import type { Observer } from '../../workers/observer.ts';

@@ -3,7 +3,7 @@ import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createLogger } from '../../src/observe/log.ts';
-import { COMPACT_QUEUE, CompactQueue } from '../../src/queue.ts';
+import { COMPACT_QUEUE, CompactQueue } from '../../src/queue/compact-queue.ts';
 import { keepPoolJobs } from '../../workers/pool-jobs.ts';
 import { eventually } from '../queue/world.ts';
 import { uniquePrefix } from '../setup/isolation.ts';

@@ -3,7 +3,7 @@ import { type Fault, fault } from '../fault.ts';
 
 const BODY = 'src/objects/s3/range-body.ts';
 const MERGE = 'src/compact/merge.ts';
-const LEDGER = 'src/queue-ledger.ts';
+const LEDGER = 'src/queue/reap-queue.ts';
 const RELATIONS = 'src/config/relations.ts';
 
 export const OUTSIDE_FAULTS: readonly Fault[] = [
@@ -79,7 +79,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     edits: [['const rule = quarantineRule(error.code);', "const rule = 'never' as ReturnType<typeof quarantineRule>;"]],
   }),
   fault('a request during a run is forgotten', 'I9', {
-    file: 'src/queue.ts',
+    file: 'src/queue/compact-queue.ts',
     edits: [[', keepLastIfActive: true', '']],
   }),
   fault('the grace period may be shorter than readers keep old lists', 'I11', {

@@ -2,7 +2,7 @@
  * How a failed queue command is told. It stands alone because every file of the queue makes commands, and whoever waits
  * for Redis to come back goes by this one code.
  */
-import { CompactError, toError } from './errors.ts';
+import { CompactError, toError } from '../errors.ts';
 
 /** Runs a queue command and tells its failure as `queue-unavailable`. */
 export async function queueCall<T>(what: string, call: () => Promise<T>): Promise<T> {

@@ -4,10 +4,10 @@
  */
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
-import { decimalNumber } from './format.ts';
-import { type QueueOptions, queueCall } from './queue.ts';
-import { safeJson } from './queue-call.ts';
-import type { ScanBook, ScanPosition, ScanResult } from './scan-port.ts';
+import { decimalNumber } from '../format.ts';
+import type { ScanBook, ScanPosition, ScanResult } from '../scan-port.ts';
+import { safeJson } from './bullmq.ts';
+import { type QueueOptions, queueCall } from './compact-queue.ts';
 
 const count = z.number().nonnegative();
 

@@ -3,7 +3,7 @@
  * replicas plans the same scans and each scan is one job. It must not scan.
  */
 import { Queue } from 'bullmq';
-import { type QueueOptions, queueCall } from './queue.ts';
+import { type QueueOptions, queueCall } from './compact-queue.ts';
 
 export const SCAN_QUEUE = 'scan';
 

@@ -4,9 +4,9 @@
  */
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
-import { type ScrubBook, type ScrubPosition, SUSPECTS_MAX, type Suspect } from './ledger.ts';
-import { type QueueOptions, queueCall } from './queue.ts';
-import { safeJson } from './queue-call.ts';
+import { type ScrubBook, type ScrubPosition, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
+import { safeJson } from './bullmq.ts';
+import { type QueueOptions, queueCall } from './compact-queue.ts';
 
 /** What nobody has looked at for so long is forgotten. */
 const KEEP_MS = 90 * 24 * 3_600_000;

@@ -7,7 +7,7 @@
  */
 import type { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { queueCall } from './queue-call.ts';
+import { queueCall } from './bullmq.ts';
 
 export interface FairRange {
   /** The first slot that is ever given out. */

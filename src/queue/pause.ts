@@ -7,9 +7,9 @@ import type { Job, Queue } from 'bullmq';
 import { ErrorCode } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
-import { decimalNumber } from './format.ts';
-import { type CompactJobData, type QueueOptions, queueCall } from './queue.ts';
-import type { ReapJobData } from './queue-ledger.ts';
+import { decimalNumber } from '../format.ts';
+import { type CompactJobData, type QueueOptions, queueCall } from './compact-queue.ts';
+import type { ReapJobData } from './reap-queue.ts';
 
 /** A parked job looks again this often, should nobody resume it. */
 export const PARK_MS = 60 * 60 * 1000;

@@ -3,7 +3,7 @@
  * what they moved. Ended jobs are kept for a while, so looking often enough misses none. It changes nothing.
  */
 import type { Cluster, Redis } from 'ioredis';
-import { type CompactQueue, type QueueOptions, queueCall } from './queue.ts';
+import { type CompactQueue, type QueueOptions, queueCall } from './compact-queue.ts';
 
 /** Jobs that one look reads at most; the next look goes on. */
 const LOOK_MAX = 1_000;

@@ -6,13 +6,12 @@
 import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { CompactError } from './errors.ts';
-import { decimalId, printInodeKey } from './format.ts';
-import type { InodeKey } from './model.ts';
-import { queueCall } from './queue-call.ts';
-import { FairOrder, type FairRange } from './queue-fair.ts';
-
-import { ENQUEUE_MAX, type ScanQueue, type ScoredInode } from './scan-port.ts';
+import { CompactError } from '../errors.ts';
+import { decimalId, printInodeKey } from '../format.ts';
+import type { InodeKey } from '../model.ts';
+import { ENQUEUE_MAX, type ScanQueue, type ScoredInode } from '../scan-port.ts';
+import { queueCall } from './bullmq.ts';
+import { FairOrder, type FairRange } from './fair-order.ts';
 
 export { queueCall };
 

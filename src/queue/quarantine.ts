@@ -5,10 +5,10 @@
  */
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
-import { parseInodeKey, printInodeKey } from './format.ts';
-import type { InodeKey } from './model.ts';
-import { type QueueOptions, queueCall } from './queue.ts';
-import { safeJson } from './queue-call.ts';
+import { parseInodeKey, printInodeKey } from '../format.ts';
+import type { InodeKey } from '../model.ts';
+import { safeJson } from './bullmq.ts';
+import { type QueueOptions, queueCall } from './compact-queue.ts';
 
 const entrySchema = z.object({ code: z.string(), reason: z.string(), sinceMs: z.number() });
 

@@ -3,10 +3,10 @@
  * survives a lost connection and a missed event alike. It must not run anything itself.
  */
 import type { Job, Queue } from 'bullmq';
-import type { Clock } from './clock.ts';
-import { CompactError } from './errors.ts';
-import type { InodeKey } from './model.ts';
-import { COMMAND_PRIORITY, type CompactJobData, type CompactQueue, type Enqueued, queueCall } from './queue.ts';
+import type { Clock } from '../clock.ts';
+import { CompactError } from '../errors.ts';
+import type { InodeKey } from '../model.ts';
+import { COMMAND_PRIORITY, type CompactJobData, type CompactQueue, type Enqueued, queueCall } from './compact-queue.ts';
 
 const POLL_MS = 200;
 

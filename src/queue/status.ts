@@ -4,9 +4,9 @@
  */
 import type { Job, Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { decimalNumber } from './format.ts';
-import { type CompactQueue, type QueueOptions, queueCall } from './queue.ts';
-import type { ReapQueue } from './queue-ledger.ts';
+import { decimalNumber } from '../format.ts';
+import { type CompactQueue, type QueueOptions, queueCall } from './compact-queue.ts';
+import type { ReapQueue } from './reap-queue.ts';
 
 /** The queues and their clock. */
 export interface StatusSource extends QueueOptions {
