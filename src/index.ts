@@ -41,5 +41,5 @@ export { S3ObjectStores } from './objects/s3/stores.ts';
 export { planChunk, readCost, replacementList, validRanges } from './plan/index.ts';
 export { CompactQueue } from './queue/compact-queue.ts';
 export { ReapQueue } from './queue/reap-queue.ts';
-export { type ReapDeps, type ReapVerdict, reapRecord } from './reap.ts';
+export { type ReapDeps, type ReapVerdict, reapRecord } from './reap/reap-record.ts';
 export { connectRedis } from './redis-client.ts';

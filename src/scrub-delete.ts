@@ -8,7 +8,7 @@ import type { ReapRecords, ScrubBook } from './ledger.ts';
 import type { MetadataStore } from './metadata/port.ts';
 import type { Filesystem, InodeKey } from './model.ts';
 import { DELETE_BATCH_MAX, type DeleteFailure, type ListedObject, type ObjectStore } from './objects/port.ts';
-import { SharedLists } from './reap-lists.ts';
+import { SharedLists } from './reap/named-objects.ts';
 import { coveredNames } from './scrub-records.ts';
 import type { ScrubTally } from './scrub-report.ts';
 

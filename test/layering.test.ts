@@ -43,7 +43,12 @@ test('good code is not blamed', () => {
 describe('caught:', () => {
   test.each([
     ['policy that sees an adapter', 'src/compact/compact-inode.ts', "import { S } from './objects/s3.ts';", S3],
-    ['policy that sees an adapter as a type', 'src/reap.ts', "import type { S } from './objects/s3.ts';", S3],
+    [
+      'policy that sees an adapter as a type',
+      'src/reap/reap-record.ts',
+      "import type { S } from './objects/s3.ts';",
+      S3,
+    ],
     ['policy that re-exports an adapter', 'src/compact/merge.ts', "export * from './objects/s3.ts';", S3],
     ['policy that loads an adapter later', 'src/scan.ts', "const s = await import('./objects/s3.ts');", S3],
     ['policy with an SDK', 'src/scrub.ts', "import { Queue } from 'bullmq';", {}],

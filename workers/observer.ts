@@ -15,7 +15,7 @@ import type { Metrics } from '../src/observe/metrics.ts';
 import { NOT_READY } from '../src/observe/readiness.ts';
 import { lookSpan, RunSpans } from '../src/observe/run-spans.ts';
 import { movedBytes, NO_COST, requestsOf } from '../src/plan/index.ts';
-import type { ReapVerdict } from '../src/reap.ts';
+import type { ReapVerdict } from '../src/reap/reap-record.ts';
 import type { RunReport } from '../src/run.ts';
 import { Reachable } from './reachable.ts';
 import { type ChunkTold, type RunFields, RunRecord } from './run-record.ts';

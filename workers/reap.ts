@@ -8,7 +8,7 @@ import { toError } from '../src/errors.ts';
 import type { ReapRecord } from '../src/ledger.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { parseReapRecord, printReapRecord, type ReapJobData } from '../src/queue/reap-queue.ts';
-import { type ReapDeps, type ReapVerdict, reapRecord } from '../src/reap.ts';
+import { type ReapDeps, type ReapVerdict, reapRecord } from '../src/reap/reap-record.ts';
 
 /** A record that cannot be read waits for a person, an hour at a time. */
 const UNREADABLE_DELAY_MS = 60 * 60 * 1000;

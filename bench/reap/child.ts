@@ -5,8 +5,8 @@ import type { ReapRecord } from '../../src/ledger.ts';
 import type { Filesystem, InodeKey } from '../../src/model.ts';
 import { storesWithRetries } from '../../src/objects/retrying-store.ts';
 import { S3ObjectStores } from '../../src/objects/s3/stores.ts';
-import { type ReapDeps, reapRecord } from '../../src/reap.ts';
-import { SharedLists } from '../../src/reap-lists.ts';
+import { SharedLists } from '../../src/reap/named-objects.ts';
+import { type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
 import { Boundary } from '../../test/sim/boundary.ts';
 import { MemoryMetadata, MetadataState } from '../../test/sim/memory-metadata.ts';
 

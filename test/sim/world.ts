@@ -17,7 +17,7 @@ import { MemoryBudget } from '../../src/compact/memory-budget.ts';
 import { SEVERAL_WRITERS_TIMES } from '../../src/compact/quiet-period.ts';
 import type { Filesystem, InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import type { ObjectStore, ObjectStores } from '../../src/objects/port.ts';
-import { type ReapVerdict, reapRecord } from '../../src/reap.ts';
+import { type ReapVerdict, reapRecord } from '../../src/reap/reap-record.ts';
 import { MemoryObjectStores } from '../objects/memory-store.ts';
 import { History } from '../oracle/history.ts';
 import { namedObjects, originalObjects } from '../oracle/layout.ts';

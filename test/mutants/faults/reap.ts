@@ -4,11 +4,11 @@ import { type Fault, fault } from '../fault.ts';
 type Replacement = readonly [find: string, replace: string];
 
 function reap(name: string, invariants: string, ...edits: readonly Replacement[]): Fault {
-  return fault(name, invariants, { file: 'src/reap.ts', edits });
+  return fault(name, invariants, { file: 'src/reap/reap-record.ts', edits });
 }
 
 function lists(name: string, invariants: string, ...edits: readonly Replacement[]): Fault {
-  return fault(name, invariants, { file: 'src/reap-lists.ts', edits });
+  return fault(name, invariants, { file: 'src/reap/named-objects.ts', edits });
 }
 
 const CHECK_LIST = 'checkChunkList(versions, chunkIndex, filesystem);';

@@ -9,7 +9,7 @@ import { MemoryBudget } from '../../../src/compact/memory-budget.ts';
 import { CompactError } from '../../../src/errors.ts';
 import type { ObjectStore, ObjectStores } from '../../../src/objects/port.ts';
 import { storesWithRetries } from '../../../src/objects/retrying-store.ts';
-import { reapRecord } from '../../../src/reap.ts';
+import { reapRecord } from '../../../src/reap/reap-record.ts';
 import { type ScrubOptions, scrubFilesystem } from '../../../src/scrub.ts';
 import type { ScrubReport } from '../../../src/scrub-report.ts';
 import { storeFault } from '../../objects/memory-store.ts';

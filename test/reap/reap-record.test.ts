@@ -1,12 +1,12 @@
 /** reap: what each kind of doubt does (nothing), and the waits that the protocol asks for (I7, I10, DESIGN §4.3). */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { objectName } from '../src/format.ts';
-import type { ReapRecord } from '../src/ledger.ts';
-import { MISSING_INODE_WAIT_MS, type ReapDeps, reapRecord } from '../src/reap.ts';
-import { storeFault } from './objects/memory-store.ts';
-import { Boundary } from './sim/boundary.ts';
-import { MemoryMetadata } from './sim/memory-metadata.ts';
-import { KEY, LIMITS, World } from './sim/world.ts';
+import { objectName } from '../../src/format.ts';
+import type { ReapRecord } from '../../src/ledger.ts';
+import { MISSING_INODE_WAIT_MS, type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
+import { storeFault } from '../objects/memory-store.ts';
+import { Boundary } from '../sim/boundary.ts';
+import { MemoryMetadata } from '../sim/memory-metadata.ts';
+import { KEY, LIMITS, World } from '../sim/world.ts';
 
 const ATTEMPT = 4096n;
 let world: World;

@@ -4,12 +4,12 @@
  */
 import fc from 'fast-check';
 import { beforeEach, expect, it } from 'vitest';
-import type { ReapRecord } from '../src/ledger.ts';
-import { type ReapDeps, reapRecord } from '../src/reap.ts';
-import { SharedLists } from '../src/reap-lists.ts';
-import { Boundary } from './sim/boundary.ts';
-import { MemoryMetadata } from './sim/memory-metadata.ts';
-import { KEY, LIMITS, World } from './sim/world.ts';
+import type { ReapRecord } from '../../src/ledger.ts';
+import { SharedLists } from '../../src/reap/named-objects.ts';
+import { type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
+import { Boundary } from '../sim/boundary.ts';
+import { MemoryMetadata } from '../sim/memory-metadata.ts';
+import { KEY, LIMITS, World } from '../sim/world.ts';
 
 let world: World;
 let deps: ReapDeps;

@@ -5,11 +5,11 @@
  * began, the reading ended a moment ago, and the metadata server is still the same one (I7).
  * It decides nothing: an unreadable list throws, and nothing is kept of it (I10).
  */
-import { CompactError } from './errors.ts';
-import { objectName, parseObjectName, printInodeKey } from './format.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { Filesystem, InodeKey, ObjectId, S3ChunkInfo } from './model.ts';
-import { checkChunkList, objectsOf } from './plan/index.ts';
+import { CompactError } from '../errors.ts';
+import { objectName, parseObjectName, printInodeKey } from '../format.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { Filesystem, InodeKey, ObjectId, S3ChunkInfo } from '../model.ts';
+import { checkChunkList, objectsOf } from '../plan/index.ts';
 
 /** A list longer than this is not read whole; the record waits until compaction has shortened it. */
 const VERSIONS_READ_MAX = 5_000_000;

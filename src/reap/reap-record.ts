@@ -3,13 +3,13 @@
  * either named by the inode's lists or deleted, and none is deleted less than one grace period after it became unnamed.
  * Doubt deletes nothing and drops nothing: the record comes back later (I10). It never changes a list.
  */
-import { CompactError, toError } from './errors.ts';
-import { parseObjectName } from './format.ts';
-import type { ReapRecord } from './ledger.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { Filesystem } from './model.ts';
-import { DELETE_BATCH_MAX, type ObjectStores } from './objects/port.ts';
-import { SharedLists } from './reap-lists.ts';
+import { CompactError, toError } from '../errors.ts';
+import { parseObjectName } from '../format.ts';
+import type { ReapRecord } from '../ledger.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { Filesystem } from '../model.ts';
+import { DELETE_BATCH_MAX, type ObjectStores } from '../objects/port.ts';
+import { SharedLists } from './named-objects.ts';
 
 /** A missing inode counts only when two looks this far apart miss it: metadata may be restored, or be another's. */
 export const MISSING_INODE_WAIT_MS = 24 * 60 * 60 * 1000;
