@@ -42,4 +42,4 @@ export { planChunk, readCost, replacementList, validRanges } from './plan/index.
 export { CompactQueue } from './queue/compact-queue.ts';
 export { ReapQueue } from './queue/reap-queue.ts';
 export { type ReapDeps, type ReapVerdict, reapRecord } from './reap/reap-record.ts';
-export { connectRedis } from './redis-client.ts';
+export { connectRedis } from './redis/client.ts';

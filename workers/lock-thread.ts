@@ -4,8 +4,8 @@
  * BullMQ does it and this thread sends nothing. It takes no job, ends none, and lets go of a loop that is silent for ever.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { connectRedis } from '../src/redis-client.ts';
-import { whenReady } from '../src/redis-link.ts';
+import { connectRedis } from '../src/redis/client.ts';
+import { whenReady } from '../src/redis/link.ts';
 import type { JobLock, LockMessage, LockThreadData } from './lock-messages.ts';
 
 /** Looks in one lock's time: two without a beat mean a busy loop, and half of the time is left then. */

@@ -6,7 +6,7 @@ import { systemClock } from '../src/clock.ts';
 import type { Settings } from '../src/config/index.ts';
 import { Pace, type PaceOptions } from '../src/pace/pace.ts';
 import { redisBudget } from '../src/pace/redis-budget.ts';
-import type { RedisClient } from '../src/redis-client.ts';
+import type { RedisClient } from '../src/redis/client.ts';
 
 export interface PaceWiring {
   /** The queue's Redis; absent: the pool's limit does not bind this process. */

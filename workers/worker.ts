@@ -10,7 +10,7 @@ import { NOT_READY } from '../src/observe/readiness.ts';
 import { COMPACT_QUEUE, type CompactJobData, inodeOfJob, REAP_QUEUE } from '../src/queue/compact-queue.ts';
 import type { ReapJobData } from '../src/queue/reap-queue.ts';
 import type { ReapVerdict } from '../src/reap/reap-record.ts';
-import { connectRedis, type RedisClient } from '../src/redis-client.ts';
+import { connectRedis, type RedisClient } from '../src/redis/client.ts';
 import { endsWithin } from './bounded.ts';
 import type { Clients } from './clients.ts';
 import { compactProcessor } from './compact.ts';

@@ -2,7 +2,7 @@
 import { systemClock } from '../../src/clock.ts';
 import { redisBudget } from '../../src/pace/redis-budget.ts';
 import { PoolRate } from '../../src/pace/shared-rate.ts';
-import { connectRedis } from '../../src/redis-client.ts';
+import { connectRedis } from '../../src/redis/client.ts';
 
 const [url = '', rate = '0', bytes = '0', members = '1'] = process.argv.slice(2);
 const perSecond = Number(rate);

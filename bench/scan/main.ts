@@ -12,7 +12,7 @@ import { startRedis } from '../../services/redis.ts';
 import { systemClock } from '../../src/clock.ts';
 import { RedisMetadata } from '../../src/metadata/redis/redis.ts';
 import { CompactQueue } from '../../src/queue/compact-queue.ts';
-import { connectRedis } from '../../src/redis-client.ts';
+import { connectRedis } from '../../src/redis/client.ts';
 import { scanFilesystem } from '../../src/scan.ts';
 import type { ScanDeps, ScanReport } from '../../src/scan-types.ts';
 import { FS_ID, fill, PREFIX } from './fill.ts';

@@ -10,7 +10,7 @@ import { CURVEFS_SCHEME } from '../metadata/curvefs/url.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem } from '../model.ts';
 import type { Logger } from '../observe/log.ts';
-import { checkRedisFit, connectRedis } from '../redis-client.ts';
+import { checkRedisFit, connectRedis } from '../redis/client.ts';
 import { bytes, plural } from './output.ts';
 
 /** `unknown`: it could not be asked, because something before it failed. */

@@ -5,8 +5,8 @@
 import type { Settings } from '../config/index.ts';
 import type { InodeKey } from '../model.ts';
 import { Quarantine, type QuarantineEntry } from '../queue/quarantine.ts';
-import { connectRedis } from '../redis-client.ts';
-import { whenReady } from '../redis-link.ts';
+import { connectRedis } from '../redis/client.ts';
+import { whenReady } from '../redis/link.ts';
 
 /** `null`: it is not in quarantine. */
 export type QuarantineTold = QuarantineEntry | null | 'unknown';

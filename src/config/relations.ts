@@ -3,7 +3,7 @@
  * One row per relation; a new relation is a new row. It reads no source and prints no secret.
  */
 import { CURVEFS_SCHEME } from '../metadata/curvefs/url.ts';
-import { parseRedisUrl } from '../redis-url.ts';
+import { parseRedisUrl } from '../redis/url.ts';
 import type { SettingKey, Settings } from './table.ts';
 
 /** A relation that must hold; `broken` gives the sentence, or `null`. Judged only when all of `uses` are valid. */

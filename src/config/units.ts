@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { toError } from '../errors.ts';
 import { CURVEFS_SCHEME, parseCurvefsUrl } from '../metadata/curvefs/url.ts';
-import { parseRedisUrl } from '../redis-url.ts';
+import { parseRedisUrl } from '../redis/url.ts';
 
 export type NumberUnit = 'duration' | 'size' | 'count';
 

@@ -5,7 +5,7 @@
 import { Redis } from 'ioredis';
 import { RedisMetadata } from '../../src/metadata/redis/redis.ts';
 import type { InodeKey, S3ChunkInfo } from '../../src/model.ts';
-import { connectRedis } from '../../src/redis-client.ts';
+import { connectRedis } from '../../src/redis/client.ts';
 import { uniquePrefix } from '../setup/isolation.ts';
 import { FILESYSTEM, INODE, KEY, type MetadataWorld, versions } from './world.ts';
 

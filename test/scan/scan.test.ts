@@ -13,7 +13,7 @@ import { loadSettings } from '../../src/config/index.ts';
 import { inodeKeys } from '../../src/metadata/port.ts';
 import { RedisMetadata } from '../../src/metadata/redis/redis.ts';
 import { COMPACT_QUEUE } from '../../src/queue/compact-queue.ts';
-import { connectRedis } from '../../src/redis-client.ts';
+import { connectRedis } from '../../src/redis/client.ts';
 import { MetadataFixture, record, runCli } from '../cli/fixture.ts';
 import { startProxy } from '../metadata/proxy.ts';
 import { eventually } from '../queue/world.ts';

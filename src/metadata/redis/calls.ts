@@ -4,7 +4,7 @@
  * and send nothing twice.
  */
 import { Cluster, type Redis } from 'ioredis';
-import { type RedisClient, whenReady } from '../../redis-link.ts';
+import { type RedisClient, whenReady } from '../../redis/link.ts';
 import { callFailed, notSent } from './errors.ts';
 
 export class RedisCalls {

@@ -4,7 +4,7 @@
  * anything else, a time-out, a closed connection, a code that nobody knows, tells nothing about a request that was sent.
  */
 import { CompactError, type ErrorKind } from '../../errors.ts';
-import { type ConnectionFault, isReply, replyCode, safeError } from '../../redis-link.ts';
+import { type ConnectionFault, isReply, replyCode, safeError } from '../../redis/link.ts';
 
 interface Meaning {
   readonly kind: Extract<ErrorKind, 'retry' | 'halt'>;

@@ -6,7 +6,7 @@
 import { CompactError } from '../../errors.ts';
 import { printInodeKey, printRecord } from '../../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
-import { type RedisClient, safeError } from '../../redis-link.ts';
+import { type RedisClient, safeError } from '../../redis/link.ts';
 import {
   type BeginOutcome,
   type ChunkSnapshot,

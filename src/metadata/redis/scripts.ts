@@ -7,7 +7,7 @@
  * Redis 6.2 is the oldest server: no shebang flags, errors of writes through `pcall` (so that their code comes first).
  */
 import { createHash } from 'node:crypto';
-import type { RedisClient } from '../../redis-link.ts';
+import type { RedisClient } from '../../redis/link.ts';
 
 /** `unpack` puts all its values on Lua's C stack, which ends at some 8,000. */
 const PUSH_BATCH = 1000;

@@ -11,7 +11,7 @@ import { findRedis, type RedisService, startRedis } from '../../../services/redi
 import { inodeKeys } from '../../../src/metadata/port.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
 import type { InodeKey } from '../../../src/model.ts';
-import { checkRedisFit, connectRedis } from '../../../src/redis-client.ts';
+import { checkRedisFit, connectRedis } from '../../../src/redis/client.ts';
 import { expectRefusal } from '../contract.ts';
 import { type LossyProxy, startProxy } from '../proxy.ts';
 import { fillWorld, portOf, quietRedis, type RedisWorld, redisWorld } from '../redis-world.ts';

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { ReplyError } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { callFailed, definiteNo, notSent } from '../../../src/metadata/redis/errors.ts';
-import { replyCode, safeError } from '../../../src/redis-link.ts';
+import { replyCode, safeError } from '../../../src/redis/link.ts';
 
 const reply = (message: string): Error => new ReplyError(message);
 

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { findRedis, type RedisService, startRedis } from '../../../services/redis.ts';
 import { CompactError } from '../../../src/errors.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
-import { connectRedis } from '../../../src/redis-client.ts';
+import { connectRedis } from '../../../src/redis/client.ts';
 import { type LossyProxy, startProxy } from '../proxy.ts';
 import { fillWorld, portOf, type RedisWorld, redisWorld } from '../redis-world.ts';
 import { AFTER, ATTEMPT, KEY, REQUEST, version, versions } from '../world.ts';

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { inodeKeys } from '../../../src/metadata/port.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
-import { connectRedis } from '../../../src/redis-client.ts';
+import { connectRedis } from '../../../src/redis/client.ts';
 import { uniquePrefix } from '../../setup/isolation.ts';
 import { expectRefusal, metadataContract } from '../contract.ts';
 import { type RedisWorld, redisWorld } from '../redis-world.ts';

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type RedisService, startRedis } from '../../../services/redis.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
-import { connectRedis } from '../../../src/redis-client.ts';
+import { connectRedis } from '../../../src/redis/client.ts';
 import { expectRefusal } from '../contract.ts';
 import { fillWorld, type RedisWorld, redisWorld } from '../redis-world.ts';
 import { ATTEMPT, KEY, REQUEST, versions } from '../world.ts';

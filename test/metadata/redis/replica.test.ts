@@ -9,7 +9,7 @@ import { freePort } from '../../../services/free-port.ts';
 import { findProgram, type GuardedProcess, spawnGuarded, withAttempts } from '../../../services/guarded.ts';
 import { findRedis, type RedisService, startRedis } from '../../../services/redis.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
-import { checkRedisFit, connectRedis } from '../../../src/redis-client.ts';
+import { checkRedisFit, connectRedis } from '../../../src/redis/client.ts';
 import { expectRefusal } from '../contract.ts';
 import { startProxy } from '../proxy.ts';
 import { fillWorld, portOf, quietRedis, type RedisWorld, redisWorld } from '../redis-world.ts';

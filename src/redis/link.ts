@@ -5,7 +5,7 @@
  * It must know no key, and nothing that comes from here holds a password or the arguments of a command.
  */
 import { Cluster, type Redis, ReplyError } from 'ioredis';
-import { toError } from './errors.ts';
+import { toError } from '../errors.ts';
 
 export type RedisClient = Redis | Cluster;
 

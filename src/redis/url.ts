@@ -4,8 +4,8 @@
  * It must not connect to anything.
  */
 
-import { CompactError } from './errors.ts';
-import { redactUrl } from './redact.ts';
+import { CompactError } from '../errors.ts';
+import { redactUrl } from '../redact.ts';
 
 /** Where a URL points to. Never print it: it holds the password. */
 export interface RedisTarget {

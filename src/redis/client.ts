@@ -5,10 +5,10 @@
  * It must not know a key or a job, and it never prints a password.
  */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
-import { CompactError } from './errors.ts';
-import { redactUrl } from './redact.ts';
-import { isReply, type RedisClient, replyCode, safeError, watchLink, whenReady } from './redis-link.ts';
-import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
+import { CompactError } from '../errors.ts';
+import { redactUrl } from '../redact.ts';
+import { isReply, type RedisClient, replyCode, safeError, watchLink, whenReady } from './link.ts';
+import { parseRedisUrl, type RedisTarget } from './url.ts';
 
 export { type RedisClient, redactUrl };
 
@@ -149,7 +149,7 @@ async function unfitness(node: Redis): Promise<readonly string[]> {
 }
 
 function isRecent(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [major = 0, minor = 0] = version.split('..').map(Number);
   return major > VERSION_MIN[0] || (major === VERSION_MIN[0] && minor >= VERSION_MIN[1]);
 }
 
