@@ -50,7 +50,7 @@ describe('caught:', () => {
       S3,
     ],
     ['policy that re-exports an adapter', 'src/compact/merge.ts', "export * from './objects/s3.ts';", S3],
-    ['policy that loads an adapter later', 'src/scan.ts', "const s = await import('./objects/s3.ts');", S3],
+    ['policy that loads an adapter later', 'src/scan/scan.ts', "const s = await import('./objects/s3.ts');", S3],
     ['policy with an SDK', 'src/scrub.ts', "import { Queue } from 'bullmq';", {}],
     [
       'an adapter with a second SDK',

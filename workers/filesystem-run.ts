@@ -10,7 +10,7 @@ import { CompactError } from '../src/errors.ts';
 import type { Logger } from '../src/observe/log.ts';
 import { MERGED_VERSION_BITS } from '../src/plan/index.ts';
 import { RunCounter, type RunCounts } from '../src/queue/run-counter.ts';
-import type { ScanProgress, ScanReport } from '../src/scan-types.ts';
+import type { ScanProgress, ScanReport } from '../src/scan/types.ts';
 import type { Clients } from './clients.ts';
 import type { RunningWorker } from './running.ts';
 import { runScan } from './scan.ts';

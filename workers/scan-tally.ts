@@ -3,8 +3,8 @@
  * another stopped begins with what that one had found. It counts; it decides nothing.
  */
 import type { Metrics } from '../src/observe/metrics.ts';
-import type { Backlog } from '../src/scan-port.ts';
-import type { ScanEnding, ScanProgress } from '../src/scan-types.ts';
+import type { Backlog } from '../src/scan/port.ts';
+import type { ScanEnding, ScanProgress } from '../src/scan/types.ts';
 
 /** Sums so far, this scan's own. */
 interface Sums {

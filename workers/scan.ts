@@ -1,14 +1,14 @@
 /**
  * From clients to a scan: what a command and the scheduler both need to scan a file system, with its log lines. The scan
- * itself is in `src/scan.ts`; this wires and tells.
+ * itself is in `src/scan/scan.ts`; this wires and tells.
  */
 import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';
 import type { CompactError } from '../src/errors.ts';
 import type { InodeKey } from '../src/model.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
-import { scanFilesystem } from '../src/scan.ts';
-import type { ScanOptions, ScanReport } from '../src/scan-types.ts';
+import { scanFilesystem } from '../src/scan/scan.ts';
+import type { ScanOptions, ScanReport } from '../src/scan/types.ts';
 import type { Clients } from './clients.ts';
 import { ScanTally } from './scan-tally.ts';
 

@@ -7,7 +7,7 @@ import { CompactError } from '../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { SCAN_QUEUE, type ScanJobData, ScanSchedule } from '../src/queue/scan-schedule.ts';
 import { connectRedis } from '../src/redis/client.ts';
-import type { ScanReport } from '../src/scan-types.ts';
+import type { ScanReport } from '../src/scan/types.ts';
 import { endsWithin } from './bounded.ts';
 import type { Clients } from './clients.ts';
 import { runScan } from './scan.ts';

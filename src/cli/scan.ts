@@ -1,12 +1,12 @@
 /**
  * `s3compact scan FS`: finds what is worth a run and queues it, the best first; `--top` and `--dry-run` only look. The
- * scanning is in `src/scan.ts`; this asks and tells.
+ * scanning is in `src/scan/scan.ts`; this asks and tells.
  */
 import type { Command } from 'commander';
 import { openClients } from '../../workers/clients.ts';
 import { pushAtEnd } from '../../workers/push.ts';
 import { runScan } from '../../workers/scan.ts';
-import type { ScanReport } from '../scan-types.ts';
+import type { ScanReport } from '../scan/types.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';

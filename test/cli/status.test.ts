@@ -1,7 +1,7 @@
 /** What `s3compact status` shows, as golden files: an idle queue, and one in which everything happens. */
 import { expect, test } from 'vitest';
 import { duration, type StatusReport, statusText } from '../../src/cli/status-text.ts';
-import { NO_BACKLOG } from '../../src/scan-port.ts';
+import { NO_BACKLOG } from '../../src/scan/port.ts';
 
 const STYLE = { dim: (text: string) => text, bold: (text: string) => text, rowsMax: 2 };
 const NOW = 1_800_000_000_000;

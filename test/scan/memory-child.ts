@@ -5,7 +5,7 @@
 import { systemClock } from '../../src/clock.ts';
 import type { InodePage, InodePart, MetadataStore } from '../../src/metadata/port.ts';
 import type { InodeKey, S3ChunkInfo } from '../../src/model.ts';
-import { scanFilesystem } from '../../src/scan.ts';
+import { scanFilesystem } from '../../src/scan/scan.ts';
 
 const INODES = Number(process.argv[2]);
 const PAGE = 500;

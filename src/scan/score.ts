@@ -2,12 +2,12 @@
  * One inode as a scan sees it: what the planner says of each of its lists, summed, and the one score that the order of
  * work goes by. The planner is the worker's own, without a budget. It must decide nothing about the queue.
  */
-import { planAsItIs, policyFor } from './compact/choose-chunks.ts';
-import { CompactError } from './errors.ts';
-import type { InodePart, MetadataStore } from './metadata/port.ts';
-import type { ChunkPlan, Filesystem, InodeKey, PlanPolicy } from './model.ts';
-import { addCost, movedBytes, NO_COST, planChunk, requestsOf, scoreOf } from './plan/index.ts';
-import { type Backlog, NO_BACKLOG } from './scan-port.ts';
+import { planAsItIs, policyFor } from '../compact/choose-chunks.ts';
+import { CompactError } from '../errors.ts';
+import type { InodePart, MetadataStore } from '../metadata/port.ts';
+import type { ChunkPlan, Filesystem, InodeKey, PlanPolicy } from '../model.ts';
+import { addCost, movedBytes, NO_COST, planChunk, requestsOf, scoreOf } from '../plan/index.ts';
+import { type Backlog, NO_BACKLOG } from './port.ts';
 
 export interface ScoreContext {
   readonly metadata: MetadataStore;

@@ -2,12 +2,12 @@
  * What a scan is given and what it tells. It stands apart because commands, schedules and tests speak of it, and the scan
  * itself is long enough. It holds no behaviour.
  */
-import type { Clock } from './clock.ts';
-import type { CompactError } from './errors.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { InodeKey, PlanPolicy } from './model.ts';
-import type { Backlog, ScanBook, ScanGate, ScanQuarantine, ScanQueue } from './scan-port.ts';
-import type { WorstInode } from './scan-worst.ts';
+import type { Clock } from '../clock.ts';
+import type { CompactError } from '../errors.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { InodeKey, PlanPolicy } from '../model.ts';
+import type { Backlog, ScanBook, ScanGate, ScanQuarantine, ScanQueue } from './port.ts';
+import type { WorstInode } from './top-inodes.ts';
 
 export interface ScanDeps {
   readonly metadata: MetadataStore;

@@ -3,9 +3,9 @@
  * the workers while better finds may still come. It holds a bounded number of finds; when it is full the walk waits. A
  * find is gone from here only when it is queued, so whatever ends a scan loses nothing but time.
  */
-import type { InodeKey } from './model.ts';
-import type { PageWork } from './scan-pages.ts';
-import { ENQUEUE_MAX, type ScanGate, type ScanQueue, type ScoredInode } from './scan-port.ts';
+import type { InodeKey } from '../model.ts';
+import type { PageWork } from './pages.ts';
+import { ENQUEUE_MAX, type ScanGate, type ScanQueue, type ScoredInode } from './port.ts';
 
 /** Finds that are held at most; some 20 MB. */
 const HELD_MAX = 50_000;

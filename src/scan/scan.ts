@@ -4,17 +4,17 @@
  * killed at any moment and run twice at once: a later scan goes on where it stood, and what is in flight is not queued again.
  */
 
-import { requireFilesystem } from './compact/lookup.ts';
-import { CompactError } from './errors.ts';
-import { type InodePage, LIST_VERSIONS_MAX } from './metadata/port.ts';
-import type { Filesystem, InodeKey } from './model.ts';
-import { Feed } from './scan-feed.ts';
-import { Pages, type PageWork } from './scan-pages.ts';
-import { Patience } from './scan-patience.ts';
-import { NO_BACKLOG, type ScanPosition } from './scan-port.ts';
-import { addBacklog, type Finding, InodeScore } from './scan-score.ts';
-import type { ScanDeps, ScanEnding, ScanOptions, ScanReport } from './scan-types.ts';
-import { Worst } from './scan-worst.ts';
+import { requireFilesystem } from '../compact/lookup.ts';
+import { CompactError } from '../errors.ts';
+import { type InodePage, LIST_VERSIONS_MAX } from '../metadata/port.ts';
+import type { Filesystem, InodeKey } from '../model.ts';
+import { Feed } from './feed.ts';
+import { Pages, type PageWork } from './pages.ts';
+import { Patience } from './patience.ts';
+import { NO_BACKLOG, type ScanPosition } from './port.ts';
+import { addBacklog, type Finding, InodeScore } from './score.ts';
+import { Worst } from './top-inodes.ts';
+import type { ScanDeps, ScanEnding, ScanOptions, ScanReport } from './types.ts';
 
 /** One batch of inodes: some 5 ms of planning, and two round trips. */
 const BATCH_INODES = 250;

@@ -3,8 +3,8 @@
  * patience is over. It stands alone because everything that a scan calls may be away for a while. Failures that time does
  * not mend pass at once.
  */
-import type { Clock } from './clock.ts';
-import { CompactError } from './errors.ts';
+import type { Clock } from '../clock.ts';
+import { CompactError } from '../errors.ts';
 
 const PAUSE_FIRST_MS = 100;
 const PAUSE_MAX_MS = 5_000;

@@ -2,8 +2,8 @@
  * The worst inodes of any number of them: those whose work brings most. Holds at most twice as many as it keeps, and does
  * no I/O.
  */
-import type { InodeKey } from './model.ts';
-import type { Backlog } from './scan-port.ts';
+import type { InodeKey } from '../model.ts';
+import type { Backlog } from './port.ts';
 
 export interface WorstInode {
   readonly key: InodeKey;
