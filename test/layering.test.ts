@@ -51,7 +51,7 @@ describe('caught:', () => {
     ],
     ['policy that re-exports an adapter', 'src/compact/merge.ts', "export * from './objects/s3.ts';", S3],
     ['policy that loads an adapter later', 'src/scan/scan.ts', "const s = await import('./objects/s3.ts');", S3],
-    ['policy with an SDK', 'src/scrub.ts', "import { Queue } from 'bullmq';", {}],
+    ['policy with an SDK', 'src/gc/gc.ts', "import { Queue } from 'bullmq';", {}],
     [
       'an adapter with a second SDK',
       'src/metadata/redis/redis.ts',

@@ -2,11 +2,12 @@
  * One pass of scrub over a bucket and lists that exist only as a rule, in a process of its own: prints figures as JSON. So
  * what is measured is scrub, not a server; one object in a thousand is named by nothing.
  */
+
+import { scrubFilesystem } from '../../src/gc/gc.ts';
 import type { ScrubBook } from '../../src/ledger.ts';
 import type { MetadataStore } from '../../src/metadata/port.ts';
 import type { InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import type { ListedObject, ObjectStore } from '../../src/objects/port.ts';
-import { scrubFilesystem } from '../../src/scrub.ts';
 
 export interface ScrubOrder {
   readonly objects: number;

@@ -5,8 +5,8 @@
 import type { Command } from 'commander';
 import { openClients } from '../../workers/clients.ts';
 import { requireFilesystem } from '../compact/lookup.ts';
-import { scrubFilesystem } from '../scrub.ts';
-import { AGE_CLASSES, REASONS, type ScrubReason, type ScrubReport } from '../scrub-report.ts';
+import { scrubFilesystem } from '../gc/gc.ts';
+import { AGE_CLASSES, REASONS, type ScrubReason, type ScrubReport } from '../gc/report.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { bytes, count, EXIT, type ExitCode, plural, table } from './output.ts';

@@ -1,7 +1,7 @@
 /** scrub on the run's servers: planted orphans go after two looks, everything else stays; the command tells and deletes nothing. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { scrubFilesystem } from '../../src/scrub.ts';
-import type { ScrubReport } from '../../src/scrub-report.ts';
+import { scrubFilesystem } from '../../src/gc/gc.ts';
+import type { ScrubReport } from '../../src/gc/report.ts';
 import { eventually } from '../queue/world.ts';
 import { E2eWorld } from './world.ts';
 

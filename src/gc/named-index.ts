@@ -4,9 +4,9 @@
  * refused, and the caller reads for each part as before. It knows which of the named objects have been seen in the
  * listing. It reads nothing.
  */
-import { objectName } from './format.ts';
-import type { Filesystem, InodeKey, ObjectId, S3ChunkInfo } from './model.ts';
-import { blockSpan } from './plan/index.ts';
+import { objectName } from '../format.ts';
+import type { Filesystem, InodeKey, ObjectId, S3ChunkInfo } from '../model.ts';
+import { blockSpan } from '../plan/index.ts';
 
 /** 90 MB. */
 export const INDEX_VERSIONS_MAX = 2_000_000;

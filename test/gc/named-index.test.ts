@@ -4,14 +4,14 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { objectName } from '../src/format.ts';
-import type { Filesystem, S3ChunkInfo } from '../src/model.ts';
-import type { ListedObject } from '../src/objects/port.ts';
-import { type InodePart, PartExaminer } from '../src/scrub-examine.ts';
-import { NamedIndex } from '../src/scrub-index.ts';
-import { MemoryObjectStores } from './objects/memory-store.ts';
-import { Boundary } from './sim/boundary.ts';
-import { MemoryMetadata, MetadataState } from './sim/memory-metadata.ts';
+import { objectName } from '../../src/format.ts';
+import { type InodePart, PartExaminer } from '../../src/gc/examine.ts';
+import { NamedIndex } from '../../src/gc/named-index.ts';
+import type { Filesystem, S3ChunkInfo } from '../../src/model.ts';
+import type { ListedObject } from '../../src/objects/port.ts';
+import { MemoryObjectStores } from '../objects/memory-store.ts';
+import { Boundary } from '../sim/boundary.ts';
+import { MemoryMetadata, MetadataState } from '../sim/memory-metadata.ts';
 
 const filesystem: Filesystem = {
   fsId: 1,

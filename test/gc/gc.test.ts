@@ -3,16 +3,16 @@
  * world (test/sim/seeded) runs it among clients, compactors and faults; here each rule stands alone.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { ReapRecord } from '../src/ledger.ts';
-import { type ScrubOptions, scrubFilesystem } from '../src/scrub.ts';
-import type { ScrubReport } from '../src/scrub-report.ts';
-import { storeFault } from './objects/memory-store.ts';
-import { Boundary } from './sim/boundary.ts';
-import { MemoryLedger } from './sim/memory-ledger.ts';
-import { MemoryMetadata } from './sim/memory-metadata.ts';
-import { MemoryScrubBook, ScrubBookState } from './sim/memory-scrub-book.ts';
-import { fragmentedWorld } from './sim/scenes.ts';
-import { KEY, LIMITS, type World } from './sim/world.ts';
+import { type ScrubOptions, scrubFilesystem } from '../../src/gc/gc.ts';
+import type { ScrubReport } from '../../src/gc/report.ts';
+import type { ReapRecord } from '../../src/ledger.ts';
+import { storeFault } from '../objects/memory-store.ts';
+import { Boundary } from '../sim/boundary.ts';
+import { MemoryLedger } from '../sim/memory-ledger.ts';
+import { MemoryMetadata } from '../sim/memory-metadata.ts';
+import { MemoryScrubBook, ScrubBookState } from '../sim/memory-scrub-book.ts';
+import { fragmentedWorld } from '../sim/scenes.ts';
+import { KEY, LIMITS, type World } from '../sim/world.ts';
 
 const BUCKET = 'world';
 const MIN_AGE_MS = 72 * 3_600_000;

@@ -2,11 +2,12 @@
  * One pass of scrub over a bucket that exists only as a rule, in a process of its own: prints objects, orphans and the
  * peak of its memory as JSON. Ten objects an inode; of each hundredth inode one that nothing names.
  */
-import type { ScrubBook } from '../src/ledger.ts';
-import type { MetadataStore } from '../src/metadata/port.ts';
-import type { Inode, S3ChunkInfo } from '../src/model.ts';
-import type { ListedObject, ObjectStore } from '../src/objects/port.ts';
-import { scrubFilesystem } from '../src/scrub.ts';
+
+import { scrubFilesystem } from '../../src/gc/gc.ts';
+import type { ScrubBook } from '../../src/ledger.ts';
+import type { MetadataStore } from '../../src/metadata/port.ts';
+import type { Inode, S3ChunkInfo } from '../../src/model.ts';
+import type { ListedObject, ObjectStore } from '../../src/objects/port.ts';
 
 const OBJECTS = Number(process.argv[2]);
 const PER_INODE = 10;

@@ -2,15 +2,15 @@
  * The deletes of a pass of scrub: a fresh look at everything right before each batch (I7, I10). A name that anything names
  * again, that a record covers, or whose inode cannot be read, stays. It chooses nothing: what is condemned is given to it.
  */
-import { CompactError } from './errors.ts';
-import { parseObjectName, printInodeKey } from './format.ts';
-import type { ReapRecords, ScrubBook } from './ledger.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { Filesystem, InodeKey } from './model.ts';
-import { DELETE_BATCH_MAX, type DeleteFailure, type ListedObject, type ObjectStore } from './objects/port.ts';
-import { SharedLists } from './reap/named-objects.ts';
-import { coveredNames } from './scrub-records.ts';
-import type { ScrubTally } from './scrub-report.ts';
+import { CompactError } from '../errors.ts';
+import { parseObjectName, printInodeKey } from '../format.ts';
+import type { ReapRecords, ScrubBook } from '../ledger.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { Filesystem, InodeKey } from '../model.ts';
+import { DELETE_BATCH_MAX, type DeleteFailure, type ListedObject, type ObjectStore } from '../objects/port.ts';
+import { SharedLists } from '../reap/named-objects.ts';
+import { coveredNames } from './records.ts';
+import type { ScrubTally } from './report.ts';
 
 /** An object that two looks found unnamed, and the server at which they did. */
 export interface Condemned {

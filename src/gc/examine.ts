@@ -5,14 +5,14 @@
  * orphan, and one that is retired is no fault at the second reading. It deletes nothing.
  */
 import pLimit from 'p-limit';
-import { CompactError } from './errors.ts';
-import { objectName, parseObjectName, printInodeKey } from './format.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { Filesystem, InodeKey, S3ChunkInfo } from './model.ts';
-import type { ListedObject, ObjectStore } from './objects/port.ts';
-import { checkChunkList, objectSizes } from './plan/index.ts';
-import { NamedIndex } from './scrub-index.ts';
-import type { ObjectFault } from './scrub-report.ts';
+import { CompactError } from '../errors.ts';
+import { objectName, parseObjectName, printInodeKey } from '../format.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { Filesystem, InodeKey, S3ChunkInfo } from '../model.ts';
+import type { ListedObject, ObjectStore } from '../objects/port.ts';
+import { checkChunkList, objectSizes } from '../plan/index.ts';
+import { NamedIndex } from './named-index.ts';
+import type { ObjectFault } from './report.ts';
 
 /** A list longer than this is not read whole: doubt. */
 const VERSIONS_READ_MAX = 5_000_000;

@@ -6,17 +6,17 @@
  * read (I10). What it does not understand it does not touch.
  */
 
-import { requireFilesystem } from './compact/lookup.ts';
-import { CompactError } from './errors.ts';
-import { objectName, parseObjectName } from './format.ts';
-import { type ReapRecords, type ScrubBook, SUSPECTS_MAX, type Suspect } from './ledger.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { Filesystem, InodeKey } from './model.ts';
-import type { ListedObject, ObjectStore, ObjectStores } from './objects/port.ts';
-import { type Condemned, deleteCondemned, isReusable, sameFilesystem } from './scrub-delete.ts';
-import { type InodePart, isOfOneInode, PartExaminer, type PartFindings } from './scrub-examine.ts';
-import { coveredNames } from './scrub-records.ts';
-import { type ScrubReport, ScrubTally } from './scrub-report.ts';
+import { requireFilesystem } from '../compact/lookup.ts';
+import { CompactError } from '../errors.ts';
+import { objectName, parseObjectName } from '../format.ts';
+import { type ReapRecords, type ScrubBook, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { Filesystem, InodeKey } from '../model.ts';
+import type { ListedObject, ObjectStore, ObjectStores } from '../objects/port.ts';
+import { type Condemned, deleteCondemned, isReusable, sameFilesystem } from './delete.ts';
+import { type InodePart, isOfOneInode, PartExaminer, type PartFindings } from './examine.ts';
+import { coveredNames } from './records.ts';
+import { type ScrubReport, ScrubTally } from './report.ts';
 
 /** Objects of one inode that are looked at together: memory is bounded by this. */
 const PART_OBJECTS_MAX = 10_000;

@@ -2,7 +2,7 @@
  * What a pass of scrub found, counted: by reason and by age, with a few examples of each. It only counts, and its memory
  * does not grow with the bucket.
  */
-import type { CompactError } from './errors.ts';
+import type { CompactError } from '../errors.ts';
 
 /**
  * named: a list names it. pending: a reap record covers it. young: nothing names it, and it may be being written.

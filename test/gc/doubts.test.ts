@@ -3,14 +3,14 @@
  * with ports in memory, over a small file system of one-block files. Nothing here waits.
  */
 import { expect, it } from 'vitest';
-import { objectName } from '../src/format.ts';
-import type { ReapRecord } from '../src/ledger.ts';
-import type { InodeKey } from '../src/model.ts';
-import { type ScrubOptions, scrubFilesystem } from '../src/scrub.ts';
-import { MemoryObjectStores, storeFault } from './objects/memory-store.ts';
-import { lost } from './sim/boundary.ts';
-import { MemoryMetadata, MetadataState } from './sim/memory-metadata.ts';
-import { MemoryScrubBook, ScrubBookState } from './sim/memory-scrub-book.ts';
+import { objectName } from '../../src/format.ts';
+import { type ScrubOptions, scrubFilesystem } from '../../src/gc/gc.ts';
+import type { ReapRecord } from '../../src/ledger.ts';
+import type { InodeKey } from '../../src/model.ts';
+import { MemoryObjectStores, storeFault } from '../objects/memory-store.ts';
+import { lost } from '../sim/boundary.ts';
+import { MemoryMetadata, MetadataState } from '../sim/memory-metadata.ts';
+import { MemoryScrubBook, ScrubBookState } from '../sim/memory-scrub-book.ts';
 
 const FS = { fsId: 1, uuid: 'u', name: 'n', bucket: 'b', objectPrefix: 0, blockSize: 16, chunkSize: 64 } as const;
 const OPTIONS: ScrubOptions = { graceMs: 10, leaseMs: 20, minAgeMs: 40, delete: true, deletesMax: 1000 };

@@ -2,7 +2,7 @@
  * Which names the reap records cover. Apart because scrub asks twice: when it judges, and right before it deletes; both
  * times after the lists were read, since an attempt records an object before it writes it.
  */
-import type { ReapRecords } from './ledger.ts';
+import type { ReapRecords } from '../ledger.ts';
 
 /** Those of the names that a record which is not done covers. */
 export async function coveredNames(names: readonly string[], records: ReapRecords): Promise<ReadonlySet<string>> {
