@@ -5,12 +5,12 @@
  */
 import { crc32 } from 'node:zlib';
 import pLimit from 'p-limit';
-import { CompactError } from './errors.ts';
-import { objectName } from './format.ts';
-import type { MetadataStore } from './metadata/port.ts';
-import type { Filesystem, InodeKey } from './model.ts';
-import type { ObjectStore } from './objects/port.ts';
-import { type BlockView, type ChunkInput, checkChunkList, visibleBlocks } from './plan/index.ts';
+import { CompactError } from '../errors.ts';
+import { objectName } from '../format.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import type { Filesystem, InodeKey } from '../model.ts';
+import type { ObjectStore } from '../objects/port.ts';
+import { type BlockView, type ChunkInput, checkChunkList, visibleBlocks } from '../plan/index.ts';
 
 /** A list longer than this is not read whole: it is told as a fault of its own. */
 const VERSIONS_READ_MAX = 5_000_000;

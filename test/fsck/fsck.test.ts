@@ -1,12 +1,12 @@
 /** verify: what cannot be read is told with its range and reason, what can be is not, and nothing is changed. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { CompactError } from '../src/errors.ts';
-import { type InodeVerdict, verifyFilesystem, verifyInode } from '../src/verify.ts';
-import { storeFault } from './objects/memory-store.ts';
-import { Boundary } from './sim/boundary.ts';
-import { MemoryMetadata } from './sim/memory-metadata.ts';
-import { fragmentedWorld } from './sim/scenes.ts';
-import { KEY, type World } from './sim/world.ts';
+import { CompactError } from '../../src/errors.ts';
+import { type InodeVerdict, verifyFilesystem, verifyInode } from '../../src/fsck/fsck.ts';
+import { storeFault } from '../objects/memory-store.ts';
+import { Boundary } from '../sim/boundary.ts';
+import { MemoryMetadata } from '../sim/memory-metadata.ts';
+import { fragmentedWorld } from '../sim/scenes.ts';
+import { KEY, type World } from '../sim/world.ts';
 
 const BUCKET = 'world';
 let world: World;

@@ -3,11 +3,11 @@
  * apart from scrub, which starts from the bucket: this starts from the metadata. It changes nothing and repairs nothing.
  */
 
-import { requireFilesystem } from './compact/lookup.ts';
-import { CompactError } from './errors.ts';
-import { inodeKeys, type MetadataStore } from './metadata/port.ts';
-import type { InodeKey } from './model.ts';
-import type { ObjectStores } from './objects/port.ts';
+import { requireFilesystem } from '../compact/lookup.ts';
+import { CompactError } from '../errors.ts';
+import { inodeKeys, type MetadataStore } from '../metadata/port.ts';
+import type { InodeKey } from '../model.ts';
+import type { ObjectStores } from '../objects/port.ts';
 import {
   type ChunkContext,
   type ChunkFindings,
@@ -16,7 +16,7 @@ import {
   type VerifyFault,
   type VerifyOptions,
   verifyChunk,
-} from './verify-chunk.ts';
+} from './check-chunk.ts';
 
 /** Faults kept of one inode; all are counted. */
 export const FAULTS_MAX = 1_000;
