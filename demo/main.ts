@@ -7,7 +7,7 @@
 import pc from 'picocolors';
 import { bytes, count, table } from '../src/cli/output.ts';
 import { drawBeforeAfter } from '../src/cli/picture.ts';
-import type { RunReport } from '../src/run.ts';
+import type { RunReport } from '../src/wiring/run-inode.ts';
 import { loadCase } from '../test/cases/load.ts';
 import { fullReadGets } from '../test/oracle/reader.ts';
 import type { FileState } from '../test/oracle/types.ts';

@@ -11,7 +11,7 @@ import { type RedisService, startRedis } from '../services/redis.ts';
 import { clientFor, type S3Service, startS3 } from '../services/s3.ts';
 import { run } from '../src/cli/main.ts';
 import { ReapQueue } from '../src/queue/reap-queue.ts';
-import type { RunReport } from '../src/run.ts';
+import type { RunReport } from '../src/wiring/run-inode.ts';
 import { FsWriter } from '../test/support/writer.ts';
 
 /** Short enough to watch, long enough that a reader with the old list can be shown to be right. */

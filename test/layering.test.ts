@@ -73,7 +73,7 @@ describe('caught:', () => {
       { 'src/format.ts': '' },
     ],
     ['a model that imports', 'src/model.ts', "import './errors.ts';", { 'src/errors.ts': '' }],
-    ['src that sees cli', 'src/run.ts', "import { m } from './cli/main.ts';", { 'src/cli/main.ts': '' }],
+    ['src that sees cli', 'src/wiring/run-inode.ts', "import { m } from './cli/main.ts';", { 'src/cli/main.ts': '' }],
     ['src that sees a test server', 'src/cli/main.ts', "import { s } from '../../services/redis.ts';", {}],
     [
       'an import over several lines',

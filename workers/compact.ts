@@ -10,8 +10,8 @@ import { CompactError } from '../src/errors.ts';
 import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/observe/log.ts';
 import { type CompactJobData, inodeOfJob } from '../src/queue/compact-queue.ts';
 import type { QueueControl } from '../src/queue/pause.ts';
-import { type RunDeps, type RunEnding, type RunReport, runInode } from '../src/run.ts';
-import type { Observer } from './observer.ts';
+import type { Observer } from '../src/wiring/observer.ts';
+import { type RunDeps, type RunEnding, type RunReport, runInode } from '../src/wiring/run-inode.ts';
 import { isOutage, outageDelayMs } from './outage.ts';
 
 export interface CompactJobDeps extends RunDeps {

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../src/observe/log.ts';
 import type { ReapVerdict } from '../src/reap/reap-record.ts';
-import type { Clients } from './clients.ts';
+import type { Clients } from '../src/wiring/clients.ts';
 import type { RunningWorker } from './running.ts';
 import { startWorker } from './worker.ts';
 

@@ -11,7 +11,7 @@ import type { Logger } from '../src/observe/log.ts';
 import { MERGED_VERSION_BITS } from '../src/plan/index.ts';
 import { RunCounter, type RunCounts } from '../src/queue/run-counter.ts';
 import type { ScanProgress, ScanReport } from '../src/scan/types.ts';
-import type { Clients } from './clients.ts';
+import type { Clients } from '../src/wiring/clients.ts';
 import type { RunningWorker } from './running.ts';
 import { runScan } from './scan.ts';
 import { startWorker } from './worker.ts';

@@ -8,7 +8,7 @@ import type { MetricSource, Metrics } from '../src/observe/metrics.ts';
 import { COMPACT_QUEUE } from '../src/queue/compact-queue.ts';
 import type { LastScan } from '../src/queue/scan-book.ts';
 import { jobsInFlight, queueDepths, reapBacklog } from '../src/queue/status.ts';
-import type { Clients } from './clients.ts';
+import type { Clients } from '../src/wiring/clients.ts';
 
 /** Clients as far as they are asked. */
 export type AskedClients = Pick<Clients, 'status' | 'control' | 'quarantine' | 'scans' | 'ledger'>;

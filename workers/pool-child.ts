@@ -5,7 +5,7 @@
  */
 import { CompactError, toError } from '../src/errors.ts';
 import { createLogger, LOG_EVENTS, type Logger } from '../src/observe/log.ts';
-import { openClients } from './clients.ts';
+import { openClients } from '../src/wiring/clients.ts';
 import type { PoolAnswer, PoolOrder } from './pool-messages.ts';
 import type { RunningWorker } from './running.ts';
 import { startWorker } from './worker.ts';

@@ -9,8 +9,8 @@ import type { InodeKey } from '../src/model.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { scanFilesystem } from '../src/scan/scan.ts';
 import type { ScanOptions, ScanReport } from '../src/scan/types.ts';
-import type { Clients } from './clients.ts';
-import { ScanTally } from './scan-tally.ts';
+import type { Clients } from '../src/wiring/clients.ts';
+import { ScanTally } from '../src/wiring/scan-counters.ts';
 
 /** Who this is, for those who look later: host and process. */
 export function processName(): string {

@@ -11,8 +11,8 @@ import { COMPACT_QUEUE, type CompactJobData, inodeOfJob, REAP_QUEUE } from '../s
 import type { ReapJobData } from '../src/queue/reap-queue.ts';
 import type { ReapVerdict } from '../src/reap/reap-record.ts';
 import { connectRedis, type RedisClient } from '../src/redis/client.ts';
+import type { Clients } from '../src/wiring/clients.ts';
 import { endsWithin } from './bounded.ts';
-import type { Clients } from './clients.ts';
 import { compactProcessor } from './compact.ts';
 import { RunningJobs } from './jobs.ts';
 import { LockKeeper } from './lock-keeper.ts';
@@ -29,7 +29,7 @@ const REAP_STALLS_MAX = 1_000_000_000;
 const RUN_RETRY_DELAY_MS = 1_000;
 /**
  * How long cancelled runs may take to let go, and closing after that. With the grace of 25 s and the closing of clients
- * it stays below the 30 s of a pod (workers/clients.ts).
+ * it stays below the 30 s of a pod (src/wiring/clients.ts).
  */
 const CANCEL_WAIT_MS = 2_000;
 const CLOSE_WAIT_MS = 500;

@@ -5,8 +5,8 @@
 import { aggregateMetrics } from '../../src/observe/aggregate.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
-import type { RunReport } from '../../src/run.ts';
-import { Observer, type ObserverOptions } from '../../workers/observer.ts';
+import { Observer, type ObserverOptions } from '../../src/wiring/observer.ts';
+import type { RunReport } from '../../src/wiring/run-inode.ts';
 
 const REQUESTS = 200_000;
 const ROUNDS = 5;

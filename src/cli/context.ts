@@ -5,11 +5,11 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { openMetadata } from '../../workers/clients.ts';
 import { loadSettings, SETTINGS, SETTINGS_FILE_BYTES_MAX, type Settings } from '../config/index.ts';
 import { CompactError, toError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
+import { openMetadata } from '../wiring/clients.ts';
 import { type CliStreams, type ExitCode, toJson, UsageError } from './output.ts';
 import type { PictureStyle } from './picture.ts';
 

@@ -2,7 +2,7 @@
  * The questions of `s3compact doctor`, each with its answer and, where something is wrong, what to do about it. Apart from
  * the command because each check must end by itself, whatever is down. Every check only looks; no secret gets into a text.
  */
-import { openMetadata, openObjects } from '../../workers/clients.ts';
+
 import type { Settings } from '../config/index.ts';
 import { CompactError, toError } from '../errors.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
@@ -11,6 +11,7 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem } from '../model.ts';
 import type { Logger } from '../observe/log.ts';
 import { checkRedisFit, connectRedis } from '../redis/client.ts';
+import { openMetadata, openObjects } from '../wiring/clients.ts';
 import { bytes, plural } from './output.ts';
 
 /** `unknown`: it could not be asked, because something before it failed. */

@@ -3,14 +3,14 @@
  * request) or in this process, and show how it ends. The work is `run`'s; this only asks, waits and tells.
  */
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Clients, openClients } from '../../workers/clients.ts';
 import type { JobProgress } from '../../workers/compact.ts';
 import { systemClock } from '../clock.ts';
 import { requireFilesystem, requireInode } from '../compact/lookup.ts';
 import { formOf, parseNumber } from '../config/index.ts';
 import type { InodeKey } from '../model.ts';
 import { type RunSeen, runNow } from '../queue/wait-for-run.ts';
-import { type RunReport, runInode } from '../run.ts';
+import { type Clients, openClients } from '../wiring/clients.ts';
+import { type RunReport, runInode } from '../wiring/run-inode.ts';
 import { withInodeArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';

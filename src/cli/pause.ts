@@ -3,9 +3,9 @@
  * pause is kept in the queue's Redis and holds until somebody resumes. Keeping it is `queue-control`'s business.
  */
 import type { Command } from 'commander';
-import { type Clients, openClients } from '../../workers/clients.ts';
 import { processName } from '../../workers/scan.ts';
 import { requireFilesystem } from '../compact/lookup.ts';
+import { type Clients, openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { plural, UsageError } from './output.ts';

@@ -3,10 +3,10 @@
  * Releasing changes one entry of the book: nothing is compacted or deleted by it, unless `--queue` asks for a run.
  */
 import type { Command } from 'commander';
-import { type Clients, openClients } from '../../workers/clients.ts';
 import { printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
 import type { QuarantinedInode } from '../queue/quarantine.ts';
+import { type Clients, openClients } from '../wiring/clients.ts';
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode, plural, table, UsageError } from './output.ts';

@@ -3,9 +3,9 @@
  * compact, and for a person who does not want to wait for one. Records that are not due, or in doubt, stay.
  */
 import type { Command } from 'commander';
-import { openClients } from '../../workers/clients.ts';
 import { drainReapQueue, type ReapSummary } from '../../workers/drain-reap.ts';
-import { pushAtEnd } from '../../workers/push.ts';
+import { openClients } from '../wiring/clients.ts';
+import { pushAtEnd } from '../wiring/push-at-end.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, plural } from './output.ts';
 import { packageVersion } from './version.ts';

@@ -2,7 +2,7 @@
  * The end of a run for people: one headline, what was saved, what it cost, what is left. It stands apart from the
  * command because more than one command runs inodes. It only words what the report says; programs read --json.
  */
-import type { RunReport } from '../run.ts';
+import type { RunReport } from '../wiring/run-inode.ts';
 import type { CliContext } from './context.ts';
 import { bytes, plural } from './output.ts';
 import { gainText } from './plan.ts';

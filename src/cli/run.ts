@@ -3,14 +3,14 @@
  * spent, and says by its exit code how it went. The running is in `workers/filesystem-run.ts`.
  */
 import type { Command } from 'commander';
-import { openClients } from '../../workers/clients.ts';
 import { type FilesystemRun, type RunProgressAt, runFilesystem } from '../../workers/filesystem-run.ts';
 import { type PodMetrics, startMetrics } from '../../workers/metrics.ts';
 import { startPool } from '../../workers/pool.ts';
 import { keepPoolJobs } from '../../workers/pool-jobs.ts';
-import { pushAtEnd } from '../../workers/push.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import { startWorker } from '../../workers/worker.ts';
+import { openClients } from '../wiring/clients.ts';
+import { pushAtEnd } from '../wiring/push-at-end.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { bytes, count, EXIT, type ExitCode, exitCodeOf, plural } from './output.ts';

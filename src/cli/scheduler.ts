@@ -4,10 +4,10 @@
  */
 import { once } from 'node:events';
 import { type Command, InvalidArgumentError } from 'commander';
-import { openClients } from '../../workers/clients.ts';
 import { startScheduler } from '../../workers/scheduler.ts';
 import { requireFilesystem } from '../compact/lookup.ts';
 import { ScanSchedule } from '../queue/scan-schedule.ts';
+import { openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { untilSignal } from './signals.ts';

@@ -4,10 +4,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Clients, openClients } from '../../workers/clients.ts';
 import { formOf, parseNumber } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
 import { jobsInFlight, queueDepths, reapBacklog, recentRuns, workersConnected } from '../queue/status.ts';
+import { type Clients, openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { toJson } from './output.ts';

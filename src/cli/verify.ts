@@ -4,7 +4,6 @@
  * nothing, and needs no queue.
  */
 import { type Command, Option } from 'commander';
-import { openMetadata, openObjects } from '../../workers/clients.ts';
 import { requireFilesystem, requireInode } from '../compact/lookup.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
@@ -12,6 +11,7 @@ import type { VerifyFault } from '../fsck/check-chunk.ts';
 import { type InodeVerdict, verifyFilesystem, verifyInode } from '../fsck/fsck.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ObjectStores } from '../objects/port.ts';
+import { openMetadata, openObjects } from '../wiring/clients.ts';
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { bytes, EXIT, type ExitCode, exitCodeOf, plural, table } from './output.ts';

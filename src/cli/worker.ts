@@ -3,13 +3,13 @@
  * a second signal cancels what still runs. The working is in `workers/`; this wires it to the process.
  */
 import type { Command } from 'commander';
-import { openClients } from '../../workers/clients.ts';
 import { type PodMetrics, startMetrics } from '../../workers/metrics.ts';
 import { startPool } from '../../workers/pool.ts';
 import { keepPoolJobs } from '../../workers/pool-jobs.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import { startWorker } from '../../workers/worker.ts';
 import type { CompactError } from '../errors.ts';
+import { openClients } from '../wiring/clients.ts';
 import type { CliContext } from './context.ts';
 import { packageVersion } from './version.ts';
 

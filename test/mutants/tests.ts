@@ -23,7 +23,7 @@ export const TEST_FILES: readonly string[] = [
   'test/objects/s3/range-body.test.ts',
   'test/objects/memory-store.test.ts',
   'test/objects/retrying-store.test.ts',
-  'test/run.test.ts',
+  'test/wiring/run-inode.test.ts',
   'test/queue/reap-queue.test.ts',
   'test/queue/compact-queue.test.ts',
   'test/objects/s3/requests.test.ts',

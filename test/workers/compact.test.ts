@@ -6,9 +6,9 @@ import type { Job } from 'bullmq';
 import { expect, it } from 'vitest';
 import { createLogger } from '../../src/observe/log.ts';
 import type { CompactJobData } from '../../src/queue/compact-queue.ts';
-import type { RunReport } from '../../src/run.ts';
+import type { Observer } from '../../src/wiring/observer.ts';
+import type { RunReport } from '../../src/wiring/run-inode.ts';
 import { type CompactJobDeps, compactProcessor } from '../../workers/compact.ts';
-import type { Observer } from '../../workers/observer.ts';
 
 const ATTEMPTS = 3;
 const BUSY: RunReport = {

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { findRedis, startRedis } from '../../services/redis.ts';
 import { loadSettings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
-import { openClients } from '../../workers/clients.ts';
+import { openClients } from '../../src/wiring/clients.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import { startWorker } from '../../workers/worker.ts';
 import { E2eWorld } from '../e2e/world.ts';

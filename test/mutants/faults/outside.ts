@@ -75,7 +75,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     edits: [['if (isGoneOrTaken(error)) return false;', 'if (isGoneOrTaken(error)) return true;']],
   }),
   fault('a damaged inode is never quarantined', 'I10', {
-    file: 'src/run.ts',
+    file: 'src/wiring/run-inode.ts',
     edits: [['const rule = quarantineRule(error.code);', "const rule = 'never' as ReturnType<typeof quarantineRule>;"]],
   }),
   fault('a request during a run is forgotten', 'I9', {

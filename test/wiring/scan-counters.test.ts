@@ -2,7 +2,7 @@
 import { beforeEach, expect, it } from 'vitest';
 import { Metrics } from '../../src/observe/metrics.ts';
 import { NO_BACKLOG } from '../../src/scan/port.ts';
-import { ScanTally } from '../../workers/scan-tally.ts';
+import { ScanTally } from '../../src/wiring/scan-counters.ts';
 
 let metrics: Metrics;
 

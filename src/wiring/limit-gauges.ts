@@ -2,8 +2,8 @@
  * The limits of a process as gauges: what may happen now, as the pace tells it when a scrape comes. Waits are told where
  * they happen (`Observer.waited`). It asks and sets gauges, nothing else.
  */
-import type { MetricSource } from '../src/observe/metrics.ts';
-import type { Pace } from '../src/pace/pace.ts';
+import type { MetricSource } from '../observe/metrics.ts';
+import type { Pace } from '../pace/pace.ts';
 
 export function limitGauges(pace: Pick<Pace, 'snapshot'>): MetricSource {
   return {

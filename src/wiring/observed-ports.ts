@@ -3,10 +3,10 @@
  * Decorators, so that policy and adapters know nothing of metrics. They change no argument, result or error.
  */
 
-import { MemoryBudget, type Reservation } from '../src/compact/memory-budget.ts';
-import { CompactError } from '../src/errors.ts';
-import type { ReapLedger } from '../src/ledger.ts';
-import type { CommitOutcome, MetadataStore } from '../src/metadata/port.ts';
+import { MemoryBudget, type Reservation } from '../compact/memory-budget.ts';
+import { CompactError } from '../errors.ts';
+import type { ReapLedger } from '../ledger.ts';
+import type { CommitOutcome, MetadataStore } from '../metadata/port.ts';
 import type { Observer } from './observer.ts';
 
 /** Calls that are told, by the name they have in metrics; what is not listed passes through. */

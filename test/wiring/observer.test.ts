@@ -12,11 +12,11 @@ import { createLogger } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 import { Pace } from '../../src/pace/pace.ts';
 import { NO_COST, NO_GAIN } from '../../src/plan/index.ts';
-import type { RunReport } from '../../src/run.ts';
-import { limitGauges } from '../../workers/limit-gauges.ts';
-import { ObservedMemory, observedLedger, observedMetadata } from '../../workers/observed-ports.ts';
-import { Observer } from '../../workers/observer.ts';
-import { Reachable } from '../../workers/reachable.ts';
+import { limitGauges } from '../../src/wiring/limit-gauges.ts';
+import { ObservedMemory, observedLedger, observedMetadata } from '../../src/wiring/observed-ports.ts';
+import { Observer } from '../../src/wiring/observer.ts';
+import type { RunReport } from '../../src/wiring/run-inode.ts';
+import { Reachable } from '../../src/wiring/server-health.ts';
 import { eventually } from '../queue/world.ts';
 
 const REPORT: RunReport = {

@@ -5,20 +5,20 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Tracer } from '@opentelemetry/api';
-import type { RunPhase } from '../src/compact/run-observer.ts';
-import { redactText } from '../src/config/index.ts';
-import type { CompactError } from '../src/errors.ts';
-import type { ChunkPlan } from '../src/model.ts';
-import type { ObjectOperation, RequestObserver, RequestOutcome } from '../src/objects/retrying-store.ts';
-import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
-import type { Metrics } from '../src/observe/metrics.ts';
-import { NOT_READY } from '../src/observe/readiness.ts';
-import { lookSpan, RunSpans } from '../src/observe/run-spans.ts';
-import { movedBytes, NO_COST, requestsOf } from '../src/plan/index.ts';
-import type { ReapVerdict } from '../src/reap/reap-record.ts';
-import type { RunReport } from '../src/run.ts';
-import { Reachable } from './reachable.ts';
+import type { RunPhase } from '../compact/run-observer.ts';
+import { redactText } from '../config/index.ts';
+import type { CompactError } from '../errors.ts';
+import type { ChunkPlan } from '../model.ts';
+import type { ObjectOperation, RequestObserver, RequestOutcome } from '../objects/retrying-store.ts';
+import { LOG_EVENTS, type Logger } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { NOT_READY } from '../observe/readiness.ts';
+import { lookSpan, RunSpans } from '../observe/run-spans.ts';
+import { movedBytes, NO_COST, requestsOf } from '../plan/index.ts';
+import type { ReapVerdict } from '../reap/reap-record.ts';
+import type { RunReport } from './run-inode.ts';
 import { type ChunkTold, type RunFields, RunRecord } from './run-record.ts';
+import { Reachable } from './server-health.ts';
 
 export interface ObserverOptions {
   readonly log: Logger;

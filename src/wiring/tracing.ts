@@ -2,14 +2,14 @@
  * Whether traces are wanted, by the standard OTEL_* names of the environment. The SDK is loaded only then. It decides
  * nothing else, and a fault in it must not stop a worker.
  */
-import type { Tracing } from '../src/observe/tracing-sdk.ts';
+import type { Tracing } from '../observe/tracing-sdk.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** `undefined` where no endpoint is set, or tracing is switched off. */
 export async function openTracing(env: Environment = process.env): Promise<Tracing | undefined> {
   if (!isWanted(env)) return undefined;
-  const { startTracing } = await import('../src/observe/tracing-sdk.ts');
+  const { startTracing } = await import('../observe/tracing-sdk.ts');
   return startTracing({ ratio: ratioOf(env) });
 }
 

@@ -10,13 +10,13 @@ import {
   type CompactProgress,
   type CompactResult,
   compactInode,
-} from './compact/compact-inode.ts';
-import type { RunObserver } from './compact/run-observer.ts';
-import { CompactError, type ErrorCode, quarantineRule } from './errors.ts';
-import { printInodeKey } from './format.ts';
-import type { InodeKey, PlanCost, PlanGain } from './model.ts';
-import type { CompactQueue } from './queue/compact-queue.ts';
-import type { Quarantine } from './queue/quarantine.ts';
+} from '../compact/compact-inode.ts';
+import type { RunObserver } from '../compact/run-observer.ts';
+import { CompactError, type ErrorCode, quarantineRule } from '../errors.ts';
+import { printInodeKey } from '../format.ts';
+import type { InodeKey, PlanCost, PlanGain } from '../model.ts';
+import type { CompactQueue } from '../queue/compact-queue.ts';
+import type { Quarantine } from '../queue/quarantine.ts';
 
 export interface RunDeps extends CompactDeps {
   readonly limits: CompactLimits;

@@ -3,11 +3,11 @@
  * its reap records. The one log line of an attempt and the counters are made from it. It belongs to one run and is found
  * by whatever that run calls; it must be quick, and nothing rests on it.
  */
-import type { RunObserver, RunPhase } from '../src/compact/run-observer.ts';
-import type { CompactError } from '../src/errors.ts';
-import type { ChunkPlan } from '../src/model.ts';
-import type { RequestOutcome } from '../src/objects/retrying-store.ts';
-import type { RequestTold } from '../src/observe/run-spans.ts';
+import type { RunObserver, RunPhase } from '../compact/run-observer.ts';
+import type { CompactError } from '../errors.ts';
+import type { ChunkPlan } from '../model.ts';
+import type { RequestOutcome } from '../objects/retrying-store.ts';
+import type { RequestTold } from '../observe/run-spans.ts';
 
 /** Ids of reap records in the log line; a run with more tells their number. */
 const RECORD_IDS_MAX = 20;

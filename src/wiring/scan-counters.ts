@@ -2,9 +2,9 @@
  * What one scan adds to the counters, as it goes: a scan of a large file system takes hours, and one that goes on where
  * another stopped begins with what that one had found. It counts; it decides nothing.
  */
-import type { Metrics } from '../src/observe/metrics.ts';
-import type { Backlog } from '../src/scan/port.ts';
-import type { ScanEnding, ScanProgress } from '../src/scan/types.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { Backlog } from '../scan/port.ts';
+import type { ScanEnding, ScanProgress } from '../scan/types.ts';
 
 /** Sums so far, this scan's own. */
 interface Sums {

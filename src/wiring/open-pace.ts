@@ -2,11 +2,11 @@
  * From settings to the limits of a process: its rates, its places in flight, and the pool's common budget where there is
  * a Redis to keep it. It only puts together; what the limits do is in `src/pace*.ts`.
  */
-import { systemClock } from '../src/clock.ts';
-import type { Settings } from '../src/config/index.ts';
-import { Pace, type PaceOptions } from '../src/pace/pace.ts';
-import { redisBudget } from '../src/pace/redis-budget.ts';
-import type { RedisClient } from '../src/redis/client.ts';
+import { systemClock } from '../clock.ts';
+import type { Settings } from '../config/index.ts';
+import { Pace, type PaceOptions } from '../pace/pace.ts';
+import { redisBudget } from '../pace/redis-budget.ts';
+import type { RedisClient } from '../redis/client.ts';
 
 export interface PaceWiring {
   /** The queue's Redis; absent: the pool's limit does not bind this process. */

@@ -3,13 +3,13 @@
  * condemns the inode only when run after run meets it (DESIGN §4.7), whatever else failed or went well in between.
  */
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { CompactQueue } from '../src/queue/compact-queue.ts';
-import { Quarantine } from '../src/queue/quarantine.ts';
-import { type RunReport, runInode } from '../src/run.ts';
-import { storeFault } from './objects/memory-store.ts';
-import { openQueueWorld, type QueueWorld } from './queue/world.ts';
-import { fragmentedWorld } from './sim/scenes.ts';
-import { KEY, LIMITS, type World } from './sim/world.ts';
+import { CompactQueue } from '../../src/queue/compact-queue.ts';
+import { Quarantine } from '../../src/queue/quarantine.ts';
+import { type RunReport, runInode } from '../../src/wiring/run-inode.ts';
+import { storeFault } from '../objects/memory-store.ts';
+import { openQueueWorld, type QueueWorld } from '../queue/world.ts';
+import { fragmentedWorld } from '../sim/scenes.ts';
+import { KEY, LIMITS, type World } from '../sim/world.ts';
 
 const ATTEMPTS = 3;
 const worlds: QueueWorld[] = [];
