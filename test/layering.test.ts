@@ -91,7 +91,7 @@ describe('caught:', () => {
     ['the environment in policy', 'src/compact/compact-inode.ts', "const e = process.env['X'];", 'process'],
     ['an exit in an adapter', 'src/objects/s3/stores.ts', 'process.exit(1);', 'process'],
     ['a suppression', 'src/cli/main.ts', '// biome-ignore lint: because', 'suppression'],
-    ['a silenced compiler', 'workers/compact.ts', '// @ts-expect-error', 'suppression'],
+    ['a silenced compiler', 'workers/compact-processor.ts', '// @ts-expect-error', 'suppression'],
   ])('%s', (_, file, text, rule) => {
     expect(plant(file, text)).toEqual([`${file}:4 ${rule}`]);
   });

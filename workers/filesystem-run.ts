@@ -12,8 +12,8 @@ import { MERGED_VERSION_BITS } from '../src/plan/index.ts';
 import { RunCounter, type RunCounts } from '../src/queue/run-counter.ts';
 import type { ScanProgress, ScanReport } from '../src/scan/types.ts';
 import type { Clients } from '../src/wiring/clients.ts';
+import { runScan } from './run-scan.ts';
 import type { RunningWorker } from './running.ts';
-import { runScan } from './scan.ts';
 import { startWorker } from './worker.ts';
 
 const LOOK_EVERY_MS = 250;

@@ -7,8 +7,8 @@ import { Worker as Thread } from 'node:worker_threads';
 import type { Settings } from '../src/config/index.ts';
 import { toError } from '../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
-import type { JobListener } from './jobs.ts';
 import type { JobLock, LockMessage, LockThreadData } from './lock-messages.ts';
+import type { JobListener } from './running-jobs.ts';
 
 /** Beats in one lock's time: more often than the thread looks. */
 const BEATS = 32;

@@ -10,7 +10,7 @@ import { connectRedis } from '../src/redis/client.ts';
 import type { ScanReport } from '../src/scan/types.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { endsWithin } from './bounded.ts';
-import { runScan } from './scan.ts';
+import { runScan } from './run-scan.ts';
 
 /** A scan whose processes died this often waits for its next time. */
 const STALLS_MAX = 100;

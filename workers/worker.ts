@@ -13,13 +13,13 @@ import type { ReapVerdict } from '../src/reap/reap-record.ts';
 import { connectRedis, type RedisClient } from '../src/redis/client.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { endsWithin } from './bounded.ts';
-import { compactProcessor } from './compact.ts';
-import { RunningJobs } from './jobs.ts';
+import { compactProcessor } from './compact-processor.ts';
 import { LockKeeper } from './lock-keeper.ts';
-import { OutageGate } from './outage.ts';
+import { OutageGate } from './outage-gate.ts';
 import { QueueWatch } from './queue-watch.ts';
-import { type LookTold, reapProcessor } from './reap.ts';
+import { type LookTold, reapProcessor } from './reap-processor.ts';
 import type { ProcessSnapshot, RunningWorker } from './running.ts';
+import { RunningJobs } from './running-jobs.ts';
 
 /** A job whose processes died this often is given up: something about it kills them. */
 const COMPACT_STALLS_MAX = 10;

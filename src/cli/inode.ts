@@ -3,7 +3,7 @@
  * request) or in this process, and show how it ends. The work is `run`'s; this only asks, waits and tells.
  */
 import { type Command, InvalidArgumentError } from 'commander';
-import type { JobProgress } from '../../workers/compact.ts';
+import type { JobProgress } from '../../workers/compact-processor.ts';
 import { systemClock } from '../clock.ts';
 import { requireFilesystem, requireInode } from '../compact/lookup.ts';
 import { formOf, parseNumber } from '../config/index.ts';

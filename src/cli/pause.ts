@@ -3,7 +3,7 @@
  * pause is kept in the queue's Redis and holds until somebody resumes. Keeping it is `queue-control`'s business.
  */
 import type { Command } from 'commander';
-import { processName } from '../../workers/scan.ts';
+import { processName } from '../../workers/run-scan.ts';
 import { requireFilesystem } from '../compact/lookup.ts';
 import { type Clients, openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';

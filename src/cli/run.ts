@@ -4,10 +4,10 @@
  */
 import type { Command } from 'commander';
 import { type FilesystemRun, type RunProgressAt, runFilesystem } from '../../workers/filesystem-run.ts';
-import { type PodMetrics, startMetrics } from '../../workers/metrics.ts';
+import { type PodMetrics, startMetrics } from '../../workers/pod-metrics.ts';
 import { startPool } from '../../workers/pool.ts';
-import { keepPoolJobs } from '../../workers/pool-jobs.ts';
 import type { RunningWorker } from '../../workers/running.ts';
+import { keepPoolJobs } from '../../workers/shared-job-limit.ts';
 import { startWorker } from '../../workers/worker.ts';
 import { openClients } from '../wiring/clients.ts';
 import { pushAtEnd } from '../wiring/push-at-end.ts';

@@ -3,7 +3,7 @@
  * scanning is in `src/scan/scan.ts`; this asks and tells.
  */
 import type { Command } from 'commander';
-import { runScan } from '../../workers/scan.ts';
+import { runScan } from '../../workers/run-scan.ts';
 import type { ScanReport } from '../scan/types.ts';
 import { openClients } from '../wiring/clients.ts';
 import { pushAtEnd } from '../wiring/push-at-end.ts';

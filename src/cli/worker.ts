@@ -3,10 +3,10 @@
  * a second signal cancels what still runs. The working is in `workers/`; this wires it to the process.
  */
 import type { Command } from 'commander';
-import { type PodMetrics, startMetrics } from '../../workers/metrics.ts';
+import { type PodMetrics, startMetrics } from '../../workers/pod-metrics.ts';
 import { startPool } from '../../workers/pool.ts';
-import { keepPoolJobs } from '../../workers/pool-jobs.ts';
 import type { RunningWorker } from '../../workers/running.ts';
+import { keepPoolJobs } from '../../workers/shared-job-limit.ts';
 import { startWorker } from '../../workers/worker.ts';
 import type { CompactError } from '../errors.ts';
 import { openClients } from '../wiring/clients.ts';

@@ -4,7 +4,7 @@
  */
 
 import { endsWithin } from '../../workers/bounded.ts';
-import type { CompactJobDeps } from '../../workers/compact.ts';
+import type { CompactJobDeps } from '../../workers/compact-processor.ts';
 import { systemClock } from '../clock.ts';
 import { AttemptIds } from '../compact/attempt.ts';
 import { planPolicy } from '../compact/choose-chunks.ts';

@@ -12,7 +12,7 @@ import { type CompactJobData, inodeOfJob } from '../src/queue/compact-queue.ts';
 import type { QueueControl } from '../src/queue/pause.ts';
 import type { Observer } from '../src/wiring/observer.ts';
 import { type RunDeps, type RunEnding, type RunReport, runInode } from '../src/wiring/run-inode.ts';
-import { isOutage, outageDelayMs } from './outage.ts';
+import { isOutage, outageDelayMs } from './outage-gate.ts';
 
 export interface CompactJobDeps extends RunDeps {
   /** Where jobs of paused file systems go. */

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createLogger } from '../../src/observe/log.ts';
 import { COMPACT_QUEUE, CompactQueue } from '../../src/queue/compact-queue.ts';
-import { keepPoolJobs } from '../../workers/pool-jobs.ts';
+import { keepPoolJobs } from '../../workers/shared-job-limit.ts';
 import { eventually } from '../queue/world.ts';
 import { uniquePrefix } from '../setup/isolation.ts';
 

@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DelayedError, type Job } from 'bullmq';
 import type { ErrorCode } from '../src/errors.ts';
-import type { Processor } from './jobs.ts';
+import type { Processor } from './running-jobs.ts';
 
 /** What a server that is away, full of requests or failing over looks like. */
 const OUTAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
