@@ -14,7 +14,7 @@ import { connectRedis, type RedisClient } from '../src/redis/client.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { endsWithin } from './bounded.ts';
 import { compactProcessor } from './compact-processor.ts';
-import { LockKeeper } from './lock-keeper.ts';
+import { LockKeeper } from './locks/keeper.ts';
 import { OutageGate } from './outage-gate.ts';
 import { QueueWatch } from './queue-watch.ts';
 import { type LookTold, reapProcessor } from './reap-processor.ts';

@@ -5,7 +5,7 @@
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { createLogger } from '../../src/observe/log.ts';
-import { LockKeeper } from '../../workers/lock-keeper.ts';
+import { LockKeeper } from '../../workers/locks/keeper.ts';
 import { RunningJobs } from '../../workers/running-jobs.ts';
 
 const [redisUrl = '', prefix = '', lockMs = '0', blockMs = '0', kept = ''] = process.argv.slice(2);

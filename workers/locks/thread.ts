@@ -4,9 +4,9 @@
  * BullMQ does it and this thread sends nothing. It takes no job, ends none, and lets go of a loop that is silent for ever.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { connectRedis } from '../src/redis/client.ts';
-import { whenReady } from '../src/redis/link.ts';
-import type { JobLock, LockMessage, LockThreadData } from './lock-messages.ts';
+import { connectRedis } from '../../src/redis/client.ts';
+import { whenReady } from '../../src/redis/link.ts';
+import type { JobLock, LockMessage, LockThreadData } from './messages.ts';
 
 /** Looks in one lock's time: two without a beat mean a busy loop, and half of the time is left then. */
 const LOOKS = 8;

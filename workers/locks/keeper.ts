@@ -4,11 +4,11 @@
  * thread stands in for that time; the main thread shows it that the loop turns. It decides nothing about jobs.
  */
 import { Worker as Thread } from 'node:worker_threads';
-import type { Settings } from '../src/config/index.ts';
-import { toError } from '../src/errors.ts';
-import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
-import type { JobLock, LockMessage, LockThreadData } from './lock-messages.ts';
-import type { JobListener } from './running-jobs.ts';
+import type { Settings } from '../../src/config/index.ts';
+import { toError } from '../../src/errors.ts';
+import { LOG_EVENTS, type Logger } from '../../src/observe/log.ts';
+import type { JobListener } from '../running-jobs.ts';
+import type { JobLock, LockMessage, LockThreadData } from './messages.ts';
 
 /** Beats in one lock's time: more often than the thread looks. */
 const BEATS = 32;
