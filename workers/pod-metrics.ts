@@ -11,7 +11,7 @@ import { type Readiness, readinessOf } from '../src/observe/readiness.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { endsWithin } from './bounded.ts';
 import { podSources } from './pod-sources.ts';
-import type { RunningPool } from './pool.ts';
+import type { RunningPool } from './processes/process-group.ts';
 import type { ProcessSnapshot, RunningWorker } from './running.ts';
 
 /** How long a server may take to answer a question of /readyz: the kubelet's own time-out is often 1 s, seldom over 5. */

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { type PodMetrics, startMetrics } from '../../workers/pod-metrics.ts';
-import { startPool } from '../../workers/pool.ts';
+import { startPool } from '../../workers/processes/process-group.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import { keepPoolJobs } from '../../workers/shared-job-limit.ts';
 import { startWorker } from '../../workers/worker.ts';

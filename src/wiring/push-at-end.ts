@@ -3,7 +3,7 @@
  * a warning and changes nothing about the command.
  */
 
-import type { RunningPool } from '../../workers/pool.ts';
+import type { RunningPool } from '../../workers/processes/process-group.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import type { Settings } from '../config/index.ts';
 import type { ProcessMetrics } from '../observe/aggregate.ts';

@@ -12,7 +12,7 @@ import { aggregateMetrics, type ProcessMetrics } from '../../src/observe/aggrega
 import { createLogger } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 import { pushMetrics } from '../../src/observe/push.ts';
-import { startPool } from '../../workers/pool.ts';
+import { startPool } from '../../workers/processes/process-group.ts';
 import { E2eWorld } from '../e2e/world.ts';
 import { eventually } from '../queue/world.ts';
 

@@ -1,5 +1,5 @@
 /** A process of a pool that does what its slot's pool was told: dies at once, takes all memory, refuses for good, refuses for now. */
-import type { PoolAnswer, PoolOrder } from '../../workers/pool-messages.ts';
+import type { PoolAnswer, PoolOrder } from '../../workers/processes/messages.ts';
 
 process.on('message', (order: PoolOrder) => {
   if (order.kind === 'stop') process.exit(0);

@@ -3,12 +3,12 @@
  * used and a crash or an out-of-memory of one costs its jobs a retry and nothing else. It hands orders on, keeps the
  * processes running, and says so when it cannot. Nothing about data rests on it: kill any of them at any moment.
  */
-import type { Settings } from '../src/config/index.ts';
-import type { CompactError } from '../src/errors.ts';
-import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
-import { PoolProcess, type RestartReason } from './pool-process.ts';
-import type { ProcessSnapshot, RunningWorker } from './running.ts';
-import { STOP_TAIL_MS } from './worker.ts';
+import type { Settings } from '../../src/config/index.ts';
+import type { CompactError } from '../../src/errors.ts';
+import { LOG_EVENTS, type Logger } from '../../src/observe/log.ts';
+import type { ProcessSnapshot, RunningWorker } from '../running.ts';
+import { STOP_TAIL_MS } from '../worker.ts';
+import { PoolProcess, type RestartReason } from './child-process.ts';
 
 /** What a process needs to leave after its worker is drained: clients to close, the runtime to end. */
 const EXIT_WAIT_MS = 1_500;

@@ -3,12 +3,12 @@
  * what it is asked. Without its pool (killed, say) it drains and ends by itself, so nothing outlives a dead pod's main
  * process. It decides nothing about restarts: the pool does.
  */
-import { CompactError, toError } from '../src/errors.ts';
-import { createLogger, LOG_EVENTS, type Logger } from '../src/observe/log.ts';
-import { openClients } from '../src/wiring/clients.ts';
-import type { PoolAnswer, PoolOrder } from './pool-messages.ts';
-import type { RunningWorker } from './running.ts';
-import { startWorker } from './worker.ts';
+import { CompactError, toError } from '../../src/errors.ts';
+import { createLogger, LOG_EVENTS, type Logger } from '../../src/observe/log.ts';
+import { openClients } from '../../src/wiring/clients.ts';
+import type { RunningWorker } from '../running.ts';
+import { startWorker } from '../worker.ts';
+import type { PoolAnswer, PoolOrder } from './messages.ts';
 
 function tell(answer: PoolAnswer): void {
   // The pool may be gone; then nobody is left to be told.

@@ -2,9 +2,9 @@
  * What a pool and its processes say to each other: the one place with the words, so that both ends agree. Plain JSON over
  * the channel of `fork`: settings with passwords go this way, never over a command line.
  */
-import type { Settings } from '../src/config/index.ts';
-import type { ErrorCode, ErrorKind } from '../src/errors.ts';
-import type { ProcessSnapshot } from './running.ts';
+import type { Settings } from '../../src/config/index.ts';
+import type { ErrorCode, ErrorKind } from '../../src/errors.ts';
+import type { ProcessSnapshot } from '../running.ts';
 
 /** From the pool to a process. */
 export type PoolOrder =

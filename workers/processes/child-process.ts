@@ -5,11 +5,11 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Settings } from '../src/config/index.ts';
-import { CompactError } from '../src/errors.ts';
-import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
-import type { PoolAnswer, PoolOrder } from './pool-messages.ts';
-import type { ProcessSnapshot } from './running.ts';
+import type { Settings } from '../../src/config/index.ts';
+import { CompactError } from '../../src/errors.ts';
+import { LOG_EVENTS, type Logger } from '../../src/observe/log.ts';
+import type { ProcessSnapshot } from '../running.ts';
+import type { PoolAnswer, PoolOrder } from './messages.ts';
 
 /** The entry beside this file: `.ts` in a checkout, `.js` in the package. */
 const ENTRY = fileURLToPath(new URL(`./pool-child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
