@@ -8,10 +8,10 @@ import pc from 'picocolors';
 import { bytes, count, table } from '../src/cli/output.ts';
 import { drawBeforeAfter } from '../src/cli/picture.ts';
 import type { RunReport } from '../src/wiring/run-inode.ts';
-import { loadCase } from '../test/cases/load.ts';
-import { fullReadGets } from '../test/oracle/reader.ts';
-import type { FileState } from '../test/oracle/types.ts';
-import type { FsWriter } from '../test/support/writer.ts';
+import { loadCase } from '../test/kit/cases/load.ts';
+import { fullReadGets } from '../test/kit/oracle/reader.ts';
+import type { FileState } from '../test/kit/oracle/types.ts';
+import type { FsWriter } from '../test/kit/support/writer.ts';
 import { DemoWorld, GRACE_MS } from './world.ts';
 
 /** Small files of different kinds: an archive that grows, a file system image with zeros, a zip that is extended. */

@@ -7,12 +7,12 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
-import { type RedisService, startRedis } from '../services/redis.ts';
-import { clientFor, type S3Service, startS3 } from '../services/s3.ts';
 import { run } from '../src/cli/main.ts';
 import { ReapQueue } from '../src/queue/reap-queue.ts';
 import type { RunReport } from '../src/wiring/run-inode.ts';
-import { FsWriter } from '../test/support/writer.ts';
+import { type RedisService, startRedis } from '../test/kit/servers/redis.ts';
+import { clientFor, type S3Service, startS3 } from '../test/kit/servers/s3.ts';
+import { FsWriter } from '../test/kit/support/writer.ts';
 
 /** Short enough to watch, long enough that a reader with the old list can be shown to be right. */
 export const GRACE_MS = 5_000;

@@ -14,8 +14,8 @@ import {
   printRecord,
 } from '../src/format.ts';
 import type { InodeKey, ObjectId, ObjectPrefix } from '../src/model.ts';
-import { loadVectors } from './cases/load.ts';
-import { oracleName, recordOf, recordText } from './oracle/names.ts';
+import { loadVectors } from './kit/cases/load.ts';
+import { oracleName, recordOf, recordText } from './kit/oracle/names.ts';
 import { seedOf } from './plan/arbitrary.ts';
 
 const seed = seedOf('format');

@@ -31,7 +31,7 @@ test('the code keeps the rules', () => {
 
 test('good code is not blamed', () => {
   const text = [
-    "import { A } from './model.ts';",
+    "import { A } from '../model.ts';",
     "import type { Redis } from 'ioredis';",
     "import { Queue } from 'bullmq';",
     '// process.exit and Math.random are only words here',
@@ -42,15 +42,20 @@ test('good code is not blamed', () => {
 
 describe('caught:', () => {
   test.each([
-    ['policy that sees an adapter', 'src/compact/compact-inode.ts', "import { S } from './objects/s3.ts';", S3],
+    ['policy that sees an adapter', 'src/compact/compact-inode.ts', "import { S } from '../objects/s3/stores.ts';", S3],
     [
       'policy that sees an adapter as a type',
       'src/reap/reap-record.ts',
-      "import type { S } from './objects/s3.ts';",
+      "import type { S } from '../objects/s3/stores.ts';",
       S3,
     ],
-    ['policy that re-exports an adapter', 'src/compact/merge.ts', "export * from './objects/s3.ts';", S3],
-    ['policy that loads an adapter later', 'src/scan/scan.ts', "const s = await import('./objects/s3.ts');", S3],
+    ['policy that re-exports an adapter', 'src/compact/merge.ts', "export * from '../objects/s3/stores.ts';", S3],
+    [
+      'policy that loads an adapter later',
+      'src/scan/scan.ts',
+      "const s = await import('../objects/s3/stores.ts');",
+      S3,
+    ],
     ['policy with an SDK', 'src/gc/gc.ts', "import { Queue } from 'bullmq';", {}],
     [
       'an adapter with a second SDK',
@@ -61,7 +66,7 @@ describe('caught:', () => {
     [
       'an adapter that sees policy',
       'src/objects/s3/store.ts',
-      "import { c } from '../compact.ts';",
+      "import { c } from '../../compact/compact-inode.ts';",
       { 'src/compact/compact-inode.ts': '' },
     ],
     ['a queue that makes connections', 'src/queue/compact-queue.ts', "import { Redis } from 'ioredis';", {}],
@@ -73,12 +78,12 @@ describe('caught:', () => {
       { 'src/format.ts': '' },
     ],
     ['a model that imports', 'src/model.ts', "import './errors.ts';", { 'src/errors.ts': '' }],
-    ['src that sees cli', 'src/wiring/run-inode.ts', "import { m } from './cli/main.ts';", { 'src/cli/main.ts': '' }],
-    ['src that sees a test server', 'src/cli/main.ts', "import { s } from '../../services/redis.ts';", {}],
+    ['src that sees cli', 'src/wiring/run-inode.ts', "import { m } from '../cli/main.ts';", { 'src/cli/main.ts': '' }],
+    ['src that sees a test server', 'src/cli/main.ts', "import { s } from '../../test/kit/servers/redis.ts';", {}],
     [
       'an import over several lines',
       'src/compact/compact-inode.ts',
-      "import {\n  type A,\n  B,\n} from './objects/s3.ts';",
+      "import {\n  type A,\n  B,\n} from '../objects/s3/stores.ts';",
       S3,
     ],
   ])('%s', (_, file, text, others) => {

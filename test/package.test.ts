@@ -87,7 +87,12 @@ describe('what must be executable', () => {
   });
 
   test('the shell scripts parse', () => {
-    for (const path of ['.ci/run', 'scripts/install-services.sh', 'services/radosgw/up.sh', 'services/guard.sh']) {
+    for (const path of [
+      '.ci/run',
+      'scripts/install-services.sh',
+      'test/kit/servers/radosgw/up.sh',
+      'test/kit/servers/guard.sh',
+    ]) {
       const shell = read(path).startsWith('#!/bin/bash') ? 'bash' : 'sh';
       execFileSync(shell, ['-n', fileURLToPath(new URL(`../${path}`, import.meta.url))]);
     }

@@ -9,15 +9,9 @@ import type { RunObserver } from '../src/compact/run-observer.ts';
 import { CompactError } from '../src/errors.ts';
 import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/observe/log.ts';
 import { type CompactJobData, inodeOfJob } from '../src/queue/compact-queue.ts';
-import type { QueueControl } from '../src/queue/pause.ts';
 import type { Observer } from '../src/wiring/observer.ts';
-import { type RunDeps, type RunEnding, type RunReport, runInode } from '../src/wiring/run-inode.ts';
+import { type CompactJobDeps, type RunEnding, type RunReport, runInode } from '../src/wiring/run-inode.ts';
 import { isOutage, outageDelayMs } from './outage-gate.ts';
-
-export interface CompactJobDeps extends RunDeps {
-  /** Where jobs of paused file systems go. */
-  readonly control: Pick<QueueControl, 'isFilesystemPaused' | 'park'>;
-}
 
 /** What a job's `progress` holds: where the run is, or how the last try failed. */
 export type JobProgress =

@@ -5,8 +5,8 @@
  */
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { requireFilesystem } from '../src/compact/lookup.ts';
 import { CompactError } from '../src/errors.ts';
+import { requireFilesystem } from '../src/metadata/lookup.ts';
 import type { Logger } from '../src/observe/log.ts';
 import { MERGED_VERSION_BITS } from '../src/plan/index.ts';
 import { RunCounter, type RunCounts } from '../src/queue/run-counter.ts';

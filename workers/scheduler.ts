@@ -8,8 +8,8 @@ import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { SCAN_QUEUE, type ScanJobData, ScanSchedule } from '../src/queue/scan-schedule.ts';
 import { connectRedis } from '../src/redis/client.ts';
 import type { ScanReport } from '../src/scan/types.ts';
+import { endsWithin } from '../src/wiring/bounded.ts';
 import type { Clients } from '../src/wiring/clients.ts';
-import { endsWithin } from './bounded.ts';
 import { runScan } from './run-scan.ts';
 
 /** A scan whose processes died this often waits for its next time. */

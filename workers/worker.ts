@@ -11,8 +11,8 @@ import { COMPACT_QUEUE, type CompactJobData, inodeOfJob, REAP_QUEUE } from '../s
 import type { ReapJobData } from '../src/queue/reap-queue.ts';
 import type { ReapVerdict } from '../src/reap/reap-record.ts';
 import { connectRedis, type RedisClient } from '../src/redis/client.ts';
+import { endsWithin } from '../src/wiring/bounded.ts';
 import type { Clients } from '../src/wiring/clients.ts';
-import { endsWithin } from './bounded.ts';
 import { compactProcessor } from './compact-processor.ts';
 import { LockKeeper } from './locks/keeper.ts';
 import { OutageGate } from './outage-gate.ts';

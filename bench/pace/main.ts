@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startRedis } from '../../services/redis.ts';
+import { startRedis } from '../../test/kit/servers/redis.ts';
 
 const TAKER = fileURLToPath(new URL('taker.ts', import.meta.url));
 /** From KiB to the size of a block. */

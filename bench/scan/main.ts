@@ -8,13 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { startRedis } from '../../services/redis.ts';
 import { systemClock } from '../../src/clock.ts';
 import { RedisMetadata } from '../../src/metadata/redis/redis.ts';
 import { CompactQueue } from '../../src/queue/compact-queue.ts';
 import { connectRedis } from '../../src/redis/client.ts';
 import { scanFilesystem } from '../../src/scan/scan.ts';
 import type { ScanDeps, ScanReport } from '../../src/scan/types.ts';
+import { startRedis } from '../../test/kit/servers/redis.ts';
 import { FS_ID, fill, PREFIX } from './fill.ts';
 
 const POLICY = { fragmentThreshold: 20, readGapBytes: 131_072 };

@@ -3,7 +3,7 @@
  */
 import { PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
-import { clientFor, type S3Service, startS3 } from '../../services/s3.ts';
+import { clientFor, type S3Service, startS3 } from '../../test/kit/servers/s3.ts';
 import { BUCKET, type Case, worldOf } from './cases.ts';
 import { tasksOf } from './tasks.ts';
 

@@ -141,7 +141,8 @@ function importsOf(text: string): readonly Import[] {
 }
 
 function groupOf(file: string): Group | undefined {
-  return GROUPS.find((group) => group.files.test(file));
+  const covers = ({ name }: Group): boolean => file === name || file.startsWith(`${name}/`);
+  return GROUPS.filter(covers).toSorted((a, b) => b.name.length - a.name.length)[0];
 }
 
 function covers(allowed: string, specifier: string, typeOnly: boolean): boolean {

@@ -1,14 +1,13 @@
 /**
- * Who may import whom, as one table (DESIGN §5). A file belongs to the first group whose pattern fits its path.
- * It stands alone so that a change of the architecture is a change of data, visible in a review.
+ * Who may import whom: one row for each folder, from the ground up. A file belongs to the row with the longest path that
+ * it begins with. It stands alone so that a change of the architecture is a change of data, visible in a review.
  * It must hold no logic: scripts/layering/check.ts reads it.
  */
 
 export interface Group {
+  /** A folder, or a single file of src/, relative to the project. */
   readonly name: string;
-  /** Matches a path relative to the project, e.g. `src/plan/chunk.ts`. */
-  readonly files: RegExp;
-  /** Groups whose files it may import; its own group always. */
+  /** Rows whose files it may import; its own always. */
   readonly groups: readonly string[];
   /** Packages and `node:` modules it may import; `@scope/*` covers a scope, `node:*` what Node.js
    * brings, `type x` only `import type`. */
@@ -19,137 +18,93 @@ export interface Group {
   readonly owner?: true;
 }
 
-const WORDS = ['model', 'errors'];
-const PORTS = ['metadata port', 'objects port', 'ledger', 'scan port', 'clock'];
+const WORDS = ['src/model.ts', 'src/errors.ts', 'src/clock.ts', 'src/redact.ts', 'src/format.ts'];
+/** The ports: `port.ts` of a folder and what is as plain beside it. */
+const PORTS = ['src/metadata', 'src/objects', 'src/ledger.ts', 'src/scan-port.ts'];
+const ADAPTERS = ['src/redis', 'src/metadata/redis', 'src/metadata/curvefs', 'src/objects/s3', 'src/queue', 'src/pace'];
+const POLICY = ['src/plan', 'src/compact', 'src/reap', 'src/scan', 'src/gc', 'src/fsck'];
 
 export const GROUPS: readonly Group[] = [
-  { name: 'model', files: /^src\/model\.ts$/, groups: [], packages: [], pure: true },
+  { name: 'src/model.ts', groups: [], packages: [], pure: true },
   // The inode a failure happened to is part of the failure.
-  { name: 'errors', files: /^src\/errors\.ts$/, groups: ['model'], packages: [], pure: true },
-  { name: 'clock', files: /^src\/clock\.ts$/, groups: [], packages: ['node:timers/promises'] },
-  { name: 'format', files: /^src\/format\.ts$/, groups: WORDS, packages: [], pure: true },
-  { name: 'plan', files: /^src\/plan\//, groups: WORDS, packages: [], pure: true },
-  { name: 'metadata port', files: /^src\/metadata\/port\.ts$/, groups: WORDS, packages: [], pure: true },
-  { name: 'objects port', files: /^src\/objects\/port\.ts$/, groups: ['model'], packages: [], pure: true },
-  { name: 'scan port', files: /^src\/scan-port\.ts$/, groups: ['model'], packages: [], pure: true },
-  { name: 'ledger', files: /^src\/ledger\.ts$/, groups: ['model'], packages: [], pure: true },
+  { name: 'src/errors.ts', groups: ['src/model.ts'], packages: [], pure: true },
+  { name: 'src/clock.ts', groups: [], packages: ['node:timers/promises'] },
+  { name: 'src/redact.ts', groups: [], packages: [], pure: true },
+  { name: 'src/format.ts', groups: ['src/model.ts', 'src/errors.ts'], packages: [], pure: true },
+  { name: 'src/ledger.ts', groups: ['src/model.ts'], packages: [], pure: true },
+  { name: 'src/scan-port.ts', groups: ['src/model.ts'], packages: [], pure: true },
+  { name: 'src/plan', groups: ['src/model.ts', 'src/errors.ts'], packages: [], pure: true },
 
-  // Settings; the text of a Redis URL is one of them, and what must not be printed is told by the same rules.
-  { name: 'redact', files: /^src\/config\/redact\.ts$/, groups: [], packages: [], pure: true },
-  { name: 'redis-url', files: /^src\/(redis|curvefs)-url\.ts$/, groups: ['errors', 'redact'], packages: [] },
-  {
-    name: 'config',
-    files: /^src\/config(\.ts$|\/)/,
-    groups: ['errors', 'redact', 'redis-url'],
-    packages: ['zod', 'yaml'],
-  },
+  // Settings, and the texts of URLs among them.
+  { name: 'src/urls', groups: ['src/errors.ts', 'src/redact.ts'], packages: [] },
+  { name: 'src/config', groups: ['src/errors.ts', 'src/redact.ts', 'src/urls'], packages: ['zod', 'yaml'] },
 
   // Adapters: their port, the words, one SDK each; no policy.
+  { name: 'src/metadata', groups: WORDS, packages: [], pure: true },
+  { name: 'src/redis', groups: ['src/errors.ts', 'src/redact.ts', 'src/urls'], packages: ['ioredis'] },
   {
-    name: 'redis client',
-    files: /^src\/redis-(client|link)\.ts$/,
-    groups: ['errors', 'redact', 'redis-url'],
-    packages: ['ioredis'],
-  },
-  {
-    name: 'redis adapter',
-    files: /^src\/metadata\/redis[\w-]*\.ts$/,
-    groups: [...WORDS, 'format', 'metadata port', 'redis client'],
+    name: 'src/metadata/redis',
+    groups: [...WORDS, 'src/metadata', 'src/redis'],
     packages: ['ioredis', 'node:crypto'],
   },
-  // Sockets and protobuf's varints; no SDK for CurveFS exists.
   {
-    name: 'curvefs adapter',
-    files: /^src\/metadata\/curvefs\//,
-    groups: [...WORDS, 'format', 'metadata port', 'redis-url'],
+    // Sockets and protobuf's varints; no SDK for CurveFS exists.
+    name: 'src/metadata/curvefs',
+    groups: [...WORDS, 'src/metadata', 'src/urls'],
     packages: ['@bufbuild/protobuf/wire', 'node:crypto', 'node:net', 'node:timers/promises'],
   },
-  { name: 'turns', files: /^src\/objects\/(abort|turns)\.ts$/, groups: ['errors'], packages: [] },
+  { name: 'src/pace', groups: WORDS, packages: ['rate-limiter-flexible', 'type ioredis', 'node:crypto'] },
+  { name: 'src/objects', groups: [...WORDS, 'src/pace'], packages: ['p-retry'] },
   {
-    name: 's3 adapter',
-    files: /^src\/objects\/(s3[\w-]*|deadline)\.ts$/,
-    groups: [...WORDS, 'format', 'objects port', 'turns'],
+    name: 'src/objects/s3',
+    groups: [...WORDS, 'src/objects'],
     packages: [
       ...['@aws-sdk/*', '@smithy/*', 'undici', 'fast-xml-parser', 'p-limit'],
       ...['node:crypto', 'node:http', 'node:https', 'node:stream', 'node:zlib'],
     ],
   },
   {
-    // Rates and places in flight; where the pool's common budget is kept is an adapter of its own.
-    name: 'pace',
-    files: /^src\/pace(-(?!redis)[\w-]+)?\.ts$/,
-    groups: [...WORDS, 'clock'],
-    packages: [],
-  },
-  {
-    name: 'pace adapter',
-    files: /^src\/pace-redis\.ts$/,
-    groups: ['pace'],
-    packages: ['rate-limiter-flexible', 'type ioredis', 'node:crypto'],
-  },
-  {
-    name: 'objects decorator',
-    files: /^src\/objects\/limits\.ts$/,
-    groups: [...WORDS, 'objects port', 'clock', 'turns', 'pace'],
-    packages: ['p-retry'],
-  },
-  {
-    name: 'queue',
-    files: /^src\/queue[\w-]*\.ts$/,
-    groups: [...WORDS, 'format', 'ledger', 'scan port', 'clock'],
+    name: 'src/queue',
+    groups: [...WORDS, 'src/ledger.ts', 'src/scan-port.ts'],
     // BullMQ takes an ioredis connection; who makes it is not the queue's business.
     packages: ['bullmq', 'type ioredis', 'zod', 'node:crypto'],
   },
 
   // What to do and when: sees ports, never adapters or SDKs.
   {
-    name: 'policy',
-    files: /^src\/(attempt|commit|compact|lookup|memory|merge|reap|scan|scrub|verify)(-[\w-]+)?\.ts$/,
-    groups: [...WORDS, ...PORTS, 'format', 'plan'],
+    name: 'src/compact',
+    groups: [...WORDS, ...PORTS, 'src/plan'],
     packages: ['async-mutex', 'p-limit', 'node:crypto', 'node:zlib'],
   },
+  { name: 'src/reap', groups: [...WORDS, ...PORTS, 'src/plan'], packages: [] },
+  { name: 'src/scan', groups: [...WORDS, ...PORTS, 'src/plan', 'src/compact'], packages: [] },
+  { name: 'src/gc', groups: [...WORDS, ...PORTS, 'src/plan', 'src/reap'], packages: ['p-limit'] },
+  { name: 'src/fsck', groups: [...WORDS, ...PORTS, 'src/plan'], packages: ['p-limit', 'node:zlib'] },
   {
-    name: 'run',
-    files: /^src\/run\.ts$/,
-    groups: [...WORDS, ...PORTS, 'format', 'policy', 'queue'],
-    packages: [],
-  },
-  {
-    name: 'observe',
-    files: /^src\/observe\//,
-    groups: [...WORDS, 'config', 'redact', 'format'],
+    name: 'src/observe',
+    groups: [...WORDS, 'src/config'],
     packages: ['pino', 'prom-client', '@opentelemetry/*', 'node:http', 'node:timers/promises', 'type node:net'],
   },
 
-  // Wiring: the public API, the processes, the commands.
+  // The public API, settings to clients, the processes (with their folders), the commands.
+  { name: 'src/index.ts', groups: [...WORDS, ...PORTS, ...ADAPTERS, ...POLICY], packages: [] },
   {
-    name: 'index',
-    files: /^src\/index\.ts$/,
-    groups: [
-      ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
-      'curvefs adapter',
-      ...['s3 adapter', 'objects decorator', 'pace'],
-    ],
-    packages: [],
-  },
-  {
-    name: 'workers',
-    files: /^workers\//,
-    groups: [
-      ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
-      'curvefs adapter',
-      ...['s3 adapter', 'objects decorator', 'pace', 'pace adapter', 'config', 'redact', 'redis-url', 'observe'],
-    ],
-    packages: ['bullmq', 'close-with-grace', 'type @opentelemetry/api', 'node:*'],
+    name: 'src/wiring',
+    groups: [...WORDS, ...PORTS, ...ADAPTERS, ...POLICY, 'src/urls', 'src/config', 'src/observe'],
+    packages: ['type @opentelemetry/api', 'node:*'],
     owner: true,
   },
   {
-    name: 'cli',
-    files: /^src\/cli\//,
+    name: 'workers',
+    groups: [...WORDS, ...PORTS, ...ADAPTERS, ...POLICY, 'src/config', 'src/observe', 'src/wiring'],
+    packages: ['bullmq', 'node:*'],
+    owner: true,
+  },
+  {
+    name: 'src/cli',
     groups: [
-      ...[...WORDS, ...PORTS, 'format', 'plan', 'policy', 'run', 'queue', 'redis client', 'redis adapter'],
-      'curvefs adapter',
-      ...['s3 adapter', 'objects decorator', 'pace', 'config', 'redact', 'redis-url', 'observe', 'workers'],
+      ...[...WORDS, ...PORTS, ...ADAPTERS, ...POLICY, 'src/urls', 'src/config', 'src/observe', 'src/wiring'],
+      'workers',
     ],
     packages: ['commander', 'cli-progress', 'picocolors', 'pretty-bytes', 'node:*'],
     owner: true,
@@ -157,7 +112,7 @@ export const GROUPS: readonly Group[] = [
 ];
 
 /** House style: files that grow past this are split by responsibility. */
-export const FILE_LINES_MAX = 300;
+export const FILE_LINES_MAX = 400;
 /** House style: a file opens with 3-12 lines on what it is for, why it stands alone, what it must not do. */
 export const OPENING_LINES_MIN = 3;
 /** Twelve, and the marks of the comment. */

@@ -6,11 +6,11 @@
 import type { Settings } from '../config/index.ts';
 import { CompactError, toError } from '../errors.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
-import { CURVEFS_SCHEME } from '../metadata/curvefs/url.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem } from '../model.ts';
 import type { Logger } from '../observe/log.ts';
 import { checkRedisFit, connectRedis } from '../redis/client.ts';
+import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
 import { openMetadata, openObjects } from '../wiring/clients.ts';
 import { bytes, plural } from './output.ts';
 

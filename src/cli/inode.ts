@@ -5,8 +5,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { JobProgress } from '../../workers/compact-processor.ts';
 import { systemClock } from '../clock.ts';
-import { requireFilesystem, requireInode } from '../compact/lookup.ts';
 import { formOf, parseNumber } from '../config/index.ts';
+import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { InodeKey } from '../model.ts';
 import { type RunSeen, runNow } from '../queue/wait-for-run.ts';
 import { type Clients, openClients } from '../wiring/clients.ts';

@@ -3,9 +3,9 @@
  * It reads metadata only, draws even what the planner would refuse, and says what is wrong with it.
  */
 import { type Command, Option } from 'commander';
-import { requireFile, requireFilesystem } from '../compact/lookup.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
+import { requireFile, requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
 import type { ReadCost } from '../plan/index.ts';

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { processName } from '../../workers/run-scan.ts';
-import { requireFilesystem } from '../compact/lookup.ts';
+import { requireFilesystem } from '../metadata/lookup.ts';
 import { type Clients, openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';

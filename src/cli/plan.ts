@@ -4,10 +4,10 @@
  */
 import type { Command } from 'commander';
 import { budgetLeft, type PlannedChunk, planAsItIs, planPolicy, worthwhileChunks } from '../compact/choose-chunks.ts';
-import { requireFilesystem, requireInode } from '../compact/lookup.ts';
 import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
+import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey, PlanCost, PlanGain } from '../model.ts';
 import { addCost, addGain, MERGED_VERSIONS_MAX, NO_COST, NO_GAIN, replacementList } from '../plan/index.ts';

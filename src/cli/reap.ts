@@ -4,8 +4,8 @@
  */
 import type { Command } from 'commander';
 import { drainReapQueue, type ReapSummary } from '../../workers/drain-reap.ts';
+import { pushAtEnd } from '../../workers/push-at-end.ts';
 import { openClients } from '../wiring/clients.ts';
-import { pushAtEnd } from '../wiring/push-at-end.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, plural } from './output.ts';
 import { packageVersion } from './version.ts';

@@ -2,9 +2,10 @@
  * A scan for people: how far it is, what it found, the worst files. It stands apart because `scan`, `run` and `status`
  * tell of backlogs. It only words; programs read --json.
  */
-import type { Backlog } from '../scan/port.ts';
+
 import type { WorstInode } from '../scan/top-inodes.ts';
 import type { ScanProgress, ScanReport } from '../scan/types.ts';
+import type { Backlog } from '../scan-port.ts';
 import type { CliContext } from './context.ts';
 import { bytes, count, plural, table } from './output.ts';
 

@@ -3,10 +3,10 @@
  * scanning is in `src/scan/scan.ts`; this asks and tells.
  */
 import type { Command } from 'commander';
+import { pushAtEnd } from '../../workers/push-at-end.ts';
 import { runScan } from '../../workers/run-scan.ts';
 import type { ScanReport } from '../scan/types.ts';
 import { openClients } from '../wiring/clients.ts';
-import { pushAtEnd } from '../wiring/push-at-end.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';

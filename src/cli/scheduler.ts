@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { type Command, InvalidArgumentError } from 'commander';
 import { startScheduler } from '../../workers/scheduler.ts';
-import { requireFilesystem } from '../compact/lookup.ts';
+import { requireFilesystem } from '../metadata/lookup.ts';
 import { ScanSchedule } from '../queue/scan-schedule.ts';
 import { openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';

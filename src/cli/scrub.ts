@@ -3,9 +3,9 @@
  * missing and what is too short; deletes orphans only when asked. What may be deleted is decided by `scrub`.
  */
 import type { Command } from 'commander';
-import { requireFilesystem } from '../compact/lookup.ts';
 import { scrubFilesystem } from '../gc/gc.ts';
 import { AGE_CLASSES, REASONS, type ScrubReason, type ScrubReport } from '../gc/report.ts';
+import { requireFilesystem } from '../metadata/lookup.ts';
 import { openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';

@@ -4,11 +4,11 @@
  * nothing, and needs no queue.
  */
 import { type Command, Option } from 'commander';
-import { requireFilesystem, requireInode } from '../compact/lookup.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { VerifyFault } from '../fsck/check-chunk.ts';
 import { type InodeVerdict, verifyFilesystem, verifyInode } from '../fsck/fsck.ts';
+import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import { openMetadata, openObjects } from '../wiring/clients.ts';

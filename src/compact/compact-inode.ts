@@ -5,13 +5,13 @@
  */
 
 import { CompactError, graver, isMissingObject } from '../errors.ts';
+import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey } from '../model.ts';
 import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN, withFencingId } from '../plan/index.ts';
 import { Attempt } from './attempt.ts';
 import { budgetLeft, type Candidate, type PlannedChunk, planAsItIs, worthwhileChunks } from './choose-chunks.ts';
 import { type ChunkDeps, type ChunkEnding, compactChunk, endingTold, overBudgetTold } from './compact-chunk.ts';
 import { endAttempt } from './end-attempt.ts';
-import { requireFilesystem, requireInode } from './lookup.ts';
 import { QuietRule } from './quiet-period.ts';
 import type { CompactDeps, CompactOptions, CompactOutcome, CompactResult } from './types.ts';
 

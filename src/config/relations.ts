@@ -2,8 +2,8 @@
  * Relations between settings, checked at start (I11): each value may be fine by itself and the set still unsafe.
  * One row per relation; a new relation is a new row. It reads no source and prints no secret.
  */
-import { CURVEFS_SCHEME } from '../metadata/curvefs/url.ts';
-import { parseRedisUrl } from '../redis/url.ts';
+import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
+import { parseRedisUrl } from '../urls/redis.ts';
 import type { SettingKey, Settings } from './table.ts';
 
 /** A relation that must hold; `broken` gives the sentence, or `null`. Judged only when all of `uses` are valid. */

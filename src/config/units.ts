@@ -5,8 +5,8 @@
  */
 import { z } from 'zod';
 import { toError } from '../errors.ts';
-import { CURVEFS_SCHEME, parseCurvefsUrl } from '../metadata/curvefs/url.ts';
-import { parseRedisUrl } from '../redis/url.ts';
+import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
+import { parseRedisUrl } from '../urls/redis.ts';
 
 export type NumberUnit = 'duration' | 'size' | 'count';
 

@@ -3,8 +3,8 @@
  * apart from scrub, which starts from the bucket: this starts from the metadata. It changes nothing and repairs nothing.
  */
 
-import { requireFilesystem } from '../compact/lookup.ts';
 import { CompactError } from '../errors.ts';
+import { requireFilesystem } from '../metadata/lookup.ts';
 import { inodeKeys, type MetadataStore } from '../metadata/port.ts';
 import type { InodeKey } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';

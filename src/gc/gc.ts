@@ -6,10 +6,10 @@
  * read (I10). What it does not understand it does not touch.
  */
 
-import { requireFilesystem } from '../compact/lookup.ts';
 import { CompactError } from '../errors.ts';
 import { objectName, parseObjectName } from '../format.ts';
 import { type ReapRecords, type ScrubBook, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
+import { requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import type { ListedObject, ObjectStore, ObjectStores } from '../objects/port.ts';

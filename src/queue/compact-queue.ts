@@ -9,7 +9,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { CompactError } from '../errors.ts';
 import { decimalId, printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
-import { ENQUEUE_MAX, type ScanQueue, type ScoredInode } from '../scan/port.ts';
+import { ENQUEUE_MAX, type ScanQueue, type ScoredInode } from '../scan-port.ts';
 import { queueCall } from './bullmq.ts';
 import { FairOrder, type FairRange } from './fair-order.ts';
 

@@ -5,7 +5,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { decimalNumber } from '../format.ts';
-import type { ScanBook, ScanPosition, ScanResult } from '../scan/port.ts';
+import type { ScanBook, ScanPosition, ScanResult } from '../scan-port.ts';
 import { safeJson } from './bullmq.ts';
 import { type QueueOptions, queueCall } from './compact-queue.ts';
 

@@ -7,8 +7,8 @@
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { CompactError } from '../errors.ts';
 import { redactUrl } from '../redact.ts';
+import { parseRedisUrl, type RedisTarget } from '../urls/redis.ts';
 import { isReply, type RedisClient, replyCode, safeError, watchLink, whenReady } from './link.ts';
-import { parseRedisUrl, type RedisTarget } from './url.ts';
 
 export { type RedisClient, redactUrl };
 

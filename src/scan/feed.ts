@@ -4,8 +4,8 @@
  * find is gone from here only when it is queued, so whatever ends a scan loses nothing but time.
  */
 import type { InodeKey } from '../model.ts';
+import { ENQUEUE_MAX, type ScanGate, type ScanQueue, type ScoredInode } from '../scan-port.ts';
 import type { PageWork } from './pages.ts';
-import { ENQUEUE_MAX, type ScanGate, type ScanQueue, type ScoredInode } from './port.ts';
 
 /** Finds that are held at most; some 20 MB. */
 const HELD_MAX = 50_000;

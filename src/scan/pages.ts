@@ -3,7 +3,7 @@
  * scores, so what is done has gaps. The only safe place to go on from is behind the last page before which nothing is
  * outstanding. Memory is bounded: far behind, pages are counted together. It does no I/O.
  */
-import { type Backlog, NO_BACKLOG } from './port.ts';
+import { type Backlog, NO_BACKLOG } from '../scan-port.ts';
 import { addBacklog } from './score.ts';
 
 /** Pages that are kept apart. */

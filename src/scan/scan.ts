@@ -4,14 +4,14 @@
  * killed at any moment and run twice at once: a later scan goes on where it stood, and what is in flight is not queued again.
  */
 
-import { requireFilesystem } from '../compact/lookup.ts';
 import { CompactError } from '../errors.ts';
+import { requireFilesystem } from '../metadata/lookup.ts';
 import { type InodePage, LIST_VERSIONS_MAX } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
+import { NO_BACKLOG, type ScanPosition } from '../scan-port.ts';
 import { Feed } from './feed.ts';
 import { Pages, type PageWork } from './pages.ts';
 import { Patience } from './patience.ts';
-import { NO_BACKLOG, type ScanPosition } from './port.ts';
 import { addBacklog, type Finding, InodeScore } from './score.ts';
 import { Worst } from './top-inodes.ts';
 import type { ScanDeps, ScanEnding, ScanOptions, ScanReport } from './types.ts';

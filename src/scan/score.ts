@@ -7,7 +7,7 @@ import { CompactError } from '../errors.ts';
 import type { InodePart, MetadataStore } from '../metadata/port.ts';
 import type { ChunkPlan, Filesystem, InodeKey, PlanPolicy } from '../model.ts';
 import { addCost, movedBytes, NO_COST, planChunk, requestsOf, scoreOf } from '../plan/index.ts';
-import { type Backlog, NO_BACKLOG } from './port.ts';
+import { type Backlog, NO_BACKLOG } from '../scan-port.ts';
 
 export interface ScoreContext {
   readonly metadata: MetadataStore;

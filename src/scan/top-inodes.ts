@@ -3,7 +3,7 @@
  * no I/O.
  */
 import type { InodeKey } from '../model.ts';
-import type { Backlog } from './port.ts';
+import type { Backlog } from '../scan-port.ts';
 
 export interface WorstInode {
   readonly key: InodeKey;

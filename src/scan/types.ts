@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { CompactError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { InodeKey, PlanPolicy } from '../model.ts';
-import type { Backlog, ScanBook, ScanGate, ScanQuarantine, ScanQueue } from './port.ts';
+import type { Backlog, ScanBook, ScanGate, ScanQuarantine, ScanQueue } from '../scan-port.ts';
 import type { WorstInode } from './top-inodes.ts';
 
 export interface ScanDeps {

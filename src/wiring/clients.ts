@@ -3,8 +3,6 @@
  * for workers and commands alike. It opens and closes; it decides nothing and starts no work.
  */
 
-import { endsWithin } from '../../workers/bounded.ts';
-import type { CompactJobDeps } from '../../workers/compact-processor.ts';
 import { systemClock } from '../clock.ts';
 import { AttemptIds } from '../compact/attempt.ts';
 import { planPolicy } from '../compact/choose-chunks.ts';
@@ -14,7 +12,6 @@ import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
 import type { ScrubDeps } from '../gc/gc.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
-import { CURVEFS_SCHEME, parseCurvefsUrl } from '../metadata/curvefs/url.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import { RedisMetadata } from '../metadata/redis/redis.ts';
 import type { ObjectStores } from '../objects/port.ts';
@@ -34,10 +31,13 @@ import { SharedLists } from '../reap/named-objects.ts';
 import type { ReapDeps } from '../reap/reap-record.ts';
 import { checkRedisFit, connectRedis } from '../redis/client.ts';
 import { type RedisClient, whenReady } from '../redis/link.ts';
+import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
+import { endsWithin } from './bounded.ts';
 import { limitGauges } from './limit-gauges.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';
 import { Observer } from './observer.ts';
 import { openPace } from './open-pace.ts';
+import type { CompactJobDeps } from './run-inode.ts';
 import { openTracing } from './tracing.ts';
 
 /** How long closing may wait for a server that is away; a part of a pod's 30 s to end (workers/worker.ts). */

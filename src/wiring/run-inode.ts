@@ -16,6 +16,7 @@ import { CompactError, type ErrorCode, quarantineRule } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { InodeKey, PlanCost, PlanGain } from '../model.ts';
 import type { CompactQueue } from '../queue/compact-queue.ts';
+import type { QueueControl } from '../queue/pause.ts';
 import type { Quarantine } from '../queue/quarantine.ts';
 
 export interface RunDeps extends CompactDeps {
@@ -24,6 +25,12 @@ export interface RunDeps extends CompactDeps {
   readonly quarantine: Quarantine;
   /** Runs in a row with a missing or short object after which the inode is condemned. */
   readonly attempts: number;
+}
+
+/** What a job of the queue needs besides. */
+export interface CompactJobDeps extends RunDeps {
+  /** Where jobs of paused file systems go. */
+  readonly control: Pick<QueueControl, 'isFilesystemPaused' | 'park'>;
 }
 
 export interface RunOptions {

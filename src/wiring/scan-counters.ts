@@ -3,8 +3,8 @@
  * another stopped begins with what that one had found. It counts; it decides nothing.
  */
 import type { Metrics } from '../observe/metrics.ts';
-import type { Backlog } from '../scan/port.ts';
 import type { ScanEnding, ScanProgress } from '../scan/types.ts';
+import type { Backlog } from '../scan-port.ts';
 
 /** Sums so far, this scan's own. */
 interface Sums {

@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CompactQueue } from '../../src/queue/compact-queue.ts';
-import { readRange } from '../oracle/reader.ts';
+import { readRange } from '../kit/oracle/reader.ts';
 import { Random } from '../sim/seeded/random.ts';
 import { type ChaosClient, ObjectMissing, type Snapshot } from './client.ts';
 import type { Journal } from './journal.ts';

@@ -4,8 +4,8 @@
  * come back from, so no Redis and no S3 server is restarted. The seed is printed; `npm run chaos -- --seed N` takes it.
  */
 import { expect, it } from 'vitest';
-import { findRedis } from '../../services/redis.ts';
-import { missingCephPrograms } from '../../services/s3.ts';
+import { findRedis } from '../kit/servers/redis.ts';
+import { missingCephPrograms } from '../kit/servers/s3.ts';
 import { runChaos } from './run.ts';
 import { Tally } from './tally.ts';
 

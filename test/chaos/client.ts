@@ -6,11 +6,11 @@
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { Redis } from 'ioredis';
 import pLimit from 'p-limit';
-import { originalObjects } from '../oracle/layout.ts';
-import { recordText } from '../oracle/names.ts';
-import { visibleObjects } from '../oracle/reader.ts';
-import type { FileState, OracleVersion } from '../oracle/types.ts';
-import { FsWriter } from '../support/writer.ts';
+import { originalObjects } from '../kit/oracle/layout.ts';
+import { recordText } from '../kit/oracle/names.ts';
+import { visibleObjects } from '../kit/oracle/reader.ts';
+import type { FileState, OracleVersion } from '../kit/oracle/types.ts';
+import { FsWriter } from '../kit/support/writer.ts';
 import type { Gate } from './gate.ts';
 import { type Entry, Journal } from './journal.ts';
 import { BUCKET, FS_ID, GEOMETRY, METADATA_PREFIX } from './settings.ts';

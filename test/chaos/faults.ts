@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import type { KeptServer } from '../../services/kept.ts';
+import type { KeptServer } from '../kit/servers/kept.ts';
 import { Random } from '../sim/seeded/random.ts';
 import type { AofTail } from './aof.ts';
 import { type ChaosClient, NUMBERS_KEY } from './client.ts';

@@ -1,7 +1,7 @@
 /** The journal is what a chaos run is judged by: what Redis kept, what it lost, and what nobody knows yet. */
 import { expect, it } from 'vitest';
-import { content } from '../oracle/content.ts';
-import type { OracleVersion } from '../oracle/types.ts';
+import { content } from '../kit/oracle/content.ts';
+import type { OracleVersion } from '../kit/oracle/types.ts';
 import { Gate } from './gate.ts';
 import { Journal } from './journal.ts';
 

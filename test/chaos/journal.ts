@@ -4,8 +4,8 @@
  * journal is told by a number that is written in the same MULTI as each entry.
  */
 import { Mutex } from 'async-mutex';
-import { History } from '../oracle/history.ts';
-import type { OracleVersion } from '../oracle/types.ts';
+import { History } from '../kit/oracle/history.ts';
+import type { OracleVersion } from '../kit/oracle/types.ts';
 import { GEOMETRY } from './settings.ts';
 
 /** One MULTI: a version, or none for a truncate, and the length after it. */

@@ -5,11 +5,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { type KeptServer, startKeptRedis, startKeptS3 } from '../../services/kept.ts';
-import { startRedis } from '../../services/redis.ts';
-import { clientFor, type S3Access, startS3 } from '../../services/s3.ts';
 import { CompactQueue } from '../../src/queue/compact-queue.ts';
 import { ReapQueue } from '../../src/queue/reap-queue.ts';
+import { type KeptServer, startKeptRedis, startKeptS3 } from '../kit/servers/kept.ts';
+import { startRedis } from '../kit/servers/redis.ts';
+import { clientFor, type S3Access, startS3 } from '../kit/servers/s3.ts';
 import { feeder, reader, type Stage, writer } from './actors.ts';
 import { AofTail } from './aof.ts';
 import { ChaosClient } from './client.ts';

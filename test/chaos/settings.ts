@@ -2,8 +2,9 @@
  * Sizes and periods of a chaos run: tiny geometry, so that kilobytes cause hundreds of events, and periods as short as
  * the relations between settings allow (I11; each worker checks them at its start). Nothing here is chosen by chance.
  */
-import type { S3Access } from '../../services/s3.ts';
-import type { OracleGeometry } from '../oracle/types.ts';
+
+import type { OracleGeometry } from '../kit/oracle/types.ts';
+import type { S3Access } from '../kit/servers/s3.ts';
 
 export const FS_ID = 1;
 export const BUCKET = 'chaos';

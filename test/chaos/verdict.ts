@@ -7,7 +7,7 @@
 import type { Redis } from 'ioredis';
 import type { CompactQueue } from '../../src/queue/compact-queue.ts';
 import type { ReapQueue } from '../../src/queue/reap-queue.ts';
-import { namedObjects } from '../oracle/layout.ts';
+import { namedObjects } from '../kit/oracle/layout.ts';
 import { faultOfRead } from './actors.ts';
 import type { ChaosClient } from './client.ts';
 import type { Journal } from './journal.ts';

@@ -9,7 +9,7 @@ import { drawBeforeAfter, drawChunk, type PictureStyle } from '../../src/cli/pic
 import { gridOf } from '../../src/cli/picture-cells.ts';
 import type { S3ChunkInfo } from '../../src/model.ts';
 import { type ChunkInput, planChunk, readCost, replacementList } from '../../src/plan/index.ts';
-import { loadCase } from '../cases/load.ts';
+import { loadCase } from '../kit/cases/load.ts';
 
 const GOLDEN = fileURLToPath(new URL('golden/', import.meta.url));
 const KiB = 1024;

@@ -1,7 +1,7 @@
 /** What `s3compact status` shows, as golden files: an idle queue, and one in which everything happens. */
 import { expect, test } from 'vitest';
 import { duration, type StatusReport, statusText } from '../../src/cli/status-text.ts';
-import { NO_BACKLOG } from '../../src/scan/port.ts';
+import { NO_BACKLOG } from '../../src/scan-port.ts';
 
 const STYLE = { dim: (text: string) => text, bold: (text: string) => text, rowsMax: 2 };
 const NOW = 1_800_000_000_000;
@@ -57,11 +57,11 @@ const BUSY: StatusReport = {
 };
 
 test('an idle queue', async () => {
-  await expect(`${statusText(IDLE, STYLE)}\n`).toMatchFileSnapshot('../golden/status-idle.txt');
+  await expect(`${statusText(IDLE, STYLE)}\n`).toMatchFileSnapshot('./golden/status-idle.txt');
 });
 
 test('a busy one, with everything that can be said', async () => {
-  await expect(`${statusText(BUSY, STYLE)}\n`).toMatchFileSnapshot('../golden/status-busy.txt');
+  await expect(`${statusText(BUSY, STYLE)}\n`).toMatchFileSnapshot('./golden/status-busy.txt');
 });
 
 test.each([

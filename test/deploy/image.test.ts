@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { freePort } from '../../services/free-port.ts';
+import { freePort } from '../kit/servers/free-port.ts';
 import { uniquePrefix } from '../setup/isolation.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));

@@ -5,10 +5,10 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROWS } from '../../deploy/grafana/dashboard.ts';
-import { freePort } from '../../services/free-port.ts';
-import { hasPrometheus, type PrometheusService, startPrometheus } from '../../services/prometheus.ts';
-import { loadCase } from '../cases/load.ts';
 import { E2eWorld } from '../e2e/world.ts';
+import { loadCase } from '../kit/cases/load.ts';
+import { freePort } from '../kit/servers/free-port.ts';
+import { hasPrometheus, type PrometheusService, startPrometheus } from '../kit/servers/prometheus.ts';
 import { eventually } from '../queue/world.ts';
 import { ALERTS, RECORDS, RULES_FILE } from './rules.ts';
 

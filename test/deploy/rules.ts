@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
-import { hasPrometheus } from '../../services/prometheus.ts';
+import { hasPrometheus } from '../kit/servers/prometheus.ts';
 
 export interface Rule {
   readonly alert?: string;

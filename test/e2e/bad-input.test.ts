@@ -3,7 +3,7 @@
  * nothing is left behind, and no secret is printed.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { startRedis } from '../../services/redis.ts';
+import { startRedis } from '../kit/servers/redis.ts';
 import { type CommandEnding, E2eWorld } from './world.ts';
 
 const INODE = 77n;

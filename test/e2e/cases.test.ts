@@ -4,9 +4,9 @@
  * after half of its flushes (`.mid`) is compacted there too, and the second half of its life comes on top.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CaseFile, caseNames, loadCase } from '../cases/load.ts';
-import { fullReadGets } from '../oracle/reader.ts';
-import type { OracleVersion } from '../oracle/types.ts';
+import { type CaseFile, caseNames, loadCase } from '../kit/cases/load.ts';
+import { fullReadGets } from '../kit/oracle/reader.ts';
+import type { OracleVersion } from '../kit/oracle/types.ts';
 import { E2eWorld } from './world.ts';
 
 const FLAGS = ['--max-chunks', '100', '--max-requests', '100000'];

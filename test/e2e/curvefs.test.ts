@@ -5,10 +5,10 @@
  */
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadCase } from '../cases/load.ts';
+import { loadCase } from '../kit/cases/load.ts';
+import { fullReadGets } from '../kit/oracle/reader.ts';
 import { REDIRECTED } from '../metadata/curvefs/cluster/metaserver.ts';
 import { RECYCLE_INODE, ROOT_INODE } from '../metadata/curvefs/cluster/state.ts';
-import { fullReadGets } from '../oracle/reader.ts';
 import { eventually } from '../queue/world.ts';
 import { CurveE2eWorld } from './curvefs-world.ts';
 

@@ -1,8 +1,8 @@
 /** `/metrics` of a worker process on the run's servers: there from the start, true at each scrape, gone with the process. */
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freePort } from '../../services/free-port.ts';
-import { loadCase } from '../cases/load.ts';
+import { loadCase } from '../kit/cases/load.ts';
+import { freePort } from '../kit/servers/free-port.ts';
 import { eventually } from '../queue/world.ts';
 import { E2eWorld } from './world.ts';
 

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../../services/free-port.ts';
-import { hasPrometheus, type PrometheusService, promtool, startPrometheus } from '../../services/prometheus.ts';
 import type { RunReport } from '../../src/wiring/run-inode.ts';
-import { loadCase } from '../cases/load.ts';
+import { loadCase } from '../kit/cases/load.ts';
+import { freePort } from '../kit/servers/free-port.ts';
+import { hasPrometheus, type PrometheusService, promtool, startPrometheus } from '../kit/servers/prometheus.ts';
 import { eventually } from '../queue/world.ts';
 import { E2eWorld } from './world.ts';
 

@@ -5,11 +5,11 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
-import { freePort } from '../../services/free-port.ts';
-import { startKeptRedis } from '../../services/kept.ts';
-import { findRedis } from '../../services/redis.ts';
 import type { Readiness } from '../../src/observe/readiness.ts';
-import { loadCase } from '../cases/load.ts';
+import { loadCase } from '../kit/cases/load.ts';
+import { freePort } from '../kit/servers/free-port.ts';
+import { startKeptRedis } from '../kit/servers/kept.ts';
+import { findRedis } from '../kit/servers/redis.ts';
 import { eventually } from '../queue/world.ts';
 import { E2eWorld } from './world.ts';
 

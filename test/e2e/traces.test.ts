@@ -7,7 +7,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTracing } from '../../src/wiring/tracing.ts';
-import { loadCase } from '../cases/load.ts';
+import { loadCase } from '../kit/cases/load.ts';
 import { eventually } from '../queue/world.ts';
 import { E2eWorld } from './world.ts';
 

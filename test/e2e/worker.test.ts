@@ -5,7 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadCase } from '../cases/load.ts';
+import { loadCase } from '../kit/cases/load.ts';
 import { eventually } from '../queue/world.ts';
 import { E2eWorld } from './world.ts';
 

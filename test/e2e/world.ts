@@ -14,10 +14,10 @@ import { createLogger } from '../../src/observe/log.ts';
 import { type Clients, openClients } from '../../src/wiring/clients.ts';
 import type { RunReport } from '../../src/wiring/run-inode.ts';
 import { drainReapQueue, type ReapSummary } from '../../workers/drain-reap.ts';
-import type { OracleGeometry } from '../oracle/types.ts';
+import type { OracleGeometry } from '../kit/oracle/types.ts';
+import type { FileClient } from '../kit/support/file-client.ts';
+import { FsWriter } from '../kit/support/writer.ts';
 import { freshBucket, testS3Client, uniquePrefix } from '../setup/isolation.ts';
-import type { FileClient } from '../support/file-client.ts';
-import { FsWriter } from '../support/writer.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
 /** Longer than any lock and grace period of these worlds. */

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
-const CHILD = fileURLToPath(new URL('scrub-memory-child.ts', import.meta.url));
+const CHILD = fileURLToPath(new URL('memory-child.ts', import.meta.url));
 const LARGE = Number(process.env['SCRUB_OBJECTS'] ?? 1_000_000);
 const TIMEOUT_MS = 900_000;
 

@@ -4,8 +4,8 @@
  */
 import { expect } from 'vitest';
 import { CurvefsMetadata } from '../../src/metadata/curvefs/curvefs.ts';
-import { parseCurvefsUrl } from '../../src/metadata/curvefs/url.ts';
 import type { InodeKey } from '../../src/model.ts';
+import { parseCurvefsUrl } from '../../src/urls/curvefs.ts';
 import { type ClusterOptions, CurveCluster } from './curvefs/cluster/cluster.ts';
 import { ROOT_INODE, TYPE_S3 } from './curvefs/cluster/state.ts';
 import { toOracle, toVersion } from './curvefs/cluster/writer.ts';

@@ -2,11 +2,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, test } from 'vitest';
-import { hasPrometheus, promtool } from '../../services/prometheus.ts';
 import { metricsMarkdown } from '../../src/observe/metric-docs.ts';
 import type { MetricSpec } from '../../src/observe/metric-spec.ts';
 import { METRICS } from '../../src/observe/metric-table.ts';
 import { Metrics, seriesOf } from '../../src/observe/metrics.ts';
+import { hasPrometheus, promtool } from '../kit/servers/prometheus.ts';
 
 const ROWS = METRICS as readonly MetricSpec[];
 const DOCS = fileURLToPath(new URL('../../docs/metrics.md', import.meta.url));

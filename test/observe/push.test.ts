@@ -6,14 +6,14 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../services/free-port.ts';
-import { hasPrometheus, startPrometheus, startPushgateway } from '../../services/prometheus.ts';
 import { aggregateMetrics, type ProcessMetrics } from '../../src/observe/aggregate.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 import { pushMetrics } from '../../src/observe/push.ts';
 import { startPool } from '../../workers/processes/process-group.ts';
 import { E2eWorld } from '../e2e/world.ts';
+import { freePort } from '../kit/servers/free-port.ts';
+import { hasPrometheus, startPrometheus, startPushgateway } from '../kit/servers/prometheus.ts';
 import { eventually } from '../queue/world.ts';
 
 const QUICK = { tries: 2, timeoutMs: 300, waitMs: 1 };

@@ -3,7 +3,7 @@
  * unique, as writers make them; ids ascend or not, and reach 2^64-1. It makes inputs only and judges nothing.
  */
 import fc from 'fast-check';
-import type { OracleGeometry, OracleVersion } from '../oracle/types.ts';
+import type { OracleGeometry, OracleVersion } from '../kit/oracle/types.ts';
 
 const UINT64_MAX = 2n ** 64n - 1n;
 

@@ -6,9 +6,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, expect, it } from 'vitest';
 import { planChunk } from '../../src/plan/index.ts';
-import { caseNames, loadCase } from '../cases/load.ts';
-import { namedObjects } from '../oracle/layout.ts';
-import { expectedFile, fullReadGets } from '../oracle/reader.ts';
+import { caseNames, loadCase } from '../kit/cases/load.ts';
+import { namedObjects } from '../kit/oracle/layout.ts';
+import { expectedFile, fullReadGets } from '../kit/oracle/reader.ts';
 import { MemoryFile } from './memory-file.ts';
 import { verifyDecision, verifyFigures } from './verify.ts';
 

@@ -5,11 +5,11 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type PlanInput, planChunk, replacementList } from '../../src/plan/index.ts';
-import { content } from '../oracle/content.ts';
-import { blockExtents } from '../oracle/layout.ts';
-import { oracleName } from '../oracle/names.ts';
-import { expectedFile, readFile } from '../oracle/reader.ts';
-import type { OracleVersion } from '../oracle/types.ts';
+import { content } from '../kit/oracle/content.ts';
+import { blockExtents } from '../kit/oracle/layout.ts';
+import { oracleName } from '../kit/oracle/names.ts';
+import { expectedFile, readFile } from '../kit/oracle/reader.ts';
+import type { OracleVersion } from '../kit/oracle/types.ts';
 import { executePlan } from './memory-file.ts';
 import { verifyDecision, verifyFigures } from './verify.ts';
 import { check, fail, fileOf, KEY, type View, viewOf } from './view.ts';

@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { content } from '../oracle/content.ts';
+import { content } from '../kit/oracle/content.ts';
 import { BYTES, CHUNK_IDS, type Share, type ShareResult } from './exhaustive-share.ts';
 
 /** 42 versions at each of 3 places: 1 + 42 + 42² + 42³ stacks, 4 block sizes, lengths 0 to 6. */

@@ -5,9 +5,9 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { History } from '../oracle/history.ts';
-import { namedObjects } from '../oracle/layout.ts';
-import type { OracleGeometry } from '../oracle/types.ts';
+import { History } from '../kit/oracle/history.ts';
+import { namedObjects } from '../kit/oracle/layout.ts';
+import type { OracleGeometry } from '../kit/oracle/types.ts';
 import { budgets, geometries, type Piece, pieces, policies, runs, seedOf, VersionMaker } from './arbitrary.ts';
 import { MemoryFile } from './memory-file.ts';
 import { verifyDecision, verifyFigures } from './verify.ts';

@@ -4,10 +4,10 @@
  * gone, or retires one that is needed shows in the next read. It must not repair or skip anything.
  */
 import { mergedObjects, type PlanInput, replacementList, retiredObjects } from '../../src/plan/index.ts';
-import { originalObjects } from '../oracle/layout.ts';
-import { type ObjectPlace, oracleName } from '../oracle/names.ts';
-import { type Fetch, readFile } from '../oracle/reader.ts';
-import type { FileState, OracleVersion } from '../oracle/types.ts';
+import { originalObjects } from '../kit/oracle/layout.ts';
+import { type ObjectPlace, oracleName } from '../kit/oracle/names.ts';
+import { type Fetch, readFile } from '../kit/oracle/reader.ts';
+import type { FileState, OracleVersion } from '../kit/oracle/types.ts';
 import type { Plan } from './verify.ts';
 import { check, fail } from './view.ts';
 

@@ -3,7 +3,7 @@
  * `bench/plan.ts`. Deterministic: the n-th list of a shape is always the same. It knows nothing of planning.
  */
 import type { PlanPolicy } from '../../src/model.ts';
-import type { OracleVersion } from '../oracle/types.ts';
+import type { OracleVersion } from '../kit/oracle/types.ts';
 
 export const SCALE_GEOMETRY = { blockSize: 4 * 1024 * 1024, chunkSize: 64 * 1024 * 1024 };
 

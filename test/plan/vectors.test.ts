@@ -1,13 +1,13 @@
 /**
- * The facts re-expressed from CurveFS's own unit tests, and the traps its compactor falls into (`test/cases/vectors.json`).
+ * The facts re-expressed from CurveFS's own unit tests, and the traps its compactor falls into (`test/kit/cases/vectors.json`).
  * Small enough to check by eye; everything larger is in the other files of this directory.
  */
 import { describe, expect, it } from 'vitest';
 import { objectName } from '../../src/format.ts';
 import { type PlanInput, planChunk, replacementList, validRanges } from '../../src/plan/index.ts';
-import { loadVectors, versionsOf } from '../cases/load.ts';
-import { expectedFile } from '../oracle/reader.ts';
-import type { FileState, OracleVersion } from '../oracle/types.ts';
+import { loadVectors, versionsOf } from '../kit/cases/load.ts';
+import { expectedFile } from '../kit/oracle/reader.ts';
+import type { FileState, OracleVersion } from '../kit/oracle/types.ts';
 import { MemoryFile } from './memory-file.ts';
 import { type Plan, verifyDecision, verifyFigures } from './verify.ts';
 import { KEY } from './view.ts';

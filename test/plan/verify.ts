@@ -11,10 +11,10 @@ import {
   replacementList,
   retiredObjects,
 } from '../../src/plan/index.ts';
-import { blockExtents, namedObjects } from '../oracle/layout.ts';
-import { oracleName } from '../oracle/names.ts';
-import { fullReadGets } from '../oracle/reader.ts';
-import type { OracleVersion } from '../oracle/types.ts';
+import { blockExtents, namedObjects } from '../kit/oracle/layout.ts';
+import { oracleName } from '../kit/oracle/names.ts';
+import { fullReadGets } from '../kit/oracle/reader.ts';
+import type { OracleVersion } from '../kit/oracle/types.ts';
 import {
   bytesOf,
   type CandidateBlock,

@@ -3,8 +3,8 @@
  * in their place would take. It is counted byte by byte, apart from the rules (`verify.ts`) that plans are held against.
  */
 import type { PlanInput } from '../../src/plan/index.ts';
-import { blockOf, HOLE, ownersOf } from '../oracle/layout.ts';
-import type { FileState, OracleVersion } from '../oracle/types.ts';
+import { blockOf, HOLE, ownersOf } from '../kit/oracle/layout.ts';
+import type { FileState, OracleVersion } from '../kit/oracle/types.ts';
 
 /** Visible bytes of one object. */
 export interface Piece {

@@ -7,9 +7,9 @@ import { inspect } from 'node:util';
 import { Queue, Worker } from 'bullmq';
 import { type Cluster, Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
-import { type RedisService, startRedis } from '../../services/redis.ts';
 import { checkRedisFit, connectRedis, type RedisProfile } from '../../src/redis/client.ts';
 import { whenReady } from '../../src/redis/link.ts';
+import { type RedisService, startRedis } from '../kit/servers/redis.ts';
 import { type LossyProxy, startProxy } from '../metadata/proxy.ts';
 
 const WAIT = { timeout: 20_000, interval: 50 };

@@ -5,9 +5,9 @@
 import type { Clock } from '../../src/clock.ts';
 import { CompactError } from '../../src/errors.ts';
 import type { InodeKey } from '../../src/model.ts';
-import type { ScanPosition, ScanResult, ScoredInode } from '../../src/scan/port.ts';
 import { scanFilesystem } from '../../src/scan/scan.ts';
 import type { ScanDeps, ScanOptions, ScanReport } from '../../src/scan/types.ts';
+import type { ScanPosition, ScanResult, ScoredInode } from '../../src/scan-port.ts';
 import type { Crossing } from '../sim/boundary.ts';
 import { MemoryMetadata, MetadataState } from '../sim/memory-metadata.ts';
 

@@ -10,8 +10,8 @@
  *   (tests create buckets).
  */
 import type { TestProject } from 'vitest/node';
-import { findRedis, redisVersion, type StartRedisOptions, startRedis } from '../../services/redis.ts';
-import { missingCephPrograms, type StartS3Options, startS3 } from '../../services/s3.ts';
+import { findRedis, redisVersion, type StartRedisOptions, startRedis } from '../kit/servers/redis.ts';
+import { missingCephPrograms, type StartS3Options, startS3 } from '../kit/servers/s3.ts';
 import type { TestRedisKind, TestS3 } from './provided.ts';
 
 interface UsedRedis {

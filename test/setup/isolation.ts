@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { inject } from 'vitest';
-import { clientFor, createBucket } from '../../services/s3.ts';
+import { clientFor, createBucket } from '../kit/servers/s3.ts';
 import type {} from './provided.ts';
 
 /** Bucket names have at most 63 characters; the rest is for the random part. */

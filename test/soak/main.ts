@@ -4,8 +4,8 @@
  * when anything was wrong. The seed chooses files and kills; processes are not deterministic, so a run repeats roughly.
  */
 import { parseArgs } from 'node:util';
-import { startRedis } from '../../services/redis.ts';
-import { startS3 } from '../../services/s3.ts';
+import { startRedis } from '../kit/servers/redis.ts';
+import { startS3 } from '../kit/servers/s3.ts';
 import { runSoak } from './run.ts';
 import { LONG } from './settings.ts';
 import { COUNTS, type CountName } from './victims.ts';

@@ -4,7 +4,7 @@
  * is held against the lists, and a second round has to find nothing and write nothing. It puts together and takes down.
  */
 import { Redis } from 'ioredis';
-import { clientFor } from '../../services/s3.ts';
+import { clientFor } from '../kit/servers/s3.ts';
 import { Random } from '../sim/seeded/random.ts';
 import { again, judge } from './judge.ts';
 import { soakEnv } from './settings.ts';

@@ -2,7 +2,7 @@
  * Sizes and periods of a soak: periods as short as the relations between settings allow (each process checks them at its
  * start), so that what dead processes leave is reaped while one waits. Nothing here is chosen by chance.
  */
-import type { S3Access } from '../../services/s3.ts';
+import type { S3Access } from '../kit/servers/s3.ts';
 
 export interface Pace {
   readonly leaseMs: number;

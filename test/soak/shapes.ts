@@ -4,7 +4,7 @@
  * must not know what a compaction is.
  */
 
-import type { FileState, OracleGeometry, OracleVersion } from '../oracle/types.ts';
+import type { FileState, OracleGeometry, OracleVersion } from '../kit/oracle/types.ts';
 import { Random } from '../sim/seeded/random.ts';
 
 export const GEOMETRY: OracleGeometry = { blockSize: 4096, chunkSize: 65_536 };

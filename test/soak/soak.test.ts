@@ -3,7 +3,7 @@
  * kills and judgement (issue: scanned, compacted, verified, reaped; never two of one key; a second run writes nothing).
  */
 import { expect, inject, it } from 'vitest';
-import { fullReadGets } from '../oracle/reader.ts';
+import { fullReadGets } from '../kit/oracle/reader.ts';
 import { freshBucket, uniquePrefix } from '../setup/isolation.ts';
 import { runSoak } from './run.ts';
 import { SHORT } from './settings.ts';

@@ -6,10 +6,10 @@ import { createHash, type Hash } from 'node:crypto';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { ChainableCommander, Redis } from 'ioredis';
 import pLimit from 'p-limit';
-import { namedObjects, originalObjects } from '../oracle/layout.ts';
-import { recordOf, recordText } from '../oracle/names.ts';
-import { expectedFile, fullReadGets, readFile, visibleObjects } from '../oracle/reader.ts';
-import type { FileState, OracleVersion } from '../oracle/types.ts';
+import { namedObjects, originalObjects } from '../kit/oracle/layout.ts';
+import { recordOf, recordText } from '../kit/oracle/names.ts';
+import { expectedFile, fullReadGets, readFile, visibleObjects } from '../kit/oracle/reader.ts';
+import type { FileState, OracleVersion } from '../kit/oracle/types.ts';
 import { FS_ID, fileOf, GEOMETRY, nextChunkId } from './shapes.ts';
 
 /** Inodes that are written or read together. */

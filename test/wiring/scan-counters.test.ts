@@ -1,7 +1,7 @@
 /** What a scan adds to the counters as it goes: also one that goes on where another stopped, and one that only looks. */
 import { beforeEach, expect, it } from 'vitest';
 import { Metrics } from '../../src/observe/metrics.ts';
-import { NO_BACKLOG } from '../../src/scan/port.ts';
+import { NO_BACKLOG } from '../../src/scan-port.ts';
 import { ScanTally } from '../../src/wiring/scan-counters.ts';
 
 let metrics: Metrics;

@@ -7,8 +7,8 @@ import { expect, it } from 'vitest';
 import { createLogger } from '../../src/observe/log.ts';
 import type { CompactJobData } from '../../src/queue/compact-queue.ts';
 import type { Observer } from '../../src/wiring/observer.ts';
-import type { RunReport } from '../../src/wiring/run-inode.ts';
-import { type CompactJobDeps, compactProcessor } from '../../workers/compact-processor.ts';
+import type { CompactJobDeps, RunReport } from '../../src/wiring/run-inode.ts';
+import { compactProcessor } from '../../workers/compact-processor.ts';
 
 const ATTEMPTS = 3;
 const BUSY: RunReport = {

@@ -4,12 +4,12 @@
  */
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { type KeptRedis, startKeptRedis } from '../../services/kept.ts';
-import { findRedis, type RedisService, startRedis } from '../../services/redis.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import { startWorker } from '../../workers/worker.ts';
 import { E2eWorld } from '../e2e/world.ts';
+import { type KeptRedis, startKeptRedis } from '../kit/servers/kept.ts';
+import { findRedis, type RedisService, startRedis } from '../kit/servers/redis.ts';
 import { eventually } from '../queue/world.ts';
 import { S3Proxy } from './s3-proxy.ts';
 

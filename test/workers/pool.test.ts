@@ -10,8 +10,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadSettings, type Settings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { type RunningPool, startPool } from '../../workers/processes/process-group.ts';
-import { loadCase } from '../cases/load.ts';
 import { E2eWorld } from '../e2e/world.ts';
+import { loadCase } from '../kit/cases/load.ts';
 import { eventually } from '../queue/world.ts';
 
 const QUICK = {

@@ -6,13 +6,13 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { findRedis, startRedis } from '../../services/redis.ts';
 import { loadSettings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { openClients } from '../../src/wiring/clients.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import { startWorker } from '../../workers/worker.ts';
 import { E2eWorld } from '../e2e/world.ts';
+import { findRedis, startRedis } from '../kit/servers/redis.ts';
 import { eventually } from '../queue/world.ts';
 
 const INODE = 700n;

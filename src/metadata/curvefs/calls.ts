@@ -3,11 +3,11 @@
  * between tries. Apart from both so that a cluster has one connection per server, whoever talks to it. No retries here.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Address } from '../../urls/curvefs.ts';
 import { Channel } from './channel.ts';
 import { printAddress } from './connection.ts';
 import type { InitOf, MessageOf, MessageType } from './proto/codec.ts';
 import type { Method } from './proto/method.ts';
-import type { Address } from './url.ts';
 
 /** When a whole call must have ended, tries and pauses included; monotonic ms. */
 export class Deadline {

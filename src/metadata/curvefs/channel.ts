@@ -4,13 +4,13 @@
  * nothing: whether a call may be made again is for the caller to say, by RpcFault.
  */
 
+import type { Address } from '../../urls/curvefs.ts';
 import { Connection, printAddress } from './connection.ts';
 import { REQUEST_BYTES_MAX } from './frame.ts';
 import type { InitOf, MessageOf, MessageType } from './proto/codec.ts';
 import type { Method } from './proto/method.ts';
 import { MessageFault } from './proto/values.ts';
 import { RpcFault } from './rpc-fault.ts';
-import type { Address } from './url.ts';
 
 export interface ChannelLimits {
   /** Calls on the wire at a time. */

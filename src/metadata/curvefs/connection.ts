@@ -4,11 +4,11 @@
  * reconnect or repeat anything: a connection that has failed is thrown away with all its calls.
  */
 import { connect, type Socket } from 'node:net';
+import type { Address } from '../../urls/curvefs.ts';
 import { FrameFault, FrameReader, type Reply, requestFrame } from './frame.ts';
 import type { MessageType } from './proto/codec.ts';
 import type { Method } from './proto/method.ts';
 import { RpcFault } from './rpc-fault.ts';
-import type { Address } from './url.ts';
 
 export function printAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

@@ -5,6 +5,7 @@
  */
 
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
+import type { Address } from '../../urls/curvefs.ts';
 import type {
   BeginOutcome,
   ChunkSnapshot,
@@ -26,7 +27,6 @@ import { type FsInfo, getFsInfo, listClusterFsInfo } from './proto/mds.ts';
 import { getInode, type Inode as InodeMessage } from './proto/metaserver.ts';
 import { Snapshots } from './snapshots.ts';
 import { Topology } from './topology.ts';
-import type { Address } from './url.ts';
 import { walkFiles } from './walk.ts';
 import { fileAttributes } from './walk-attributes.ts';
 

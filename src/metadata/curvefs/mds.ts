@@ -6,13 +6,13 @@
  */
 
 import { type CompactError, toError } from '../../errors.ts';
+import type { Address } from '../../urls/curvefs.ts';
 import type { Channels, Deadline } from './calls.ts';
 import { printAddress } from './connection.ts';
 import { asFault, refused, unavailable } from './faults.ts';
 import type { InitOf, MessageOf, MessageType } from './proto/codec.ts';
 import type { Method } from './proto/method.ts';
 import { RPC_CODES, type RpcFault, wrongServer } from './rpc-fault.ts';
-import type { Address } from './url.ts';
 
 const TIMEOUT_FIRST_MS = 500;
 const TIMEOUT_MAX_MS = 2_000;

@@ -4,6 +4,7 @@
  * is kept may be stale: a server that is asked wrongly says so. It must not judge inodes.
  */
 
+import type { Address } from '../../urls/curvefs.ts';
 import type { Channels, Deadline } from './calls.ts';
 import { printAddress } from './connection.ts';
 import { asFault, unavailable } from './faults.ts';
@@ -16,7 +17,6 @@ import {
   listPartition,
   type MetaServerLocation,
 } from './proto/topology.ts';
-import type { Address } from './url.ts';
 
 /** One partition's place. */
 export interface Copyset {

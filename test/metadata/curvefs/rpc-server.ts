@@ -3,7 +3,7 @@
  * no code with what it tests. Every socket and the listener are gone after `close`.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Address } from '../../../src/metadata/curvefs/url.ts';
+import type { Address } from '../../../src/urls/curvefs.ts';
 
 export class RawServer {
   readonly #server: Server;

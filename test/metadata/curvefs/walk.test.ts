@@ -4,8 +4,8 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CurvefsMetadata } from '../../../src/metadata/curvefs/curvefs.ts';
-import { parseCurvefsUrl } from '../../../src/metadata/curvefs/url.ts';
 import { CURSOR_LENGTH_MAX, type InodePage } from '../../../src/metadata/port.ts';
+import { parseCurvefsUrl } from '../../../src/urls/curvefs.ts';
 import { CurveCluster } from './cluster/cluster.ts';
 import { ROOT_INODE } from './cluster/state.ts';
 

@@ -5,13 +5,13 @@
  */
 import { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { freePort } from '../../../services/free-port.ts';
-import { withAttempts } from '../../../services/guarded.ts';
-import { findRedis, type RedisService, startRedis } from '../../../services/redis.ts';
 import { inodeKeys } from '../../../src/metadata/port.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
 import type { InodeKey } from '../../../src/model.ts';
 import { checkRedisFit, connectRedis } from '../../../src/redis/client.ts';
+import { freePort } from '../../kit/servers/free-port.ts';
+import { withAttempts } from '../../kit/servers/guarded.ts';
+import { findRedis, type RedisService, startRedis } from '../../kit/servers/redis.ts';
 import { expectRefusal } from '../contract.ts';
 import { type LossyProxy, startProxy } from '../proxy.ts';
 import { fillWorld, portOf, quietRedis, type RedisWorld, redisWorld } from '../redis-world.ts';

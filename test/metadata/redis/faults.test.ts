@@ -6,10 +6,10 @@
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { findRedis, type RedisService, startRedis } from '../../../services/redis.ts';
 import { CompactError } from '../../../src/errors.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
 import { connectRedis } from '../../../src/redis/client.ts';
+import { findRedis, type RedisService, startRedis } from '../../kit/servers/redis.ts';
 import { type LossyProxy, startProxy } from '../proxy.ts';
 import { fillWorld, portOf, type RedisWorld, redisWorld } from '../redis-world.ts';
 import { AFTER, ATTEMPT, KEY, REQUEST, version, versions } from '../world.ts';

@@ -4,9 +4,9 @@
  */
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type RedisService, startRedis } from '../../../services/redis.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
 import { connectRedis } from '../../../src/redis/client.ts';
+import { type RedisService, startRedis } from '../../kit/servers/redis.ts';
 import { expectRefusal } from '../contract.ts';
 import { fillWorld, type RedisWorld, redisWorld } from '../redis-world.ts';
 import { ATTEMPT, KEY, REQUEST, versions } from '../world.ts';

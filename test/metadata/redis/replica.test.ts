@@ -5,11 +5,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { freePort } from '../../../services/free-port.ts';
-import { findProgram, type GuardedProcess, spawnGuarded, withAttempts } from '../../../services/guarded.ts';
-import { findRedis, type RedisService, startRedis } from '../../../services/redis.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
 import { checkRedisFit, connectRedis } from '../../../src/redis/client.ts';
+import { freePort } from '../../kit/servers/free-port.ts';
+import { findProgram, type GuardedProcess, spawnGuarded, withAttempts } from '../../kit/servers/guarded.ts';
+import { findRedis, type RedisService, startRedis } from '../../kit/servers/redis.ts';
 import { expectRefusal } from '../contract.ts';
 import { startProxy } from '../proxy.ts';
 import { fillWorld, portOf, quietRedis, type RedisWorld, redisWorld } from '../redis-world.ts';

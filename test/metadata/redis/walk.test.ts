@@ -4,8 +4,8 @@
  */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { findRedis, type RedisService, startRedis } from '../../../services/redis.ts';
 import type { InodePage } from '../../../src/metadata/port.ts';
+import { findRedis, type RedisService, startRedis } from '../../kit/servers/redis.ts';
 import { type RedisWorld, redisWorld } from '../redis-world.ts';
 import { collect, INODE } from '../world.ts';
 

@@ -10,9 +10,9 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { clientFor, createBucket } from '../../../services/s3.ts';
 import type { Filesystem } from '../../../src/model.ts';
 import { S3ObjectStores, type S3Settings } from '../../../src/objects/s3/stores.ts';
+import { clientFor, createBucket } from '../../kit/servers/s3.ts';
 import type { TestS3 } from '../../setup/provided.ts';
 import type { StoreBench } from '../contract.ts';
 
@@ -35,7 +35,7 @@ export async function s3Bench(
   const bucket = `objects-${randomBytes(6).toString('hex')}`;
   await createBucket(server, bucket);
   const stores = openStores(server, settings);
-  // A server that was given by the environment is taken for a full one; s3rver's gaps are known (services/s3.ts).
+  // A server that was given by the environment is taken for a full one; s3rver's gaps are known (test/kit/servers/s3.ts).
   const full = server.kind !== 's3rver';
   const client = clientFor(server);
   return {

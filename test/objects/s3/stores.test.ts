@@ -3,10 +3,10 @@
  * s3rver, and what only a server can tell, above all one that checks signatures.
  */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { type S3Service, startS3 } from '../../../services/s3.ts';
 import { systemClock } from '../../../src/clock.ts';
 import type { ObjectStore } from '../../../src/objects/port.ts';
 import { withRetries } from '../../../src/objects/retrying-store.ts';
+import { type S3Service, startS3 } from '../../kit/servers/s3.ts';
 import { expectBytes, expectFailure, objectStoreContract, patternBytes } from '../contract.ts';
 import { sendError, sendRange, startFaultServer } from '../fault-server.ts';
 import { filesystemOn, openStores, s3Bench } from './bench.ts';

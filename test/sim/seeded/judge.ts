@@ -4,9 +4,9 @@
  */
 import type { CompactResult } from '../../../src/compact/compact-inode.ts';
 import type { CommitRequest } from '../../../src/metadata/port.ts';
+import { readFile, visibleObjects } from '../../kit/oracle/reader.ts';
+import type { FileState } from '../../kit/oracle/types.ts';
 import type { StoreCall } from '../../objects/memory-store.ts';
-import { readFile, visibleObjects } from '../../oracle/reader.ts';
-import type { FileState } from '../../oracle/types.ts';
 import type { SimProcess } from './scheduler.ts';
 import { BUCKET, type SimFile, type Stage } from './stage.ts';
 

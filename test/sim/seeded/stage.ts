@@ -5,10 +5,10 @@
  */
 import type { CommitForm } from '../../../src/metadata/port.ts';
 import type { Filesystem, InodeKey, S3ChunkInfo } from '../../../src/model.ts';
+import { History, type HistoryOrder } from '../../kit/oracle/history.ts';
+import { namedObjects, originalObjects } from '../../kit/oracle/layout.ts';
+import type { FileState } from '../../kit/oracle/types.ts';
 import { MemoryObjectStores } from '../../objects/memory-store.ts';
-import { History, type HistoryOrder } from '../../oracle/history.ts';
-import { namedObjects, originalObjects } from '../../oracle/layout.ts';
-import type { FileState } from '../../oracle/types.ts';
 import { LedgerState } from '../memory-ledger.ts';
 import { type MemoryInode, MetadataState } from '../memory-metadata.ts';
 import { ScrubBookState } from '../memory-scrub-book.ts';

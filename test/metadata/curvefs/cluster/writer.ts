@@ -4,8 +4,8 @@
  * with the stand-in's own frames. What goes wrong with real clients is said by its caller: an append sent twice, entries
  * before the length, a second writer with an older id.
  */
-import type { FileState, OracleVersion } from '../../../oracle/types.ts';
-import { FileClient, type FileClientOptions } from '../../../support/file-client.ts';
+import type { FileState, OracleVersion } from '../../../kit/oracle/types.ts';
+import { FileClient, type FileClientOptions } from '../../../kit/support/file-client.ts';
 import { RpcCaller } from './client.ts';
 import type { CurveCluster } from './cluster.ts';
 import type { Version } from './records.ts';

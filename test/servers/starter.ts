@@ -2,8 +2,8 @@
  * A program that starts a service and never stops it: what a killed test run or demo looks like from the outside.
  * Prints "started" once the service answers. usage: starter.ts redis|s3 real|embedded
  */
-import { startRedis } from '../../services/redis.ts';
-import { startS3 } from '../../services/s3.ts';
+import { startRedis } from '../kit/servers/redis.ts';
+import { startS3 } from '../kit/servers/s3.ts';
 
 const [service, kind] = process.argv.slice(2);
 const prefer = kind === 'real' ? 'real' : 'embedded';

@@ -3,14 +3,14 @@
  * a warning and changes nothing about the command.
  */
 
-import type { RunningPool } from '../../workers/processes/process-group.ts';
-import type { RunningWorker } from '../../workers/running.ts';
-import type { Settings } from '../config/index.ts';
-import type { ProcessMetrics } from '../observe/aggregate.ts';
-import { LOG_EVENTS, type Logger } from '../observe/log.ts';
-import { Metrics } from '../observe/metrics.ts';
-import { pushMetrics } from '../observe/push.ts';
-import type { Clients } from './clients.ts';
+import type { Settings } from '../src/config/index.ts';
+import type { ProcessMetrics } from '../src/observe/aggregate.ts';
+import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
+import { Metrics } from '../src/observe/metrics.ts';
+import { pushMetrics } from '../src/observe/push.ts';
+import type { Clients } from '../src/wiring/clients.ts';
+import type { RunningPool } from './processes/process-group.ts';
+import type { RunningWorker } from './running.ts';
 
 export interface PushedJob {
   /** `run`, `scan` or `reap`. */

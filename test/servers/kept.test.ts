@@ -6,10 +6,10 @@ import { existsSync } from 'node:fs';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { startKeptRedis, startKeptS3 } from '../../services/kept.ts';
-import { findRedis } from '../../services/redis.ts';
-import { clientFor, missingCephPrograms } from '../../services/s3.ts';
 import { AofTail } from '../chaos/aof.ts';
+import { startKeptRedis, startKeptS3 } from '../kit/servers/kept.ts';
+import { findRedis } from '../kit/servers/redis.ts';
+import { clientFor, missingCephPrograms } from '../kit/servers/s3.ts';
 
 const NAME = '1_1000_7_0_123';
 

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { findRedis, type StartRedisOptions, startRedis } from '../../services/redis.ts';
+import { findRedis, type StartRedisOptions, startRedis } from '../kit/servers/redis.ts';
 import { isRunning, startElsewhere } from './processes.ts';
 
 const KINDS = findRedis() === undefined ? (['embedded'] as const) : (['real', 'embedded'] as const);

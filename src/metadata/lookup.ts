@@ -4,8 +4,8 @@
  */
 import { CompactError, type ErrorCode } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
-import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
+import type { MetadataStore } from './port.ts';
 
 /** Throws `filesystem-missing` (halt). */
 export async function requireFilesystem(metadata: MetadataStore, fsId: number): Promise<Filesystem> {

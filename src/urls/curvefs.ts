@@ -2,7 +2,7 @@
  * `curvefs://mds1:6700,mds2:6700`: the addresses of a cluster's MDS. Apart from the client because settings check it
  * before anything is connected. It must not resolve names.
  */
-import { CompactError } from '../../errors.ts';
+import { CompactError } from '../errors.ts';
 
 export interface Address {
   readonly host: string;

@@ -1,6 +1,6 @@
 /**
  * Both kinds of S3 server come up, answer what the adapter relies on, and leave nothing behind. What s3rver does
- * differently is pinned down here, so that the list in services/s3.ts stays true.
+ * differently is pinned down here, so that the list in test/kit/servers/s3.ts stays true.
  */
 import {
   DeleteObjectsCommand,
@@ -11,7 +11,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { clientFor, missingCephPrograms, type S3Service, startS3 } from '../../services/s3.ts';
+import { clientFor, missingCephPrograms, type S3Service, startS3 } from '../kit/servers/s3.ts';
 import { startElsewhere } from './processes.ts';
 
 const KINDS = missingCephPrograms().length === 0 ? (['real', 'embedded'] as const) : (['embedded'] as const);

@@ -2,9 +2,9 @@
  * The URL of a CurveFS cluster: which addresses it names, and that whatever is wrong is told without the text.
  */
 import { describe, expect, it } from 'vitest';
-import { loadSettings } from '../../../src/config/index.ts';
-import { CompactError } from '../../../src/errors.ts';
-import { parseCurvefsUrl } from '../../../src/metadata/curvefs/url.ts';
+import { loadSettings } from '../../src/config/index.ts';
+import { CompactError } from '../../src/errors.ts';
+import { parseCurvefsUrl } from '../../src/urls/curvefs.ts';
 
 describe('a CurveFS URL', () => {
   it('names the addresses of the MDS, in their order', () => {

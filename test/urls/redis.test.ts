@@ -8,7 +8,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
 import { connectRedis, redactUrl } from '../../src/redis/client.ts';
 import { whenReady } from '../../src/redis/link.ts';
-import { parseRedisUrl } from '../../src/redis/url.ts';
+import { parseRedisUrl } from '../../src/urls/redis.ts';
 
 const WAIT = { timeout: 20_000, interval: 50 };
 const SECRET = 'tell-nobody';

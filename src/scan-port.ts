@@ -4,7 +4,7 @@
  *
  * Errors of all calls are CompactError `queue-unavailable` (retry). All times are milliseconds of the queue's clock.
  */
-import type { InodeKey } from '../model.ts';
+import type { InodeKey } from './model.ts';
 
 /** An inode that is worth a run, and how much; scores compare within one file system. */
 export interface ScoredInode {
