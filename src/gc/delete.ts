@@ -8,6 +8,7 @@ import type { ReapRecords, ScrubBook } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import { DELETE_BATCH_MAX, type DeleteFailure, type ListedObject, type ObjectStore } from '../objects/port.ts';
+import { type DeleteGuard, passGuards } from '../reap/delete-guard.ts';
 import { SharedLists } from '../reap/named-objects.ts';
 import { coveredNames } from './records.ts';
 import type { ScrubTally } from './report.ts';
@@ -28,6 +29,8 @@ export interface DeleteDeps {
   readonly tally: ScrubTally;
   /** The ledger's clock. */
   readonly nowMs: () => Promise<number>;
+  /** What else must allow a delete. */
+  readonly guards?: readonly DeleteGuard[] | undefined;
 }
 
 /** One call of deleteCondemned. */
@@ -68,6 +71,7 @@ async function deleteBatch(batch: readonly Condemned[], deps: Deleting): Promise
   if (doomed.length === 0) return [];
   // Lists that were read of a file system which is gone by now say nothing.
   await sameFilesystem(deps);
+  await passGuards(deps.guards, { filesystem, keys: doomed.map(({ key }) => key) });
   const failures = await deps.store.delete(doomed.map(({ object }) => object.name));
   const failed = new Set(failures.map(({ name }) => name));
   // Also those that stay: their next look is a first one, and does not stand before others.

@@ -13,6 +13,7 @@ import { requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import type { ListedObject, ObjectStore, ObjectStores } from '../objects/port.ts';
+import type { DeleteGuard } from '../reap/delete-guard.ts';
 import { type Condemned, deleteCondemned, isReusable, sameFilesystem } from './delete.ts';
 import { type InodePart, isOfOneInode, PartExaminer, type PartFindings } from './examine.ts';
 import { coveredNames } from './records.ts';
@@ -36,6 +37,8 @@ export interface ScrubDeps {
   readonly book: ScrubBook;
   /** The ledger's clock. */
   readonly nowMs: () => Promise<number>;
+  /** What else must allow a delete. */
+  readonly guards?: readonly DeleteGuard[];
 }
 
 export interface ScrubProgress {
@@ -268,10 +271,10 @@ class Pass {
 
   /** What stops the deletes is told with what was found and deleted until then. */
   async #deleteCondemned(): Promise<void> {
-    const { metadata, records, book, nowMs } = this.#deps;
+    const { metadata, records, book, nowMs, guards } = this.#deps;
     const [store, filesystem, tally] = [this.#store, this.#filesystem, this.#tally];
     try {
-      await deleteCondemned(this.#condemned, { metadata, records, book, store, filesystem, tally, nowMs });
+      await deleteCondemned(this.#condemned, { metadata, records, book, store, filesystem, tally, nowMs, guards });
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
       tally.stopped = error.message;

@@ -9,6 +9,7 @@ import type { ReapRecord } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem } from '../model.ts';
 import { DELETE_BATCH_MAX, type ObjectStores } from '../objects/port.ts';
+import { type DeleteGuard, passGuards } from './delete-guard.ts';
 import { SharedLists } from './named-objects.ts';
 
 /** A missing inode counts only when two looks this far apart miss it: metadata may be restored, or be another's. */
@@ -24,6 +25,8 @@ export interface ReapDeps {
   readonly graceMs: number;
   /** Where records of one inode that are due together find each other's reading of its lists; absent: each reads. */
   readonly lists?: SharedLists;
+  /** What else must allow a delete. */
+  readonly guards?: readonly DeleteGuard[];
 }
 
 /** `again`: keep the record in this form. `doubt` is set when something stood in the way. */
@@ -185,6 +188,7 @@ class Look {
     const condemned = await this.#unnamed(names, filesystem);
     const store = this.#deps.objects.forFilesystem(filesystem);
     for (let from = 0; from < condemned.length; from += DELETE_BATCH_MAX) {
+      await passGuards(this.#deps.guards, { filesystem, keys: [this.#record.key] });
       const [failure] = await store.delete(condemned.slice(from, from + DELETE_BATCH_MAX));
       if (failure !== undefined) {
         throw new CompactError(`${failure.name} could not be deleted (${failure.code})`, {
