@@ -149,7 +149,7 @@ async function unfitness(node: Redis): Promise<readonly string[]> {
 }
 
 function isRecent(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('..').map(Number);
+  const [major = 0, minor = 0] = version.split('.').map(Number);
   return major > VERSION_MIN[0] || (major === VERSION_MIN[0] && minor >= VERSION_MIN[1]);
 }
 

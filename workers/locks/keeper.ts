@@ -15,7 +15,7 @@ const BEATS = 32;
 /** The thread needs little; what it could leak by a fault is bounded. */
 const THREAD_HEAP_MIB = 64;
 
-const ENTRY = new URL(`./lock-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const ENTRY = new URL(`./thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 export interface LockKeeperOptions {
   readonly settings: Pick<Settings, 'redisUrl' | 'redisTimeoutMs' | 'lockDurationMs' | 'leaseMs' | 'queuePrefix'>;

@@ -12,7 +12,9 @@ import type { ProcessSnapshot } from '../running.ts';
 import type { PoolAnswer, PoolOrder } from './messages.ts';
 
 /** The entry beside this file: `.ts` in a checkout, `.js` in the package. */
-const ENTRY = fileURLToPath(new URL(`./pool-child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+const ENTRY = fileURLToPath(
+  new URL(`./child-entry${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+);
 /** A process that lives this long after it began to work has not died young. */
 const SETTLED_MS = 30_000;
 const BACK_OFF_MS = 250;

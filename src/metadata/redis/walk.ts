@@ -114,7 +114,7 @@ function placeOf(
   text: string,
   now: { readonly fsId: number; readonly servers: Servers; readonly nodes: number },
 ): Place | null {
-  const [form, hash, nodeText, cursor, ...rest] = text.split('..');
+  const [form, hash, nodeText, cursor, ...rest] = text.split('.');
   const node = decimalNumber(nodeText);
   if (form !== CURSOR_FORM || rest.length > 0 || node === null || node >= now.nodes) return null;
   if (!now.servers.known || hash !== hashOf(now.fsId, now.servers)) return null;

@@ -171,7 +171,7 @@ describe('what servers say', () => {
       sendError(response, 301, 'PermanentRedirect');
     });
     const failure = await expectFailure(bench().open().getRange('x', 0, new Uint8Array(1)), 'halt', 'store-refused');
-    expect(failure.message).toContain('answered 301 PermanentRedirect; the bucket is in region "eu-central-1"..');
+    expect(failure.message).toContain('answered 301 PermanentRedirect; the bucket is in region "eu-central-1".');
     const evil = await failureOf(bench().open().getRange('evil', 0, new Uint8Array(1)));
     expect(evil.message).not.toContain('a b');
     expect(bench().server.seen).toHaveLength(2);
