@@ -5,8 +5,11 @@
  */
 
 const HIDDEN = '***';
-/** `scheme://user:password@`: greedy up to the last `@` before white space, since passwords may contain `@` and `/`. */
-const USER_INFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>]*@/gi;
+/**
+ * `scheme://user:password@`: greedy up to the last `@` before white space, since passwords may contain `@` and `/`. The
+ * form that a hint shows, `redis://[user:password@]host`, is left as it is.
+ */
+const USER_INFO = /([a-z][a-z0-9+.-]*:\/\/)(?!\[user:password@\]host\b[^\s"'<>@]*(?:[\s"'<>]|$))[^\s"'<>]*@/gi;
 /** Connection options given in a query, and the SDK's own names in dumps of the environment. */
 const NAMED_SECRET =
   /((?:password|passwd|secret|token|auth|credential|access_?key)[\w-]*["']?\s*[=:]\s*["']?)[^\s&"',;]+/gi;

@@ -115,7 +115,8 @@ export interface MetadataStore {
   chunkIndexes(key: InodeKey): AsyncIterable<number>;
   /**
    * Which life of the servers that keep this inode, and give out its chunkIds, it is: another text after each restart or
-   * failover, since a server may have lost its last writes then. A service that never loses them gives a constant.
+   * failover, since a server may have lost its last writes then. A service that never loses them gives a constant. Empty
+   * where it cannot be known: that is another one each time.
    */
   incarnation(key: InodeKey): Promise<string>;
   readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot>;

@@ -8,6 +8,7 @@ import { ErrorCode } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { decimalNumber } from '../format.ts';
+import { safeJson } from './bullmq.ts';
 import { type CompactJobData, type QueueOptions, queueCall } from './compact-queue.ts';
 import type { ReapJobData } from './reap-queue.ts';
 
@@ -168,9 +169,5 @@ export class QueueControl {
 }
 
 function noteOf(text: string): { readonly sinceMs: number; readonly by: string } {
-  try {
-    return noteSchema.parse(JSON.parse(text));
-  } catch {
-    return { sinceMs: 0, by: 'unknown' };
-  }
+  return noteSchema.safeParse(safeJson(text)).data ?? { sinceMs: 0, by: 'unknown' };
 }

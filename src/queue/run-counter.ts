@@ -3,6 +3,7 @@
  * what they moved. Ended jobs are kept for a while, so looking often enough misses none. It changes nothing.
  */
 import type { Cluster, Redis } from 'ioredis';
+import { safeJson } from './bullmq.ts';
 import { type CompactQueue, type QueueOptions, queueCall } from './compact-queue.ts';
 
 /** Jobs that one look reads at most; the next look goes on. */
@@ -90,7 +91,7 @@ export class RunCounter {
     if (worker === undefined || worker === null) return;
     this.#seen.add(`${state} ${id}`);
     if (!this.#options.isOwn(worker)) return;
-    const told = asRecord(parsed(state === 'completed' ? result : progress));
+    const told = asRecord(safeJson((state === 'completed' ? result : progress) ?? ''));
     const report = state === 'completed' ? told : asRecord(told['report']);
     const ending = typeof report['ending'] === 'string' ? report['ending'] : 'halted';
     this.#endings[ending] = (this.#endings[ending] ?? 0) + 1;
@@ -100,14 +101,6 @@ export class RunCounter {
     this.#sums.bytesMoved += numberOf(cost['readBytes']) + numberOf(cost['writeBytes']);
     this.#sums.getsSaved += numberOf(gain['getsBefore']) - numberOf(gain['getsAfter']);
     this.#sums.bytesReclaimed += numberOf(gain['storedBytesBefore']) - numberOf(gain['storedBytesAfter']);
-  }
-}
-
-function parsed(text: string | null | undefined): unknown {
-  try {
-    return JSON.parse(text ?? 'null');
-  } catch {
-    return null;
   }
 }
 

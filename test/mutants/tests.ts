@@ -1,7 +1,7 @@
 /**
  * The tests that a fault is tried against, quickest first, and the order for one fault: what mirrors the changed files
- * comes before the rest. The slow ones, real servers and child processes are left out: a fault that only they notice is
- * a test that is missing lower down.
+ * comes before the rest. The slow ones and child processes are left out: a fault that only they notice is a test that is
+ * missing lower down. Of real servers there is only what one server cannot show: fail-over and Redis Cluster.
  */
 
 export const TEST_FILES: readonly string[] = [
@@ -32,6 +32,8 @@ export const TEST_FILES: readonly string[] = [
   'test/metadata/redis/errors.test.ts',
   'test/metadata/redis/faults.test.ts',
   'test/metadata/redis/redis.test.ts',
+  'test/metadata/redis/failover.test.ts',
+  'test/metadata/redis/cluster.test.ts',
   'test/sim/seeded/seeds.test.ts',
 ];
 

@@ -6,12 +6,19 @@ import { inspect } from 'node:util';
 import { Cluster, Redis } from 'ioredis';
 import { describe, expect, test, vi } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
+import { redactText } from '../../src/redact.ts';
 import { connectRedis, redactUrl } from '../../src/redis/client.ts';
 import { whenReady } from '../../src/redis/link.ts';
 import { parseRedisUrl } from '../../src/urls/redis.ts';
 
 const WAIT = { timeout: 20_000, interval: 50 };
 const SECRET = 'tell-nobody';
+
+test('a hint that shows the form of a URL stays whole; a URL of that look with more behind it does not', () => {
+  const hint = 'is none of redis://[user:password@]host:port[/db], rediss:// (the same with TLS)';
+  expect(redactText(hint)).toBe(hint);
+  expect(redactText(`redis://[user:password@]host:${SECRET}@host`)).not.toContain(SECRET);
+});
 
 describe('URLs', () => {
   const single = { form: 'single', tls: false, db: 0 };

@@ -17,7 +17,6 @@ const REPLIES: Readonly<Record<string, Meaning>> = {
   NOPERM: { kind: 'halt', advice: 'this user lacks a permission; grant it @read, @write and @scripting on its keys' },
   NOAUTH: { kind: 'halt', advice: 'it wants credentials; give METADATA_URL a user and password' },
   WRONGPASS: { kind: 'halt', advice: 'the credentials were refused; check those in METADATA_URL' },
-  WRONGTYPE: { kind: 'halt', advice: 'the key is of another type than the format says; check METADATA_PREFIX' },
   MOVED: { kind: 'halt', advice: 'it is a node of a cluster; write METADATA_URL as redis+cluster://' },
   LOADING: { kind: 'retry', advice: 'it is still loading its data' },
   BUSY: { kind: 'retry', advice: "it is busy with somebody's long script" },
@@ -45,6 +44,7 @@ const UNAVAILABLE = { kind: 'retry', code: 'metadata-unavailable' } as const;
 /** The failure of a request that the server turned down before it changed anything, or `null` when that is not certain. */
 export function definiteNo(error: unknown, redisKey: string): CompactError | null {
   const code = replyCode(error);
+  if (code === 'WRONGTYPE') return wrongType(redisKey);
   const meaning = code === null ? undefined : REPLIES[code];
   if (meaning === undefined) return null;
   const { code: errorCode } = meaning.kind === 'halt' ? REFUSED : UNAVAILABLE;
@@ -74,10 +74,15 @@ export function callFailed(error: unknown, redisKey: string): CompactError {
   );
 }
 
-/** A key of another type than the format says, as a script tells it. */
-export function wrongType(redisKey: string, found: string, expected: string): CompactError {
+/** The hash of a file system; every other key is an inode's. */
+const FILESYSTEM_KEY = /\{\d+\}$/;
+
+/** A key of another type than the format says: damage of this inode, or of this file system, not of the server. */
+export function wrongType(redisKey: string, found?: string, expected = 'thing'): CompactError {
+  const is = found === undefined ? 'is of another type than the metadata format says (WRONGTYPE)' : `is a ${found}`;
+  const but = found === undefined ? '' : `, but the metadata format has a ${expected} there`;
   return new CompactError(
-    `the key ${redisKey} is a ${found}, but the metadata format has a ${expected} there; check METADATA_PREFIX; nothing was changed`,
-    REFUSED,
+    `the key ${redisKey} ${is}${but}; restore it, or check METADATA_PREFIX; nothing was changed`,
+    { kind: 'halt', code: FILESYSTEM_KEY.test(redisKey) ? 'filesystem-malformed' : 'inode-malformed' },
   );
 }

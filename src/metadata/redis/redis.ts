@@ -23,6 +23,7 @@ import { definiteNo, wrongType } from './errors.ts';
 import { fieldsOf, parseChunkIndex, parseFilesystem, parseInode, parseRecords } from './fields.ts';
 import { RedisLists } from './lists.ts';
 import { defineScripts, hashRecords, type MetadataScripts } from './scripts.ts';
+import { incomplete } from './slots.ts';
 import { RedisWalk } from './walk.ts';
 
 export interface RedisMetadataOptions {
@@ -93,15 +94,25 @@ export class RedisMetadata implements MetadataStore {
     return this.#lists.read(keys, versionsMax);
   }
 
-  /** Memory: one number per chunk, since SSCAN may give a member twice. */
+  /**
+   * Memory: one number per chunk, since SSCAN may give a member twice. Its cursor means nothing to another process, which
+   * would miss members in silence: a set of more than one page is read from one life of one server, or the end throws.
+   */
   async *chunkIndexes(key: InodeKey): AsyncIterable<number> {
     const redisKey = `${this.#inodeKey(key)}:chunks`;
     const seen = new Set<number>();
     let cursor = '0';
+    let server: string | undefined;
     do {
-      const [next, members] = await this.#calls.ask(redisKey, () =>
-        this.#redis.sscan(redisKey, cursor, 'COUNT', SCAN_COUNT),
-      );
+      let [next, members] = await this.#indexPage(redisKey, cursor);
+      if (server === undefined && next !== '0') {
+        server = await this.#knownServer(key);
+        // Only what is read from here on is known to be of this server.
+        [next, members] = await this.#indexPage(redisKey, '0');
+      }
+      if (server !== undefined && next === '0' && server !== (await this.#knownServer(key))) {
+        throw incomplete(`the server of inode ${printInodeKey(key)} became another one while its chunks were read`);
+      }
       for (const member of members) {
         const chunkIndex = parseChunkIndex(key, redisKey, member);
         if (seen.has(chunkIndex)) continue;
@@ -128,13 +139,9 @@ export class RedisMetadata implements MetadataStore {
   }
 
   async incarnation(key: InodeKey): Promise<string> {
-    const servers = new Set<unknown>();
     // On a cluster the chunkIds may be given out by another server than the one that keeps the inode.
-    for (const redisKey of [this.#filesystemKey(key.fsId), this.#inodeKey(key)]) {
-      const [, server] = await this.#run(key, redisKey, () => this.#scripts.s3compactIncarnation(redisKey));
-      servers.add(server);
-    }
-    return [...servers].join(' ');
+    const servers = [await this.#server(key, this.#filesystemKey(key.fsId)), await this.#server(key)];
+    return servers.includes('') ? '' : [...new Set(servers)].join(' ');
   }
 
   async begin(key: InodeKey, attempt: bigint): Promise<BeginOutcome> {
@@ -198,6 +205,24 @@ export class RedisMetadata implements MetadataStore {
     return `${this.#keyPrefix}:{${key.fsId}:${key.inodeId}}`;
   }
 
+  #indexPage(redisKey: string, cursor: string): Promise<[cursor: string, members: string[]]> {
+    return this.#calls.ask(redisKey, () => this.#redis.sscan(redisKey, cursor, 'COUNT', SCAN_COUNT));
+  }
+
+  /** Which life of which server keeps this key; empty where it does not tell. */
+  async #server(key: InodeKey, redisKey = this.#inodeKey(key)): Promise<string> {
+    const [, ...ids] = await this.#run(key, redisKey, () => this.#scripts.s3compactIncarnation(redisKey));
+    return serverOf(ids.map(String));
+  }
+
+  async #knownServer(key: InodeKey): Promise<string> {
+    const server = await this.#server(key);
+    if (server !== '') return server;
+    throw incomplete(
+      `the metadata Redis tells no run_id and master_replid in INFO, which it takes to read the chunks of inode ${printInodeKey(key)} in parts; let INFO through`,
+    );
+  }
+
   /** A script that may simply be called again; throws for answers that are not about the state of the inode. */
   async #run(key: InodeKey, inodeKey: string, send: () => Promise<unknown>): Promise<Answer> {
     const answer = answerOf(await this.#calls.ask(inodeKey, send));
@@ -221,6 +246,11 @@ function answerOf(reply: unknown): Answer {
   throw new TypeError('the answer of a metadata script is not a list that starts with a word');
 }
 
+/** `run_id:master_replid`; empty where one of them is blank, as a filter of INFO makes it: nothing is known then. */
+function serverOf(ids: readonly string[]): string {
+  return ids.length === 2 && ids.every((id) => /[1-9a-f]/.test(id)) ? ids.join(':') : '';
+}
+
 function isStaleReason(word: unknown): word is StaleReason {
   return typeof word === 'string' && STALE_REASONS.has(word);
 }
@@ -230,7 +260,7 @@ function refusal(key: InodeKey, inodeKey: string, answer: Answer): CompactError 
   const [word, ...details] = answer;
   if (word === 'wrong-type') {
     const [redisKey, found, expected] = details.map(String);
-    return wrongType(redisKey ?? inodeKey, found ?? 'thing', expected ?? 'thing').withInode(key);
+    return wrongType(redisKey ?? inodeKey, found, expected).withInode(key);
   }
   const [field, value] = details.map(String);
   return new CompactError(

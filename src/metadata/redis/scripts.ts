@@ -82,7 +82,7 @@ return answer
 
 /**
  * KEYS: inode, which takes the script to its server. Answers ok and what changes when that server is another process
- * (run_id), or has become the primary in the place of another (master_replid).
+ * (run_id), and when it has become the primary in the place of another (master_replid); empty where INFO lacks it.
  */
 const INCARNATION = `
 local function told(section, pattern)
@@ -92,7 +92,7 @@ local function told(section, pattern)
 end
 local run, refused = told('server', 'run_id:(%x+)')
 if refused then return refused end
-return {'ok', run .. ':' .. told('replication', 'master_replid:(%x+)')}
+return {'ok', run, (told('replication', 'master_replid:(%x+)'))}
 `;
 
 /** KEYS: inode. ARGV: attempt. */

@@ -19,7 +19,7 @@ export async function slotOwners(node: Redis, ask: <T>(send: () => Promise<T>) =
 
 /** A walk that cannot have seen everything. */
 export function incomplete(what: string): CompactError {
-  return new CompactError(`${what}, so that inodes may have been missed; nothing was changed`, {
+  return new CompactError(`${what}, so that something may have been missed; nothing was changed`, {
     kind: 'retry',
     code: 'metadata-unavailable',
   });

@@ -89,8 +89,8 @@ async function lifeOf(node: Redis, ask: <T>(send: () => Promise<T>) => Promise<T
   try {
     const text = await ask(() => node.info('server', 'replication'));
     const field = (name: string) => new RegExp(`^${name}:(\\w+)`, 'm').exec(text)?.[1];
-    const run = field('run_id');
-    return run === undefined ? null : `${run}:${field('master_replid') ?? ''}:${node.options.db ?? 0}`;
+    const [run, data] = [field('run_id'), field('master_replid')];
+    return run === undefined || data === undefined ? null : `${run}:${data}:${node.options.db ?? 0}`;
   } catch (error) {
     if (error instanceof CompactError && error.code === 'metadata-refused') return null;
     throw error;

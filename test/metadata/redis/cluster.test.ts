@@ -3,7 +3,7 @@
  * node for it. Two nodes, since with one node alone ioredis gives up before it sends anything again.
  * It needs a real server; the embedded one has no second node.
  */
-import { Cluster } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { inodeKeys } from '../../../src/metadata/port.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
@@ -108,6 +108,17 @@ function clusterTests(): void {
       await vi.waitFor(async () => expect(await world.redis.cluster('INFO')).toContain('cluster_state:ok'), WAIT);
       otherRedis.disconnect();
     }
+  });
+
+  test('the incarnation is that of the inode and of the file system, which another node may have', async () => {
+    const far = await inodeInSlot(0);
+    const otherRedis = quietRedis(other.url);
+    await otherRedis.hset(world.keyOf(far), { length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
+    const life = async (redis: Redis) => /run_id:(\w+)/.exec(await redis.info('server'))?.[1];
+    const incarnation = await world.store.incarnation(far);
+    expect(incarnation).toContain(await life(otherRedis));
+    expect(incarnation).toContain(await life(world.redis));
+    otherRedis.disconnect();
   });
 
   test('calls at the same moment on a client that has just been made', async () => {

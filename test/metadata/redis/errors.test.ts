@@ -33,12 +33,22 @@ describe('the code of a reply', () => {
 });
 
 describe('what a failure means', () => {
-  test.each(['READONLY', 'NOPERM', 'NOAUTH', 'WRONGPASS', 'WRONGTYPE', 'MOVED'])('%s: a person must act', (code) => {
+  test.each(['READONLY', 'NOPERM', 'NOAUTH', 'WRONGPASS', 'MOVED'])('%s: a person must act', (code) => {
     const failure = definiteNo(reply(`${code} and so on`), 'fs:{7:42}');
     expect(failure).toMatchObject({ kind: 'halt', code: 'metadata-refused' });
     expect(failure?.message).toContain(code);
     expect(failure?.message).toContain('fs:{7:42}');
     expect(failure?.message).toContain('nothing was changed');
+  });
+
+  test.each([
+    ['fs:{7:42}', 'inode-malformed'],
+    ['fs:{7:42}:3', 'inode-malformed'],
+    ['fs:{7}', 'filesystem-malformed'],
+  ])('WRONGTYPE at %s: damage there, and nowhere else', (redisKey, code) => {
+    const failure = definiteNo(reply('WRONGTYPE Operation against a key'), redisKey);
+    expect(failure).toMatchObject({ kind: 'halt', code });
+    expect(failure?.message).toContain(redisKey);
   });
 
   test.each([

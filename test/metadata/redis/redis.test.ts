@@ -4,10 +4,16 @@
  */
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { objectName } from '../../../src/format.ts';
+import { verifyFilesystem } from '../../../src/fsck/fsck.ts';
+import { scrubFilesystem } from '../../../src/gc/gc.ts';
 import { inodeKeys } from '../../../src/metadata/port.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
 import { connectRedis } from '../../../src/redis/client.ts';
+import { MemoryObjectStores } from '../../objects/memory-store.ts';
 import { uniquePrefix } from '../../setup/isolation.ts';
+import { LedgerState, MemoryLedger } from '../../sim/memory-ledger.ts';
+import { MemoryScrubBook, ScrubBookState } from '../../sim/memory-scrub-book.ts';
 import { expectRefusal, metadataContract } from '../contract.ts';
 import { type RedisWorld, redisWorld } from '../redis-world.ts';
 import { ATTEMPT, collect, FILESYSTEM, INODE, KEY, REQUEST, version, versions } from '../world.ts';
@@ -152,33 +158,55 @@ describe('Redis: another type under a key is refused by its name', () => {
   test('file system', async () => {
     const key = world.keyOf(KEY).replace(':42}', '}');
     await spoil(key);
-    await expectRefusal(world.store.getFilesystem(7), 'metadata-refused', [key, 'WRONGTYPE']);
+    await expectRefusal(world.store.getFilesystem(7), 'filesystem-malformed', [key, 'WRONGTYPE']);
   });
 
   test('inode', async () => {
     const key = world.keyOf(KEY);
     await spoil(key);
     const named = [key];
-    await expectRefusal(world.store.getInode(KEY), 'metadata-refused', named);
-    await expectRefusal(world.store.readChunk(KEY, 3, 10), 'metadata-refused', named);
-    await expectRefusal(world.store.begin(KEY, 1n), 'metadata-refused', named);
-    await expectRefusal(world.store.commit(REQUEST), 'metadata-refused', named);
-    await expectRefusal(world.store.clearFence(KEY, ATTEMPT), 'metadata-refused', named);
+    await expectRefusal(world.store.getInode(KEY), 'inode-malformed', named);
+    await expectRefusal(world.store.readChunk(KEY, 3, 10), 'inode-malformed', named);
+    await expectRefusal(world.store.begin(KEY, 1n), 'inode-malformed', named);
+    await expectRefusal(world.store.commit(REQUEST), 'inode-malformed', named);
+    await expectRefusal(world.store.clearFence(KEY, ATTEMPT), 'inode-malformed', named);
     expect(await world.redis.get(key)).toBe('a string');
   });
 
   test('list', async () => {
     const key = world.keyOf(KEY, 3);
     await spoil(key);
-    await expectRefusal(world.store.readChunk(KEY, 3, 10), 'metadata-refused', [key, 'list', 'string']);
-    await expectRefusal(world.store.commit(REQUEST), 'metadata-refused', [key, 'list', 'string']);
+    await expectRefusal(world.store.readChunk(KEY, 3, 10), 'inode-malformed', [key, 'list', 'string']);
+    await expectRefusal(world.store.commit(REQUEST), 'inode-malformed', [key, 'list', 'string']);
   });
 
   test('set: found before the list is touched', async () => {
     const key = world.keyOf(KEY, 'chunks');
     await spoil(key);
-    await expectRefusal(collect(world.store.chunkIndexes(KEY)), 'metadata-refused', [key]);
-    await expectRefusal(world.store.commit(REQUEST), 'metadata-refused', [key, 'set', 'string']);
+    await expectRefusal(collect(world.store.chunkIndexes(KEY)), 'inode-malformed', [key]);
+    await expectRefusal(world.store.commit(REQUEST), 'inode-malformed', [key, 'set', 'string']);
     expect(await world.list(KEY, 3)).toEqual(versions(0, 6));
+  });
+
+  test('scrub, verify and scan go past the inode that has it, and say so', async () => {
+    const sound = { fsId: 7, inodeId: 43n };
+    await world.putInode({ ...INODE, key: sound });
+    await world.append(sound, 0, [version(1)]);
+    const objects = new MemoryObjectStores();
+    for (const key of [KEY, sound]) {
+      const name = objectName(key, { chunkId: 2n, compaction: 1n, blockIndex: 0 }, FILESYSTEM.objectPrefix);
+      objects.write(FILESYSTEM.bucket, name, Buffer.from('x'));
+    }
+    await spoil(world.keyOf(KEY, 3));
+    const ledger = new MemoryLedger(new LedgerState());
+    const deps = { metadata: world.store, objects, records: ledger, book: new MemoryScrubBook(new ScrubBookState()) };
+    const limits = { leaseMs: 1_000, graceMs: 1_000, minAgeMs: 3_000, delete: false, deletesMax: 10 };
+    const report = await scrubFilesystem(7, { ...deps, nowMs: () => ledger.nowMs() }, limits);
+    expect(report.failureExamples).toEqual([expect.stringContaining(world.keyOf(KEY, 3))]);
+
+    const verdicts = await collect(verifyFilesystem(7, deps, { read: false, requestsInFlight: 2, inodesInFlight: 2 }));
+    expect(verdicts.map(({ key }) => key.inodeId).toSorted()).toEqual([42n, 43n]);
+    const parts = await collect(world.store.readLists([KEY, sound], 10));
+    expect(parts.map((part) => 'error' in part)).toEqual([true, false]);
   });
 });

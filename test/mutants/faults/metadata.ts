@@ -54,4 +54,24 @@ export const METADATA_FAULTS: readonly Fault[] = [
     file: REDIS,
     edits: [["return { outcome: 'unknown', cause: safeError(error) };", "return { outcome: 'conflict' };"]],
   }),
+  fault('the incarnation is that of the inode alone, not of the server that gives out chunkIds', 'I7', {
+    file: REDIS,
+    edits: [['[await this.#server(key, this.#filesystemKey(key.fsId)), await', '[await']],
+  }),
+  fault('a replica that was promoted is the same incarnation', 'I7', {
+    file: REDIS,
+    edits: [["? ids.join(':') : ''", "? `${ids[0]}` : ''"]],
+  }),
+  fault('a server that does not tell who it is counts as known', 'I10', {
+    file: REDIS,
+    edits: [["return servers.includes('') ? '' : ", 'return ']],
+  }),
+  fault('chunk indexes are read on with the cursor of another server', 'I7 I10', {
+    file: REDIS,
+    edits: [["&& next === '0' && server !== ", "&& next === '' && server !== "]],
+  }),
+  fault('a list of the wrong type is a refusal of the whole server', 'I10', {
+    file: 'src/metadata/redis/errors.ts',
+    edits: [["? 'filesystem-malformed' : 'inode-malformed'", "? 'filesystem-malformed' : 'metadata-refused'"]],
+  }),
 ];
