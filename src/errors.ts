@@ -19,6 +19,7 @@ export const ERROR_CODES = [
   'inode-busy',
   'record-malformed',
   'list-invalid',
+  'lists-missing',
   'object-missing',
   'object-short',
   'object-collision',

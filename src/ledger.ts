@@ -5,10 +5,15 @@
  *
  * All times are milliseconds of the ledger's one clock, the queue Redis's TIME (DESIGN §4.9).
  */
-import type { InodeKey } from './model.ts';
+import type { Filesystem, InodeKey } from './model.ts';
 
 /** A record holds at most this many names; a larger plan writes several. */
 export const REAP_NAMES_MAX = 10_000;
+/** … and versions: as many as a commit replaces. */
+export const REAP_VERSIONS_MAX = 100_000;
+
+/** What decides the names of a file system's objects. */
+export type Layout = Pick<Filesystem, 'blockSize' | 'chunkSize' | 'objectPrefix'>;
 
 /** What an attempt leaves behind for one chunk, whichever way it ends. JSON-able but for the ids. */
 export interface ReapRecord {
@@ -16,6 +21,8 @@ export interface ReapRecord {
   readonly storeId: string;
   readonly fsUuid: string;
   readonly bucket: string;
+  /** The layout that the names were made with; absent in records of older versions. */
+  readonly layout?: Layout;
   readonly key: InodeKey;
   readonly chunkIndex: number;
   /** The fence of the attempt. */
@@ -26,8 +33,15 @@ export interface ReapRecord {
   readonly retired: readonly string[];
   /** Object names that the attempt writes. */
   readonly merged: readonly string[];
+  /** The versions that the attempt replaces, or the record's part of them, oldest first, as text: for a repair. */
+  readonly replaced?: readonly string[];
   /** Not to be looked at before. */
   readonly dueMs: number;
+  /**
+   * How long an object stays after it became unreferenced, by the settings of whoever wrote the record; whoever looks has
+   * settings of its own, and the longer time counts. Absent in records of older versions.
+   */
+  readonly graceMs?: number;
   /** When the commit was known to have happened; absent while the attempt runs, or died, and with a time-bound store. */
   readonly stampMs?: number;
   /** Names that the first look of an unstamped record found unnamed. */

@@ -34,7 +34,7 @@ export interface Filesystem extends Geometry {
   readonly objectPrefix: ObjectPrefix;
   readonly endpoint?: string;
   readonly region?: string;
-  /** The chunkIds up to here are given out; a server that lost its last writes gives out the ones above again. */
+  /** The chunkIds up to here will not be given out again; a server that lost its last writes gives out the ones above again. Absent: not known. */
   readonly lastChunkId?: bigint;
 }
 

@@ -34,6 +34,7 @@ const filesystem: Filesystem = {
   name: 'bench',
   bucket: 'bench',
   objectPrefix: 0,
+  lastChunkId: 2n ** 63n,
   blockSize: 4 * MIB,
   chunkSize: 64 * MIB,
 };

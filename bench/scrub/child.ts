@@ -30,7 +30,7 @@ const BLOCK = 16;
 const FIRST_ID = 1_000_000_000;
 const ORPHAN_EACH = 1_000;
 const filesystem = {
-  ...{ fsId: 1, uuid: 'u', name: 'f', bucket: 'b', objectPrefix: 0 as const },
+  ...{ fsId: 1, uuid: 'u', name: 'f', bucket: 'b', objectPrefix: 0 as const, lastChunkId: 2n ** 63n },
   ...{ blockSize: BLOCK, chunkSize: BLOCK * PER_CHUNK },
 };
 

@@ -76,7 +76,7 @@ export const GROUPS: readonly Group[] = [
     groups: [...WORDS, ...PORTS, 'src/plan'],
     packages: ['async-mutex', 'p-limit', 'node:crypto', 'node:zlib'],
   },
-  { name: 'src/reap', groups: [...WORDS, ...PORTS, 'src/plan'], packages: [] },
+  { name: 'src/reap', groups: [...WORDS, ...PORTS, 'src/plan'], packages: ['p-limit'] },
   { name: 'src/scan', groups: [...WORDS, ...PORTS, 'src/plan', 'src/compact'], packages: [] },
   { name: 'src/gc', groups: [...WORDS, ...PORTS, 'src/plan', 'src/reap'], packages: ['p-limit'] },
   { name: 'src/fsck', groups: [...WORDS, ...PORTS, 'src/plan'], packages: ['p-limit', 'node:zlib'] },

@@ -7,13 +7,14 @@
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import { objectName } from '../format.ts';
-import { REAP_NAMES_MAX, type ReapLedger, type ReapRecord } from '../ledger.ts';
+import type { ReapLedger } from '../ledger.ts';
 import type { MetadataStore, StaleReason } from '../metadata/port.ts';
 import type { ChunkDecision, ChunkPlan, Filesystem, ObjectId } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
 import { mergedObjects, replacementList, retiredObjects } from '../plan/index.ts';
 import type { AddedRecord, Attempt } from './attempt.ts';
-import { type CommitDeps, commitChunk } from './commit.ts';
+import { recordsOf } from './chunk-records.ts';
+import { type CommitDeps, commitChunk, graceFor } from './commit.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { type MergeTask, writeMergedObjects } from './merge.ts';
 import type { RunObserver } from './run-observer.ts';
@@ -26,6 +27,7 @@ export interface ChunkDeps extends CommitDeps {
   readonly memory: MemoryBudget;
   readonly filesystem: Filesystem;
   readonly graceMs: number;
+  readonly leaseMs: number;
   readonly blocksInFlight: number;
   readonly getsInFlight: number;
   /** Throws when the commit must not be sent after all. */
@@ -64,7 +66,10 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
   const nameOf = (object: ObjectId): string => objectName(attempt.key, object, deps.filesystem.objectPrefix);
   const tasks = mergedObjects(plan, attempt.id).map(({ object, block }) => ({ name: nameOf(object), block }));
   const retired = retiredObjects(plan, deps.filesystem).map(nameOf);
-  const records = recordsOf(plan, attempt, { deps, retired, merged: tasks.map((task) => task.name) });
+  const { storeId, commitForm } = deps.metadata;
+  const merged = tasks.map((task) => task.name);
+  const context = { storeId, filesystem: deps.filesystem, graceMs: graceFor(commitForm, deps) };
+  const records = recordsOf(plan, attempt, { ...context, retired, merged });
   const added: AddedRecord[] = [];
   let committed = false;
   try {
@@ -102,39 +107,6 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
   } finally {
     if (!committed) attempt.abandoned.push(...added);
   }
-}
-
-/** One record, or several where a plan has more names than one may hold. */
-function recordsOf(
-  plan: ChunkPlan,
-  attempt: Attempt,
-  names: { readonly deps: ChunkDeps; readonly retired: readonly string[]; readonly merged: readonly string[] },
-): ReapRecord[] {
-  const { deps } = names;
-  const base = {
-    storeId: deps.metadata.storeId,
-    fsUuid: deps.filesystem.uuid,
-    bucket: deps.filesystem.bucket,
-    key: attempt.key,
-    chunkIndex: plan.chunkIndex,
-    attempt: attempt.id,
-    incarnation: attempt.incarnation,
-    dueMs: attempt.dueMs,
-  };
-  const all = [
-    ...names.retired.map((name) => ({ name, retired: true })),
-    ...names.merged.map((name) => ({ name, retired: false })),
-  ];
-  const records: ReapRecord[] = [];
-  for (let from = 0; from < all.length; from += REAP_NAMES_MAX) {
-    const part = all.slice(from, from + REAP_NAMES_MAX);
-    records.push({
-      ...base,
-      retired: part.filter((one) => one.retired).map((one) => one.name),
-      merged: part.filter((one) => !one.retired).map((one) => one.name),
-    });
-  }
-  return records;
 }
 
 /**

@@ -3,13 +3,15 @@
  * again, that a record covers, or whose inode cannot be read, stays. It chooses nothing: what is condemned is given to it.
  */
 import { CompactError } from '../errors.ts';
-import { parseObjectName, printInodeKey } from '../format.ts';
+import { printInodeKey } from '../format.ts';
 import type { ReapRecords, ScrubBook } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import { DELETE_BATCH_MAX, type DeleteFailure, type ListedObject, type ObjectStore } from '../objects/port.ts';
 import { type DeleteGuard, passGuards } from '../reap/delete-guard.ts';
-import { SharedLists } from '../reap/named-objects.ts';
+import { deletable } from '../reap/fresh-look.ts';
+import { isReusable, SharedLists } from '../reap/named-objects.ts';
+import { StoredObjects } from '../reap/stored-objects.ts';
 import { coveredNames } from './records.ts';
 import type { ScrubTally } from './report.ts';
 
@@ -38,6 +40,7 @@ interface Deleting extends DeleteDeps {
   /** Batches of one inode share a reading of its lists, if that began after this (docs/adr/0009). */
   readonly beganMs: number;
   readonly lists: SharedLists;
+  readonly stored: StoredObjects;
 }
 
 /**
@@ -45,7 +48,12 @@ interface Deleting extends DeleteDeps {
  * nothing but themselves: they are told at the end, and get a first look again, so that others come before them.
  */
 export async function deleteCondemned(condemned: readonly Condemned[], deps: DeleteDeps): Promise<void> {
-  const deleting: Deleting = { ...deps, beganMs: await deps.nowMs(), lists: new SharedLists() };
+  const deleting: Deleting = {
+    ...deps,
+    beganMs: await deps.nowMs(),
+    lists: new SharedLists(),
+    stored: new StoredObjects(),
+  };
   const kept: DeleteFailure[] = [];
   for (let from = 0; from < condemned.length; from += DELETE_BATCH_MAX) {
     kept.push(...(await deleteBatch(condemned.slice(from, from + DELETE_BATCH_MAX), deleting)));
@@ -99,7 +107,7 @@ export async function sameFilesystem({
   });
 }
 
-/** Those that nothing names now, at the server of both looks. */
+/** Those that nothing references now, at the server of both looks, and in whose place the store has all that is referenced. */
 async function stillUnnamed(
   group: readonly Condemned[],
   filesystem: Filesystem,
@@ -112,7 +120,7 @@ async function stillUnnamed(
   const names = group.map(({ object }) => object.name);
   // An inode that is gone may come back: what was read meanwhile says nothing of it.
   const shared = (await deps.metadata.getInode(key)) === null ? {} : { dueMs: deps.beganMs };
-  const left = new Set(await deps.lists.unnamed(names, { key, filesystem, incarnation, ...shared }, deps));
+  const left = new Set(await deletable(names, { key, filesystem, incarnation, ...shared }, deps));
   return group.filter(({ object }) => left.has(object.name));
 }
 
@@ -125,10 +133,4 @@ function byInode(batch: readonly Condemned[]): Iterable<Condemned[]> {
     groups.set(id, group);
   }
   return groups.values();
-}
-
-/** A chunkId that the server has forgotten: a client may be about to take it, and the name with it (docs/adr/0004). */
-export function isReusable(name: string, { lastChunkId }: Filesystem): boolean {
-  const object = parseObjectName(name)?.object;
-  return lastChunkId !== undefined && object?.compaction === 0n && object.chunkId > lastChunkId;
 }

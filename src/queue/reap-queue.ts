@@ -8,7 +8,7 @@ import { ErrorCode, type Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import { CompactError } from '../errors.ts';
 import { decimalId } from '../format.ts';
-import { REAP_NAMES_MAX, type ReapLedger, type ReapRecord, type ReapRecords } from '../ledger.ts';
+import { REAP_NAMES_MAX, REAP_VERSIONS_MAX, type ReapLedger, type ReapRecord, type ReapRecords } from '../ledger.ts';
 import { safeJson } from './bullmq.ts';
 import { type QueueOptions, queueCall, REAP_QUEUE } from './compact-queue.ts';
 
@@ -30,10 +30,16 @@ const id = z.string().transform((text, context) => {
 });
 const names = z.array(z.string().min(1)).max(2 * REAP_NAMES_MAX);
 const ms = z.number().nonnegative();
+const layout = z.object({
+  blockSize: z.number().int().positive(),
+  chunkSize: z.number().int().positive(),
+  objectPrefix: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+});
 const recordSchema = z.object({
   storeId: z.string(),
   fsUuid: z.string(),
   bucket: z.string(),
+  layout: layout.optional(),
   fsId: z.number().int().nonnegative(),
   inodeId: id,
   chunkIndex: z.number().int().nonnegative(),
@@ -41,7 +47,9 @@ const recordSchema = z.object({
   incarnation: z.string().max(200).optional(),
   retired: names,
   merged: names,
+  replaced: z.array(z.string()).max(REAP_VERSIONS_MAX).optional(),
   dueMs: ms,
+  graceMs: ms.optional(),
   stampMs: ms.optional(),
   unnamed: names.optional(),
   missingSinceMs: ms.optional(),
@@ -65,17 +73,16 @@ export function parseReapRecord(data: unknown): ReapRecord {
       },
     );
   }
-  const { fsId, inodeId, incarnation, stampMs, unnamed, missingSinceMs, doubts, ...rest } = parsed.data;
-  return {
-    ...rest,
-    key: { fsId, inodeId },
-    ...(incarnation === undefined ? {} : { incarnation }),
-    ...(stampMs === undefined ? {} : { stampMs }),
-    ...(unnamed === undefined ? {} : { unnamed }),
-    ...(missingSinceMs === undefined ? {} : { missingSinceMs }),
-    ...(doubts === undefined ? {} : { doubts }),
-  };
+  const { fsId, inodeId, ...rest } = parsed.data;
+  return { ...withoutAbsent(rest), key: { fsId, inodeId } };
 }
+
+/** zod gives a field that is absent as `undefined`, or not at all. */
+function withoutAbsent<T extends object>(fields: T): WithoutAbsent<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as WithoutAbsent<T>;
+}
+
+type WithoutAbsent<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 
 /** Records that are looked through at most (I8). */
 const PENDING_MAX = 1_000_000;

@@ -1,24 +1,30 @@
 /**
- * What the lists of an inode name, for records of it that are due together: read once for all of them, since a large file
- * has as many records as chunks, and each would read the lists of all chunks. A record may use what was read for another
- * one only if it could have looked itself at that moment, and its delete would be as near: it was due before the reading
- * began, the reading ended a moment ago, and the metadata server is still the same one (I7).
- * It decides nothing: an unreadable list throws, and nothing is kept of it (I10).
+ * What the lists of an inode reference, for records of it that are due together: read once for all of them, since a large
+ * file has as many records as chunks, and each would read the lists of all chunks. A record may use what was read for
+ * another one only if it could have looked itself at that moment, and its delete would be as near: it was due before the
+ * reading began, the reading ended a moment ago, and the metadata server is still the same one (I7).
+ * It decides nothing: a list that cannot be read, or is not where it must be, throws, and nothing is kept of it (I10).
  */
-import { CompactError } from '../errors.ts';
+import { CompactError, type ErrorCode } from '../errors.ts';
 import { objectName, parseObjectName, printInodeKey } from '../format.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, ObjectId, S3ChunkInfo } from '../model.ts';
-import { checkChunkList, objectsOf } from '../plan/index.ts';
+import { checkChunkList, objectSizes, objectsOf } from '../plan/index.ts';
 
-/** A list longer than this is not read whole; the record waits until compaction has shortened it. */
-const VERSIONS_READ_MAX = 5_000_000;
+/** As much of a list is read at once, before it is known how long it is … */
+const VERSIONS_READ_FIRST = 100_000;
+/** … and a longer list than this not at all, some 100 MB: the record waits until compaction has shortened it (I8). */
+const VERSIONS_READ_MAX = 500_000;
 /** No longer than one delete with its retries may take: a record that looks itself deletes that late, too. */
-const KEPT_MS = 30_000;
+export const KEPT_MS = 30_000;
 /** Versions kept of all inodes together, some 150 bytes each; an inode with more is read for each record. */
 const KEPT_VERSIONS_MAX = 200_000;
 /** Inodes kept: as many as are compacted at a time leave their records side by side. */
 const KEPT_INODES_MAX = 32;
+/** Merged objects in the place of those to be deleted, of one look (I8). */
+const MERGED_MAX = 200_000;
+/** Beyond so many, what clients wrote is not looked for: what was merged holds the bytes of all that is to be deleted. */
+const WRITTEN_MAX = 10_000;
 
 export interface ListsDeps {
   readonly metadata: MetadataStore;
@@ -34,6 +40,20 @@ export interface LookFor {
   readonly dueMs?: number;
   /** Of the metadata server, asked for by this look. */
   readonly incarnation: string;
+  /** Whose list had the objects; absent: that is not known, and any list may have objects in their place. */
+  readonly chunkIndex?: number;
+  /** Of the file: more than 0, and no list at all, is doubt. Absent: the inode is gone, or its lists are known to be. */
+  readonly length?: number;
+}
+
+/** What a look found. */
+export interface Found {
+  /** Names that none of the inode's lists references. */
+  readonly unreferenced: readonly string[];
+  /** What the lists reference in the blocks of those, by name, with the bytes that each must have at least. */
+  readonly inPlace: ReadonlyMap<string, number>;
+  /** Objects that all lists of the inode reference. */
+  readonly objects: number;
 }
 
 interface Reading {
@@ -42,30 +62,35 @@ interface Reading {
   readonly incarnation: string;
   readonly beganMs: number;
   /** `undefined`: too many versions to be kept. */
-  readonly named: Promise<NamedObjects | undefined>;
+  readonly named: Promise<ReferencedObjects | undefined>;
   /** When it ended; infinite until then. */
   endedMs: number;
   /** Kept; 0 until it ended. */
   versions: number;
 }
 
-/** Shared by all looks of a process; keeps what the lists of some inodes named, those that were read last. */
+/** Shared by all looks of a process; keeps what the lists of some inodes referenced, those that were read last. */
 export class SharedLists {
   /** By inode, oldest first. */
   readonly #readings = new Map<string, Reading>();
 
-  /** Those of `names` that none of the inode's lists names. An unreadable list throws: doubt. */
-  async unnamed(names: readonly string[], look: LookFor, deps: ListsDeps): Promise<string[]> {
-    const nowMs = await deps.nowMs();
-    const kept = look.dueMs === undefined ? undefined : this.#usable(look, nowMs);
-    if (kept !== undefined) {
-      const named = await kept.named;
-      if (named !== undefined) return names.filter((name) => !named.hasName(name, look));
-      return readUnnamed(names, look, deps);
+  /** Looks for `names` in all lists of the inode. A list that is unreadable or out of place throws: doubt. */
+  async look(names: readonly string[], look: LookFor, deps: ListsDeps): Promise<Found> {
+    const { known, find } = await this.#find(names, look, deps);
+    await checkOwnChunk(known, look, deps);
+    if (known.versions === 0 && (look.length ?? 0) > 0) {
+      throw doubt(look, 'lists-missing', `has ${look.length} bytes and no chunk list at all`);
     }
-    if (look.dueMs === undefined) return readUnnamed(names, look, deps);
-    const named = await this.#read(look, nowMs, deps);
-    return named === undefined ? readUnnamed(names, look, deps) : names.filter((name) => !named.hasName(name, look));
+    return find();
+  }
+
+  async #find(names: readonly string[], look: LookFor, deps: ListsDeps): Promise<Finding> {
+    if (look.dueMs === undefined) return readFor(names, look, deps);
+    const nowMs = await deps.nowMs();
+    const kept = this.#usable(look, nowMs);
+    const named = kept === undefined ? await this.#read(look, nowMs, deps) : await kept.named;
+    if (named === undefined) return readFor(names, look, deps);
+    return { known: named, find: () => named.find(names, look) };
   }
 
   #usable(look: LookFor, nowMs: number): Reading | undefined {
@@ -79,7 +104,7 @@ export class SharedLists {
     return ofNow && wasDue && recent ? reading : undefined;
   }
 
-  async #read(look: LookFor, beganMs: number, deps: ListsDeps): Promise<NamedObjects | undefined> {
+  async #read(look: LookFor, beganMs: number, deps: ListsDeps): Promise<ReferencedObjects | undefined> {
     const reading: Reading = {
       inode: printInodeKey(look.key),
       uuid: look.filesystem.uuid,
@@ -114,29 +139,56 @@ export class SharedLists {
   }
 }
 
-/** What lists name: versions, not objects, since a version may have thousands of those. */
-class NamedObjects {
+/** How much was read, and of which chunks. */
+interface Known {
+  readonly versions: number;
+  hasChunk(chunkIndex: number): boolean;
+}
+
+interface Finding {
+  readonly known: Known;
+  readonly find: () => Found;
+}
+
+/** What lists reference: versions, not objects, since a version may have thousands of those. */
+class ReferencedObjects implements Known {
   readonly #byChunkId = new Map<bigint, S3ChunkInfo[]>();
+  readonly #byChunk = new Map<number, readonly S3ChunkInfo[]>();
   readonly #filesystem: Filesystem;
   versions = 0;
+  #objects = 0;
 
   constructor(filesystem: Filesystem) {
     this.#filesystem = filesystem;
   }
 
   /** `false` when they are too many to be kept. */
-  add(versions: readonly S3ChunkInfo[]): boolean {
+  add({ chunkIndex, versions }: List): boolean {
+    this.#byChunk.set(chunkIndex, versions);
+    this.versions += versions.length;
     for (const version of versions) {
       if (version.zero) continue;
       const same = this.#byChunkId.get(version.chunkId);
       if (same === undefined) this.#byChunkId.set(version.chunkId, [version]);
       else same.push(version);
-      this.versions++;
     }
+    for (const _ of objectsOf(versions, this.#filesystem)) this.#objects++;
     return this.versions <= KEPT_VERSIONS_MAX;
   }
 
-  hasName(name: string, { key, filesystem }: LookFor): boolean {
+  hasChunk(chunkIndex: number): boolean {
+    return this.#byChunk.has(chunkIndex);
+  }
+
+  find(names: readonly string[], look: LookFor): Found {
+    const unreferenced = names.filter((name) => !this.#hasName(name, look));
+    const inPlace = new InPlace(unreferenced, look);
+    const chunks = look.chunkIndex === undefined ? this.#byChunk.keys() : [look.chunkIndex];
+    for (const chunkIndex of chunks) inPlace.add({ chunkIndex, versions: this.#byChunk.get(chunkIndex) ?? [] });
+    return { unreferenced, inPlace: inPlace.of(unreferenced), objects: this.#objects };
+  }
+
+  #hasName(name: string, { key, filesystem }: LookFor): boolean {
     const object = parseObjectName(name)?.object;
     if (object === undefined || objectName(key, object, filesystem.objectPrefix) !== name) return false;
     return this.#has(object);
@@ -151,33 +203,146 @@ class NamedObjects {
   }
 }
 
-async function readNamed(look: LookFor, deps: ListsDeps): Promise<NamedObjects | undefined> {
-  const named = new NamedObjects(look.filesystem);
-  for await (const versions of listsOf(look, deps)) if (!named.add(versions)) return undefined;
+/** What lists reference in the blocks of some objects that are to be deleted: their bytes, where they are still read. */
+class InPlace {
+  readonly #look: LookFor;
+  readonly #blocks: ReadonlySet<number | undefined>;
+  readonly #merged = new Map<string, number>();
+  readonly #written = new Map<string, number>();
+
+  constructor(names: readonly string[], look: LookFor) {
+    this.#look = look;
+    this.#blocks = blocksOf(names);
+  }
+
+  add({ chunkIndex, versions }: List): void {
+    const { key, filesystem, chunkIndex: own = chunkIndex } = this.#look;
+    if (own !== chunkIndex || this.#blocks.size === 0) return;
+    for (const { object, bytes } of objectSizes(versions, filesystem)) {
+      if (!this.#blocks.has(object.blockIndex) && !this.#blocks.has(undefined)) continue;
+      const wanted = object.compaction === 0n ? this.#written : this.#merged;
+      if (wanted === this.#written && wanted.size > WRITTEN_MAX) continue;
+      const name = objectName(key, object, filesystem.objectPrefix);
+      wanted.set(name, Math.max(bytes, wanted.get(name) ?? 0));
+      if (this.#merged.size > MERGED_MAX) {
+        throw doubt(this.#look, 'list-invalid', `has more than ${MERGED_MAX} merged objects, too many to look for`);
+      }
+    }
+  }
+
+  /** In the place of these alone, which are some of all names. */
+  of(names: Iterable<string>): ReadonlyMap<string, number> {
+    const blocks = blocksOf(names);
+    const all = this.#written.size > WRITTEN_MAX ? [...this.#merged] : [...this.#merged, ...this.#written];
+    if (blocks.has(undefined)) return new Map(all);
+    return new Map(all.filter(([name]) => blocks.has(parseObjectName(name)?.object.blockIndex)));
+  }
+}
+
+/** `undefined`: a name does not say. */
+function blocksOf(names: Iterable<string>): ReadonlySet<number | undefined> {
+  const blocks = new Set<number | undefined>();
+  for (const name of names) blocks.add(parseObjectName(name)?.object.blockIndex);
+  return blocks;
+}
+
+async function readNamed(look: LookFor, deps: ListsDeps): Promise<ReferencedObjects | undefined> {
+  const named = new ReferencedObjects(look.filesystem);
+  for await (const list of listsOf(look, deps)) if (!named.add(list)) return undefined;
   return named;
 }
 
-async function readUnnamed(names: readonly string[], look: LookFor, deps: ListsDeps): Promise<string[]> {
+/** For one record alone: what is not asked for is not kept. */
+async function readFor(names: readonly string[], look: LookFor, deps: ListsDeps): Promise<Finding> {
   const { key, filesystem } = look;
   const left = new Set(names);
-  for await (const versions of listsOf(look, deps)) {
-    for (const object of objectsOf(versions, filesystem)) left.delete(objectName(key, object, filesystem.objectPrefix));
+  const inPlace = new InPlace(names, look);
+  const chunks = new Set<number>();
+  let versions = 0;
+  let objects = 0;
+  for await (const list of listsOf(look, deps)) {
+    versions += list.versions.length;
+    chunks.add(list.chunkIndex);
+    inPlace.add(list);
+    for (const object of objectsOf(list.versions, filesystem)) {
+      objects++;
+      left.delete(objectName(key, object, filesystem.objectPrefix));
+    }
   }
-  return [...left];
+  const known = { versions, hasChunk: (chunkIndex: number) => chunks.has(chunkIndex) };
+  return { known, find: () => ({ unreferenced: [...left], inPlace: inPlace.of(left), objects }) };
+}
+
+/** A list that is there although the index of the inode's chunks lacks it: what the others reference is not all. */
+async function checkOwnChunk(known: Known, look: LookFor, { metadata }: ListsDeps): Promise<void> {
+  const { key, chunkIndex } = look;
+  if (chunkIndex === undefined || known.hasChunk(chunkIndex)) return;
+  const { versionsTotal } = await metadata.readChunk(key, chunkIndex, 1);
+  if (versionsTotal === 0) return;
+  throw doubt(look, 'inode-malformed', `has a list of chunk ${chunkIndex}, which the index of its chunks lacks`);
+}
+
+interface List {
+  readonly chunkIndex: number;
+  readonly versions: readonly S3ChunkInfo[];
 }
 
 /** Every list of the inode, whole and sound. */
-async function* listsOf({ key, filesystem }: LookFor, { metadata }: ListsDeps): AsyncGenerator<readonly S3ChunkInfo[]> {
-  for await (const chunkIndex of metadata.chunkIndexes(key)) {
-    const { versions, versionsTotal } = await metadata.readChunk(key, chunkIndex, VERSIONS_READ_MAX);
-    if (versionsTotal > versions.length) {
-      throw new CompactError(`chunk ${chunkIndex} has ${versionsTotal} versions, too many to look at`, {
-        kind: 'retry',
-        code: 'list-invalid',
-        inode: key,
-      });
-    }
-    checkChunkList(versions, chunkIndex, filesystem);
-    yield versions;
+export async function* listsOf(
+  look: Pick<LookFor, 'key' | 'filesystem'>,
+  { metadata }: Pick<ListsDeps, 'metadata'>,
+): AsyncGenerator<List> {
+  const empty: number[] = [];
+  for await (const chunkIndex of metadata.chunkIndexes(look.key)) {
+    const versions = await readWhole(chunkIndex, look, metadata);
+    checkChunkList(versions, chunkIndex, look.filesystem);
+    if (versions.length === 0) empty.push(chunkIndex);
+    else yield { chunkIndex, versions };
   }
+  if (empty.length > 0) await checkEmpty(new Set(empty), look, metadata);
+}
+
+async function readWhole(
+  chunkIndex: number,
+  look: Pick<LookFor, 'key' | 'filesystem'>,
+  metadata: MetadataStore,
+): Promise<readonly S3ChunkInfo[]> {
+  let read = await metadata.readChunk(look.key, chunkIndex, VERSIONS_READ_FIRST);
+  if (read.versionsTotal > read.versions.length && read.versionsTotal <= VERSIONS_READ_MAX) {
+    read = await metadata.readChunk(look.key, chunkIndex, VERSIONS_READ_MAX);
+  }
+  if (read.versionsTotal <= read.versions.length) return read.versions;
+  const why = `has ${read.versionsTotal} versions in chunk ${chunkIndex}, more than ${VERSIONS_READ_MAX} are not read; compact it first`;
+  throw doubt(look, 'list-invalid', why);
+}
+
+/** A list that the index has is empty: a commit took both away meanwhile, or the list is lost and what it referenced unknown. */
+async function checkEmpty(
+  empty: ReadonlySet<number>,
+  look: Pick<LookFor, 'key'>,
+  metadata: MetadataStore,
+): Promise<void> {
+  for await (const chunkIndex of metadata.chunkIndexes(look.key)) {
+    if (!empty.has(chunkIndex)) continue;
+    const { versionsTotal } = await metadata.readChunk(look.key, chunkIndex, 1);
+    if (versionsTotal > 0) continue;
+    throw doubt(look, 'inode-malformed', `has chunk ${chunkIndex} in the index of its chunks, and no list of it`);
+  }
+}
+
+function doubt({ key }: Pick<LookFor, 'key'>, code: ErrorCode, why: string): CompactError {
+  return new CompactError(`inode ${printInodeKey(key)} ${why}; nothing is deleted`, {
+    kind: 'retry',
+    code,
+    inode: key,
+  });
+}
+
+/**
+ * A chunkId that the server has forgotten, or may have: it will be given out again, and a client may be about to take the
+ * name (docs/adr/0004). Where it is not known which ids are given out, that is doubt for every name that a client chose.
+ */
+export function isReusable(name: string, { lastChunkId }: Filesystem): boolean {
+  const object = parseObjectName(name)?.object;
+  return object?.compaction === 0n && (lastChunkId === undefined || object.chunkId > lastChunkId);
 }

@@ -1,18 +1,20 @@
 /**
- * reap: works off one due reap record (DESIGN §4.3). Whatever became of the attempt, afterwards each of its objects is
- * either named by the inode's lists or deleted, and none is deleted less than one grace period after it became unnamed.
+ * reap: works off one due reap record. Whatever became of the attempt, afterwards each of its objects is either
+ * referenced by the inode's lists or deleted, and none is deleted less than one grace period after it became unreferenced.
  * Doubt deletes nothing and drops nothing: the record comes back later (I10). It never changes a list.
  */
 import { CompactError, toError } from '../errors.ts';
-import { parseObjectName } from '../format.ts';
+import { objectName, parseObjectName } from '../format.ts';
 import type { ReapRecord } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { Filesystem } from '../model.ts';
-import { DELETE_BATCH_MAX, type ObjectStores } from '../objects/port.ts';
+import type { Filesystem, Inode } from '../model.ts';
+import { DELETE_BATCH_MAX, type DeleteFailure, type ObjectStores } from '../objects/port.ts';
 import { type DeleteGuard, passGuards } from './delete-guard.ts';
-import { SharedLists } from './named-objects.ts';
+import { deletable } from './fresh-look.ts';
+import { isReusable, type LookFor, SharedLists } from './named-objects.ts';
+import { StoredObjects } from './stored-objects.ts';
 
-/** A missing inode counts only when two looks this far apart miss it: metadata may be restored, or be another's. */
+/** A missing inode, or one without its lists, counts only when two looks this far apart find it so: metadata may be restored, or be another's. */
 export const MISSING_INODE_WAIT_MS = 24 * 60 * 60 * 1000;
 const DOUBT_DELAY_FIRST_MS = 30_000;
 const DOUBT_DELAY_MAX_MS = 60 * 60 * 1000;
@@ -25,37 +27,68 @@ export interface ReapDeps {
   readonly graceMs: number;
   /** Where records of one inode that are due together find each other's reading of its lists; absent: each reads. */
   readonly lists?: SharedLists;
+  /** The same for what was seen in the store. */
+  readonly stored?: StoredObjects;
   /** What else must allow a delete. */
   readonly guards?: readonly DeleteGuard[];
 }
 
-/** `again`: keep the record in this form. `doubt` is set when something stood in the way. */
+/**
+ * `again`: keep the record in this form. `doubt` is set when something stood in the way; `unsafe`, when the store lacks what
+ * the lists reference: the objects that the record keeps may be the last copy. `deleted`: what went all the same.
+ */
 export type ReapVerdict =
   | { readonly kind: 'done'; readonly deleted: number; readonly stillNamed: number }
-  | { readonly kind: 'again'; readonly record: ReapRecord; readonly doubt?: string };
+  | {
+      readonly kind: 'again';
+      readonly record: ReapRecord;
+      readonly doubt?: string;
+      readonly unsafe?: true;
+      readonly deleted?: number;
+    };
 
 /** Looks at a record once. Never throws for what the outside does: that is doubt. */
 export async function reapRecord(record: ReapRecord, deps: ReapDeps): Promise<ReapVerdict> {
   const nowMs = await deps.nowMs();
-  // Timers run on the pods' clocks; only this one counts (DESIGN §4.9).
-  if (nowMs < record.dueMs) return { kind: 'again', record };
+  const dueMs = dueOf(record, deps.graceMs);
+  // Timers run on the pods' clocks; only this one counts.
+  if (nowMs < dueMs) return { kind: 'again', record: dueMs === record.dueMs ? record : { ...record, dueMs } };
   try {
     return await new Look(record, nowMs, deps).look();
   } catch (error) {
-    return doubt(record, nowMs, toError(error).message);
+    const { message } = toError(error);
+    const code = error instanceof CompactError ? error.code : undefined;
+    const unsafe = code === 'object-missing' || code === 'object-short';
+    return { kind: 'again', record: delayed(record, nowMs), doubt: message, ...(unsafe ? { unsafe } : {}) };
   }
 }
 
-function doubt(record: ReapRecord, nowMs: number, why: string): ReapVerdict {
-  const doubts = record.doubts ?? 0;
-  const delayMs = Math.min(DOUBT_DELAY_MAX_MS, DOUBT_DELAY_FIRST_MS * 2 ** Math.min(doubts, 20));
-  return { kind: 'again', record: { ...record, doubts: doubts + 1, dueMs: nowMs + delayMs }, doubt: why };
+/** The grace period is the longer one of who wrote the record and who looks: a stamp made with a shorter one waits on. */
+function dueOf({ stampMs, dueMs }: ReapRecord, graceMs: number): number {
+  return stampMs === undefined ? dueMs : Math.max(dueMs, stampMs + graceMs);
 }
 
-function withoutNames(record: ReapRecord, names: readonly string[]): ReapRecord {
-  const gone = new Set(names);
-  const kept = (name: string): boolean => !gone.has(name);
+function delayed(record: ReapRecord, nowMs: number): ReapRecord {
+  const doubts = record.doubts ?? 0;
+  const delayMs = Math.min(DOUBT_DELAY_MAX_MS, DOUBT_DELAY_FIRST_MS * 2 ** Math.min(doubts, 20));
+  return { ...record, doubts: doubts + 1, dueMs: nowMs + delayMs };
+}
+
+function withoutNames(record: ReapRecord, gone: (name: string) => boolean): ReapRecord {
+  const kept = (name: string): boolean => !gone(name);
   return { ...record, retired: record.retired.filter(kept), merged: record.merged.filter(kept) };
+}
+
+function namesOf(failures: readonly DeleteFailure[]): string[] {
+  return failures.map(({ name }) => name);
+}
+
+/** What one round of deletes came to. */
+interface Deletes {
+  /** Of the names that were asked for. */
+  readonly deleted: number;
+  readonly stillNamed: number;
+  readonly kept: readonly DeleteFailure[];
 }
 
 /** One look at one record. */
@@ -63,7 +96,12 @@ class Look {
   #record: ReapRecord;
   readonly #nowMs: number;
   readonly #deps: ReapDeps;
+  readonly #graceMs: number;
+  readonly #lists: SharedLists;
+  readonly #stored: StoredObjects;
   #incarnation = '';
+  /** Of the file; `undefined` when it is gone, or is known to have no lists. */
+  #length: number | undefined;
   /** What was read for another record will do, and this one's reading for another. */
   #shares = false;
 
@@ -71,28 +109,40 @@ class Look {
     this.#record = record;
     this.#nowMs = nowMs;
     this.#deps = deps;
+    this.#graceMs = Math.max(deps.graceMs, record.graceMs ?? 0);
+    this.#lists = deps.lists ?? new SharedLists();
+    this.#stored = deps.stored ?? new StoredObjects();
   }
 
   async look(): Promise<ReapVerdict> {
     const filesystem = await this.#filesystem();
     const inode = await this.#deps.metadata.getInode(this.#record.key);
+    const { missingSinceMs, ...present } = this.#record;
+    const missed = missingSinceMs !== undefined && this.#nowMs >= missingSinceMs + MISSING_INODE_WAIT_MS;
     if (inode === null) {
-      const wait = this.#waitForMissingInode();
-      if (wait !== null) return wait;
-    } else {
-      const { missingSinceMs: _, ...present } = this.#record;
+      if (!missed) return this.#waitForMissing(missingSinceMs);
+    } else if (!missed || inode.length === 0 || (await this.#hasList())) {
       this.#record = present;
+      this.#length = inode.length;
     }
+    try {
+      return await this.#judge(inode, filesystem);
+    } catch (error) {
+      if (error instanceof CompactError && error.code === 'lists-missing') return this.#waitForMissing(missingSinceMs);
+      throw error;
+    }
+  }
+
+  async #judge(inode: Inode | null, filesystem: Filesystem): Promise<ReapVerdict> {
     // Asked for before any list is read: a server that dies after this is another one at the next look.
-    const incarnation = await this.#deps.metadata.incarnation(this.#record.key);
-    const sameServer = this.#record.incarnation === incarnation;
-    this.#incarnation = incarnation;
+    this.#incarnation = await this.#knownIncarnation();
+    const sameServer = this.#record.incarnation === this.#incarnation;
     if (this.#record.stampMs !== undefined && sameServer) {
       // An inode that is gone may come back: what its lists were then says nothing.
       this.#shares = inode !== null;
-      return this.#deleteUnnamed(this.#record.retired, filesystem);
+      return this.#deleteRetired(filesystem);
     }
-    return this.#lookTwice(filesystem, { incarnation, sameServer });
+    return this.#lookTwice(filesystem, sameServer);
   }
 
   /** The file system that the record speaks of; anything else under its number is doubt. */
@@ -109,7 +159,22 @@ class Look {
       throw this.#refusal(`file system ${key.fsId} is another one now (${filesystem.uuid})`);
     if (filesystem.bucket !== bucket)
       throw this.#refusal(`file system ${key.fsId} keeps its objects in another bucket now`);
+    this.#checkLayout(filesystem);
     return filesystem;
+  }
+
+  /** Names of another layout look unreferenced. A record without its layout still shows the prefix by its names. */
+  #checkLayout(filesystem: Filesystem): void {
+    const { key, layout, retired, merged } = this.#record;
+    for (const field of ['blockSize', 'chunkSize', 'objectPrefix'] as const) {
+      if (layout === undefined || layout[field] === filesystem[field]) continue;
+      throw this.#refusal(`its names are of ${field} ${layout[field]}, the file system has ${filesystem[field]} now`);
+    }
+    for (const name of [...retired, ...merged]) {
+      const object = parseObjectName(name)?.object;
+      if (object === undefined || objectName(key, object, filesystem.objectPrefix) === name) continue;
+      throw this.#refusal(`${name} is no name of the inode with objectPrefix ${filesystem.objectPrefix}`);
+    }
   }
 
   #refusal(why: string): CompactError {
@@ -121,89 +186,122 @@ class Look {
     });
   }
 
-  #waitForMissingInode(): ReapVerdict | null {
-    const sinceMs = this.#record.missingSinceMs ?? this.#nowMs;
-    const untilMs = sinceMs + MISSING_INODE_WAIT_MS;
-    if (this.#record.missingSinceMs !== undefined && this.#nowMs >= untilMs) return null;
-    return { kind: 'again', record: { ...this.#record, missingSinceMs: sinceMs, dueMs: untilMs } };
+  /** Which life of the metadata server it is; one that does not say could be any, and nothing is known of it. */
+  async #knownIncarnation(): Promise<string> {
+    const incarnation = await this.#deps.metadata.incarnation(this.#record.key);
+    if (incarnation.trim() !== '') return incarnation;
+    throw this.#refusal('the metadata server does not say which life it is (INFO lacks run_id or master_replid)');
+  }
+
+  /** An inode that is gone, or has a length and no list at all, counts only when a day later it is still so. */
+  #waitForMissing(sinceMs = this.#nowMs): ReapVerdict {
+    const record = { ...this.#record, missingSinceMs: sinceMs, dueMs: sinceMs + MISSING_INODE_WAIT_MS };
+    return { kind: 'again', record };
+  }
+
+  async #hasList(): Promise<boolean> {
+    for await (const _ of this.#deps.metadata.chunkIndexes(this.#record.key)) return true;
+    return false;
+  }
+
+  /** The commit is known to have happened: what it retired goes, but for what the store will not delete. */
+  async #deleteRetired(filesystem: Filesystem): Promise<ReapVerdict> {
+    const deletes = await this.#delete(this.#record.retired, filesystem);
+    if (deletes.kept.length === 0) return { kind: 'done', deleted: deletes.deleted, stillNamed: deletes.stillNamed };
+    return this.#goOnWith({ ...this.#record, retired: namesOf(deletes.kept), merged: [] }, deletes);
   }
 
   /**
    * Nobody knows how the attempt ended, or whether the server still knows of its commit. Two looks, one grace apart, with
-   * the fence down at both ends of it, at the same server: one that lost its last writes may have named an object again
-   * in between.
+   * the fence down at both ends of it, at the same server: one that lost its last writes may have referenced an object
+   * again in between.
    */
-  async #lookTwice(
-    filesystem: Filesystem,
-    server: { readonly incarnation: string; readonly sameServer: boolean },
-  ): Promise<ReapVerdict> {
+  async #lookTwice(filesystem: Filesystem, sameServer: boolean): Promise<ReapVerdict> {
     const { stampMs: _, unnamed, ...record } = this.#record;
     const { key, attempt, retired, merged } = record;
     const stood = await this.#deps.metadata.clearFence(key, attempt);
     const timeBound = this.#deps.metadata.commitForm === 'time-bound';
-    if (unnamed !== undefined && !stood && server.sameServer) {
-      const verdict = await this.#deleteUnnamed(unnamed, filesystem);
-      return timeBound ? this.#lookOnceMore(withoutNames(record, unnamed), verdict, filesystem) : verdict;
+    if (unnamed !== undefined && !stood && sameServer) {
+      const deletes = await this.#delete(unnamed, filesystem);
+      const kept = new Set(namesOf(deletes.kept));
+      if (timeBound) {
+        const gone = new Set(unnamed.filter((name) => !kept.has(name)));
+        const rest = withoutNames(record, (name) => gone.has(name));
+        return this.#lookOnceMore(rest, deletes, filesystem);
+      }
+      const rest = withoutNames(record, (name) => !kept.has(name));
+      if (kept.size > 0) return this.#goOnWith({ ...rest, unnamed: [...kept] }, deletes);
+      return { kind: 'done', deleted: deletes.deleted, stillNamed: deletes.stillNamed };
     }
     // First look, or a fence found standing, or another server, makes it one again: from here on the attempt cannot commit.
-    this.#refuseReusable([...retired, ...merged], filesystem);
-    const now = await this.#unnamed([...retired, ...merged], filesystem);
-    if (now.length === 0 && !timeBound) {
-      return { kind: 'done', deleted: 0, stillNamed: retired.length + merged.length };
-    }
-    // I7: the grace period counts from after the lists were read; a name may have become unnamed since the look began.
+    const names = [...retired, ...merged];
+    this.#refuseReusable(names, filesystem);
+    const now = (await this.#lists.look(names, this.#lookFor(filesystem), this.#deps)).unreferenced;
+    if (now.length === 0 && !timeBound) return { kind: 'done', deleted: 0, stillNamed: names.length };
+    // I7: the grace period counts from after the lists were read; a name may have become unreferenced since the look began.
     const sinceMs = await this.#deps.nowMs();
-    const { incarnation } = server;
-    return { kind: 'again', record: { ...record, incarnation, unnamed: now, dueMs: sinceMs + this.#deps.graceMs } };
+    const next = { ...record, incarnation: this.#incarnation, unnamed: now, dueMs: sinceMs + this.#graceMs };
+    return { kind: 'again', record: next };
   }
 
   /**
-   * Without a fence a commit may come after the first look: this attempt's own, which unnames what it retires, or that
-   * of another attempt at the same list, which unnames what this one merged. By now there can be no more of them, so
-   * what has become unnamed meanwhile gets two looks of its own; what is still named, another attempt accounts for.
+   * Without a fence a commit may come after the first look: this attempt's own, which lets go what it retires, or that
+   * of another attempt at the same list, which lets go what this one merged. By now there can be no more of them, so
+   * what has become unreferenced meanwhile gets two looks of its own; what is still referenced, another attempt accounts
+   * for. What the store would not delete stays in the record, and is tried again with the others, or by itself.
    */
-  async #lookOnceMore(record: ReapRecord, verdict: ReapVerdict, filesystem: Filesystem): Promise<ReapVerdict> {
-    const unnamed = await this.#unnamed([...record.retired, ...record.merged], filesystem);
-    if (unnamed.length === 0) return verdict;
-    const dueMs = (await this.#deps.nowMs()) + this.#deps.graceMs;
-    return { kind: 'again', record: { ...record, unnamed, dueMs } };
+  async #lookOnceMore(record: ReapRecord, deletes: Deletes, filesystem: Filesystem): Promise<ReapVerdict> {
+    const names = [...record.retired, ...record.merged];
+    const { unreferenced } = await this.#lists.look(names, this.#lookFor(filesystem), this.#deps);
+    if (unreferenced.length === 0) return { kind: 'done', deleted: deletes.deleted, stillNamed: deletes.stillNamed };
+    const dueMs = (await this.#deps.nowMs()) + this.#graceMs;
+    if (deletes.kept.length === 0) return { kind: 'again', record: { ...record, unnamed: unreferenced, dueMs } };
+    const again = this.#goOnWith({ ...record, unnamed: unreferenced }, deletes);
+    return { ...again, record: { ...again.record, dueMs: Math.max(dueMs, again.record.dueMs) } };
+  }
+
+  /** With what the store would not delete: it may be locked, or under a legal hold, and must not keep the others. */
+  #goOnWith(record: ReapRecord, { deleted, kept }: Deletes): ReapVerdict & { readonly kind: 'again' } {
+    const [first] = kept;
+    const others = kept.length === 1 ? '' : `, nor ${kept.length - 1} others`;
+    const why = `${first?.name} could not be deleted (${first?.code})${others}; ${deleted} objects of the record were`;
+    return { kind: 'again', record: delayed(record, this.#nowMs), doubt: why, deleted };
   }
 
   /**
-   * A server that lost its last writes gives their chunkIds out again, and a client may be about to name an object that
-   * looks unnamed. Nothing is deleted until one grace after the ids have passed these.
+   * A server that lost its last writes gives their chunkIds out again, and a client may be about to reference an object
+   * that looks unreferenced. Nothing is deleted until one grace after the ids have passed these.
    */
-  #refuseReusable(names: readonly string[], { lastChunkId }: Filesystem): void {
-    if (lastChunkId === undefined) return;
-    const reusable = names.find((name) => {
-      const object = parseObjectName(name)?.object;
-      return object !== undefined && object.compaction === 0n && object.chunkId > lastChunkId;
-    });
+  #refuseReusable(names: readonly string[], filesystem: Filesystem): void {
+    const reusable = names.find((name) => isReusable(name, filesystem));
     if (reusable === undefined) return;
-    throw this.#refusal(`the metadata server has forgotten the chunkId of ${reusable} and will give it out again`);
+    const why =
+      filesystem.lastChunkId === undefined
+        ? `does not say which chunkIds are given out (nextChunkId is missing), so that of ${reusable} may come again`
+        : `has forgotten the chunkId of ${reusable} and will give it out again`;
+    throw this.#refusal(`the metadata server ${why}`);
   }
 
-  /** I7: a fresh look right before the delete; what anything names stays. */
-  async #deleteUnnamed(names: readonly string[], filesystem: Filesystem): Promise<ReapVerdict> {
-    const condemned = await this.#unnamed(names, filesystem);
+  /** I7: a fresh look right before the delete; what anything references stays, and the last copy of anything does. */
+  async #delete(names: readonly string[], filesystem: Filesystem): Promise<Deletes> {
     const store = this.#deps.objects.forFilesystem(filesystem);
-    for (let from = 0; from < condemned.length; from += DELETE_BATCH_MAX) {
-      await passGuards(this.#deps.guards, { filesystem, keys: [this.#record.key] });
-      const [failure] = await store.delete(condemned.slice(from, from + DELETE_BATCH_MAX));
-      if (failure !== undefined) {
-        throw new CompactError(`${failure.name} could not be deleted (${failure.code})`, {
-          kind: 'retry',
-          code: 'store-refused',
-        });
-      }
+    const look = this.#lookFor(filesystem);
+    const { metadata, nowMs, guards } = this.#deps;
+    const going = await deletable(names, look, { metadata, nowMs, store, lists: this.#lists, stored: this.#stored });
+    const kept: DeleteFailure[] = [];
+    for (let from = 0; from < going.length; from += DELETE_BATCH_MAX) {
+      await passGuards(guards, { filesystem, keys: [this.#record.key] });
+      kept.push(...(await store.delete(going.slice(from, from + DELETE_BATCH_MAX))));
     }
-    return { kind: 'done', deleted: condemned.length, stillNamed: names.length - condemned.length };
+    return { deleted: going.length - kept.length, stillNamed: names.length - going.length, kept };
   }
 
-  /** Those of `names` that none of the inode's lists names now. An unreadable list throws: doubt. */
-  #unnamed(names: readonly string[], filesystem: Filesystem): Promise<string[]> {
-    const { key, dueMs } = this.#record;
-    const look = { key, filesystem, incarnation: this.#incarnation, ...(this.#shares ? { dueMs } : {}) };
-    return (this.#deps.lists ?? new SharedLists()).unnamed(names, look, this.#deps);
+  #lookFor(filesystem: Filesystem): LookFor {
+    const { key, dueMs, chunkIndex } = this.#record;
+    return {
+      ...{ key, filesystem, chunkIndex, incarnation: this.#incarnation },
+      ...(this.#length === undefined ? {} : { length: this.#length }),
+      ...(this.#shares ? { dueMs } : {}),
+    };
   }
 }

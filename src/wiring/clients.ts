@@ -29,6 +29,7 @@ import { QueueScanBook } from '../queue/scan-book.ts';
 import type { StatusSource } from '../queue/status.ts';
 import { SharedLists } from '../reap/named-objects.ts';
 import type { ReapDeps } from '../reap/reap-record.ts';
+import { StoredObjects } from '../reap/stored-objects.ts';
 import { checkRedisFit, connectRedis } from '../redis/client.ts';
 import { type RedisClient, whenReady } from '../redis/link.ts';
 import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
@@ -133,6 +134,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
       nowMs: () => ledger.nowMs(),
       graceMs: graceFor(metadata.commitForm, limits),
       lists: new SharedLists(),
+      stored: new StoredObjects(),
     },
     scrub: (fsUuid) => ({
       ...{ metadata, objects, records: ledger },

@@ -12,7 +12,8 @@ import { lost } from '../sim/boundary.ts';
 import { MemoryMetadata, MetadataState } from '../sim/memory-metadata.ts';
 import { MemoryScrubBook, ScrubBookState } from '../sim/memory-scrub-book.ts';
 
-const FS = { fsId: 1, uuid: 'u', name: 'n', bucket: 'b', objectPrefix: 0, blockSize: 16, chunkSize: 64 } as const;
+const IDS = { fsId: 1, uuid: 'u', lastChunkId: 2n ** 63n } as const;
+const FS = { ...IDS, name: 'n', bucket: 'b', objectPrefix: 0, blockSize: 16, chunkSize: 64 } as const;
 const OPTIONS: ScrubOptions = { graceMs: 10, leaseMs: 20, minAgeMs: 40, delete: true, deletesMax: 1000 };
 
 function world(inodes: number, versionsEach: number) {

@@ -15,7 +15,8 @@ const PAGE = 1_000;
 /** All ids of one width, so that the order of names is the order of numbers. */
 const FIRST_INODE = 1_000_000_000;
 const GEOMETRY = { blockSize: 16, chunkSize: 160 };
-const FILESYSTEM = { fsId: 1, uuid: 'u', name: 'f', bucket: 'b', objectPrefix: 0 as const, ...GEOMETRY };
+const IDS = { fsId: 1, uuid: 'u', lastChunkId: 2n ** 63n };
+const FILESYSTEM = { ...IDS, name: 'f', bucket: 'b', objectPrefix: 0 as const, ...GEOMETRY };
 
 const hasOrphan = (inode: number): boolean => inode % 100 === 0;
 

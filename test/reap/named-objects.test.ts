@@ -163,8 +163,8 @@ it('a shared reading judges every name as a reading of its own does', async () =
   await fc.assert(
     fc.asyncProperty(names, async (drawn) => {
       const unique = [...new Set(drawn)];
-      const own = await new SharedLists().unnamed(unique, look, deps);
-      const shared = await new SharedLists().unnamed(unique, { ...look, dueMs: world.ledger.nowMs }, deps);
+      const own = await new SharedLists().look(unique, look, deps);
+      const shared = await new SharedLists().look(unique, { ...look, dueMs: world.ledger.nowMs }, deps);
       expect(shared).toEqual(own);
     }),
   );

@@ -245,6 +245,8 @@ describe('without a fence a commit may come after the first look (DESIGN §4.4)'
   const old = objectName(KEY, { chunkId: 1n, compaction: 0n, blockIndex: 0 }, 0);
 
   beforeEach(() => {
+    // A file whose lists are all gone is another matter.
+    world.write(70, 4);
     deps = {
       ...deps,
       metadata: Object.assign(new MemoryMetadata(world.metadata), { commitForm: 'time-bound' as const }),

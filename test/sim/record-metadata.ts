@@ -14,7 +14,7 @@ import type {
   InodePart,
   MetadataStore,
 } from '../../src/metadata/port.ts';
-import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../../src/model.ts';
+import { type Filesystem, type Inode, type InodeKey, type S3ChunkInfo, UINT64_MAX } from '../../src/model.ts';
 import { InodeTables, OK, STORAGE_INTERNAL_ERROR, type Version } from '../metadata/curvefs/cluster/records.ts';
 import { toOracle, toVersion } from '../metadata/curvefs/cluster/writer.ts';
 import { Boundary, type Crossing, ProcessGone } from './boundary.ts';
@@ -84,9 +84,8 @@ export class RecordMetadata implements MetadataStore {
     return this.#boundary.cross('metadata.getFilesystem', () => {
       const found = this.#state.filesystems.get(fsId);
       if (found === undefined) return null;
-      // No MDS tells how far its chunkIds have come; it never gives one out twice.
-      const { lastChunkId: _, ...told } = found;
-      return told;
+      // An MDS never gives a chunkId out twice.
+      return { ...found, lastChunkId: UINT64_MAX };
     });
   }
 
@@ -111,7 +110,7 @@ export class RecordMetadata implements MetadataStore {
 
   async *chunkIndexes(key: InodeKey): AsyncGenerator<number> {
     const whole = await this.#whole('metadata.chunkIndexes', key);
-    yield* whole?.lists.keys() ?? [];
+    for (const [chunkIndex, versions] of whole?.lists ?? []) if (versions.length > 0) yield chunkIndex;
   }
 
   async incarnation(): Promise<string> {

@@ -15,7 +15,7 @@ import {
 } from '../../src/compact/compact-inode.ts';
 import { MemoryBudget } from '../../src/compact/memory-budget.ts';
 import { SEVERAL_WRITERS_TIMES } from '../../src/compact/quiet-period.ts';
-import type { Filesystem, InodeKey, S3ChunkInfo } from '../../src/model.ts';
+import { type Filesystem, type InodeKey, type S3ChunkInfo, UINT64_MAX } from '../../src/model.ts';
 import type { ObjectStore, ObjectStores } from '../../src/objects/port.ts';
 import { type ReapVerdict, reapRecord } from '../../src/reap/reap-record.ts';
 import { History } from '../kit/oracle/history.ts';
@@ -65,7 +65,15 @@ export class World {
     this.#nextChunkId = metadata.order === 'id' ? 1_000_000n : 1n;
     this.limits = limits;
     this.history = new History(GEOMETRY, metadata.order);
-    this.filesystem = { fsId: KEY.fsId, uuid: 'uuid-1', name: 'fs', bucket: BUCKET, objectPrefix: 0, ...GEOMETRY };
+    this.filesystem = {
+      fsId: KEY.fsId,
+      uuid: 'uuid-1',
+      name: 'fs',
+      bucket: BUCKET,
+      objectPrefix: 0,
+      ...GEOMETRY,
+      lastChunkId: UINT64_MAX,
+    };
     this.metadata.filesystems.set(KEY.fsId, this.filesystem);
     this.metadata.put({ key: KEY, length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
     this.stores.bucket(BUCKET);

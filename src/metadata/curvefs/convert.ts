@@ -3,7 +3,14 @@
  * fewer: what does not fit is refused here, so that nothing behind the port has to know CurveFS. No calls, no policy.
  */
 import { createHash } from 'node:crypto';
-import type { Filesystem, Inode, InodeKey, ObjectPrefix, S3ChunkInfo } from '../../model.ts';
+import {
+  type Filesystem,
+  type Inode,
+  type InodeKey,
+  type ObjectPrefix,
+  type S3ChunkInfo,
+  UINT64_MAX,
+} from '../../model.ts';
 import { filesystemMalformed, inodeMalformed } from './faults.ts';
 import type { FsInfo } from './proto/mds.ts';
 import type { InodeAttr, Inode as InodeMessage, S3ChunkInfoList } from './proto/metaserver.ts';
@@ -84,6 +91,8 @@ export function toFilesystem(info: FsInfo, endpointGiven: string | undefined): F
     ...{ fsId, name: fsName, bucket, blockSize, chunkSize },
     uuid: identity(info),
     objectPrefix: prefixOf(s3Info.objectPrefix ?? 0),
+    // An MDS keeps its ids by Raft, and never gives one out twice.
+    lastChunkId: UINT64_MAX,
     ...(endpoint === undefined ? {} : { endpoint }),
   };
 }

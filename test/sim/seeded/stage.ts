@@ -64,7 +64,7 @@ export class Stage {
     this.scheduler = scheduler;
     this.metadata = form === 'fenced' ? new MetadataState() : new RecordState();
     this.filesystem = { fsId: FS_ID, uuid: 'uuid-1', name: 'fs', bucket: BUCKET, objectPrefix: 0, ...GEOMETRY };
-    this.metadata.filesystems.set(FS_ID, this.filesystem);
+    this.metadata.filesystems.set(FS_ID, { ...this.filesystem, lastChunkId: 0n });
     this.files = inodeIds.map((inodeId) => new SimFile(inodeId, this.metadata.order));
     for (const { key } of this.files) this.metadata.put({ key, length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
     this.stores.bucket(BUCKET);

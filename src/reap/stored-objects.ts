@@ -1,0 +1,118 @@
+/**
+ * What the store was seen to hold. Before objects are deleted, what the lists reference in their place must be there: an
+ * acknowledged PUT is the store's word only, and stores have lied. Records of an inode that are due together share what
+ * was seen. A few objects are asked for by HEAD; where that would be more than a listing of the inode's names costs, they
+ * are listed, and only what the listing lacks is asked for. It judges no list and deletes nothing.
+ */
+import pLimit from 'p-limit';
+import { objectName, printInodeKey } from '../format.ts';
+import type { ObjectStore } from '../objects/port.ts';
+import type { LookFor } from './named-objects.ts';
+
+/** HEAD requests of a look under way at a time. */
+const HEADS_IN_FLIGHT = 16;
+/** A page of a listing costs as much as so many HEADs, by S3's price list and by the work for the answer. */
+const HEADS_PER_PAGE = 12;
+const PAGE_OBJECTS = 1_000;
+/** What was seen counts for so long after the first of it was. */
+const SEEN_MS = 5 * 60_000;
+/** Names of all inodes together, some 100 bytes each; more are asked for again. */
+const SEEN_NAMES_MAX = 200_000;
+const SEEN_INODES_MAX = 32;
+
+export interface StoredDeps {
+  readonly store: ObjectStore;
+  /** The ledger's clock. */
+  readonly nowMs: () => Promise<number>;
+}
+
+/** Of one inode. */
+interface Seen {
+  readonly beganMs: number;
+  /** Bytes by name. */
+  readonly bytes: Map<string, number>;
+  heads: number;
+  listing: Promise<void> | undefined;
+}
+
+/** Shared by all looks of a process. */
+export class StoredObjects {
+  /** By bucket and inode, oldest first. */
+  readonly #seen = new Map<string, Seen>();
+
+  /** What of `wanted` (bytes by name) the store has not, or not whole: the bytes that there are, `null` for none. */
+  async lacking(
+    wanted: ReadonlyMap<string, number>,
+    look: LookFor & { readonly objects: number },
+    deps: StoredDeps,
+  ): Promise<ReadonlyMap<string, number | null>> {
+    if (wanted.size === 0) return new Map();
+    const seen = await this.#seenFor(look, deps);
+    const unseen = () => [...wanted].filter(([name, bytes]) => (seen.bytes.get(name) ?? -1) < bytes);
+    let left = unseen();
+    if (seen.heads + left.length > HEADS_PER_PAGE * pagesOf(look.objects)) {
+      seen.listing ??= this.#list(seen, look, deps.store);
+      await seen.listing;
+      left = unseen();
+    }
+    const lacking = new Map<string, number | null>();
+    await pLimit(HEADS_IN_FLIGHT).map(left, async ([name, needed]) => {
+      seen.heads++;
+      const bytes = (await deps.store.head(name))?.bytes ?? null;
+      if (bytes === null || bytes < needed) lacking.set(name, bytes);
+      else this.#note(seen, name, bytes);
+    });
+    return lacking;
+  }
+
+  /** As with readings: what was seen before the record was due, or long ago, or by a clock that went back, does not count. */
+  async #seenFor(look: LookFor, deps: StoredDeps): Promise<Seen> {
+    const id = `${look.filesystem.uuid} ${look.filesystem.bucket} ${printInodeKey(look.key)}`;
+    const nowMs = await deps.nowMs();
+    const kept = this.#seen.get(id);
+    const ageMs = nowMs - (kept?.beganMs ?? 0);
+    const due = look.dueMs !== undefined && look.dueMs <= (kept?.beganMs ?? 0);
+    if (kept !== undefined && due && ageMs >= 0 && ageMs <= SEEN_MS) return kept;
+    const seen: Seen = { beganMs: nowMs, bytes: new Map(), heads: 0, listing: undefined };
+    this.#seen.delete(id);
+    this.#seen.set(id, seen);
+    this.#evict(seen);
+    return seen;
+  }
+
+  /** The names of the inode; ends early where it costs more than to ask for each object. */
+  async #list(seen: Seen, { key, filesystem, objects }: LookFor & { readonly objects: number }, store: ObjectStore) {
+    const none = { chunkId: 0n, compaction: 0n, blockIndex: 0 };
+    const begin = objectName(key, none, filesystem.objectPrefix).slice(0, -'0_0_0'.length);
+    const pagesMax = Math.ceil(objects / HEADS_PER_PAGE);
+    let after = begin;
+    for (let pages = 0; pages < pagesMax; pages++) {
+      const page = await store.list(after);
+      for (const { name, bytes } of page.objects) {
+        if (!name.startsWith(begin)) return;
+        this.#note(seen, name, bytes);
+        after = name;
+      }
+      if (!page.more) return;
+    }
+  }
+
+  #note(seen: Seen, name: string, bytes: number): void {
+    if (seen.bytes.size < SEEN_NAMES_MAX) seen.bytes.set(name, bytes);
+  }
+
+  #evict(newest: Seen): void {
+    let names = 0;
+    for (const { bytes } of this.#seen.values()) names += bytes.size;
+    for (const [id, seen] of this.#seen) {
+      if (seen === newest || (names <= SEEN_NAMES_MAX && this.#seen.size <= SEEN_INODES_MAX)) return;
+      names -= seen.bytes.size;
+      this.#seen.delete(id);
+    }
+  }
+}
+
+/** Of a listing of the inode: one page is of others, as a rule. */
+function pagesOf(objects: number): number {
+  return Math.ceil(objects / PAGE_OBJECTS) + 1;
+}
