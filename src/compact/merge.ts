@@ -122,11 +122,13 @@ async function readInto(body: Buffer, read: SourceRead, options: WriteOptions): 
   options.own.give(scratch);
 }
 
-/** A name that is taken can only be our own earlier PUT whose answer was lost: same length and checksum, or stop (I3). */
+/** Pieces in which an object is read back: small beside any block, since no memory is reserved for them. */
+const READ_BACK_BYTES = 256 * 1024;
+
+/** A name that is taken can only be our own earlier PUT whose answer was lost: the same bytes, or stop (I3). */
 async function putOwn(name: string, body: Buffer, options: WriteOptions): Promise<void> {
   if ((await options.objects.putIfAbsent(name, body, options.signal)) === 'created') return;
   const head = await options.objects.head(name, options.signal);
-  if (head !== null && head.bytes === body.length && head.crc32 === crc32(body)) return;
   if (head === null) {
     throw new CompactError(
       `the object ${name} was reported as existing and is gone; the attempt is given up and tried again`,
@@ -136,10 +138,30 @@ async function putOwn(name: string, body: Buffer, options: WriteOptions): Promis
       },
     );
   }
+  if (head.bytes === body.length && (await isOwn(head.crc32, { name, body, options }))) return;
   throw new CompactError(
     `the object ${name} exists with other content although no other attempt can have this name; nothing was committed, look at it before releasing the inode`,
     { kind: 'halt', code: 'object-collision' },
   );
+}
+
+interface Taken {
+  readonly name: string;
+  readonly body: Buffer;
+  readonly options: WriteOptions;
+}
+
+/** A store that returns no metadata says nothing of the content, and not known is not different: it is read back. */
+async function isOwn(checksum: number | undefined, { name, body, options }: Taken): Promise<boolean> {
+  if (checksum !== undefined) return checksum === crc32(body);
+  const piece = Buffer.allocUnsafe(Math.min(READ_BACK_BYTES, body.length));
+  for (let offset = 0; offset < body.length; offset += piece.length) {
+    const expected = body.subarray(offset, offset + piece.length);
+    const read = piece.subarray(0, expected.length);
+    await options.objects.getRange(name, offset, read, options.signal);
+    if (!read.equals(expected)) return false;
+  }
+  return true;
 }
 
 function throwIfCancelled(signal: AbortSignal | undefined): void {

@@ -113,6 +113,30 @@ export const CONNECTION_ROWS = [
     commands: STORE,
   },
   {
+    key: 's3RequestChecksums',
+    env: 'AWS_REQUEST_CHECKSUM_CALCULATION',
+    flag: 's3-request-checksums',
+    unit: 'choice',
+    choices: ['when_supported', 'when_required'],
+    default: 'when_supported',
+    meaning:
+      "Whether writes and batch deletes carry x-amz-checksum headers. when_required: writes are signed with the body's SHA-256 and batch deletes carry Content-MD5 in their place. A store that refuses the headers is found out without this.",
+    group: 'Connections',
+    commands: STORE,
+  },
+  {
+    key: 's3ResponseChecksums',
+    env: 'AWS_RESPONSE_CHECKSUM_VALIDATION',
+    flag: 's3-response-checksums',
+    unit: 'choice',
+    choices: ['when_supported', 'when_required'],
+    default: 'when_required',
+    meaning:
+      "Whether whole objects that are read are compared with the store's CRC32 of them. Ranges have none: most reads are not compared either way.",
+    group: 'Connections',
+    commands: STORE,
+  },
+  {
     key: 'redisTimeoutMs',
     env: 'S3COMPACT_REDIS_TIMEOUT',
     flag: 'redis-timeout',

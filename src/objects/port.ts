@@ -34,6 +34,17 @@ export interface ObjectPage {
   readonly more: boolean;
 }
 
+/** Forms of requests that some S3 servers refuse. */
+export type StoreCapability =
+  | 'conditionalPut'
+  | 'checksumHeaders'
+  | 'unsignedPayload'
+  | 'multiDelete'
+  | 'responseChecksums';
+
+/** What is known of each: `refused` only where the same request has succeeded without it. */
+export type StoreCapabilities = Readonly<Record<StoreCapability, 'untried' | 'accepted' | 'refused'>>;
+
 /** Largest batch that `delete` takes: the limit of S3's DeleteObjects. */
 export const DELETE_BATCH_MAX = 1000;
 
@@ -53,6 +64,8 @@ export interface ObjectStore {
    * over, and the PUT fails with what it throws. Without this, `putIfAbsent` sends at once.
    */
   guarded?(beforePut: () => void): ObjectStore;
+  /** What the requests so far have shown of the server. */
+  capabilities?(): StoreCapabilities;
 }
 
 /** The bucket of each file system; stores are kept and shared. */

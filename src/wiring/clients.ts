@@ -197,6 +197,8 @@ export function openObjects(
     ...(settings.forcePathStyle === undefined ? {} : { forcePathStyle: settings.forcePathStyle }),
     requestTimeoutMs: settings.s3TimeoutMs,
     dataPath: settings.s3DataPath,
+    requestChecksums: settings.s3RequestChecksums,
+    responseChecksums: settings.s3ResponseChecksums,
     log: (message: string) => log.warn(message),
     ...keysFrom(metadata),
   });

@@ -104,6 +104,33 @@ describe('writeMergedObjects', () => {
     expect(error).toMatchObject({ code: 'object-collision', kind: 'halt' });
   });
 
+  it('I3: a taken name of which the store tells no checksum is read back: the own bytes are the own PUT, in any number of pieces', async () => {
+    const long = 'abcdefg'.repeat(80_000);
+    for (const content of ['ABCD', long]) {
+      const { options, stores } = world({ 'object-1': content });
+      stores.write(BUCKET, 'out', Buffer.from(content));
+      const reads = [read(1n, 0, [{ from: 0, to: 0, len: content.length }])];
+      await expect(writeMergedObjects([task('out', content.length, reads)], options)).resolves.toBeUndefined();
+    }
+  });
+
+  it.each(['ABCX', 'XBCD'])('I3: a taken name that tells no checksum and reads %s halts', async (other) => {
+    const { options, stores } = world({ 'object-1': 'ABCD' });
+    stores.write(BUCKET, 'out', Buffer.from(other));
+    const run = writeMergedObjects([task('out', 4, [read(1n, 0, [{ from: 0, to: 0, len: 4 }])])], options);
+    expect(await failure(run)).toMatchObject({ code: 'object-collision', kind: 'halt' });
+  });
+
+  it('I3: a taken name that cannot be read back is no collision', async () => {
+    const { options, stores } = world({ 'object-1': 'ABCD' });
+    stores.write(BUCKET, 'out', Buffer.from('ABCD'));
+    stores.before = ({ op, names }) => {
+      if (op === 'get' && names[0] === 'out') throw storeFault('store-unavailable');
+    };
+    const run = writeMergedObjects([task('out', 4, [read(1n, 0, [{ from: 0, to: 0, len: 4 }])])], options);
+    expect(await failure(run)).toMatchObject({ code: 'store-unavailable', kind: 'retry' });
+  });
+
   it('asks for the lease before every PUT and stops when it is over', async () => {
     const { options, stores } = world({ 'object-1': 'ABCD' });
     let puts = 0;

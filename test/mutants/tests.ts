@@ -26,6 +26,8 @@ export const TEST_FILES: readonly string[] = [
   'test/wiring/run-inode.test.ts',
   'test/queue/reap-queue.test.ts',
   'test/queue/compact-queue.test.ts',
+  'test/objects/s3/answers.test.ts',
+  'test/objects/s3/forms.test.ts',
   'test/objects/s3/requests.test.ts',
   'test/objects/s3/faults.test.ts',
   'test/objects/s3/stores.test.ts',

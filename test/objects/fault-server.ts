@@ -75,6 +75,24 @@ export function sendError(response: ServerResponse, status: number, code: string
     .end(text);
 }
 
+/** A right answer to a PUT. */
+export function sendStored(response: ServerResponse): void {
+  response.writeHead(200, { etag: '"stored"' }).end();
+}
+
+/** A right answer to a batch of deletes: every name that was asked for, but with errors for some. */
+export function sendDeleted(request: SeenRequest, response: ServerResponse, errors: Record<string, string> = {}): void {
+  const keys = [...request.body.toString().matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key = '']) => key);
+  const entries = keys.map((key) =>
+    errors[key] === undefined
+      ? `<Deleted><Key>${key}</Key></Deleted>`
+      : `<Error><Key>${key}</Key><Code>${errors[key]}</Code></Error>`,
+  );
+  response
+    .writeHead(200, { 'content-type': 'application/xml' })
+    .end(`<DeleteResult>${entries.join('')}</DeleteResult>`);
+}
+
 /** A right answer to a ranged GET of `content`. */
 export function sendRange(request: SeenRequest, response: ServerResponse, content: Uint8Array): void {
   const [begin, end] = askedRange(request);

@@ -1,25 +1,28 @@
 /**
  * One S3 client: the SDK set up for many small calls on a bounded number of sockets, every call under a deadline and
- * with its errors classified, and what was learned about the server (which optional operations it lacks).
- * It stands alone so that the store says what to ask and this file how. One request per call, never a retry: the
- * decorator in limits.ts retries, so that budget and simulation see every try.
+ * with its errors classified, its credentials, and what was learned about the server.
+ * It stands alone so that the store says what to ask and this file how. One request per call, and one more with other
+ * credentials where the store refuses those that were used; every other retry is the decorator's (retrying-store.ts), so
+ * that budget and simulation see every try.
  */
-import { createHash, getFips } from 'node:crypto';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { cancelledError, Turns } from '../turns.ts';
+import { KnownCapabilities } from './capabilities.ts';
 import { withinDeadline } from './deadline.ts';
-import { classifyError, type RequestContext } from './errors.ts';
+import { classifyError, type RequestContext, refusesKeys } from './errors.ts';
 import { FastWire, type WireAnswer, type WireRequest } from './fast-wire.ts';
-import type { S3Settings } from './settings.ts';
+import { S3Identity } from './identity.ts';
+import { checkSdkAnswers } from './sdk-hooks.ts';
+import type { S3Credentials, S3Settings } from './settings.ts';
 
 /** Time-out of one call, its body included: 4 MiB over a 2 Mbit/s line take 17 s. */
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Three SYN retries of Linux (1 + 2 + 4 s) would take longer than another try. */
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Twice the default concurrency of one store (limits.ts). */
+/** Twice the default concurrency of one store (retrying-store.ts). */
 const SOCKETS_MAX = 64;
 /**
  * Idle sockets are closed after this long, before the server does it: a request on a socket that is being closed fails
@@ -40,33 +43,30 @@ export interface RequestOptions {
 
 /** One request past the SDK. */
 export interface ExchangeCalls<T> {
-  readonly make: () => WireRequest;
+  readonly make: (credentials: S3Credentials) => WireRequest;
   /** What a 2xx answer is; may throw. */
   readonly done: (answer: WireAnswer) => T;
   /** What a failure is, where it is more than one. */
   readonly refused?: (thrown: unknown) => T | undefined;
 }
 
-/** Optional operations, and what is done without them. */
-const FALLBACKS = {
-  conditionalPut: 'does not know If-None-Match; objects are written without it (their names are unique all the same)',
-  multiDelete: 'does not know DeleteObjects; objects are deleted one by one',
-} as const;
-export type Capability = keyof typeof FALLBACKS;
-
 export class S3Connection {
+  readonly capabilities: KnownCapabilities;
   readonly #sdk: S3Client;
+  readonly #identity: S3Identity;
   readonly #turns: Turns;
   readonly #where: string;
   readonly #timeoutMs: number;
   readonly #wire: FastWire;
-  readonly #log: ((message: string) => void) | undefined;
-  readonly #lacking = new Set<Capability>();
+  readonly #settings: S3Settings;
+  readonly #clean = (text: string): string => this.#identity.clean(text);
   #closed = false;
 
   constructor(settings: S3Settings) {
     const socketsMax = settings.maxSockets ?? SOCKETS_MAX;
+    this.#settings = settings;
     this.#sdk = sdkClient(settings, socketsMax);
+    this.#identity = identityOf(this.#sdk);
     this.#turns = new Turns(socketsMax);
     this.#where = settings.endpoint === undefined ? (settings.region ?? 'AWS') : new URL(settings.endpoint).host;
     this.#timeoutMs = settings.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
@@ -75,7 +75,17 @@ export class S3Connection {
       connectTimeoutMs: settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       idleMs: IDLE_SOCKET_MS,
     });
-    this.#log = settings.log;
+    this.capabilities = new KnownCapabilities(this.#where, settings.log);
+  }
+
+  /** Whether checksum headers are to be sent with requests, and the store is not known to refuse them. */
+  get sendsChecksums(): boolean {
+    return this.#settings.requestChecksums !== 'when_required' && this.capabilities.has('checksumHeaders');
+  }
+
+  /** Whether checksums are to be asked for with what is read. */
+  get asksForChecksums(): boolean {
+    return this.#settings.responseChecksums === 'when_supported' && this.capabilities.has('responseChecksums');
   }
 
   /**
@@ -86,8 +96,10 @@ export class S3Connection {
     const { signal } = options;
     return this.#turns.take(async () => {
       if (this.#closed) throw cancelledError();
+      const run = (): Promise<T> =>
+        withinDeadline({ timeoutMs: this.#timeoutMs, signal }, (abort) => send(this.#sdk, abort));
       try {
-        return await withinDeadline({ timeoutMs: this.#timeoutMs, signal }, (abort) => send(this.#sdk, abort));
+        return await this.#withRenewal(run, signal);
       } catch (thrown) {
         throw classifyError(thrown, this.context(options));
       }
@@ -99,35 +111,48 @@ export class S3Connection {
    * An answer that is no 2xx is thrown as CompactError; `refused` may make something else of it.
    */
   exchange<T>(options: RequestOptions, calls: ExchangeCalls<T>): Promise<T> {
+    const { signal } = options;
     return this.#turns.take(async () => {
       if (this.#closed) throw cancelledError();
+      const run = async (): Promise<T> => {
+        const credentials = this.#identity.known(Date.now()) ?? (await this.#askKeys(signal));
+        return calls.done(await this.#wire.send(calls.make(credentials), { timeoutMs: this.#timeoutMs, signal }));
+      };
       try {
-        return calls.done(await this.#wire.send(calls.make(), { timeoutMs: this.#timeoutMs, signal: options.signal }));
+        return await this.#withRenewal(run, signal);
       } catch (thrown) {
         const outcome = calls.refused?.(thrown);
         if (outcome !== undefined) return outcome;
         throw classifyError(thrown, this.context(options));
       }
-    }, options.signal);
+    }, signal);
+  }
+
+  /** Runs it once, and once more where the store refused the credentials and there are others by now. */
+  async #withRenewal<T>(run: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    // The first credentials may be asked for on the way.
+    const generation = Math.max(1, this.#identity.generation);
+    try {
+      return await run();
+    } catch (thrown) {
+      if (!refusesKeys(thrown)) throw thrown;
+      const limits = { timeoutMs: this.#timeoutMs, signal };
+      // A provider that fails says nothing more than the refusal did.
+      const renewed = await withinDeadline(limits, () => this.#identity.renew(generation)).catch(() => false);
+      if (!renewed) throw thrown;
+      return run();
+    }
+  }
+
+  #askKeys(signal: AbortSignal | undefined): Promise<S3Credentials> {
+    return withinDeadline({ timeoutMs: this.#timeoutMs, signal }, () => this.#identity.ask());
   }
 
   /** The parts of an error sentence. */
   context(options: RequestOptions): RequestContext {
     const { bucket } = options;
     const doing = typeof options.doing === 'string' ? options.doing : options.doing();
-    return { doing, bucket, where: this.#where, timeoutMs: this.#timeoutMs };
-  }
-
-  /** Whether the server is not known to lack an operation. */
-  has(capability: Capability): boolean {
-    return !this.#lacking.has(capability);
-  }
-
-  /** Remembers for the life of this client that the server lacks an operation, and says so once. */
-  lacks(capability: Capability): void {
-    if (this.#lacking.has(capability)) return;
-    this.#lacking.add(capability);
-    this.#log?.(`the object store at ${this.#where} ${FALLBACKS[capability]}`);
+    return { doing, bucket, where: this.#where, timeoutMs: this.#timeoutMs, clean: this.#clean };
   }
 
   /** Ends calls in flight (`store-unavailable`) and closes the sockets; later calls are `cancelled`. */
@@ -141,9 +166,12 @@ export class S3Connection {
 function sdkClient(settings: S3Settings, maxSockets: number): S3Client {
   // Agent instances also keep the SDK from opening a fresh connection for a body with Expect: 100-continue.
   const agentOptions = { keepAlive: true, maxSockets, timeout: IDLE_SOCKET_MS };
-  const config: S3ClientConfig = {
+  const config: S3ClientConfig & { readonly ignoreCache: boolean } = {
+    // For the chain of credentials: a file is read again when its keys were refused.
+    ignoreCache: true,
     maxAttempts: 1,
-    // Checksums are our own (CRC32 of the body we hold); other servers than AWS choke on the SDK's trailers.
+    // Checksums are our own (CRC32 of the body we hold); other servers than AWS choke on the SDK's trailers. AWS's own
+    // settings for them are S3Settings' here.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
@@ -158,39 +186,14 @@ function sdkClient(settings: S3Settings, maxSockets: number): S3Client {
   if (settings.region !== undefined) config.region = settings.region;
   if (settings.credentials !== undefined) config.credentials = settings.credentials;
   const sdk = new S3Client(config);
-  addBodyHeaders(sdk);
+  checkSdkAnswers(sdk);
   return sdk;
 }
 
-/**
- * PUT: the body is not hashed for the signature (42 % of a PUT's CPU); its CRC32 header is signed in its place.
- * DeleteObjects: Content-MD5 besides the SDK's CRC32, because older servers (MinIO, Swift) refuse a batch without it.
- */
-function addBodyHeaders(sdk: S3Client): void {
-  sdk.middlewareStack.add(
-    (next, context) => (args) => {
-      const { request } = args;
-      if (hasHeaders(request)) {
-        if (context.commandName === 'PutObjectCommand') request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
-        if (context.commandName === 'DeleteObjectsCommand' && getFips() === 0)
-          request.headers['content-md5'] = createHash('md5').update(bodyBytes(request.body)).digest('base64');
-      }
-      return next(args);
-    },
-    // Before the signature, which covers both headers.
-    { step: 'build', name: 's3compactBodyHeaders' },
-  );
-}
-
-interface RequestWithHeaders {
-  readonly headers: Record<string, string>;
-  readonly body?: unknown;
-}
-
-function hasHeaders(request: unknown): request is RequestWithHeaders {
-  return typeof request === 'object' && request !== null && 'headers' in request;
-}
-
-function bodyBytes(body: unknown): string | Uint8Array {
-  return typeof body === 'string' || body instanceof Uint8Array ? body : '';
+/** The client's credentials, seen by both ways: what the SDK asks for itself is noted, too. */
+function identityOf(sdk: S3Client): S3Identity {
+  const identity = new S3Identity(sdk.config.credentials);
+  // Already remembered by the provider that it asks.
+  sdk.config.credentials = Object.assign(identity.ask.bind(identity), { memoized: true });
+  return identity;
 }

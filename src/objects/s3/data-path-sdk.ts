@@ -1,89 +1,79 @@
 /**
- * The requests that compaction makes by the thousand: range reads, writes, batch deletes. One port for the two ways they
- * can go: by the SDK (here), which can do everything anywhere, and past it (s3-fast.ts), which costs a tenth.
- * One request for each call; what follows from the answer (other requests, other operations) is the store's business.
+ * The requests that compaction makes by the thousand: range reads and writes. One port for the two ways they can go: by
+ * the SDK (here), which can do everything anywhere, and past it (data-path-fast.ts), which costs a tenth.
+ * One request for each call; what follows from the answer (other forms, other requests) is decided in put-forms.ts and
+ * store.ts.
  */
-import { DeleteObjectsCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import type { DeleteFailure } from '../port.ts';
+import { hash } from 'node:crypto';
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { crc32Base64, crc32Hex } from './checksums.ts';
 import type { S3Connection } from './connection.ts';
 import { errorFacts } from './errors.ts';
 import { readRange, shortError } from './range-body.ts';
+import { BEFORE_SIGNING, editHeaders } from './sdk-hooks.ts';
 
-/** User metadata with the CRC32 of the body, eight hex digits: HEAD returns it on any server, checksums only on some. */
+/** User metadata with the CRC32 of the body, eight hex digits: HEAD returns it on nearly any server, checksums only on some. */
 export const CRC32_METADATA = 's3compact-crc32';
-/** What servers without DeleteObjects, or that want it in another form, answer to it. */
-const NO_MULTI_DELETE: ReadonlySet<string> = new Set([
-  'NotImplemented',
-  'MethodNotAllowed',
-  'MalformedXML',
-  'MissingContentMD5',
-]);
+/** In place of a body's hash: its CRC32 header is signed. */
+const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
 
 export interface RangeRead {
   readonly name: string;
   readonly offset: number;
   /** Not empty. */
   readonly target: Uint8Array;
+  /** Asks for the checksum of the whole object. */
+  readonly checksum: boolean;
   readonly signal: AbortSignal | undefined;
+}
+
+/** How a PUT is sent. */
+export interface PutForm {
+  /** With If-None-Match. */
+  readonly conditional: boolean;
+  /** With x-amz-checksum-crc32. */
+  readonly checksum: boolean;
+  /** Without a hash of the body in the signature (42 % of a PUT's CPU); only with a checksum, which is signed in its place. */
+  readonly unsigned: boolean;
 }
 
 export interface Put {
   readonly name: string;
   readonly body: Uint8Array;
   /** CRC32 of the body, unsigned. */
-  readonly checksum: number;
+  readonly crc32: number;
+  readonly form: PutForm;
   readonly signal: AbortSignal | undefined;
-  /** With If-None-Match. */
-  readonly conditional: boolean;
 }
 
-export type PutOutcome = 'created' | 'exists' | 'unsupported';
+export type PutOutcome = 'created' | 'exists';
 
-/** One request each; `unsupported`: the server does not know the condition, or the batch. Errors as of ObjectStore. */
+/** One request each. Errors as of ObjectStore. */
 export interface S3DataPath {
   getRange(read: RangeRead): Promise<void>;
   put(put: Put): Promise<PutOutcome>;
-  deleteBatch(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[] | 'unsupported'>;
 }
 
-/** How each request is told in an error. */
-export const telling = {
+/** How each request is described in an error. */
+export const describe = {
   read: (name: string, offset: number, bytes: number): string =>
     `Reading ${bytes} bytes at offset ${offset} of object "${name}"`,
   write: (name: string, bytes: number): string => `Writing object "${name}" (${bytes} bytes)`,
-  deleteBatch: (names: readonly string[]): string => `Deleting ${names.length} objects ("${names[0] ?? ''}" first)`,
 };
 
-/** The four bytes of x-amz-checksum-crc32, most significant first. */
-export function crc32Base64(checksum: number): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(checksum);
-  return bytes.toString('base64');
+/** The value of x-amz-content-sha256. */
+export function payloadOf({ form, body }: Put): string {
+  return form.unsigned ? UNSIGNED_PAYLOAD : hash('sha256', body, 'hex');
 }
 
-/** The value of CRC32_METADATA. */
-export function crc32Hex(checksum: number): string {
-  return checksum.toString(16).padStart(8, '0');
+/** A refused PUT that says that the name is taken. */
+export function isTaken(thrown: unknown, { form }: Put): boolean {
+  return form.conditional && errorFacts(thrown).status === 412;
 }
 
-/** What a refused PUT means beyond being refused, if anything. */
-export function refusedPut(thrown: unknown, put: Put): PutOutcome | undefined {
-  const { status, name: code } = errorFacts(thrown);
-  if (put.conditional && status === 412) return 'exists';
-  if (put.conditional && (status === 501 || code === 'NotImplemented')) return 'unsupported';
-  return undefined;
-}
-
-/** Whether a refused batch says that there are no batches. */
-export function lacksMultiDelete(thrown: unknown): boolean {
-  const { status, name: code } = errorFacts(thrown);
-  return status === 501 || status === 405 || NO_MULTI_DELETE.has(code);
-}
-
-/** A name that was not there is deleted. */
-export function realFailures(failures: Iterable<DeleteFailure>): readonly DeleteFailure[] {
-  return [...failures].filter((failure) => failure.code !== 'NoSuchKey');
-}
+const askForChecksum = editHeaders(({ headers }) => {
+  headers['x-amz-checksum-mode'] = 'ENABLED';
+});
 
 /** By the SDK. */
 export class SdkDataPath implements S3DataPath {
@@ -95,13 +85,15 @@ export class SdkDataPath implements S3DataPath {
     this.#bucket = bucket;
   }
 
-  async getRange({ name, offset, target, signal }: RangeRead): Promise<void> {
-    const options = { doing: telling.read(name, offset, target.length), bucket: this.#bucket, signal };
+  async getRange({ name, offset, target, checksum, signal }: RangeRead): Promise<void> {
+    const options = { doing: describe.read(name, offset, target.length), bucket: this.#bucket, signal };
     const context = this.#connection.context(options);
     const range = `bytes=${offset}-${offset + target.length - 1}`;
     await this.#connection.request(options, async (sdk, abort) => {
       try {
         const command = new GetObjectCommand({ Bucket: this.#bucket, Key: name, Range: range });
+        // Not the SDK's own parameter: it would compare ranges with checksums of whole objects.
+        if (checksum) command.middlewareStack.add(askForChecksum, BEFORE_SIGNING);
         const answer = await sdk.send(command, { abortSignal: abort });
         await readRange(answer, { offset, target, context, signal: abort });
       } catch (thrown) {
@@ -112,44 +104,28 @@ export class SdkDataPath implements S3DataPath {
   }
 
   put(put: Put): Promise<PutOutcome> {
-    const { name, body, checksum, signal } = put;
-    const options = { doing: telling.write(name, body.length), bucket: this.#bucket, signal };
-    const command = new PutObjectCommand({
-      Bucket: this.#bucket,
-      Key: name,
-      Body: body,
-      ContentLength: body.length,
-      ChecksumCRC32: crc32Base64(checksum),
-      Metadata: { [CRC32_METADATA]: crc32Hex(checksum) },
-      // I3: a name is written once.
-      ...(put.conditional ? { IfNoneMatch: '*' } : {}),
-    });
+    const { name, body, crc32, form, signal } = put;
+    const options = { doing: describe.write(name, body.length), bucket: this.#bucket, signal };
     return this.#connection.request(options, async (sdk, abort) => {
+      const command = new PutObjectCommand({
+        Bucket: this.#bucket,
+        Key: name,
+        Body: body,
+        ContentLength: body.length,
+        Metadata: { [CRC32_METADATA]: crc32Hex(crc32) },
+        ...(form.checksum ? { ChecksumCRC32: crc32Base64(crc32) } : {}),
+        // I3: a name is written once.
+        ...(form.conditional ? { IfNoneMatch: '*' } : {}),
+      });
+      const setPayload = editHeaders(({ headers }) => {
+        headers['x-amz-content-sha256'] = payloadOf(put);
+      });
+      command.middlewareStack.add(setPayload, BEFORE_SIGNING);
       try {
         await sdk.send(command, { abortSignal: abort });
         return 'created';
       } catch (thrown) {
-        const outcome = refusedPut(thrown, put);
-        if (outcome === undefined) throw thrown;
-        return outcome;
-      }
-    });
-  }
-
-  deleteBatch(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[] | 'unsupported'> {
-    const options = { doing: telling.deleteBatch(names), bucket: this.#bucket, signal };
-    const command = new DeleteObjectsCommand({
-      Bucket: this.#bucket,
-      Delete: { Quiet: true, Objects: names.map((name) => ({ Key: name })) },
-    });
-    return this.#connection.request(options, async (sdk, abort) => {
-      try {
-        const answer = await sdk.send(command, { abortSignal: abort });
-        return realFailures(
-          (answer.Errors ?? []).map((error) => ({ name: error.Key ?? '', code: error.Code ?? 'Unknown' })),
-        );
-      } catch (thrown) {
-        if (lacksMultiDelete(thrown)) return 'unsupported';
+        if (isTaken(thrown, put)) return 'exists';
         throw thrown;
       }
     });

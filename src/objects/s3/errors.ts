@@ -1,11 +1,12 @@
 /**
  * What an S3 failure means for the caller: SDK error name, HTTP status and Node error code in, CompactError out.
  * It stands alone so that the one table of names is read and tested in one place. It never matches message words, and
- * never passes on what may hold a key: the SDK's error objects carry the signed request, some servers put the access
- * key id into their message.
+ * passes on no key: the SDK's error objects carry the signed request, some servers put the access key id or the text that
+ * was signed into their message, which is passed on as one short line without anything of that kind.
  */
 import { CompactError, type ErrorCode, type ErrorKind } from '../../errors.ts';
 import { cancelledError } from '../turns.ts';
+import { UNPROMISED } from './answers.ts';
 import { CallEnded } from './deadline.ts';
 import { retryAfterOf } from './retry-after.ts';
 
@@ -17,6 +18,8 @@ export interface RequestContext {
   /** Host of the endpoint, or the region. Never a URL: that may carry credentials. */
   readonly where: string;
   readonly timeoutMs: number;
+  /** Takes the keys in use out of a text. */
+  readonly clean?: (text: string) => string;
 }
 
 /** Names that decide before the status does, because their status misleads or is shared. */
@@ -41,12 +44,17 @@ const CODE_BY_NAME: Readonly<Record<string, ErrorCode>> = {
   // The SDK corrects its clock from the refusal, so the next try is signed with the server's time.
   RequestTimeTooSkewed: 'store-unavailable',
   TimeoutError: 'store-unavailable',
+  // A status of success, and not the answer of the operation.
+  [UNPROMISED]: 'store-unavailable',
   ExpiredToken: 'access-denied',
   InvalidToken: 'access-denied',
   TokenRefreshRequired: 'access-denied',
   CredentialsProviderError: 'access-denied',
   // 403, but no question of credentials.
   InvalidObjectState: 'store-refused',
+  SecondLevelDomainForbidden: 'store-refused',
+  // With any status: no outage, it will not know it later.
+  NotImplemented: 'store-refused',
   QuotaExceeded: 'store-refused',
 };
 
@@ -101,6 +109,32 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   'store-unavailable': 'The call can be repeated.',
 };
 
+/** Advice that belongs to the server's name for the error. */
+const ADVICE_BY_NAME: Readonly<Record<string, string>> = {
+  SecondLevelDomainForbidden:
+    'The store wants the bucket in the host name (virtual-host addressing): set S3COMPACT_FORCE_PATH_STYLE=false.',
+};
+
+/** Refusals of the credentials themselves, not of what they may do: others may be had by now. */
+const REFUSED_KEYS: ReadonlySet<string> = new Set([
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'InvalidToken',
+  'TokenRefreshRequired',
+  'InvalidAccessKeyId',
+  'SignatureDoesNotMatch',
+]);
+
+/** Refusals that no other form of the request changes. */
+const REFUSED_ANYHOW: ReadonlySet<string> = new Set([
+  'AuthorizationHeaderMalformed',
+  'EntityTooLarge',
+  'InvalidBucketName',
+  'InvalidURI',
+  'KeyTooLongError',
+  'QuotaExceeded',
+]);
+
 /** What of a thrown value classification may look at. */
 export interface ErrorFacts {
   /** The SDK's name of the error, mostly the code in the server's answer. */
@@ -131,9 +165,23 @@ export function errorFacts(thrown: unknown): ErrorFacts {
   };
 }
 
+/** Whether the store refused the credentials of a request; HEAD has no body to say so, and any 400 or 403 of it may. */
+export function refusesKeys(thrown: unknown): boolean {
+  const { name, status } = errorFacts(thrown);
+  return REFUSED_KEYS.has(name) || ((status === 400 || status === 403) && isUnnamed(name, status));
+}
+
+/** Whether the store may have refused only the form of a request (a header that it does not know), by its status. */
+export function refusesForm(error: CompactError, statuses: readonly number[]): boolean {
+  const { name, status = 0 } = errorFacts(error.cause);
+  return error.code === 'store-refused' && statuses.includes(status) && !REFUSED_ANYHOW.has(name);
+}
+
 /** A CompactError of the object store with the kind and the advice that belong to its code. */
 export function storeError(code: ErrorCode, context: RequestContext, what: string, cause?: unknown): CompactError {
-  const message = `${context.doing} in bucket "${context.bucket}" at ${context.where} failed: ${what}. ${ADVICE[code] ?? ''}`;
+  const name = cause instanceof Error && Object.hasOwn(ADVICE_BY_NAME, cause.name) ? cause.name : '';
+  const advice = ADVICE_BY_NAME[name] ?? ADVICE[code] ?? '';
+  const message = `${context.doing} in bucket "${context.bucket}" at ${context.where} failed: ${what}. ${advice}`;
   return new CompactError(message.trimEnd(), { kind: KIND[code] ?? 'halt', code, cause });
 }
 
@@ -146,7 +194,8 @@ export function classifyError(thrown: unknown, context: RequestContext): Compact
   }
   const facts = errorFacts(thrown);
   const code = codeOf(facts);
-  const error = storeError(code, context, told(facts, code, thrown), safeCause(facts, code, thrown));
+  const words = thrown instanceof Error ? cleanWords(thrown.message, context) : '';
+  const error = storeError(code, context, described(facts, code, words), safeCause(facts, words));
   const retryAfterMs = retryAfterOf(thrown);
   if (retryAfterMs === undefined) return error;
   return new CompactError(error.message, { kind: error.kind, code, cause: error.cause, retryAfterMs });
@@ -161,29 +210,51 @@ function codeOf({ name, status, code }: ErrorFacts): ErrorCode {
   // No answer and no network code: settings the SDK could not work with.
   if (status === undefined) return 'store-refused';
   if (status === 401 || status === 403) return 'access-denied';
-  // A 2xx that could not be read was broken on its way.
-  return status >= 500 || status === 429 || status === 408 || status < 300 ? 'store-unavailable' : 'store-refused';
+  // A 2xx that could not be read was broken on its way. 501 is no outage: the store does not know what was asked.
+  const passes = (status >= 500 && status !== 501) || status === 429 || status === 408 || status < 300;
+  return passes ? 'store-unavailable' : 'store-refused';
 }
 
-function told(facts: ErrorFacts, code: ErrorCode, thrown: unknown): string {
-  if (facts.status !== undefined) {
+function described(facts: ErrorFacts, code: ErrorCode, words: string): string {
+  const { name, status } = facts;
+  if (name === UNPROMISED) return `the server answered ${status} ${words}`;
+  if (status !== undefined) {
     // An answer without a body, as to HEAD, gives the SDK no name.
-    const name = UNNAMED.has(facts.name) ? '' : ` ${facts.name}`;
+    const named = isUnnamed(name, status) ? '' : ` ${name}`;
     const elsewhere = facts.region === undefined ? '' : `; the bucket is in region "${facts.region}"`;
-    return `the server answered ${facts.status}${name}${elsewhere}`;
+    return `the server answered ${status}${named}${words === '' ? '' : ` ("${words}")`}${elsewhere}`;
   }
-  if (code === 'access-denied') return `no usable credentials (${facts.name})`;
+  if (code === 'access-denied') return `no usable credentials (${name})`;
   if (facts.code !== undefined) return `no answer (${facts.code})`;
-  if (!(thrown instanceof Error)) return facts.name;
-  return UNNAMED.has(facts.name) ? thrown.message : `${facts.name}: ${thrown.message}`;
+  if (words === '') return name;
+  return isUnnamed(name) ? words : `${name}: ${words}`;
 }
 
-/** The cause without the signed request, and without the server's text where that may name a key. */
-function safeCause(facts: ErrorFacts, code: ErrorCode, thrown: unknown): Error {
-  const text = code === 'access-denied' || !(thrown instanceof Error) ? '' : thrown.message;
-  const cause = new Error(text === '' ? facts.name : `${facts.name}: ${text}`);
+/** Longest line of a server's words in ours. */
+const WORDS_MAX = 200;
+/** Ids of AWS keys; runs that keys, tokens and signatures are made of, and ordinary words are not. */
+const KEY_LIKE = /\b(?:A[A-Z]IA|AROA|AIDA)[A-Z0-9]{8,}\b|(?=[A-Za-z+/=]*\d)[A-Za-z0-9+/=]{20,}/g;
+
+/** Others' words as one short line without keys. */
+function cleanWords(text: string, { clean = (words) => words }: RequestContext): string {
+  if (isUnnamed(text)) return '';
+  // Cut first: a page of HTML may be long. The marks that end our own sentence go.
+  const line = text.slice(0, 4_096).replace(/[\s\p{Cc}"]+/gu, ' ');
+  const cleaned = clean(line).replace(KEY_LIKE, '…').trim();
+  return (cleaned.length > WORDS_MAX ? `${cleaned.slice(0, WORDS_MAX)}…` : cleaned).replace(/\.+$/, '');
+}
+
+/** Whether a name is the SDK's for an error without one; to HEAD it gives the status, or its word. */
+function isUnnamed(name: string, status?: number): boolean {
+  return UNNAMED.has(name) || (status !== undefined && name === String(status));
+}
+
+/** The cause without the signed request: name, status and code, as errorFacts reads them, and clean words. */
+function safeCause({ name, status, code }: ErrorFacts, words: string): Error {
+  const cause = new Error(words === '' ? name : `${name}: ${words}`);
+  cause.name = name;
   return Object.assign(cause, {
-    ...(facts.status === undefined ? {} : { httpStatusCode: facts.status }),
-    ...(facts.code === undefined ? {} : { code: facts.code }),
+    ...(status === undefined ? {} : { $metadata: { httpStatusCode: status } }),
+    ...(code === undefined ? {} : { code }),
   });
 }

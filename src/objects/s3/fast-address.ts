@@ -1,13 +1,11 @@
 /**
- * What the SDK knows and the fast path needs: where a bucket is, by which region its requests are signed, and with which
- * credentials. The SDK is asked to make a request and stopped before it sends it, so virtual hosts, access points,
- * endpoints of the environment and whatever comes later are its business. Where it would do something that the fast path
- * cannot (another signature, a session), the answer is `null` and the SDK is left to do it.
+ * What the SDK knows and the fast path needs: where a bucket is, and by which region its requests are signed. The SDK is
+ * asked to make a request and stopped before it sends it, so virtual hosts, access points, endpoints of the environment
+ * and whatever comes later are its business. Where it would do something that the fast path cannot (another signature, a
+ * session), the answer is `null` and the SDK is left to do it.
  */
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import type { RequestOptions, S3Connection } from './connection.ts';
 import type { SigningScope } from './fast-sign.ts';
-import type { PassingCredentials, S3Credentials } from './settings.ts';
 
 export interface BucketAddress extends SigningScope {
   /** Without a path. */
@@ -65,45 +63,4 @@ function addressOf({ protocol, path, headers }: SdkRequest): BucketAddress | nul
   const plain = [...names.keys()].every((name) => PLAIN_HEADERS.has(name)) && path.endsWith(`/${PROBE_NAME}`);
   if (region === undefined || service === undefined || host === undefined || !plain) return null;
   return { origin: `${protocol}//${host}`, host, region, service, prefix: path.slice(0, -PROBE_NAME.length) };
-}
-
-/** As the SDK does: credentials that end sooner are asked for again. */
-const REFRESH_AHEAD_MS = 5 * 60_000;
-/** Credentials about to end that the provider does not renew yet are asked for again after this long. */
-const ASK_AGAIN_MS = 10_000;
-
-/** The credentials of one client: kept for as long as they are good, so that a request need not wait for them. */
-export class FastIdentity {
-  readonly #connection: S3Connection;
-  #identity: PassingCredentials | undefined;
-  #goodUntilMs = 0;
-  #refused = false;
-
-  constructor(connection: S3Connection) {
-    this.#connection = connection;
-  }
-
-  /** Those that are good now, or `undefined`: they must be asked for. */
-  known(nowMs: number): S3Credentials | undefined {
-    return nowMs < this.#goodUntilMs ? this.#identity : undefined;
-  }
-
-  /** Asks the SDK's chain, under the client's deadline. */
-  async ask(options: RequestOptions): Promise<S3Credentials> {
-    const forceRefresh = this.#refused;
-    const identity: PassingCredentials = await this.#connection.request(options, (sdk) =>
-      sdk.config.credentials(forceRefresh ? { forceRefresh } : {}),
-    );
-    this.#refused = false;
-    const endMs = identity.expiration?.getTime() ?? Number.POSITIVE_INFINITY;
-    this.#identity = identity;
-    this.#goodUntilMs = Math.max(endMs - REFRESH_AHEAD_MS, Date.now() + ASK_AGAIN_MS);
-    return identity;
-  }
-
-  /** The server says that they have ended: whatever the provider remembers is not good enough. */
-  refused(): void {
-    this.#goodUntilMs = 0;
-    this.#refused = true;
-  }
 }

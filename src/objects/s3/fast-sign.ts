@@ -9,16 +9,12 @@ import type { S3Credentials } from './settings.ts';
 
 /** SHA-256 of nothing: the hash of a request without a body. */
 export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
-/** In place of a body's hash: its CRC32 header is signed. */
-export const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
 
 /** A request as it is signed. */
 export interface Signable {
-  readonly method: 'GET' | 'PUT' | 'POST';
+  readonly method: 'GET' | 'PUT';
   /** Percent-encoded, exactly as it is sent. */
   readonly path: string;
-  /** As it is sent, without the question mark: one name without a value, or nothing. */
-  readonly query: string;
   /** Names in lower case, ascending, with `host`; values without spaces at their ends. All are signed. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Value of x-amz-content-sha256. */
@@ -84,7 +80,7 @@ export class RequestSigner {
 
   /** The value of the Authorization header; `date` as of `date()`, which must be a header, too. */
   authorization(request: Signable, credentials: S3Credentials, date: string): string {
-    let canonical = `${request.method}\n${request.path}\n${request.query === '' ? '' : `${request.query}=`}\n`;
+    let canonical = `${request.method}\n${request.path}\n\n`;
     let signed = '';
     for (const [name, value] of request.headers) {
       canonical += `${name}:${value}\n`;

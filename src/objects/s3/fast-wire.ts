@@ -12,7 +12,7 @@ import { CallEnded } from './deadline.ts';
 
 /** Takes the body of a 2xx answer. An error that is returned ends the request with it. */
 export interface BodySink {
-  begin(headers: IncomingHttpHeaders): Error | undefined;
+  begin(status: number, headers: IncomingHttpHeaders): Error | undefined;
   take(piece: Uint8Array): Error | undefined;
   end(): Error | undefined;
 }
@@ -20,7 +20,7 @@ export interface BodySink {
 export interface WireRequest {
   /** e.g. `https://bkt.s3.eu-west-1.amazonaws.com`. */
   readonly origin: string;
-  readonly method: 'GET' | 'PUT' | 'POST';
+  readonly method: 'GET' | 'PUT';
   /** With the query. */
   readonly path: string;
   /** Name, value, name, value; without Host and Content-Length. */
@@ -159,7 +159,7 @@ class Exchange implements Dispatcher.DispatchHandler, AbortListener {
     this.#status = status;
     this.#headers = headers;
     this.#sinking = this.#sink !== undefined && status < 300;
-    if (this.#sinking) this.#check(this.#sink?.begin(headers));
+    if (this.#sinking) this.#check(this.#sink?.begin(status, headers));
   }
 
   onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {

@@ -6,12 +6,17 @@ import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import type { ListedObject, ObjectPage } from '../port.ts';
 import { type RequestContext, storeError } from './errors.ts';
 
-/** Throws `store-refused` (halt) for a page that is not ascending, not behind `after`, or not whole. */
+/**
+ * Throws `store-refused` (halt) for a page that is not ascending, not behind `after`, or not whole. The document itself was
+ * looked at before it was parsed (answers.ts).
+ */
 export function listedPage(
   answer: ListObjectsV2CommandOutput,
   after: string | undefined,
   context: RequestContext,
 ): ObjectPage {
+  if (answer.IsTruncated === undefined)
+    throw storeError('store-refused', context, 'the server does not say whether its listing is whole (IsTruncated)');
   let previous = after === undefined ? undefined : Buffer.from(after);
   const objects: ListedObject[] = [];
   for (const { Key: name, Size: bytes, LastModified } of answer.Contents ?? []) {
@@ -26,7 +31,9 @@ export function listedPage(
     previous = key;
     objects.push({ name, bytes, modifiedMs });
   }
-  const more = answer.IsTruncated === true;
+  const more = answer.IsTruncated;
+  if (answer.KeyCount !== undefined && answer.KeyCount !== objects.length)
+    throw storeError('store-refused', context, `the server listed ${objects.length} objects as ${answer.KeyCount}`);
   if (more && objects.length === 0) throw storeError('store-refused', context, 'the server listed nothing, and more');
   return { objects, more };
 }

@@ -5,8 +5,10 @@
  * get through.
  */
 import { Readable } from 'node:stream';
+import { crc32 } from 'node:zlib';
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import type { CompactError } from '../../errors.ts';
+import { crc32Base64 } from './checksums.ts';
 import { type RequestContext, storeError } from './errors.ts';
 
 export interface RangeTarget {
@@ -17,19 +19,25 @@ export interface RangeTarget {
   readonly context: RequestContext | (() => RequestContext);
 }
 
-/** What the head of an answer says of its body. */
+/** What the head of a 2xx answer says of its body. */
 export interface BodyHead {
+  readonly status: number;
+  readonly etag: string | undefined;
   readonly contentRange: string | undefined;
   readonly contentLength: number | undefined;
+  /** CRC32 of the whole object, where it was asked for and there is one. */
+  readonly checksum?: string | undefined;
 }
 
 /** `bytes 4-19/64`; the total may be `*`. */
-const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(?:\d+|\*)$/;
+const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+|\*)$/;
 
 /** Takes one answer, piece by piece. A fault that is returned ends it: the rest of the body is nobody's. */
 export class RangeBody {
   readonly #range: RangeTarget;
   #filled = 0;
+  /** Of exactly the bytes that were asked for. */
+  #checksum: string | undefined;
 
   constructor(range: RangeTarget) {
     this.#range = range;
@@ -37,24 +45,33 @@ export class RangeBody {
 
   /**
    * `object-short` when the object ends before the range does, `store-refused` when the server sends another range or the
-   * whole object.
+   * whole object, `store-unavailable` when it is not the store that answers.
    */
-  begin({ contentRange, contentLength }: BodyHead): CompactError | undefined {
+  begin(head: BodyHead): CompactError | undefined {
+    if (head.status === 206) return this.#beginRange(head);
+    // Every answer of S3 with an object in it has an ETag; a page of something on the way has none.
+    if (head.status !== 200 || (head.etag ?? '') === '')
+      return this.#fault('store-unavailable', `the server answered ${head.status} without an object`);
     const { offset, target } = this.#range;
-    const wanted = target.length;
-    if (contentRange === undefined) {
-      // The whole object (200 in place of 206) is right only where it is just what was asked for.
-      if (offset === 0 && contentLength === wanted) return undefined;
+    // The whole object (200 in place of 206) is right only where it is just what was asked for.
+    if (offset !== 0 || head.contentLength !== target.length || head.contentRange !== undefined)
       return this.#fault('store-refused', 'the server ignored the Range header and sent the whole object');
-    }
-    const match = CONTENT_RANGE.exec(contentRange);
-    const begin = Number(match?.[1] ?? Number.NaN);
-    const bytes = Number(match?.[2] ?? Number.NaN) - begin + 1;
-    if (begin !== offset || bytes > wanted || Number.isNaN(bytes))
-      return this.#fault('store-refused', `the server sent another range (${contentRange})`);
-    if (bytes < wanted) return shortError(this.#context(), `it has only ${bytes} of these bytes`);
+    this.#checksum = head.checksum;
+    return undefined;
+  }
+
+  #beginRange({ contentRange, contentLength, checksum }: BodyHead): CompactError | undefined {
+    const { offset, target } = this.#range;
+    const [, first, last, total] = CONTENT_RANGE.exec(contentRange ?? '') ?? [];
+    const begin = Number(first ?? Number.NaN);
+    const bytes = Number(last ?? Number.NaN) - begin + 1;
+    const isWithin = total === undefined || total === '*' || begin + bytes <= Number(total);
+    if (begin !== offset || bytes > target.length || !(bytes > 0) || !isWithin)
+      return this.#fault('store-refused', `the server sent another range (${contentRange ?? 'no Content-Range'})`);
+    if (bytes < target.length) return shortError(this.#context(), `it has only ${bytes} of these bytes`);
     if (contentLength !== undefined && contentLength !== bytes)
       return this.#fault('store-refused', `the server sent ${contentLength} bytes as ${contentRange}`);
+    if (offset === 0 && total === String(bytes)) this.#checksum = checksum;
     return undefined;
   }
 
@@ -67,10 +84,13 @@ export class RangeBody {
     return undefined;
   }
 
-  /** `store-unavailable` when the body broke off: no announced length is trusted. */
+  /** `store-unavailable` when the body broke off (no announced length is trusted) or is not what was stored. */
   end(): CompactError | undefined {
-    if (this.#filled === this.#range.target.length) return undefined;
-    return this.#fault('store-unavailable', `the answer broke off after ${this.#filled} bytes`);
+    const { target } = this.#range;
+    if (this.#filled !== target.length)
+      return this.#fault('store-unavailable', `the answer broke off after ${this.#filled} bytes`);
+    if (this.#checksum === undefined || this.#checksum === crc32Base64(crc32(target))) return undefined;
+    return this.#fault('store-unavailable', 'the bytes differ from the checksum that the server sent with them');
   }
 
   #fault(code: 'store-refused' | 'store-unavailable', what: string): CompactError {
@@ -94,11 +114,26 @@ export async function readRange(answer: GetObjectCommandOutput, range: StreamedR
   const body = answer.Body;
   if (!(body instanceof Readable)) throw storeError('store-unavailable', range.context, 'the answer had no body');
   try {
-    await fill(body, { contentRange: answer.ContentRange, contentLength: answer.ContentLength }, range);
+    await fill(body, headOf(answer), range);
   } finally {
     // A body that is not read to its end would hold its socket for ever.
     if (!body.readableEnded) body.destroy();
   }
+}
+
+function headOf(answer: GetObjectCommandOutput): BodyHead {
+  return {
+    status: answer.$metadata.httpStatusCode ?? 0,
+    etag: answer.ETag,
+    contentRange: answer.ContentRange,
+    contentLength: answer.ContentLength,
+    checksum: wholeChecksum(answer.ChecksumCRC32, answer.ChecksumType),
+  };
+}
+
+/** A checksum that is the object's own, and not one of its parts' checksums. */
+export function wholeChecksum(crc32: unknown, type: unknown): string | undefined {
+  return typeof crc32 === 'string' && type !== 'COMPOSITE' && !crc32.includes('-') ? crc32 : undefined;
 }
 
 /** Lets go of an answer whose body nobody wants. */

@@ -31,6 +31,10 @@ export interface S3Settings {
   readonly maxSockets?: number;
   /** `fast` (the default): range reads, writes and batch deletes go past the SDK where they can; `sdk`: nothing does. */
   readonly dataPath?: 'fast' | 'sdk';
-  /** Told once when a server turns out to lack an operation. */
+  /** `when_required`: no x-amz-checksum headers, but where S3 demands a checksum and Content-MD5 cannot be had. */
+  readonly requestChecksums?: 'when_supported' | 'when_required';
+  /** `when_supported`: whole objects that are read are compared with the store's checksum, where it has one. */
+  readonly responseChecksums?: 'when_supported' | 'when_required';
+  /** Called once for each thing that a server turns out to lack. */
   readonly log?: (message: string) => void;
 }

@@ -2,6 +2,7 @@
 import { type Fault, fault } from '../fault.ts';
 
 const BODY = 'src/objects/s3/range-body.ts';
+const ANSWERS = 'src/objects/s3/answers.ts';
 const MERGE = 'src/compact/merge.ts';
 const LEDGER = 'src/queue/reap-queue.ts';
 const RELATIONS = 'src/config/relations.ts';
@@ -10,17 +11,17 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
   fault('a short object is accepted', 'I1', {
     file: BODY,
     edits: [
-      ['if (bytes < wanted)', 'if (bytes < 0)'],
-      ['if (this.#filled === this.#range.target.length)', 'if (this.#filled >= 0)'],
+      ['if (bytes < target.length)', 'if (bytes < 0)'],
+      ['if (this.#filled !== target.length)', 'if (this.#filled < 0)'],
     ],
   }),
   fault('an answer that breaks off is accepted', 'I1', {
     file: BODY,
-    edits: [['if (this.#filled === this.#range.target.length)', 'if (this.#filled >= 0)']],
+    edits: [['if (this.#filled !== target.length)', 'if (this.#filled < 0)']],
   }),
   fault('a whole object is accepted as the range at an offset', 'I1', {
     file: BODY,
-    edits: [['offset === 0 && contentLength', 'contentLength']],
+    edits: [['offset !== 0 || head.contentLength', 'head.contentLength']],
   }),
   fault('a missing object reads as a hole', 'I1', {
     file: MERGE,
@@ -32,7 +33,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
   }),
   fault('a name that is taken is accepted with another checksum', 'I3', {
     file: MERGE,
-    edits: [[' && head.crc32 === crc32(body)', '']],
+    edits: [['return checksum === crc32(body);', 'return true;']],
   }),
   fault('a block that fails leaves its reads running', 'I4', {
     file: 'src/compact/read-pump.ts',
@@ -58,7 +59,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
   }),
   fault('an object is written whether its name is taken or not', 'I3', {
     file: 'src/objects/s3/data-path-fast.ts',
-    edits: [["...(conditional ? ([['if-none-match', '*']] as const) : NONE),", '']],
+    edits: [["...(form.conditional ? ([['if-none-match', '*']] as const) : NONE),", '']],
   }),
   fault('expedite drops a record that somebody looks at', 'I12', {
     file: LEDGER,
@@ -89,5 +90,71 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
   fault('a lease may be shorter than a run', 'I11', {
     file: RELATIONS,
     edits: [['settings.leaseMs > settings.maxRunMs + runTailMs(settings)', 'settings.leaseMs > 0']],
+  }),
+  fault('a name that is taken and tells no checksum is accepted unread', 'I3', {
+    file: MERGE,
+    edits: [['if (!read.equals(expected)) return false;', '']],
+  }),
+  fault("a name that is taken and tells no checksum is another's", 'I3', {
+    file: MERGE,
+    edits: [['if (checksum !== undefined) return checksum', 'return checksum']],
+  }),
+  fault('a PUT is acknowledged by any 2xx on the fast path', 'I4', {
+    file: 'src/objects/s3/data-path-fast.ts',
+    edits: [["        checkPromised('put', { ...answer, body: answer.body.toString('latin1') });\n", '']],
+  }),
+  fault('a 2xx answer with a document of an error is a success', 'I4', {
+    file: ANSWERS,
+    edits: [["return answer.body.trim() === '' ? undefined", 'return answer.status === 200 ? undefined']],
+  }),
+  fault('a PUT without an ETag is acknowledged', 'I4', {
+    file: ANSWERS,
+    edits: [["put: { status: 200, headers: ['etag'] },", 'put: { status: 200, headers: [] },']],
+  }),
+  fault('any answer of another 2xx status is believed', 'I4', {
+    file: ANSWERS,
+    edits: [['if (answer.status !== status) return', 'if (answer.status >= 300) return']],
+  }),
+  fault('half a listing is a whole one', 'I10', {
+    file: ANSWERS,
+    edits: [['document.endsWith(end)', 'true']],
+  }),
+  fault('a document of any root is a listing', 'I10', {
+    file: ANSWERS,
+    edits: [['return name === root && ', 'return ']],
+  }),
+  fault('a listing that does not say whether it is whole is whole', 'I10', {
+    file: 'src/objects/s3/list.ts',
+    edits: [['if (answer.IsTruncated === undefined)', 'if (answer.IsTruncated === null)']],
+  }),
+  fault('a name that a batch does not account for is deleted', 'I12', {
+    file: 'src/objects/s3/deletes.ts',
+    edits: [['missing: [...left]', 'missing: []']],
+  }),
+  fault('a page of the right length is the object', 'I1', {
+    file: BODY,
+    edits: [["if (head.status !== 200 || (head.etag ?? '') === '')", 'if (head.status !== 200)']],
+  }),
+  fault('one refusal is enough to give up the condition', 'I3', {
+    file: 'src/objects/s3/put-forms.ts',
+    edits: [
+      [
+        '    if (found === undefined) throw thrown;\n',
+        "    capabilities.refuses('conditionalPut');\n    if (found === undefined) throw thrown;\n",
+      ],
+    ],
+  }),
+  fault('a condition that the store has taken before is given up', 'I3', {
+    file: 'src/objects/s3/put-forms.ts',
+    edits: [
+      [
+        "if (!form.conditional || capabilities.isAccepted('conditionalPut')) return found;",
+        'if (!form.conditional) return found;',
+      ],
+    ],
+  }),
+  fault('a conflict over a name that is taken writes over it', 'I3', {
+    file: 'src/objects/s3/put-forms.ts',
+    edits: [['(await call.isThere()) ?', 'false ?']],
   }),
 ];

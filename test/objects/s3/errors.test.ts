@@ -7,7 +7,7 @@ import { classifyError } from '../../../src/objects/s3/errors.ts';
 import { S3ObjectStores } from '../../../src/objects/s3/stores.ts';
 import { expectFailure, patternBytes } from '../contract.ts';
 import { ACCESS_KEY, BUCKET, DATA_PATHS, SECRET, useFaultBench } from '../fault-bench.ts';
-import { sendError, startFaultServer } from '../fault-server.ts';
+import { sendError, sendStored, startFaultServer } from '../fault-server.ts';
 import { filesystemOn } from './bench.ts';
 
 describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
@@ -35,7 +35,9 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
         /^Writing object "refused" \(1 bytes\) in bucket "bkt" at 127\.0\.0\.1:\d+ failed: .*\.$/,
       );
       expect(failure.cause).toBeInstanceOf(Error);
-      expect(bench().server.seen).toHaveLength(1);
+      expect(failure.message).toContain(`answered ${status} ${code} ("told by the test")`);
+      // A 400 of the kind that may be about the form is asked again in other forms.
+      expect(bench().server.seen).toHaveLength(status === 400 && expected === 'store-refused' ? 5 : 1);
     });
 
     test('neither message nor cause of a refusal holds a key, a secret or a signature', async () => {
@@ -58,7 +60,7 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       bench().server.answer((_request, response, index) => {
         response.setHeader('date', serverDate.toUTCString());
         if (index === 0) return sendError(response, 403, 'RequestTimeTooSkewed');
-        response.writeHead(200).end();
+        sendStored(response);
       });
       const store = bench().open();
       await expectFailure(store.putIfAbsent('x', patternBytes(1)), 'retry', 'store-unavailable');
@@ -77,8 +79,10 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
 
     test('stores are shared by bucket; endpoint and region of the file system win', async () => {
       const other = await startFaultServer();
-      other.answer((_request, response) => response.writeHead(200, { 'content-length': 4 }).end());
-      bench().server.answer((_request, response) => response.writeHead(200, { 'content-length': 3 }).end());
+      other.answer((_request, response) => response.writeHead(200, { 'content-length': 4, etag: '"x"' }).end());
+      bench().server.answer((_request, response) =>
+        response.writeHead(200, { 'content-length': 3, etag: '"x"' }).end(),
+      );
       const stores = bench().openStores();
       const filesystem = filesystemOn(BUCKET);
       const own = stores.forFilesystem({ ...filesystem, endpoint: other.endpoint, region: 'eu-west-3' });
@@ -149,7 +153,9 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIAOFTHEENVIRONMENT');
       vi.stubEnv('AWS_SECRET_ACCESS_KEY', SECRET);
       vi.stubEnv('AWS_REGION', 'eu-south-2');
-      bench().server.answer((_request, response) => response.writeHead(200, { 'content-length': 4 }).end());
+      bench().server.answer((_request, response) =>
+        response.writeHead(200, { 'content-length': 4, etag: '"x"' }).end(),
+      );
       const stores = new S3ObjectStores({ endpoint: bench().server.endpoint });
       try {
         await expect(stores.forFilesystem(filesystemOn(BUCKET)).head('x')).resolves.toEqual({ bytes: 4 });

@@ -21,10 +21,9 @@ const credentials = fc.record({
 describe('RequestSigner', () => {
   test("signs what the SDK's signer signs, byte for byte", async () => {
     const requests = fc.record({
-      method: fc.constantFrom('GET', 'PUT', 'POST'),
+      method: fc.constantFrom('GET', 'PUT'),
       name: fc.string({ unit: 'grapheme', maxLength: 40 }),
       bucket: fc.constantFrom('', '/bkt', '/a.b-c'),
-      query: fc.constantFrom('', 'delete'),
       headers: fc.dictionary(fc.constantFrom(...optional), value),
       payload: fc.constantFrom('UNSIGNED-PAYLOAD', createHash('sha256').update('x').digest('hex')),
       token: fc.option(value),
@@ -58,7 +57,6 @@ describe('RequestSigner', () => {
           hostname: 'gw.example',
           port: 7480,
           path,
-          query: drawn.query === '' ? {} : { [drawn.query]: '' },
           headers: { ...headers },
         },
         { signingDate: new Date(Math.floor(drawn.nowMs / 1000) * 1000) },
@@ -67,7 +65,6 @@ describe('RequestSigner', () => {
       const request: Signable = {
         method: drawn.method,
         path,
-        query: drawn.query,
         headers: Object.entries(headers).sort(([a], [b]) => (a < b ? -1 : 1)),
         payload: drawn.payload,
       };
@@ -78,7 +75,7 @@ describe('RequestSigner', () => {
 
   test('one signer goes on over midnight and over a change of secret', () => {
     const signer = new RequestSigner({ region: 'r', service: 's3' });
-    const request: Signable = { method: 'GET', path: '/', query: '', headers: [['host', 'h']], payload: 'p' };
+    const request: Signable = { method: 'GET', path: '/', headers: [['host', 'h']], payload: 'p' };
     const of = (by: RequestSigner, nowMs: number, secretAccessKey: string): string =>
       by.authorization(request, { accessKeyId: 'A', secretAccessKey }, by.date(nowMs));
     const moments = [0, 86_399_000, 86_400_000, 86_399_000].flatMap((nowMs) => [

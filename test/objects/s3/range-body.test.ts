@@ -8,7 +8,11 @@ import { expectFailure, patternBytes } from '../contract.ts';
 const context = { doing: 'Reading', bucket: 'bkt', where: 'host', timeoutMs: 1 };
 
 function answerOf(body: Readable, contentRange: string): GetObjectCommandOutput {
-  return { $metadata: {}, Body: body as NonNullable<GetObjectCommandOutput['Body']>, ContentRange: contentRange };
+  return {
+    $metadata: { httpStatusCode: 206 },
+    Body: body as NonNullable<GetObjectCommandOutput['Body']>,
+    ContentRange: contentRange,
+  };
 }
 
 test('after an abort the target is not touched, even by a body that goes on', async () => {

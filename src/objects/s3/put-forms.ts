@@ -1,0 +1,111 @@
+/**
+ * A PUT in the form that the store takes. S3 servers differ in what they refuse: checksum headers, a body that is not
+ * hashed for the signature, the condition. Such a refusal seldom says what it is about, so the same PUT is sent without one
+ * thing after the other; what the store lacks is known when the PUT has succeeded without it, and remembered.
+ * The condition is given up last, and never where the store has taken it before (I3). It must not retry what an outage
+ * or a request of its own fault made fail.
+ */
+import { crc32 } from 'node:zlib';
+import { CompactError } from '../../errors.ts';
+import type { StoreCapability } from '../port.ts';
+import type { KnownCapabilities } from './capabilities.ts';
+import type { S3Connection } from './connection.ts';
+import type { PutForm, PutOutcome, S3DataPath } from './data-path-sdk.ts';
+import { errorFacts, refusesForm } from './errors.ts';
+
+/** What is left out of a form, and how. */
+interface Alternative {
+  readonly without: readonly StoreCapability[];
+  readonly form: PutForm;
+}
+
+export interface PutCall {
+  readonly connection: S3Connection;
+  readonly data: S3DataPath;
+  readonly name: string;
+  readonly body: Uint8Array;
+  readonly signal: AbortSignal | undefined;
+  /** Whether the object is there, asked of the store. */
+  readonly isThere: () => Promise<boolean>;
+}
+
+/** One request where the form is known; at most five, once, where the store refuses it. */
+export async function putInForm(call: PutCall): Promise<PutOutcome> {
+  const { connection, data, name, body, signal } = call;
+  const { capabilities } = connection;
+  const checksum = crc32(body);
+  const send = (form: PutForm): Promise<PutOutcome> => data.put({ name, body, crc32: checksum, form, signal });
+  const form = bestForm(connection);
+  try {
+    const outcome = await send(form);
+    accepted(form, capabilities);
+    return outcome;
+  } catch (thrown) {
+    const others = await alternativesTo(form, thrown, call);
+    if (others === 'exists') return 'exists';
+    const found = await firstThatSucceeds(others, send);
+    if (found === undefined) throw thrown;
+    for (const capability of found.without) capabilities.refuses(capability);
+    accepted(found.form, capabilities);
+    return found.outcome;
+  }
+}
+
+function bestForm(connection: S3Connection): PutForm {
+  const checksum = connection.sendsChecksums;
+  const unsigned = checksum && connection.capabilities.has('unsignedPayload');
+  return { conditional: connection.capabilities.has('conditionalPut'), checksum, unsigned };
+}
+
+function accepted(form: PutForm, capabilities: KnownCapabilities): void {
+  if (form.conditional) capabilities.accepts('conditionalPut');
+  if (form.checksum) capabilities.accepts('checksumHeaders');
+  if (form.unsigned) capabilities.accepts('unsignedPayload');
+}
+
+/** The forms to try after a refusal; none where it is not about the form. */
+async function alternativesTo(
+  form: PutForm,
+  thrown: unknown,
+  call: PutCall,
+): Promise<readonly Alternative[] | 'exists'> {
+  if (!(thrown instanceof CompactError)) return [];
+  const all = alternatives(form, call.connection.capabilities);
+  // It took the words UNSIGNED-PAYLOAD for the hash of the body.
+  if (form.unsigned && errorFacts(thrown.cause).name.endsWith('ContentSHA256Mismatch'))
+    return all.filter((other) => other.form.conditional === form.conditional);
+  if (refusesForm(thrown, [400, 501])) return all;
+  if (!form.conditional || !refusesForm(thrown, [409])) return [];
+  // In conflict with what? A store may answer so in place of 412.
+  return (await call.isThere()) ? 'exists' : all.filter((other) => !other.form.conditional);
+}
+
+function alternatives(form: PutForm, capabilities: KnownCapabilities): readonly Alternative[] {
+  const found: Alternative[] = [];
+  const bare = { checksum: false, unsigned: false };
+  if (form.unsigned) found.push({ without: ['unsignedPayload'], form: { ...form, unsigned: false } });
+  if (form.checksum) found.push({ without: ['checksumHeaders'], form: { ...form, ...bare } });
+  // A server that has taken the condition knows it.
+  if (!form.conditional || capabilities.isAccepted('conditionalPut')) return found;
+  found.push({ without: ['conditionalPut'], form: { ...form, conditional: false } });
+  if (form.checksum) {
+    const without = ['conditionalPut', 'checksumHeaders'] as const;
+    found.push({ without, form: { conditional: false, ...bare } });
+  }
+  return found;
+}
+
+async function firstThatSucceeds(
+  others: readonly Alternative[],
+  send: (form: PutForm) => Promise<PutOutcome>,
+): Promise<(Alternative & { readonly outcome: PutOutcome }) | undefined> {
+  for (const other of others) {
+    try {
+      return { ...other, outcome: await send(other.form) };
+    } catch (thrown) {
+      // An outage, or the caller's wish to stop, says nothing about forms.
+      if (!(thrown instanceof CompactError && thrown.kind === 'halt')) throw thrown;
+    }
+  }
+  return undefined;
+}
