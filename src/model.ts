@@ -10,6 +10,9 @@
 /** Ids are unsigned 64-bit numbers. */
 export const UINT64_MAX = 2n ** 64n - 1n;
 
+/** Low bits of an attempt's id that its merged versions count in; 0 in the id itself. */
+export const MERGED_VERSION_BITS = 12;
+
 /** A file: the file system it belongs to and its number there. */
 export interface InodeKey {
   readonly fsId: number;
@@ -148,7 +151,7 @@ export interface ChunkPlan {
   readonly merged: readonly MergedVersion[];
   /** The lowest chunkId of `replaced`: whatever arrives later sorts above the merged versions. */
   readonly mergedChunkId: bigint;
-  /** How many merged versions the attempt has made in other chunks, where their ids are not those of this chunk alone. */
+  /** How many merged versions the attempt has made in other chunks: no two of them have one number (I3). */
   readonly mergedBefore?: number;
   /** Set when bytes beyond the length are dropped: the commit then requires this very length. */
   readonly requiredLength?: number;
@@ -166,7 +169,7 @@ export interface ChunkBudget {
   readonly bytes: number;
   /** GET plus PUT requests. */
   readonly requests: number;
-  /** Merged versions: an attempt can name 4,096. */
+  /** Merged versions: an attempt can name 2,048. */
   readonly mergedVersions: number;
 }
 

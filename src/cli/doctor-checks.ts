@@ -7,7 +7,7 @@ import type { Settings } from '../config/index.ts';
 import { CompactError, toError } from '../errors.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { Filesystem } from '../model.ts';
+import type { Filesystem, S3ChunkInfo } from '../model.ts';
 import type { Logger } from '../observe/log.ts';
 import { checkRedisFit, connectRedis } from '../redis/client.ts';
 import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
@@ -30,8 +30,11 @@ export interface Check {
 
 /** Files that are looked at for traces of the built-in compactor. */
 const SAMPLE_FILES = 200;
-/** The built-in compactor counts up from 1; numbers of attempts are beyond 2^40. */
+/** The built-in compactor takes the number after that of what it replaces: 1 and so on where that was a client's … */
 const BUILT_IN_COMPACTION_MAX = 1n << 40n;
+/** … and an odd one where it was ours (docs/adr/0017). */
+const isBuiltIn = ({ compaction }: S3ChunkInfo): boolean =>
+  compaction > 0n && (compaction < BUILT_IN_COMPACTION_MAX || compaction % 2n === 1n);
 /** Smaller blocks make an object of a few kilobytes each; CurveFS's own default is 4 MiB. */
 const BLOCK_BYTES_USUAL = 64 * 1024;
 /** More blocks in a chunk make large plans. */
@@ -139,7 +142,7 @@ async function metaserversFound(fsId: number, metadata: CurvefsMetadata): Promis
   return { check, status: 'failed', found: `${found}; ${told}`, advice, mayPass: true };
 }
 
-/** Nothing in the protocol tells whether it is on; what it has written can be told by its small numbers. */
+/** Nothing in the protocol tells whether it is on; what it has written can be told by its numbers. */
 async function builtInFound(fsId: number, metadata: CurvefsMetadata): Promise<Check> {
   const check = 'built-in compactor';
   let files = 0;
@@ -150,7 +153,7 @@ async function builtInFound(fsId: number, metadata: CurvefsMetadata): Promise<Ch
       files++;
       if ('error' in part) continue;
       const versions = part.chunks.flatMap((chunk) => chunk.versions ?? []);
-      if (versions.some(({ compaction }) => compaction > 0n && compaction < BUILT_IN_COMPACTION_MAX)) traces++;
+      if (versions.some(isBuiltIn)) traces++;
     }
     if (files >= SAMPLE_FILES) break;
   }

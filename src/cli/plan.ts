@@ -9,8 +9,16 @@ import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey, PlanCost, PlanGain } from '../model.ts';
-import { addCost, addGain, MERGED_VERSIONS_MAX, NO_COST, NO_GAIN, replacementList } from '../plan/index.ts';
+import {
+  type ChunkDecision,
+  type ChunkPlan,
+  type Filesystem,
+  type InodeKey,
+  MERGED_VERSION_BITS,
+  type PlanCost,
+  type PlanGain,
+} from '../model.ts';
+import { addCost, addGain, NO_COST, NO_GAIN, replacementList } from '../plan/index.ts';
 import { parseLimit, withInodeArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { bytes, count, EXIT, type ExitCode, plural, table } from './output.ts';
@@ -20,7 +28,7 @@ import { quarantineLines, quarantineOf } from './quarantine-note.ts';
 /** Pictures shown unless `--limit` says otherwise: more than these scroll away. */
 const PICTURES_SHOWN = 5;
 /** Stands for the attempt that does not exist yet: no attempt of our clock's lifetime has this number. */
-const PICTURE_ATTEMPT = 2n ** 64n - BigInt(MERGED_VERSIONS_MAX);
+const PICTURE_ATTEMPT = 2n ** 64n - 2n ** BigInt(MERGED_VERSION_BITS);
 
 export interface PlanOptions {
   /** Chunks to draw; `Infinity` draws all. */

@@ -9,8 +9,7 @@ import { randomInt } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import type { ReapRecord } from '../ledger.ts';
-import type { InodeKey } from '../model.ts';
-import { MERGED_VERSION_BITS } from '../plan/index.ts';
+import { type InodeKey, MERGED_VERSION_BITS } from '../model.ts';
 
 const RANDOM_BITS = 10;
 const TIME_MAX_MS = 2 ** 42;

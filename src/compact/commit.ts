@@ -8,9 +8,14 @@
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import { sameVersion } from '../format.ts';
-import type { CommitForm, CommitOutcome, CommitRequest, MetadataStore } from '../metadata/port.ts';
+import {
+  type CommitForm,
+  type CommitOutcome,
+  type CommitRequest,
+  type MetadataStore,
+  ownVersion,
+} from '../metadata/port.ts';
 import type { S3ChunkInfo } from '../model.ts';
-import { MERGED_VERSIONS_MAX } from '../plan/index.ts';
 import type { Attempt } from './attempt.ts';
 
 export interface CommitDeps {
@@ -142,12 +147,6 @@ function fateOf(request: CommitRequest, { before, after, fenceStood, cause }: Se
   // Without an own version only the fence tells: if it stood after the look at the list, nobody else had replaced that.
   const replacedBefore = !startsWith(before, request.replaced);
   return own === undefined && fenceStood && replacedBefore ? { outcome: 'committed' } : { outcome: 'unknown', cause };
-}
-
-/** A merged version of this attempt, whose number has room to count them. */
-function ownVersion({ attempt, replacement }: CommitRequest): S3ChunkInfo | undefined {
-  const end = attempt + BigInt(MERGED_VERSIONS_MAX);
-  return replacement.find(({ compaction }) => compaction >= attempt && compaction < end);
 }
 
 function startsWith(versions: readonly S3ChunkInfo[], prefix: readonly S3ChunkInfo[]): boolean {

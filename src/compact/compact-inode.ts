@@ -50,6 +50,7 @@ class Run {
   #cost = NO_COST;
   #gain = NO_GAIN;
   #mergedVersions = 0;
+  readonly #mergedIds = new Set<bigint>();
   #compacted = 0;
   #left = 0;
   #blocksDone = 0;
@@ -147,8 +148,7 @@ class Run {
         this.#overBudget(chunkIndex, decision);
         return true;
       }
-      const chosen = this.#quiet === null ? decision.plan : withFencingId(decision.plan, this.#mergedVersions);
-      this.#mergedVersions += chosen.merged.length;
+      const chosen = this.#named(decision.plan);
       const ending = await compactChunk(chosen, attempt, this.#chunkDeps());
       this.#account(chunkIndex, { ending, plan: decision.plan, more: versionsTotal > before.versions.length });
       return !ending.fenceCleared && ending.kind !== 'stale';
@@ -172,6 +172,15 @@ class Run {
       policy: limits.policy,
       budget: budgetLeft(limits, { cost: this.#cost, mergedVersions: this.#mergedVersions }),
     });
+  }
+
+  /** I3: the plan with ids and numbers that no other chunk of the attempt has. */
+  #named(plan: ChunkPlan): ChunkPlan {
+    const numbered = { ...plan, mergedBefore: this.#mergedVersions };
+    const named = this.#quiet === null ? numbered : withFencingId(numbered, this.#mergedIds);
+    this.#mergedVersions += plan.merged.length;
+    if (plan.merged.length > 0) this.#mergedIds.add(named.mergedChunkId);
+    return named;
   }
 
   #overBudget(chunkIndex: number, decision: Extract<ChunkDecision, { kind: 'overBudget' }>): void {

@@ -7,7 +7,7 @@
  * `filesystem-malformed` (halt). Every call ends within the adapter's time-out.
  */
 import type { CompactError } from '../errors.ts';
-import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../model.ts';
+import { type Filesystem, type Inode, type InodeKey, MERGED_VERSION_BITS, type S3ChunkInfo } from '../model.ts';
 
 /** The inode and the head of one chunk list, read in one atomic step. */
 export interface ChunkSnapshot {
@@ -130,6 +130,12 @@ export interface MetadataStore {
    */
   clearFence(key: InodeKey, attempt: bigint): Promise<boolean>;
   close(): Promise<void>;
+}
+
+/** A merged version of the request's own attempt, whose id has room to count them: only this commit can bring it (I3). */
+export function ownVersion({ attempt, replacement }: CommitRequest): S3ChunkInfo | undefined {
+  const end = attempt + (1n << BigInt(MERGED_VERSION_BITS));
+  return replacement.find(({ compaction }) => compaction >= attempt && compaction < end);
 }
 
 /** All keys of `inodePages`, one by one. */

@@ -19,7 +19,6 @@ export {
   scoreOf,
 } from './cost.ts';
 export {
-  MERGED_VERSION_BITS,
   MERGED_VERSIONS_MAX,
   type MergedObject,
   mergedObjects,

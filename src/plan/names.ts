@@ -2,16 +2,25 @@
  * What a plan means in versions and objects once an attempt has lent it a number: the replacement list, the objects
  * written, the objects let go. Pure, and apart from planning because a plan is made before there is an attempt.
  */
-import type { ChunkPlan, Geometry, MergedBlock, ObjectId, S3ChunkInfo } from '../model.ts';
+import {
+  type ChunkPlan,
+  type Geometry,
+  MERGED_VERSION_BITS,
+  type MergedBlock,
+  type ObjectId,
+  type S3ChunkInfo,
+} from '../model.ts';
 import { blockSpan } from './blocks.ts';
 
-/** Bits of an attempt id that count its merged versions. */
-export const MERGED_VERSION_BITS = 12;
-export const MERGED_VERSIONS_MAX = 2 ** MERGED_VERSION_BITS;
+/** Our numbers are even: CurveFS's built-in compactor takes the next one of what it replaces (docs/adr/0017). */
+const NUMBER_STEP = 2;
+/** Merged versions that an attempt can number. */
+export const MERGED_VERSIONS_MAX = 2 ** MERGED_VERSION_BITS / NUMBER_STEP;
 
 /**
- * Merged versions, the kept ones in their old order, then the merged ones that lie above them (ADR 8). The n-th merged version's `compaction` is
- * `attempt + n` (I3), from where the attempt's other chunks ended if that matters; all take the lowest chunkId of what is replaced, so later arrivals sort above (I2).
+ * Merged versions, the kept ones in their old order, then the merged ones that lie above them (ADR 8). The n-th merged
+ * version's `compaction` is `attempt + 2n`, counted over all chunks of the attempt: a writer may have used one chunkId in
+ * several of them (I3). All take the lowest chunkId of what is replaced, so later arrivals sort above (I2).
  */
 export function replacementList(plan: ChunkPlan, attempt: bigint): S3ChunkInfo[] {
   const merged = plan.merged.map((version, n) => ({
@@ -31,18 +40,21 @@ export function replacementList(plan: ChunkPlan, attempt: bigint): S3ChunkInfo[]
  * and compares nothing (docs/adr/0010). A commit that was planned on the list before this one then covers this one's
  * record only in part, and is refused; what arrives later sorts above, whatever id its writer has held back; and no
  * writer's record can have the same key. The first time the id is halved, far from any that a writer may hold; a list
- * that begins with an id of ours goes down by one. At 0 it stays: then only time keeps old commits out.
+ * that begins with an id of ours goes down by one, and down to one that the attempt has given to no other chunk
+ * (`taken`): the built-in compactor names objects by id and number alone (docs/adr/0017). At 0 it stays: then only time
+ * keeps old commits out.
  */
-export function withFencingId(plan: ChunkPlan, mergedBefore: number): ChunkPlan {
+export function withFencingId(plan: ChunkPlan, taken: ReadonlySet<bigint>): ChunkPlan {
   const lowest = plan.mergedChunkId;
   const fromWriter = plan.replaced.some(({ chunkId, compaction }) => chunkId === lowest && compaction === 0n);
-  const below = fromWriter ? lowest / 2n : lowest - 1n;
-  // I3: other chunks of the inode may come to the same id, so no two merged versions of the attempt have one number.
-  return { ...plan, mergedBefore, mergedChunkId: lowest === 0n ? lowest : below };
+  if (lowest === 0n) return plan;
+  let below = fromWriter ? lowest / 2n : lowest - 1n;
+  while (below > 0n && taken.has(below)) below--;
+  return { ...plan, mergedChunkId: below };
 }
 
 function compactionOf({ mergedBefore = 0 }: ChunkPlan, attempt: bigint, n: number): bigint {
-  return attempt + BigInt(mergedBefore + n);
+  return attempt + BigInt(NUMBER_STEP * (mergedBefore + n));
 }
 
 export interface MergedObject {

@@ -120,6 +120,17 @@ describe('doctor with CurveFS', () => {
     expect(stdout + stderr).not.toContain(inject('s3').secretAccessKey);
   });
 
+  it.each([
+    ['ours was merged', 1n << 60n, 'ok'],
+    ['ours was replaced by the built-in compactor', (1n << 60n) + 1n, 'warning'],
+  ])('a list in which %s', async (_, compaction, status) => {
+    const inodeId = cluster.state.create(3, ROOT_INODE, 'film');
+    const version = { chunkId: 9n, compaction, offset: 0n, len: 10n, size: 10n, zero: false };
+    cluster.state.tables.modify({ fsId: 3, inodeId }, { add: new Map([[0n, [version]]]), remove: new Map() });
+    const { checks } = checksOf(await runCli(['doctor', '3', '--json'], env));
+    expect(checks.find(({ check }) => check === 'built-in compactor')).toMatchObject({ status });
+  });
+
   it('tells the traces of the built-in compactor, and a metaserver that is away', async () => {
     const inodeId = cluster.state.create(3, ROOT_INODE, 'film');
     const version = { chunkId: 9n, compaction: 2n, offset: 0n, len: 10n, size: 10n, zero: false };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AttemptIds } from '../../src/compact/attempt.ts';
-import { MERGED_VERSION_BITS } from '../../src/plan/index.ts';
+import { MERGED_VERSION_BITS } from '../../src/model.ts';
 
 describe('attempt ids (I3)', () => {
   it('never repeat within a process, whatever the clock does, and leave 12 bits for merged versions', () => {

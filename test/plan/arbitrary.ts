@@ -95,5 +95,5 @@ export const policies = fc.record(
 export const budgets = fc.record({
   bytes: fc.oneof(fc.nat(64), fc.constant(Number.POSITIVE_INFINITY)),
   requests: fc.oneof(fc.nat(12), fc.constant(Number.POSITIVE_INFINITY)),
-  mergedVersions: fc.oneof(fc.nat(3), fc.constant(4096)),
+  mergedVersions: fc.oneof(fc.nat(3), fc.constant(2048)),
 });

@@ -215,7 +215,7 @@ function holds(version: OracleVersion | undefined, kept: OracleVersion): boolean
 function verifyReplacement(plan: Plan, attempt: bigint): void {
   const list = replacementList(plan, attempt);
   check(list.length === plan.merged.length + plan.kept.length, 'the replacement is the merged and the kept versions');
-  const named = plan.merged.map((merged, n) => ({ merged, compaction: attempt + BigInt(n) }));
+  const named = plan.merged.map((merged, n) => ({ merged, compaction: attempt + BigInt(2 * n) }));
   const below = named.filter(({ merged }) => !merged.above);
   const above = named.filter(({ merged }) => merged.above);
   for (const [n, version] of list.entries()) {
@@ -229,7 +229,10 @@ function verifyReplacement(plan: Plan, attempt: bigint): void {
     check(version.offset === merged.offset && version.len === merged.len, 'a merged version has its own extent');
     check(version.size === version.len && !version.zero, 'a merged version is data of its own length');
     check(version.chunkId === plan.mergedChunkId, 'merged versions share the lowest chunkId');
-    check(version.compaction === compaction, 'the n-th merged version is named attempt + n');
+    check(
+      version.compaction === compaction,
+      'the n-th merged version is named attempt + 2n: the built-in compactor takes odd numbers',
+    );
   }
   for (const version of plan.replaced) check(plan.mergedChunkId <= version.chunkId, 'no replaced chunkId is lower');
   check(

@@ -83,7 +83,7 @@ export const ATTEMPT_FAULTS: readonly Fault[] = [
     file: 'src/plan/names.ts',
     edits: [
       [
-        '({ mergedBefore = 0 }: ChunkPlan, attempt: bigint, n: number): bigint {\n  return attempt + BigInt(mergedBefore + n);',
+        '({ mergedBefore = 0 }: ChunkPlan, attempt: bigint, n: number): bigint {\n  return attempt + BigInt(NUMBER_STEP * (mergedBefore + n));',
         '({ replaced }: ChunkPlan, _attempt: bigint, n: number): bigint {\n  return replaced.reduce((most, one) => (one.compaction > most ? one.compaction : most), 0n) + 1n + BigInt(n);',
       ],
     ],

@@ -10,11 +10,19 @@ const ADAPTER = 'src/metadata/curvefs/commit.ts';
 export const TIME_BOUND_FAULTS: readonly Fault[] = [
   fault('without a fence merged versions take the lowest id', 'I5', {
     file: NAMES,
-    edits: [['mergedChunkId: lowest === 0n ? lowest : below', 'mergedChunkId: lowest']],
+    edits: [['mergedChunkId: below', 'mergedChunkId: lowest']],
   }),
   fault('chunks of one attempt count their merged versions from 0', 'I3', {
     file: NAMES,
-    edits: [['attempt + BigInt(mergedBefore + n)', 'attempt + BigInt(0 * mergedBefore + n)']],
+    edits: [['(mergedBefore + n)', '(0 * mergedBefore + n)']],
+  }),
+  fault("numbers of merged versions are the built-in compactor's next ones", 'I3', {
+    file: NAMES,
+    edits: [['const NUMBER_STEP = 2;', 'const NUMBER_STEP = 1;']],
+  }),
+  fault('chunks of one attempt share an id', 'I3', {
+    file: NAMES,
+    edits: [['below > 0n && taken.has(below)', 'below > 0n && taken.has(-1n)']],
   }),
   fault('quiet is not looked at again before the commit', 'I5', {
     file: CHUNK,

@@ -214,7 +214,7 @@ describe('a commit', () => {
       policy: { fragmentThreshold: 20, readGapBytes: 0 },
     });
     if (decision.kind !== 'plan') throw new Error(`the planner says ${decision.kind}`);
-    const plan = withFencingId(decision.plan, 0);
+    const plan = withFencingId(decision.plan, new Set());
     world.cluster.moveAllLeaders();
     const replacement = replacementList(plan, ATTEMPT << 12n);
     const request = { key: KEY, chunkIndex: 0, attempt: ATTEMPT << 12n, replaced: plan.replaced, replacement };
