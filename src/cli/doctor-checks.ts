@@ -43,12 +43,16 @@ const BLOCKS_PER_CHUNK_USUAL = 4096;
 const BUILT_IN_OFF =
   'put s3compactwq.enable=False into metaserver.conf of every metaserver and restart them one after the other: the two compactors would give new objects the same names';
 
+/** Whoever asks wants an answer soon, not a store that may come back. */
+const PATIENCE_MAX_MS = 2_000;
+
 export async function runChecks(fsId: number, settings: Settings, log: Logger): Promise<readonly Check[]> {
   const checks: Check[] = [await queueCheck(settings)];
   const isCurvefs = settings.metadataUrl.startsWith(CURVEFS_SCHEME);
   if (!isCurvefs) checks.push(await redisCheck('metadata', 'metadata Redis', settings.metadataUrl, settings));
   const metadata = openMetadata(settings);
-  const objects = openObjects(settings, log, { metadata });
+  const s3PatienceMs = Math.min(settings.s3PatienceMs, PATIENCE_MAX_MS);
+  const objects = openObjects({ ...settings, s3PatienceMs }, log, { metadata });
   try {
     if (metadata instanceof CurvefsMetadata) checks.push(await mdsCheck(metadata));
     const { check, filesystem } = await filesystemCheck(fsId, metadata);

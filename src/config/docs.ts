@@ -24,7 +24,7 @@ const RELATIONS = `## Relations
 Checked at start, whatever the command:
 
 - \`grace\` > \`reader-cache-life\`
-- \`lease\` > \`max-seconds\` + 2 × \`s3-timeout\` × (1 + \`s3-retries\`) + \`redis-timeout\`
+- \`lease\` > \`max-seconds\` + 2 × (\`s3-patience\` + \`s3-timeout\`) + \`redis-timeout\`
 - \`min-age\` > \`lease\` + \`grace\`
 - \`redis-timeout\` < \`lease\`, and 2 × \`redis-timeout\` < \`lock-duration\` ≤ \`lease\`
 - \`requests-in-flight-min\` ≤ \`requests-in-flight\`

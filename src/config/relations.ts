@@ -13,11 +13,12 @@ export interface Relation {
 }
 
 /**
- * How long a run may go on after its time is over: the block in hand does one last read and one last write, each
- * with all retries, and commits. What takes even longer ends by itself: the lease is checked before every PUT.
+ * How long a run may go on after its time is over while the store serves nothing: the block in hand does one last read and
+ * one last write, each with all patience, and commits. What takes even longer, because the store is slow or throttles,
+ * ends by itself: the lease is checked before every try.
  */
 export function runTailMs(settings: Settings): number {
-  return 2 * settings.s3TimeoutMs * (settings.s3Retries + 1) + settings.redisTimeoutMs;
+  return 2 * (settings.s3PatienceMs + settings.s3TimeoutMs) + settings.redisTimeoutMs;
 }
 
 /** Below this a process does not get through its own start. */
@@ -79,11 +80,11 @@ export const RELATIONS: readonly Relation[] = [
         : `${say('graceMs')} must be longer than ${say('readerCacheLifeMs')}: a client may still read by a list that it cached, and would find its objects deleted`,
   },
   {
-    uses: ['leaseMs', 'maxRunMs', 's3TimeoutMs', 's3Retries', 'redisTimeoutMs'],
+    uses: ['leaseMs', 'maxRunMs', 's3TimeoutMs', 's3PatienceMs', 'redisTimeoutMs'],
     broken: (settings, say) =>
       settings.leaseMs > settings.maxRunMs + runTailMs(settings)
         ? null
-        : `${say('leaseMs')} must be longer than ${say('maxRunMs')} plus the ${Math.ceil(runTailMs(settings) / 1000)}s that the last requests of a run may take (2 × ${say('s3TimeoutMs')} × (1 + ${say('s3Retries')}) + ${say('redisTimeoutMs')}): or a run would count as dead while it works`,
+        : `${say('leaseMs')} must be longer than ${say('maxRunMs')} plus the ${Math.ceil(runTailMs(settings) / 1000)}s that the last requests of a run may take (2 × (${say('s3PatienceMs')} + ${say('s3TimeoutMs')}) + ${say('redisTimeoutMs')}): or a run would count as dead while it works`,
   },
   {
     uses: ['scrubMinAgeMs', 'leaseMs', 'graceMs'],

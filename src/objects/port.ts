@@ -60,10 +60,10 @@ export interface ObjectStore {
   /** Deletes at most DELETE_BATCH_MAX names; a missing object counts as deleted. Returns what could not be deleted. */
   delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]>;
   /**
-   * The same store, of one that waits before it sends: `beforePut` is called right before each PUT, when all waiting is
-   * over, and the PUT fails with what it throws. Without this, `putIfAbsent` sends at once.
+   * The same store, of one that waits before it sends: `before` is called right before each try of a PUT or a range read,
+   * when all waiting is over, and the call fails with what it throws. Without this, both send at once.
    */
-  guarded?(beforePut: () => void): ObjectStore;
+  guarded?(before: () => void): ObjectStore;
   /** What the requests so far have shown of the server. */
   capabilities?(): StoreCapabilities;
 }

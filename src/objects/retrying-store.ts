@@ -1,8 +1,9 @@
 /**
  * Retries, pace and counting around any ObjectStore: the only place where a request is repeated, so that budgets, limits,
- * metrics and the simulation see every try. Time comes from the Clock port; p-retry keeps the count of tries
- * and the signal's precedence, its own timer is not used (the wait is in `shouldRetry`, which it awaits).
- * It must not decide about missing or short objects: what they mean is known higher up, and waiting here burns a run.
+ * metrics and the simulation see every try. A request is given up when the store makes no progress, not when it was
+ * refused so and so often: a store that throttles would else end every long run. Time comes from the Clock port; p-retry
+ * keeps the count of tries and the signal's precedence, its own timer is not used (the wait is in `shouldRetry`, which it
+ * awaits). It must not decide about missing or short objects: what they mean is known higher up, and waiting here burns a run.
  */
 import pRetry from 'p-retry';
 import type { Clock } from '../clock.ts';
@@ -36,7 +37,9 @@ export interface RequestObserver {
 
 export interface RetryOptions {
   readonly clock: Clock;
-  /** Tries for each call, the first included (4). */
+  /** For how long no request of the same kind may succeed before a call gives up, milliseconds (60,000). */
+  readonly patienceMs?: number;
+  /** Tries for each call, the first included (32), however well the store serves others. */
   readonly triesMax?: number;
   /** Wait before the second try, doubled for each further one, milliseconds (100). Jitter makes it half to whole. */
   readonly backOffMs?: number;
@@ -51,8 +54,10 @@ export interface RetryOptions {
   readonly random?: () => number;
 }
 
-/** Three repeats over about a second outlast a restarting gateway's socket errors; longer outages go back to the queue. */
-const TRIES_MAX = 4;
+/** Outlasts a gateway that restarts, and lets a request that hung for its whole time-out be tried again. */
+const PATIENCE_MS = 60_000;
+/** A store that refuses every second request refuses one so often in a row once in 4 billion times. Two minutes of waiting. */
+const TRIES_MAX = 32;
 const BACK_OFF_MS = 100;
 const BACK_OFF_MAX_MS = 5_000;
 /** Half the sockets of a client (s3-client.ts): two buckets share one without queueing for a socket. */
@@ -74,6 +79,11 @@ interface Call<T> {
   readonly run: () => Promise<T>;
   readonly tell: (result: T) => Told;
   /** Called right before each try, after all waiting. */
+  readonly before?: (() => void) | undefined;
+}
+
+interface Caller {
+  readonly signal: AbortSignal | undefined;
   readonly before?: () => void;
 }
 
@@ -81,8 +91,8 @@ interface Call<T> {
 const DELETE_NAME_BYTES = 4096;
 
 /**
- * The store with retries: only `store-unavailable` is tried again, with exponential back-off and jitter; everything
- * else, and the last failure, passes through. A PUT whose answer was lost may meet its own object at the next try and
+ * The store with retries: only `store-unavailable` is tried again, with exponential back-off and jitter, for as long as
+ * requests of its kind succeed now and then; everything else, and the last failure, passes through. A PUT whose answer was lost may meet its own object at the next try and
  * says `exists` honestly: the caller settles that by HEAD. `cancelled` as soon as the signal aborts, waiting or not.
  */
 export function withRetries(store: ObjectStore, options: RetryOptions, name = ''): ObjectStore {
@@ -108,6 +118,8 @@ class RetryingStore implements ObjectStore {
   readonly #options: RetryOptions;
   readonly #places: Turns | FlightLimit;
   readonly #flight: FlightLimit | undefined;
+  /** When a request of this kind last succeeded: a store that takes no writes makes no progress by serving reads. */
+  readonly #succeededAtMs = new Map<ObjectOperation, number>();
 
   constructor(store: ObjectStore, options: RetryOptions, name: string) {
     this.#store = store;
@@ -116,10 +128,10 @@ class RetryingStore implements ObjectStore {
     this.#places = this.#flight ?? new Turns(options.requestsMax ?? REQUESTS_MAX);
   }
 
-  guarded(beforePut: () => void): ObjectStore {
+  guarded(before: () => void): ObjectStore {
     return {
-      getRange: (name, offset, target, signal) => this.getRange(name, offset, target, signal),
-      putIfAbsent: (name, body, signal) => this.#put(name, body, { signal, before: beforePut }),
+      getRange: (name, offset, target, signal) => this.#get({ name, offset, target }, { signal, before }),
+      putIfAbsent: (name, body, signal) => this.#put(name, body, { signal, before }),
       head: (name, signal) => this.head(name, signal),
       list: (after, signal) => this.list(after, signal),
       delete: (names, signal) => this.delete(names, signal),
@@ -127,10 +139,18 @@ class RetryingStore implements ObjectStore {
   }
 
   getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.#get({ name, offset, target }, { signal });
+  }
+
+  #get(
+    { name, offset, target }: { readonly name: string; readonly offset: number; readonly target: Uint8Array },
+    { signal, before }: Caller,
+  ): Promise<void> {
     return this.#call({
       op: 'get',
       signal,
       bytes: target.length,
+      before,
       run: () => this.#store.getRange(name, offset, target, signal),
       tell: () => ({ outcome: 'ok', bytes: target.length }),
     });
@@ -140,16 +160,12 @@ class RetryingStore implements ObjectStore {
     return this.#put(name, body, { signal });
   }
 
-  #put(
-    name: string,
-    body: Uint8Array,
-    { signal, before }: { readonly signal: AbortSignal | undefined; readonly before?: () => void },
-  ): Promise<'created' | 'exists'> {
+  #put(name: string, body: Uint8Array, { signal, before }: Caller): Promise<'created' | 'exists'> {
     return this.#call({
       op: 'put',
       signal,
       bytes: body.length,
-      ...(before === undefined ? {} : { before }),
+      before,
       run: () => this.#store.putIfAbsent(name, body, signal),
       tell: (result) => ({ outcome: result === 'created' ? 'ok' : 'exists', bytes: body.length }),
     });
@@ -188,12 +204,19 @@ class RetryingStore implements ObjectStore {
 
   async #call<T>(call: Call<T>): Promise<T> {
     const { signal } = call;
+    // From the first try, not from the call: who waits for a place has not been refused yet.
+    let sinceMs: number | undefined;
+    const run = (): Promise<T> => {
+      sinceMs ??= this.#options.clock.monotonicMs();
+      return this.#try(call);
+    };
     try {
-      return await pRetry(() => this.#paced(call), {
+      return await pRetry(() => this.#paced(call, run), {
         retries: (this.#options.triesMax ?? TRIES_MAX) - 1,
         // The wait is ours, on the Clock.
         minTimeout: 0,
-        shouldRetry: ({ error, retriesConsumed }) => this.#waitForRetry(error, retriesConsumed, call),
+        shouldRetry: ({ error, retriesConsumed }) =>
+          isUnavailable(error) && this.#makesProgress(call.op, sinceMs) && this.#wait(error, retriesConsumed, call),
         ...(signal === undefined ? {} : { signal }),
       });
     } catch (thrown) {
@@ -203,14 +226,21 @@ class RetryingStore implements ObjectStore {
   }
 
   /** One try when its turn has come; a place in flight is held only while the request is under way. */
-  async #paced<T>(call: Call<T>): Promise<T> {
+  async #paced<T>(call: Call<T>, run: () => Promise<T>): Promise<T> {
     const admitted = this.#options.pace?.admit(call.bytes, call.signal);
     if (admitted !== undefined) await admitted;
-    return this.#places.take(() => this.#try(call), call.signal);
+    return this.#places.take(run, call.signal);
   }
 
-  async #waitForRetry<T>(error: Error, retriesConsumed: number, { op, signal }: Call<T>): Promise<boolean> {
-    if (!(error instanceof CompactError && error.kind === 'retry' && error.code === 'store-unavailable')) return false;
+  /** Whether the store has served a request of this kind lately, or has not been asked for long. */
+  #makesProgress(op: ObjectOperation, sinceMs: number | undefined): boolean {
+    const { clock, patienceMs = PATIENCE_MS } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const lastMs = Math.max(sinceMs ?? nowMs, this.#succeededAtMs.get(op) ?? Number.NEGATIVE_INFINITY);
+    return nowMs - lastMs < patienceMs;
+  }
+
+  async #wait<T>(error: CompactError, retriesConsumed: number, { op, signal }: Call<T>): Promise<boolean> {
     const { clock, backOffMs = BACK_OFF_MS, backOffMaxMs = BACK_OFF_MAX_MS, random = Math.random } = this.#options;
     const wholeMs = Math.min(backOffMaxMs, backOffMs * 2 ** retriesConsumed);
     // A store that says when to come back knows better, within reason.
@@ -231,6 +261,7 @@ class RetryingStore implements ObjectStore {
       const result = await call.run();
       const { outcome, bytes } = call.tell(result);
       const endedAtMs = clock.monotonicMs();
+      this.#succeededAtMs.set(op, endedAtMs);
       observer?.request(op, outcome, endedAtMs - sentAtMs, bytes);
       this.#flight?.answered({ op, bytes: size, sentAtMs, endedAtMs });
       return result;
@@ -244,4 +275,8 @@ class RetryingStore implements ObjectStore {
       throw thrown;
     }
   }
+}
+
+function isUnavailable(error: Error): error is CompactError {
+  return error instanceof CompactError && error.kind === 'retry' && error.code === 'store-unavailable';
 }

@@ -202,7 +202,7 @@ export function openObjects(
     log: (message: string) => log.warn(message),
     ...keysFrom(metadata),
   });
-  const retries = { clock: systemClock, triesMax: settings.s3Retries + 1, pace };
+  const retries = { clock: systemClock, patienceMs: settings.s3PatienceMs, pace };
   return storesWithRetries(stores, { ...retries, ...(observer === undefined ? {} : { observer }) });
 }
 

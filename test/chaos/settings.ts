@@ -46,7 +46,7 @@ export function workerEnv(redisUrl: string, s3: S3Access): Record<string, string
     S3COMPACT_MAX_SECONDS: '1s',
     S3COMPACT_MAX_CHUNKS: '2',
     S3COMPACT_S3_TIMEOUT: '1s',
-    S3COMPACT_S3_RETRIES: '1',
+    S3COMPACT_S3_PATIENCE: '1s',
     S3COMPACT_REDIS_TIMEOUT: '1s',
     S3COMPACT_LOCK_DURATION: '3s',
     S3COMPACT_RETRY_DELAY: '200ms',

@@ -256,7 +256,7 @@ describe('I11: relations between settings', () => {
       processes: '2',
     },
     processMemoryBytes: { 'process-memory': '1MiB' },
-    'leaseMs,maxRunMs,s3TimeoutMs,s3Retries,redisTimeoutMs': { lease: '850s' },
+    'leaseMs,maxRunMs,s3TimeoutMs,s3PatienceMs,redisTimeoutMs': { lease: '790s' },
     'scrubMinAgeMs,leaseMs,graceMs': { 'min-age': '70m' },
     'metadataUrl,quietPeriodMs,redisTimeoutMs': {
       'metadata-url': 'curvefs://mds1:6700,mds2:6700',

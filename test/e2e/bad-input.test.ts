@@ -186,7 +186,7 @@ describe('the store', () => {
 
   it('a store that is down is worth another try', async () => {
     await fragmentedFile();
-    const env = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9', S3COMPACT_S3_RETRIES: '1' };
+    const env = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9', S3COMPACT_S3_PATIENCE: '1s' };
     const { exitCode, stdout } = await inode(['--inline'], env);
     expect(exitCode).toBe(3);
     expect(stdout).toContain('later');

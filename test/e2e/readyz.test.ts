@@ -17,7 +17,7 @@ let world: E2eWorld;
 let port: number;
 
 beforeEach(async () => {
-  const quick = { S3COMPACT_REDIS_TIMEOUT: '1s', S3COMPACT_S3_TIMEOUT: '1s', S3COMPACT_S3_RETRIES: '3' };
+  const quick = { S3COMPACT_REDIS_TIMEOUT: '1s', S3COMPACT_S3_TIMEOUT: '1s', S3COMPACT_S3_PATIENCE: '1s' };
   world = await E2eWorld.open('readyz', { env: quick });
   port = await freePort();
 });

@@ -103,7 +103,7 @@ it('a wrong number, an unlinked file and a bucket that is gone are errors of the
   expect((await world.command(['verify', '1', '999'])).stderr).toContain('does not exist');
   const refused = await world.command(['verify', '1', `${WHOLE}`], {
     AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9',
-    S3COMPACT_S3_RETRIES: '0',
+    S3COMPACT_S3_PATIENCE: '0s',
   });
   expect(refused.exitCode).toBe(3);
 });

@@ -88,12 +88,93 @@ describe('withRetries', () => {
     expect(clock.slept).toEqual([50, 100, 150, 150, 150]);
   });
 
-  test('the default is four tries', async () => {
-    const { store, calls } = makeWorld(() => {
-      throw storeFault('store-unavailable');
+  test('a store that answers every third request serves every one of a long run', async () => {
+    const { store, calls } = makeWorld((index) => {
+      if (index % 3 !== 2) throw storeFault('store-unavailable');
     });
+    for (let n = 0; n < 99; n++) await store.getRange('there', 0, new Uint8Array(10));
+    expect(calls).toHaveLength(3 * 99);
+  });
+
+  test('a store that serves nothing is given up after the patience, not before', async () => {
+    const { store, calls, clock } = makeWorld(
+      () => {
+        throw storeFault('store-unavailable');
+      },
+      { patienceMs: 20_000 },
+    );
     await expectFailure(store.delete(['there']), 'retry', 'store-unavailable');
-    expect(calls).toHaveLength(4);
+    const waitedMs = clock.slept.reduce((sum, ms) => sum + ms, 0);
+    expect(waitedMs + 3 * calls.length).toBeGreaterThanOrEqual(20_000);
+    expect(waitedMs - (clock.slept.at(-1) ?? 0)).toBeLessThan(20_000);
+    // A later call has a patience of its own.
+    const before = calls.length;
+    await expectFailure(store.delete(['there']), 'retry', 'store-unavailable');
+    expect(calls.length).toBe(2 * before);
+  });
+
+  test('without patience nothing is tried again', async () => {
+    const { store, calls } = makeWorld(
+      () => {
+        throw storeFault('store-unavailable');
+      },
+      { patienceMs: 0 },
+    );
+    await expectFailure(store.head('there'), 'retry', 'store-unavailable');
+    expect(calls).toHaveLength(1);
+  });
+
+  test('a request that hung for its whole time-out is tried again', async () => {
+    const { store, clock, calls } = makeWorld((index) => {
+      clock.leap(30_000);
+      if (index === 0) throw storeFault('store-unavailable');
+    });
+    await store.head('there');
+    expect(calls).toHaveLength(2);
+  });
+
+  test('one object that is always refused while others are served ends its request all the same', async () => {
+    const stores = new MemoryObjectStores();
+    stores.write('bkt', 'there', patternBytes(1));
+    const tries: string[] = [];
+    stores.before = ({ op, names: [name] }) => {
+      if (op === 'head' && name === 'bad') {
+        tries.push(name);
+        throw storeFault('store-unavailable');
+      }
+    };
+    const inner = new LeapingClock();
+    const clock: Clock = {
+      monotonicMs: () => inner.monotonicMs(),
+      // Others are served while it waits.
+      sleep: async (ms) => {
+        await inner.sleep(ms);
+        await store.head('there');
+      },
+    };
+    const store = withRetries(stores.forFilesystem({ bucket: 'bkt' }), { clock, random: () => 0.5 });
+    await expectFailure(store.head('bad'), 'retry', 'store-unavailable');
+    expect(tries).toHaveLength(32);
+    expect(inner.monotonicMs()).toBeLessThan(150_000);
+  });
+
+  test('a store that serves reads makes no progress with writes', async () => {
+    const stores = new MemoryObjectStores();
+    stores.write('bkt', 'there', patternBytes(1));
+    stores.before = ({ op }) => {
+      if (op === 'put') throw storeFault('store-unavailable');
+    };
+    const inner = new LeapingClock();
+    const clock: Clock = {
+      monotonicMs: () => inner.monotonicMs(),
+      sleep: async (ms) => {
+        await inner.sleep(ms);
+        await store.head('there');
+      },
+    };
+    const store = withRetries(stores.forFilesystem({ bucket: 'bkt' }), { clock, patienceMs: 10_000 });
+    await expectFailure(store.putIfAbsent('new', patternBytes(1)), 'retry', 'store-unavailable');
+    expect(inner.monotonicMs()).toBeLessThan(16_000);
   });
 
   test.each([
@@ -308,11 +389,49 @@ describe('withRetries at a pace', () => {
     });
     const spent = store.getRange('there', 0, new Uint8Array(1_000)).catch(() => 'failed');
     const put = guarded?.putIfAbsent('new', patternBytes(100)).catch((error: unknown) => error);
-    await clock.runUntil(60_000);
+    await clock.runUntil(240_000);
     await spent;
     await expect(put).resolves.toMatchObject({ code: 'lease-expired' });
     // One try in time; the next would have been late.
     expect(calls.filter((op) => op === 'put')).toHaveLength(1);
+  });
+
+  test('a read is not tried again when the lease is over', async () => {
+    const { clock, stores, store } = paced();
+    let tries = 0;
+    stores.before = () => {
+      tries++;
+      throw storeFault('store-unavailable');
+    };
+    const guarded = store.guarded?.(() => {
+      if (clock.monotonicMs() > 500) throw storeFault('lease-expired');
+    });
+    const read = guarded?.getRange('there', 0, new Uint8Array(1)).catch((error: unknown) => error);
+    await clock.runUntil(60_000);
+    await expect(read).resolves.toMatchObject({ code: 'lease-expired' });
+    // At 0, 75, 225 and 525 ms: the last is not sent.
+    expect(tries).toBe(3);
+  });
+
+  test('who waits for a place of a store in trouble has not been refused yet', async () => {
+    const { clock, stores, store } = paced({ inFlight: { floor: 1, ceiling: 1 } });
+    const tries: string[] = [];
+    let gate: PromiseWithResolvers<void> | undefined = Promise.withResolvers<void>();
+    stores.before = async ({ names: [name = ''] }) => {
+      tries.push(name);
+      await gate?.promise;
+      throw storeFault('store-unavailable');
+    };
+    const first = store.head('first').catch(() => 'failed');
+    const second = store.head('second').catch(() => 'failed');
+    await clock.runUntil(120_000);
+    gate.resolve();
+    gate = undefined;
+    await clock.runUntil(240_000);
+    await Promise.all([first, second]);
+    // The first hung for longer than the patience; the second has all of it.
+    expect(tries.filter((name) => name === 'first')).toHaveLength(1);
+    expect(tries.filter((name) => name === 'second').length).toBeGreaterThan(4);
   });
 
   test('who gives up while it waits for a rate sends nothing', async () => {

@@ -39,7 +39,7 @@ export function soakEnv(place: Place, pace: Pace): Record<string, string> {
     S3COMPACT_FRAGMENT_THRESHOLD: '6',
     S3COMPACT_MAX_SECONDS: `${pace.runMs}ms`,
     S3COMPACT_S3_TIMEOUT: `${pace.timeoutMs}ms`,
-    S3COMPACT_S3_RETRIES: '1',
+    S3COMPACT_S3_PATIENCE: '1s',
     S3COMPACT_REDIS_TIMEOUT: `${pace.timeoutMs}ms`,
     S3COMPACT_LOCK_DURATION: `${2 * pace.timeoutMs + 500}ms`,
     S3COMPACT_RETRY_DELAY: '300ms',

@@ -17,7 +17,7 @@ import { eventually } from '../queue/world.ts';
 const QUICK = {
   S3COMPACT_MAX_SECONDS: '1s',
   S3COMPACT_S3_TIMEOUT: '5s',
-  S3COMPACT_S3_RETRIES: '0',
+  S3COMPACT_S3_PATIENCE: '0s',
   S3COMPACT_REDIS_TIMEOUT: '1s',
   S3COMPACT_LOCK_DURATION: '3s',
   S3COMPACT_LEASE: '13s',
