@@ -7,6 +7,10 @@ import { Boundary, type Crossing } from './boundary.ts';
 
 export class LedgerState {
   readonly records = new Map<string, ReapRecord>();
+  /** Every object name that a record has ever had. */
+  readonly everNamed = new Set<string>();
+  /** `attempt name` of everything that attempts have stamped or handed over. */
+  readonly handedOver = new Set<string>();
   /** How many look at a record now; whoever died at it is still counted, as its job is not delayed either. */
   readonly #looks = new Map<string, number>();
   nowMs = 1_700_000_000_000;
@@ -35,6 +39,7 @@ export class LedgerState {
 
   set(id: string, record: ReapRecord): void {
     this.beforeChange?.();
+    for (const name of [...record.retired, ...record.merged]) this.everNamed.add(name);
     this.records.set(id, record);
   }
 
@@ -78,7 +83,12 @@ export class MemoryLedger implements ReapLedger, ReapRecords {
   }
 
   /** In the steps of the real queue: somebody may take the record, or end it, between any two of them. */
-  async #change(name: string, id: string, record: () => ReapRecord): Promise<void> {
+  async #change(name: string, id: string, change: () => ReapRecord): Promise<void> {
+    const record = (): ReapRecord => {
+      const { attempt, retired, merged } = change();
+      for (const object of [...retired, ...merged]) this.#state.handedOver.add(`${attempt} ${object}`);
+      return change();
+    };
     const delayed = await this.#boundary.cross(name, () => this.#state.isDelayed(id));
     const changed = delayed && (await this.#boundary.cross(name, () => this.#overwrite(id, record())));
     if (!changed) await this.#boundary.cross(name, () => this.#insert(record()));

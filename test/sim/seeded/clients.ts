@@ -21,18 +21,26 @@ export class Clients {
   readonly #idsComeBack: boolean;
   /** How long a client may hold something back, less than a quiet period; 0: it never does. */
   readonly #holdMaxMs: number;
+  /** How long a slow writer takes from its first object to its append, at most. */
+  readonly #slowMaxMs: number;
   #count = 0;
 
   constructor(
     stage: Stage,
     judge: Judge,
-    options: { readonly readerCacheLifeMs: number; readonly idsComeBack: boolean; readonly holdMaxMs?: number },
+    options: {
+      readonly readerCacheLifeMs: number;
+      readonly idsComeBack: boolean;
+      readonly holdMaxMs?: number;
+      readonly slowMaxMs: number;
+    },
   ) {
     this.#stage = stage;
     this.#judge = judge;
     this.#readerCacheLifeMs = options.readerCacheLifeMs;
     this.#idsComeBack = options.idsComeBack;
     this.#holdMaxMs = options.holdMaxMs ?? 0;
+    this.#slowMaxMs = options.slowMaxMs;
   }
 
   /** At once and without a step in between. */
@@ -54,6 +62,7 @@ export class Clients {
         this.#judge.lost(put.names, 'its writer took another id');
         continue;
       }
+      if (act.upload === 'slow') await client.clock.sleep(this.#stage.scheduler.random.below(this.#slowMaxMs));
       if (this.#holds(4)) await this.#hold(client);
       const entryFirst = this.#holds(5);
       await client.cross('client.append', () => {

@@ -14,7 +14,21 @@ export interface JudgeOptions {
   readonly graceMs: number;
   /** How far the ledger's clock may have stepped in all: the grace period is counted on it. */
   readonly clockStepMaxMs: number;
+  readonly leaseMs: number;
 }
+
+/** The attempt of a process that runs. */
+interface Attempting {
+  readonly id: bigint;
+  /** On the process's own clock, a little too late: from when it had heard the ledger's time. */
+  readonly leaseEndsMs: number;
+  /** How often the ledger had lost its last writes when it began. */
+  readonly ledgerLosses: number;
+  /** Objects that it put when no record spoke of them any more. */
+  readonly late: string[];
+}
+
+const LATE_PUT = 'put after its record was done, by a process that could not hand it over';
 
 /** A reader that goes on with the lists that it has. */
 export interface Reading {
@@ -37,6 +51,7 @@ export class Judge {
   readonly #commits = new Map<bigint, number>();
   readonly #mustNotCommit = new Set<bigint>();
   readonly #drawn = new Map<bigint, number>();
+  readonly #attempting = new Map<SimProcess, Attempting>();
   /** How many versions clients had appended to the chunk when a merged version was committed. */
   readonly #appendedBefore = new Map<bigint, number>();
   readonly #contents = new Map<string, string>();
@@ -65,12 +80,41 @@ export class Judge {
     }
   }
 
-  attemptDrawn(attempt: bigint): void {
-    this.#drawn.set(attempt, (this.#drawn.get(attempt) ?? 0) + 1);
+  attemptDrawn(process: SimProcess, id: bigint): void {
+    this.#drawn.set(id, (this.#drawn.get(id) ?? 0) + 1);
+    const leaseEndsMs = process.clock.monotonicMs() + this.#options.leaseMs;
+    this.#attempting.set(process, { id, leaseEndsMs, ledgerLosses: this.#stage.ledgerLosses, late: [] });
+  }
+
+  /** A run has ended, well or not, and its process still stands. */
+  runEnded(process: SimProcess, result: CompactResult | null): void {
+    const attempting = this.#attempting.get(process);
+    if (attempting === undefined) return;
+    this.#attempting.delete(process);
+    this.#checkHandedOver(process, attempting);
+    if (result !== null) this.#checkAnswer(result);
+  }
+
+  /** I12: whoever ends by itself leaves no object that no record speaks of, and no record that waits for its lease. */
+  #checkHandedOver(process: SimProcess, { id, late, ledgerLosses }: Attempting): void {
+    const ledger = this.#stage.ledger;
+    // What the ledger has not heard, or has forgotten, is its own.
+    if (process.failed.some((name) => name.startsWith('ledger.')) || this.#stage.ledgerLosses > ledgerLosses) return;
+    for (const name of late) if (this.leaks.get(name) === LATE_PUT) this.leaks.delete(name);
+    if ((this.#drawn.get(id) ?? 0) > 1) return;
+    const untilMs = ledger.clock() + this.#options.clockStepMaxMs;
+    for (const record of ledger.records.values()) {
+      if (record.attempt !== id || record.dueMs <= untilMs) continue;
+      const names = [...record.retired, ...record.merged];
+      // A look that was too early puts back the text that it took, beside the one that was added anew.
+      if (!names.every((name) => ledger.handedOver.has(`${id} ${name}`))) {
+        this.fail(`I12: ${process.name} has ended and a record of it waits for its lease`);
+      }
+    }
   }
 
   /** I6: what an attempt tells of its commits is true. */
-  runEnded(result: CompactResult): void {
+  #checkAnswer(result: CompactResult): void {
     if (result.attempt === undefined) return;
     const commits = this.#commits.get(result.attempt) ?? 0;
     if (result.chunksCompacted > commits) {
@@ -156,12 +200,23 @@ export class Judge {
     for (const name of names) this.#checkDelete(name);
   }
 
+  /** A tested process sends a PUT (I7, I12): within its lease, and of an object that a record speaks of. */
+  putSent(process: SimProcess, name: string): void {
+    const attempting = this.#attempting.get(process);
+    const lateMs = process.clock.monotonicMs() - (attempting?.leaseEndsMs ?? Number.NEGATIVE_INFINITY);
+    if (lateMs > 0) this.fail(`I7: ${process.name} puts ${name} ${lateMs} ms after its lease`);
+    if (!this.#stage.ledger.everNamed.has(name)) this.fail(`I12: ${name} is put before any record speaks of it`);
+  }
+
   /** An object has come into the bucket; if nothing names it and no record does, only scrub can find it. */
-  put(name: string): void {
+  put(name: string, process?: SimProcess): void {
     const recorded = [...this.#stage.ledger.records.values()].some(
       ({ merged, retired }) => merged.includes(name) || retired.includes(name),
     );
-    if (!recorded && !this.#named.has(name)) this.leaks.set(name, 'put after its record was done');
+    if (recorded || this.#named.has(name)) return;
+    this.leaks.set(name, process === undefined ? 'its file was changed while it was uploaded' : LATE_PUT);
+    // A request that comes later than the end of its process is nobody's.
+    if (process !== undefined) this.#attempting.get(process)?.late.push(name);
   }
 
   #checkDelete(name: string): void {

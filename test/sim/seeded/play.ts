@@ -126,11 +126,15 @@ class Play {
     this.#script = script;
     const inodeIds = Array.from({ length: FILES }, (_, n) => 9_007_199_254_740_993n + BigInt(n));
     this.#stage = new Stage(scheduler, inodeIds, form);
-    this.judge = new Judge(this.#stage, { graceMs: GRACE_MS, clockStepMaxMs: CLOCK_STEP_MAX_MS });
+    this.judge = new Judge(this.#stage, { graceMs: GRACE_MS, clockStepMaxMs: CLOCK_STEP_MAX_MS, leaseMs: LEASE_MS });
+    const fenced = form === 'fenced';
+    const idsComeBack = fenced && script.steps.some((step) => step.act === 'lose' && step.server !== 'queue');
     this.#clients = new Clients(this.#stage, this.judge, {
       readerCacheLifeMs: READER_CACHE_LIFE_MS,
-      idsComeBack: form === 'fenced' && script.steps.some((step) => step.act === 'lose' && step.server !== 'queue'),
-      holdMaxMs: form === 'fenced' ? 0 : HOLD_MAX_MS,
+      idsComeBack,
+      holdMaxMs: fenced ? 0 : HOLD_MAX_MS,
+      // An id that is given out again must be used within a grace period; any other before scrub finds its objects old.
+      slowMaxMs: fenced ? 0.9 * (idsComeBack ? GRACE_MS : SCRUB.minAgeMs) : HOLD_MAX_MS,
     });
     this.#workers = new Workers(this.#stage, this.judge);
   }

@@ -3,6 +3,7 @@
  * fault strikes. fast-check makes a script from a seed and, when it fails, shrinks it to what is needed. Data only.
  */
 import fc from 'fast-check';
+import { directed, neglect } from './directed.ts';
 import { BOUNDARIES, FAULTS, type PlannedFault } from './faults.ts';
 import { GEOMETRY, type LosingServer } from './stage.ts';
 
@@ -15,8 +16,11 @@ export interface WriteAct {
   readonly offset: number;
   readonly len: number;
   readonly zero: boolean;
-  /** late: the version is visible before its objects are there. dies: the client dies before it is. */
-  readonly upload: 'before' | 'late' | 'dies';
+  /**
+   * late: the version is visible before its objects are there. slow: long after they are. dies: the client dies before it
+   * is.
+   */
+  readonly upload: 'before' | 'late' | 'slow' | 'dies';
 }
 
 export type Act =
@@ -71,6 +75,7 @@ const write: fc.Arbitrary<WriteAct> = fc
     upload: fc.oneof(
       { arbitrary: fc.constant('before' as const), weight: 8 },
       { arbitrary: fc.constant('late' as const), weight: 2 },
+      { arbitrary: fc.constant('slow' as const), weight: 1 },
       { arbitrary: fc.constant('dies' as const), weight: 1 },
     ),
   })
@@ -128,17 +133,6 @@ const acts = fc.oneof(
   { arbitrary: fc.record({ act: fc.constant('remove' as const), file }), weight: 1 },
 );
 
-/** An orphan that is found, found again, and deleted: chance alone hardly waits so long. */
-const neglect: readonly Step[] = [
-  { act: 'write', file: 0, offset: 0, len: 20, zero: false, upload: 'dies', turns: 40 },
-  { act: 'wait', wait: 'neglect', part: 1, turns: 40 },
-  { act: 'scrub', delete: false, turns: 0 },
-  { act: 'wait', wait: 'neglect', part: 1, turns: 40 },
-  { act: 'scrub', delete: true, turns: 0 },
-  { act: 'wait', wait: 'neglect', part: 1, turns: 40 },
-  { act: 'scrub', delete: true, turns: 0 },
-];
-
 const steps: fc.Arbitrary<Step> = fc.tuple(acts, fc.nat(40)).map(([act, turns]) => ({ ...act, turns }));
 
 const fault = { fault: fc.constantFrom(...FAULTS), size: part };
@@ -164,11 +158,18 @@ const single = fc
   .map((one): readonly PlannedFault[] => [one]);
 const faults = fc.oneof({ arbitrary: single, weight: 12 }, { arbitrary: atHead, weight: 1 });
 
-export const scripts: fc.Arbitrary<Script> = fc.record({
-  setup: fc.array(write, { minLength: 4, maxLength: 14, size: 'max' }),
+const setup = fc.array(write, { minLength: 4, maxLength: 14, size: 'max' });
+const order = fc.nat();
+const free: fc.Arbitrary<Script> = fc.record({
+  setup,
   steps: fc
     .tuple(fc.array(steps, { minLength: 2, maxLength: STEPS_MAX, size: 'max' }), fc.constantFrom([], [], neglect))
-    .map(([free, tail]) => [...free, ...tail]),
+    .map(([some, tail]) => [...some, ...tail]),
   faults: fc.array(faults, { maxLength: 16, size: 'max' }).map((list) => list.flat()),
-  order: fc.nat(),
+  order,
 });
+
+export const scripts: fc.Arbitrary<Script> = fc.oneof(
+  { arbitrary: free, weight: 15 },
+  { arbitrary: directed({ setup, order }), weight: 1 },
+);

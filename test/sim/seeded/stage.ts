@@ -57,6 +57,8 @@ export class Stage {
   #highestChunkId = 0n;
   /** How far the ledger's clock is off. */
   clockOffMs = 0;
+  /** How often the ledger has lost its last writes. */
+  ledgerLosses = 0;
   #moments: MetadataMoment[] = [];
   #ledgerMoments: { readonly atMs: number; readonly records: LedgerState['records'] }[] = [];
 
@@ -233,6 +235,7 @@ export class Stage {
   #loseRecords(sinceMs: number): string[] {
     const moment = this.#ledgerMoments.find(({ atMs }) => atMs >= sinceMs);
     if (moment === undefined) return [];
+    this.ledgerLosses++;
     const gone = [...this.ledger.records].filter(([id]) => !moment.records.has(id));
     const names = gone.flatMap(([, { retired, merged }]) => [...retired, ...merged]);
     this.ledger.records.clear();

@@ -65,13 +65,13 @@ export class Workers {
         // Without a fence nobody tells that a number was drawn twice in one millisecond (ADR 10).
         attemptIds: new TellingIds(
           (below) => (fenced ? random.below(below) : number % below),
-          (attempt) => this.#judge.attemptDrawn(attempt),
+          (attempt) => this.#judge.attemptDrawn(process, attempt),
         ),
       },
       { limits },
     );
     const result = await this.#endOf(process, run);
-    if (result !== null) this.#judge.runEnded(result);
+    if (!process.gone) this.#judge.runEnded(process, result);
     return result;
   }
 
@@ -156,9 +156,10 @@ export class Workers {
       putIfAbsent: (name, body) => {
         // What is on its way is a copy: the caller may use its buffer again.
         const sent = Uint8Array.from(body);
+        judge.putSent(process, name);
         return process.cross('objects.put', async () => {
           const outcome = await store.putIfAbsent(name, sent);
-          if (outcome === 'created') judge.put(name);
+          if (outcome === 'created') judge.put(name, process);
           return outcome;
         });
       },

@@ -1,0 +1,68 @@
+/**
+ * Courses of events that chance alone hardly brings about: several things must come together, in one order, hours apart.
+ * What is done is given here, when exactly and how long it takes is left to the seed. Data only.
+ */
+import fc from 'fast-check';
+import type { PlannedFault } from './faults.ts';
+import type { Script, Step, WriteAct } from './script.ts';
+
+/** The parts of a script that are drawn for any course. */
+export interface Parts {
+  readonly setup: fc.Arbitrary<readonly WriteAct[]>;
+  readonly order: fc.Arbitrary<number>;
+}
+
+const write = { act: 'write', file: 0, offset: 0, len: 20, zero: false, upload: 'before', turns: 40 } as const;
+const compact = { act: 'compact', file: 0, times: 1, rate: 1, small: false, turns: 0 } as const;
+const due: Step = { act: 'wait', wait: 'due', part: 1, turns: 60 };
+const grace: Step = { act: 'wait', wait: 'grace', part: 0.9, turns: 60 };
+const waitNeglect: Step = { act: 'wait', wait: 'neglect', part: 1, turns: 40 };
+
+/** An orphan that is found, found again, and deleted. */
+export const neglect: readonly Step[] = [
+  { ...write, upload: 'dies' },
+  waitNeglect,
+  { act: 'scrub', delete: false, turns: 0 },
+  waitNeglect,
+  { act: 'scrub', delete: true, turns: 0 },
+  waitNeglect,
+  { act: 'scrub', delete: true, turns: 0 },
+];
+
+function between(min: number, max: number): fc.Arbitrary<number> {
+  return fc.integer({ min: min * 1_000, max: max * 1_000 }).map((n) => n / 1_000);
+}
+
+/** A commit that comes after its lease, while the first look at its record is under way. */
+function lateCommit({ setup, order }: Parts): fc.Arbitrary<Script> {
+  const faults = fc.tuple(between(0.67, 0.99), between(0, 0.35)).map(([commit, look]): readonly PlannedFault[] => [
+    { on: 'metadata.commit', at: 0, fault: 'pause-before', size: commit },
+    { on: 'metadata.clearFence', at: 0, fault: 'pause-before', size: look },
+  ]);
+  const steps = fc.constant([compact, due, due, due, grace, due]);
+  return fc.record({ setup, steps, faults, order });
+}
+
+/**
+ * Two attempts record the same old objects; then the metadata server forgets the ids of these, gives them out again, and
+ * a client puts an object under a name that one record has deleted and the other is about to.
+ */
+function forgottenIds({ setup, order }: Parts): fc.Arbitrary<Script> {
+  const second: Step = { act: 'wait', wait: 'second', part: 1, turns: 0 };
+  const slow: Step = { ...write, upload: 'slow', turns: 30 };
+  const steps = fc
+    .tuple(fc.integer({ min: 2, max: 3 }), fc.nat(60), fc.nat(60))
+    .map(([times, turns, after]): Step[] => [
+      ...[second, write, { ...write, turns: 0 }, { ...write, turns: 0 }, { ...write, turns: 0 }],
+      { ...compact, times, turns: 60 },
+      { act: 'lose', server: 'metadata', ms: 1_000, turns },
+      ...[due, due, due],
+      ...Array.from({ length: 5 }, () => ({ ...slow, turns: after })),
+      ...[due, due, grace, due, grace],
+    ]);
+  return fc.record({ setup, steps, faults: fc.constant([]), order });
+}
+
+export function directed(parts: Parts): fc.Arbitrary<Script> {
+  return fc.oneof(lateCommit(parts), forgottenIds(parts));
+}
