@@ -12,7 +12,7 @@ import { loadCase } from '../test/kit/cases/load.ts';
 import { fullReadGets } from '../test/kit/oracle/reader.ts';
 import type { FileState } from '../test/kit/oracle/types.ts';
 import type { FsWriter } from '../test/kit/support/writer.ts';
-import { DemoWorld, GRACE_MS } from './world.ts';
+import { DemoWorld } from './world.ts';
 
 /** Small files of different kinds: an archive that grows, a file system image with zeros, a zip that is extended. */
 const CASES = ['tar-append', 'ext4-image.zero', 'zip-grow'];
@@ -46,15 +46,19 @@ class Demo {
     for (const [n, name] of CASES.entries()) {
       const inodeId = BigInt(1000 + n);
       inodes.push(inodeId);
+      const startedAtMs = performance.now();
       const before = await this.#store(inodeId, name);
+      if (n === 0) await this.#startWorker(performance.now() - startedAtMs);
       storedBefore += await bytesOf(writer, [inodeId]);
+      const compactedAfterMs = performance.now();
       const report = await this.#compact(inodeId);
       const oldListReads = (await writer.readFault(inodeId, before)) === null;
+      const inTime = performance.now() - compactedAfterMs < this.#world.graceMs;
       const after = await writer.state(inodeId);
       this.#draw(before, after);
       this.#check(report.ending === 'done' && report.outcome === 'compacted', 'the worker compacted it');
       this.#check((await writer.readFault(inodeId)) === null, `all ${bytes(after.length)} read right by the new list`);
-      this.#check(oldListReads, 'a reader that still holds the old list reads right');
+      this.#checkInTime(oldListReads, inTime, 'a reader that still holds the old list reads right');
       told.push({ name, before: figuresOf(before), after: figuresOf(after), report });
     }
     await this.#awaitReaping(inodes);
@@ -72,6 +76,14 @@ class Demo {
       'stored in the CurveFS layout, every byte read back',
     );
     return this.#world.writer.state(inodeId);
+  }
+
+  async #startWorker(onceMs: number): Promise<void> {
+    await this.#world.startWorker(onceMs);
+    const { workerPid, graceMs } = this.#world;
+    say(
+      pc.dim(`  a worker process is ready (pid ${workerPid}); grace period here: ${graceMs / 1000} s, 10 m by default`),
+    );
   }
 
   async #compact(inodeId: bigint): Promise<RunReport> {
@@ -94,7 +106,7 @@ class Demo {
 
   async #awaitReaping(inodes: readonly bigint[]): Promise<void> {
     const { writer } = this.#world;
-    say(pc.bold(`\n── Waiting for the grace period (${GRACE_MS / 1000} s here, 10 m by default)`));
+    say(pc.bold(`\n── Waiting for the grace period (${this.#world.graceMs / 1000} s here)`));
     await this.#world.reapRecordsGone();
     const named = await writer.namedNames(inodes);
     const stored = await writer.bucketNames();
@@ -132,6 +144,12 @@ class Demo {
     else say(pc.red(`\n${this.#failed} checks FAILED.`));
   }
 
+  /** A promise that ends with the grace period: broken later than that, nobody can tell by whom. */
+  #checkInTime(held: boolean, inTime: boolean, what: string): void {
+    if (held || inTime) this.#check(held, what);
+    else say(`  ${pc.yellow('– too slow here to judge:')} ${what}`);
+  }
+
   #check(held: boolean, what: string): void {
     if (!held) this.#failed++;
     say(`  ${held ? pc.green('✓') : pc.red('✗ FAILED:')} ${what}`);
@@ -167,7 +185,7 @@ function say(text: string): void {
 const world = await DemoWorld.start();
 try {
   say(pc.bold('s3compact demo'));
-  say(pc.dim(`servers: ${world.services}; a worker process of its own (pid ${world.workerPid})`));
+  say(pc.dim(`servers: ${world.services}`));
   process.exitCode = (await new Demo(world).run()) === 0 ? 0 : 1;
 } finally {
   await world.stop();
