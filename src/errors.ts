@@ -24,6 +24,7 @@ export const ERROR_CODES = [
   'object-short',
   'object-collision',
   'bucket-missing',
+  'bucket-owned',
   'access-denied',
   'store-refused',
   'store-unavailable',

@@ -19,6 +19,14 @@ export function objectName(key: InodeKey, object: ObjectId, prefix: ObjectPrefix
   return `${key.fsId}/${key.inodeId % 256n}/${thousands}/${base}`;
 }
 
+/** What the names of s3compact's own objects begin with; no name of the layout does, in any of its forms. */
+export const OWN_NAMES = 's3compact-';
+
+/** The object that says whose the objects of a file system number are in a bucket (docs/adr/0019). */
+export function ownerObjectName(fsId: number): string {
+  return `${OWN_NAMES}owner-${fsId}`;
+}
+
 /** The parts of an object name, or `null` for a name that this layout does not make. */
 export function parseObjectName(name: string): { readonly key: InodeKey; readonly object: ObjectId } | null {
   const match = OBJECT_NAME.exec(name);

@@ -8,10 +8,12 @@ import { CompactError, toError } from '../errors.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, S3ChunkInfo } from '../model.ts';
+import type { ObjectStores } from '../objects/port.ts';
 import type { Logger } from '../observe/log.ts';
 import { checkRedisFit, connectRedis } from '../redis/client.ts';
+import { whenReady } from '../redis/link.ts';
 import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
-import { openMetadata, openObjects } from '../wiring/clients.ts';
+import { openMetadata, openObjects, openOwnership } from '../wiring/clients.ts';
 import { bytes, plural } from './output.ts';
 
 /** `unknown`: it could not be asked, because something before it failed. */
@@ -58,8 +60,11 @@ export async function runChecks(fsId: number, settings: Settings, log: Logger): 
     const { check, filesystem } = await filesystemCheck(fsId, metadata);
     checks.push(check);
     if (metadata instanceof CurvefsMetadata) checks.push(...(await clusterChecks(fsId, metadata, filesystem)));
-    if (filesystem === null) checks.push(notAsked('bucket'));
-    else checks.push(await asked('bucket', () => bucketFound(filesystem, objects)));
+    if (filesystem === null) checks.push(notAsked('bucket'), notAsked('owner'));
+    else {
+      checks.push(await asked('bucket', () => bucketFound(filesystem, objects)));
+      checks.push(await asked('owner', () => ownerFound(filesystem, settings, { metadata, objects })));
+    }
     return checks;
   } finally {
     objects.close();
@@ -174,6 +179,29 @@ async function bucketFound(filesystem: Filesystem, objects: ReturnType<typeof op
   const where = filesystem.endpoint === undefined ? '' : ` at ${new URL(filesystem.endpoint).host}`;
   const content = page.objects.length === 0 ? 'is empty' : 'has objects';
   return ok('bucket', `bucket ${filesystem.bucket}${where} can be listed and ${content}`);
+}
+
+async function ownerFound(
+  filesystem: Filesystem,
+  settings: Settings,
+  parts: { readonly metadata: MetadataStore; readonly objects: ObjectStores },
+): Promise<Check> {
+  const check = 'owner';
+  const connection = connectRedis(settings.redisUrl, { profile: 'producer', timeoutMs: settings.redisTimeoutMs });
+  try {
+    await whenReady(connection, settings.redisTimeoutMs);
+    const queues = { connection, prefix: settings.queuePrefix };
+    const found = await openOwnership(settings, { ...parts, queues }).look(filesystem);
+    if (found.kind === 'own') return ok(check, 'the objects in the bucket are those of this metadata store');
+    if (found.kind === 'none')
+      return ok(check, "the objects in the bucket are nobody's yet; the first run claims them");
+    return {
+      ...{ check, status: 'failed', found: `the objects in the bucket belong to ${found.why}` },
+      advice: `nothing is compacted or deleted; when nobody else serves them any more, "s3compact adopt ${filesystem.fsId}"`,
+    };
+  } finally {
+    connection.disconnect();
+  }
 }
 
 async function asked(check: string, ask: () => Promise<Check>): Promise<Check> {

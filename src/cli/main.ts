@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Help, Option } from 'commander';
 import { type CommandName, SETTINGS, type SettingSpec } from '../config/index.ts';
+import { registerAdopt } from './adopt.ts';
 import { CliContext, type Environment } from './context.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerInode } from './inode.ts';
@@ -39,6 +40,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   registerScrub,
   registerQuarantine,
   registerDoctor,
+  registerAdopt,
 ];
 
 /** Runs one command line (without node and script) and returns its exit code; never throws, never exits. */

@@ -3,10 +3,12 @@
  * missing and what is too short; deletes orphans only when asked. What may be deleted is decided by `scrub`.
  */
 import type { Command } from 'commander';
+import { CompactError } from '../errors.ts';
 import { scrubFilesystem } from '../gc/gc.ts';
 import { AGE_CLASSES, REASONS, type ScrubReason, type ScrubReport } from '../gc/report.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
-import { openClients } from '../wiring/clients.ts';
+import type { Filesystem } from '../model.ts';
+import { type Clients, openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { bytes, count, EXIT, type ExitCode, plural, table } from './output.ts';
@@ -59,8 +61,9 @@ async function scrub(fsId: number, context: CliContext, options: Options): Promi
   const clients = await openClients(settings, context.logger);
   const progress = new CountProgress(context);
   try {
-    const { uuid } = await requireFilesystem(clients.metadata, fsId);
-    const report = await scrubFilesystem(fsId, clients.scrub(uuid), {
+    const filesystem = await requireFilesystem(clients.metadata, fsId);
+    await requireOwned(filesystem, clients, options);
+    const report = await scrubFilesystem(fsId, clients.scrub(filesystem.uuid), {
       // What reaping waits for: without a fence, longer than the setting.
       graceMs: clients.reap.graceMs,
       leaseMs: settings.leaseMs,
@@ -77,6 +80,18 @@ async function scrub(fsId: number, context: CliContext, options: Options): Promi
     progress.stop();
     await clients.close();
   }
+}
+
+/** Orphans are what the lists of the owner do not reference: anybody else's lists say nothing of them. */
+async function requireOwned(filesystem: Filesystem, { ownership }: Clients, options: Options): Promise<void> {
+  const { fsId, bucket } = filesystem;
+  const found = await ownership.look(filesystem);
+  if (found.kind === 'other') return ownership.require(filesystem);
+  if (found.kind === 'own' || options.delete !== true) return;
+  throw new CompactError(
+    `nobody has claimed the objects of file system ${fsId} in bucket ${bucket} yet, so nothing was deleted; a worker claims them at its first run, or say "s3compact adopt ${fsId}"`,
+    { kind: 'halt', code: 'bucket-owned' },
+  );
 }
 
 function exitCodeOfScrub(report: ScrubReport): ExitCode {

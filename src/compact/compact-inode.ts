@@ -89,6 +89,7 @@ class Run {
     if (selection.more > 0) observer?.spent('chunks');
     // A run with an empty plan writes nothing: no fence, no record.
     if (selection.chunks.length === 0) return this.#result('nothing');
+    await this.#deps.requireOwner?.(this.#filesystem);
     this.#chunksTotal = selection.chunks.length;
     this.#blocksTotal = selection.chunks.reduce((sum, chunk) => sum + chunk.blocks, 0);
     const attempt = await this.#begin();

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { CompactError } from '../errors.ts';
 import type { ReapLedger } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { InodeKey, PlanCost, PlanGain, PlanPolicy } from '../model.ts';
+import type { Filesystem, InodeKey, PlanCost, PlanGain, PlanPolicy } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import type { AttemptIds } from './attempt.ts';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -20,6 +20,8 @@ export interface CompactDeps {
   readonly clock: Clock;
   readonly memory: MemoryBudget;
   readonly attemptIds: AttemptIds;
+  /** Asked before anything is written: throws when the bucket belongs to another (docs/adr/0019). */
+  readonly requireOwner?: (filesystem: Filesystem) => Promise<void>;
 }
 
 /** The budget of one run and the relations that keep it safe (I11 is checked where settings are read). */

@@ -18,9 +18,10 @@ const QUEUE: readonly CommandName[] = [
     'scrub',
     'quarantine',
     'doctor',
+    'adopt',
   ] as const),
 ];
-const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub', 'verify', 'doctor'];
+const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub', 'verify', 'doctor', 'adopt'];
 
 export const CONNECTION_ROWS = [
   {

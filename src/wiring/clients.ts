@@ -20,13 +20,15 @@ import { S3ObjectStores, type S3StoresSettings } from '../objects/s3/stores.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { Pace } from '../pace/pace.ts';
-import { CompactQueue } from '../queue/compact-queue.ts';
+import { CompactQueue, type QueueOptions } from '../queue/compact-queue.ts';
 import { QueueScrubBook } from '../queue/gc-book.ts';
+import { QueueInstallation } from '../queue/installation.ts';
 import { QueueControl } from '../queue/pause.ts';
 import { Quarantine } from '../queue/quarantine.ts';
 import { ReapQueue } from '../queue/reap-queue.ts';
 import { QueueScanBook } from '../queue/scan-book.ts';
 import type { StatusSource } from '../queue/status.ts';
+import { Ownership } from '../reap/bucket-owner.ts';
 import { SharedLists } from '../reap/named-objects.ts';
 import type { ReapDeps } from '../reap/reap-record.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
@@ -35,6 +37,7 @@ import { type RedisClient, whenReady } from '../redis/link.ts';
 import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
 import { endsWithin } from './bounded.ts';
 import { limitGauges } from './limit-gauges.ts';
+import { metadataAddresses } from './metadata-addresses.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';
 import { Observer } from './observer.ts';
 import { openPace } from './open-pace.ts';
@@ -66,6 +69,8 @@ export interface Clients {
   readonly status: StatusSource;
   readonly run: CompactJobDeps;
   readonly reap: ReapDeps;
+  /** Whose the objects in a bucket are. */
+  readonly ownership: Ownership;
   /** What this process tells about its work. */
   readonly observer: Observer;
   /** The limits on requests to S3, to be looked at. */
@@ -117,8 +122,10 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
   const quarantine = new Quarantine(queues, metadata.storeId);
   const control = new QueueControl({ ...queues, compact: queue.queue, reap: ledger.queue });
   const scans = new QueueScanBook(queues, metadata.storeId);
+  const ownership = openOwnership(settings, { metadata, objects, queues });
+  const guards = [ownership.guard];
   return {
-    ...{ settings, metadata, queue, ledger, quarantine, control, scans, observer, pace },
+    ...{ settings, metadata, queue, ledger, quarantine, control, scans, ownership, observer, pace },
     status: { ...queues, queue, ledger },
     run: {
       ...{ metadata, objects, queue, quarantine, control, limits },
@@ -127,6 +134,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
       memory: new ObservedMemory(settings.memoryBytes, observer),
       attemptIds: new AttemptIds(),
       attempts: settings.attempts,
+      requireOwner: (filesystem) => ownership.require(filesystem),
     },
     reap: {
       metadata,
@@ -135,9 +143,10 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
       graceMs: graceFor(metadata.commitForm, limits),
       lists: new SharedLists(),
       stored: new StoredObjects(),
+      guards,
     },
     scrub: (fsUuid) => ({
-      ...{ metadata, objects, records: ledger },
+      ...{ metadata, objects, records: ledger, guards },
       book: new QueueScrubBook({ connection, prefix: settings.queuePrefix }, { storeId: metadata.storeId, fsUuid }),
       nowMs: () => ledger.nowMs(),
     }),
@@ -204,6 +213,24 @@ export function openObjects(
   });
   const retries = { clock: systemClock, patienceMs: settings.s3PatienceMs, pace };
   return storesWithRetries(stores, { ...retries, ...(observer === undefined ? {} : { observer }) });
+}
+
+/** Whose the objects in the buckets are, asked for this installation. */
+export function openOwnership(
+  settings: Settings,
+  parts: { readonly metadata: MetadataStore; readonly objects: ObjectStores; readonly queues: QueueOptions },
+): Ownership {
+  const { metadata, objects, queues } = parts;
+  const { addresses, database } = metadataAddresses(settings.metadataUrl);
+  return new Ownership({
+    ...{ storeId: metadata.storeId, objects, addresses },
+    installation: new QueueInstallation(queues),
+    // A CurveFS cluster is no single server that could tell itself from another.
+    ...(database === undefined
+      ? {}
+      : { server: async (fsId) => `${await metadata.incarnation({ fsId, inodeId: 0n })}/${database}` }),
+    monotonicMs: () => systemClock.monotonicMs(),
+  });
 }
 
 /** The keys that an MDS keeps for its file systems, unless the environment says whose are to be used. */

@@ -51,6 +51,7 @@ describe('doctor with Redis metadata', () => {
         metadata     ok       the metadata Redis answers, is recent enough and throws no keys away
         file system  ok       photos in bucket BUCKET: blocks of 4 MiB in chunks of 64 MiB
         bucket       ok       bucket BUCKET can be listed and is empty
+        owner        ok       the objects in the bucket are nobody's yet; the first run claims them
       "
     `);
   });
@@ -63,19 +64,25 @@ describe('doctor with Redis metadata', () => {
 
     const none = await fixture.cli(['doctor', '7', '--json'], env);
     expect(none.exitCode).toBe(4);
-    expect(checksOf(none).checks.map(({ status }) => status)).toEqual(['ok', 'ok', 'failed', 'unknown']);
+    expect(checksOf(none).checks.map(({ status }) => status)).toEqual(['ok', 'ok', 'failed', 'unknown', 'unknown']);
 
     await fixture.filesystem(2, { bucket: `${bucket}-that-nobody-made` });
     const lost = await fixture.cli(['doctor', '2', '--json'], env);
     expect(lost.exitCode).toBe(4);
-    expect(checksOf(lost).checks.at(-1)).toMatchObject({ check: 'bucket', status: 'failed' });
+    expect(checksOf(lost).checks.at(3)).toMatchObject({ check: 'bucket', status: 'failed' });
   });
 
   it('ends with 3 when servers are away', async () => {
     const away = { ...env, METADATA_URL: 'redis://127.0.0.1:9', S3COMPACT_REDIS_TIMEOUT: '300ms' };
     const ending = await fixture.cli(['doctor', '1', '--json'], away);
     expect(ending.exitCode).toBe(3);
-    expect(checksOf(ending).checks.map(({ status }) => status)).toEqual(['ok', 'failed', 'failed', 'unknown']);
+    expect(checksOf(ending).checks.map(({ status }) => status)).toEqual([
+      'ok',
+      'failed',
+      'failed',
+      'unknown',
+      'unknown',
+    ]);
   });
 });
 
@@ -115,6 +122,7 @@ describe('doctor with CurveFS', () => {
         built-in compactor  ok       no trace of it in 1 file; whether it is on, no server tells
                                      it must be off: put s3compactwq.enable=False into metaserver.conf of every metaserver and restart them one after the other: the two compactors would give new objects the same names
         bucket              ok       bucket BUCKET at HOST:PORT can be listed and is empty
+        owner               ok       the objects in the bucket are nobody's yet; the first run claims them
       "
     `);
     expect(stdout + stderr).not.toContain(inject('s3').secretAccessKey);

@@ -4,6 +4,7 @@
  */
 import type { Fault } from './fault.ts';
 import { ATTEMPT_FAULTS } from './faults/attempt.ts';
+import { BUCKET_FAULTS } from './faults/bucket.ts';
 import { METADATA_FAULTS } from './faults/metadata.ts';
 import { OUTSIDE_FAULTS } from './faults/outside.ts';
 import { PLAN_FAULTS } from './faults/plan.ts';
@@ -17,4 +18,5 @@ export const FAULTS: readonly Fault[] = [
   ...PLAN_FAULTS,
   ...OUTSIDE_FAULTS,
   ...TIME_BOUND_FAULTS,
+  ...BUCKET_FAULTS,
 ];

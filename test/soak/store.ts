@@ -112,7 +112,8 @@ export class SoakStore {
     do {
       const page = await s3.send(new ListObjectsV2Command({ Bucket: bucket, ContinuationToken: token }));
       for (const { Key, Size = 0, ETag = '', LastModified } of page.Contents ?? [])
-        if (Key !== undefined) objects.set(Key, { size: Size, etag: ETag, modified: LastModified?.getTime() ?? 0 });
+        if (Key !== undefined && !Key.startsWith('s3compact-'))
+          objects.set(Key, { size: Size, etag: ETag, modified: LastModified?.getTime() ?? 0 });
       token = page.NextContinuationToken;
     } while (token !== undefined);
     return objects;

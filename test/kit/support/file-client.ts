@@ -64,14 +64,16 @@ export abstract class FileClient<Options extends FileClientOptions = FileClientO
     return [...(await this.bucketSizes()).keys()].sort();
   }
 
-  /** All objects in the bucket with their sizes in bytes. */
+  /** All objects in the bucket with their sizes in bytes, without those that s3compact keeps there for itself. */
   async bucketSizes(): Promise<Map<string, number>> {
     const { s3, bucket } = this.options;
     const sizes = new Map<string, number>();
     let token: string | undefined;
     do {
       const page = await s3.send(new ListObjectsV2Command({ Bucket: bucket, ContinuationToken: token }));
-      for (const { Key, Size = 0 } of page.Contents ?? []) if (Key !== undefined) sizes.set(Key, Size);
+      for (const { Key, Size = 0 } of page.Contents ?? []) {
+        if (Key !== undefined && !Key.startsWith('s3compact-')) sizes.set(Key, Size);
+      }
       token = page.NextContinuationToken;
     } while (token !== undefined);
     return sizes;
