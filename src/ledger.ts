@@ -82,6 +82,8 @@ export interface Suspect {
   readonly sinceMs: number;
   /** `MetadataStore.incarnation` before they were read. */
   readonly incarnation: string;
+  /** When the name was first seen unreferenced, whatever became of the metadata server since; absent: `sinceMs`. */
+  readonly firstMs?: number | undefined;
 }
 
 /** Where a pass of scrub stands, for the one that goes on after an interruption. */

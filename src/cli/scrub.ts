@@ -19,6 +19,7 @@ const DELETES_MAX = 100_000;
 
 interface Options {
   readonly delete?: boolean;
+  readonly inodeless?: boolean;
   readonly maxDeletes: number;
 }
 
@@ -27,21 +28,24 @@ const MEANINGS: Readonly<Record<ScrubReason, string>> = {
   pending: 'a reap record covers it: it goes by itself',
   young: 'nothing names it, but it is younger than --min-age: it may be being written',
   leaked: 'nothing names it: an orphan',
+  inodeless: 'nothing names it, and the metadata has no such inode: kept without --inodeless',
   unjudged: 'its inode could not be read',
   unknown: 'not a name of this layout: never touched',
   other: "another file system's: not looked at",
+  own: "s3compact's own: says whose the bucket is",
 };
 
 const HELP = `
-Deletes nothing unless --delete is given, and then only orphans that an earlier pass, at least lease + grace before, found
-too. A pass that was stopped goes on where it was. When anything could not be read, or most of the bucket looks like an
-orphan, nothing is deleted and the reason is told.
+Deletes nothing unless --delete is given, and then only orphans that an earlier pass, at least --min-age before, found too.
+Orphans of inodes that the metadata does not have (removed there, or never its own: another metadata store's) stay unless
+--inodeless is given. What belongs to an inode that cannot be read, or is in quarantine, stays. A pass that was stopped goes
+on where it was. When most of the bucket looks like an orphan, nothing is deleted and the reason is reported.
 Exit code 0: nothing is wrong. 3: something could not be read, or a delete failed. 4: an object is missing or too short, or a delete was refused.
 
 With --json: {counts: {REASON: {objects, bytes}}, ages: {REASON: {hour|day|week|month|older: {objects, bytes}}},
   examples: {REASON: [name]}, faults: [{inodeId, object, reason: missing|short, bytes, neededBytes}], faultsTotal,
-  ripe, deleted: {objects, bytes}, failures, failureExamples, bookFull, resumed, refused, stopped}
-  REASON: named, pending, young, leaked, unjudged, unknown, other`;
+  ripe, deleted: {objects, bytes}, quarantined, failures, failureExamples, bookFull, resumed, refused, stopped}
+  REASON: ${REASONS.join(', ')}`;
 
 export function registerScrub(program: Command, context: CliContext): void {
   program
@@ -49,6 +53,7 @@ export function registerScrub(program: Command, context: CliContext): void {
     .description('compare the bucket of a file system with its metadata')
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--delete', 'delete orphans that two passes have found')
+    .option('--inodeless', 'with --delete: also orphans whose inode the metadata does not have')
     .option('--max-deletes <count>', 'objects to delete at most', parseCount, DELETES_MAX)
     .addHelpText('after', HELP)
     .action(async (fsId: number, options: Options) => {
@@ -69,6 +74,7 @@ async function scrub(fsId: number, context: CliContext, options: Options): Promi
       leaseMs: settings.leaseMs,
       minAgeMs: settings.scrubMinAgeMs,
       delete: options.delete === true,
+      inodeless: options.inodeless === true,
       deletesMax: options.maxDeletes,
       onProgress: ({ objects, leaked }) => progress.show(`${plural(objects, 'object')}, ${plural(leaked, 'orphan')}`),
     });
@@ -104,14 +110,16 @@ function reportText(report: ScrubReport, context: CliContext, options: Options):
   const lines = [countsText(report, context)];
   if (report.faultsTotal > 0) lines.push('', faultsText(report, context));
   if (report.failures > 0) {
-    lines.push('', ` ${plural(report.failures, 'inode')} could not be judged:`);
+    lines.push('', ` ${plural(report.failures, 'inode')} could not be judged; what belongs to them stays:`);
     for (const message of report.failureExamples) lines.push(`   ${message}`);
   }
-  const orphans = report.counts.leaked.objects;
-  if (orphans > 0)
-    lines.push('', ' orphans, for example:', ...(report.examples.leaked ?? []).map((name) => `   ${name}`));
+  const orphans = report.counts.leaked.objects + report.counts.inodeless.objects;
+  const examples = [...(report.examples.leaked ?? []), ...(report.examples.inodeless ?? [])];
+  if (orphans > 0) lines.push('', ' orphans, for example:', ...examples.map((name) => `   ${name}`));
   lines.push('', ` ${endText(report, orphans, options)}`);
   if (report.stopped !== undefined) lines.push(` the deletes were stopped: ${report.stopped}`);
+  if (report.quarantined > 0)
+    lines.push(` ${plural(report.quarantined, 'orphan')} kept: their inodes are in quarantine`);
   if (report.bookFull) lines.push(' there are more orphans than can be noted at a time: the next pass goes on');
   return lines.join('\n');
 }

@@ -1,8 +1,9 @@
 /**
- * The deletes of a pass of scrub: a fresh look at everything right before each batch (I7, I10). A name that anything names
- * again, that a record covers, or whose inode cannot be read, stays. It chooses nothing: what is condemned is given to it.
+ * The deletes of a pass of scrub: a fresh look at everything right before each batch (I7, I10). A name that anything
+ * references again, that a record covers, or whose inode cannot be read or is in quarantine, stays. It chooses nothing:
+ * what may go is given to it.
  */
-import { CompactError } from '../errors.ts';
+import { CompactError, isMissingObject } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { ReapRecords, ScrubBook } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -12,6 +13,7 @@ import { type DeleteGuard, passGuards } from '../reap/delete-guard.ts';
 import { deletable } from '../reap/fresh-look.ts';
 import { isReusable, SharedLists } from '../reap/named-objects.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
+import { isOfOneInode } from './examine.ts';
 import { coveredNames } from './records.ts';
 import type { ScrubTally } from './report.ts';
 
@@ -33,6 +35,10 @@ export interface DeleteDeps {
   readonly nowMs: () => Promise<number>;
   /** What else must allow a delete. */
   readonly guards?: readonly DeleteGuard[] | undefined;
+  readonly quarantined?: ((keys: readonly InodeKey[]) => Promise<ReadonlySet<string>>) | undefined;
+  /** Also what belongs to inodes that the metadata does not have. */
+  readonly inodeless: boolean;
+  readonly deletesMax: number;
 }
 
 /** One call of deleteCondemned. */
@@ -44,8 +50,9 @@ interface Deleting extends DeleteDeps {
 }
 
 /**
- * Batch by batch; throws CompactError at the first one that cannot be judged. Names that the store will not delete stop
- * nothing but themselves: they are told at the end, and get a first look again, so that others come before them.
+ * Batch by batch, until so many are deleted; throws CompactError when servers are away. Names that the store will not
+ * delete stop nothing but themselves: they are reported at the end, and get a first look again, so that others come before
+ * them.
  */
 export async function deleteCondemned(condemned: readonly Condemned[], deps: DeleteDeps): Promise<void> {
   const deleting: Deleting = {
@@ -55,8 +62,12 @@ export async function deleteCondemned(condemned: readonly Condemned[], deps: Del
     stored: new StoredObjects(),
   };
   const kept: DeleteFailure[] = [];
-  for (let from = 0; from < condemned.length; from += DELETE_BATCH_MAX) {
-    kept.push(...(await deleteBatch(condemned.slice(from, from + DELETE_BATCH_MAX), deleting)));
+  for (let from = 0; from < condemned.length; ) {
+    const left = deps.deletesMax - deps.tally.deleted.objects;
+    if (left <= 0) break;
+    const batch = condemned.slice(from, from + Math.min(left, DELETE_BATCH_MAX));
+    kept.push(...(await deleteBatch(batch, deleting)));
+    from += batch.length;
   }
   const [first] = kept;
   if (first === undefined) return;
@@ -71,7 +82,9 @@ export async function deleteCondemned(condemned: readonly Condemned[], deps: Del
 async function deleteBatch(batch: readonly Condemned[], deps: Deleting): Promise<readonly DeleteFailure[]> {
   const filesystem = await sameFilesystem(deps);
   const unnamed: Condemned[] = [];
-  for (const group of byInode(batch)) unnamed.push(...(await stillUnnamed(group, filesystem, deps)));
+  for (const group of await withoutQuarantined(batch, deps)) {
+    unnamed.push(...(await stillUnnamedIfSound(group, filesystem, deps)));
+  }
   const names = unnamed.map(({ object }) => object.name);
   // After the lists, and so late that nothing but the delete follows.
   const covered = await coveredNames(names, deps.records);
@@ -107,6 +120,38 @@ export async function sameFilesystem({
   });
 }
 
+/** By inode, without those on which work has stopped: whatever is wrong with them, nothing of theirs goes. */
+async function withoutQuarantined(batch: readonly Condemned[], deps: Deleting): Promise<readonly Condemned[][]> {
+  const groups = byInode(batch);
+  const stopped = await deps.quarantined?.([...groups.values()].flatMap(([first]) => (first ? [first.key] : [])));
+  return [...groups].flatMap(([id, group]) => {
+    if (stopped?.has(id) !== true) return [group];
+    deps.tally.quarantined += group.length;
+    return [];
+  });
+}
+
+/** An inode that is damaged keeps its own objects, and nobody else's (I10). */
+async function stillUnnamedIfSound(
+  group: readonly Condemned[],
+  filesystem: Filesystem,
+  deps: Deleting,
+): Promise<readonly Condemned[]> {
+  try {
+    return await stillUnnamed(group, filesystem, deps);
+  } catch (error) {
+    if (!(error instanceof CompactError) || !isDamage(error)) throw error;
+    const [first] = group;
+    deps.tally.failure(first === undefined ? error : error.withInode(first.key));
+    return [];
+  }
+}
+
+/** Of the inode, and not of a server that is away. */
+function isDamage(error: CompactError): boolean {
+  return isOfOneInode(error) && (error.kind === 'halt' || isMissingObject(error) || error.code === 'lists-missing');
+}
+
 /** Those that nothing references now, at the server of both looks, and in whose place the store has all that is referenced. */
 async function stillUnnamed(
   group: readonly Condemned[],
@@ -118,13 +163,15 @@ async function stillUnnamed(
   const { key, incarnation } = first;
   if ((await deps.metadata.incarnation(key)) !== incarnation) return [];
   const names = group.map(({ object }) => object.name);
+  const inode = await deps.metadata.getInode(key);
+  if (inode === null && !deps.inodeless) return [];
   // An inode that is gone may come back: what was read meanwhile says nothing of it.
-  const shared = (await deps.metadata.getInode(key)) === null ? {} : { dueMs: deps.beganMs };
+  const shared = inode === null ? {} : { dueMs: deps.beganMs };
   const left = new Set(await deletable(names, { key, filesystem, incarnation, ...shared }, deps));
   return group.filter(({ object }) => left.has(object.name));
 }
 
-function byInode(batch: readonly Condemned[]): Iterable<Condemned[]> {
+function byInode(batch: readonly Condemned[]): ReadonlyMap<string, Condemned[]> {
   const groups = new Map<string, Condemned[]>();
   for (const one of batch) {
     const id = printInodeKey(one.key);
@@ -132,5 +179,5 @@ function byInode(batch: readonly Condemned[]): Iterable<Condemned[]> {
     group.push(one);
     groups.set(id, group);
   }
-  return groups.values();
+  return groups;
 }

@@ -1,13 +1,13 @@
 /**
- * scrub: compares a bucket with the metadata and tells what nothing names, what is missing and what is too short. The
+ * scrub: compares a bucket with the metadata and reports what nothing references, what is missing and what is too short. The
  * backstop for what no reap record covers (I12), never a part of the normal flow. It deletes only when asked, only what
- * two looks at least lease + grace apart found unnamed, at one incarnation of the metadata server, that is older than the
- * minimum age, that no reap record covers (read after the lists), and never after a pass in which anything could not be
- * read (I10). What it does not understand it does not touch.
+ * two looks at least lease + grace apart found unreferenced, at one incarnation of the metadata server, that is older than
+ * the minimum age by the store's clock and by ours, and that no reap record covers (read after the lists). What belongs to
+ * an inode that cannot be read stays (I10), and so does what it does not understand. Doubt about the walk ends it.
  */
 
 import { CompactError } from '../errors.ts';
-import { objectName, parseObjectName } from '../format.ts';
+import { OWN_NAMES, objectName, parseObjectName } from '../format.ts';
 import { type ReapRecords, type ScrubBook, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -40,6 +40,8 @@ export interface ScrubDeps {
   readonly nowMs: () => Promise<number>;
   /** What else must allow a delete. */
   readonly guards?: readonly DeleteGuard[];
+  /** Those of the inodes that are in quarantine, as `fsId/inodeId`: nothing of them is deleted. */
+  readonly quarantined?: (keys: readonly InodeKey[]) => Promise<ReadonlySet<string>>;
 }
 
 export interface ScrubProgress {
@@ -53,6 +55,8 @@ export interface ScrubOptions {
   /** Longer than lease + grace (I11). */
   readonly minAgeMs: number;
   readonly delete: boolean;
+  /** Deletes objects, too, whose inode the metadata does not have: removed there, or never its own (docs/adr/0019). */
+  readonly inodeless?: boolean;
   readonly deletesMax: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: ScrubProgress) => void;
@@ -73,6 +77,8 @@ interface Unnamed {
   readonly incarnation: string;
   /** The ledger's clock after the lists were read. */
   readonly readMs: number;
+  /** The metadata does not have its inode. */
+  readonly inodeless: boolean;
 }
 
 class Pass {
@@ -178,7 +184,8 @@ class Pass {
   #inodeOf(object: ListedObject): InodeKey | null {
     const parsed = parseObjectName(object.name);
     const { fsId, objectPrefix } = this.#filesystem;
-    if (parsed !== null && parsed.key.fsId !== fsId) this.#tally.object('other', object, 0);
+    if (object.name.startsWith(OWN_NAMES)) this.#tally.object('own', object, 0);
+    else if (parsed !== null && parsed.key.fsId !== fsId) this.#tally.object('other', object, 0);
     else if (parsed === null || objectName(parsed.key, parsed.object, objectPrefix) !== object.name) {
       this.#tally.object('unknown', object, 0);
     } else return parsed.key;
@@ -204,11 +211,12 @@ class Pass {
   /** I7: what is unnamed counts from after the lists were read. */
   async #take(key: InodeKey, findings: PartFindings): Promise<void> {
     const { named, unnamed, faults, incarnation, readMs } = findings;
+    const inodeless = unnamed.length > 0 && (await this.#deps.metadata.getInode(key)) === null;
     for (const fault of faults) this.#tally.fault(fault);
     for (const object of named) this.#tally.object('named', object, readMs - object.modifiedMs);
     const again = named.map(({ name }) => name).filter((name) => this.#suspects.has(name));
     if (again.length > 0) await this.#deps.book.forget(again);
-    for (const object of unnamed) this.#unnamed.push({ key, object, incarnation, readMs });
+    for (const object of unnamed) this.#unnamed.push({ key, object, incarnation, readMs, inodeless });
   }
 
   /** The records are read after the lists: an attempt that wrote an object has recorded it before. */
@@ -231,7 +239,7 @@ class Pass {
       else if (ageMs < this.#options.minAgeMs) this.#tally.object('young', object, ageMs);
       else {
         this.#leaked++;
-        this.#tally.object('leaked', object, ageMs);
+        this.#tally.object(one.inodeless ? 'inodeless' : 'leaked', object, ageMs);
         if (isReusable(object.name, this.#filesystem)) reusable.push(object.name);
         else this.#suspect(one, notes);
       }
@@ -242,13 +250,18 @@ class Pass {
     if (again.length > 0) await this.#deps.book.forget(again);
   }
 
-  /** A first look is noted; a second one, late enough and at the same server, condemns. */
-  #suspect({ key, object, incarnation, readMs }: Unnamed, notes: Map<string, Suspect>): void {
+  /** A first look is noted; a second one, late enough and at the same server, makes it ripe. */
+  #suspect({ key, object, incarnation, readMs, inodeless }: Unnamed, notes: Map<string, Suspect>): void {
     const noted = this.#suspects.get(object.name);
+    const firstMs = noted?.firstMs ?? noted?.sinceMs ?? readMs;
     if (noted !== undefined && noted.incarnation === incarnation) {
       if (readMs - noted.sinceMs < this.#options.leaseMs + this.#options.graceMs) return;
+      // The store's clock may be wrong: by ours the object must have been there as long.
+      if (readMs - firstMs < this.#options.minAgeMs) return;
+      if (inodeless && this.#options.inodeless !== true) return;
       this.#tally.ripe++;
-      if (this.#condemned.length < this.#options.deletesMax) this.#condemned.push({ key, object, incarnation });
+      // Only what was noted gets here: at most SUSPECTS_MAX.
+      this.#condemned.push({ key, object, incarnation });
       return;
     }
     if (noted === undefined && this.#noted >= SUSPECTS_MAX) {
@@ -256,7 +269,7 @@ class Pass {
       return;
     }
     if (noted === undefined) this.#noted++;
-    notes.set(object.name, { sinceMs: readMs, incarnation });
+    notes.set(object.name, { sinceMs: readMs, incarnation, firstMs });
   }
 
   async finish(): Promise<ScrubReport> {
@@ -272,10 +285,10 @@ class Pass {
 
   /** What stops the deletes is told with what was found and deleted until then. */
   async #deleteCondemned(): Promise<void> {
-    const { metadata, records, book, nowMs, guards } = this.#deps;
     const [store, filesystem, tally] = [this.#store, this.#filesystem, this.#tally];
+    const { deletesMax, inodeless = false } = this.#options;
     try {
-      await deleteCondemned(this.#condemned, { metadata, records, book, store, filesystem, tally, nowMs, guards });
+      await deleteCondemned(this.#condemned, { ...this.#deps, store, filesystem, tally, deletesMax, inodeless });
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
       tally.stopped = error.message;
@@ -284,12 +297,9 @@ class Pass {
 
   /** Why nothing may be deleted now, or `null`. */
   #refusal(): string | null {
-    if (this.#failures > 0) {
-      return `${this.#failures} inodes could not be judged in this pass; mend what the report names and scrub again`;
-    }
     const all = this.#objects > 0 && this.#leaked === this.#objects;
     if (all || (this.#objects >= REFUSE_OBJECTS_MIN && 2 * this.#leaked > this.#objects)) {
-      return `nothing names ${this.#leaked} of the ${this.#objects} objects: that looks like the wrong metadata store (METADATA_URL, METADATA_PREFIX) or a bucket that is shared, not like orphans`;
+      return `nothing references ${this.#leaked} of the ${this.#objects} objects: that looks like the wrong metadata store (METADATA_URL, METADATA_PREFIX) or a bucket that is shared, not like orphans`;
     }
     return null;
   }

@@ -6,10 +6,12 @@ import type { CompactError } from '../errors.ts';
 
 /**
  * named: a list names it. pending: a reap record covers it. young: nothing names it, and it may be being written.
- * leaked: nothing names it. unjudged: its inode could not be read. unknown: not a name of this layout. other: another
- * file system's.
+ * leaked: nothing names it. inodeless: nothing names it, and the metadata has no such inode. unjudged: its inode could not
+ * be read. unknown: not a name of this layout. other: another file system's. own: s3compact's own.
  */
-export const REASONS = ['named', 'pending', 'young', 'leaked', 'unjudged', 'unknown', 'other'] as const;
+export const REASONS = [
+  ...(['named', 'pending', 'young', 'leaked', 'inodeless', 'unjudged', 'unknown', 'other', 'own'] as const),
+] as const;
 export type ScrubReason = (typeof REASONS)[number];
 
 const HOUR_MS = 3_600_000;
@@ -47,7 +49,9 @@ export interface ScrubReport {
   /** Leaked objects that a second look may delete now. */
   readonly ripe: number;
   readonly deleted: ObjectCount;
-  /** Inodes that could not be judged, and why, for some. */
+  /** Ripe objects that stay because their inode is in quarantine. */
+  readonly quarantined: number;
+  /** Inodes that could not be judged, whose objects stay, and why, for some. */
   readonly failures: number;
   readonly failureExamples: readonly string[];
   /** More leaked objects than can be noted: another pass goes on. */
@@ -70,6 +74,7 @@ export class ScrubTally {
   failures = 0;
   ripe = 0;
   deleted = { objects: 0, bytes: 0 };
+  quarantined = 0;
   bookFull = false;
   resumed = false;
   refused: string | undefined;
@@ -112,6 +117,7 @@ export class ScrubTally {
       faultsTotal: this.#faultsTotal,
       ripe: this.ripe,
       deleted: this.deleted,
+      quarantined: this.quarantined,
       failures: this.failures,
       failureExamples: this.#failureExamples,
       bookFull: this.bookFull,

@@ -13,7 +13,7 @@ const KEEP_MS = 90 * 24 * 3_600_000;
 const BATCH = 1_000;
 
 const count = z.number().int().nonnegative();
-const suspectSchema = z.object({ sinceMs: z.number(), incarnation: z.string() });
+const suspectSchema = z.object({ sinceMs: z.number(), incarnation: z.string(), firstMs: z.number().optional() });
 const positionSchema = z.object({ after: z.string(), objects: count, leaked: count, failures: count });
 
 /** The book of one file system. Errors are CompactError `queue-unavailable` (retry). */

@@ -149,6 +149,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
       ...{ metadata, objects, records: ledger, guards },
       book: new QueueScrubBook({ connection, prefix: settings.queuePrefix }, { storeId: metadata.storeId, fsUuid }),
       nowMs: () => ledger.nowMs(),
+      quarantined: (keys) => quarantine.among(keys),
     }),
     close: async () => {
       objects.close();

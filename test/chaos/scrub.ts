@@ -27,7 +27,7 @@ export async function scrubAway(expected: number, env: Readonly<Record<string, s
       tally.violate(`scrub deleted ${tally.of('scrubbed')} of ${expected} unnamed objects`);
       return;
     }
-    const { code, stdout, stderr } = await command(['scrub', `${FS_ID}`, '--delete', '--json'], env);
+    const { code, stdout, stderr } = await command(['scrub', `${FS_ID}`, '--delete', '--inodeless', '--json'], env);
     if (code !== 0) {
       tally.violate(`scrub ended with ${code}: ${stderr} ${stdout}`);
       return;

@@ -7,6 +7,22 @@ function owner(name: string, ...edits: readonly Replacement[]): Fault {
   return fault(name, 'I7 I10', { file: 'src/reap/bucket-owner.ts', edits });
 }
 
+function pass(name: string, invariants: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, invariants, { file: 'src/gc/gc.ts', edits });
+}
+
+function deletes(name: string, invariants: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, invariants, { file: 'src/gc/delete.ts', edits });
+}
+
+function parts(name: string, invariants: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, invariants, { file: 'src/gc/examine.ts', edits });
+}
+
+function chunk(name: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, 'I1', { file: 'src/fsck/check-chunk.ts', edits });
+}
+
 export const BUCKET_FAULTS: readonly Fault[] = [
   owner('another file system under the same number owns the bucket, too', [' || owner.uuid !== self.uuid', '']),
   owner('a copy of the metadata in another store counts as the owner', [
@@ -32,4 +48,85 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     file: 'src/compact/compact-inode.ts',
     edits: [['await this.#deps.requireOwner?.(this.#filesystem);', '']],
   }),
+  pass('the second look of garbage collection follows the first at once', 'I7', [
+    'if (readMs - noted.sinceMs < this.#options.leaseMs + this.#options.graceMs) return;',
+    '',
+  ]),
+  pass("only the store's clock tells the age of an orphan", 'I7', [
+    'if (readMs - firstMs < this.#options.minAgeMs) return;',
+    '',
+  ]),
+  pass("the store's clock does not count for the age of an orphan", 'I7', [
+    'else if (ageMs < this.#options.minAgeMs)',
+    'else if (ageMs < 0)',
+  ]),
+  pass('the second look of garbage collection counts at a server that came back', 'I7', [
+    'noted !== undefined && noted.incarnation === incarnation',
+    'noted !== undefined',
+  ]),
+  pass('orphans of inodes that the metadata does not have go like any other', 'I7', [
+    'if (inodeless && this.#options.inodeless !== true) return;',
+    '',
+  ]),
+  pass('a file system that went away during the pass is no doubt', 'I10', [
+    'await sameFilesystem({ metadata: this.#deps.metadata, filesystem: this.#filesystem });',
+    '',
+  ]),
+  pass('a bucket in which nearly everything is an orphan is believed', 'I10', [
+    '2 * this.#leaked > this.#objects',
+    '2 * this.#leaked > 2 * this.#objects',
+  ]),
+  pass('what a reap record covers is an orphan', 'I7', [
+    "if (covered.has(object.name)) this.#tally.object('pending'",
+    "if (object.name === '') this.#tally.object('pending'",
+  ]),
+  pass('a name whose chunkId will be given out again is noted', 'I7', [
+    'if (isReusable(object.name, this.#filesystem)) reusable.push',
+    "if (object.name === '') reusable.push",
+  ]),
+  deletes('garbage collection deletes at a server that came back after the judgement', 'I7', [
+    'if ((await deps.metadata.incarnation(key)) !== incarnation) return [];',
+    '',
+  ]),
+  deletes('garbage collection deletes without a fresh look at the lists', 'I7', [
+    'return group.filter(({ object }) => left.has(object.name));',
+    'return left.size < 0 ? [] : group;',
+  ]),
+  deletes('garbage collection deletes what a record has covered since', 'I7', ['!covered.has(object.name) && ', '']),
+  deletes('garbage collection deletes a name that will be given out again since', 'I7', [
+    ' && !isReusable(object.name, filesystem)',
+    '',
+  ]),
+  deletes('an inode that was removed since the judgement needs no flag', 'I7', [
+    'if (inode === null && !deps.inodeless) return [];',
+    '',
+  ]),
+  deletes('orphans of an inode in quarantine are deleted', 'I10', [
+    'if (stopped?.has(id) !== true) return [group];',
+    'if (stopped?.has(id) !== false) return [group];',
+  ]),
+  deletes('one damaged inode stops the deletes of all', 'I10', [
+    '|| !isDamage(error)',
+    '|| isDamage(error)',
+  ]),
+  deletes('garbage collection deletes more than it may', 'I8', ['if (left <= 0) break;', '']),
+  parts('a list that breaks the format references nothing', 'I10', [
+    'checkChunkList(versions, chunkIndex, filesystem);\n    yield versions;',
+    'try { checkChunkList(versions, chunkIndex, filesystem); } catch { continue; }\n    yield versions;',
+  ]),
+  parts('an object that is missing for a moment is reported as missing', 'I1', [
+    'if (lacking.size === 0) return [];',
+    "if (lacking.size >= 0) return [...lacking].map(([object, { bytes }]) => ({ inodeId: key.inodeId.toString(), object, reason: 'missing', bytes: bytes ?? 0, neededBytes: 1 }));",
+  ]),
+  chunk('fsck does not notice a missing object', [
+    "if (head === null) return fault('missing', 'there is no such object');",
+    'if (head === null) return [];',
+  ]),
+  chunk('fsck does not notice a short object', ['if (head.bytes < needed)', 'if (head.bytes < 0)']),
+  chunk('fsck does not notice another checksum', [') !== head.crc32)', ') === undefined)']),
+  chunk('fsck reads no list again before it reports a fault', [
+    'if (sameWants(seen, again)) return findings(again, faults);',
+    'return findings(again, faults);',
+  ]),
+  chunk('fsck believes a list that breaks the format', ['checkChunkList(versions, chunkIndex, filesystem);', '']),
 ];

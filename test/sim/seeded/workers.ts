@@ -111,7 +111,7 @@ export class Workers {
         book: new MemoryScrubBook(scrubBook, process),
         nowMs: () => records.nowMs(),
       },
-      { ...options, deletesMax: 1_000 },
+      { ...options, inodeless: true, deletesMax: 1_000 },
     );
     return this.#endOf(process, pass);
   }
