@@ -105,10 +105,7 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     'if (stopped?.has(id) !== true) return [group];',
     'if (stopped?.has(id) !== false) return [group];',
   ]),
-  deletes('one damaged inode stops the deletes of all', 'I10', [
-    '|| !isDamage(error)',
-    '|| isDamage(error)',
-  ]),
+  deletes('one damaged inode stops the deletes of all', 'I10', ['|| !isDamage(error)', '|| isDamage(error)']),
   deletes('garbage collection deletes more than it may', 'I8', ['if (left <= 0) break;', '']),
   parts('a list that breaks the format references nothing', 'I10', [
     'checkChunkList(versions, chunkIndex, filesystem);\n    yield versions;',
