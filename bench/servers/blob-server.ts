@@ -10,10 +10,6 @@ const CONTENT_BYTES = 64 * 1024 * 1024;
 /** Differs at every place of a KiB, so that a shifted range would show. */
 const content = Buffer.alloc(CONTENT_BYTES, Buffer.from(Array.from({ length: 1021 }, (_, n) => (n * 7) % 251)));
 const OK = Buffer.from('HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n');
-const DELETED = '<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></DeleteResult>';
-const BATCH = Buffer.from(
-  `HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: ${DELETED.length}\r\n\r\n${DELETED}`,
-);
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 const tally = { gets: 0, puts: 0, deletes: 0, namesDeleted: 0 };
@@ -23,8 +19,8 @@ class Connection {
   #pending: Buffer = Buffer.alloc(0);
   /** Of the request body that is coming. */
   #bodyLeft = 0;
-  #answer: Buffer = OK;
-  #counting = false;
+  /** Of a batch delete: its body so far. */
+  #batch: Buffer[] | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -38,10 +34,10 @@ class Connection {
     while (piece.length > 0) {
       if (this.#bodyLeft > 0) {
         const body = piece.subarray(0, this.#bodyLeft);
-        if (this.#counting) tally.namesDeleted += count(body);
+        this.#batch?.push(body);
         this.#bodyLeft -= body.length;
         piece = piece.subarray(body.length);
-        if (this.#bodyLeft === 0) this.#socket.write(this.#answer);
+        if (this.#bodyLeft === 0) this.#socket.write(this.#batch === undefined ? OK : deleted(this.#batch));
         continue;
       }
       const all = this.#pending.length === 0 ? piece : Buffer.concat([this.#pending, piece]);
@@ -60,12 +56,11 @@ class Connection {
   }
 
   #upload(head: string): void {
-    this.#counting = head.startsWith('POST ');
-    this.#answer = this.#counting ? BATCH : OK;
-    if (this.#counting) tally.deletes++;
-    else tally.puts++;
+    this.#batch = head.startsWith('POST ') ? [] : undefined;
+    if (this.#batch === undefined) tally.puts++;
+    else tally.deletes++;
     this.#bodyLeft = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
-    if (this.#bodyLeft === 0) this.#socket.write(this.#answer);
+    if (this.#bodyLeft === 0) this.#socket.write(OK);
   }
 
   #get(head: string): void {
@@ -88,11 +83,15 @@ class Connection {
   }
 }
 
-/** Names in a piece of a DeleteObjects body; one that is cut in two may be missed: the batch is what counts. */
-function count(body: Buffer): number {
-  let found = 0;
-  for (let at = body.indexOf('<Key>'); at !== -1; at = body.indexOf('<Key>', at + 1)) found++;
-  return found;
+/** The answer to a batch: all of it is deleted. */
+function deleted(body: readonly Buffer[]): string {
+  const keys =
+    Buffer.concat(body)
+      .toString()
+      .match(/<Key>[^<]*<\/Key>/g) ?? [];
+  tally.namesDeleted += keys.length;
+  const text = `<DeleteResult>${keys.map((key) => `<Deleted>${key}</Deleted>`).join('')}</DeleteResult>`;
+  return `HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
 }
 
 const server = createServer((socket) => {

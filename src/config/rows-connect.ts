@@ -109,7 +109,7 @@ export const CONNECTION_ROWS = [
     choices: ['fast', 'sdk'],
     default: 'fast',
     meaning:
-      'How range reads, writes and batch deletes go to the S3 server: past the AWS SDK wherever that is possible, at a tenth of its CPU for a small read, or all by the SDK.',
+      'How range reads and writes go to the S3 server: past the AWS SDK wherever that is possible, at a tenth of its CPU for a small read, or all by the SDK.',
     group: 'Connections',
     commands: STORE,
   },

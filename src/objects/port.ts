@@ -7,7 +7,7 @@
  */
 import type { Filesystem } from '../model.ts';
 
-/** What HEAD tells; `crc32` (unsigned) only for objects that `putIfAbsent` wrote. */
+/** What HEAD tells; `crc32` (unsigned) only for objects that `putIfAbsent` wrote, and only where the store returns metadata. */
 export interface ObjectHead {
   readonly bytes: number;
   readonly crc32?: number;
@@ -65,7 +65,7 @@ export interface ObjectStore {
    */
   guarded?(before: () => void): ObjectStore;
   /** What the requests so far have shown of the server. */
-  capabilities?(): StoreCapabilities;
+  capabilities?(): StoreCapabilities | undefined;
 }
 
 /** The bucket of each file system; stores are kept and shared. */

@@ -11,7 +11,7 @@ import { CompactError, type ErrorCode } from '../errors.ts';
 import type { Filesystem } from '../model.ts';
 import { type FlightLimit, HOLD_MAX_MS } from '../pace/in-flight-limit.ts';
 import type { Pace } from '../pace/pace.ts';
-import type { DeleteFailure, ObjectHead, ObjectPage, ObjectStore, ObjectStores } from './port.ts';
+import type { DeleteFailure, ObjectHead, ObjectPage, ObjectStore, ObjectStores, StoreCapabilities } from './port.ts';
 import { cancelledError, Turns } from './turns.ts';
 
 export type ObjectOperation = 'get' | 'put' | 'head' | 'list' | 'delete';
@@ -126,6 +126,10 @@ class RetryingStore implements ObjectStore {
     this.#options = options;
     this.#flight = options.pace?.flightOf(name);
     this.#places = this.#flight ?? new Turns(options.requestsMax ?? REQUESTS_MAX);
+  }
+
+  capabilities(): StoreCapabilities | undefined {
+    return this.#store.capabilities?.();
   }
 
   guarded(before: () => void): ObjectStore {

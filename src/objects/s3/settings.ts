@@ -29,7 +29,7 @@ export interface S3Settings {
   readonly connectTimeoutMs?: number;
   /** Sockets, hence calls at a time, for each client (64). */
   readonly maxSockets?: number;
-  /** `fast` (the default): range reads, writes and batch deletes go past the SDK where they can; `sdk`: nothing does. */
+  /** `fast` (the default): range reads and writes go past the SDK where they can; `sdk`: nothing does. */
   readonly dataPath?: 'fast' | 'sdk';
   /** `when_required`: no x-amz-checksum headers, but where S3 demands a checksum and Content-MD5 cannot be had. */
   readonly requestChecksums?: 'when_supported' | 'when_required';
