@@ -1,21 +1,27 @@
 /**
  * How the tests run: one Redis and one S3 server for the whole run (test/setup), two files at a time, each file with
  * key prefixes and buckets of its own (test/setup/isolation.ts). No retries: a test that fails sometimes has failed.
+ *
+ * Two tiers: `npm test` is what a change must pass; `npm run test:torture` (S3COMPACT_TEST_TIER=torture) is chaos, soak, whole
+ * spaces and scale. A file `*.torture.test.ts` belongs to the second.
  */
 import { defineConfig } from 'vitest/config';
 
-/** Real servers on a small, shared machine; a test that needs longer says so itself. */
-const TIMEOUT_MS = 60_000;
+/** Ends what hangs; it judges nothing. A machine under ten times the load must not come near it. */
+const HANG_MS = 20 * 60_000;
+const TORTURE = 'test/**/*.torture.test.ts';
+const torture = process.env['S3COMPACT_TEST_TIER'] === 'torture';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: torture ? [TORTURE] : ['test/**/*.test.ts'],
+    exclude: torture ? [] : [TORTURE],
     globalSetup: ['test/setup/global.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: TIMEOUT_MS,
-    hookTimeout: TIMEOUT_MS,
-    teardownTimeout: TIMEOUT_MS,
+    testTimeout: HANG_MS,
+    hookTimeout: HANG_MS,
+    teardownTimeout: HANG_MS,
     retry: 0,
   },
 });

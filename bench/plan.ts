@@ -1,7 +1,7 @@
 /**
  * `npm run bench:plan`: how planning time grows with the list, as processor time per version for each shape of list from
  * 1,000 to 1,000,000 versions, and how many versions a core plans in a minute when they are spread over 10,000 chunks, as a
- * scan meets them. Figures for people; the limits are kept by test/plan/scale.test.ts.
+ * scan meets them. Figures for people; the limits are kept by test/plan/scale.torture.test.ts.
  */
 import { cpus } from 'node:os';
 import { planChunk } from '../src/plan/index.ts';

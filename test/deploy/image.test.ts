@@ -121,7 +121,7 @@ describe('the image', () => {
     expect(working, lines.join('\n')).toBe(2);
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
     await expect
-      .poll(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status, { timeout: 10_000 })
+      .poll(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status, { timeout: 600_000 })
       .toBe(200);
     expect(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).toContain('\ns3compact_worker_processes 2');
     child.kill('SIGTERM');

@@ -23,7 +23,7 @@ interface LiveRule {
 
 const GOOD = 1n;
 const BROKEN = 2n;
-const DEADLINE_MS = 40_000;
+const DEADLINE_MS = 600_000;
 const ANSWERED_SHARE = 0.8;
 
 describe.skipIf(!hasPrometheus())('on a real Prometheus', () => {

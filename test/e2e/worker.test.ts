@@ -142,7 +142,7 @@ describe('workers that are killed in the middle, while clients write and read', 
     await expectWhole();
     worker.kill('SIGTERM');
     expect(await exitOf(worker)).toBe(0);
-  }, 120_000);
+  });
 
   async function idle(): Promise<boolean> {
     return (await world.clients.queue.queue.getJobCountByTypes('waiting', 'prioritized', 'delayed')) === 0;

@@ -21,7 +21,7 @@ import { freshBucket, testS3Client, uniquePrefix } from '../setup/isolation.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
 /** Longer than any lock and grace period of these worlds. */
-const REAP_DEADLINE_MS = 40_000;
+const REAP_DEADLINE_MS = 600_000;
 const REAP_PAUSE_MS = 10;
 export const SMALL: OracleGeometry = { blockSize: 4096, chunkSize: 65_536 };
 

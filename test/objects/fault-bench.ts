@@ -68,7 +68,7 @@ export function useFaultBench(defaults: S3Settings = {}): () => FaultBench {
   afterEach(async () => {
     const { server } = current();
     for (const stores of opened) stores.close();
-    await vi.waitFor(() => expect(server.openSockets()).toBe(0), { timeout: 5_000, interval: 5 });
+    await vi.waitFor(() => expect(server.openSockets()).toBe(0), { timeout: 600_000, interval: 5 });
     await server.close();
   });
   return current;

@@ -82,7 +82,7 @@ describe('a gateway that', () => {
     });
     const beganMs = performance.now();
     expect(await pushMetrics([await counted()], target(url), QUICK)).toBeDefined();
-    expect(performance.now() - beganMs).toBeLessThan(10_000);
+    expect(performance.now() - beganMs).toBeLessThan(100_000);
   });
 
   it('is away is a reason', async () => {

@@ -17,6 +17,8 @@ import { check, fail, fileOf, KEY, type View, viewOf } from './view.ts';
 export interface Share {
   readonly thread: number;
   readonly threads: number;
+  /** Versions in a stack at the most. */
+  readonly stackMax: number;
 }
 
 export interface ShareResult {
@@ -30,6 +32,7 @@ export interface ShareResult {
 
 export const BYTES = 6;
 const BLOCK_SIZES = [1, 2, 3, 6];
+/** The most that is tried anywhere. */
 const STACK_MAX = 3;
 /** One per place in the stack; the top one is lowest, because position decides, not the id. The bytes they give differ. */
 export const CHUNK_IDS = [3n, 4n, 2n];
@@ -58,8 +61,8 @@ function versionsAt(place: number): OracleVersion[] {
   return out;
 }
 
-function* stacks(): Generator<readonly OracleVersion[]> {
-  const places = Array.from({ length: STACK_MAX }, (_, place) => versionsAt(place));
+function* stacks(stackMax: number): Generator<readonly OracleVersion[]> {
+  const places = Array.from({ length: stackMax }, (_, place) => versionsAt(place));
   function* above(place: number, below: readonly OracleVersion[]): Generator<readonly OracleVersion[]> {
     yield below;
     for (const version of places[place] ?? []) yield* above(place + 1, [...below, version]);
@@ -130,12 +133,12 @@ function describe(input: PlanInput, thrown: unknown): string {
   return `${String(thrown)}: ${JSON.stringify({ versions: rows, geometry, length, policy })}`;
 }
 
-export function runShare({ thread, threads }: Share): ShareResult {
+export function runShare({ thread, threads, stackMax }: Share): ShareResult {
   const sources = new Map(BLOCK_SIZES.map((blockSize) => [blockSize, originals(blockSize)]));
   const count = { nothing: 0, plan: 0, rewrite: 0 };
   let stack = 0;
   let cases = 0;
-  for (const versions of stacks()) {
+  for (const versions of stacks(stackMax)) {
     if (stack++ % threads !== thread) continue;
     const policy = { fragmentThreshold: 0, readGapBytes: stack % 3 };
     for (let length = 0; length <= BYTES; length++) {

@@ -55,7 +55,7 @@ describe.each(KINDS)('%s Redis', (prefer) => {
     const replies = await pipeline.exec();
     expect(replies?.at(-1)).toEqual([null, 4_000]);
     // One 100 ms timer tick per reply would be 200 s; both servers need about half a second.
-    expect(performance.now() - begun).toBeLessThan(20_000);
+    expect(performance.now() - begun).toBeLessThan(100_000);
   });
 
   test('runs a BullMQ queue with a worker, delayed jobs and de-duplication', async () => {
@@ -75,7 +75,7 @@ describe.each(KINDS)('%s Redis', (prefer) => {
     await add('later', { delay: 50 });
     const deduplication = { id: 'inode-1', keepLastIfActive: true };
     await Promise.all(Array.from({ length: 20 }, () => add('once', { deduplication, delay: 200 })));
-    await vi.waitFor(() => expect(seen).toContain('once'), { timeout: 20_000 });
+    await vi.waitFor(() => expect(seen).toContain('once'), { timeout: 600_000 });
     expect(seen.toSorted()).toEqual(['later', 'now', 'once']);
   });
 
@@ -83,13 +83,13 @@ describe.each(KINDS)('%s Redis', (prefer) => {
     const elsewhere = await startElsewhere('redis', prefer, true);
     expect(elsewhere.look().files).toHaveLength(1);
     await elsewhere.kill(signal);
-    await vi.waitFor(() => expect(elsewhere.look()).toEqual(NOTHING), { timeout: 20_000 });
+    await vi.waitFor(() => expect(elsewhere.look()).toEqual(NOTHING), { timeout: 600_000 });
   });
 
   test('a forgotten one keeps nobody from ending, and ends with them', async () => {
     const elsewhere = await startElsewhere('redis', prefer, false);
     expect(await elsewhere.ended).toEqual([0, null]);
-    await vi.waitFor(() => expect(elsewhere.look()).toEqual(NOTHING), { timeout: 20_000 });
+    await vi.waitFor(() => expect(elsewhere.look()).toEqual(NOTHING), { timeout: 600_000 });
   });
 });
 

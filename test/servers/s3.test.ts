@@ -131,6 +131,6 @@ describe.each(KINDS)('starting %s S3', (prefer) => {
     const elsewhere = await startElsewhere('s3', prefer, true);
     expect(elsewhere.look().files).toHaveLength(1);
     await elsewhere.kill(signal);
-    await vi.waitFor(() => expect(elsewhere.look()).toEqual(NOTHING), { timeout: 20_000 });
+    await vi.waitFor(() => expect(elsewhere.look()).toEqual(NOTHING), { timeout: 600_000 });
   });
 });

@@ -11,7 +11,7 @@ import { connectRedis, redactUrl } from '../../src/redis/client.ts';
 import { whenReady } from '../../src/redis/link.ts';
 import { parseRedisUrl } from '../../src/urls/redis.ts';
 
-const WAIT = { timeout: 20_000, interval: 50 };
+const WAIT = { timeout: 600_000, interval: 50 };
 const SECRET = 'tell-nobody';
 
 test('a hint that shows the form of a URL stays whole; a URL of that look with more behind it does not', () => {

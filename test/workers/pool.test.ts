@@ -85,7 +85,7 @@ describe('a pool on real servers', () => {
     pool.kill('SIGTERM');
     expect((await ended)[0]).toBe(0);
     for (const pid of pids) expect(existsSync(`/proc/${pid}`)).toBe(false);
-  }, 150_000);
+  });
 
   it('processes whose main process is killed end by themselves', async () => {
     const pool = world.startWorker();

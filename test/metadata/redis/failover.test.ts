@@ -9,7 +9,7 @@ import { portOf, quietRedis, type RedisWorld, redisWorld } from '../redis-world.
 import { collect, INODE, KEY } from '../world.ts';
 
 const TIMEOUT_MS = 5_000;
-const WAIT = { timeout: 30_000, interval: 50 };
+const WAIT = { timeout: 600_000, interval: 50 };
 const INDEXES = 4_000;
 
 describe.runIf(findRedis() !== undefined)('another server in its place', () => {

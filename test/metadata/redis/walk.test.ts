@@ -41,7 +41,7 @@ describe.runIf(findRedis() !== undefined)('a walk on a server that was restarted
     await once.save();
     await once.call('DEBUG', 'RESTART').catch(() => undefined);
     once.disconnect();
-    await vi.waitFor(async () => expect(await life()).not.toBe(before), { timeout: 20_000, interval: 20 });
+    await vi.waitFor(async () => expect(await life()).not.toBe(before), { timeout: 600_000, interval: 20 });
   }
 
   test('the cursor of before begins anew; the walk that was under way is told that it may have missed some', async () => {

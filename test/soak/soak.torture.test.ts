@@ -10,7 +10,7 @@ import { SHORT } from './settings.ts';
 import { fileOf, SHAPES } from './shapes.ts';
 
 const INODES = 300;
-const FINISH_MS = 60_000;
+const FINISH_MS = 900_000;
 
 it('files of mixed shape are scanned twice at once, compacted by processes that die, reaped, and right', async () => {
   const prefix = uniquePrefix('soak');
@@ -32,7 +32,7 @@ it('files of mixed shape are scanned twice at once, compacted by processes that 
   expect(counts.get('chunks')).toBeGreaterThan(5);
   expect(counts.get('deleted')).toBeGreaterThan(20);
   expect((counts.get('workersKilled') ?? 0) + (counts.get('scansKilled') ?? 0)).toBeGreaterThan(0);
-}, 180_000);
+});
 
 it.each([1, 2, 592_745, 2 ** 20 - 1])(
   'files of seed %i have every shape, and are what they are by number and seed alone',
