@@ -110,6 +110,12 @@ it('I7: what was read longer ago than a delete may take is not used', async () =
   ).toBeGreaterThan(0);
 });
 
+it("I7: what was read before the ledger's clock went back is not used", async () => {
+  const dueMs = world.ledger.nowMs - 2;
+  const back = () => stamped([stale(1)], { dueMs, stampMs: 0 });
+  expect(await readsAfter(() => (world.ledger.nowMs -= 1), back)).toBeGreaterThan(0);
+});
+
 it('I7: what was read of a server that died since, or of another file system, is not used', async () => {
   const life2 = { incarnation: 'life-2' };
   expect(

@@ -11,26 +11,48 @@ function lists(name: string, invariants: string, ...edits: readonly Replacement[
   return fault(name, invariants, { file: 'src/reap/named-objects.ts', edits });
 }
 
-const CHECK_LIST = 'checkChunkList(versions, chunkIndex, filesystem);';
-const LONG_LIST = 'if (versionsTotal > versions.length)';
+function fresh(name: string, invariants: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, invariants, { file: 'src/reap/fresh-look.ts', edits });
+}
+
+function stored(name: string, invariants: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, invariants, { file: 'src/reap/stored-objects.ts', edits });
+}
+
+function records(name: string, invariants: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, invariants, { file: 'src/compact/chunk-records.ts', edits });
+}
+
+const CHECK_LIST = 'checkChunkList(versions, chunkIndex, look.filesystem);';
 
 export const REAP_FAULTS: readonly Fault[] = [
-  reap('the second look follows the first at once', 'I7', ['dueMs: sinceMs + this.#deps.graceMs', 'dueMs: sinceMs']),
+  reap('the second look follows the first at once', 'I7', ['dueMs: sinceMs + this.#graceMs', 'dueMs: sinceMs']),
   reap('the grace period counts from before the lists were read', 'I7', [
     'const sinceMs = await this.#deps.nowMs();',
     'const sinceMs = this.#nowMs;',
   ]),
-  reap('a record is looked at before it is due', 'I7', ['if (nowMs < record.dueMs)', 'if (nowMs < 0)']),
-  reap('deletes without a fresh look', 'I7', ['await this.#unnamed(names, filesystem)', '[...names]']),
-  lists('looks only at the list of one chunk', 'I7', ['of metadata.chunkIndexes(key)', 'of [0]']),
+  reap('a record is looked at before it is due', 'I7', ['if (nowMs < dueMs)', 'if (nowMs < 0)']),
+  reap(
+    'deletes without a fresh look',
+    'I7',
+    ['const going = await deletable(names,', 'await deletable([],'],
+    ['stored: this.#stored });\n    const kept', 'stored: this.#stored });\n    const going = names;\n    const kept'],
+  ),
+  lists('looks only at the list of one chunk', 'I7', [
+    'of metadata.chunkIndexes(look.key)) {\n    const versions',
+    'of [0]) {\n    const versions',
+  ]),
   lists('a list that breaks the format is skipped', 'I10', [CHECK_LIST, `try { ${CHECK_LIST} } catch { continue; }`]),
-  lists('a list that is too long to be read is taken as whole', 'I10', [LONG_LIST, 'if (versionsTotal < 0)']),
+  lists('a list that is too long to be read is taken as whole', 'I10', [
+    'if (read.versionsTotal <= read.versions.length) return',
+    'if (read.versionsTotal >= 0) return',
+  ]),
   lists('uses what was read before the record was due', 'I7', ['look.dueMs <= beganMs', 'look.dueMs > 0']),
   lists('uses what was read long ago', 'I7', ['nowMs - endedMs <= KEPT_MS', 'nowMs >= endedMs']),
   lists('uses what was read of a server that has died since', 'I7', ['incarnation === look.incarnation && ', '']),
   reap('what was read while the inode was missing is used when it is back', 'I10', ['= inode !== null;', '= true;']),
   reap('another file system under the same number is ours', 'I10', ['filesystem.uuid !== fsUuid', 'fsUuid === null']),
-  reap('a missing inode counts at once', 'I10', ['if (wait !== null) return wait;', '']),
+  reap('a missing inode counts at once', 'I10', ['if (!missed) return this.#waitForMissing(missingSinceMs);', '']),
   reap('the first look leaves the fence', 'I7', [
     'const stood = await this',
     'const stood = unnamed !== undefined && await this',
@@ -43,13 +65,83 @@ export const REAP_FAULTS: readonly Fault[] = [
     'stampMs !== undefined && sameServer',
     'stampMs !== undefined',
   ]),
-  reap('the second look counts at a server that has lost its last writes', 'I7', [' && server.sameServer', '']),
+  reap('the second look counts at a server that has lost its last writes', 'I7', ['!stood && sameServer', '!stood']),
   reap('an object whose chunkId will be given out again is condemned', 'I7', [
-    'this.#refuseReusable([...retired, ...merged], filesystem);',
+    'this.#refuseReusable(names, filesystem);',
     '',
   ]),
   reap('asks to delete more objects than a request may hold', 'I8', [
     'from + DELETE_BATCH_MAX)',
     'from + 2 * DELETE_BATCH_MAX)',
+  ]),
+  lists("uses what was read before the ledger's clock went back", 'I7', ['nowMs >= beganMs && ', '']),
+  lists('the index of the chunks is gone, and nothing is referenced', 'I10', [
+    'if (versionsTotal === 0) return;',
+    'return;',
+  ]),
+  lists('a list that is gone while the index has it references nothing', 'I10', [
+    'if (empty.length > 0)',
+    'if (empty.length < 0)',
+  ]),
+  lists('a file that has lost all its lists references nothing', 'I10', [
+    '(look.length ?? 0) > 0',
+    '(look.length ?? 0) < 0',
+  ]),
+  lists('a list of millions is read whole', 'I8', ['VERSIONS_READ_FIRST = 100_000', 'VERSIONS_READ_FIRST = 5_000_000']),
+  lists('a server that does not say which chunkIds are given out gives none again', 'I7', [
+    '(lastChunkId === undefined || object.chunkId > lastChunkId)',
+    'lastChunkId !== undefined && object.chunkId > lastChunkId',
+  ]),
+  lists('looks only for what was merged', 'I7', ['[...this.#merged, ...this.#written]', '[...this.#merged]']),
+  lists('looks for one block only', 'I7', ['if (!this.#blocks.has(object.blockIndex)', 'if (object.blockIndex !== 0']),
+  fresh('deletes the last copy on the word of one acknowledgement', 'I7', [
+    'const lacking = await deps.stored.lacking(found.inPlace, { ...look, objects: found.objects }, deps);',
+    'const lacking = new Map<string, number | null>();',
+  ]),
+  fresh('what the store lacks is told and deleted all the same', 'I7', [
+    'if (missing.length > 0) throw lacks(missing, now, look);',
+    'if (missing.length > 0) return now.unreferenced;',
+  ]),
+  fresh('what another compaction replaced meanwhile counts as lost', 'I12', [
+    '.filter(([name]) => now.inPlace.has(name))',
+    '',
+  ]),
+  fresh('the lists are not read again, however long the store took', 'I7', [' && tookMs <= KEPT_MS', '']),
+  fresh('a server that became another one during the look is taken for the same', 'I7', [
+    '!== look.incarnation)',
+    '=== "")',
+  ]),
+  stored('an object that is too short will do', 'I7', ['if (bytes === null || bytes < needed)', 'if (bytes === null)']),
+  stored('what was seen before the record was due will do', 'I7', [
+    'look.dueMs <= (kept?.beganMs ?? 0)',
+    'look.dueMs > 0',
+  ]),
+  stored("what was seen before the ledger's clock went back will do", 'I7', ['ageMs >= 0 && ', '']),
+  stored('what a listing lacks is not asked for', 'I7', ['      left = unseen();\n', '      left = [];\n']),
+  stored('never lists', 'I8', ['if (seen.heads + left.length > ', 'if (seen.heads < 0 && left.length > ']),
+  reap("the grace period is only the looker's", 'I7', ['Math.max(deps.graceMs, record.graceMs ?? 0)', 'deps.graceMs']),
+  reap('a stamp made with a shorter grace period is due', 'I7', ['Math.max(dueMs, stampMs + graceMs)', 'dueMs']),
+  reap('a blank incarnation counts as known', 'I10', ["if (incarnation.trim() !== '')", 'if (incarnation !== null)']),
+  reap('names of another layout are taken for unreferenced', 'I10', [
+    'layout[field] === filesystem[field]',
+    'layout[field] > 0 || layout[field] === 0',
+  ]),
+  reap('names of another prefix are taken for unreferenced', 'I10', [
+    'objectName(key, object, filesystem.objectPrefix) === name',
+    'objectName(key, object, filesystem.objectPrefix) !== null',
+  ]),
+  reap('one object that cannot be deleted is forgotten', 'I12', [
+    'this.#record.retired, filesystem);\n    if (deletes.kept.length === 0)',
+    'this.#record.retired, filesystem);\n    if (deletes.kept.length >= 0)',
+  ]),
+  reap('one object that cannot be deleted keeps the rest of its record', 'I12', [
+    'retired: namesOf(deletes.kept), merged: []',
+    'merged: []',
+  ]),
+  records('a name is lost at the seam of two records', 'I12', ['to - retired.length', 'to - retired.length - 1']),
+  records('a record does not carry its grace period', 'I7', ['incarnation, dueMs, graceMs }', 'incarnation, dueMs }']),
+  records('the versions of the last record are lost', 'I10', [
+    'Math.ceil(replaced.length / count)',
+    'Math.floor(replaced.length / count)',
   ]),
 ];
