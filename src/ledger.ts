@@ -35,6 +35,8 @@ export interface ReapRecord {
   readonly merged: readonly string[];
   /** The versions that the attempt replaces, or the record's part of them, oldest first, as text: for a repair. */
   readonly replaced?: readonly string[];
+  /** The place of `replaced` in the whole list, where others of the chunk's records have the rest. */
+  readonly replacedPart?: { readonly from: number; readonly of: number };
   /** Not to be looked at before. */
   readonly dueMs: number;
   /**

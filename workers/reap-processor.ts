@@ -33,6 +33,7 @@ export interface ReapListeners {
 /** A processor for BullMQ's Worker. */
 export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
   const { log } = tell;
+  const warnOfGrace = graceWarning(deps.graceMs, log);
   return async (job: Job<ReapJobData>, token?: string): Promise<ReapEnding> => {
     const startMs = Date.now();
     const record = readRecord(job, log);
@@ -40,6 +41,7 @@ export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
       tell.onVerdict?.(null, { place: { jobId: job.id ?? '' }, startMs });
       return delayJob(job, UNREADABLE_DELAY_MS, token);
     }
+    warnOfGrace(record.graceMs);
     const verdict = await reapRecord(record, deps);
     logVerdict(log, { job, record, verdict });
     tell.onVerdict?.(verdict, { place: logContext({ ...record, jobId: job.id ?? '' }), startMs });
@@ -58,6 +60,20 @@ function readRecord(job: Job<ReapJobData>, log: Logger): ReapRecord | null {
   }
 }
 
+/** Grace periods that were met are told once each, so many at most. */
+const GRACES_TOLD_MAX = 20;
+
+/** Pods and shells with different settings: the longer time counts, and somebody should know. */
+function graceWarning(ownMs: number, log: Logger): (graceMs: number | undefined) => void {
+  const told = new Set([ownMs]);
+  return (graceMs) => {
+    if (graceMs === undefined || told.has(graceMs) || told.size > GRACES_TOLD_MAX) return;
+    told.add(graceMs);
+    const text = `reap records were written with a grace period of ${graceMs} ms, this process has ${ownMs} ms: the longer one counts; give all workers and shells the same S3COMPACT_GRACE and S3COMPACT_LEASE`;
+    log.warn({ event: LOG_EVENTS.reapGraceDiffers, graceMs, ownMs }, text);
+  };
+}
+
 /** Back into the delayed set; BullMQ wants to be told by an error that the job is no longer its own to finish. */
 async function delayJob(job: Job<ReapJobData>, delayMs: number, token: string | undefined): Promise<never> {
   await job.moveToDelayed(Date.now() + Math.max(DELAY_MIN_MS, delayMs), token);
@@ -73,9 +89,14 @@ function logVerdict(
   if (verdict.kind === 'done') {
     const { deleted, stillNamed } = verdict;
     log.info({ event: LOG_EVENTS.reapDeleted, ...where, deleted, stillNamed }, `${deleted} objects deleted`);
+  } else if (verdict.unsafe === true) {
+    const { doubts, dueMs } = verdict.record;
+    log.error({ event: LOG_EVENTS.reapUnsafe, ...where, doubts, dueMs }, `nothing is deleted: ${verdict.doubt}`);
   } else if (verdict.doubt !== undefined) {
     const { doubts, dueMs } = verdict.record;
-    log.warn({ event: LOG_EVENTS.reapDoubt, ...where, doubts, dueMs }, `nothing is deleted for now: ${verdict.doubt}`);
+    const { deleted = 0 } = verdict;
+    const what = deleted === 0 ? 'nothing is deleted for now' : 'the rest is kept for now';
+    log.warn({ event: LOG_EVENTS.reapDoubt, ...where, doubts, dueMs, deleted }, `${what}: ${verdict.doubt}`);
   } else {
     log.debug({ event: LOG_EVENTS.reapLooked, ...where, dueMs: verdict.record.dueMs }, 'looked; due again later');
   }

@@ -14,6 +14,7 @@ import { registerPause, registerResume } from './pause.ts';
 import { registerPlan } from './plan.ts';
 import { registerQuarantine } from './quarantine.ts';
 import { registerReap } from './reap.ts';
+import { registerRepair } from './repair.ts';
 import { registerRun } from './run.ts';
 import { registerScan } from './scan.ts';
 import { registerScheduler } from './scheduler.ts';
@@ -37,6 +38,7 @@ const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
   registerResume,
   registerReap,
   registerVerify,
+  registerRepair,
   registerScrub,
   registerQuarantine,
   registerDoctor,

@@ -178,6 +178,8 @@ function text({ summary, faults, unknown, endedEarly }: Told, { fsId }: Target, 
   lines.push(` ${plural(inodes, 'inode')}${skips}; ${bytes(dataBytes)} in ${plural(objects, 'object')}`);
   if (endedEarly !== undefined) lines.push(` the check ended early: ${endedEarly}`);
   lines.push(bold(conclusion(summary, endedEarly === undefined)));
+  if (faults.some(({ reason }) => reason === 'missing' || reason === 'short'))
+    lines.push(` "s3compact repair ${fsId} INODE --dry-run" tells what of it can be made again from what it replaced`);
   return lines.join('\n');
 }
 

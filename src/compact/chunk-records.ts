@@ -43,6 +43,7 @@ export function recordsOf(
       retired: retired.slice(from, to),
       merged: merged.slice(Math.max(0, from - retired.length), Math.max(0, to - retired.length)),
       replaced: replaced.slice(n * versions, (n + 1) * versions).map(printRecord),
+      ...(count === 1 ? {} : { replacedPart: { from: n * versions, of: replaced.length } }),
     };
   });
 }

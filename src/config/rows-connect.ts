@@ -17,11 +17,22 @@ const QUEUE: readonly CommandName[] = [
     'reap',
     'scrub',
     'quarantine',
+    'repair',
     'doctor',
     'adopt',
   ] as const),
 ];
-const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub', 'verify', 'doctor', 'adopt'];
+const STORE: readonly CommandName[] = [
+  'inode',
+  'worker',
+  'run',
+  'reap',
+  'scrub',
+  'verify',
+  'repair',
+  'doctor',
+  'adopt',
+];
 
 export const CONNECTION_ROWS = [
   {

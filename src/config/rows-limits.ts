@@ -6,7 +6,7 @@ import type { CommandName, SettingSpec } from './spec.ts';
 
 const WORKER: readonly CommandName[] = ['worker', 'run'];
 /** Whoever sends requests to S3. */
-const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub', 'verify'];
+const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub', 'verify', 'repair'];
 /** Those of them that are at the queue's Redis. */
 const POOLED: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub'];
 

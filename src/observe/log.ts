@@ -37,6 +37,8 @@ export const LOG_EVENTS = {
   reapLooked: 'reap.looked',
   reapDeleted: 'reap.deleted',
   reapDoubt: 'reap.doubt',
+  reapUnsafe: 'reap.unsafe',
+  reapGraceDiffers: 'reap.grace-differs',
   scanStarted: 'scan.started',
   scanEnded: 'scan.ended',
   scanWaiting: 'scan.waiting',

@@ -95,7 +95,7 @@ const REAP_ROWS = [
   {
     name: 's3compact_reap_looks_total',
     type: 'counter',
-    help: 'Looks at reap records: done, again (not over yet), doubt or unreadable (nothing was deleted).',
+    help: 'Looks at reap records: done, again (not over yet); nothing was deleted: doubt, unreadable, unsafe (the store lacks objects that lists reference).',
     scope: 'process',
     group: 'Reap',
     labels: { verdict: REAP_VERDICTS },

@@ -62,7 +62,7 @@ export const QUEUES = ['compact', 'reap'] as const;
 export const QUEUE_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 export const AGED_STATES = ['waiting', 'active'] as const;
 
-export const REAP_VERDICTS = ['done', 'again', 'doubt', 'unreadable'] as const;
+export const REAP_VERDICTS = ['done', 'again', 'doubt', 'unsafe', 'unreadable'] as const;
 export const CANCEL_REASONS = ['shutdown', 'lock-lost', OTHER] as const;
 export const READY_PARTS = ['queue', 'metadata', 'store', 'running'] as const;
 export const TASKS = ['run', 'reap', 'scan'] as const;

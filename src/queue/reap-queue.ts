@@ -48,6 +48,7 @@ const recordSchema = z.object({
   retired: names,
   merged: names,
   replaced: z.array(z.string()).max(REAP_VERSIONS_MAX).optional(),
+  replacedPart: z.object({ from: z.number().int().nonnegative(), of: z.number().int().nonnegative() }).optional(),
   dueMs: ms,
   graceMs: ms.optional(),
   stampMs: ms.optional(),

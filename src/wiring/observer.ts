@@ -139,11 +139,9 @@ export class Observer implements RequestObserver {
   reapLook(verdict: ReapVerdict | null, look: { readonly place: RunPlace; readonly startMs: number }): void {
     const { metrics } = this;
     if (this.#tracer !== undefined) lookSpan(this.#tracer, look.startMs, lookTold(verdict, look.place));
-    const told = verdict === null ? 'unreadable' : verdict.kind;
-    const doubt = verdict?.kind === 'again' && verdict.doubt !== undefined;
-    metrics?.count('s3compact_reap_looks_total', 1, { verdict: doubt ? 'doubt' : told });
+    metrics?.count('s3compact_reap_looks_total', 1, { verdict: verdictWord(verdict) });
+    metrics?.count('s3compact_objects_deleted_total', verdict?.deleted ?? 0);
     if (verdict?.kind !== 'done') return;
-    metrics?.count('s3compact_objects_deleted_total', verdict.deleted);
     metrics?.count('s3compact_objects_still_named_total', verdict.stillNamed);
     this.succeeded('reap');
   }
@@ -241,6 +239,12 @@ function spanEnd({
   };
   const failed = ending === 'quarantined' || ending === 'halted' || code !== undefined;
   return failed ? [attributes, redactText(message ?? ending)] : [attributes];
+}
+
+function verdictWord(verdict: ReapVerdict | null): 'unreadable' | 'done' | 'again' | 'doubt' | 'unsafe' {
+  if (verdict === null) return 'unreadable';
+  if (verdict.kind === 'done' || verdict.doubt === undefined) return verdict.kind;
+  return verdict.unsafe === true ? 'unsafe' : 'doubt';
 }
 
 function lookTold(verdict: ReapVerdict | null, place: RunPlace): Parameters<typeof lookSpan>[2] {

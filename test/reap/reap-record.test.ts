@@ -70,7 +70,8 @@ describe('a record that is in doubt deletes nothing and comes back (I10)', () =>
       'a list that breaks the format',
       () => {
         const version = { chunkId: 1n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };
-        world.metadata.at(KEY)?.lists.set(0, [version]);
+        // Of another chunk: any list may reference the object.
+        world.metadata.at(KEY)?.lists.set(1, [version]);
         return record({ stampMs: 1 });
       },
     ],

@@ -1,0 +1,56 @@
+/**
+ * `s3compact repair FS INODE`: makes merged objects again that the store acknowledged and did not keep, from what they
+ * replaced, as long as their reap records keep it. The work is `fsck`'s; this only shows. It changes no list.
+ */
+import type { Command } from 'commander';
+import { type Repaired, repairInode } from '../fsck/repair.ts';
+import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
+import { openClients } from '../wiring/clients.ts';
+import { parseCount, parseInodeId } from './arguments.ts';
+import type { CliContext } from './context.ts';
+import { EXIT, type ExitCode, plural } from './output.ts';
+
+const HELP = `
+Exit code 0: nothing is missing, or all of it was made again (with --dry-run: can be). 4: some of it cannot be.
+
+With --json: {objects: [{object, chunkIndex, outcome: made|can|cannot, detail}]}`;
+
+export function registerRepair(program: Command, context: CliContext): void {
+  program
+    .command('repair')
+    .description('make merged objects again that the store lost, from what they replaced')
+    .argument('<fs>', 'id of the file system', parseCount)
+    .argument('<inode>', 'id of the inode', parseInodeId)
+    .option('--dry-run', 'only tell what can be made again')
+    .addHelpText('after', HELP)
+    .action(async (fsId: number, inodeId: bigint, { dryRun = false }: { readonly dryRun?: boolean }) => {
+      context.exitCode = await repair(context, { fsId, inodeId, dryRun });
+    });
+}
+
+async function repair(
+  context: CliContext,
+  { dryRun, ...key }: { readonly fsId: number; readonly inodeId: bigint; readonly dryRun: boolean },
+): Promise<ExitCode> {
+  const clients = await openClients(context.settings, context.logger);
+  try {
+    const { metadata, ledger, run } = clients;
+    const filesystem = await requireFilesystem(metadata, key.fsId);
+    await requireInode(metadata, key);
+    const deps = { metadata, objects: run.objects.forFilesystem(filesystem), filesystem, records: ledger };
+    const objects: Repaired[] = [];
+    for await (const one of repairInode(key, deps, { dryRun })) {
+      objects.push(one);
+      if (!context.json) context.data(`chunk ${one.chunkIndex}  ${one.outcome}  ${one.object}: ${one.detail}`);
+    }
+    const left = objects.filter(({ outcome }) => outcome === 'cannot').length;
+    if (context.json) context.dataJson({ objects });
+    else
+      context.data(
+        `${plural(objects.length - left, 'object')} ${dryRun ? 'can be made again' : 'made again'}, ${left} cannot be`,
+      );
+    return left > 0 ? EXIT.halted : EXIT.done;
+  } finally {
+    await clients.close();
+  }
+}
