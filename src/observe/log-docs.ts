@@ -33,7 +33,8 @@ export const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   reapLooked: 'A reap record was looked at and is not over yet.',
   reapDeleted: 'A reap record is done; the line tells how many objects were deleted.',
   reapDoubt: 'A reap record is in doubt, or cannot be read: nothing is deleted, it is looked at again later.',
-  reapUnsafe: 'The store lacks objects that lists reference: what they replaced is not deleted. Somebody must act (runbook).',
+  reapUnsafe:
+    'The store lacks objects that lists reference: what they replaced is not deleted. Somebody must act (runbook).',
   reapGraceDiffers: 'A reap record was written with another grace period than this process has; the longer one counts.',
   scanStarted: 'A scan begins.',
   scanEnded: 'A scan ended; the line has the backlog that it found.',
