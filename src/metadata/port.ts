@@ -111,7 +111,7 @@ export interface MetadataStore {
    * lists. Memory is bounded whatever the inodes are like.
    */
   readLists(keys: readonly InodeKey[], versionsMax: number): AsyncIterable<InodePart>;
-  /** The chunk indexes that have a list, each once, in no order. */
+  /** The chunk indexes that have a list, each once, in no order. Throws at the end (halt) when a list is known to be missing among them. */
   chunkIndexes(key: InodeKey): AsyncIterable<number>;
   /**
    * Which life of the servers that keep this inode, and give out its chunkIds, it is: another text after each restart or

@@ -44,6 +44,7 @@ export const TEST_FILES: readonly string[] = [
   'test/metadata/redis/errors.test.ts',
   'test/metadata/redis/faults.test.ts',
   'test/metadata/redis/redis.test.ts',
+  'test/metadata/redis/chunk-index.test.ts',
   'test/metadata/redis/failover.test.ts',
   'test/metadata/redis/cluster.test.ts',
   'test/sim/seeded/seeds.test.ts',

@@ -19,6 +19,7 @@ import {
   type StaleReason,
 } from '../port.ts';
 import { RedisCalls } from './calls.ts';
+import { checkIndex } from './chunk-index.ts';
 import { definiteNo, wrongType } from './errors.ts';
 import { fieldsOf, parseChunkIndex, parseFilesystem, parseInode, parseRecords } from './fields.ts';
 import { RedisLists } from './lists.ts';
@@ -121,6 +122,8 @@ export class RedisMetadata implements MetadataStore {
       }
       cursor = next;
     } while (cursor !== '0');
+    const place = { key, inodeKey: this.#inodeKey(key), filesystemKey: this.#filesystemKey(key.fsId) };
+    await checkIndex(place, seen, { redis: this.#redis, calls: this.#calls, scripts: this.#scripts });
   }
 
   /** One script, so the inode and the list are of the same moment. */

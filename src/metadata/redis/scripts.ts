@@ -95,6 +95,14 @@ if refused then return refused end
 return {'ok', run, (told('replication', 'master_replid:(%x+)'))}
 `;
 
+/** KEYS: the set of chunk indexes, then lists. ARGV: their indexes. Answers the first whose list is there and the set lacks. */
+const LOST_INDEX = `
+for i, index in ipairs(ARGV) do
+  if redis.call('EXISTS', KEYS[i + 1]) == 1 and redis.call('SISMEMBER', KEYS[1], index) == 0 then return index end
+end
+return false
+`;
+
 /** KEYS: inode. ARGV: attempt. */
 const BEGIN = `${CHECK_TYPES}${CHECK_INODE}
 local bad = wrongType({'hash'}) or notWritable()
@@ -159,6 +167,8 @@ export interface MetadataScripts {
   s3compactIncarnation(inode: string): Promise<unknown>;
   /** The number of inodes, the inodes, then ARGV; in one array, which ioredis flattens. */
   s3compactReadLists(args: readonly (string | number)[]): Promise<unknown>;
+  /** The number of keys, the keys, then ARGV. */
+  s3compactLostIndex(args: readonly (string | number)[]): Promise<unknown>;
   s3compactBegin(inode: string, attempt: string): Promise<unknown>;
   s3compactClearFence(inode: string, attempt: string): Promise<unknown>;
   /** `args` in one array, which ioredis flattens: 100,000 arguments of a call would nearly fill the stack. */
@@ -170,6 +180,7 @@ export function defineScripts(redis: RedisClient): MetadataScripts {
   redis.defineCommand('s3compactReadChunk', { numberOfKeys: 2, lua: READ_CHUNK });
   redis.defineCommand('s3compactIncarnation', { numberOfKeys: 1, lua: INCARNATION });
   redis.defineCommand('s3compactReadLists', { lua: READ_LISTS });
+  redis.defineCommand('s3compactLostIndex', { lua: LOST_INDEX });
   redis.defineCommand('s3compactBegin', { numberOfKeys: 1, lua: BEGIN });
   redis.defineCommand('s3compactClearFence', { numberOfKeys: 1, lua: CLEAR_FENCE });
   redis.defineCommand('s3compactCommit', { numberOfKeys: 3, lua: COMMIT });

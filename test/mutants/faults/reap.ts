@@ -144,4 +144,8 @@ export const REAP_FAULTS: readonly Fault[] = [
     'Math.ceil(replaced.length / count)',
     'Math.floor(replaced.length / count)',
   ]),
+  fault('the set of chunk indexes is believed although it lacks lists that are there', 'I10', {
+    file: 'src/metadata/redis/chunk-index.ts',
+    edits: [["if (typeof found !== 'string') continue;", 'if (found !== 0) continue;']],
+  }),
 ];
