@@ -31,8 +31,8 @@ export interface Crossing {
   cross<T>(name: string, effect: () => T | Promise<T>, odd?: OddAnswers<T>): Promise<T>;
 }
 
-/** `missing`: as if the object were not there (yet); `short`: as if it ended early. */
-export type OddAnswers<T> = Partial<Record<'missing' | 'short', () => T>>;
+/** `missing`: as if the object were not there (yet); `short`: as if it ended early; `untrue`: as if it had been done. */
+export type OddAnswers<T> = Partial<Record<'missing' | 'short' | 'untrue', () => T>>;
 
 export class Boundary implements Crossing {
   /** Names of all crossings so far. */

@@ -31,12 +31,18 @@ export class MetadataState {
   readonly inodes = new Map<string, MemoryInode>();
   /** Goes up when the server comes back after it died. */
   incarnation = 1;
+  /** The server that was the primary before, and does not know that it is not: some processes still ask it. */
+  demoted: MetadataState | undefined;
+  /** By inode, chunk indexes that its set of them has lost; the lists are there. */
+  readonly lostIndexes = new Map<string, Set<number>>();
   /** Called after every change of a list or inode. */
   onChange: (() => void) | undefined;
   /** Called before a process changes a list or a fence. */
   beforeChange: (() => void) | undefined;
   /** Called when a commit takes effect, before `onChange`. */
   onCommit: ((request: CommitRequest) => void) | undefined;
+  /** The same of a commit on a demoted server, which nobody will ever read. */
+  onCommitElsewhere: ((request: CommitRequest) => void) | undefined;
 
   at(key: InodeKey): MemoryInode | undefined {
     return this.inodes.get(`${key.fsId}/${key.inodeId}`);
@@ -48,6 +54,7 @@ export class MetadataState {
 
   /** As a writer does it: at the end of the list, in one step. */
   append(key: InodeKey, chunkIndex: number, version: S3ChunkInfo): void {
+    this.lostIndexes.get(`${key.fsId}/${key.inodeId}`)?.delete(chunkIndex);
     const lists = this.at(key)?.lists;
     lists?.set(chunkIndex, [...(lists.get(chunkIndex) ?? []), version]);
   }
@@ -57,14 +64,30 @@ export class MetadataState {
     if (found !== undefined) found.inode = { ...found.inode, ...fields };
   }
 
+  /** The set of chunk indexes of the inode is gone. */
+  loseIndexes(key: InodeKey): void {
+    this.lostIndexes.set(`${key.fsId}/${key.inodeId}`, new Set(this.at(key)?.lists.keys()));
+  }
+
   /** The owner takes the inode away. */
   remove(key: InodeKey): void {
     this.inodes.delete(`${key.fsId}/${key.inodeId}`);
   }
 
   /** One process's view of it; `nowMs` is the process's monotonic clock. */
-  connect(boundary: Crossing = new Boundary(), _nowMs?: () => number): MetadataStore {
-    return new MemoryMetadata(this, boundary);
+  connect(boundary: Crossing = new Boundary(), _nowMs?: () => number, asksDemoted = false): MetadataStore {
+    return new MemoryMetadata(this, boundary, asksDemoted);
+  }
+
+  /** Another server takes over: this object is it from now on, and what it was lives on beside it. */
+  demote(): void {
+    const old = new MetadataState();
+    old.incarnation = this.incarnation;
+    for (const [fsId, filesystem] of this.filesystems) old.filesystems.set(fsId, filesystem);
+    for (const [key, inode] of this.snapshot()) old.inodes.set(key, inode);
+    old.onCommit = (request) => this.onCommitElsewhere?.(request);
+    this.demoted = old;
+    this.incarnation++;
   }
 
   /** All inodes as they are now, for a server that will lose what comes after. */
@@ -89,12 +112,18 @@ export class MetadataState {
 export class MemoryMetadata implements MetadataStore {
   readonly commitForm: CommitForm = 'fenced';
   readonly storeId = 'memory:fs';
-  readonly #state: MetadataState;
+  readonly #primary: MetadataState;
   readonly #boundary: Crossing;
+  readonly #asksDemoted: boolean;
 
-  constructor(state: MetadataState, boundary: Crossing = new Boundary()) {
-    this.#state = state;
+  constructor(state: MetadataState, boundary: Crossing = new Boundary(), asksDemoted = false) {
+    this.#primary = state;
     this.#boundary = boundary;
+    this.#asksDemoted = asksDemoted;
+  }
+
+  get #state(): MetadataState {
+    return (this.#asksDemoted ? this.#primary.demoted : undefined) ?? this.#primary;
   }
 
   getFilesystem(fsId: number): Promise<Filesystem | null> {
@@ -137,7 +166,10 @@ export class MemoryMetadata implements MetadataStore {
   }
 
   async *chunkIndexes(key: InodeKey): AsyncGenerator<number> {
-    yield* await this.#boundary.cross('metadata.chunkIndexes', () => [...(this.#state.at(key)?.lists.keys() ?? [])]);
+    yield* await this.#boundary.cross('metadata.chunkIndexes', () => {
+      const lost = this.#state.lostIndexes.get(`${key.fsId}/${key.inodeId}`);
+      return [...(this.#state.at(key)?.lists.keys() ?? [])].filter((index) => lost?.has(index) !== true);
+    });
   }
 
   incarnation(): Promise<string> {

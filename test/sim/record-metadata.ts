@@ -46,7 +46,11 @@ export class RecordState extends MetadataState {
     if (status !== OK) throw new Error(`an append was answered with ${status}`);
   }
 
-  override connect(boundary: Crossing = new Boundary(), nowMs: () => number = () => 0): MetadataStore {
+  override connect(
+    boundary: Crossing = new Boundary(),
+    nowMs: () => number = () => 0,
+    _asksDemoted = false,
+  ): MetadataStore {
     return new RecordMetadata(this, boundary, nowMs);
   }
 }

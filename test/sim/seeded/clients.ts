@@ -52,7 +52,7 @@ export class Clients {
 
   async write(file: SimFile, act: WriteAct): Promise<void> {
     const client = this.#process('writer');
-    const mtimeMs = this.#stage.scheduler.nowMs;
+    const mtimeMs = this.#stage.scheduler.nowMs + this.#stage.clientsOffMs;
     if (act.upload === 'late' && !this.#idsComeBack) return this.#writeBack(client, file, act);
     for (let n = 0; n < IDS_MAX; n++) {
       const version = await client.cross('client.id', () => this.#version(act));

@@ -9,7 +9,8 @@ import type { CommitForm } from '../../../src/metadata/port.ts';
  * fails-before: an error, and nothing happened. fails-after: it happened, the answer was lost. late: an error, and it
  * happens some time later all the same. slow: the answer takes long. gone-before, gone-after: the process dies before or
  * after the effect. pause-before, pause-after: it stands still there, perhaps for longer than its lease. missing: an
- * object that is there is not found (uploaded late, or seen late). short: it seems to end early.
+ * object that is there is not found (uploaded late, or seen late). short: it seems to end early. untrue: the store says that
+ * it is done, and does nothing (attack `lying-store`).
  */
 export const FAULTS = [
   'fails-before',
@@ -22,6 +23,7 @@ export const FAULTS = [
   'pause-after',
   'missing',
   'short',
+  'untrue',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -80,6 +82,8 @@ export function applies(fault: Fault, boundary: string, form: CommitForm = 'fenc
   }
   if (fault === 'missing') return boundary === 'objects.get' || boundary === 'objects.head';
   if (fault === 'short') return boundary === 'objects.get';
+  if (fault === 'untrue')
+    return boundary === 'objects.put' || boundary === 'objects.delete' || boundary === 'objects.list';
   if (fault === 'late' || fault === 'fails-after') return !READS.has(boundary);
   return true;
 }
@@ -93,4 +97,6 @@ export interface PlannedFault {
   readonly on?: (typeof BOUNDARIES)[number];
   readonly fault: Fault;
   readonly size: number;
+  /** Of a pause: the clock of the process stands still, too. */
+  readonly still?: boolean;
 }

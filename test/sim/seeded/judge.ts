@@ -4,6 +4,7 @@
  */
 import type { CompactResult } from '../../../src/compact/compact-inode.ts';
 import type { CommitRequest } from '../../../src/metadata/port.ts';
+import { namedObjects } from '../../kit/oracle/layout.ts';
 import { readFile, visibleObjects } from '../../kit/oracle/reader.ts';
 import type { FileState } from '../../kit/oracle/types.ts';
 import type { StoreCall } from '../../objects/memory-store.ts';
@@ -55,12 +56,15 @@ export class Judge {
   /** How many versions clients had appended to the chunk when a merged version was committed. */
   readonly #appendedBefore = new Map<bigint, number>();
   readonly #contents = new Map<string, string>();
+  /** By an object that the store did not keep: what it replaced, from which it can be made again. */
+  readonly #sources = new Map<string, ReadonlySet<string>>();
 
   constructor(stage: Stage, options: JudgeOptions) {
     this.#stage = stage;
     this.#options = options;
     stage.metadata.onChange = () => this.#listsChanged();
     stage.metadata.onCommit = (request) => this.#committed(request);
+    stage.metadata.onCommitElsewhere = ({ attempt }) => this.#count(attempt);
     stage.stores.after = (call) => this.#afterCall(call);
   }
 
@@ -73,7 +77,8 @@ export class Judge {
   read(file: SimFile, state: FileState, id: string): Buffer | null {
     const bucket = this.#stage.stores.bucket(BUCKET);
     try {
-      return readFile(state, (name) => bucket.get(name)?.bytes ?? this.#stage.uploads.get(name));
+      const { uploads, untrue } = this.#stage;
+      return readFile(state, (name) => bucket.get(name)?.bytes ?? uploads.get(name) ?? untrue.get(name));
     } catch (error) {
       this.fail(`${id}: inode ${file.key.inodeId}: ${(error as Error).message}`);
       return null;
@@ -125,6 +130,7 @@ export class Judge {
 
   /** At the end: no commit that was told to have failed has happened. */
   atEnd(): void {
+    this.#checkSources();
     for (const attempt of this.#mustNotCommit) {
       // Two attempts of one millisecond drew one number, and a third began in between: whose commit it was, nobody can tell.
       if ((this.#drawn.get(attempt) ?? 0) > 1) continue;
@@ -138,12 +144,42 @@ export class Judge {
   }
 
   #committed(request: CommitRequest): void {
-    this.#commits.set(request.attempt, (this.#commits.get(request.attempt) ?? 0) + 1);
+    this.#count(request.attempt);
+    this.#noteSources(request);
     const file = this.#stage.files.find(({ key }) => key.inodeId === request.key.inodeId);
     const appended = file?.history.lists.get(request.chunkIndex)?.length ?? 0;
     const merged = request.replacement.filter((version) => version.compaction >= request.attempt);
     for (const { compaction } of merged) {
       if (!this.#appendedBefore.has(compaction)) this.#appendedBefore.set(compaction, appended);
+    }
+  }
+
+  #count(attempt: bigint): void {
+    this.#commits.set(attempt, (this.#commits.get(attempt) ?? 0) + 1);
+  }
+
+  /** What a commit replaces, for the objects of it that the store did not keep. */
+  #noteSources({ key, chunkIndex, replaced, replacement }: CommitRequest): void {
+    if (this.#stage.untrue.size === 0) return;
+    const file = this.#stage.files.find((one) => one.key.inodeId === key.inodeId);
+    if (file === undefined) return;
+    const namesOf = (versions: typeof replaced): Set<string> => {
+      const state = this.#stage.state(file, { length: 0, lists: new Map([[chunkIndex, [...versions]]]) });
+      return new Set(namedObjects(state).keys());
+    };
+    const sources = namesOf(replaced);
+    for (const name of namesOf(replacement)) {
+      if (this.#stage.untrue.has(name) && !sources.has(name)) this.#sources.set(name, sources);
+    }
+  }
+
+  /** I10: what the store did not keep can be made again as long as the lists name it. */
+  #checkSources(): void {
+    const bucket = this.#stage.stores.bucket(BUCKET);
+    for (const [name, sources] of this.#sources) {
+      if (!this.#named.has(name) || bucket.has(name)) continue;
+      const gone = [...sources].find((source) => !bucket.has(source) && !this.#stage.untrue.has(source));
+      if (gone !== undefined) this.fail(`I10: ${gone} is gone although ${name}, which replaces it, was never kept`);
     }
   }
 
@@ -156,7 +192,8 @@ export class Judge {
       this.#fileChanged(file);
     }
     for (const name of named) {
-      if (!bucket.has(name) && !stage.uploads.has(name)) this.fail(`I4: ${name} is named and not there`);
+      if (!bucket.has(name) && !stage.uploads.has(name) && !stage.untrue.has(name))
+        this.fail(`I4: ${name} is named and not there`);
     }
     for (const name of this.#named) if (!named.has(name)) this.#unnamedAtMs.set(name, stage.scheduler.nowMs);
     this.#named = named;
@@ -222,6 +259,7 @@ export class Judge {
   #checkDelete(name: string): void {
     const { scheduler } = this.#stage;
     if (this.#named.has(name)) this.fail(`I7: ${name} is deleted and still named`);
+    if (this.#stage.neighbours.has(name)) this.fail(`I7: ${name} of another file system is deleted`);
     const age = scheduler.nowMs - (this.#unnamedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
     if (age < this.#options.graceMs - this.#options.clockStepMaxMs) {
       this.fail(`I7: ${name} is deleted ${age} ms after it became unnamed`);
@@ -234,6 +272,7 @@ export class Judge {
   }
 
   #afterCall(call: StoreCall): void {
+    if (call.op === 'delete') this.#checkSources();
     if (call.op !== 'put') return;
     const [name = ''] = call.names;
     const bytes = this.#stage.stores.bucket(BUCKET).get(name)?.bytes;

@@ -1,12 +1,14 @@
 /**
  * `npm run sim -- --seeds 10000 [--from S]` plays that many seeds and shows what was tried; `npm run sim -- --seed N`
  * plays one, and shrinks it to a short trace when it fails. With `--time-bound` the metadata service compares and fences
- * nothing (CurveFS). Exit code 1 when anything did not hold, or was not tried.
+ * nothing (CurveFS). `--attack NAME` (more than once if you like, or `all`, or `none`) says which attacks are on. Exit code 1 when anything did not hold, or was not tried.
  */
 import { parseArgs } from 'node:util';
 import type { CommitForm } from '../../../src/metadata/port.ts';
+import { ATTACKS, type Attack, DEFAULT_ATTACKS } from './attacks.ts';
 import { Coverage } from './coverage.ts';
 import { playSeed, shrink } from './explore.ts';
+import type { PlayOptions } from './play.ts';
 
 /** Failing seeds that are shrunk and shown; all are named. */
 const SHOWN_MAX = 3;
@@ -17,25 +19,34 @@ async function main(): Promise<number> {
     options: {
       ...{ seeds: { type: 'string', default: '1000' }, from: { type: 'string' }, seed: { type: 'string' } },
       'time-bound': { type: 'boolean', default: false },
+      attack: { type: 'string', multiple: true },
     },
   });
-  const form = values['time-bound'] ? 'time-bound' : 'fenced';
-  if (values.seed !== undefined) return replay(wholeNumber(values.seed), form);
+  const form: CommitForm = values['time-bound'] ? 'time-bound' : 'fenced';
+  const options = { form, attacks: attacksOf(values.attack) };
+  if (values.seed !== undefined) return replay(wholeNumber(values.seed), options);
   const from = values.from === undefined ? Date.now() % 2 ** 31 : wholeNumber(values.from);
-  return explore(from, wholeNumber(values.seeds), form);
+  return explore(from, wholeNumber(values.seeds), options);
 }
 
-async function replay(seed: number, form: CommitForm): Promise<number> {
-  const { violations, trace } = await playSeed(seed, { trace: true, form });
-  if (violations.length > 0) return show(seed, form);
+function attacksOf(names: readonly string[] | undefined): ReadonlySet<Attack> {
+  if (names === undefined) return DEFAULT_ATTACKS;
+  const unknown = names.find((name) => !['all', 'none', ...ATTACKS].includes(name));
+  if (unknown !== undefined) throw new RangeError(`there is no attack ${unknown}; there are ${ATTACKS.join(', ')}`);
+  return new Set(ATTACKS.filter((attack) => names.includes('all') || names.includes(attack)));
+}
+
+async function replay(seed: number, options: PlayOptions): Promise<number> {
+  const { violations, trace } = await playSeed(seed, { ...options, trace: true });
+  if (violations.length > 0) return show(seed, options);
   console.log(trace.join('\n'));
   console.log(`seed ${seed}: nothing was violated`);
   return 0;
 }
 
 /** The failing seed as a person can read it. */
-async function show(seed: number, form: CommitForm): Promise<number> {
-  const failure = await shrink(seed, { form });
+async function show(seed: number, options: PlayOptions): Promise<number> {
+  const failure = await shrink(seed, options);
   if (failure === null) {
     console.log(`seed ${seed} failed and does not fail again: the world depends on something that is not its seed`);
     return 1;
@@ -44,17 +55,20 @@ async function show(seed: number, form: CommitForm): Promise<number> {
   console.log(`\nseed ${seed}, shrunk to ${script.steps.length} steps and ${script.faults.length} faults:`);
   console.log(verdict.trace.join('\n'));
   for (const violation of verdict.violations) console.log(`VIOLATED  ${violation}`);
-  console.log(`repeat: npm run sim -- --seed ${seed}${form === 'fenced' ? '' : ' --time-bound'}`);
+  const { form, attacks = DEFAULT_ATTACKS } = options;
+  const flags = [...(form === 'time-bound' ? ['--time-bound'] : []), ...[...attacks].map((name) => `--attack ${name}`)];
+  console.log(`repeat: npm run sim -- --seed ${seed} ${flags.join(' ')}`);
   return 1;
 }
 
-async function explore(from: number, seeds: number, form: CommitForm): Promise<number> {
+async function explore(from: number, seeds: number, options: PlayOptions): Promise<number> {
+  const { form } = options;
   console.log(`seeds ${from} to ${from + seeds - 1}`);
   const coverage = new Coverage();
   const leaks = new Map<string, number>();
   const failed: number[] = [];
   for (let seed = from; seed < from + seeds; seed++) {
-    const verdict = await playSeed(seed, { form });
+    const verdict = await playSeed(seed, options);
     coverage.add(verdict.struck);
     for (const reason of verdict.leaks.values()) leaks.set(reason, (leaks.get(reason) ?? 0) + 1);
     if (verdict.violations.length > 0) {
@@ -64,7 +78,7 @@ async function explore(from: number, seeds: number, form: CommitForm): Promise<n
     const played = seed - from + 1;
     if (played % PROGRESS_EVERY === 0) console.log(`${played} of ${seeds} seeds, ${failed.length} failed`);
   }
-  for (const seed of failed.slice(0, SHOWN_MAX)) await show(seed, form);
+  for (const seed of failed.slice(0, SHOWN_MAX)) await show(seed, options);
   console.log(`\nhow often each fault struck each call:\n${coverage.table(form)}`);
   console.log('\nobjects that were left to scrub, by reason:');
   for (const [reason, count] of leaks) console.log(`${String(count).padStart(8)}  ${reason}`);

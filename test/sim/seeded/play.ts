@@ -10,6 +10,7 @@ import { SEVERAL_WRITERS_TIMES } from '../../../src/compact/quiet-period.ts';
 import { toError } from '../../../src/errors.ts';
 import type { CommitForm } from '../../../src/metadata/port.ts';
 import { RecordState } from '../record-metadata.ts';
+import { type Attack, type AttackAct, CLIENT_CLOCK_OFF_MAX_MS } from './attacks.ts';
 import { Clients } from './clients.ts';
 import { Judge } from './judge.ts';
 import { Random } from './random.ts';
@@ -21,6 +22,10 @@ import { Workers } from './workers.ts';
 const GRACE_MS = 600_000;
 const LEASE_MS = 3_600_000;
 const READER_CACHE_LIFE_MS = 540_000;
+/** Acts after which ids may be given out again. */
+const LOSES_IDS: ReadonlySet<Step['act']> = new Set(['lose', 'demote']);
+/** A hasty reaper is set to so small a part of the grace period. */
+const HASTE = 10;
 const DAY_MS = 24 * 3_600_000;
 const WAITS = {
   second: 1_000,
@@ -81,6 +86,8 @@ export interface PlayOptions {
   readonly trace?: boolean;
   /** The kind of metadata service; default: one that compares and fences. */
   readonly form?: CommitForm;
+  /** Of which the seed's script may have one; default: those that are on for good. */
+  readonly attacks?: ReadonlySet<Attack>;
 }
 
 export async function play(script: Script, options: PlayOptions = {}): Promise<Verdict> {
@@ -128,7 +135,9 @@ class Play {
     this.#stage = new Stage(scheduler, inodeIds, form);
     this.judge = new Judge(this.#stage, { graceMs: GRACE_MS, clockStepMaxMs: CLOCK_STEP_MAX_MS, leaseMs: LEASE_MS });
     const fenced = form === 'fenced';
-    const idsComeBack = fenced && script.steps.some((step) => step.act === 'lose' && step.server !== 'queue');
+    const idsComeBack =
+      fenced &&
+      script.steps.some((step) => LOSES_IDS.has(step.act) && !(step.act === 'lose' && step.server === 'queue'));
     this.#clients = new Clients(this.#stage, this.judge, {
       readerCacheLifeMs: READER_CACHE_LIFE_MS,
       idsComeBack,
@@ -137,6 +146,7 @@ class Play {
       slowMaxMs: fenced ? 0.9 * (idsComeBack ? GRACE_MS : SCRUB.minAgeMs) : HOLD_MAX_MS,
     });
     this.#workers = new Workers(this.#stage, this.judge);
+    this.#stage.demotes = script.attack === 'demoted';
   }
 
   async run(): Promise<void> {
@@ -182,7 +192,7 @@ class Play {
         return this.#stage.remove(this.#file(step.file));
       case 'compact':
         for (let n = 0; n < step.times; n++) {
-          this.#start(this.#workers.compact(this.#file(step.file), step.small ? SMALL : LIMITS, step.rate));
+          this.#start(this.#workers.compact(this.#file(step.file), step.small ? SMALL : LIMITS, { rate: step.rate }));
         }
         return;
       case 'reap':
@@ -196,7 +206,51 @@ class Play {
         return this.#lose(step);
       case 'step-clock':
         this.#stage.clockOffMs += step.ms;
+        return;
+      default:
+        return this.#attacked(step);
     }
+  }
+
+  #attacked(step: AttackAct): void {
+    const stage = this.#stage;
+    switch (step.act) {
+      case 'dates':
+        stage.dates = step.dates;
+        return;
+      case 'hasty-reap':
+        this.#reap(step.record, this.#graceMs / HASTE);
+        return;
+      case 'lose-indexes':
+        stage.metadata.loseIndexes(this.#file(step.file).key);
+        return;
+      case 'demote':
+        if (stage.metadata.demoted === undefined)
+          this.judge.lost(stage.demote(step.ms), 'the metadata server was replaced');
+        return;
+      case 'heal':
+        stage.metadata.demoted = undefined;
+        return;
+      case 'neighbour':
+        stage.addNeighbour();
+        return;
+      case 'clone':
+        if (stage.clone === undefined) stage.copyMetadata();
+        return;
+      case 'in-clone':
+        this.#inClone(step.work, this.#file(step.file));
+        return;
+      case 'client-clock':
+        stage.clientsOffMs = step.ms;
+    }
+  }
+
+  #inClone(work: 'compact' | 'reap' | 'scrub', file: SimFile): void {
+    const site = this.#stage.clone;
+    if (site === undefined) return;
+    if (work === 'compact') this.#start(this.#workers.compact(file, LIMITS, { site }));
+    else if (work === 'scrub') this.#start(this.#workers.scrub({ ...SCRUB, delete: true }, site));
+    else for (const id of site.ledger.records.keys()) this.#start(this.#workers.reap(id, this.#graceMs, site));
   }
 
   #untilDueMs(): number {
@@ -214,10 +268,10 @@ class Play {
   }
 
   /** Timers are not exact and jobs come twice: any record may be looked at, at any time, by several. */
-  #reap(record: number): void {
+  #reap(record: number, graceMs = this.#graceMs): void {
     const ids = [...this.#stage.ledger.records.keys()];
     const id = ids[record % Math.max(1, ids.length)];
-    if (id !== undefined) this.#start(this.#workers.reap(id, this.#graceMs));
+    if (id !== undefined) this.#start(this.#workers.reap(id, graceMs));
   }
 
   #lose({ server, ms }: Extract<Step, { act: 'lose' }>): void {
@@ -228,6 +282,9 @@ class Play {
 
   async #comeToRest(): Promise<void> {
     this.#stage.passAllChunkIds();
+    this.#stage.setRight();
+    // Files of which clients say that they were changed in the future.
+    if (this.#script.attack === 'client-clocks') await this.#scheduler.advance(CLIENT_CLOCK_OFF_MAX_MS);
     for (const file of this.#stage.files) await this.#compactAll(file);
     await this.#reapAll();
     this.judge.atEnd();
@@ -237,7 +294,7 @@ class Play {
 
   /** I12: what nothing names is left for a reason that is known. */
   #leftOver(): ReadonlyMap<string, string> {
-    const named = this.#named();
+    const named = this.#kept();
     const left = new Map<string, string>();
     for (const name of this.#stage.stores.bucket(BUCKET).keys()) {
       if (named.has(name)) continue;
@@ -260,7 +317,7 @@ class Play {
       if (this.#named().size > 0) this.judge.fail(`scrub refused: ${report.refused}`);
       return;
     }
-    const named = this.#named();
+    const named = this.#kept();
     for (const name of this.#stage.stores.bucket(BUCKET).keys()) {
       if (!named.has(name)) this.judge.fail(`I12: ${name} is left over after scrub`);
     }
@@ -268,6 +325,11 @@ class Play {
 
   #named(): Set<string> {
     return new Set(this.#stage.files.flatMap((file) => this.#stage.namedBy(file)));
+  }
+
+  /** What must stay in the bucket: ours, and what is not ours. */
+  #kept(): Set<string> {
+    return new Set([...this.#named(), ...this.#stage.neighbours]);
   }
 
   async #compactAll(file: SimFile): Promise<void> {

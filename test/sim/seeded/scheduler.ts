@@ -114,10 +114,11 @@ export class Scheduler {
     const size = planned?.size ?? 0;
     if (fault !== undefined) this.struck.set(`${name} ${fault}`, (this.struck.get(`${name} ${fault}`) ?? 0) + 1);
     return new Promise((resolve, reject) => {
-      if (fault === 'pause-before') process.pause(this.nowMs + size * this.#pauseMaxMs(name));
+      if (fault === 'pause-before') this.#pause(process, size * this.#pauseMaxMs(name), planned?.still);
       const sentMs = Math.max(this.nowMs, process.pausedUntilMs);
       const atMs = sentMs + this.random.below(CALL_MS_MAX) + (fault === 'slow' ? size * this.#durations.slowMaxMs : 0);
-      const act = (): Promise<void> => this.#arrive({ process, name, fault, size }, { ...call, resolve, reject });
+      const at = { process, name, fault, size, still: planned?.still };
+      const act = (): Promise<void> => this.#arrive(at, { ...call, resolve, reject });
       this.#parked.push({ atMs, process: undefined, act, sent: { by: process, name, effect: call.effect } });
     });
   }
@@ -131,16 +132,22 @@ export class Scheduler {
       if (fault === 'late') this.#onItsWay(at, call.effect);
       return this.#fail(at, () => call.reject(lost(name)));
     }
-    const odd = fault === 'missing' || fault === 'short' ? call.odd?.[fault] : undefined;
+    const odd = fault === 'missing' || fault === 'short' || fault === 'untrue' ? call.odd?.[fault] : undefined;
     try {
       const value = odd === undefined ? await call.effect() : odd();
       if (fault === 'gone-after') return this.kill(process);
       if (fault === 'fails-after') return this.#fail(at, () => call.reject(lost(name)));
-      if (fault === 'pause-after') process.pause(this.nowMs + size * this.#durations.pauseMaxMs);
+      if (fault === 'pause-after') this.#pause(process, size * this.#durations.pauseMaxMs, at.still);
       this.#answer(process, () => call.resolve(value));
     } catch (error) {
       this.#answer(process, () => call.reject(error));
     }
+  }
+
+  /** `still`: as a virtual machine that is suspended, whose monotonic clock stands still with it. */
+  #pause(process: SimProcess, ms: number, still = false): void {
+    if (still) process.stoodStillMs += Math.max(0, this.nowMs + ms - Math.max(this.nowMs, process.pausedUntilMs));
+    process.pause(this.nowMs + ms);
   }
 
   #fail({ process, name }: Arrival, answer: () => void): void {
@@ -223,6 +230,7 @@ interface Arrival {
   readonly name: string;
   readonly fault: Fault | undefined;
   readonly size: number;
+  readonly still: boolean | undefined;
 }
 
 export interface ProcessOptions {
@@ -238,6 +246,8 @@ export class SimProcess implements Crossing {
   readonly tested: boolean;
   gone = false;
   pausedUntilMs = 0;
+  /** Time that its monotonic clock has missed. */
+  stoodStillMs = 0;
   /** Calls whose answer was an error of the way, by name. */
   readonly failed: string[] = [];
   readonly died: Promise<void>;
@@ -270,7 +280,7 @@ export class SimProcess implements Crossing {
 
   get clock(): Clock {
     return {
-      monotonicMs: () => (this.#scheduler.nowMs - EPOCH_MS) * this.#rate,
+      monotonicMs: () => (this.#scheduler.nowMs - EPOCH_MS - this.stoodStillMs) * this.#rate,
       sleep: (ms, signal) => this.#scheduler.sleep(this, ms / this.#rate, signal),
     };
   }

@@ -3,6 +3,7 @@
  * fault strikes. fast-check makes a script from a seed and, when it fails, shrinks it to what is needed. Data only.
  */
 import fc from 'fast-check';
+import { ATTACK_ACTS, ATTACK_FAULTS, type Attack, type AttackAct } from './attacks.ts';
 import { directed, neglect } from './directed.ts';
 import { BOUNDARIES, FAULTS, type PlannedFault } from './faults.ts';
 import { GEOMETRY, type LosingServer } from './stage.ts';
@@ -40,7 +41,8 @@ export type Act =
   | { readonly act: 'scrub'; readonly delete: boolean }
   | { readonly act: 'wait'; readonly wait: (typeof WAITS)[number]; readonly part: number }
   | { readonly act: 'lose'; readonly server: LosingServer; readonly ms: number }
-  | { readonly act: 'step-clock'; readonly ms: number };
+  | { readonly act: 'step-clock'; readonly ms: number }
+  | AttackAct;
 
 /** `turns`: how many turns the world takes before the act. */
 export type Step = Act & { readonly turns: number };
@@ -50,6 +52,7 @@ export interface Script {
   readonly setup: readonly WriteAct[];
   readonly steps: readonly Step[];
   readonly faults: readonly PlannedFault[];
+  readonly attack?: Attack;
   /** Seeds the order of turns. */
   readonly order: number;
 }
@@ -82,7 +85,7 @@ const write: fc.Arbitrary<WriteAct> = fc
   // A version never crosses a chunk.
   .map((act) => ({ ...act, len: Math.min(act.len, GEOMETRY.chunkSize - (act.offset % GEOMETRY.chunkSize)) }));
 
-const acts = fc.oneof(
+const acts: fc.Arbitrary<Act> = fc.oneof(
   { arbitrary: write, weight: 24 },
   { arbitrary: fc.record({ act: fc.constant('truncate' as const), file, length: fc.nat(FILE_BYTES) }), weight: 6 },
   { arbitrary: fc.record({ act: fc.constant('read' as const), file, hold: part }), weight: 6 },
@@ -133,9 +136,11 @@ const acts = fc.oneof(
   { arbitrary: fc.record({ act: fc.constant('remove' as const), file }), weight: 1 },
 );
 
-const steps: fc.Arbitrary<Step> = fc.tuple(acts, fc.nat(40)).map(([act, turns]) => ({ ...act, turns }));
+function stepsOf(some: fc.Arbitrary<Act>): fc.Arbitrary<Step> {
+  return fc.tuple(some, fc.nat(40)).map(([act, turns]) => ({ ...act, turns }));
+}
 
-const fault = { fault: fc.constantFrom(...FAULTS), size: part };
+const fault = { fault: fc.constantFrom(...FAULTS.filter((one) => one !== 'untrue')), size: part };
 const anywhere: fc.Arbitrary<PlannedFault> = fc.record({ at: fc.nat(240), ...fault });
 const somewhere: fc.Arbitrary<PlannedFault> = fc.record({
   on: fc.constantFrom(...BOUNDARIES),
@@ -160,16 +165,35 @@ const faults = fc.oneof({ arbitrary: single, weight: 12 }, { arbitrary: atHead, 
 
 const setup = fc.array(write, { minLength: 4, maxLength: 14, size: 'max' });
 const order = fc.nat();
-const free: fc.Arbitrary<Script> = fc.record({
-  setup,
-  steps: fc
-    .tuple(fc.array(steps, { minLength: 2, maxLength: STEPS_MAX, size: 'max' }), fc.constantFrom([], [], neglect))
-    .map(([some, tail]) => [...some, ...tail]),
-  faults: fc.array(faults, { maxLength: 16, size: 'max' }).map((list) => list.flat()),
-  order,
-});
 
-export const scripts: fc.Arbitrary<Script> = fc.oneof(
-  { arbitrary: free, weight: 15 },
-  { arbitrary: directed({ setup, order }), weight: 1 },
-);
+/** Acts of the attack among the ordinary ones, and its faults among theirs. */
+function scriptsOf(attack?: Attack): fc.Arbitrary<Script> {
+  const [ownActs, ownFaults] = attack === undefined ? [] : [ATTACK_ACTS[attack], ATTACK_FAULTS[attack]];
+  const some = ownActs ? fc.oneof({ arbitrary: acts, weight: 8 }, { arbitrary: ownActs, weight: 1 }) : acts;
+  const ordinary = fc.array(faults, { maxLength: 16, size: 'max' }).map((list) => list.flat());
+  const own = ownFaults === undefined ? fc.constant([]) : fc.array(ownFaults, { minLength: 1, maxLength: 6 });
+  return fc.record({
+    setup,
+    steps: fc
+      .tuple(
+        fc.array(stepsOf(some), { minLength: 2, maxLength: STEPS_MAX, size: 'max' }),
+        fc.constantFrom([], [], neglect),
+      )
+      .map(([first, tail]) => [...first, ...tail]),
+    // Of two faults for one call the later one counts.
+    faults: fc.tuple(ordinary, own).map(([some, more]) => [...some, ...more]),
+    order,
+    ...(attack === undefined ? {} : { attack: fc.constant(attack) }),
+  });
+}
+
+/** Of so many scripts about 15 have no attack, and one takes a course that is given. */
+const [FREE, DIRECTED, ATTACKED] = [15, 1, 2];
+
+export function scriptsWith(attacks: readonly Attack[]): fc.Arbitrary<Script> {
+  return fc.oneof(
+    { arbitrary: scriptsOf(), weight: FREE },
+    { arbitrary: directed({ setup, order }), weight: DIRECTED },
+    ...attacks.map((attack) => ({ arbitrary: scriptsOf(attack), weight: ATTACKED })),
+  );
+}

@@ -20,6 +20,10 @@ export const BUCKET = 'world';
 export const FS_ID = 1;
 /** A server that dies loses at most this much: the append-only file is flushed every second. */
 const LOST_MS_MAX = 1_000;
+const FAR_MS = 365 * 24 * 3_600_000;
+const NEIGHBOUR_INODE = 7_777n;
+/** No life of the original has this number. */
+const CLONE_LIFE = 1_000_000;
 
 /** One file and what its clients have done to it. */
 export class SimFile {
@@ -55,6 +59,20 @@ export class Stage {
   readonly uploads = new Map<string, Uint8Array>();
   #nextChunkId = 1n;
   #highestChunkId = 0n;
+  /** Objects that the store acknowledged and did not keep. */
+  readonly untrue = new Map<string, Uint8Array>();
+  /** Objects of another file system in the same bucket. */
+  readonly neighbours = new Set<string>();
+  /** Where workers run on a copy of the metadata. */
+  clone:
+    | { readonly metadata: MetadataState; readonly ledger: LedgerState; readonly scrubBook: ScrubBookState }
+    | undefined;
+  /** How far clients' clocks are off. */
+  clientsOffMs = 0;
+  /** The primary is replaced some time, and some processes will not notice. */
+  demotes = false;
+  /** What the store tells as the date of what it writes. */
+  dates: 'epoch' | 'future' | 'right' = 'right';
   /** How far the ledger's clock is off. */
   clockOffMs = 0;
   /** How often the ledger has lost its last writes. */
@@ -70,12 +88,62 @@ export class Stage {
     this.files = inodeIds.map((inodeId) => new SimFile(inodeId, this.metadata.order));
     for (const { key } of this.files) this.metadata.put({ key, length: 0, nlink: 1, mtimeMs: 0, type: 's3' });
     this.stores.bucket(BUCKET);
-    this.stores.nowMs = () => this.scheduler.nowMs;
+    this.stores.nowMs = () => this.#dateMs();
     // Small pages, so that a pass has several.
     this.stores.pageMax = 7;
     this.ledger.clock = () => this.scheduler.nowMs + this.clockOffMs;
     this.metadata.beforeChange = () => this.#remember();
     this.ledger.beforeChange = () => this.#rememberRecords();
+  }
+
+  #dateMs(): number {
+    if (this.dates === 'epoch') return 0;
+    return this.scheduler.nowMs + (this.dates === 'future' ? FAR_MS : 0);
+  }
+
+  /** Objects of another file system with the same number come into the bucket. */
+  addNeighbour(): void {
+    for (let n = 0; n < 2; n++) {
+      const name = `${FS_ID}_${NEIGHBOUR_INODE}_${this.neighbours.size + 1}_0_0`;
+      this.stores.write(BUCKET, name, new Uint8Array(GEOMETRY.blockSize));
+      this.neighbours.add(name);
+    }
+  }
+
+  /** The metadata as it is now is copied, for workers of its own. */
+  copyMetadata(): void {
+    const metadata = new MetadataState();
+    metadata.incarnation = CLONE_LIFE;
+    for (const [fsId, filesystem] of this.metadata.filesystems) metadata.filesystems.set(fsId, filesystem);
+    for (const [key, inode] of this.metadata.snapshot()) metadata.inodes.set(key, inode);
+    const ledger = new LedgerState();
+    ledger.clock = this.ledger.clock;
+    this.clone = { metadata, ledger, scrubBook: new ScrubBookState() };
+  }
+
+  /** Another server takes over, without the last writes of the one that was the primary. */
+  demote(ms: number): readonly string[] {
+    this.metadata.demote();
+    return this.#loseMetadata(this.scheduler.nowMs - Math.min(ms, LOST_MS_MAX));
+  }
+
+  /** Operators put right what can be put right: lost indexes, dates, whom workers ask, objects that were not kept. */
+  setRight(): void {
+    this.metadata.demoted = undefined;
+    this.metadata.lostIndexes.clear();
+    this.clone = undefined;
+    this.dates = 'right';
+    const bucket = this.stores.bucket(BUCKET);
+    for (const [name, object] of bucket) {
+      const modifiedMs = Math.min(object.modifiedMs ?? 0, this.scheduler.nowMs);
+      bucket.set(name, { ...object, modifiedMs });
+    }
+    for (const file of this.files) {
+      for (const name of this.namedBy(file)) {
+        const bytes = this.untrue.get(name);
+        if (bytes !== undefined && !bucket.has(name)) this.stores.write(BUCKET, name, bytes);
+      }
+    }
   }
 
   /** As a client takes an id. */

@@ -9,6 +9,7 @@ import { MemoryBudget } from '../../../src/compact/memory-budget.ts';
 import { CompactError } from '../../../src/errors.ts';
 import { type ScrubOptions, scrubFilesystem } from '../../../src/gc/gc.ts';
 import type { ScrubReport } from '../../../src/gc/report.ts';
+import type { MetadataStore } from '../../../src/metadata/port.ts';
 import type { ObjectStore, ObjectStores } from '../../../src/objects/port.ts';
 import { storesWithRetries } from '../../../src/objects/retrying-store.ts';
 import { reapRecord } from '../../../src/reap/reap-record.ts';
@@ -17,7 +18,16 @@ import { MemoryLedger } from '../memory-ledger.ts';
 import { MemoryScrubBook } from '../memory-scrub-book.ts';
 import type { Judge } from './judge.ts';
 import { SimProcess } from './scheduler.ts';
-import type { SimFile, Stage } from './stage.ts';
+import { BUCKET, type SimFile, type Stage } from './stage.ts';
+
+/** What a process works for: the file system, or a copy of its metadata. */
+type Site = Pick<Stage, 'metadata' | 'ledger' | 'scrubBook'>;
+
+interface RunOptions {
+  readonly site?: Site;
+  /** The process's clock against true time. */
+  readonly rate?: number;
+}
 
 /** Tries of one S3 request. */
 const TRIES_MAX = 3;
@@ -49,7 +59,8 @@ export class Workers {
   }
 
   /** One run over one inode; `null` when it threw or its process is gone. */
-  async compact(file: SimFile, limits: CompactLimits, rate = 1): Promise<CompactResult | null> {
+  async compact(file: SimFile, limits: CompactLimits, options: RunOptions = {}): Promise<CompactResult | null> {
+    const { site = this.#stage, rate = 1 } = options;
     const process = this.#process('compactor', rate);
     const { random } = this.#stage.scheduler;
     const fenced = this.#stage.metadata.order === 'arrival';
@@ -57,9 +68,9 @@ export class Workers {
     const run = compactInode(
       file.key,
       {
-        metadata: this.#stage.metadata.connect(process, () => process.clock.monotonicMs()),
-        objects: this.#objects(process),
-        ledger: new MemoryLedger(this.#stage.ledger, process),
+        metadata: this.#metadata(process, site),
+        objects: this.#objects(process, site),
+        ledger: new MemoryLedger(site.ledger, process),
         clock: process.clock,
         memory: new MemoryBudget(1 << 20),
         // Without a fence nobody tells that a number was drawn twice in one millisecond (ADR 10).
@@ -71,20 +82,20 @@ export class Workers {
       { limits },
     );
     const result = await this.#endOf(process, run);
-    if (!process.gone) this.#judge.runEnded(process, result);
+    if (!process.gone && site === this.#stage) this.#judge.runEnded(process, result);
     return result;
   }
 
   /** One look at the record; `false` when it is gone by then. */
-  async reap(recordId: string, graceMs: number): Promise<boolean> {
-    const { ledger } = this.#stage;
+  async reap(recordId: string, graceMs: number, site: Site = this.#stage): Promise<boolean> {
+    const { ledger } = site;
     const record = ledger.records.get(recordId);
     if (record === undefined) return false;
     const process = this.#process('reaper', 1);
     ledger.take(recordId);
     const look = reapRecord(record, {
-      metadata: this.#stage.metadata.connect(process, () => process.clock.monotonicMs()),
-      objects: this.#objects(process),
+      metadata: this.#metadata(process, site),
+      objects: this.#objects(process, site),
       nowMs: () => new MemoryLedger(ledger, process).nowMs(),
       graceMs,
     });
@@ -98,15 +109,16 @@ export class Workers {
   }
 
   /** One pass over the bucket; `null` when it threw or its process is gone. */
-  async scrub(options: Omit<ScrubOptions, 'deletesMax'>): Promise<ScrubReport | null> {
+  async scrub(options: Omit<ScrubOptions, 'deletesMax'>, site: Site = this.#stage): Promise<ScrubReport | null> {
     const process = this.#process('scrubber', 1);
-    const { metadata, ledger, scrubBook, filesystem } = this.#stage;
+    const { filesystem } = this.#stage;
+    const { ledger, scrubBook } = site;
     const records = new MemoryLedger(ledger, process);
     const pass = scrubFilesystem(
       filesystem.fsId,
       {
-        metadata: metadata.connect(process, () => process.clock.monotonicMs()),
-        objects: this.#objects(process),
+        metadata: this.#metadata(process, site),
+        objects: this.#objects(process, site),
         records,
         book: new MemoryScrubBook(scrubBook, process),
         nowMs: () => records.nowMs(),
@@ -131,16 +143,23 @@ export class Workers {
     }
   }
 
-  #objects(process: SimProcess): ObjectStores {
+  /** While a demoted primary goes on answering, half of the processes ask it. */
+  #metadata(process: SimProcess, { metadata }: Site): MetadataStore {
+    const asksDemoted = this.#stage.demotes && this.#stage.scheduler.random.below(2) === 0;
+    return metadata.connect(process, () => process.clock.monotonicMs(), asksDemoted);
+  }
+
+  #objects(process: SimProcess, site: Site): ObjectStores {
     const { random } = this.#stage.scheduler;
-    return storesWithRetries(this.#stores(process), {
+    return storesWithRetries(this.#stores(process, site), {
       clock: process.clock,
       triesMax: TRIES_MAX,
       random: () => random.unit(),
     });
   }
 
-  #stores(process: SimProcess): ObjectStores {
+  #stores(process: SimProcess, site: Site): ObjectStores {
+    const { untrue, stores } = this.#stage;
     const store = this.#stage.stores.forFilesystem(this.#stage.filesystem);
     const judge = this.#judge;
     const through: ObjectStore = {
@@ -156,20 +175,37 @@ export class Workers {
       putIfAbsent: (name, body) => {
         // What is on its way is a copy: the caller may use its buffer again.
         const sent = Uint8Array.from(body);
-        judge.putSent(process, name);
-        return process.cross('objects.put', async () => {
+        if (site !== this.#stage) judge.lost([name], 'workers on a copy of the metadata put it');
+        else judge.putSent(process, name);
+        const put = async () => {
           const outcome = await store.putIfAbsent(name, sent);
-          if (outcome === 'created') judge.put(name, process);
+          if (outcome === 'created' && site === this.#stage) judge.put(name, process);
           return outcome;
+        };
+        return process.cross('objects.put', put, {
+          untrue: () => {
+            if (!stores.bucket(BUCKET).has(name)) untrue.set(name, sent);
+            return 'created';
+          },
         });
       },
       head: (name) => process.cross('objects.head', () => store.head(name), { missing: () => null }),
-      list: (after) => process.cross('objects.list', () => store.list(after)),
+      list: (after) =>
+        process.cross('objects.list', () => store.list(after), { untrue: () => ({ objects: [], more: false }) }),
       delete: (names) =>
-        process.cross('objects.delete', () => {
-          judge.deletes(process, names);
-          return store.delete(names);
-        }),
+        process.cross(
+          'objects.delete',
+          () => {
+            judge.deletes(process, names);
+            return store.delete(names);
+          },
+          {
+            untrue: () => {
+              judge.lost(names, 'its delete was acknowledged and not done');
+              return [];
+            },
+          },
+        ),
     };
     return { forFilesystem: () => through, close: () => undefined };
   }
