@@ -166,7 +166,8 @@ async function stillUnnamed(
   const inode = await deps.metadata.getInode(key);
   if (inode === null && !deps.inodeless) return [];
   // An inode that is gone may come back: what was read meanwhile says nothing of it.
-  const shared = inode === null ? {} : { dueMs: deps.beganMs };
+  // One that has bytes and no list at all has lost its chunk indexes: that is damage, and its objects stay.
+  const shared = inode === null ? {} : { dueMs: deps.beganMs, length: inode.length };
   const left = new Set(await deletable(names, { key, filesystem, incarnation, ...shared }, deps));
   return group.filter(({ object }) => left.has(object.name));
 }

@@ -179,3 +179,14 @@ it('I10: an inode that was missing while the file system was gone is not deleted
   w.clock.nowMs += 50;
   expect((await w.scrub()).deleted.objects).toBe(0);
 });
+
+it('an inode that has bytes and no list at all has lost its chunk indexes: what its lists reference stays', async () => {
+  const w = world(3, 2);
+  w.metadata.loseIndexes(ORPHAN);
+  const before = [...w.stores.bucket('b').keys()];
+  for (let pass = 0; pass < 3; pass++) {
+    w.clock.nowMs += 50;
+    await w.scrub();
+  }
+  expect([...w.stores.bucket('b').keys()]).toEqual(before);
+});

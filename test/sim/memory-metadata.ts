@@ -33,8 +33,8 @@ export class MetadataState {
   incarnation = 1;
   /** The server that was the primary before, and does not know that it is not: some processes still ask it. */
   demoted: MetadataState | undefined;
-  /** By inode, chunk indexes that its set of them has lost; the lists are there. */
-  readonly lostIndexes = new Map<string, Set<number>>();
+  /** Inodes whose set of chunk indexes is gone; their lists are there. */
+  readonly withoutIndexes = new Set<string>();
   /** Called after every change of a list or inode. */
   onChange: (() => void) | undefined;
   /** Called before a process changes a list or a fence. */
@@ -54,7 +54,6 @@ export class MetadataState {
 
   /** As a writer does it: at the end of the list, in one step. */
   append(key: InodeKey, chunkIndex: number, version: S3ChunkInfo): void {
-    this.lostIndexes.get(`${key.fsId}/${key.inodeId}`)?.delete(chunkIndex);
     const lists = this.at(key)?.lists;
     lists?.set(chunkIndex, [...(lists.get(chunkIndex) ?? []), version]);
   }
@@ -66,7 +65,7 @@ export class MetadataState {
 
   /** The set of chunk indexes of the inode is gone. */
   loseIndexes(key: InodeKey): void {
-    this.lostIndexes.set(`${key.fsId}/${key.inodeId}`, new Set(this.at(key)?.lists.keys()));
+    this.withoutIndexes.add(`${key.fsId}/${key.inodeId}`);
   }
 
   /** The owner takes the inode away. */
@@ -167,8 +166,8 @@ export class MemoryMetadata implements MetadataStore {
 
   async *chunkIndexes(key: InodeKey): AsyncGenerator<number> {
     yield* await this.#boundary.cross('metadata.chunkIndexes', () => {
-      const lost = this.#state.lostIndexes.get(`${key.fsId}/${key.inodeId}`);
-      return [...(this.#state.at(key)?.lists.keys() ?? [])].filter((index) => lost?.has(index) !== true);
+      const gone = this.#state.withoutIndexes.has(`${key.fsId}/${key.inodeId}`);
+      return gone ? [] : [...(this.#state.at(key)?.lists.keys() ?? [])];
     });
   }
 

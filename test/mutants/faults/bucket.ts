@@ -126,4 +126,8 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     'return findings(again, faults);',
   ]),
   chunk('fsck believes a list that breaks the format', ['checkChunkList(versions, chunkIndex, filesystem);', '']),
+  fault('garbage collection takes an inode whose chunk indexes are gone for an empty one', 'I10', {
+    file: 'src/gc/delete.ts',
+    edits: [[', length: inode.length }', ' }']],
+  }),
 ];

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import type { CommitForm } from '../../../src/metadata/port.ts';
 import type { PlannedFault } from './faults.ts';
-import type { Act } from './script.ts';
+import type { Act, Step } from './script.ts';
 
 /**
  * lying-store: PUTs and deletes are acknowledged and not done, listings are empty. still-clocks: a process that stands
@@ -29,7 +29,9 @@ export const ATTACKS = [
 export type Attack = (typeof ATTACKS)[number];
 
 /** Those that the sources stand. */
-export const DEFAULT_ATTACKS: ReadonlySet<Attack> = new Set(['lying-store', 'hasty-reaper', 'lost-indexes']);
+export const DEFAULT_ATTACKS: ReadonlySet<Attack> = new Set<Attack>([
+  ...(['lying-store', 'store-dates', 'hasty-reaper', 'lost-indexes', 'neighbour', 'clone'] as const),
+]);
 
 /** Those that mean something for this kind of metadata service. */
 const FENCED_ONLY: ReadonlySet<Attack> = new Set(['lost-indexes', 'demoted', 'neighbour', 'clone']);
@@ -82,6 +84,25 @@ export const ATTACK_ACTS: Readonly<Record<Attack, fc.Arbitrary<Act> | null>> = {
     act: fc.constant('client-clock' as const),
     ms: fc.integer({ min: -CLIENT_CLOCK_OFF_MAX_MS, max: CLIENT_CLOCK_OFF_MAX_MS }),
   }),
+};
+
+const compact = { act: 'compact', file: 0, times: 1, rate: 1, small: false, turns: 0 } as const;
+const grace: Step = { act: 'wait', wait: 'grace', part: 1, turns: 200 };
+const writes: readonly Step[] = [0, 8, 16, 24].map((offset) => {
+  return { act: 'write', file: 0, offset, len: 9, zero: false, upload: 'before', turns: 10 };
+});
+const inClone = (work: 'compact' | 'reap' | 'scrub'): Step => ({ act: 'in-clone', work, file: 0, turns: 30 });
+
+/** How such a script may end: what must come together for the attack to do harm. */
+export const ATTACK_TAILS: Partial<Record<Attack, readonly Step[]>> = {
+  demoted: [
+    ...[...writes, { act: 'demote', ms: 0, turns: 200 } as const],
+    ...[compact, compact, compact, grace, grace, { ...compact, turns: 200 }, grace, grace, grace],
+  ],
+  clone: [
+    ...[...writes, { act: 'clone', turns: 200 } as const, inClone('compact'), grace],
+    ...[inClone('reap'), grace, inClone('reap'), grace, inClone('reap'), grace],
+  ],
 };
 
 const at = fc.nat(8);

@@ -3,7 +3,7 @@
  * fault strikes. fast-check makes a script from a seed and, when it fails, shrinks it to what is needed. Data only.
  */
 import fc from 'fast-check';
-import { ATTACK_ACTS, ATTACK_FAULTS, type Attack, type AttackAct } from './attacks.ts';
+import { ATTACK_ACTS, ATTACK_FAULTS, ATTACK_TAILS, type Attack, type AttackAct } from './attacks.ts';
 import { directed, neglect } from './directed.ts';
 import { BOUNDARIES, FAULTS, type PlannedFault } from './faults.ts';
 import { GEOMETRY, type LosingServer } from './stage.ts';
@@ -172,14 +172,15 @@ function scriptsOf(attack?: Attack): fc.Arbitrary<Script> {
   const some = ownActs ? fc.oneof({ arbitrary: acts, weight: 8 }, { arbitrary: ownActs, weight: 1 }) : acts;
   const ordinary = fc.array(faults, { maxLength: 16, size: 'max' }).map((list) => list.flat());
   const own = ownFaults === undefined ? fc.constant([]) : fc.array(ownFaults, { minLength: 1, maxLength: 6 });
+  const tail = (attack === undefined ? undefined : ATTACK_TAILS[attack]) ?? [];
   return fc.record({
     setup,
     steps: fc
       .tuple(
         fc.array(stepsOf(some), { minLength: 2, maxLength: STEPS_MAX, size: 'max' }),
-        fc.constantFrom([], [], neglect),
+        fc.constantFrom([], tail, neglect),
       )
-      .map(([first, tail]) => [...first, ...tail]),
+      .map(([first, last]) => [...first, ...last]),
     // Of two faults for one call the later one counts.
     faults: fc.tuple(ordinary, own).map(([some, more]) => [...some, ...more]),
     order,

@@ -3,6 +3,7 @@
  * faults (lost last writes, a clock that steps), and the files with their true history. It changes only by what clients,
  * workers and server faults do; whether that was right is the judge's business.
  */
+import { ownerObjectName } from '../../../src/format.ts';
 import type { CommitForm } from '../../../src/metadata/port.ts';
 import type { Filesystem, InodeKey, S3ChunkInfo } from '../../../src/model.ts';
 import { History, type HistoryOrder } from '../../kit/oracle/history.ts';
@@ -13,11 +14,14 @@ import { LedgerState } from '../memory-ledger.ts';
 import { type MemoryInode, MetadataState } from '../memory-metadata.ts';
 import { ScrubBookState } from '../memory-scrub-book.ts';
 import { RecordState } from '../record-metadata.ts';
+import { MemoryInstallation } from './installation.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export const GEOMETRY = { blockSize: 16, chunkSize: 64 };
 export const BUCKET = 'world';
 export const FS_ID = 1;
+/** The object that says whose the bucket is. */
+export const OWNER = ownerObjectName(FS_ID);
 /** A server that dies loses at most this much: the append-only file is flushed every second. */
 const LOST_MS_MAX = 1_000;
 const FAR_MS = 365 * 24 * 3_600_000;
@@ -64,9 +68,10 @@ export class Stage {
   /** Objects of another file system in the same bucket. */
   readonly neighbours = new Set<string>();
   /** Where workers run on a copy of the metadata. */
-  clone:
-    | { readonly metadata: MetadataState; readonly ledger: LedgerState; readonly scrubBook: ScrubBookState }
-    | undefined;
+  clone: Pick<Stage, 'metadata' | 'ledger' | 'scrubBook' | 'installation'> | undefined;
+  readonly installation = new MemoryInstallation('original');
+  /** The bucket has an owner, and whoever writes or deletes asks who it is. */
+  owned = false;
   /** How far clients' clocks are off. */
   clientsOffMs = 0;
   /** The primary is replaced some time, and some processes will not notice. */
@@ -118,7 +123,7 @@ export class Stage {
     for (const [key, inode] of this.metadata.snapshot()) metadata.inodes.set(key, inode);
     const ledger = new LedgerState();
     ledger.clock = this.ledger.clock;
-    this.clone = { metadata, ledger, scrubBook: new ScrubBookState() };
+    this.clone = { metadata, ledger, scrubBook: new ScrubBookState(), installation: new MemoryInstallation('copy') };
   }
 
   /** Another server takes over, without the last writes of the one that was the primary. */
@@ -130,7 +135,7 @@ export class Stage {
   /** Operators put right what can be put right: lost indexes, dates, whom workers ask, objects that were not kept. */
   setRight(): void {
     this.metadata.demoted = undefined;
-    this.metadata.lostIndexes.clear();
+    this.metadata.withoutIndexes.clear();
     this.clone = undefined;
     this.dates = 'right';
     const bucket = this.stores.bucket(BUCKET);

@@ -12,16 +12,18 @@ import type { ScrubReport } from '../../../src/gc/report.ts';
 import type { MetadataStore } from '../../../src/metadata/port.ts';
 import type { ObjectStore, ObjectStores } from '../../../src/objects/port.ts';
 import { storesWithRetries } from '../../../src/objects/retrying-store.ts';
+import { Ownership } from '../../../src/reap/bucket-owner.ts';
+import type { DeleteGuard } from '../../../src/reap/delete-guard.ts';
 import { reapRecord } from '../../../src/reap/reap-record.ts';
 import { storeFault } from '../../objects/memory-store.ts';
 import { MemoryLedger } from '../memory-ledger.ts';
 import { MemoryScrubBook } from '../memory-scrub-book.ts';
 import type { Judge } from './judge.ts';
 import { SimProcess } from './scheduler.ts';
-import { BUCKET, type SimFile, type Stage } from './stage.ts';
+import { BUCKET, OWNER, type SimFile, type Stage } from './stage.ts';
 
 /** What a process works for: the file system, or a copy of its metadata. */
-type Site = Pick<Stage, 'metadata' | 'ledger' | 'scrubBook'>;
+type Site = Pick<Stage, 'metadata' | 'ledger' | 'scrubBook' | 'installation'>;
 
 interface RunOptions {
   readonly site?: Site;
@@ -70,6 +72,7 @@ export class Workers {
       {
         metadata: this.#metadata(process, site),
         objects: this.#objects(process, site),
+        ...(this.#stage.owned ? { requireOwner: (fs) => this.#ownership(process, site).require(fs) } : {}),
         ledger: new MemoryLedger(site.ledger, process),
         clock: process.clock,
         memory: new MemoryBudget(1 << 20),
@@ -98,6 +101,7 @@ export class Workers {
       objects: this.#objects(process, site),
       nowMs: () => new MemoryLedger(ledger, process).nowMs(),
       graceMs,
+      guards: this.#guards(process, site),
     });
     const verdict = await this.#endOf(process, look);
     if (process.gone) return true;
@@ -122,8 +126,9 @@ export class Workers {
         records,
         book: new MemoryScrubBook(scrubBook, process),
         nowMs: () => records.nowMs(),
+        guards: this.#guards(process, site),
       },
-      { ...options, inodeless: true, deletesMax: 1_000 },
+      { inodeless: true, ...options, deletesMax: 1_000 },
     );
     return this.#endOf(process, pass);
   }
@@ -141,6 +146,26 @@ export class Workers {
       else this.#stage.scheduler.note(`${process.name} ends: ${error.code}`);
       return null;
     }
+  }
+
+  /** Makes the bucket ours, as the first worker does. */
+  async claim(): Promise<void> {
+    const process = new SimProcess('first', this.#stage.scheduler, { tested: false, rate: 1 });
+    await this.#ownership(process, this.#stage).require(this.#stage.filesystem);
+  }
+
+  #guards(process: SimProcess, site: Site): readonly DeleteGuard[] {
+    return this.#stage.owned ? [this.#ownership(process, site).guard] : [];
+  }
+
+  #ownership(process: SimProcess, site: Site): Ownership {
+    const metadata = site.metadata.connect(process);
+    return new Ownership({
+      ...{ storeId: metadata.storeId, objects: this.#objects(process, site), installation: site.installation },
+      addresses: [site === this.#stage ? 'metadata:6379' : 'copy:6379'],
+      server: (fsId) => metadata.incarnation({ fsId, inodeId: 0n }),
+      monotonicMs: () => process.clock.monotonicMs(),
+    });
   }
 
   /** While a demoted primary goes on answering, half of the processes ask it. */
@@ -175,6 +200,7 @@ export class Workers {
       putIfAbsent: (name, body) => {
         // What is on its way is a copy: the caller may use its buffer again.
         const sent = Uint8Array.from(body);
+        if (name === OWNER) return process.cross('objects.put', () => store.putIfAbsent(name, sent));
         if (site !== this.#stage) judge.lost([name], 'workers on a copy of the metadata put it');
         else judge.putSent(process, name);
         const put = async () => {
