@@ -27,6 +27,11 @@ export function ownerObjectName(fsId: number): string {
   return `${OWN_NAMES}owner-${fsId}`;
 }
 
+/** What the names of all objects of an inode begin with, and no other name does. */
+export function namesBegin(key: InodeKey, prefix: ObjectPrefix): string {
+  return objectName(key, { chunkId: 0n, compaction: 0n, blockIndex: 0 }, prefix).slice(0, -'0_0_0'.length);
+}
+
 /** The parts of an object name, or `null` for a name that this layout does not make. */
 export function parseObjectName(name: string): { readonly key: InodeKey; readonly object: ObjectId } | null {
   const match = OBJECT_NAME.exec(name);

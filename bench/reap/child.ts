@@ -3,10 +3,12 @@ import { systemClock } from '../../src/clock.ts';
 import { objectName } from '../../src/format.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import type { Filesystem, InodeKey } from '../../src/model.ts';
+import type { ObjectPage, ObjectStores } from '../../src/objects/port.ts';
 import { storesWithRetries } from '../../src/objects/retrying-store.ts';
 import { S3ObjectStores } from '../../src/objects/s3/stores.ts';
 import { SharedLists } from '../../src/reap/named-objects.ts';
 import { type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
+import { StoredObjects } from '../../src/reap/stored-objects.ts';
 import { Boundary } from '../../test/sim/boundary.ts';
 import { MemoryMetadata, MetadataState } from '../../test/sim/memory-metadata.ts';
 
@@ -21,12 +23,15 @@ export interface ReapFigures {
   readonly cpuMs: number;
   readonly listReads: number;
   readonly deleteRequests: number;
+  readonly headRequests: number;
+  readonly listRequests: number;
   readonly aboveIdleBytes: number;
 }
 
 const MIB = 1024 * 1024;
 /** As the setting of that name. */
 const REAP_CONCURRENCY = 2;
+const PAGE_OBJECTS = 1_000;
 const key: InodeKey = { fsId: 1, inodeId: 1n };
 const filesystem: Filesystem = {
   fsId: 1,
@@ -68,8 +73,8 @@ function recordOf(chunkIndex: number, dueMs: number): ReapRecord {
   return { storeId: 'memory:fs', fsUuid: 'bench', bucket: 'bench', key, chunkIndex, ...attempt, retired, dueMs };
 }
 
-const figures = { listReads: 0, deleteRequests: 0 };
-const stores = storesWithRetries(
+const figures = { listReads: 0, deleteRequests: 0, headRequests: 0, listRequests: 0 };
+const s3 = storesWithRetries(
   new S3ObjectStores({
     endpoint: order.endpoint,
     region: 'us-east-1',
@@ -80,16 +85,53 @@ const stores = storesWithRetries(
     observer: {
       request: (op) => {
         if (op === 'delete') figures.deleteRequests++;
+        if (op === 'head') figures.headRequests++;
       },
     },
   },
 );
+/** Names of the objects that the lists reference, as a bucket lists them; made when they are first asked for. */
+let listed: string[] | undefined;
+
+/** A listing of the inode, made up here; a page has as few of the referenced objects as it would have beside the replaced ones. */
+async function list(after = ''): Promise<ObjectPage> {
+  figures.listRequests++;
+  listed ??= liveNames().sort();
+  const pageMax = Math.max(1, Math.floor((PAGE_OBJECTS * listed.length) / (listed.length + order.objects)));
+  const from = listed.findIndex((name) => name > after);
+  const page = from === -1 ? [] : listed.slice(from, from + pageMax);
+  const objects = page.map((name) => ({ name, bytes: filesystem.blockSize, modifiedMs: 0 }));
+  return { objects, more: from !== -1 && from + pageMax < listed.length };
+}
+
+function liveNames(): string[] {
+  const blocks = filesystem.chunkSize / filesystem.blockSize;
+  return Array.from({ length: records * blocks }, (_, n) => {
+    const object = { chunkId: BigInt(Math.floor(n / blocks) + 1), compaction: 4096n, blockIndex: n % blocks };
+    return objectName(key, object, filesystem.objectPrefix);
+  });
+}
+
+const stores: ObjectStores = {
+  forFilesystem: (of) => {
+    const store = s3.forFilesystem(of);
+    return {
+      getRange: store.getRange.bind(store),
+      putIfAbsent: store.putIfAbsent.bind(store),
+      head: store.head.bind(store),
+      delete: store.delete.bind(store),
+      list,
+    };
+  },
+  close: () => s3.close(),
+};
 const deps: ReapDeps = {
   metadata: metadata(() => figures.listReads++),
   objects: stores,
   nowMs: async () => Date.now(),
   graceMs: 1,
   lists: new SharedLists(),
+  stored: new StoredObjects(),
 };
 const dueMs = Date.now() - 1_000;
 const idleBytes = process.memoryUsage.rss();

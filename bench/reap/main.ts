@@ -48,16 +48,20 @@ else {
   console.log(
     `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, load ${machine.load.map((n) => n.toFixed(1)).join(' ')}\n`,
   );
-  console.log('| form | objects | s | objects/s | CPU-µs/object | list reads | deletes | above idle MiB |');
-  console.log('|---|--:|--:|--:|--:|--:|--:|--:|');
-  for (const { form, objects, wallMs, cpuMs, listReads, deleteRequests, aboveIdleBytes } of rows) {
+  console.log(
+    '| form | objects | s | objects/s | CPU-µs/object | list reads | HEADs | listings | deletes | above idle MiB |',
+  );
+  console.log('|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|');
+  for (const { form, objects, wallMs, cpuMs, ...row } of rows) {
     const cells = [
       (wallMs / 1000).toFixed(2),
       ((objects / wallMs) * 1000).toFixed(0),
       ((cpuMs / objects) * 1000).toFixed(1),
-      listReads,
-      deleteRequests,
-      (aboveIdleBytes / 2 ** 20).toFixed(0),
+      row.listReads,
+      row.headRequests,
+      row.listRequests,
+      row.deleteRequests,
+      (row.aboveIdleBytes / 2 ** 20).toFixed(0),
     ];
     console.log(`| ${form} | ${objects} | ${cells.join(' | ')} |`);
   }

@@ -10,6 +10,8 @@ const CONTENT_BYTES = 64 * 1024 * 1024;
 /** Differs at every place of a KiB, so that a shifted range would show. */
 const content = Buffer.alloc(CONTENT_BYTES, Buffer.from(Array.from({ length: 1021 }, (_, n) => (n * 7) % 251)));
 const OK = Buffer.from('HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n');
+/** To HEAD: every object is a block of 4 MiB. */
+const THERE = Buffer.from('HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 4194304\r\n\r\n');
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 const tally = { gets: 0, puts: 0, deletes: 0, namesDeleted: 0 };
@@ -52,6 +54,7 @@ class Connection {
   #request(head: string): void {
     if (head.startsWith('GET /tally')) this.#text(JSON.stringify({ ...tally, cpu: process.cpuUsage() }));
     else if (head.startsWith('GET ')) this.#get(head);
+    else if (head.startsWith('HEAD ')) this.#socket.write(THERE);
     else this.#upload(head);
   }
 

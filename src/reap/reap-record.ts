@@ -4,7 +4,7 @@
  * Doubt deletes nothing and drops nothing: the record comes back later (I10). It never changes a list.
  */
 import { CompactError, toError } from '../errors.ts';
-import { objectName, parseObjectName } from '../format.ts';
+import { namesBegin, parseObjectName } from '../format.ts';
 import type { ReapRecord } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode } from '../model.ts';
@@ -170,9 +170,9 @@ class Look {
       if (layout === undefined || layout[field] === filesystem[field]) continue;
       throw this.#refusal(`its names are of ${field} ${layout[field]}, the file system has ${filesystem[field]} now`);
     }
+    const begin = namesBegin(key, filesystem.objectPrefix);
     for (const name of [...retired, ...merged]) {
-      const object = parseObjectName(name)?.object;
-      if (object === undefined || objectName(key, object, filesystem.objectPrefix) === name) continue;
+      if (name.startsWith(begin) || parseObjectName(name) === null) continue;
       throw this.#refusal(`${name} is no name of the inode with objectPrefix ${filesystem.objectPrefix}`);
     }
   }

@@ -5,7 +5,7 @@
  * are listed, and only what the listing lacks is asked for. It judges no list and deletes nothing.
  */
 import pLimit from 'p-limit';
-import { objectName, printInodeKey } from '../format.ts';
+import { namesBegin, printInodeKey } from '../format.ts';
 import type { ObjectStore } from '../objects/port.ts';
 import type { LookFor } from './named-objects.ts';
 
@@ -82,8 +82,7 @@ export class StoredObjects {
 
   /** The names of the inode; ends early where it costs more than to ask for each object. */
   async #list(seen: Seen, { key, filesystem, objects }: LookFor & { readonly objects: number }, store: ObjectStore) {
-    const none = { chunkId: 0n, compaction: 0n, blockIndex: 0 };
-    const begin = objectName(key, none, filesystem.objectPrefix).slice(0, -'0_0_0'.length);
+    const begin = namesBegin(key, filesystem.objectPrefix);
     const pagesMax = Math.ceil(objects / HEADS_PER_PAGE);
     let after = begin;
     for (let pages = 0; pages < pagesMax; pages++) {

@@ -106,6 +106,7 @@ export class ProductWorld<Writer extends FileClient> {
   /** Works the reap queue off until no record is left; with another grace period than the settings', if given. */
   async reapAll(graceMs = this.clients.reap.graceMs): Promise<ReapSummary[]> {
     const clients = { ...this.clients, reap: { ...this.clients.reap, graceMs } };
+    if (graceMs !== this.clients.reap.graceMs) await this.#setGrace(graceMs);
     const summaries: ReapSummary[] = [];
     const endMs = performance.now() + REAP_DEADLINE_MS;
     while (performance.now() < endMs) {
@@ -119,6 +120,11 @@ export class ProductWorld<Writer extends FileClient> {
       await delay(REAP_PAUSE_MS);
     }
     throw new Error('reaping never ends');
+  }
+
+  /** In the records, of which each carries its own, and the longer one counts. */
+  async #setGrace(graceMs: number): Promise<void> {
+    for (const job of await this.clients.ledger.queue.getJobs()) await job.updateData({ ...job.data, graceMs });
   }
 
   /** A worker process; ends with the world. `base` is the environment that it starts from. */

@@ -127,8 +127,8 @@ export const REAP_FAULTS: readonly Fault[] = [
     'layout[field] > 0 || layout[field] === 0',
   ]),
   reap('names of another prefix are taken for unreferenced', 'I10', [
-    'objectName(key, object, filesystem.objectPrefix) === name',
-    'objectName(key, object, filesystem.objectPrefix) !== null',
+    'name.startsWith(begin) || parseObjectName(name) === null',
+    'name.length >= begin.length || parseObjectName(name) === null',
   ]),
   reap('one object that cannot be deleted is forgotten', 'I12', [
     'this.#record.retired, filesystem);\n    if (deletes.kept.length === 0)',
