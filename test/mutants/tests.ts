@@ -38,6 +38,8 @@ export const TEST_FILES: readonly string[] = [
   'test/queue/compact-queue.test.ts',
   'test/objects/s3/answers.test.ts',
   'test/objects/s3/forms.test.ts',
+  'test/objects/s3/renewal.test.ts',
+  'test/objects/s3/errors.test.ts',
   'test/objects/s3/requests.test.ts',
   'test/objects/s3/faults.test.ts',
   'test/objects/s3/stores.test.ts',

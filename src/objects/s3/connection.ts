@@ -50,6 +50,15 @@ export interface ExchangeCalls<T> {
   readonly refused?: (thrown: unknown) => T | undefined;
 }
 
+/** A request that failed, and what may be done about it. */
+interface Refused<T> {
+  readonly options: RequestOptions;
+  /** Of the credentials that it was sent with. */
+  readonly generation: number;
+  readonly run: () => Promise<T>;
+  readonly refused?: ((thrown: unknown) => T | undefined) | undefined;
+}
+
 export class S3Connection {
   readonly capabilities: KnownCapabilities;
   readonly #sdk: S3Client;
@@ -98,10 +107,11 @@ export class S3Connection {
       if (this.#closed) throw cancelledError();
       const run = (): Promise<T> =>
         withinDeadline({ timeoutMs: this.#timeoutMs, signal }, (abort) => send(this.#sdk, abort));
+      const generation = this.#generation();
       try {
-        return await this.#withRenewal(run, signal);
+        return await run();
       } catch (thrown) {
-        throw classifyError(thrown, this.context(options));
+        return this.#afterRefusal(thrown, { options, generation, run });
       }
     }, signal);
   }
@@ -114,34 +124,46 @@ export class S3Connection {
     const { signal } = options;
     return this.#turns.take(async () => {
       if (this.#closed) throw cancelledError();
-      const run = async (): Promise<T> => {
+      const generation = this.#generation();
+      // In place, for the thousands of small ones: each function that waits costs a tenth of a small GET.
+      try {
         const credentials = this.#identity.known(Date.now()) ?? (await this.#askKeys(signal));
         return calls.done(await this.#wire.send(calls.make(credentials), { timeoutMs: this.#timeoutMs, signal }));
-      };
-      try {
-        return await this.#withRenewal(run, signal);
       } catch (thrown) {
-        const outcome = calls.refused?.(thrown);
-        if (outcome !== undefined) return outcome;
-        throw classifyError(thrown, this.context(options));
+        const run = async (): Promise<T> =>
+          calls.done(
+            await this.#wire.send(calls.make(await this.#askKeys(signal)), { timeoutMs: this.#timeoutMs, signal }),
+          );
+        return this.#afterRefusal(thrown, { options, generation, run, refused: calls.refused });
       }
     }, signal);
   }
 
-  /** Runs it once, and once more where the store refused the credentials and there are others by now. */
-  async #withRenewal<T>(run: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    // The first credentials may be asked for on the way.
-    const generation = Math.max(1, this.#identity.generation);
-    try {
-      return await run();
-    } catch (thrown) {
-      if (!refusesKeys(thrown)) throw thrown;
-      const limits = { timeoutMs: this.#timeoutMs, signal };
-      // A provider that fails says nothing more than the refusal did.
-      const renewed = await withinDeadline(limits, () => this.#identity.renew(generation)).catch(() => false);
-      if (!renewed) throw thrown;
-      return run();
+  /** Sends it once more where the store refused the credentials and there are others by now; else throws what it means. */
+  async #afterRefusal<T>(thrown: unknown, request: Refused<T>): Promise<T> {
+    const { options, generation, run, refused } = request;
+    let last = thrown;
+    if (refusesKeys(thrown) && (await this.#renewed(generation, options.signal))) {
+      try {
+        return await run();
+      } catch (again) {
+        last = again;
+      }
     }
+    const outcome = refused?.(last);
+    if (outcome !== undefined) return outcome;
+    throw classifyError(last, this.context(options));
+  }
+
+  /** The first credentials may be asked for on the way. */
+  #generation(): number {
+    return Math.max(1, this.#identity.generation);
+  }
+
+  /** A provider that fails says nothing more than the refusal did. */
+  #renewed(generation: number, signal: AbortSignal | undefined): Promise<boolean> {
+    const limits = { timeoutMs: this.#timeoutMs, signal };
+    return withinDeadline(limits, () => this.#identity.renew(generation)).catch(() => false);
   }
 
   #askKeys(signal: AbortSignal | undefined): Promise<S3Credentials> {

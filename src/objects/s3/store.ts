@@ -19,7 +19,7 @@ import {
   type StoreCapabilities,
 } from '../port.ts';
 import type { RequestOptions, S3Connection } from './connection.ts';
-import { CRC32_METADATA, type S3DataPath } from './data-path-sdk.ts';
+import { CRC32_METADATA, type RangeRead, type S3DataPath } from './data-path-sdk.ts';
 import { S3Deletes } from './deletes.ts';
 import { errorFacts, refusesForm, storeError } from './errors.ts';
 import { listedPage } from './list.ts';
@@ -46,15 +46,19 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   /** One GET. A body that breaks off is `store-unavailable`, not resumed: pieces are at most a block, and the retry counts. */
-  async getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
-    if (target.length === 0) return;
-    const { asksForChecksums: checksum, capabilities } = this.#connection;
-    const read = { name, offset, target, signal };
+  getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
+    if (target.length === 0) return Promise.resolve();
+    const read: RangeRead = { name, offset, target, signal, checksum: this.#connection.asksForChecksums };
+    return read.checksum ? this.#compared(read) : this.#data.getRange(read);
+  }
+
+  async #compared(read: RangeRead): Promise<void> {
+    const { capabilities } = this.#connection;
     try {
-      await this.#data.getRange({ ...read, checksum });
-      if (checksum) capabilities.accepts('responseChecksums');
+      await this.#data.getRange(read);
+      capabilities.accepts('responseChecksums');
     } catch (thrown) {
-      if (!checksum || !(thrown instanceof CompactError && refusesForm(thrown, [400, 501]))) throw thrown;
+      if (!(thrown instanceof CompactError && refusesForm(thrown, [400, 501]))) throw thrown;
       await this.#data.getRange({ ...read, checksum: false });
       capabilities.refuses('responseChecksums');
     }

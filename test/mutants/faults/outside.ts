@@ -153,6 +153,29 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
       ],
     ],
   }),
+  fault('an outage teaches that a store lacks a header', 'I3', {
+    file: 'src/objects/s3/put-forms.ts',
+    edits: [["if (!(thrown instanceof CompactError && thrown.kind === 'halt')) throw thrown;", '']],
+  }),
+  fault('a store that lacks single deletes, too, counts as one without batches', 'I12', {
+    file: 'src/objects/s3/deletes.ts',
+    edits: [['failures.length < names.length && ', '']],
+  }),
+  fault('501 is an outage', 'I10', {
+    file: 'src/objects/s3/errors.ts',
+    edits: [
+      [' && status !== 501', ''],
+      ["  NotImplemented: 'store-refused',\n", "  NotImplemented: 'store-unavailable',\n"],
+    ],
+  }),
+  fault('refused credentials are never asked for afresh', 'I12', {
+    file: 'src/objects/s3/identity.ts',
+    edits: [['await this.ask({ forceRefresh: true });', '']],
+  }),
+  fault("a server's words are passed on with keys", 'I10', {
+    file: 'src/objects/s3/errors.ts',
+    edits: [["clean(line).replace(KEY_LIKE, '…')", 'line']],
+  }),
   fault('a conflict over a name that is taken writes over it', 'I3', {
     file: 'src/objects/s3/put-forms.ts',
     edits: [['(await call.isThere()) ?', 'false ?']],

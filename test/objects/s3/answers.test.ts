@@ -36,6 +36,7 @@ const NOBODYS: readonly Row[] = [
     status: 200,
     body: '<s:Error xmlns:s="x"><s:Code>A</s:Code></s:Error>',
   },
+  { what: 'an empty document', status: 200, body: '<Other/>' },
   { what: '201', status: 201, headers: ETAG },
   { what: '202', status: 202 },
   { what: '202 with an ETag', status: 202, headers: ETAG },
