@@ -34,6 +34,11 @@ describe('the table of deliberate faults', () => {
 
   it('is tried first against the tests that mirror the changed file', () => {
     expect(testOrder(['src/queue/reap-queue.ts'])[0]).toBe('test/queue/reap-queue.test.ts');
+    expect(testOrder(['src/gc/delete.ts'])[0]).toMatch(/^test\/gc\//);
+    expect(testOrder(['src/reap/fresh-look.ts']).slice(0, 2)).toEqual([
+      'test/reap/fresh-look.test.ts',
+      'test/reap/reap-record.test.ts',
+    ]);
     expect(testOrder(['src/config/relations.ts'])[0]).toBe('test/config/config.test.ts');
     expect(testOrder(['src/elsewhere.ts'])).toEqual(TEST_FILES);
     expect(testOrder(['src/reap/reap-record.ts']).toSorted()).toEqual(TEST_FILES.toSorted());

@@ -34,6 +34,8 @@ interface Report {
 }
 
 const OUTPUT_TAIL_CHARS = 2_000;
+/** The part of the seeds that a fault is tried against: who is not caught by these is caught by few. */
+const SIM_SHARE = process.env['S3COMPACT_SIM_SHARE'] ?? '0.2';
 const running = new Set<ChildProcess>();
 
 /** Ends what is running; for a runner that is told to stop. */
@@ -48,7 +50,12 @@ export async function runTests(copy: string, options: TrialOptions): Promise<Out
   const flags = ['--root', '.', '--config', 'test/mutants/vitest.config.ts'];
   const child = spawn(process.execPath, [vitest, 'run', ...flags, '--reporter=json', `--outputFile=${report}`], {
     cwd: copy,
-    env: { ...process.env, S3COMPACT_TEST_EMBEDDED: '1', S3COMPACT_MUTANTS_TESTS: options.tests.join(',') },
+    env: {
+      ...process.env,
+      S3COMPACT_TEST_EMBEDDED: '1',
+      S3COMPACT_SIM_SHARE: SIM_SHARE,
+      S3COMPACT_MUTANTS_TESTS: options.tests.join(','),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own: workers that spin do not notice that their parent has ended.
     detached: true,

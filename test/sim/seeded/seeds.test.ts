@@ -1,15 +1,18 @@
 /**
  * The seeded world in the test run: a fixed set of seeds, which must reach every pair of call and fault, and a fresh set,
- * whose first seed is printed. `npm run sim` plays more of them.
+ * whose first seed is printed. `npm run sim` plays more of them. With S3COMPACT_SIM_SHARE only that part of them is
+ * played, and a failing one is not shrunk: the mutants are tried so.
  */
 import { describe, expect, it } from 'vitest';
 import type { CommitForm } from '../../../src/metadata/port.ts';
 import { Coverage } from './coverage.ts';
 import { playSeed, scriptOf, shrink } from './explore.ts';
 
-const FIXED_SEEDS = 6_000;
-const FRESH_SEEDS = 3_000;
-const TIME_BOUND_SEEDS = 600;
+const SHARE = Number(process.env['S3COMPACT_SIM_SHARE'] ?? '1');
+const WHOLE = SHARE === 1;
+const FIXED_SEEDS = Math.ceil(SHARE * 6_000);
+const FRESH_SEEDS = Math.ceil(SHARE * 3_000);
+const TIME_BOUND_SEEDS = Math.ceil(SHARE * 600);
 const TIMEOUT_MS = 600_000;
 
 /** Plays the seeds; a failing one is shrunk into the message. */
@@ -19,7 +22,7 @@ async function playSeeds(from: number, count: number, form: CommitForm = 'fenced
     const { violations, struck } = await playSeed(seed, { form });
     coverage.add(struck);
     if (violations.length === 0) continue;
-    const failure = await shrink(seed, { form });
+    const failure = WHOLE ? await shrink(seed, { form }) : null;
     expect.fail([`seed ${seed}: ${violations[0]}`, ...(failure?.verdict.trace ?? [])].join('\n'));
   }
   return coverage;
@@ -30,7 +33,7 @@ describe('I1-I12 in a seeded world', () => {
     timeout: TIMEOUT_MS,
   }, async () => {
     const coverage = await playSeeds(1, FIXED_SEEDS);
-    expect(coverage.missing()).toEqual([]);
+    if (WHOLE) expect(coverage.missing()).toEqual([]);
   });
 
   it(`hold for ${FRESH_SEEDS} fresh seeds`, { timeout: TIMEOUT_MS }, async () => {
@@ -48,7 +51,7 @@ describe('I1-I12 in a seeded world', () => {
     console.log(`fresh seeds ${from} to ${from + TIME_BOUND_SEEDS - 1}: npm run sim -- --time-bound --from ${from}`);
     const coverage = await playSeeds(from, TIME_BOUND_SEEDS, 'time-bound');
     // Few seeds in the test run; that each pair is struck ten times is for `npm run sim`.
-    expect(coverage.of('metadata.commit', 'late')).toBeGreaterThan(0);
+    if (WHOLE) expect(coverage.of('metadata.commit', 'late')).toBeGreaterThan(0);
   });
 
   it('repeats a seed to the last step', async () => {
