@@ -32,6 +32,8 @@ export interface ChaosOptions {
   readonly servers: 'real' | 'embedded';
   /** One worker in so many is a pool of two processes (4); 1: all are. */
   readonly poolEvery?: number;
+  /** The attack goes on until so much was done, too, but not for longer than ATTACK_TIMES_MAX times its duration. */
+  readonly least?: Partial<Readonly<Record<CountName, number>>>;
   /** How long the healthy worker may take at the end. */
   readonly finishMs: number;
 }
@@ -44,6 +46,8 @@ const READERS = 2;
 const STALE_READERS = 12;
 const FEEDERS = 1;
 const PROGRESS_EVERY_MS = 10_000;
+/** For a busy machine. */
+const ATTACK_TIMES_MAX = 10;
 const DRAIN_MS = 20_000;
 const POLL_MS = 200;
 const NOTHING_LEFT = '0 jobs, 0 reap records';
@@ -174,7 +178,7 @@ async function attack(
   world: { readonly servers: Servers; readonly cast: Cast; readonly tally: Tally },
 ): Promise<void> {
   const { servers, cast, tally } = world;
-  const over = AbortSignal.timeout(options.durationMs);
+  const over = overWhenDone(options, tally);
   const { seed, serverFaultEveryMs } = options;
   const stage: Stage = { ...cast, tally, seed, over };
   const faultStage: FaultStage = { ...cast, tally, seed, over, serverFaultEveryMs };
@@ -198,6 +202,21 @@ async function attack(
   } finally {
     clearInterval(progress);
   }
+}
+
+/** Aborts when the time is over and enough was done. */
+function overWhenDone({ durationMs, least = {} }: ChaosOptions, tally: Tally): AbortSignal {
+  const over = new AbortController();
+  const wanted = Object.entries(least) as [CountName, number][];
+  const startedMs = performance.now();
+  const timer = setInterval(() => {
+    const passedMs = performance.now() - startedMs;
+    if (passedMs < durationMs) return;
+    if (passedMs < ATTACK_TIMES_MAX * durationMs && wanted.some(([name, count]) => tally.of(name) < count)) return;
+    clearInterval(timer);
+    over.abort();
+  }, POLL_MS);
+  return over.signal;
 }
 
 /** The faults are over: who is left stops well, and a fresh worker does what there is to do; a second one finds nothing. */

@@ -35,11 +35,13 @@ function between(min: number, max: number): fc.Arbitrary<number> {
 
 /** A commit that comes after its lease, while the first look at its record is under way. */
 function lateCommit({ setup, order }: Parts): fc.Arbitrary<Script> {
-  const faults = fc.tuple(between(0.67, 0.99), between(0, 0.35)).map(([commit, look]): readonly PlannedFault[] => [
+  const faults = fc.tuple(between(0.68, 0.99), between(0, 0.35)).map(([commit, look]): readonly PlannedFault[] => [
     { on: 'metadata.commit', at: 0, fault: 'pause-before', size: commit },
     { on: 'metadata.clearFence', at: 0, fault: 'pause-before', size: look },
   ]);
-  const steps = fc.constant([compact, due, due, due, grace, due]);
+  // Just over one lease, in which the record becomes due and is looked at.
+  const lease: Step = { act: 'wait', wait: 'lease', part: 0.84, turns: 0 };
+  const steps = fc.constant([compact, lease, due, due, due, grace, due]);
   return fc.record({ setup, steps, faults, order });
 }
 
@@ -49,16 +51,17 @@ function lateCommit({ setup, order }: Parts): fc.Arbitrary<Script> {
  */
 function forgottenIds({ setup, order }: Parts): fc.Arbitrary<Script> {
   const second: Step = { act: 'wait', wait: 'second', part: 1, turns: 0 };
-  const slow: Step = { ...write, upload: 'slow', turns: 30 };
+  const slow: Step = { ...write, upload: 'slow', turns: 0 };
   const steps = fc
-    .tuple(fc.integer({ min: 2, max: 3 }), fc.nat(60), fc.nat(60))
-    .map(([times, turns, after]): Step[] => [
+    .tuple(fc.integer({ min: 2, max: 3 }), fc.integer({ min: 50, max: 120 }), between(0.1, 0.6))
+    .map(([times, turns, part]): Step[] => [
       ...[second, write, { ...write, turns: 0 }, { ...write, turns: 0 }, { ...write, turns: 0 }],
       { ...compact, times, turns: 60 },
       { act: 'lose', server: 'metadata', ms: 1_000, turns },
-      ...[due, due, due],
-      ...Array.from({ length: 5 }, () => ({ ...slow, turns: after })),
-      ...[due, due, grace, due, grace],
+      // The records of the attempts that failed are looked at now and once more after a grace period, which deletes; at
+      // that time the record of the one that committed is looked at first.
+      ...[due, due, due, { act: 'wait', wait: 'grace', part, turns: 60 } as const],
+      ...[slow, slow, slow, slow, slow, { ...due, turns: 20 }, { ...grace, turns: 30 }, due, grace],
     ]);
   return fc.record({ setup, steps, faults: fc.constant([]), order });
 }
