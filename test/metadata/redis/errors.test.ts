@@ -104,7 +104,7 @@ describe('an error carries no secret', () => {
     const error = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
     const safe = safeError(error);
     expect(safe).toMatchObject({ name: 'Error', message: 'connect ECONNREFUSED', code: 'ECONNREFUSED' });
-    expect(safe.stack).toContain('redis-errors.test.ts');
+    expect(safe.stack).toContain('errors.test.ts');
     expect(safeError('text').message).toBe('text');
   });
 });
