@@ -54,6 +54,12 @@ export interface ReapRecord {
   readonly doubts?: number;
 }
 
+/** What an inode was like, and when that was seen, ledger's clock; plain JSON. */
+export interface Look {
+  readonly digest: string;
+  readonly atMs: number;
+}
+
 /** How `compact` sees the ledger. Errors are CompactError `queue-unavailable` (retry). */
 export interface ReapLedger {
   /** The ledger's clock. */

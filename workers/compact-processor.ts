@@ -4,11 +4,12 @@
  * the inode: `run` does.
  */
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
-import type { CompactProgress } from '../src/compact/compact-inode.ts';
+import type { CompactProgress, LookKeeper } from '../src/compact/compact-inode.ts';
 import type { RunObserver } from '../src/compact/run-observer.ts';
 import { CompactError } from '../src/errors.ts';
+import type { Look } from '../src/ledger.ts';
 import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/observe/log.ts';
-import { type CompactJobData, inodeOfJob } from '../src/queue/compact-queue.ts';
+import { type CompactJobData, inodeOfJob, lookOfJob, queueCall } from '../src/queue/compact-queue.ts';
 import type { Observer } from '../src/wiring/observer.ts';
 import { type CompactJobDeps, type RunEnding, type RunReport, runInode } from '../src/wiring/run-inode.ts';
 import { isOutage, outageDelayMs } from './outage-gate.ts';
@@ -46,14 +47,20 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
     log.debug({ event: LOG_EVENTS.jobStarted, ...where }, 'run started');
     const onProgress = throttled<CompactProgress>((progress) => void tell(job, { kind: 'running', progress }));
     const work = (record: RunObserver) =>
-      runInode(key, deps, { ...(signal === undefined ? {} : { signal }), onProgress, observer: record });
+      runInode(key, deps, {
+        ...(signal === undefined ? {} : { signal }),
+        ...{ onProgress, observer: record, looks: new JobLooks(job) },
+      });
     const { report, fields } = await observer.watchRun(where, work, signal);
-    const level = report.ending === 'done' || report.ending === 'gone' ? 'info' : 'warn';
+    const wellEnded = report.ending === 'done' || report.ending === 'gone';
+    const level = wellEnded || report.lookAgainMs !== undefined ? 'info' : 'warn';
     log[level](
       { event: EVENT_OF[report.ending], ...where, queuedMs: queuedMsOf(job), ...report, ...fields },
       report.message ?? `run ended: ${report.ending}`,
     );
-    if (report.ending === 'done' || report.ending === 'gone') return report;
+    if (wellEnded) return report;
+    // Waiting for the second look is no failed try, and no worker is idle meanwhile.
+    if (report.lookAgainMs !== undefined) await handBack(job, token, report.lookAgainMs);
     // A file that never rests is no failure: the next scan finds it again.
     if (report.code === 'inode-busy' && job.attemptsMade + 1 >= (job.opts.attempts ?? 1)) return report;
     if (report.code === 'cancelled') await handBack(job, token);
@@ -63,6 +70,22 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
     const message = report.message ?? report.ending;
     throw report.ending === 'later' ? new Error(message) : new UnrecoverableError(message);
   };
+}
+
+/** The first look at the inode lives and goes with the job. */
+class JobLooks implements LookKeeper {
+  first: Look | undefined;
+  readonly #job: Job<CompactJobData>;
+
+  constructor(job: Job<CompactJobData>) {
+    this.#job = job;
+    this.first = lookOfJob(job.data);
+  }
+
+  async keep(look: Look): Promise<void> {
+    await queueCall('keep the look at an inode', () => this.#job.updateData({ ...this.#job.data, look }));
+    this.first = look;
+  }
 }
 
 /** How long the job was due before it was taken, by the pods' clocks. */

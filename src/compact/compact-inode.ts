@@ -6,7 +6,7 @@
 
 import { CompactError, graver, isMissingObject } from '../errors.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
-import type { ChunkDecision, ChunkPlan, Filesystem, InodeKey } from '../model.ts';
+import type { ChunkDecision, ChunkPlan, Filesystem, Inode, InodeKey } from '../model.ts';
 import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN, withFencingId } from '../plan/index.ts';
 import { Attempt } from './attempt.ts';
 import { budgetLeft, type Candidate, type PlannedChunk, planAsItIs, worthwhileChunks } from './choose-chunks.ts';
@@ -22,6 +22,7 @@ export type {
   CompactOutcome,
   CompactProgress,
   CompactResult,
+  LookKeeper,
 } from './types.ts';
 
 /** Compacts the most worthwhile chunks of one inode within the limits. Throws CompactError, told with the inode. */
@@ -31,7 +32,7 @@ export async function compactInode(key: InodeKey, deps: CompactDeps, options: Co
     const inode = await requireInode(deps.metadata, key);
     const quiet = QuietRule.of(deps, options);
     await quiet?.check(inode);
-    const run = new Run(key, filesystem, { deps, options, quiet });
+    const run = new Run(inode, filesystem, { deps, options, quiet });
     return await run.run();
   } catch (error) {
     throw error instanceof CompactError ? error.withInode(key) : error;
@@ -41,6 +42,7 @@ export async function compactInode(key: InodeKey, deps: CompactDeps, options: Co
 /** The state of one call of compactInode. */
 class Run {
   readonly #key: InodeKey;
+  readonly #inode: Inode;
   readonly #filesystem: Filesystem;
   readonly #deps: CompactDeps;
   readonly #options: CompactOptions;
@@ -63,11 +65,12 @@ class Run {
   #damage: CompactError | undefined;
 
   constructor(
-    key: InodeKey,
+    inode: Inode,
     filesystem: Filesystem,
     context: { deps: CompactDeps; options: CompactOptions; quiet: QuietRule | null },
   ) {
-    this.#key = key;
+    this.#key = inode.key;
+    this.#inode = inode;
     this.#filesystem = filesystem;
     this.#deps = context.deps;
     this.#options = context.options;
@@ -92,6 +95,7 @@ class Run {
     await this.#deps.requireOwner?.(this.#filesystem);
     this.#chunksTotal = selection.chunks.length;
     this.#blocksTotal = selection.chunks.reduce((sum, chunk) => sum + chunk.blocks, 0);
+    await this.#quiet?.rested(this.#inode);
     const attempt = await this.#begin();
     if (attempt === null) return this.#result('stale');
     try {

@@ -3,24 +3,28 @@
  * a lower chunkId since the list was read would be removed unseen, a client that repeats an append would bring an old
  * version back to the top, and a length may be older than the list that came with it. Such things happen within seconds
  * of a write, so they are kept out by time (docs/adr/0005): compact only what nobody has written to for a while, what
- * several clients have written to after a longer one, and trim only what has looked the same twice. It changes nothing.
+ * several clients have written to after a longer one, and trim only what has looked the same twice. The times of a file
+ * are its clients' word: what counts is that they were the same a while ago on our own clock (docs/adr/0018). It changes
+ * nothing.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import { printRecord } from '../format.ts';
-import type { ReapLedger } from '../ledger.ts';
+import type { Look, ReapLedger } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Inode, InodeKey } from '../model.ts';
 import type { PlannedChunk } from './choose-chunks.ts';
-import type { CompactDeps, CompactOptions } from './types.ts';
+import type { CompactDeps, CompactOptions, LookKeeper } from './types.ts';
 
 /** A list whose chunkIds do not ascend has several writers: one may hold an id back while others go on. */
 export const SEVERAL_WRITERS_TIMES = 10;
 /** The two looks at what is beyond the length are as far apart as the quiet period, up to this: a worker waits. */
 export const TRIM_WAIT_MAX_MS = 60_000;
-/** A later mtime was set by a program; it says nothing about writes. */
+/** An mtime that is later than this, though ctime is not, was set by a program; it says nothing about writes. */
 const FUTURE_MAX_MS = 60 * 60 * 1000;
+/** Two clocks, the queue's and the process's, may run apart while a run waits; after so many waits it gives up. */
+const WAITS_MAX = 10;
 
 interface Seen {
   readonly digest: string;
@@ -35,8 +39,14 @@ export class QuietRule {
   readonly #clock: Clock;
   readonly #metadata: MetadataStore;
   readonly #signal: AbortSignal | undefined;
+  readonly #keeper: LookKeeper | undefined;
+  /** What the inode was like at the first look, and when that was. */
+  #first: Look | undefined;
   /** What the chunk in hand needs. */
   #times = 1;
+  /** Quiet periods that the chunks of the run need, the fewest and the most. */
+  #timesMin = SEVERAL_WRITERS_TIMES;
+  #timesMax = 1;
   /** The first look at chunks whose plans trim; as many as an inode has chunks. */
   readonly #seen = new Map<number, Seen>();
 
@@ -46,6 +56,8 @@ export class QuietRule {
     this.#clock = deps.clock;
     this.#metadata = deps.metadata;
     this.#signal = options.signal;
+    this.#keeper = options.looks;
+    this.#first = options.looks?.first;
   }
 
   /** `null` where the store's commits compare. */
@@ -53,24 +65,54 @@ export class QuietRule {
     return deps.metadata.commitForm === 'fenced' ? null : new QuietRule(deps, options);
   }
 
-  /** Throws `inode-busy` (retry) unless the inode was left alone for so many quiet periods. */
+  /** Throws `inode-busy` (retry) where the file's own times say that it is in use. */
   async check(inode: Inode, times = 1): Promise<void> {
     const nowMs = await this.#ledger.nowMs();
-    const mtimeMs = inode.mtimeMs > nowMs + FUTURE_MAX_MS ? 0 : inode.mtimeMs;
-    const quietMs = nowMs - Math.max(mtimeMs, inode.changedMs ?? 0);
+    const bySomebody = inode.changedMs !== undefined && inode.mtimeMs > nowMs + FUTURE_MAX_MS;
+    const quietMs = nowMs - Math.max(bySomebody ? 0 : inode.mtimeMs, inode.changedMs ?? 0);
     const neededMs = this.#quietMs * times;
     if (quietMs >= neededMs) return;
-    throw busy(`it was changed ${told(quietMs)} ago and must be left alone for ${told(neededMs)} first`);
+    if (quietMs >= 0)
+      throw busy(`it was changed ${told(quietMs)} ago and must be left alone for ${told(neededMs)} first`);
+    throw busy(
+      `its time lies ${told(-quietMs)} ahead of the clock of the queue's Redis: the clock of a client, or that one, is wrong`,
+    );
   }
 
-  /** Right before the commit: merging takes minutes, and whoever writes now may hold a lower chunkId. Throws as `check`. */
+  /**
+   * Before anything is written: the first look at the inode was so long ago, on our own clock, as the chunks of the run
+   * need. Where somebody keeps the look it throws `inode-busy` (retry) with the time to come back; else it waits.
+   */
+  async rested(inode: Inode): Promise<void> {
+    await this.check(inode, this.#timesMin);
+    const digest = attributesOf(inode);
+    let nowMs = await this.#ledger.nowMs();
+    const before = this.#first;
+    const known = before !== undefined && before.digest === digest && before.atMs <= nowMs;
+    const first = known ? before : { digest, atMs: nowMs };
+    this.#first = first;
+    if (!known) await this.#keeper?.keep(first);
+    const neededMs = this.#quietMs * (this.#keeper === undefined ? this.#timesMax : this.#timesMin);
+    for (let waits = 0; nowMs - first.atMs < neededMs; nowMs = await this.#ledger.nowMs()) {
+      const leftMs = first.atMs + neededMs - nowMs;
+      // A file that changes from look to look uses up the tries of its job; waiting for a second look does not.
+      const retryAfterMs = known || before === undefined ? leftMs : undefined;
+      if (this.#keeper !== undefined || waits++ >= WAITS_MAX) throw tooEarly(leftMs, retryAfterMs);
+      await this.#sleep(leftMs);
+    }
+  }
+
+  /** Right before the commit: merging takes minutes, and whoever writes now may hold a lower chunkId. Throws `inode-busy`. */
   readonly again = async (key: InodeKey): Promise<void> => {
     const inode = await this.#metadata.getInode(key);
-    if (inode !== null) await this.check(inode, this.#times);
+    if (inode !== null) await this.#checkBoth(inode);
   };
 
   /** Remembers the first look at a chunk. */
   readonly seen = (planned: PlannedChunk): void => {
+    const times = timesOf(planned);
+    this.#timesMin = Math.min(this.#timesMin, times);
+    this.#timesMax = Math.max(this.#timesMax, times);
     if (trims(planned)) this.#seen.set(planned.before.chunkIndex, this.#look(planned));
   };
 
@@ -90,8 +132,13 @@ export class QuietRule {
   }
 
   async #after(waitMs: number, plan: Plan): Promise<PlannedChunk | null> {
+    await this.#sleep(waitMs);
+    return this.#quietly(plan);
+  }
+
+  async #sleep(waitMs: number): Promise<void> {
     await this.#clock.sleep(waitMs, this.#signal).catch(() => undefined);
-    if (this.#signal?.aborted !== true) return this.#quietly(plan);
+    if (this.#signal?.aborted !== true) return;
     throw new CompactError('the attempt was cancelled between two looks; nothing was written', {
       kind: 'retry',
       code: 'cancelled',
@@ -101,9 +148,20 @@ export class QuietRule {
   async #quietly(plan: Plan): Promise<PlannedChunk | null> {
     const planned = await plan();
     if (planned === null) return null;
-    this.#times = ascends(planned) ? 1 : SEVERAL_WRITERS_TIMES;
-    await this.check(planned.inode, this.#times);
+    this.#times = timesOf(planned);
+    await this.#checkBoth(planned.inode);
     return planned;
+  }
+
+  /** By the clients' clocks, and by ours: whatever a client's clock says, a write changes the times. */
+  async #checkBoth(inode: Inode): Promise<void> {
+    await this.check(inode, this.#times);
+    const first = this.#first;
+    if (first === undefined || attributesOf(inode) !== first.digest) {
+      throw busy('its times or its length have changed between two looks at it');
+    }
+    const leftMs = first.atMs + this.#quietMs * this.#times - (await this.#ledger.nowMs());
+    if (leftMs > 0) throw tooEarly(leftMs, leftMs);
   }
 
   #look(planned: PlannedChunk): Seen {
@@ -115,8 +173,15 @@ function trims({ decision }: PlannedChunk): boolean {
   return decision.kind === 'plan' && decision.plan.requiredLength !== undefined;
 }
 
-function ascends({ before: { versions } }: PlannedChunk): boolean {
-  return versions.every((version, n) => version.chunkId >= (versions[n - 1]?.chunkId ?? 0n));
+/** Quiet periods that a chunk needs. */
+function timesOf({ before: { versions } }: PlannedChunk): number {
+  const ascends = versions.every((version, n) => version.chunkId >= (versions[n - 1]?.chunkId ?? 0n));
+  return ascends ? 1 : SEVERAL_WRITERS_TIMES;
+}
+
+/** What every write of a client changes, and no compaction. */
+function attributesOf({ length, mtimeMs, changedMs }: Inode): string {
+  return `${length} ${mtimeMs} ${changedMs ?? mtimeMs}`;
 }
 
 /** The list and the length. */
@@ -126,8 +191,15 @@ function digestOf({ before }: PlannedChunk): string {
   return hash.digest('hex');
 }
 
-function busy(why: string): CompactError {
-  return new CompactError(`the file is in use: ${why}; it is tried again later`, { kind: 'retry', code: 'inode-busy' });
+function busy(why: string, retryAfterMs?: number): CompactError {
+  return new CompactError(`the file is in use: ${why}; it is tried again later`, {
+    ...{ kind: 'retry', code: 'inode-busy' },
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+function tooEarly(leftMs: number, retryAfterMs: number | undefined): CompactError {
+  return busy(`or may be: only a second look, ${told(leftMs)} from now, tells that it was left alone`, retryAfterMs);
 }
 
 function told(ms: number): string {

@@ -5,7 +5,7 @@
 
 import type { Clock } from '../clock.ts';
 import type { CompactError } from '../errors.ts';
-import type { ReapLedger } from '../ledger.ts';
+import type { Look, ReapLedger } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, PlanCost, PlanGain, PlanPolicy } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
@@ -37,7 +37,7 @@ export interface CompactLimits {
   readonly leaseMs: number;
   readonly graceMs: number;
   readonly commitTimeoutMs: number;
-  /** With a time-bound store: how long an inode must have been left alone (compact-quiet.ts). */
+  /** With a time-bound store: how long an inode must have been left alone (quiet-period.ts). */
   readonly quietMs?: number;
   readonly blocksInFlight: number;
   readonly getsInFlight: number;
@@ -51,11 +51,19 @@ export interface CompactProgress {
   readonly bytesMoved: number;
 }
 
+/** Who remembers a look at an inode from one run to the next, so that no run has to wait for the second one. */
+export interface LookKeeper {
+  readonly first: Look | undefined;
+  keep(look: Look): Promise<void>;
+}
+
 export interface CompactOptions {
   readonly limits: CompactLimits;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: CompactProgress) => void;
   readonly observer?: RunObserver | undefined;
+  /** Only with a time-bound store; absent: a run waits. */
+  readonly looks?: LookKeeper;
 }
 
 /**

@@ -14,7 +14,7 @@ export const CURVEFS_ROWS = [
     min: '0s',
     max: '30d',
     meaning:
-      'With CurveFS: how long a file must have been left alone before it is compacted, since a metaserver cannot tell a list that was changed meanwhile; ten times as long where several clients write to one chunk. Not used with Redis, whose commit compares.',
+      'With CurveFS: how long a file must have been left alone before it is compacted, since a metaserver cannot tell a list that was changed meanwhile; ten times as long where several clients write to one chunk. It must look the same twice, so far apart; its job waits in the queue meanwhile. Not used with Redis, whose commit compares.',
     group: 'Safety',
     commands: ['inode', 'worker'],
   },

@@ -8,6 +8,7 @@ import { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { CompactError } from '../errors.ts';
 import { decimalId, printInodeKey } from '../format.ts';
+import type { Look } from '../ledger.ts';
 import type { InodeKey } from '../model.ts';
 import { ENQUEUE_MAX, type ScanQueue, type ScoredInode } from '../scan-port.ts';
 import { queueCall } from './bullmq.ts';
@@ -29,6 +30,8 @@ export interface CompactJobData {
   readonly fsId: number;
   readonly inodeId: string;
   readonly origin: JobOrigin;
+  /** The first look at the inode, where a second one must wait (docs/adr/0018). */
+  readonly look?: Look;
 }
 
 export interface QueueOptions {
@@ -77,10 +80,10 @@ export class CompactQueue implements ScanQueue {
    * Queues an inode unless it waits already; if it is being worked on, exactly one more run follows. Never two waiting
    * or two active jobs of one key (measured: LIBRARIES, `keepLastIfActive` with random job ids).
    */
-  async enqueue(key: InodeKey, origin: JobOrigin): Promise<Enqueued> {
+  async enqueue(key: InodeKey, origin: JobOrigin, look?: Look): Promise<Enqueued> {
     const { name, data, opts } = this.#job(key, origin, await this.#priorityOf(key, origin));
     return queueCall('queue an inode', async () => {
-      const job = await this.queue.add(name, data, opts);
+      const job = await this.queue.add(name, look === undefined ? data : { ...data, look }, opts);
       return { requestedId: opts.jobId, jobId: job.id ?? opts.jobId };
     });
   }
@@ -175,6 +178,12 @@ export class CompactQueue implements ScanQueue {
 /** BullMQ's own separator `:` may not occur. */
 export function dedupIdOf(key: InodeKey): string {
   return printInodeKey(key);
+}
+
+/** The look that a job carries; what cannot be read is none, and a first look is made again. */
+export function lookOfJob({ look }: CompactJobData): Look | undefined {
+  const sound = typeof look?.digest === 'string' && typeof look.atMs === 'number';
+  return sound ? { digest: look.digest, atMs: look.atMs } : undefined;
 }
 
 /** The inode of a job, or a `halt` for data that no producer of ours wrote. */

@@ -10,10 +10,12 @@ import {
   type CompactProgress,
   type CompactResult,
   compactInode,
+  type LookKeeper,
 } from '../compact/compact-inode.ts';
 import type { RunObserver } from '../compact/run-observer.ts';
 import { CompactError, type ErrorCode, quarantineRule } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
+import type { Look } from '../ledger.ts';
 import type { InodeKey, PlanCost, PlanGain } from '../model.ts';
 import type { CompactQueue } from '../queue/compact-queue.ts';
 import type { QueueControl } from '../queue/pause.ts';
@@ -37,6 +39,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: CompactProgress) => void;
   readonly observer?: RunObserver;
+  /** Where the job keeps the first look at its inode; absent: a run waits for the second one. */
+  readonly looks?: LookKeeper;
 }
 
 /**
@@ -55,6 +59,8 @@ export interface RunReport {
   readonly code?: ErrorCode | string;
   /** For people: what happened and what to do. */
   readonly message?: string;
+  /** The file may be in use: a second look tells, so much later. */
+  readonly lookAgainMs?: number;
   readonly chunksCompacted: number;
   readonly chunksLeft: number;
   /** A further run was queued for what is left. */
@@ -78,15 +84,16 @@ export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
       ...(options.observer === undefined ? {} : { observer: options.observer }),
+      ...(options.looks === undefined ? {} : { looks: options.looks }),
     });
-    return await reportResult(result, deps);
+    return await reportResult(result, deps, options.looks?.first);
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
     return { ...empty(key, 'later'), ...(await failureTold(key, error, deps)) };
   }
 }
 
-async function reportResult(result: CompactResult, deps: RunDeps): Promise<RunReport> {
+async function reportResult(result: CompactResult, deps: RunDeps, look: Look | undefined): Promise<RunReport> {
   const { key, attempt, reason, damage, ...rest } = result;
   const base = {
     ...rest,
@@ -103,7 +110,7 @@ async function reportResult(result: CompactResult, deps: RunDeps): Promise<RunRe
   const continued = result.chunksCompacted > 0 && result.chunksLeft > 0;
   try {
     await deps.quarantine.forgetMissing(key);
-    if (continued) await deps.queue.enqueue(key, 'continuation');
+    if (continued) await deps.queue.enqueue(key, 'continuation', look);
     return { ...base, ending: 'done', continued };
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
@@ -117,12 +124,19 @@ async function reportResult(result: CompactResult, deps: RunDeps): Promise<RunRe
   }
 }
 
-type FailureTold = Pick<RunReport, 'ending' | 'code' | 'message'>;
+type FailureTold = Pick<RunReport, 'ending' | 'code' | 'message' | 'lookAgainMs'>;
 
 /** What a failure means for the inode; one of the queue itself is told as `later`. */
 async function failureTold(key: InodeKey, error: CompactError, deps: RunDeps): Promise<FailureTold> {
   try {
-    return { ending: await endingOf(key, error, deps), code: error.code, message: error.message };
+    const { code, message, retryAfterMs } = error;
+    const lookAgain = code === 'inode-busy' && retryAfterMs !== undefined;
+    return {
+      ending: await endingOf(key, error, deps),
+      code,
+      message,
+      ...(lookAgain ? { lookAgainMs: retryAfterMs } : {}),
+    };
   } catch (fault) {
     if (!(fault instanceof CompactError)) throw fault;
     return { ending: 'later', code: fault.code, message: fault.message };

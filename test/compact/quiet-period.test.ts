@@ -1,8 +1,9 @@
-/** When a file is left alone long enough, with a store whose commits compare nothing (compact-quiet.ts). */
+/** When a file is left alone long enough, with a store whose commits compare nothing (quiet-period.ts). */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type CompactDeps, type CompactResult, compactInode } from '../../src/compact/compact-inode.ts';
 import { SEVERAL_WRITERS_TIMES } from '../../src/compact/quiet-period.ts';
 import { CompactError } from '../../src/errors.ts';
+import type { Look } from '../../src/ledger.ts';
 import type { CommitForm } from '../../src/metadata/port.ts';
 import type { Inode } from '../../src/model.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
@@ -57,9 +58,17 @@ describe('a file that was changed a moment ago', () => {
 
   it('counts a clock that is ahead as just now, and a date in the far future as set by a program', async () => {
     set({ mtimeMs: ago(-5_000), changedMs: ago(YEAR_MS) });
-    await expectBusy(run(), /left alone/);
+    await expectBusy(run(), /its time lies 5 s ahead of the clock of the queue's Redis: the clock of a client/);
     set({ mtimeMs: ago(-YEAR_MS), changedMs: ago(YEAR_MS) });
     expect((await run()).outcome).toBe('compacted');
+  });
+
+  it('counts a change in the far future as one of a client whose clock is ahead', async () => {
+    // No program sets ctime; a write sets both.
+    set({ mtimeMs: ago(-YEAR_MS) });
+    await expectBusy(run(), /ahead of the clock/);
+    set({ mtimeMs: ago(YEAR_MS), changedMs: ago(-YEAR_MS) });
+    await expectBusy(run(), /ahead of the clock/);
   });
 
   it('is compacted at once where commits compare', async () => {
@@ -79,6 +88,86 @@ describe('a file that was changed a moment ago', () => {
       },
     });
     await expectBusy(run('time-bound', { metadata }), /left alone/);
+  });
+});
+
+describe('two looks on our own clock (ADR 18)', () => {
+  /** What a job of the queue does. */
+  class Looks {
+    first: Look | undefined;
+    async keep(look: Look): Promise<void> {
+      this.first = look;
+    }
+  }
+
+  function runFor(looks: Looks): Promise<CompactResult> {
+    const deps = world.deps();
+    const metadata = Object.assign(deps.metadata, { commitForm: 'time-bound' as const });
+    return compactInode(KEY, { ...deps, metadata }, { limits: { ...LIMITS, quietMs: QUIET_MS }, looks });
+  }
+
+  it('a run that nobody remembers a look for waits for the second one, before it writes anything', async () => {
+    set({ mtimeMs: ago(YEAR_MS) });
+    const beganMs = world.ledger.nowMs;
+    expect((await run()).outcome).toBe('compacted');
+    expect(world.ledger.nowMs - beganMs).toBeGreaterThanOrEqual(QUIET_MS);
+    expect(world.violations).toEqual([]);
+  });
+
+  it('a file without work is not waited for', async () => {
+    set({ mtimeMs: ago(YEAR_MS) });
+    await run();
+    const beganMs = world.ledger.nowMs;
+    expect((await run()).outcome).toBe('nothing');
+    expect(world.ledger.nowMs).toBe(beganMs);
+  });
+
+  it('a job comes back for the second look, and a worker waits for nothing', async () => {
+    set({ mtimeMs: ago(YEAR_MS) });
+    const looks = new Looks();
+    const beganMs = world.ledger.nowMs;
+    await expect(runFor(looks)).rejects.toMatchObject({ code: 'inode-busy', retryAfterMs: QUIET_MS });
+    expect(world.ledger.nowMs).toBe(beganMs);
+    expect(world.ledger.records.size).toBe(0);
+    world.ledger.nowMs += QUIET_MS - 1;
+    await expect(runFor(looks)).rejects.toMatchObject({ code: 'inode-busy', retryAfterMs: 1 });
+    world.ledger.nowMs += 1;
+    expect((await runFor(looks)).outcome).toBe('compacted');
+  });
+
+  it.each([
+    ['its time was changed, by a clock that is a year behind', () => set({ mtimeMs: ago(YEAR_MS) + 1 })],
+    ['its length was', () => world.metadata.change(KEY, { length: 12 })],
+  ])('begin anew where %s, and that is a try of the job', async (_, change) => {
+    set({ mtimeMs: ago(YEAR_MS) });
+    const looks = new Looks();
+    await runFor(looks).catch(() => undefined);
+    world.ledger.nowMs += QUIET_MS;
+    change();
+    const error = await runFor(looks).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'inode-busy', retryAfterMs: undefined });
+    world.ledger.nowMs += QUIET_MS;
+    expect((await runFor(looks)).outcome).toBe('compacted');
+  });
+
+  it('begin anew where the clock of the ledger went back', async () => {
+    set({ mtimeMs: ago(YEAR_MS) });
+    const looks = new Looks();
+    await runFor(looks).catch(() => undefined);
+    world.ledger.nowMs -= 10 * QUIET_MS;
+    await expect(runFor(looks)).rejects.toMatchObject({ code: 'inode-busy' });
+    world.ledger.nowMs += QUIET_MS;
+    expect((await runFor(looks)).outcome).toBe('compacted');
+  });
+
+  it('a list with several writers needs ten quiet periods between them', async () => {
+    const lists = world.metadata.at(KEY)?.lists;
+    const [first, ...rest] = lists?.get(0) ?? [];
+    if (first !== undefined) lists?.set(0, [{ ...first, chunkId: 99n }, ...rest]);
+    set({ mtimeMs: ago(YEAR_MS) });
+    const looks = new Looks();
+    const retryAfterMs = SEVERAL_WRITERS_TIMES * QUIET_MS;
+    await expect(runFor(looks)).rejects.toMatchObject({ code: 'inode-busy', retryAfterMs });
   });
 });
 

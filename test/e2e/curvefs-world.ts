@@ -29,7 +29,7 @@ export class CurveE2eWorld extends ProductWorld<CurveWriter> {
     const writer = new CurveWriter({
       ...{ cluster, bucket, geometry, objectPrefix, fsId: FS_ID, agedMs: AGED_MS, s3: testS3Client() },
     });
-    const quick = { S3COMPACT_REDIS_TIMEOUT: '4s', S3COMPACT_QUIET_PERIOD: '5s' };
+    const quick = { S3COMPACT_REDIS_TIMEOUT: '1500ms', S3COMPACT_QUIET_PERIOD: '2s' };
     const env = { ...commonEnv(uniquePrefix(name)), METADATA_URL: cluster.url, ...quick, ...options.env };
     return new CurveE2eWorld({ writer, env, clients: await clientsOf(env) });
   }

@@ -4,7 +4,7 @@
  * the bucket holds exactly what the lists name (I1, I7, I12); while leaders move, answers are lost and MDS die.
  */
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadCase } from '../kit/cases/load.ts';
 import { fullReadGets } from '../kit/oracle/reader.ts';
 import { REDIRECTED } from '../metadata/curvefs/cluster/metaserver.ts';
@@ -15,6 +15,9 @@ import { CurveE2eWorld } from './curvefs-world.ts';
 const FLAGS = ['--max-chunks', '100', '--max-requests', '100000', '--fragment-threshold', '3'];
 /** What waiting does is shown on the virtual clock (test/compact); no attempt is under way here. */
 const GRACE_MS = 2;
+/** Each inline run waits for its second look at the file. */
+vi.setConfig({ testTimeout: 240_000 });
+
 let world: CurveE2eWorld;
 
 beforeEach(async () => {

@@ -66,6 +66,37 @@ describe('a file that is being written is left alone', () => {
   });
 });
 
+describe('a client whose clock is wrong, and who writes while its file is merged', () => {
+  it.each([
+    ['just behind the quiet period', QUIET_MS + 1],
+    ['a day behind', 24 * 3_600_000],
+    ['just more than an hour ahead', -3_600_001],
+  ])('%s: what it has held back is not lost', async (_, behindMs) => {
+    const world = smallFile();
+    const late = world.writeLate(4, 4);
+    world.write(10, 2);
+    world.rest();
+    const skew = () => world.metadata.change(KEY, { mtimeMs: world.ledger.nowMs - behindMs });
+    let [putting, appended] = [false, false];
+    const boundary = new Boundary(undefined, (name) => {
+      if (name === 'objects.put' && !putting) {
+        putting = true;
+        world.write(0, 2);
+        skew();
+      }
+      if (name !== 'metadata.commit' || appended) return;
+      appended = true;
+      world.appendLate(late);
+      skew();
+    });
+    await expect(world.compact(boundary)).rejects.toMatchObject({ code: 'inode-busy' });
+    expect({ putting, appended }).toEqual({ putting: true, appended: false });
+    world.appendLate(late);
+    await finish(world);
+    expectWhole(world);
+  });
+});
+
 describe('what lies beyond the length', () => {
   it('is trimmed only after two looks that saw the same: a length may be older than the list', async () => {
     const world = smallFile();
