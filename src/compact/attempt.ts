@@ -76,10 +76,22 @@ export class Attempt {
     return this.#leaseEndsMs - this.#clock.monotonicMs();
   }
 
+  /**
+   * The same by the ledger's clock: a process whose own clock stood still (a suspended machine) learns only there that its
+   * reap records have been looked at since.
+   */
+  checkDue(nowMs: number, forMs: number): void {
+    if (nowMs + forMs < this.dueMs) return;
+    throw this.#expired();
+  }
+
   /** Throws `lease-expired` (retry) unless the lease lasts at least `forMs` more. */
   checkLease(forMs: number): void {
-    if (this.leaseLeftMs() > forMs) return;
-    throw new CompactError(
+    if (this.leaseLeftMs() <= forMs) throw this.#expired();
+  }
+
+  #expired(): CompactError {
+    return new CompactError(
       'the attempt outlived its lease and was given up before the next step; raise S3COMPACT_LEASE or lower the run budget if this repeats',
       { kind: 'retry', code: 'lease-expired', inode: this.key },
     );

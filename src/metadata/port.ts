@@ -37,6 +37,11 @@ export interface CommitRequest {
   readonly replacement: readonly S3ChunkInfo[];
   /** Where the plan trims beyond the length: the inode must still have it. */
   readonly requiredLength?: number;
+  /**
+   * For a time-bound store, which keeps no fence: called between its look at the list and the write, as late as it can.
+   * What it throws ends the commit; nothing is sent.
+   */
+  readonly beforeSend?: () => Promise<void>;
 }
 
 export type StaleReason = 'fence' | 'missing' | 'unlinked' | 'not-s3' | 'length';

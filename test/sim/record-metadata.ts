@@ -149,6 +149,7 @@ export class RecordMetadata implements MetadataStore {
       timeoutMs: COMMIT_TIMEOUT_MS,
       nowMs: this.#nowMs,
       read: (key) => this.#whole('metadata.readChunk', key),
+      attributes: (key) => this.getInode(key),
     });
   }
 

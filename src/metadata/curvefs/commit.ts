@@ -6,10 +6,10 @@
  * must never send a write again whose fate is not known.
  */
 
-import type { CompactError } from '../../errors.ts';
+import { CompactError } from '../../errors.ts';
 import { sameVersion } from '../../format.ts';
-import type { InodeKey, S3ChunkInfo } from '../../model.ts';
-import { COMMIT_VERSIONS_MAX, type CommitOutcome, type CommitRequest } from '../port.ts';
+import type { Inode, InodeKey, S3ChunkInfo } from '../../model.ts';
+import { COMMIT_VERSIONS_MAX, type CommitOutcome, type CommitRequest, ownVersion } from '../port.ts';
 import { toRemoveList, type WholeInode } from './convert.ts';
 import { refused, unavailable } from './faults.ts';
 import type { Metaservers } from './metaservers.ts';
@@ -23,6 +23,8 @@ export interface CommitDeps {
   readonly nowMs: () => number;
   /** From the leader. */
   readonly read: (key: InodeKey) => Promise<WholeInode | null>;
+  /** Without the lists. */
+  readonly attributes: (key: InodeKey) => Promise<Inode | null>;
 }
 
 /** Statuses with which a metaserver says that it has written nothing, and would not the next time either. */
@@ -32,27 +34,43 @@ const REFUSALS: ReadonlySet<string | number> = new Set(['PARAM_ERROR', 'PARTITIO
 
 export async function commitChunkList(request: CommitRequest, deps: CommitDeps): Promise<CommitOutcome> {
   checkRequest(request);
-  const first = await attemptCommit(request, toRemoveList(request.replaced), deps);
+  const first = await attemptCommit(request, toRemoveList(request.replaced), { ...deps, again: false });
   if (first !== 'refused') return first;
-  // The server has looked at ids and a counter, and written nothing. The counter is too low for ever after two commits at
-  // once; with the ends of the list alone it suffices, and only drifts upwards, which costs nobody anything.
-  const second = await attemptCommit(request, toRemoveEnds(request.replaced), deps);
-  if (second !== 'refused') return second;
-  const { key, chunkIndex } = request;
+  // The server has looked at ids and a counter, and written nothing, as a rule. The counter is too low for ever after two
+  // commits at once; with the ends of the list alone it suffices, and only drifts upwards, which costs nobody anything.
+  const second = await attemptCommit(request, toRemoveEnds(request.replaced), { ...deps, again: true });
+  return second === 'refused' ? unknownAfterRefusal(request) : second;
+}
+
+function unknownAfterRefusal({ key, chunkIndex }: CommitRequest): CommitOutcome {
   const what = `the metaserver refuses the commit of chunk ${chunkIndex} of inode ${key.fsId}/${key.inodeId} (${INTERNAL_ERROR})`;
   return { outcome: 'unknown', cause: unavailable(what) };
+}
+
+/** A disk that fails may fail after the write: the list then has what the refused commit put there. */
+function appliedAfterAll(request: CommitRequest, versions: readonly S3ChunkInfo[]): CommitOutcome | null {
+  const own = ownVersion(request);
+  if (own !== undefined) return versions.some((one) => sameVersion(own, one)) ? { outcome: 'committed' } : null;
+  // Without a version of its own another attempt may have made the same list.
+  const { replaced, replacement } = request;
+  const startsWith = (list: readonly S3ChunkInfo[]) => list.every((one, n) => sameVersion(one, versions[n]));
+  return startsWith(replacement) && !startsWith(replaced) ? unknownAfterRefusal(request) : null;
 }
 
 /** `refused`: answered with an internal error, which may be one of its disk. */
 async function attemptCommit(
   request: CommitRequest,
   remove: S3ChunkInfoList,
-  deps: CommitDeps,
+  deps: CommitDeps & { readonly again: boolean },
 ): Promise<CommitOutcome | 'refused'> {
   const { key, chunkIndex, replacement } = request;
   const lookedMs = deps.nowMs();
-  const stopped = whyNot(request, await deps.read(key));
+  const whole = await deps.read(key);
+  const applied = deps.again ? appliedAfterAll(request, whole?.lists.get(chunkIndex) ?? []) : null;
+  if (applied !== null) return applied;
+  const stopped = whyNot(request, whole);
   if (stopped !== null) return stopped;
+  await request.beforeSend?.();
   const written = await deps.metaservers.write(key, {
     method: getOrModifyS3ChunkInfo,
     request: ({ poolId, copysetId, partitionId }) => {
@@ -71,11 +89,23 @@ async function attemptCommit(
   if (written === null) return { outcome: 'stale', reason: 'missing' };
   if (written.kind === 'unknown') return { outcome: 'unknown', cause: written.cause };
   const { statusCode } = written.response;
-  if (statusCode === 'OK') return { outcome: 'committed' };
+  if (statusCode === 'OK')
+    return (await isGone(key, deps)) ? { outcome: 'stale', reason: 'missing' } : { outcome: 'committed' };
   if (statusCode === INTERNAL_ERROR) return 'refused';
   const what = `the metaserver answered the commit of chunk ${chunkIndex} of inode ${key.fsId}/${key.inodeId} with ${statusCode}`;
   if (REFUSALS.has(statusCode)) throw refused(`${what}; nothing was changed`);
   return { outcome: 'unknown', cause: unavailable(what) };
+}
+
+/** No metaserver asks whether the inode is there: the trash may have deleted it since the look, and its objects. */
+async function isGone(key: InodeKey, deps: CommitDeps): Promise<boolean> {
+  try {
+    return (await deps.attributes(key)) === null;
+  } catch (error) {
+    // What was applied stays so; its records find out what became of the inode.
+    if (error instanceof CompactError) return false;
+    throw error;
+  }
 }
 
 /** Also a list that is shorter than two has its two ends. */

@@ -145,6 +145,7 @@ export class CurvefsMetadata implements MetadataStore {
       timeoutMs: this.#timeoutMs,
       nowMs: () => performance.now(),
       read: (key) => this.#whole(key),
+      attributes: (key) => this.getInode(key),
     });
   }
 

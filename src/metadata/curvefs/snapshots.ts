@@ -17,11 +17,17 @@ interface Snapshot {
 
 export class Snapshots {
   readonly #snapshots = new Map<string, Snapshot>();
+  /** Monotonic. */
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
 
   /** Keeps an inode until the returned function is called. */
   keep(key: InodeKey, whole: WholeInode): () => void {
     const name = nameOf(key);
-    const snapshot = { whole, atMs: performance.now(), left: new Set(whole.lists.keys()) };
+    const snapshot = { whole, atMs: this.#nowMs(), left: new Set(whole.lists.keys()) };
     this.#snapshots.set(name, snapshot);
     return () => {
       if (this.#snapshots.get(name) === snapshot) this.#snapshots.delete(name);
@@ -31,7 +37,7 @@ export class Snapshots {
   /** The inode, if this list of it was not taken before and is young. */
   take(key: InodeKey, chunkIndex: number): WholeInode | null {
     const snapshot = this.#snapshots.get(nameOf(key));
-    if (snapshot === undefined || performance.now() - snapshot.atMs > AGE_MAX_MS) return null;
+    if (snapshot === undefined || this.#nowMs() - snapshot.atMs > AGE_MAX_MS) return null;
     return snapshot.left.delete(chunkIndex) ? snapshot.whole : null;
   }
 }

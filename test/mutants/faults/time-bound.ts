@@ -32,6 +32,25 @@ export const TIME_BOUND_FAULTS: readonly Fault[] = [
     file: QUIET,
     edits: [['if (second === null || digestOf(second) === first.digest) return second;', 'return planned;']],
   }),
+  fault('a file counts as left alone by the clocks of its clients alone', 'I5', {
+    file: QUIET,
+    edits: [['if (first === undefined || attributesOf(inode) !== first.digest) {', 'if (first === undefined) {']],
+  }),
+  fault('the second look at a file comes at once', 'I5', {
+    file: QUIET,
+    edits: [
+      ['nowMs - first.atMs < neededMs;', 'nowMs - first.atMs < 0 * neededMs;'],
+      ['if (leftMs > 0) throw tooEarly(leftMs, leftMs);', ''],
+    ],
+  }),
+  fault('a look by a clock that went back counts', 'I5', {
+    file: QUIET,
+    edits: [['&& before.atMs <= nowMs;', '&& nowMs !== 0;']],
+  }),
+  fault('a write by a clock that is ahead is none', 'I5', {
+    file: QUIET,
+    edits: [['const bySomebody = inode.changedMs !== undefined && ', 'const bySomebody = ']],
+  }),
   fault('an old list without a fence is told as a conflict', 'I6', {
     file: COMMIT,
     edits: [
@@ -49,12 +68,32 @@ export const TIME_BOUND_FAULTS: readonly Fault[] = [
     file: ADAPTER,
     edits: [['if (deps.nowMs() - lookedMs > deps.timeoutMs) throw tooLate(request);', '']],
   }),
+  fault('a suspended machine believes its own clock alone', 'I7', {
+    file: CHUNK,
+    edits: [['beforeSend: async () => attempt.checkDue(await deps.ledger.nowMs(), deps.commitTimeoutMs),', '']],
+  }),
+  fault('a commit reported as failed is never looked for in the list', 'I6', {
+    file: ADAPTER,
+    edits: [['const applied = deps.again ?', 'const applied = deps.again && request.chunkIndex < 0 ?']],
+  }),
+  fault('a commit to an inode that the trash has deleted counts', 'I6', {
+    file: ADAPTER,
+    edits: [['(await isGone(key, deps))', '!(await isGone(key, deps)) && chunkIndex < 0']],
+  }),
+  fault('an inode that is being deleted is compacted', 'I12', {
+    file: 'src/metadata/curvefs/convert.ts',
+    edits: [['(message.dtime ?? 0) > 0 ? 0 : message.nlink', 'message.nlink']],
+  }),
+  fault('a list that was read with another one is believed at any age', 'I5', {
+    file: 'src/metadata/curvefs/snapshots.ts',
+    edits: [[' || this.#nowMs() - snapshot.atMs > AGE_MAX_MS', '']],
+  }),
   fault('the list is not compared before the commit', 'I5', {
     file: ADAPTER,
     edits: [['if (stopped !== null) return stopped;', "if (stopped?.outcome === 'stale') return stopped;"]],
   }),
   fault('the counter of an inode is not met', 'I8', {
     file: ADAPTER,
-    edits: [['toRemoveEnds(request.replaced), deps', 'toRemoveList(request.replaced), deps']],
+    edits: [['toRemoveEnds(request.replaced), {', 'toRemoveList(request.replaced), {']],
   }),
 ];

@@ -5,9 +5,10 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { compactInode } from '../../../../src/compact/compact-inode.ts';
 import { Boundary } from '../../../sim/boundary.ts';
 import { endOf, expectWhole, finish, fragmentedWorld, worldOf } from '../../../sim/scenes.ts';
-import { KEY, LIMITS } from '../../../sim/world.ts';
+import { KEY, LIMITS, type World } from '../../../sim/world.ts';
 import { InodeTables, OK, STORAGE_INTERNAL_ERROR } from './records.ts';
 import { atCrossing, one, smallFile, tablesOf } from './scene.ts';
 
@@ -98,6 +99,49 @@ describe('a process that stands still between its last look and the commit', () 
     await endOf(world.compact(boundary));
     expect(looks).toBe(1);
     expect(boundary.crossings).not.toContain('metadata.commit');
+    await finish(world);
+    expectWhole(world);
+  });
+});
+
+describe('a machine that is suspended with its monotonic clock, until its records are done', () => {
+  /** Lease and grace go by at `at`, after a PUT; the worker's own clock has stood still. */
+  async function suspended(world: World, at: string): Promise<Boundary> {
+    let frozenMs = 0;
+    const boundary = atCrossing(
+      at,
+      async () => {
+        const beforeMs = world.ledger.nowMs;
+        await world.reapAll();
+        frozenMs = world.ledger.nowMs - beforeMs;
+      },
+      'objects.put',
+    );
+    const deps = world.deps(boundary);
+    const clock = { ...deps.clock, monotonicMs: () => world.ledger.nowMs - frozenMs };
+    await endOf(compactInode(KEY, { ...deps, clock }, { limits: world.limits }));
+    expect(frozenMs).toBeGreaterThan(LIMITS.leaseMs);
+    return boundary;
+  }
+
+  it.each(['metadata.getInode', 'metadata.readChunk', 'ledger.nowMs'])(
+    'does not commit objects that are gone: at %s',
+    async (at) => {
+      const world = smallFile();
+      world.rest();
+      const boundary = await suspended(world, at);
+      expect(boundary.crossings).not.toContain('metadata.commit');
+      expect(world.readFault(world.snapshot())).toBeNull();
+      await finish(world);
+      expectWhole(world);
+    },
+  );
+
+  it('has no fence any more, where there is one', async () => {
+    const world = worldOf('fenced');
+    for (const offset of [0, 2, 8, 5, 1]) world.write(offset, 4);
+    await suspended(world, 'metadata.commit');
+    expect(world.readFault(world.snapshot())).toBeNull();
     await finish(world);
     expectWhole(world);
   });

@@ -21,6 +21,7 @@ import {
   REDIRECTED,
   TX_KEY_LOCKED,
 } from './metaserver.ts';
+import { STORAGE_INTERNAL_ERROR } from './records.ts';
 
 const MODIFY = 'GetOrModifyS3ChunkInfo';
 const EOVERCROWDED = 1011;
@@ -163,6 +164,49 @@ describe('a commit', () => {
     fault({ method: MODIFY, instead: { status } });
     await expect(world.store.commit(REQUEST)).rejects.toMatchObject({ kind: 'halt', code: 'metadata-refused' });
     expect(await list()).toEqual(versions(0, 6));
+  });
+
+  it.each([
+    [
+      'with a merged version of its own is known by it',
+      [version(90, { chunkId: 0n, compaction: ATTEMPT << 12n })],
+      'committed',
+    ],
+    ['without one stays unknown: somebody else may have made that list', [version(3)], 'unknown'],
+  ])('I6: answered with an internal error although it was applied, one %s', async (_, replacement, outcome) => {
+    fault({ method: MODIFY, reply: { status: STORAGE_INTERNAL_ERROR } });
+    const request = { ...REQUEST, attempt: ATTEMPT << 12n, replacement };
+    expect(await world.store.commit(request)).toMatchObject({ outcome });
+    expect(await list()).toEqual([...replacement, version(4), version(5)]);
+    expect(world.cluster.calls(MODIFY)).toBe(1);
+  });
+
+  it.each([
+    ['the trash has deleted the inode since the look', () => world.cluster.state.tables.delete(KEY), 'missing'],
+    ['nothing was deleted', () => undefined, undefined],
+  ])('looks once more after it was applied: %s', async (_, onStrike, reason) => {
+    fault({ method: MODIFY, onStrike, change: (response) => response });
+    const expected = reason === undefined ? { outcome: 'committed' } : { outcome: 'stale', reason };
+    expect(await world.store.commit(REQUEST)).toEqual(expected);
+    expect(world.cluster.faults.struck).toBe(1);
+  });
+
+  it('stays committed where that look fails', async () => {
+    await world.store.getInode(KEY);
+    fault({ method: 'BatchGetInodeAttr', instead: 'silence', times: 100 });
+    const store = storeOf(1_000);
+    expect(await store.commit(REQUEST)).toEqual({ outcome: 'committed' });
+    await store.close();
+  });
+
+  it('is not sent for an inode that is being deleted, whatever its links say', async () => {
+    const fields = world.cluster.state.tables.inode(KEY);
+    if (fields === undefined) throw new Error('it was just made');
+    world.cluster.state.tables.put(KEY, { ...fields, nlink: 1, dtime: 1n });
+    expect(await world.store.begin(KEY)).toBe('unlinked');
+    expect(await world.store.commit(REQUEST)).toEqual({ outcome: 'stale', reason: 'unlinked' });
+    expect((await world.store.readChunk(KEY, 3, 10)).inode?.nlink).toBe(0);
+    expect(world.cluster.calls(MODIFY)).toBe(0);
   });
 
   it('that arrives after another one took effect is a conflict: the ids keep it out', async () => {
