@@ -74,6 +74,7 @@ const metadata: MetadataStore = {
   ...{ begin: unused, commit: unused, clearFence: unused, inodePages: unused, readLists: unused, getInode: unused },
   getFilesystem: async () => filesystem,
   incarnation: async () => 'one',
+  confirmPrimary: async () => undefined,
   chunkIndexes: async function* () {
     for (let chunkIndex = 0; chunkIndex < order.objectsPerInode / PER_CHUNK; chunkIndex++) yield chunkIndex;
   },

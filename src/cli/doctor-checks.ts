@@ -10,10 +10,11 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, S3ChunkInfo } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import type { Logger } from '../observe/log.ts';
-import { checkRedisFit, connectRedis } from '../redis/client.ts';
+import { connectRedis, type FitOptions } from '../redis/client.ts';
 import { whenReady } from '../redis/link.ts';
 import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
 import { openMetadata, openObjects, openOwnership } from '../wiring/clients.ts';
+import { checkRedisUrl } from '../wiring/primaries.ts';
 import { bytes, plural } from './output.ts';
 
 /** `unknown`: it could not be asked, because something before it failed. */
@@ -51,7 +52,7 @@ const PATIENCE_MAX_MS = 2_000;
 export async function runChecks(fsId: number, settings: Settings, log: Logger): Promise<readonly Check[]> {
   const checks: Check[] = [await queueCheck(settings)];
   const isCurvefs = settings.metadataUrl.startsWith(CURVEFS_SCHEME);
-  if (!isCurvefs) checks.push(await redisCheck('metadata', 'metadata Redis', settings.metadataUrl, settings));
+  if (!isCurvefs) checks.push(await redisCheck('metadata', { name: 'metadata', url: settings.metadataUrl, settings }));
   const metadata = openMetadata(settings);
   const s3PatienceMs = Math.min(settings.s3PatienceMs, PATIENCE_MAX_MS);
   const objects = openObjects({ ...settings, s3PatienceMs }, log, { metadata });
@@ -73,22 +74,19 @@ export async function runChecks(fsId: number, settings: Settings, log: Logger): 
 }
 
 async function queueCheck(settings: Settings): Promise<Check> {
-  return redisCheck('queue', "queue's Redis", settings.redisUrl, settings);
+  return redisCheck('queue', { name: "queue's", url: settings.redisUrl, settings });
 }
 
-async function redisCheck(check: string, name: string, url: string, settings: Settings): Promise<Check> {
+async function redisCheck(
+  check: string,
+  { name, url, settings }: { readonly name: FitOptions['name']; readonly url: string; readonly settings: Settings },
+): Promise<Check> {
   return asked(check, async () => {
-    const timeoutMs = settings.redisTimeoutMs;
-    const redis = connectRedis(url, { profile: 'producer', timeoutMs });
-    try {
-      await checkRedisFit(redis, timeoutMs);
-      return ok(check, `the ${name} answers, is recent enough and throws no keys away`);
-    } catch (error) {
-      const failure = failed(check, error);
-      return { ...failure, found: failure.found.replace("the queue's Redis", `the ${name}`) };
-    } finally {
-      redis.disconnect();
-    }
+    const { redisTimeoutMs: timeoutMs, graceMs } = settings;
+    const warnings = await checkRedisUrl(url, { name, timeoutMs, graceMs });
+    const found = `the ${name} Redis answers, is recent enough and throws no keys away`;
+    if (warnings.length === 0) return ok(check, found);
+    return { check, status: 'warning', found, advice: warnings.join('; ') };
   });
 }
 

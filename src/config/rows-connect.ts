@@ -34,6 +34,8 @@ const STORE: readonly CommandName[] = [
   'adopt',
 ];
 
+const DELETES: readonly CommandName[] = ['worker', 'run', 'reap', 'scrub', 'inode'];
+
 export const CONNECTION_ROWS = [
   {
     key: 'redisUrl',
@@ -66,6 +68,31 @@ export const CONNECTION_ROWS = [
     meaning: 'First part of every metadata key in Redis.',
     group: 'Connections',
     commands: ALL,
+  },
+  {
+    key: 'metadataReplicas',
+    env: 'METADATA_REPLICAS',
+    flag: 'metadata-replicas',
+    unit: 'text',
+    pattern: /^(?:auto|[0-9])$/,
+    allowed: 'auto or a number up to 9',
+    default: 'auto',
+    meaning:
+      'How many replicas of the metadata Redis must confirm that it is still their primary before anything is deleted. auto: all that it was seen to have; 0: it has none.',
+    group: 'Safety',
+    commands: DELETES,
+  },
+  {
+    key: 'redisReplicas',
+    env: 'REDIS_REPLICAS',
+    flag: 'redis-replicas',
+    unit: 'text',
+    pattern: /^(?:auto|[0-9])$/,
+    allowed: 'auto or a number up to 9',
+    default: 'auto',
+    meaning: "The same for the queue's Redis.",
+    group: 'Safety',
+    commands: DELETES,
   },
   {
     key: 'queuePrefix',

@@ -92,7 +92,7 @@ async function deleteBatch(batch: readonly Condemned[], deps: Deleting): Promise
   if (doomed.length === 0) return [];
   // Lists that were read of a file system which is gone by now say nothing.
   await sameFilesystem(deps);
-  await passGuards(deps.guards, { filesystem, keys: doomed.map(({ key }) => key) });
+  await passGuards(deps.guards, { filesystem, keys: doomed.map(({ key }) => key), looks: doomed });
   const failures = await deps.store.delete(doomed.map(({ object }) => object.name));
   const failed = new Set(failures.map(({ name }) => name));
   // Also those that stay: their next look is a first one, and does not stand before others.

@@ -95,6 +95,12 @@ export type InodePart =
  */
 export type CommitForm = 'fenced' | 'time-bound';
 
+/** An inode, and the incarnation that was asked for before its lists were read. */
+export interface ServerLook {
+  readonly key: InodeKey;
+  readonly incarnation: string;
+}
+
 export interface MetadataStore {
   readonly commitForm: CommitForm;
   /** Names this store in reap records, e.g. `redis:fs`; a record of another store is not ours to judge. */
@@ -124,6 +130,12 @@ export interface MetadataStore {
    * where it cannot be known: that is another one each time.
    */
   incarnation(key: InodeKey): Promise<string>;
+  /**
+   * Right before objects of these inodes are deleted: the servers that kept them when their lists were read are still the
+   * ones that everybody writes to. Throws `metadata-unavailable` (retry) when that is not certain. A service whose reads
+   * are those of a majority has nothing to do here.
+   */
+  confirmPrimary(looks: readonly ServerLook[]): Promise<void>;
   readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot>;
   /** Stores the fence on a linked S3 inode, replacing any other attempt's; time-bound: only looks, and never says `taken`. */
   begin(key: InodeKey, attempt: bigint): Promise<BeginOutcome>;

@@ -16,6 +16,7 @@ export const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   processRestarting: 'A process of the pool ended unasked and is started again; its jobs are taken by others.',
   queueLost: "The queue's Redis cannot be worked on; the process waits and goes on by itself.",
   queueBack: "The queue's Redis can be worked on again.",
+  redisUnguarded: 'At start: a Redis with replicas takes writes without them; the line says what to set.',
   jobStarted: 'A run over an inode begins.',
   jobDone: 'A run ended as done. The line of the attempt, see below.',
   jobRetry: 'A run ended and is tried again later. The line of the attempt.',

@@ -21,6 +21,7 @@ export const LOG_EVENTS = {
   processRestarting: 'process.restarting',
   queueLost: 'queue.lost',
   queueBack: 'queue.back',
+  redisUnguarded: 'redis.unguarded',
   jobStarted: 'job.started',
   jobDone: 'job.done',
   jobRetry: 'job.retry',

@@ -3,12 +3,15 @@
  * for one reason why a delete must wait (a hold, another owner of the bucket, a metadata server that may have been
  * replaced). It stands alone so that a new reason is added in one place. A guard deletes nothing and changes no list.
  */
+import type { ServerLook } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 
 /** What is about to be deleted: objects of these inodes of this file system. */
 export interface DeleteAbout {
   readonly filesystem: Filesystem;
   readonly keys: readonly InodeKey[];
+  /** The servers at which each of these inodes was looked at last. */
+  readonly looks: readonly ServerLook[];
 }
 
 /** Resolves when nothing stands in the way; throws CompactError (retry) when the delete must wait, which is doubt (I10). */

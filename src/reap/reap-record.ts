@@ -290,7 +290,7 @@ class Look {
     const going = await deletable(names, look, { metadata, nowMs, store, lists: this.#lists, stored: this.#stored });
     const kept: DeleteFailure[] = [];
     for (let from = 0; from < going.length; from += DELETE_BATCH_MAX) {
-      await passGuards(guards, { filesystem, keys: [this.#record.key] });
+      await passGuards(guards, { filesystem, keys: [look.key], looks: [look] });
       kept.push(...(await store.delete(going.slice(from, from + DELETE_BATCH_MAX))));
     }
     return { deleted: going.length - kept.length, stillNamed: names.length - going.length, kept };

@@ -9,6 +9,8 @@ import { CompactError } from '../errors.ts';
 import { redactUrl } from '../redact.ts';
 import { parseRedisUrl, type RedisTarget } from '../urls/redis.ts';
 import { isReply, type RedisClient, replyCode, safeError, watchLink, whenReady } from './link.ts';
+import { primariesOf, type Replication, replicationOf } from './primary.ts';
+import { WatchfulConnector } from './sentinels.ts';
 
 export { type RedisClient, redactUrl };
 
@@ -81,6 +83,9 @@ function connectOne(target: RedisTarget, options: ConnectOptions): Redis {
     sentinels: [...target.nodes],
     name: target.masterName,
     sentinelCommandTimeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    Connector: WatchfulConnector,
+    ...(target.sentinelUsername === undefined ? {} : { sentinelUsername: target.sentinelUsername }),
+    ...(target.sentinelPassword === undefined ? {} : { sentinelPassword: target.sentinelPassword }),
     ...(target.tls ? { sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
   });
 }
@@ -110,42 +115,88 @@ function access(target: RedisTarget): NodeOptions {
   };
 }
 
+/** What a server is checked for, and how its faults are named. */
+export interface FitOptions {
+  /** In messages: `the … Redis`. */
+  readonly name: "queue's" | 'metadata';
+  readonly timeoutMs?: number;
+  /** How long objects are kept after nothing references them: longer than a primary that was cut off takes writes. */
+  readonly graceMs?: number;
+}
+
+const FIT_CODES = {
+  "queue's": { unfit: 'queue-unfit', unavailable: 'queue-unavailable' },
+  metadata: { unfit: 'metadata-refused', unavailable: 'metadata-unavailable' },
+} as const;
+
 /**
- * Checks that the server (every primary of a cluster) can be trusted with a queue: it evicts nothing, is no replica, and
- * is Redis 6.2 or later. Throws `queue-unfit` (halt) with all that is wrong and what to do, or `queue-unavailable` (retry).
+ * Checks that the server (every primary of a cluster) can be trusted with a queue or with metadata: it evicts nothing, is
+ * no replica, is Redis 6.2 or later, and gives up within the grace when it was cut off. Returns what is not as it should
+ * be but works. Throws `queue-unfit` or `metadata-refused` (halt) with all that is wrong and what to do, or
+ * `queue-unavailable`, `metadata-unavailable` (retry).
  */
-export async function checkRedisFit(redis: RedisClient, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<void> {
+export async function checkRedisFit(redis: RedisClient, options: FitOptions): Promise<readonly string[]> {
+  const { name, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const { unfit, unavailable } = FIT_CODES[name];
   const fault = await whenReady(redis, timeoutMs);
   if (fault !== null) {
-    throw new CompactError(`the queue's Redis ${fault.message}`, {
-      ...(fault.refused ? ({ kind: 'halt', code: 'queue-unfit' } as const) : UNAVAILABLE),
+    throw new CompactError(`the ${name} Redis ${fault.message}`, {
+      ...(fault.refused ? ({ kind: 'halt', code: unfit } as const) : ({ kind: 'retry', code: unavailable } as const)),
       cause: fault.cause,
     });
   }
-  const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis];
-  const problems = (await Promise.all(nodes.map(unfitness))).flat();
-  if (problems.length === 0) return;
-  throw new CompactError(`the queue's Redis is not fit: ${problems.join('; ')}`, { kind: 'halt', code: 'queue-unfit' });
+  const found = await Promise.all(primariesOf(redis).map((node) => fitness(node, options)));
+  const problems = found.flatMap((node) => node.problems);
+  if (problems.length === 0) return found.flatMap((node) => node.warnings);
+  throw new CompactError(`the ${name} Redis is not fit: ${problems.join('; ')}`, { kind: 'halt', code: unfit });
 }
 
-const UNAVAILABLE = { kind: 'retry', code: 'queue-unavailable' } as const;
+interface Fitness {
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
 
-async function unfitness(node: Redis): Promise<readonly string[]> {
+async function fitness(node: Redis, options: FitOptions): Promise<Fitness> {
   const where = `${node.options.host}:${node.options.port}`;
-  const info = await told(node.info());
-  if (info === null) return [`${where} does not let this user run INFO, so it cannot be checked; allow it`];
+  const info = await answered(node.info(), options);
+  if (info === null) {
+    return { problems: [`${where} does not let this user run INFO, so it cannot be checked; allow it`], warnings: [] };
+  }
   const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+  const setting = async (name: string) => (await answered(node.config('GET', name), options))?.[1];
   const problems: string[] = [];
   const version = field('redis_version') ?? '0';
   if (!isRecent(version)) problems.push(`${where} is version ${version}; Redis 6.2 or later (or Valkey) is needed`);
-  if (field('role') === 'slave') problems.push(`${where} is a replica; give the URL of its primary`);
-  const policy = field('maxmemory_policy') ?? (await told(node.config('GET', 'maxmemory-policy')))?.[1] ?? 'unknown';
+  const isReplica = field('role') === 'slave';
+  const replica = `${where} is a replica; give the URL of its primary`;
+  // Metadata can be scanned on a replica: what writes is refused by the server itself.
+  if (isReplica && options.name === "queue's") problems.push(replica);
+  const policy = field('maxmemory_policy') ?? (await setting('maxmemory-policy')) ?? 'unknown';
   if (policy !== 'noeviction') {
     problems.push(
       `${where} may throw keys away when memory is short (maxmemory-policy is ${policy}); run "CONFIG SET maxmemory-policy noeviction" and write it into redis.conf`,
     );
   }
-  return problems;
+  const replication = replicationOf(info);
+  const isCluster = field('cluster_enabled') === '1';
+  // How long it goes on taking writes when it was cut off, where the server tells.
+  const lag = isCluster ? 'cluster-node-timeout' : replication.demandsReplicas ? 'min-replicas-max-lag' : null;
+  const lagMs = lag === null ? 0 : Number((await setting(lag)) ?? 0) * (isCluster ? 1 : 1000);
+  if (options.graceMs !== undefined && lagMs >= options.graceMs) {
+    problems.push(
+      `${where} goes on for ${lagMs / 1000} s when it was cut off (${lag}); S3COMPACT_GRACE (${options.graceMs / 1000} s) must be longer`,
+    );
+  }
+  if (isReplica) return { problems, warnings: [replica] };
+  return { problems, warnings: isCluster ? [] : unguarded(where, replication) };
+}
+
+/** A primary with replicas that takes writes without them: what it took when it was cut off is lost. */
+function unguarded(where: string, { online, hadReplicas, demandsReplicas }: Replication): readonly string[] {
+  if (demandsReplicas || (online === 0 && !hadReplicas)) return [];
+  return [
+    `${where} has ${online} replicas and takes writes without them: cut off, it goes on while one of them is promoted; run "CONFIG SET min-replicas-to-write 1" and "CONFIG SET min-replicas-max-lag 10", and write both into redis.conf`,
+  ];
 }
 
 function isRecent(version: string): boolean {
@@ -153,13 +204,17 @@ function isRecent(version: string): boolean {
   return major > VERSION_MIN[0] || (major === VERSION_MIN[0] && minor >= VERSION_MIN[1]);
 }
 
-/** The answer, or `null` where the server answers with an error; throws `queue-unavailable` where it does not answer. */
-async function told<T>(call: Promise<T>): Promise<T | null> {
+/** The answer, or `null` where the server answers with an error; throws `…-unavailable` where it does not answer. */
+async function answered<T>(call: Promise<T>, { name }: FitOptions): Promise<T | null> {
   try {
     return await call;
   } catch (error) {
     if (isReply(error)) return null;
     const cause = safeError(error);
-    throw new CompactError(`the queue's Redis did not answer (${cause.message})`, { ...UNAVAILABLE, cause });
+    throw new CompactError(`the ${name} Redis did not answer (${cause.message})`, {
+      kind: 'retry',
+      code: FIT_CODES[name].unavailable,
+      cause,
+    });
   }
 }

@@ -13,6 +13,8 @@ export type RedisClient = Redis | Cluster;
 const REPLY_CODE = /^(?:@user_script: ?\d+: ?)?-?([A-Z][A-Z0-9]*)(?: |$)/;
 /** Replies to a new connection that time does not change. */
 const REFUSALS: ReadonlySet<string> = new Set(['WRONGPASS', 'NOAUTH', 'NOPERM', 'DENIED']);
+/** More than anybody has. */
+const SENTINELS_MAX = 100;
 /** A node of a cluster connects within milliseconds; after this long it is down, and only its own slots fail. */
 const NODE_WAIT_MS = 1000;
 
@@ -59,6 +61,8 @@ interface Link {
   /** The fault is for ever: the client was ended because of it. */
   over: boolean;
   onError: ((error: Error) => void) | undefined;
+  /** What sentinels said in this round of asking them; none of them gave an address. */
+  sentinels: Error[];
   /** Calls that wait for a change. */
   readonly waiting: Set<() => void>;
 }
@@ -74,14 +78,14 @@ export function watchLink(redis: RedisClient, onError?: (error: Error) => void):
 function linkOf(redis: RedisClient): Link {
   const known = links.get(redis);
   if (known !== undefined) return known;
-  const link: Link = { fault: undefined, over: false, onError: undefined, waiting: new Set() };
+  const link: Link = { fault: undefined, over: false, onError: undefined, sentinels: [], waiting: new Set() };
   links.set(redis, link);
   const wake = () => {
     for (const resume of link.waiting) resume();
   };
   const fail = (thrown: unknown) => {
     if (link.over) return;
-    link.fault = faultOf(thrown);
+    link.fault = sentinelFault(link.sentinels.splice(0)) ?? faultOf(thrown);
     // ioredis would go on in database 0 after a failed SELECT: other people's keys.
     if (failedCommand(thrown) === 'select') {
       link.over = true;
@@ -92,12 +96,34 @@ function linkOf(redis: RedisClient): Link {
   };
   redis.on('error', fail);
   redis.on('node error', fail);
+  redis.on('sentinelError', (thrown: unknown) => {
+    link.sentinels = [...link.sentinels.slice(1 - SENTINELS_MAX), safeError(thrown)];
+  });
   redis.on('end', wake);
   redis.on('ready', () => {
     if (!link.over) link.fault = undefined;
+    link.sentinels = [];
     wake();
   });
   return link;
+}
+
+/** ioredis' own sentence around the error reply of a sentinel; for a name that it does not know there is no code word. */
+const SENTINEL_REPLY = /sentinel (\S+) because (?:(ERR No such master)|([A-Z]+) )/;
+
+/** The refusal of a sentinel that is there, where none gave an address. */
+function sentinelFault(errors: readonly Error[]): ConnectionFault | null {
+  for (const cause of errors) {
+    const [, where, unknown, code] = SENTINEL_REPLY.exec(cause.message) ?? [];
+    if (unknown !== undefined) {
+      const message = `cannot be found: the sentinel ${where} knows no primary of this name; check the name at the end of the URL`;
+      return { refused: true, message, cause };
+    }
+    if (code === undefined || !REFUSALS.has(code)) continue;
+    const message = `cannot be found: the sentinel ${where} refused the credentials (${code}); give its own at the end of the URL, as ?sentinelPassword=… or ?sentinelUsername=…&sentinelPassword=…`;
+    return { refused: true, message, cause };
+  }
+  return null;
 }
 
 function faultOf(thrown: unknown): ConnectionFault {

@@ -14,24 +14,27 @@ export interface RedisTarget {
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
   readonly tls: boolean;
   readonly db: number;
-  /** User and password are those of the data servers; sentinels are asked without. */
+  /** Of the data servers. */
   readonly username?: string;
   readonly password?: string;
   /** Only of the sentinel form. */
   readonly masterName?: string;
+  readonly sentinelUsername?: string;
+  readonly sentinelPassword?: string;
 }
 
-const URL_FORM = /^(redis|rediss)(?:\+(cluster|sentinel))?:\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?$/;
+const URL_FORM =
+  /^(redis|rediss)(?:\+(cluster|sentinel))?:\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/;
 const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26_379;
 
 /** Reads a Redis URL. Throws `settings-invalid` (halt), without user and password. */
 export function parseRedisUrl(url: string): RedisTarget {
-  const [, scheme, plus, user, hosts, path = ''] = URL_FORM.exec(url) ?? [];
+  const [, scheme, plus, user, hosts, path = '', query] = URL_FORM.exec(url) ?? [];
   if (hosts === undefined) {
     throw invalid(
       url,
-      'is none of redis://[user:password@]host:port[/db], rediss:// (the same with TLS), redis+cluster://host:port,host:port and redis+sentinel://host:port,host:port/master[/db]; percent-encode @ / ? # in user and password',
+      'is none of redis://[user:password@]host:port[/db], rediss:// (the same with TLS), redis+cluster://host:port,host:port and redis+sentinel://host:port,host:port/master[/db][?sentinelPassword=…]; percent-encode @ / ? # in user and password',
     );
   }
   const form = plus === 'cluster' || plus === 'sentinel' ? plus : 'single';
@@ -49,7 +52,28 @@ export function parseRedisUrl(url: string): RedisTarget {
     ...{ form, nodes, tls: scheme === 'rediss', db: Number(db) },
     ...(masterName === undefined ? {} : { masterName: decode(url, masterName) }),
     ...credentials(url, user),
+    ...sentinelCredentials(url, form, query),
   };
+}
+
+/** What sentinels want may differ from what the data servers want. */
+function sentinelCredentials(
+  url: string,
+  form: RedisTarget['form'],
+  query = '',
+): { readonly sentinelUsername?: string; readonly sentinelPassword?: string } {
+  const found: { sentinelUsername?: string; sentinelPassword?: string } = {};
+  for (const part of query === '' ? [] : query.split('&')) {
+    const [name, value = ''] = [part.replace(/=.*$/s, ''), /=(.*)$/s.exec(part)?.[1]];
+    if (form !== 'sentinel' || (name !== 'sentinelUsername' && name !== 'sentinelPassword') || value === '') {
+      throw invalid(
+        url,
+        'has something after a question mark; only redis+sentinel:// takes ?sentinelPassword=… and &sentinelUsername=…',
+      );
+    }
+    found[name] = decode(url, value);
+  }
+  return found;
 }
 
 function credentials(url: string, user = ''): { readonly username?: string; readonly password?: string } {

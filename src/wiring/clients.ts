@@ -41,6 +41,7 @@ import { metadataAddresses } from './metadata-addresses.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';
 import { Observer } from './observer.ts';
 import { openPace } from './open-pace.ts';
+import { openPrimaries, replicasWanted } from './primaries.ts';
 import type { CompactJobDeps } from './run-inode.ts';
 import { openTracing } from './tracing.ts';
 
@@ -90,12 +91,15 @@ export function openMetadata(settings: Settings): MetadataStore {
     });
   }
   const redis = connectRedis(settings.metadataUrl, { profile: 'metadata', timeoutMs: settings.redisTimeoutMs });
-  return new RedisMetadata({ redis, keyPrefix: settings.metadataPrefix, timeoutMs: settings.redisTimeoutMs });
+  return new RedisMetadata({
+    ...{ redis, keyPrefix: settings.metadataPrefix, timeoutMs: settings.redisTimeoutMs },
+    replicas: replicasWanted(settings.metadataReplicas),
+  });
 }
 
 /**
- * Connects to everything and checks that the queue's Redis is fit for a queue. Throws `queue-unavailable` (retry),
- * `queue-unfit` or `settings-invalid` (halt).
+ * Connects to everything and checks that the Redis servers are fit. Throws `queue-unavailable` (retry), `queue-unfit`,
+ * `metadata-refused` or `settings-invalid` (halt).
  */
 export async function openClients(settings: Settings, log: Logger): Promise<Clients> {
   const connection = await openQueueRedis(settings, log);
@@ -107,6 +111,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
     ...(tracing === undefined ? {} : { tracer: tracing.tracer }),
   });
   const metadata = observedMetadata(openMetadata(settings), observer);
+  const primaries = openPrimaries(settings, { connection, metadata, log });
   const pace = openPace(settings, { connection, onWaited: (limit, ms) => observer.waited(limit, ms) });
   observer.metrics?.addSource(limitGauges(pace));
   const objects = openObjects(settings, log, { metadata, observer, pace });
@@ -123,7 +128,20 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
   const control = new QueueControl({ ...queues, compact: queue.queue, reap: ledger.queue });
   const scans = new QueueScanBook(queues, metadata.storeId);
   const ownership = openOwnership(settings, { metadata, objects, queues });
-  const guards = [ownership.guard];
+  const guards = [ownership.guard, primaries.guard];
+  const close = async (): Promise<void> => {
+    objects.close();
+    primaries.close();
+    const all = [queue.close(), ledger.close(), metadata.close(), tracing?.close()];
+    await endsWithin(Promise.allSettled(all), CLOSE_WAIT_MS);
+    connection.disconnect();
+  };
+  try {
+    await primaries.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     ...{ settings, metadata, queue, ledger, quarantine, control, scans, ownership, observer, pace },
     status: { ...queues, queue, ledger },
@@ -151,12 +169,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
       nowMs: () => ledger.nowMs(),
       quarantined: (keys) => quarantine.among(keys),
     }),
-    close: async () => {
-      objects.close();
-      const all = [queue.close(), ledger.close(), metadata.close(), tracing?.close()];
-      await endsWithin(Promise.allSettled(all), CLOSE_WAIT_MS);
-      connection.disconnect();
-    },
+    close,
   };
 }
 
@@ -175,7 +188,8 @@ async function openQueueRedis(settings: Settings, log: Logger): Promise<RedisCli
         cause: fault.cause,
       });
     }
-    await checkRedisFit(connection);
+    const warnings = await checkRedisFit(connection, { name: "queue's", graceMs: settings.graceMs });
+    for (const warning of warnings) log.info({ event: LOG_EVENTS.redisUnguarded }, `the queue's Redis ${warning}`);
     return connection;
   } catch (error) {
     connection.disconnect();

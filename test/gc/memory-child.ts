@@ -49,6 +49,7 @@ const metadata: MetadataStore = {
   getFilesystem: async () => FILESYSTEM,
   getInode: async (key): Promise<Inode> => ({ key, length: 160, nlink: 1, mtimeMs: 0, type: 's3' }),
   incarnation: async () => 'one',
+  confirmPrimary: async () => undefined,
   chunkIndexes: async function* () {
     yield 0;
   },

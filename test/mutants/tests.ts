@@ -67,7 +67,10 @@ export const TEST_FILES: readonly string[] = [
   'test/metadata/redis/faults.test.ts',
   'test/metadata/redis/redis.test.ts',
   'test/metadata/redis/chunk-index.test.ts',
+  'test/wiring/primaries.test.ts',
+  'test/redis/primary.test.ts',
   'test/metadata/redis/failover.test.ts',
+  'test/metadata/redis/replica.test.ts',
   'test/metadata/redis/cluster.test.ts',
   'test/sim/seeded/seeds.test.ts',
 ];

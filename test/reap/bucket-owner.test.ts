@@ -120,7 +120,7 @@ describe('refused is', () => {
   ])('%s', async (_, place, changes) => {
     const filesystem = { ...FS, ...changes };
     await expect(process(place).require(filesystem)).rejects.toMatchObject(refused);
-    await expect(process(place).guard({ filesystem, keys: [] })).rejects.toMatchObject(refused);
+    await expect(process(place).guard({ filesystem, keys: [], looks: [] })).rejects.toMatchObject(refused);
     expect(await process(place).look(filesystem)).toMatchObject({ kind: 'other' });
     await process().require(FS);
   });
@@ -206,7 +206,7 @@ it('the bucket is asked once for many deletes at a time', async () => {
   const one = process();
   await one.require(FS);
   heads = 0;
-  await Promise.all(Array.from({ length: 50 }, () => one.guard({ filesystem: FS, keys: [] })));
+  await Promise.all(Array.from({ length: 50 }, () => one.guard({ filesystem: FS, keys: [], looks: [] })));
   expect(heads).toBe(1);
 });
 

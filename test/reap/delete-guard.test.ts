@@ -11,7 +11,7 @@ const refusal = new CompactError('a hold stands', { kind: 'retry', code: 'store-
 
 test('guards are asked in order, and the first that throws ends it', async () => {
   const world = new World();
-  const about = { filesystem: world.filesystem, keys: [KEY] };
+  const about = { filesystem: world.filesystem, keys: [KEY], looks: [] };
   const asked: string[] = [];
   const guard = (name: string, error?: Error) => async () => {
     asked.push(name);

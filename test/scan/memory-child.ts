@@ -31,7 +31,14 @@ function versionsOf(inodeId: bigint): S3ChunkInfo[] {
 }
 
 const metadata = {
-  ...{ storeId: 'rule', begin: unused, commit: unused, clearFence: unused, incarnation: unused },
+  ...{
+    storeId: 'rule',
+    begin: unused,
+    commit: unused,
+    clearFence: unused,
+    incarnation: unused,
+    confirmPrimary: unused,
+  },
   ...{ chunkIndexes: unused, readChunk: unused, getInode: unused },
   getFilesystem: async () => FILESYSTEM,
   inodePages: async function* (): AsyncGenerator<InodePage> {

@@ -175,6 +175,8 @@ export class MemoryMetadata implements MetadataStore {
     return this.#boundary.cross('metadata.incarnation', () => `life-${this.#state.incarnation}`);
   }
 
+  async confirmPrimary(): Promise<void> {}
+
   readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
     return this.#boundary.cross('metadata.readChunk', () => {
       const found = this.#state.at(key);

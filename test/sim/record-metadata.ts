@@ -121,6 +121,8 @@ export class RecordMetadata implements MetadataStore {
     return 'raft';
   }
 
+  async confirmPrimary(): Promise<void> {}
+
   async readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
     const whole = await this.#whole('metadata.readChunk', key);
     const list = whole?.lists.get(chunkIndex) ?? [];

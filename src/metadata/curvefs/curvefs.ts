@@ -123,6 +123,10 @@ export class CurvefsMetadata implements MetadataStore {
     return 'raft';
   }
 
+  async confirmPrimary(): Promise<void> {
+    // Raft: only a leader that a majority follows commits, and its next leader has all that it acknowledged.
+  }
+
   async readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
     const whole = this.#snapshots.take(key, chunkIndex) ?? (await this.#whole(key));
     if (whole === null) return { inode: null, versions: [], versionsTotal: 0 };

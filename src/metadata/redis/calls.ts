@@ -5,6 +5,7 @@
  */
 import { Cluster, type Redis } from 'ioredis';
 import { type RedisClient, whenReady } from '../../redis/link.ts';
+import { primariesOf } from '../../redis/primary.ts';
 import { callFailed, notSent } from './errors.ts';
 
 export class RedisCalls {
@@ -48,9 +49,8 @@ export class RedisCalls {
 
   /** Every primary, in one order for the same nodes. */
   primaries(): readonly Redis[] {
-    if (!(this.redis instanceof Cluster)) return [this.redis];
     const place = ({ options }: Redis) => `${options.host}:${options.port}`;
-    return this.redis.nodes('master').toSorted((a, b) => (place(a) < place(b) ? -1 : 1));
+    return primariesOf(this.redis).toSorted((a, b) => (place(a) < place(b) ? -1 : 1));
   }
 
   get isCluster(): boolean {

@@ -3,10 +3,12 @@
  * of what is stored and the meaning of errors are beside it. It must hold no policy, and it must never send a commit
  * twice: give it a client of the profile `metadata`.
  */
+import { Cluster } from 'ioredis';
 import { CompactError } from '../../errors.ts';
 import { printInodeKey, printRecord } from '../../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
 import { type RedisClient, safeError } from '../../redis/link.ts';
+import { PrimaryCheck, type ReplicasWanted, serverOf } from '../../redis/primary.ts';
 import {
   type BeginOutcome,
   type ChunkSnapshot,
@@ -16,6 +18,7 @@ import {
   type InodePage,
   type InodePart,
   type MetadataStore,
+  type ServerLook,
   type StaleReason,
 } from '../port.ts';
 import { RedisCalls } from './calls.ts';
@@ -34,6 +37,8 @@ export interface RedisMetadataOptions {
   readonly keyPrefix?: string;
   /** How long one call may take, waiting for a connection included; default 10 s. */
   readonly timeoutMs?: number;
+  /** How many replicas must confirm a write before anything is deleted. */
+  readonly replicas?: ReplicasWanted;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -55,6 +60,7 @@ export class RedisMetadata implements MetadataStore {
   readonly #calls: RedisCalls;
   readonly #walk: RedisWalk;
   readonly #lists: RedisLists;
+  readonly #primary: PrimaryCheck;
 
   /** Throws `settings-invalid` (halt) for a key prefix with braces: they would move the hash tag. */
   constructor(options: RedisMetadataOptions) {
@@ -73,6 +79,11 @@ export class RedisMetadata implements MetadataStore {
     this.#calls = new RedisCalls(redis, timeoutMs);
     this.#walk = new RedisWalk(this.#calls, keyPrefix);
     this.#lists = new RedisLists(this.#calls, this.#scripts, (key) => this.#inodeKey(key));
+    this.#primary = new PrimaryCheck({
+      ...{ name: 'metadata', setting: 'METADATA_REPLICAS', code: 'metadata-unavailable', timeoutMs },
+      connect: () => (redis instanceof Cluster ? redis.duplicate() : redis.duplicate()),
+      ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
+    });
   }
 
   async getFilesystem(fsId: number): Promise<Filesystem | null> {
@@ -147,6 +158,25 @@ export class RedisMetadata implements MetadataStore {
     return servers.includes('') ? '' : [...new Set(servers)].join(' ');
   }
 
+  async confirmPrimary(looks: readonly ServerLook[]): Promise<void> {
+    const servers = new Map<string, Promise<string>>();
+    const confirmed = (redisKey: string): Promise<string> => {
+      // One server keeps everything; on a cluster each key has its own.
+      const place = this.#calls.isCluster ? redisKey : '';
+      const asked = servers.get(place) ?? this.#primary.confirm(`${redisKey}:confirm`);
+      servers.set(place, asked);
+      return asked;
+    };
+    for (const { key, incarnation } of looks) {
+      const now = [await confirmed(this.#filesystemKey(key.fsId)), await confirmed(this.#inodeKey(key))];
+      if ([...new Set(now)].join(' ') === incarnation) continue;
+      throw new CompactError(
+        `the server of inode ${printInodeKey(key)} became another one since its lists were read; nothing was deleted`,
+        { kind: 'retry', code: 'metadata-unavailable', inode: key },
+      );
+    }
+  }
+
   async begin(key: InodeKey, attempt: bigint): Promise<BeginOutcome> {
     const inodeKey = this.#inodeKey(key);
     const [word, reason] = await this.#run(key, inodeKey, () => this.#scripts.s3compactBegin(inodeKey, `${attempt}`));
@@ -198,6 +228,7 @@ export class RedisMetadata implements MetadataStore {
       await this.#calls.inTime(this.#redis.quit(), performance.now() + this.#timeoutMs).catch(() => {});
     }
     this.#redis.disconnect();
+    this.#primary.close();
   }
 
   #filesystemKey(fsId: number): string {
@@ -215,7 +246,8 @@ export class RedisMetadata implements MetadataStore {
   /** Which life of which server keeps this key; empty where it does not tell. */
   async #server(key: InodeKey, redisKey = this.#inodeKey(key)): Promise<string> {
     const [, ...ids] = await this.#run(key, redisKey, () => this.#scripts.s3compactIncarnation(redisKey));
-    return serverOf(ids.map(String));
+    const [runId = '', replId = ''] = ids.map(String);
+    return serverOf(runId, replId);
   }
 
   async #knownServer(key: InodeKey): Promise<string> {
@@ -247,11 +279,6 @@ function answerOf(reply: unknown): Answer {
   const [word, ...details]: readonly unknown[] = Array.isArray(reply) ? reply : [];
   if (typeof word === 'string') return [word, ...details];
   throw new TypeError('the answer of a metadata script is not a list that starts with a word');
-}
-
-/** `run_id:master_replid`; empty where one of them is blank, as a filter of INFO makes it: nothing is known then. */
-function serverOf(ids: readonly string[]): string {
-  return ids.length === 2 && ids.every((id) => /[1-9a-f]/.test(id)) ? ids.join(':') : '';
 }
 
 function isStaleReason(word: unknown): word is StaleReason {

@@ -87,7 +87,7 @@ interface Servers {
 /** Where the process of a server, and the data that it took over, come from; `null` where this user may not ask. */
 async function lifeOf(node: Redis, ask: <T>(send: () => Promise<T>) => Promise<T>): Promise<string | null> {
   try {
-    const text = await ask(() => node.info('server', 'replication'));
+    const text = await ask(() => node.info());
     const field = (name: string) => new RegExp(`^${name}:(\\w+)`, 'm').exec(text)?.[1];
     const [run, data] = [field('run_id'), field('master_replid')];
     return run === undefined || data === undefined ? null : `${run}:${data}:${node.options.db ?? 0}`;

@@ -77,7 +77,17 @@ function clusterTests(): void {
     await useStore(world);
     const redis = connectRedis(`redis+cluster://127.0.0.1:${proxy.port}`, { profile: 'producer' });
     expect(redis).toBeInstanceOf(Cluster);
-    await checkRedisFit(redis);
+    expect(await checkRedisFit(redis, { name: "queue's", graceMs: 15_001 })).toEqual([]);
+    // I11: cut off, a node goes on until it misses the others.
+    const short = checkRedisFit(redis, { name: 'metadata', graceMs: 15_000 });
+    await expectRefusal(short, 'metadata-refused', ['cluster-node-timeout', 'S3COMPACT_GRACE', '15 s']);
+    const [mine, far] = [KEY, await inodeInSlot(0)];
+    const looks = await Promise.all(
+      [mine, far].map(async (key) => ({ key, incarnation: await world.store.incarnation(key) })),
+    );
+    await world.store.confirmPrimary(looks);
+    const swapped = looks.map(({ key }, n) => ({ key, incarnation: looks[1 - n]?.incarnation ?? '' }));
+    await expect(world.store.confirmPrimary(swapped)).rejects.toMatchObject({ code: 'metadata-unavailable' });
     redis.disconnect();
   });
 

@@ -3,14 +3,23 @@
  * of one server or of none, and the change is known. Real servers: the embedded one has no replicas.
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { AttemptIds } from '../../../src/compact/attempt.ts';
+import { compactInode } from '../../../src/compact/compact-inode.ts';
+import { MemoryBudget } from '../../../src/compact/memory-budget.ts';
+import { objectName } from '../../../src/format.ts';
+import { reapRecord } from '../../../src/reap/reap-record.ts';
 import { findRedis, type RedisService, startRedis } from '../../kit/servers/redis.ts';
+import { MemoryObjectStores } from '../../objects/memory-store.ts';
+import { LedgerState, MemoryLedger } from '../../sim/memory-ledger.ts';
+import { LIMITS } from '../../sim/world.ts';
 import { startProxy } from '../proxy.ts';
 import { portOf, quietRedis, type RedisWorld, redisWorld } from '../redis-world.ts';
-import { collect, INODE, KEY } from '../world.ts';
+import { collect, FILESYSTEM, INODE, KEY } from '../world.ts';
 
 const TIMEOUT_MS = 5_000;
 const WAIT = { timeout: 600_000, interval: 50 };
 const INDEXES = 4_000;
+const DOUBT = { kind: 'retry', code: 'metadata-unavailable' };
 
 describe.runIf(findRedis() !== undefined)('another server in its place', () => {
   let primary: RedisService;
@@ -60,6 +69,42 @@ describe.runIf(findRedis() !== undefined)('another server in its place', () => {
     expect(new Set(await collect(world.store.chunkIndexes(KEY))).size).toBe(INDEXES);
     await world.close();
     await proxy.close();
+  });
+
+  test('I7: what the new primary references is not deleted by those who still talk to the old one', async () => {
+    const world = await redisWorld(primary.url, { timeoutMs: TIMEOUT_MS });
+    await world.putFilesystem({ ...FILESYSTEM, lastChunkId: 9n });
+    await world.putInode({ ...INODE, mtimeMs: 0 });
+    const objects = new MemoryObjectStores();
+    for (let n = 1n; n <= 6n; n++) {
+      await world.append(KEY, 0, [{ chunkId: n, compaction: 0n, offset: 0, len: 3, size: 3, zero: false }]);
+      const name = objectName(KEY, { chunkId: n, compaction: 0n, blockIndex: 0 }, FILESYSTEM.objectPrefix);
+      objects.write(FILESYSTEM.bucket, name, Buffer.from([Number(n), 1, 2]));
+    }
+    await follow(world);
+    // A delete now would be a delete at the primary.
+    const look = { key: KEY, incarnation: await world.store.incarnation(KEY) };
+    await world.store.confirmPrimary([look]);
+    await expect(world.store.confirmPrimary([{ ...look, incarnation: 'another' }])).rejects.toMatchObject(DOUBT);
+    // The sentinels, on the replica's side of a cut, promote it. The old primary lives on, and so does s3compact.
+    await promote();
+    const ledger = new LedgerState();
+    const port = new MemoryLedger(ledger);
+    const clock = { monotonicMs: () => ledger.nowMs, sleep: () => Promise.resolve() };
+    const attemptIds = new AttemptIds();
+    const deps = { metadata: world.store, objects, ledger: port, clock, memory: new MemoryBudget(1 << 20), attemptIds };
+    expect(await compactInode(KEY, deps, { limits: LIMITS })).toMatchObject({ outcome: 'compacted' });
+    const before = objects.bucket(FILESYSTEM.bucket).size;
+    const record = ledger.first();
+    if (record === undefined) throw new Error('the attempt left no record');
+    ledger.nowMs = record.record.dueMs + 10 * LIMITS.graceMs;
+    const verdict = await reapRecord(record.record, {
+      ...{ metadata: world.store, objects, nowMs: () => port.nowMs(), graceMs: LIMITS.graceMs },
+      guards: [({ looks }) => world.store.confirmPrimary(looks)],
+    });
+    expect(verdict).toMatchObject({ kind: 'again', doubt: expect.stringContaining('not confirmed to be the primary') });
+    expect(objects.bucket(FILESYSTEM.bucket).size).toBe(before);
+    await world.close();
   });
 
   test('a replica that is promoted is another incarnation, although its process is the same', async () => {

@@ -2,14 +2,11 @@
  * The Redis metadata adapter with a replica and with sentinels: a server that may not write says so before anything is
  * written, and the one that may is found again. It needs a real server; the embedded one cannot be a replica.
  */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
 import { checkRedisFit, connectRedis } from '../../../src/redis/client.ts';
-import { freePort } from '../../kit/servers/free-port.ts';
-import { findProgram, type GuardedProcess, spawnGuarded, withAttempts } from '../../kit/servers/guarded.ts';
 import { findRedis, type RedisService, startRedis } from '../../kit/servers/redis.ts';
+import { hasSentinel, type SentinelService, startSentinel } from '../../kit/servers/sentinel.ts';
 import { expectRefusal } from '../contract.ts';
 import { startProxy } from '../proxy.ts';
 import { fillWorld, portOf, quietRedis, type RedisWorld, redisWorld } from '../redis-world.ts';
@@ -29,8 +26,7 @@ test('sentinels of which none is there: nothing was sent', async () => {
 });
 
 if (findRedis() !== undefined) describe('a replica', replicaTests);
-// Sentinel is a mode of redis-server.
-if (findProgram('redis-server') !== undefined) describe('sentinel', sentinelTests);
+if (hasSentinel()) describe('sentinel', sentinelTests);
 
 function replicaTests(): void {
   let primary: RedisService;
@@ -102,19 +98,40 @@ function replicaTests(): void {
 
   test('a replica is not fit for a queue', async () => {
     const redis = connectRedis(replica.url, { profile: 'producer' });
-    await expectRefusal(checkRedisFit(redis), 'queue-unfit', ['replica', 'primary', String(portOf(replica))]);
+    await expectRefusal(checkRedisFit(redis, { name: "queue's" }), 'queue-unfit', [
+      'replica',
+      'primary',
+      String(portOf(replica)),
+    ]);
     redis.disconnect();
+  });
+
+  test('a primary that takes writes without its replicas works, and the check says what to set', async () => {
+    const redis = connectRedis(primary.url, { profile: 'producer' });
+    const fitFor = (graceMs: number) => checkRedisFit(redis, { name: 'metadata', graceMs });
+    const [warning = '', ...more] = await fitFor(60_000);
+    expect(more).toEqual([]);
+    for (const word of ['has 1 replica', 'min-replicas-to-write 1', 'min-replicas-max-lag 10']) {
+      expect(warning).toContain(word);
+    }
+    const admin = quietRedis(primary.url);
+    await admin.config('SET', 'min-replicas-to-write', '1');
+    expect(await fitFor(10_001)).toEqual([]);
+    // Cut off, it would go on for as long as objects are kept.
+    await expectRefusal(fitFor(10_000), 'metadata-refused', ['min-replicas-max-lag', 'S3COMPACT_GRACE', '10 s']);
+    for (const client of [redis, admin]) client.disconnect();
   });
 }
 
 function sentinelTests(): void {
   let primary: RedisService;
-  let sentinel: GuardedProcess;
+  let sentinel: SentinelService;
   let port: number;
 
   beforeEach(async () => {
     primary = await startRedis();
-    [sentinel, port] = await withAttempts(() => startSentinel(primary));
+    sentinel = await startSentinel(primary);
+    port = sentinel.port;
   });
   afterEach(async () => {
     await sentinel.stop();
@@ -129,31 +146,43 @@ function sentinelTests(): void {
     await world.close();
   });
 
-  test('the database comes after the name; a name that nobody knows ends in time', async () => {
+  test('the database comes after the name; a name that nobody knows is refused at once', async () => {
     const base = `redis+sentinel://127.0.0.1:${port}`;
     const redis = connectRedis(`${base}/films/3`, { profile: 'producer', timeoutMs: TIMEOUT_MS });
-    await checkRedisFit(redis);
+    await checkRedisFit(redis, { name: "queue's" });
     expect(await redis.client('INFO')).toMatch(/ db=3 /);
     redis.disconnect();
     const nobody = connectRedis(`${base}/books`, { profile: 'producer', timeoutMs: TIMEOUT_MS });
-    await expect(checkRedisFit(nobody, 300)).rejects.toMatchObject({ kind: 'retry', code: 'queue-unavailable' });
+    await expectRefusal(checkRedisFit(nobody, { name: "queue's", timeoutMs: TIMEOUT_MS }), 'queue-unfit', [
+      `127.0.0.1:${port}`,
+      'no primary of this name',
+    ]);
     nobody.disconnect();
   });
-}
 
-async function startSentinel(primary: RedisService): Promise<[GuardedProcess, number]> {
-  const port = await freePort();
-  const child = await spawnGuarded('redis-sentinel', (directory) => {
-    const file = join(directory, 'sentinel.conf');
-    const settings = [`port ${port}`, 'bind 127.0.0.1', `sentinel monitor films 127.0.0.1 ${portOf(primary)} 1`];
-    writeFileSync(file, settings.join('\n'));
-    return { command: findProgram('redis-server') ?? '', args: [file, '--sentinel'] };
+  test('sentinels with a password of their own: used from the URL, and asked for where it is not given', async () => {
+    const guarded = await startSentinel(primary, ['requirepass tell%nobody']);
+    const base = `redis+sentinel://127.0.0.1:1,127.0.0.1:${guarded.port}/films`;
+    const redis = connectRedis(`${base}?sentinelPassword=tell%25nobody`, {
+      profile: 'metadata',
+      timeoutMs: TIMEOUT_MS,
+    });
+    expect(await checkRedisFit(redis, { name: 'metadata' })).toEqual([]);
+    redis.disconnect();
+    const secrets = [
+      ['', 'NOAUTH'],
+      ['?sentinelPassword=wrong', 'WRONGPASS'],
+    ];
+    for (const [query = '', code = ''] of secrets) {
+      const stranger = connectRedis(base + query, { profile: 'producer', timeoutMs: 60_000 });
+      const failure = await expectRefusal(
+        checkRedisFit(stranger, { name: 'metadata', timeoutMs: 60_000 }),
+        'metadata-refused',
+        [code, `127.0.0.1:${guarded.port}`, '?sentinelPassword='],
+      );
+      expect(failure.message).not.toContain('wrong');
+      stranger.disconnect();
+    }
+    await guarded.stop();
   });
-  try {
-    await child.printed(/\+monitor master films/, 30_000);
-  } catch (error) {
-    await child.stop();
-    throw error;
-  }
-  return [child, port];
 }

@@ -3,6 +3,7 @@ import { type Fault, fault } from '../fault.ts';
 
 const SCRIPTS = 'src/metadata/redis/scripts.ts';
 const REDIS = 'src/metadata/redis/redis.ts';
+const PRIMARY = 'src/redis/primary.ts';
 
 export const METADATA_FAULTS: readonly Fault[] = [
   fault('commit without looking at the fence', 'I5 I9', {
@@ -60,7 +61,7 @@ export const METADATA_FAULTS: readonly Fault[] = [
   }),
   fault('a replica that was promoted is the same incarnation', 'I7', {
     file: REDIS,
-    edits: [["? ids.join(':') : ''", "? `${ids[0]}` : ''"]],
+    edits: [['return serverOf(runId, replId);', 'return serverOf(runId, runId);']],
   }),
   fault('a server that does not tell who it is counts as known', 'I10', {
     file: REDIS,
@@ -73,5 +74,37 @@ export const METADATA_FAULTS: readonly Fault[] = [
   fault('a list of the wrong type is a refusal of the whole server', 'I10', {
     file: 'src/metadata/redis/errors.ts',
     edits: [["? 'filesystem-malformed' : 'inode-malformed'", "? 'filesystem-malformed' : 'metadata-refused'"]],
+  }),
+  fault('a primary is confirmed by one of its replicas', 'I7 I10', {
+    file: PRIMARY,
+    edits: [['return Math.max(most, hadReplicas', 'return Math.max(Math.min(most, 1), hadReplicas']],
+  }),
+  fault('a primary whose replicas are all gone counts as one that never had any', 'I7 I10', {
+    file: PRIMARY,
+    edits: [['hadReplicas || demandsReplicas ? 1 : 0', 'demandsReplicas ? 1 : 0']],
+  }),
+  fault('a primary is confirmed by replicas that are connected, without their answer', 'I7 I10', {
+    file: PRIMARY,
+    edits: [['if (Math.min(online, confirmed) < needed)', 'if (online < needed)']],
+  }),
+  fault('the sentinels are not asked before a delete', 'I7 I10', {
+    file: PRIMARY,
+    edits: [['if (objection !== null) throw', "if (objection === '') throw"]],
+  }),
+  fault('half of the sentinels are enough', 'I7 I10', {
+    file: 'src/redis/sentinels.ts',
+    edits: [['> answers.length) return null', '>= answers.length) return null']],
+  }),
+  fault('another server is confirmed than the one whose lists were read', 'I7 I10', {
+    file: REDIS,
+    edits: [["if ([...new Set(now)].join(' ') === incarnation) continue;", "if (now.join('') !== '') continue;"]],
+  }),
+  fault('the grace may be shorter than a primary that was cut off goes on', 'I11', {
+    file: 'src/redis/client.ts',
+    edits: [['lagMs >= options.graceMs', 'lagMs > options.graceMs']],
+  }),
+  fault('the metadata Redis may throw keys away', 'I10', {
+    file: 'src/wiring/primaries.ts',
+    edits: [['      await checkMetadata();\n', '']],
   }),
 ];
