@@ -12,7 +12,7 @@ import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/obser
 import { type CompactJobData, inodeOfJob, lookOfJob, queueCall } from '../src/queue/compact-queue.ts';
 import type { Observer } from '../src/wiring/observer.ts';
 import { type CompactJobDeps, type RunEnding, type RunReport, runInode } from '../src/wiring/run-inode.ts';
-import { isOutage, outageDelayMs } from './outage-gate.ts';
+import { freeDelayMs, isOutage, outageDelayMs } from './outage-gate.ts';
 
 /** What a job's `progress` holds: where the run is, or how the last try failed. */
 export type JobProgress =
@@ -64,7 +64,8 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
     // A file that never rests is no failure: the next scan finds it again.
     if (report.code === 'inode-busy' && job.attemptsMade + 1 >= (job.opts.attempts ?? 1)) return report;
     if (report.code === 'cancelled') await handBack(job, token);
-    const againMs = report.ending === 'later' && isOutage(report.code) ? outageDelayMs(job) : null;
+    const isJobs = report.ending !== 'later' && report.ending !== 'halted';
+    const againMs = isJobs ? null : freeDelayMs(job, report.code, observer.refusing);
     if (againMs !== null) await handBack(job, token, againMs);
     await tell(job, { kind: 'failed', report });
     const message = report.message ?? report.ending;

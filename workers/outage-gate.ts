@@ -1,11 +1,12 @@
 /**
- * What a worker does while S3 or the metadata service is away: it waits. Jobs that it holds wait at the gate, and a run
+ * What a worker does while S3 or the metadata service is away, or refuses everybody: it waits. Jobs that it holds wait at the gate, and a run
  * that failed because a server is away is no failed try: it goes back for later, so that an outage of minutes costs no job
  * its tries. A job does not do so for ever: a fault that never ends must be seen. It asks no server itself.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DelayedError, type Job } from 'bullmq';
 import type { ErrorCode } from '../src/errors.ts';
+import { isRefusal, type Refusing } from '../src/wiring/store-refusals.ts';
 import type { Processor } from './running-jobs.ts';
 
 /** What a server that is away, full of requests or failing over looks like. */
@@ -16,6 +17,8 @@ const OUTAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 /** Starts of one job that failed so; after that each is a try. With the wait below it takes a quarter of an hour or more. */
 const FREE_STARTS_MAX = 100;
+/** The same for a refusal that may be of the inode's own: time for another inode to be refused, or served. */
+const REFUSED_STARTS_MAX = 5;
 const AGAIN_MIN_MS = 500;
 const AGAIN_MAX_MS = 15_000;
 /** How often those at the gate look whether the servers are back. */
@@ -34,16 +37,33 @@ export function isOutage(code: string | undefined): boolean {
  */
 export function outageDelayMs(
   job: Pick<Job, 'attemptsStarted' | 'attemptsMade'>,
-  random: () => number = Math.random,
+  { random = Math.random, startsMax = FREE_STARTS_MAX }: { random?: () => number; startsMax?: number } = {},
 ): number | null {
   const free = job.attemptsStarted - job.attemptsMade;
-  if (free > FREE_STARTS_MAX) return null;
+  if (free > startsMax) return null;
   const wholeMs = Math.min(AGAIN_MAX_MS, AGAIN_MIN_MS * 2 ** Math.max(0, free - 1));
   return (wholeMs * (1 + random())) / 2;
 }
 
+const REFUSED_STARTS: Readonly<Record<Refusing, number>> = {
+  none: REFUSED_STARTS_MAX,
+  maybe: FREE_STARTS_MAX,
+  // It is seen in /readyz, and whatever the job is, it would be refused.
+  sure: Number.POSITIVE_INFINITY,
+};
+
+/** The same for a run that ended with this code, if that may say nothing about the inode; `null` otherwise. */
+export function freeDelayMs(
+  job: Pick<Job, 'attemptsStarted' | 'attemptsMade'>,
+  code: string | undefined,
+  refusing: Refusing,
+): number | null {
+  if (isOutage(code)) return outageDelayMs(job);
+  return isRefusal(code) ? outageDelayMs(job, { startsMax: REFUSED_STARTS[refusing] }) : null;
+}
+
 export interface GateOptions {
-  /** Servers that do not answer, a clause each. */
+  /** Servers that do not answer or refuse, a clause each. */
   readonly away: () => Promise<readonly string[]>;
   /** The worker stops: whoever waits goes back to the queue. */
   readonly stopping: AbortSignal;

@@ -13,6 +13,7 @@ import type { ReapVerdict } from '../src/reap/reap-record.ts';
 import { connectRedis, type RedisClient } from '../src/redis/client.ts';
 import { endsWithin } from '../src/wiring/bounded.ts';
 import type { Clients } from '../src/wiring/clients.ts';
+import type { RefusalKind } from '../src/wiring/store-refusals.ts';
 import { compactProcessor } from './compact-processor.ts';
 import { LockKeeper } from './locks/keeper.ts';
 import { OutageGate } from './outage-gate.ts';
@@ -52,13 +53,19 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   });
   // A command that works off what is due is short, and says what it could not do instead of waiting.
   const locks = queues === 'all' ? new LockKeeper({ settings: clients.settings, log }) : undefined;
-  const away = async () => (queues === 'all' ? clients.observer.notReady() : []);
+  const away = async (kinds?: readonly RefusalKind[]) => (queues === 'all' ? clients.observer.notReady(kinds) : []);
   const jobs = new RunningJobs(locks);
   const watch = new QueueWatch({ probe: () => probeQueue(clients), log });
   const stopping = new AbortController();
-  const gate = new OutageGate({ away, stopping: stopping.signal });
-  const context = { connection, log, jobs, watch, gate };
-  const reap = reapWorker(clients, { ...context, ...(onReapVerdict === undefined ? {} : { onReapVerdict }) });
+  const gateOf = (kinds?: readonly RefusalKind[]) =>
+    new OutageGate({ away: () => away(kinds), stopping: stopping.signal });
+  const context = { connection, log, jobs, watch, gate: gateOf() };
+  // A store that takes no writes may have to be emptied.
+  const reap = reapWorker(clients, {
+    ...context,
+    gate: gateOf(['reads']),
+    ...(onReapVerdict === undefined ? {} : { onReapVerdict }),
+  });
   const workers: Worker[] = [reap];
   if (queues === 'all') workers.push(compactWorker(clients, context));
   log.info({ event: LOG_EVENTS.workerStarted, queues, pid: process.pid }, 'worker started');

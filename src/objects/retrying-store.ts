@@ -29,6 +29,8 @@ export interface RequestObserver {
    * try that failed, since nobody knows how much of it did.
    */
   request(op: ObjectOperation, outcome: RequestOutcome, ms: number, bytes: number): void;
+  /** A try failed so; `request` follows. */
+  failed?(op: ObjectOperation, error: CompactError): void;
   /** A try begins; `request` follows. */
   started?(op: ObjectOperation): void;
   /** It failed and is tried again after this wait. */
@@ -272,6 +274,7 @@ class RetryingStore implements ObjectStore {
     } catch (thrown) {
       const endedAtMs = clock.monotonicMs();
       const outcome = thrown instanceof CompactError ? thrown.code : 'failed';
+      if (thrown instanceof CompactError) observer?.failed?.(op, thrown);
       observer?.request(op, outcome, endedAtMs - sentAtMs, 0);
       // Whatever else it says, it was not asked too much.
       if (thrown instanceof CompactError && outcome === 'store-unavailable')

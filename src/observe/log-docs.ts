@@ -14,6 +14,9 @@ export const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   processStarted: 'A process of the pool takes jobs.',
   processEnded: 'A message to a process of the pool was not delivered: it has just died.',
   processRestarting: 'A process of the pool ended unasked and is started again; its jobs are taken by others.',
+  storeRefuses:
+    'S3 refuses whatever it is asked (keys, policy, bucket, quota); jobs wait and one is tried now and then.',
+  storeServes: 'S3 serves again what it had refused; jobs go on.',
   queueLost: "The queue's Redis cannot be worked on; the process waits and goes on by itself.",
   queueBack: "The queue's Redis can be worked on again.",
   redisUnguarded: 'At start: a Redis with replicas takes writes without them; the line says what to set.',

@@ -19,6 +19,8 @@ export const LOG_EVENTS = {
   processStarted: 'process.started',
   processEnded: 'process.ended',
   processRestarting: 'process.restarting',
+  storeRefuses: 'store.refuses',
+  storeServes: 'store.serves',
   queueLost: 'queue.lost',
   queueBack: 'queue.back',
   redisUnguarded: 'redis.unguarded',

@@ -9,6 +9,8 @@ export type ReadyPart = (typeof READY_PARTS)[number];
 /** Why a process cannot work, as the processes say it. */
 export const NOT_READY = {
   store: 'S3 does not answer',
+  /** What it said follows. */
+  refused: 'S3 refuses: ',
   metadata: 'the metadata service does not answer',
   /** Behind "the compact" or "the reap". */
   queue: 'queue is not reachable',
@@ -59,7 +61,7 @@ export function readinessOf({ processes, faults }: Seen): Readiness {
 }
 
 function partOf(clause: string): ReadyPart {
-  if (clause === NOT_READY.store) return 'store';
+  if (clause === NOT_READY.store || clause.startsWith(NOT_READY.refused)) return 'store';
   if (clause === NOT_READY.metadata) return 'metadata';
   return clause.endsWith(NOT_READY.queue) ? 'queue' : 'running';
 }

@@ -17,8 +17,9 @@ import { lookSpan, RunSpans } from '../observe/run-spans.ts';
 import { movedBytes, NO_COST, requestsOf } from '../plan/index.ts';
 import type { ReapVerdict } from '../reap/reap-record.ts';
 import type { RunReport } from './run-inode.ts';
-import { type ChunkTold, type RunFields, RunRecord } from './run-record.ts';
+import { type ChunkTold, isAnswer, type RunFields, RunRecord } from './run-record.ts';
 import { Reachable } from './server-health.ts';
+import { type RefusalKind, type Refusing, StoreRefusals } from './store-refusals.ts';
 
 export interface ObserverOptions {
   readonly log: Logger;
@@ -42,10 +43,12 @@ export class Observer implements RequestObserver {
   readonly metrics: Metrics | undefined;
   readonly store = new Reachable(NOT_READY.store);
   readonly metadata = new Reachable(NOT_READY.metadata);
+  readonly #refusals = new StoreRefusals();
+  #refuses = false;
   readonly #log: Logger;
   readonly #limits: ObserverOptions['limits'];
   readonly #tracer: Tracer | undefined;
-  readonly #runs = new AsyncLocalStorage<RunRecord>();
+  readonly #runs = new AsyncLocalStorage<{ readonly record: RunRecord; readonly inode: string }>();
 
   constructor(options: ObserverOptions) {
     this.metrics = options.metrics;
@@ -56,13 +59,20 @@ export class Observer implements RequestObserver {
 
   /** The run on whose behalf the caller works, if any. */
   get run(): RunRecord | undefined {
-    return this.#runs.getStore();
+    return this.#runs.getStore()?.record;
   }
 
-  /** Servers that do not answer, a clause each. */
-  async notReady(): Promise<string[]> {
-    const clauses = await Promise.all([this.store.checked(), this.metadata.checked()]);
-    return clauses.filter((clause) => clause !== undefined);
+  /** Servers that do not answer, or refuse everybody, a clause each; `kinds`: refusals of these requests only. */
+  async notReady(kinds?: readonly RefusalKind[]): Promise<string[]> {
+    const [store, metadata] = await Promise.all([this.store.checked(), this.metadata.checked()]);
+    const said = this.#refusals.message(kinds);
+    const refused = said === undefined ? undefined : `${NOT_READY.refused}${said}`;
+    return [store, metadata, refused].filter((clause) => clause !== undefined);
+  }
+
+  /** Whether S3 refuses what it is asked, whatever the inode. */
+  get refusing(): Refusing {
+    return this.#refusals.state();
   }
 
   /** Carries a run out and counts it; `work` gets the record to hand to `runInode`. */
@@ -83,7 +93,9 @@ export class Observer implements RequestObserver {
     metrics?.count('s3compact_runs_started_total', 1);
     metrics?.add('s3compact_runs_in_flight', 1);
     try {
-      const report = await this.#runs.run(record, () => work(record));
+      const report = await this.#runs.run({ record, inode: `${place['fsId']}/${place['inodeId']}` }, () =>
+        work(record),
+      );
       const fields = record.end();
       this.#ended(report, fields, { seconds: (performance.now() - startedMs) / 1000, signal });
       spans?.end(...spanEnd(report));
@@ -104,7 +116,24 @@ export class Observer implements RequestObserver {
     if (bytes > 0) metrics?.count('s3compact_s3_bytes_total', bytes, { operation: op });
     if (outcome === 'store-unavailable') this.store.failed();
     else if (outcome !== 'cancelled') this.store.answered();
+    if (isAnswer(outcome) || outcome === 'object-missing') this.#served(op);
     this.run?.request({ operation: op, outcome, ms, bytes });
+  }
+
+  failed(op: ObjectOperation, error: CompactError): void {
+    const run = this.#runs.getStore();
+    if (run === undefined) return;
+    this.#refusals.refused(op, error, { run: run.record, inode: run.inode });
+    if (this.#refuses || this.#refusals.state() === 'none') return;
+    this.#refuses = true;
+    this.#log.warn({ event: LOG_EVENTS.storeRefuses, err: error }, 'S3 refuses what it is asked; jobs wait');
+  }
+
+  #served(op: ObjectOperation): void {
+    this.#refusals.served(op);
+    if (!this.#refuses || this.#refusals.state() !== 'none') return;
+    this.#refuses = false;
+    this.#log.info({ event: LOG_EVENTS.storeServes }, 'S3 serves again what it had refused');
   }
 
   started(): void {

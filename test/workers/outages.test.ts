@@ -2,6 +2,9 @@
  * Servers that are away, full, read-only or too busy for a while, and a worker that waits: it says what is wrong, loses
  * nothing, sends little meanwhile, and goes on within seconds when they are back. The queue's Redis is one of the test's own.
  */
+import { mkdtemp, rm, writeFile as writeText } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createLogger } from '../../src/observe/log.ts';
@@ -67,6 +70,13 @@ async function untilCompacted(inodeIds: readonly bigint[]): Promise<void> {
   expect(await queue.getFailedCount()).toBe(0);
 }
 
+/** All wait or are being tried, and none of them has lost a try. */
+async function expectNoTryCharged(jobs: number): Promise<void> {
+  const { queue } = world.clients.queue;
+  expect(await queue.getJobCountByTypes('waiting', 'prioritized', 'active', 'delayed')).toBe(jobs);
+  for (const job of await queue.getJobs()) expect(job.attemptsMade).toBe(0);
+}
+
 async function expectNothingLeaked(inodeIds: readonly bigint[]): Promise<void> {
   await worker?.stop();
   worker = undefined;
@@ -121,24 +131,87 @@ describe('the object store', () => {
   });
 
   it.each([
-    ['full (quota)', { status: 403, code: 'QuotaExceeded' }, 'QuotaExceeded'],
-    ['read-only', { status: 403, code: 'AccessDenied' }, 'policy'],
-  ])('%s: the job ends with a clear reason, nothing changes; with room again it is done', async (_, canned, told) => {
+    ['full (quota)', { status: 403, code: 'QuotaExceeded' }],
+    ['read-only', { status: 403, code: 'AccessDenied' }],
+  ])('%s: told, no job is charged a try; with room again all is done by itself', async (_, canned) => {
+    const others = [901n, 902n, 903n, 904n, 905n];
+    for (const inodeId of others) await writeFile(inodeId);
     proxy.answer = ({ method }) => (method === 'PUT' ? canned : undefined);
     const before = await world.writer.state(INODE);
     work();
-    await world.clients.queue.enqueue(KEY, 'scan');
-    const { queue } = world.clients.queue;
-    await eventually('the job is given up', async () => (await queue.getFailedCount()) === 1);
-    const [failed] = await queue.getFailed();
-    expect(failed?.failedReason).toContain(told);
+    for (const inodeId of [INODE, ...others]) await world.clients.queue.enqueue({ fsId: 1, inodeId }, 'scan');
+    await eventually('it is told', async () => /S3 refuses: Writing .*answered 403/.test(await notReady()));
+    await expectNoTryCharged(6);
     expect(await world.clients.quarantine.get(KEY)).toBeNull();
     expect(await world.writer.readFault(INODE, before)).toBeNull();
     proxy.answer = () => undefined;
-    await queue.clean(0, 100, 'failed');
-    await world.clients.queue.enqueue(KEY, 'scan');
-    await untilCompacted([INODE]);
-    await expectNothingLeaked([INODE]);
+    await untilCompacted([INODE, ...others]);
+    await untilReady();
+    await expectNothingLeaked([INODE, ...others]);
+  });
+
+  it('keys in a shared file are replaced: told with the words of the server, no job fails, then it goes on', async () => {
+    const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = process.env;
+    const file = join(await mkdtemp(join(tmpdir(), 's3compact-keys-')), 'credentials');
+    const write = (key: string | undefined) =>
+      writeText(file, `[default]\naws_access_key_id = ${key}\naws_secret_access_key = ${secret}\n`);
+    try {
+      await write('REVOKED');
+      delete process.env['AWS_ACCESS_KEY_ID'];
+      delete process.env['AWS_SECRET_ACCESS_KEY'];
+      process.env['AWS_SHARED_CREDENTIALS_FILE'] = file;
+      const others = [901n, 902n, 903n, 904n, 905n];
+      for (const inodeId of others) await writeFile(inodeId);
+      work();
+      for (const inodeId of [INODE, ...others]) await world.clients.queue.enqueue({ fsId: 1, inodeId }, 'scan');
+      await eventually('it is told', async () => /S3 refuses: .*InvalidAccessKeyId/.test(await notReady()));
+      await expectNoTryCharged(6);
+      // Longer than the tries of a job would take.
+      const beganMs = performance.now();
+      await eventually('a while', async () => performance.now() - beganMs > 3_000);
+      await expectNoTryCharged(6);
+      await write(id);
+      const { queue } = world.clients.queue;
+      await eventually(
+        'all are done',
+        async () => (await queue.getCompletedCount()) === 6 || (await queue.getFailedCount()) > 0,
+        BACK_WITHIN_MS,
+      );
+      expect(await queue.getFailedCount()).toBe(0);
+      await untilReady();
+    } finally {
+      Object.assign(process.env, { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret });
+      delete process.env['AWS_SHARED_CREDENTIALS_FILE'];
+      await rm(dirname(file), { recursive: true });
+    }
+    await expectNothingLeaked([INODE, 901n, 902n, 903n, 904n, 905n]);
+  });
+
+  it("one inode's objects are refused: its job ends with a clear reason, the others are not held", async () => {
+    const [first = ''] = await world.writer.namedNames([INODE]);
+    proxy.answer = ({ method, url = '' }) =>
+      method === 'GET' && url.includes(first) ? { status: 403, code: 'AccessDenied' } : undefined;
+    const others = [901n, 902n, 903n];
+    for (const inodeId of others) await writeFile(inodeId);
+    work();
+    for (const inodeId of [INODE, ...others]) await world.clients.queue.enqueue({ fsId: 1, inodeId }, 'scan');
+    const { queue } = world.clients.queue;
+    await eventually('the others are done', async () => (await queue.getCompletedCount()) === 3, BACK_WITHIN_MS);
+    // Work of others goes on while it is tried again, so that the fault is known to be its own.
+    let next = 910n;
+    await eventually(
+      'its job is given up',
+      async () => {
+        await writeFile(next);
+        await world.clients.queue.enqueue({ fsId: 1, inodeId: next++ }, 'scan');
+        return (await queue.getFailedCount()) === 1;
+      },
+      2 * BACK_WITHIN_MS,
+    );
+    const [failed] = await queue.getFailed();
+    expect(failed?.data.inodeId).toBe(`${INODE}`);
+    expect(failed?.failedReason).toContain('AccessDenied');
+    expect(await world.clients.quarantine.get(KEY)).toBeNull();
   });
 
   it('full (507): it may be emptied, so the job waits for it', async () => {

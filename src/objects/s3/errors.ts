@@ -171,6 +171,12 @@ export function refusesKeys(thrown: unknown): boolean {
   return REFUSED_KEYS.has(name) || ((status === 400 || status === 403) && isUnnamed(name, status));
 }
 
+/** Whether an error of ours says that there are no usable keys; not for HEAD, which names nothing. */
+export function refusedKeys({ cause }: CompactError): boolean {
+  const { name } = errorFacts(cause);
+  return REFUSED_KEYS.has(name) || name === 'CredentialsProviderError';
+}
+
 /** Whether the store may have refused only the form of a request (a header that it does not know), by its status. */
 export function refusesForm(error: CompactError, statuses: readonly number[]): boolean {
   const { name, status = 0 } = errorFacts(error.cause);
