@@ -5,7 +5,6 @@
  */
 import type { Command } from 'commander';
 import { requireFilesystem } from '../metadata/lookup.ts';
-import { openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 
@@ -25,7 +24,7 @@ export function registerAdopt(program: Command, context: CliContext): void {
 }
 
 async function adopt(fsId: number, context: CliContext): Promise<void> {
-  const clients = await openClients(context.settings, context.logger);
+  const clients = await context.openClients();
   try {
     const filesystem = await requireFilesystem(clients.metadata, fsId);
     const before = await clients.ownership.adopt(filesystem);

@@ -5,11 +5,13 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { loadSettings, SETTINGS, SETTINGS_FILE_BYTES_MAX, type Settings } from '../config/index.ts';
+import type { loadSettings } from '../config/load.ts';
+import { SETTINGS_FILE_BYTES_MAX } from '../config/sources.ts';
+import { SETTINGS, type Settings } from '../config/table.ts';
 import { CompactError, toError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import { createLogger, type Logger } from '../observe/log.ts';
-import { openMetadata } from '../wiring/clients.ts';
+import type { createLogger, Logger } from '../observe/log.ts';
+import type { Clients } from '../wiring/clients.ts';
 import { type CliStreams, type ExitCode, toJson, UsageError } from './output.ts';
 import type { PictureStyle } from './picture.ts';
 
@@ -23,12 +25,19 @@ export interface GlobalOptions {
   readonly ascii?: boolean;
 }
 
+/** What only a command that acts needs. */
+interface Loaded {
+  readonly loadSettings: typeof loadSettings;
+  readonly createLogger: typeof createLogger;
+}
+
 export class CliContext {
   /** What `run` returns when the command ends without throwing. */
   exitCode: ExitCode = 0;
   readonly env: Environment;
   readonly streams: CliStreams;
   #program: Command | undefined;
+  #loaded: Loaded | undefined;
   #settings: Settings | undefined;
   #logger: Logger | undefined;
   #quiet: Logger | undefined;
@@ -43,6 +52,12 @@ export class CliContext {
     this.#program = program;
   }
 
+  /** Loads what every command needs that acts; called once, by `run`, when the arguments are known to be right. */
+  async prepare(): Promise<void> {
+    const [config, log] = await Promise.all([import('../config/load.ts'), import('../observe/log.ts')]);
+    this.#loaded = { loadSettings: config.loadSettings, createLogger: log.createLogger };
+  }
+
   get options(): GlobalOptions {
     return this.#program?.opts<GlobalOptions>() ?? {};
   }
@@ -54,7 +69,7 @@ export class CliContext {
 
   /** The checked settings, read once. Throws `settings-invalid` (halt) with every problem. */
   get settings(): Settings {
-    this.#settings ??= loadSettings({
+    this.#settings ??= this.#parts.loadSettings({
       flags: this.#flags(),
       env: this.env,
       ...(this.options.config === undefined ? {} : { file: readSettingsFile(this.options.config) }),
@@ -63,7 +78,7 @@ export class CliContext {
   }
 
   get logger(): Logger {
-    this.#logger ??= createLogger({ level: this.settings.logLevel, destination: this.streams.stderr });
+    this.#logger ??= this.#parts.createLogger({ level: this.settings.logLevel, destination: this.streams.stderr });
     return this.#logger;
   }
 
@@ -71,7 +86,7 @@ export class CliContext {
   get quietLogger(): Logger {
     const { logLevel } = this.settings;
     if (logLevel !== 'info') return this.logger;
-    this.#quiet ??= createLogger({ level: 'warn', destination: this.streams.stderr });
+    this.#quiet ??= this.#parts.createLogger({ level: 'warn', destination: this.streams.stderr });
     return this.#quiet;
   }
 
@@ -106,14 +121,26 @@ export class CliContext {
     this.streams.stderr.write(`${text}\n`);
   }
 
+  /** Connects to everything; the S3 SDK and the queue are loaded only now. */
+  async openClients(logger?: Logger): Promise<Clients> {
+    const { openClients } = await import('../wiring/clients.ts');
+    return openClients(this.settings, logger ?? this.logger);
+  }
+
   /** Runs `work` with the metadata store, which is closed whatever happens. */
   async withMetadata<T>(work: (metadata: MetadataStore) => Promise<T>): Promise<T> {
+    const { openMetadata } = await import('../wiring/open-metadata.ts');
     const metadata = openMetadata(this.settings);
     try {
       return await work(metadata);
     } finally {
       await metadata.close();
     }
+  }
+
+  get #parts(): Loaded {
+    if (this.#loaded === undefined) throw new TypeError('the settings are asked for before a command acts');
+    return this.#loaded;
   }
 
   /** Settings given as flags, by flag name. */

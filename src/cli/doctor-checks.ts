@@ -13,7 +13,8 @@ import type { Logger } from '../observe/log.ts';
 import { connectRedis, type FitOptions } from '../redis/client.ts';
 import { whenReady } from '../redis/link.ts';
 import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
-import { openMetadata, openObjects, openOwnership } from '../wiring/clients.ts';
+import { openObjects, openOwnership } from '../wiring/clients.ts';
+import { openMetadata } from '../wiring/open-metadata.ts';
 import { checkRedisUrl } from '../wiring/primaries.ts';
 import { bytes, plural } from './output.ts';
 

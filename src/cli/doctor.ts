@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { type Check, type CheckStatus, runChecks } from './doctor-checks.ts';
+import type { Check, CheckStatus } from './doctor-checks.ts';
 import { EXIT, type ExitCode, plural } from './output.ts';
 
 const HELP = `
@@ -23,6 +23,7 @@ export function registerDoctor(program: Command, context: CliContext): void {
     .argument('<fs>', 'id of the file system', parseCount)
     .addHelpText('after', HELP)
     .action(async (fsId: number) => {
+      const { runChecks } = await import('./doctor-checks.ts');
       const checks = await runChecks(fsId, context.settings, context.logger);
       const exitCode = exitCodeFor(checks);
       if (context.json) context.dataJson({ fsId, fit: exitCode === EXIT.done, checks: checks.map(toldJson) });

@@ -5,12 +5,12 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { JobProgress } from '../../workers/compact-processor.ts';
 import { systemClock } from '../clock.ts';
-import { formOf, parseNumber } from '../config/index.ts';
+import { formOf, parseNumber } from '../config/units.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { InodeKey } from '../model.ts';
-import { type RunSeen, runNow } from '../queue/wait-for-run.ts';
-import { type Clients, openClients } from '../wiring/clients.ts';
-import { type RunReport, runInode } from '../wiring/run-inode.ts';
+import type { RunSeen } from '../queue/wait-for-run.ts';
+import type { Clients } from '../wiring/clients.ts';
+import type { RunReport } from '../wiring/run-inode.ts';
 import { withInodeArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
@@ -46,7 +46,7 @@ export function registerInode(program: Command, context: CliContext): void {
 }
 
 async function compactNow(key: InodeKey, context: CliContext, options: InodeOptions): Promise<ExitCode> {
-  const clients = await openClients(context.settings, context.logger);
+  const clients = await context.openClients();
   try {
     // A wrong number is told at once, not after a wait for a worker.
     await requireFilesystem(clients.metadata, key.fsId);
@@ -66,6 +66,7 @@ async function compactNow(key: InodeKey, context: CliContext, options: InodeOpti
 }
 
 async function inline(key: InodeKey, clients: Clients, progress: RunProgress): Promise<RunReport> {
+  const { runInode } = await import('./work-parts.ts');
   return runInode(key, clients.run, { onProgress: (at) => progress.show(at) });
 }
 
@@ -80,6 +81,7 @@ async function queued(key: InodeKey, { clients, context, options, progress }: Qu
   if ((await clients.queue.queue.getWorkersCount()) === 0) {
     context.note('no worker is connected to the queue: start one with "s3compact worker", or use --inline');
   }
+  const { runNow } = await import('./work-parts.ts');
   const seen = await runNow(key, {
     queue: clients.queue,
     clock: systemClock,

@@ -3,11 +3,12 @@
  * costs, and what is wrong. It stands alone so that the text and the JSON say the same. Faulty lists are told, never
  * mended: what cannot be known of them is absent.
  */
-import { redactUrl } from '../config/index.ts';
+
 import { CompactError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../model.ts';
 import { type ChunkInput, checkChunkList, type ReadCost, readCost, validRanges, versionFault } from '../plan/index.ts';
+import { redactUrl } from '../redact.ts';
 
 /** Versions of one list that are read: lists of this length occur, and it takes some 600 MiB (I8). */
 export const INSPECT_VERSIONS_MAX = 1_000_000;

@@ -3,53 +3,18 @@
  * `run` takes everything from its arguments, so tests call it in process; only `main` touches the process.
  */
 import { Command, CommanderError, Help, Option } from 'commander';
-import { type CommandName, SETTINGS, type SettingSpec } from '../config/index.ts';
-import { registerAdopt } from './adopt.ts';
+import type { CommandName, SettingSpec } from '../config/spec.ts';
+import { SETTINGS } from '../config/table.ts';
+import { COMMANDS, type Register } from './commands.ts';
 import { CliContext, type Environment } from './context.ts';
-import { registerDoctor } from './doctor.ts';
-import { registerInode } from './inode.ts';
-import { registerInspect } from './inspect.ts';
 import { type CliStreams, EXIT, EXIT_CODE_HELP, type ExitCode, errorText, exitCodeOf, UsageError } from './output.ts';
-import { registerPause, registerResume } from './pause.ts';
-import { registerPlan } from './plan.ts';
-import { registerQuarantine } from './quarantine.ts';
-import { registerReap } from './reap.ts';
-import { registerRepair } from './repair.ts';
-import { registerRun } from './run.ts';
-import { registerScan } from './scan.ts';
-import { registerScheduler } from './scheduler.ts';
-import { registerScrub } from './scrub.ts';
-import { registerStatus } from './status.ts';
-import { registerVerify } from './verify.ts';
 import { packageVersion } from './version.ts';
-import { registerWorker } from './worker.ts';
-
-/** Every command, in the order of the help text. */
-const COMMANDS: readonly ((program: Command, context: CliContext) => void)[] = [
-  registerInode,
-  registerPlan,
-  registerInspect,
-  registerWorker,
-  registerScan,
-  registerRun,
-  registerScheduler,
-  registerStatus,
-  registerPause,
-  registerResume,
-  registerReap,
-  registerVerify,
-  registerRepair,
-  registerScrub,
-  registerQuarantine,
-  registerDoctor,
-  registerAdopt,
-];
 
 /** Runs one command line (without node and script) and returns its exit code; never throws, never exits. */
 export async function run(argv: readonly string[], env: Environment, streams: CliStreams): Promise<ExitCode> {
   const context = new CliContext(env, streams);
-  const program = createProgram(context);
   try {
+    const program = createProgram(context, await commandsIn(argv));
     await program.parseAsync([...argv], { from: 'user' });
     return context.exitCode;
   } catch (thrown) {
@@ -60,8 +25,14 @@ export async function run(argv: readonly string[], env: Environment, streams: Cl
   }
 }
 
-/** The program with all commands; for `run` and for tests of the help text. */
-export function createProgram(context: CliContext): Command {
+/** The commands that a command line may mean: every word of it that is a command's name, whatever it turns out to be. */
+async function commandsIn(argv: readonly string[]): Promise<ReadonlyMap<string, Register>> {
+  const asked = COMMANDS.filter(({ name }) => argv.includes(name));
+  return new Map(await Promise.all(asked.map(async ({ name, load }) => [name, await load()] as const)));
+}
+
+/** The program with all commands: those that were loaded as they are, of the others what the program's help shows. */
+export function createProgram(context: CliContext, loaded: ReadonlyMap<string, Register>): Command {
   const program = new Command('s3compact')
     .description('Merges the fragments of files that are kept in S3 in the CurveFS layout.')
     .version(packageVersion(), '-V, --version', 'print the version')
@@ -84,7 +55,12 @@ export function createProgram(context: CliContext): Command {
     .addHelpText('afterAll', `\n${EXIT_CODE_HELP}`);
   for (const spec of SETTINGS) program.addOption(optionOf(spec));
   context.attach(program);
-  for (const register of COMMANDS) register(program, context);
+  program.hook('preAction', () => context.prepare());
+  for (const { name, usage, summary } of COMMANDS) {
+    const register = loaded.get(name);
+    if (register === undefined) program.command(`${name} ${usage}`.trimEnd()).description(summary);
+    else register(program, context);
+  }
   return program;
 }
 

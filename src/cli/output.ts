@@ -4,8 +4,8 @@
  */
 import { stripVTControlCharacters } from 'node:util';
 import prettyBytes from 'pretty-bytes';
-import { redactText } from '../config/index.ts';
 import { CompactError, toError } from '../errors.ts';
+import { redactText } from '../redact.ts';
 
 /** Exit codes, told in `--help`. `fault` is a mistake in s3compact itself. */
 export const EXIT = { done: 0, fault: 1, usage: 2, retry: 3, halted: 4 } as const;

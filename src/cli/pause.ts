@@ -3,9 +3,8 @@
  * pause is kept in the queue's Redis and holds until somebody resumes. Keeping it is `queue-control`'s business.
  */
 import type { Command } from 'commander';
-import { processName } from '../../workers/run-scan.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
-import { type Clients, openClients } from '../wiring/clients.ts';
+import type { Clients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { plural, UsageError } from './output.ts';
@@ -46,7 +45,7 @@ export function registerResume(program: Command, context: CliContext): void {
 }
 
 async function withClients(context: CliContext, work: (clients: Clients) => Promise<void>): Promise<void> {
-  const clients = await openClients(context.settings, context.logger);
+  const clients = await context.openClients();
   try {
     await work(clients);
   } finally {
@@ -70,6 +69,7 @@ async function pause(
   }
   // A mistyped number would otherwise look like success.
   await requireFilesystem(metadata, fsId);
+  const { processName } = await import('./work-parts.ts');
   const note = { sinceMs: await ledger.nowMs(), by: processName() };
   const already = !(await control.pauseFilesystem(fsId, note));
   tell(

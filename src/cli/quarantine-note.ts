@@ -4,9 +4,7 @@
  */
 import type { Settings } from '../config/index.ts';
 import type { InodeKey } from '../model.ts';
-import { Quarantine, type QuarantineEntry } from '../queue/quarantine.ts';
-import { connectRedis } from '../redis/client.ts';
-import { whenReady } from '../redis/link.ts';
+import type { QuarantineEntry } from '../queue/quarantine.ts';
 
 /** `null`: it is not in quarantine. */
 export type QuarantineTold = QuarantineEntry | null | 'unknown';
@@ -14,6 +12,11 @@ export type QuarantineTold = QuarantineEntry | null | 'unknown';
 const WAIT_MS = 1_000;
 
 export async function quarantineOf(key: InodeKey, storeId: string, settings: Settings): Promise<QuarantineTold> {
+  const [{ connectRedis }, { whenReady }, { Quarantine }] = await Promise.all([
+    import('../redis/client.ts'),
+    import('../redis/link.ts'),
+    import('../queue/quarantine.ts'),
+  ]);
   const timeoutMs = Math.min(WAIT_MS, settings.redisTimeoutMs);
   const connection = connectRedis(settings.redisUrl, { profile: 'producer', timeoutMs });
   try {

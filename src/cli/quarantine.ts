@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
 import type { QuarantinedInode } from '../queue/quarantine.ts';
-import { type Clients, openClients } from '../wiring/clients.ts';
+import type { Clients } from '../wiring/clients.ts';
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode, plural, table, UsageError } from './output.ts';
@@ -61,7 +61,7 @@ interface ReleaseFlags {
 }
 
 async function withClients<T>(context: CliContext, work: (clients: Clients) => Promise<T>): Promise<T> {
-  const clients = await openClients(context.settings, context.logger);
+  const clients = await context.openClients();
   try {
     return await work(clients);
   } finally {

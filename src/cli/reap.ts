@@ -3,9 +3,7 @@
  * compact, and for a person who does not want to wait for one. Records that are not due, or in doubt, stay.
  */
 import type { Command } from 'commander';
-import { drainReapQueue, type ReapSummary } from '../../workers/drain-reap.ts';
-import { pushAtEnd } from '../../workers/push-at-end.ts';
-import { openClients } from '../wiring/clients.ts';
+import type { ReapSummary } from '../../workers/drain-reap.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, plural } from './output.ts';
 import { packageVersion } from './version.ts';
@@ -22,7 +20,8 @@ export function registerReap(program: Command, context: CliContext): void {
     .description('delete what due reap records and no list name, then end')
     .addHelpText('after', HELP)
     .action(async () => {
-      const clients = await openClients(context.settings, context.logger);
+      const { drainReapQueue, pushAtEnd } = await import('./work-parts.ts');
+      const clients = await context.openClients();
       try {
         const summary = await drainReapQueue(clients, context.quietLogger);
         if (context.json) context.dataJson(summary);

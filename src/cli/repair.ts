@@ -5,7 +5,6 @@
 import type { Command } from 'commander';
 import { type Repaired, repairInode } from '../fsck/repair.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
-import { openClients } from '../wiring/clients.ts';
 import { parseCount, parseInodeId } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode, plural } from './output.ts';
@@ -32,7 +31,7 @@ async function repair(
   context: CliContext,
   { dryRun, ...key }: { readonly fsId: number; readonly inodeId: bigint; readonly dryRun: boolean },
 ): Promise<ExitCode> {
-  const clients = await openClients(context.settings, context.logger);
+  const clients = await context.openClients();
   try {
     const { metadata, ledger, run } = clients;
     const filesystem = await requireFilesystem(metadata, key.fsId);

@@ -3,14 +3,9 @@
  * spent, and says by its exit code how it went. The running is in `workers/filesystem-run.ts`.
  */
 import type { Command } from 'commander';
-import { type FilesystemRun, type RunProgressAt, runFilesystem } from '../../workers/filesystem-run.ts';
-import { type PodMetrics, startMetrics } from '../../workers/pod-metrics.ts';
-import { startPool } from '../../workers/processes/process-group.ts';
-import { pushAtEnd } from '../../workers/push-at-end.ts';
+import type { FilesystemRun, RunProgressAt } from '../../workers/filesystem-run.ts';
+import type { PodMetrics } from '../../workers/pod-metrics.ts';
 import type { RunningWorker } from '../../workers/running.ts';
-import { keepPoolJobs } from '../../workers/shared-job-limit.ts';
-import { startWorker } from '../../workers/worker.ts';
-import { openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { bytes, count, EXIT, type ExitCode, exitCodeOf, plural } from './output.ts';
@@ -45,7 +40,9 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
   const { settings } = context;
   // A Job's log is the record of its attempts; a person at a terminal has the progress.
   const logger = context.streams.stderr.isTTY === true ? context.quietLogger : context.logger;
-  const clients = await openClients(settings, logger);
+  const parts = await import('./work-parts.ts');
+  const { keepPoolJobs, pushAtEnd, runFilesystem, startMetrics, startPool, startWorker } = parts;
+  const clients = await context.openClients(logger);
   const progress = new CountProgress(context);
   let metrics: PodMetrics | null = null;
   let working: RunningWorker | undefined;

@@ -3,10 +3,7 @@
  * scanning is in `src/scan/scan.ts`; this asks and tells.
  */
 import type { Command } from 'commander';
-import { pushAtEnd } from '../../workers/push-at-end.ts';
-import { runScan } from '../../workers/run-scan.ts';
 import type { ScanReport } from '../scan/types.ts';
-import { openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
@@ -50,7 +47,8 @@ export function registerScan(program: Command, context: CliContext): void {
 }
 
 async function scan(fsId: number, context: CliContext, options: Options): Promise<ExitCode> {
-  const clients = await openClients(context.settings, context.logger);
+  const { pushAtEnd, runScan } = await import('./work-parts.ts');
+  const clients = await context.openClients();
   const dry = options.dryRun === true || options.top !== undefined;
   const unreadable: { readonly inodeId: string; readonly message: string }[] = [];
   try {

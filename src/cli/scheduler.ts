@@ -4,10 +4,7 @@
  */
 import { once } from 'node:events';
 import { type Command, InvalidArgumentError } from 'commander';
-import { startScheduler } from '../../workers/scheduler.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
-import { ScanSchedule } from '../queue/scan-schedule.ts';
-import { openClients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { untilSignal } from './signals.ts';
@@ -26,7 +23,8 @@ export function registerScheduler(program: Command, context: CliContext): void {
     .option('--remove', 'take the plans away, and end')
     .addHelpText('after', HELP)
     .action(async (filesystems: readonly number[], options: { readonly remove?: boolean }) => {
-      const clients = await openClients(context.settings, context.logger);
+      const { ScanSchedule, startScheduler } = await import('./work-parts.ts');
+      const clients = await context.openClients();
       try {
         if (options.remove === true) {
           const schedule = new ScanSchedule({ ...clients.status, prefix: context.settings.queuePrefix });

@@ -8,7 +8,7 @@ import { scrubFilesystem } from '../gc/gc.ts';
 import { AGE_CLASSES, REASONS, type ScrubReason, type ScrubReport } from '../gc/report.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { Filesystem } from '../model.ts';
-import { type Clients, openClients } from '../wiring/clients.ts';
+import type { Clients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { bytes, count, EXIT, type ExitCode, plural, table } from './output.ts';
@@ -63,7 +63,7 @@ export function registerScrub(program: Command, context: CliContext): void {
 
 async function scrub(fsId: number, context: CliContext, options: Options): Promise<ExitCode> {
   const { settings } = context;
-  const clients = await openClients(settings, context.logger);
+  const clients = await context.openClients();
   const progress = new CountProgress(context);
   try {
     const filesystem = await requireFilesystem(clients.metadata, fsId);

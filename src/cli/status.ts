@@ -4,10 +4,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import { formOf, parseNumber } from '../config/index.ts';
+import { formOf, parseNumber } from '../config/units.ts';
 import { CompactError } from '../errors.ts';
-import { jobsInFlight, queueDepths, reapBacklog, recentRuns, workersConnected } from '../queue/status.ts';
-import { type Clients, openClients } from '../wiring/clients.ts';
+import type { Clients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { toJson } from './output.ts';
@@ -39,7 +38,7 @@ export function registerStatus(program: Command, context: CliContext): void {
     .option('--watch [duration]', 'again and again until stopped; default every 2s', parsePeriod)
     .addHelpText('after', HELP)
     .action(async (fsId: number | undefined, { watch }: Options) => {
-      const clients = await openClients(context.settings, context.logger);
+      const clients = await context.openClients();
       try {
         if (watch === undefined) show(await askStatus(clients, fsId), context);
         else await watchStatus(clients, context, { fsId, everyMs: watch === true ? WATCH_MS : watch });
@@ -51,17 +50,18 @@ export function registerStatus(program: Command, context: CliContext): void {
 
 /** Everything at once; errors are CompactError `queue-unavailable` (retry). */
 export async function askStatus(clients: Clients, fsId?: number): Promise<StatusReport> {
+  const ask = await import('../queue/status.ts');
   const { status, control, scans, ledger, quarantine } = clients;
   const isAsked = (one: { readonly fsId: number }) => fsId === undefined || one.fsId === fsId;
   const [nowMs, queues, workers, paused, inFlight, recent, results, reap, quarantined] = await Promise.all([
     ledger.nowMs(),
-    queueDepths(status),
-    workersConnected(status),
+    ask.queueDepths(status),
+    ask.workersConnected(status),
     control.paused(),
-    jobsInFlight(status),
-    recentRuns(status),
+    ask.jobsInFlight(status),
+    ask.recentRuns(status),
     scans.results(),
-    reapBacklog(status),
+    ask.reapBacklog(status),
     fsId === undefined ? quarantine.count() : quarantinedOf(clients, fsId),
   ]);
   return {

@@ -11,7 +11,7 @@ import { type InodeVerdict, verifyFilesystem, verifyInode } from '../fsck/fsck.t
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ObjectStores } from '../objects/port.ts';
-import { openMetadata, openObjects } from '../wiring/clients.ts';
+
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { bytes, EXIT, type ExitCode, exitCodeOf, plural, table } from './output.ts';
@@ -77,6 +77,10 @@ interface Target {
 }
 
 async function verify(target: Target, context: CliContext, options: Options): Promise<ExitCode> {
+  const [{ openMetadata }, { openObjects }] = await Promise.all([
+    import('../wiring/open-metadata.ts'),
+    import('../wiring/clients.ts'),
+  ]);
   const metadata = openMetadata(context.settings);
   const objects = openObjects(context.settings, context.logger, { metadata });
   const progress = new CountProgress(context);

@@ -3,13 +3,9 @@
  * a second signal cancels what still runs. The working is in `workers/`; this wires it to the process.
  */
 import type { Command } from 'commander';
-import { type PodMetrics, startMetrics } from '../../workers/pod-metrics.ts';
-import { startPool } from '../../workers/processes/process-group.ts';
+import type { PodMetrics } from '../../workers/pod-metrics.ts';
 import type { RunningWorker } from '../../workers/running.ts';
-import { keepPoolJobs } from '../../workers/shared-job-limit.ts';
-import { startWorker } from '../../workers/worker.ts';
 import type { CompactError } from '../errors.ts';
-import { openClients } from '../wiring/clients.ts';
 import type { CliContext } from './context.ts';
 import { packageVersion } from './version.ts';
 
@@ -28,7 +24,8 @@ export function registerWorker(program: Command, context: CliContext): void {
 
 async function work(context: CliContext): Promise<void> {
   const { settings, logger } = context;
-  const clients = await openClients(settings, logger);
+  const { keepPoolJobs, startMetrics, startPool, startWorker } = await import('./work-parts.ts');
+  const clients = await context.openClients(logger);
   let metrics: PodMetrics | null = null;
   try {
     metrics = await startMetrics(clients, logger, packageVersion());

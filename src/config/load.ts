@@ -5,9 +5,10 @@
 import { CompactError } from '../errors.ts';
 import { redactText, redactUrl } from '../redact.ts';
 import { RELATIONS } from './relations.ts';
+import { schemaOf } from './schemas.ts';
 import { collect, type Given, type SettingSources } from './sources.ts';
 import type { SettingSpec } from './spec.ts';
-import { allowedOf, SETTINGS, type SettingKey, type Settings, schemaOf } from './table.ts';
+import { allowedOf, SETTINGS, type SettingKey, type Settings } from './table.ts';
 
 /**
  * The settings that the sources give: flag over environment over file over default. Throws one `settings-invalid`

@@ -1,8 +1,8 @@
 /**
  * The one table of settings (DESIGN §7): flags, environment names, file keys, help, docs/settings.md, ranges and the
- * type `Settings` all come from its rows. It stands alone so that a new setting is one new row. No policy here.
+ * type `Settings` all come from its rows. It stands alone so that a new setting is one new row, and so that help needs no
+ * checks (schemas.ts). No policy here.
  */
-import type { z } from 'zod';
 import { CONNECTION_ROWS } from './rows-connect.ts';
 import { CURVEFS_ROWS } from './rows-curvefs.ts';
 import { LIMIT_ROWS } from './rows-limits.ts';
@@ -11,17 +11,6 @@ import { PLAN_ROWS } from './rows-plan.ts';
 import { SCAN_ROWS } from './rows-scan.ts';
 import { WORK_ROWS } from './rows-work.ts';
 import type { SettingSpec, SettingsOf } from './spec.ts';
-import {
-  choiceSchema,
-  formOf,
-  httpUrlSchema,
-  metadataUrlSchema,
-  numberSchema,
-  parseNumber,
-  redisUrlSchema,
-  switchSchema,
-  textSchema,
-} from './units.ts';
 
 /** Rows by group, in the order in which help and docs list them. */
 export const SETTINGS = [
@@ -43,26 +32,6 @@ export type SettingKey = Table[number]['key'];
  */
 export type Settings = Omit<SettingsOf<Table>, 'metadataUrl'> & { readonly metadataUrl: string };
 
-/** A schema from the text of a setting to its value, with the row's range. */
-export function schemaOf(spec: SettingSpec): z.ZodType<string | number | boolean, string> {
-  switch (spec.unit) {
-    case 'choice':
-      return choiceSchema(spec.choices);
-    case 'switch':
-      return switchSchema();
-    case 'text':
-      return textSchema(spec.pattern);
-    case 'url':
-      return httpUrlSchema();
-    case 'redis':
-      return redisUrlSchema();
-    case 'metadata':
-      return metadataUrlSchema();
-    default:
-      return numberSchema(formOf(spec.unit, spec.bareSeconds), limit(spec, spec.min), limit(spec, spec.max));
-  }
-}
-
 /** What a setting takes, in words: the range, the choices or the form. */
 export function allowedOf(spec: SettingSpec): string {
   switch (spec.unit) {
@@ -81,10 +50,4 @@ export function allowedOf(spec: SettingSpec): string {
     default:
       return `${spec.min} to ${spec.max}`;
   }
-}
-
-function limit(spec: Extract<SettingSpec, { min: string }>, text: string): number {
-  const value = parseNumber(formOf(spec.unit, spec.bareSeconds), text);
-  if (value === null) throw new TypeError(`the row of ${spec.flag} has a limit that is not in its unit: ${text}`);
-  return value;
 }

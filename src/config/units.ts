@@ -3,10 +3,6 @@
  * It stands alone so that the table, the checks and the docs agree on one spelling. Reading is strict: text that is
  * not exactly in the unit's form is refused, never guessed at. It must not know which settings exist.
  */
-import { z } from 'zod';
-import { toError } from '../errors.ts';
-import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
-import { parseRedisUrl } from '../urls/redis.ts';
 
 export type NumberUnit = 'duration' | 'size' | 'count';
 
@@ -67,60 +63,4 @@ export function printNumber(unit: NumberUnit, value: number): string {
   const fitting = Object.entries(FORMS[unit].factors).find(([, factor]) => value >= factor && value % factor === 0);
   if (fitting !== undefined) return `${value / fitting[1]}${fitting[0]}`;
   return unit === 'duration' ? `${value}ms` : String(value);
-}
-
-/** A schema from text to a number within `[min, max]`. */
-export function numberSchema(form: Form, min: number, max: number): z.ZodType<number, string> {
-  return z.string().transform((text, context) => {
-    const value = parseNumber(form, text);
-    if (value === null) return refuse(context, `is not ${form.like}`);
-    if (value < min) return refuse(context, 'is too small');
-    if (value > max) return refuse(context, 'is too large');
-    return value;
-  });
-}
-
-/** A schema from `true`, `1`, `false` or `0` to a boolean. */
-export function switchSchema(): z.ZodType<boolean, string> {
-  return z.string().transform((text, context) => {
-    if (text === 'true' || text === '1') return true;
-    if (text === 'false' || text === '0') return false;
-    return refuse(context, 'is neither true nor false');
-  });
-}
-
-/** A schema for one of the given words. */
-export function choiceSchema(choices: readonly string[]): z.ZodType<string, string> {
-  return z.string().refine((text) => choices.includes(text), { error: 'is not one of the choices' });
-}
-
-/** A schema for text of one form. */
-export function textSchema(pattern: RegExp): z.ZodType<string, string> {
-  return z.string().regex(pattern, { error: 'is not in the allowed form' });
-}
-
-/** A schema for an http or https URL. */
-export function httpUrlSchema(): z.ZodType<string, string> {
-  return z.url({ protocol: /^https?$/, error: 'is not an http:// or https:// URL' });
-}
-
-/** A schema for the forms of `parseRedisUrl`, whose messages are whole sentences and name the URL without secrets. */
-export function redisUrlSchema(parse: (text: string) => unknown = parseRedisUrl): z.ZodType<string, string> {
-  return z.string().transform((text, context) => {
-    try {
-      parse(text);
-      return text;
-    } catch (error) {
-      return refuse(context, toError(error).message);
-    }
-  });
-}
-
-export function metadataUrlSchema(): z.ZodType<string, string> {
-  return redisUrlSchema((text) => (text.startsWith(CURVEFS_SCHEME) ? parseCurvefsUrl(text) : parseRedisUrl(text)));
-}
-
-function refuse(context: z.RefinementCtx, message: string): never {
-  context.addIssue({ code: 'custom', message });
-  return z.NEVER;
 }

@@ -13,7 +13,6 @@ import { CompactError } from '../errors.ts';
 import type { ScrubDeps } from '../gc/gc.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import { RedisMetadata } from '../metadata/redis/redis.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import { storesWithRetries } from '../objects/retrying-store.ts';
 import { S3ObjectStores, type S3StoresSettings } from '../objects/s3/stores.ts';
@@ -34,14 +33,14 @@ import type { ReapDeps } from '../reap/reap-record.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
 import { checkRedisFit, connectRedis } from '../redis/client.ts';
 import { type RedisClient, whenReady } from '../redis/link.ts';
-import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
 import { endsWithin } from './bounded.ts';
 import { limitGauges } from './limit-gauges.ts';
 import { metadataAddresses } from './metadata-addresses.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';
 import { Observer } from './observer.ts';
+import { openMetadata } from './open-metadata.ts';
 import { openPace } from './open-pace.ts';
-import { openPrimaries, replicasWanted } from './primaries.ts';
+import { openPrimaries } from './primaries.ts';
 import type { CompactJobDeps } from './run-inode.ts';
 import { openTracing } from './tracing.ts';
 
@@ -79,22 +78,6 @@ export interface Clients {
   /** What scrub needs for the file system with this uuid. */
   scrub(fsUuid: string): ScrubDeps;
   close(): Promise<void>;
-}
-
-/** The metadata store that the settings name. */
-export function openMetadata(settings: Settings): MetadataStore {
-  if (settings.metadataUrl.startsWith(CURVEFS_SCHEME)) {
-    return new CurvefsMetadata({
-      mds: parseCurvefsUrl(settings.metadataUrl),
-      timeoutMs: settings.redisTimeoutMs,
-      ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
-    });
-  }
-  const redis = connectRedis(settings.metadataUrl, { profile: 'metadata', timeoutMs: settings.redisTimeoutMs });
-  return new RedisMetadata({
-    ...{ redis, keyPrefix: settings.metadataPrefix, timeoutMs: settings.redisTimeoutMs },
-    replicas: replicasWanted(settings.metadataReplicas),
-  });
 }
 
 /**

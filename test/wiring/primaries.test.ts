@@ -7,7 +7,7 @@ import { loadSettings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { connectRedis } from '../../src/redis/client.ts';
 import { type RedisClient, whenReady } from '../../src/redis/link.ts';
-import { openMetadata } from '../../src/wiring/clients.ts';
+import { openMetadata } from '../../src/wiring/open-metadata.ts';
 import { openPrimaries, type Primaries } from '../../src/wiring/primaries.ts';
 import { type RedisService, startRedis } from '../kit/servers/redis.ts';
 import { type LossyProxy, startProxy } from '../metadata/proxy.ts';

@@ -1,0 +1,92 @@
+/**
+ * How the text of a setting is checked and becomes a value. Apart from the table and the units because only a command
+ * that acts needs it: help and usage errors must not wait for zod. It must not know which settings exist.
+ */
+import { z } from 'zod';
+import { toError } from '../errors.ts';
+import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
+import { parseRedisUrl } from '../urls/redis.ts';
+import type { SettingSpec } from './spec.ts';
+import { type Form, formOf, parseNumber } from './units.ts';
+
+/** A schema from the text of a setting to its value, with the row's range. */
+export function schemaOf(spec: SettingSpec): z.ZodType<string | number | boolean, string> {
+  switch (spec.unit) {
+    case 'choice':
+      return choiceSchema(spec.choices);
+    case 'switch':
+      return switchSchema();
+    case 'text':
+      return textSchema(spec.pattern);
+    case 'url':
+      return httpUrlSchema();
+    case 'redis':
+      return redisUrlSchema();
+    case 'metadata':
+      return metadataUrlSchema();
+    default:
+      return numberSchema(formOf(spec.unit, spec.bareSeconds), limit(spec, spec.min), limit(spec, spec.max));
+  }
+}
+
+function limit(spec: Extract<SettingSpec, { min: string }>, text: string): number {
+  const value = parseNumber(formOf(spec.unit, spec.bareSeconds), text);
+  if (value === null) throw new TypeError(`the row of ${spec.flag} has a limit that is not in its unit: ${text}`);
+  return value;
+}
+
+/** A schema from text to a number within `[min, max]`. */
+function numberSchema(form: Form, min: number, max: number): z.ZodType<number, string> {
+  return z.string().transform((text, context) => {
+    const value = parseNumber(form, text);
+    if (value === null) return refuse(context, `is not ${form.like}`);
+    if (value < min) return refuse(context, 'is too small');
+    if (value > max) return refuse(context, 'is too large');
+    return value;
+  });
+}
+
+/** A schema from `true`, `1`, `false` or `0` to a boolean. */
+function switchSchema(): z.ZodType<boolean, string> {
+  return z.string().transform((text, context) => {
+    if (text === 'true' || text === '1') return true;
+    if (text === 'false' || text === '0') return false;
+    return refuse(context, 'is neither true nor false');
+  });
+}
+
+/** A schema for one of the given words. */
+function choiceSchema(choices: readonly string[]): z.ZodType<string, string> {
+  return z.string().refine((text) => choices.includes(text), { error: 'is not one of the choices' });
+}
+
+/** A schema for text of one form. */
+function textSchema(pattern: RegExp): z.ZodType<string, string> {
+  return z.string().regex(pattern, { error: 'is not in the allowed form' });
+}
+
+/** A schema for an http or https URL. */
+function httpUrlSchema(): z.ZodType<string, string> {
+  return z.url({ protocol: /^https?$/, error: 'is not an http:// or https:// URL' });
+}
+
+/** A schema for the forms of `parseRedisUrl`, whose messages are whole sentences and name the URL without secrets. */
+function redisUrlSchema(parse: (text: string) => unknown = parseRedisUrl): z.ZodType<string, string> {
+  return z.string().transform((text, context) => {
+    try {
+      parse(text);
+      return text;
+    } catch (error) {
+      return refuse(context, toError(error).message);
+    }
+  });
+}
+
+function metadataUrlSchema(): z.ZodType<string, string> {
+  return redisUrlSchema((text) => (text.startsWith(CURVEFS_SCHEME) ? parseCurvefsUrl(text) : parseRedisUrl(text)));
+}
+
+function refuse(context: z.RefinementCtx, message: string): never {
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+}

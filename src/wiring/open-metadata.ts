@@ -1,0 +1,27 @@
+/**
+ * From settings to the metadata store. Apart from the other clients because `inspect`, `plan` and `verify` need no more:
+ * they must not wait for the S3 SDK and the queue to be loaded. It opens; it asks nothing.
+ */
+import type { Settings } from '../config/index.ts';
+import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import { RedisMetadata } from '../metadata/redis/redis.ts';
+import { connectRedis } from '../redis/client.ts';
+import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
+import { replicasWanted } from './primaries.ts';
+
+/** The metadata store that the settings name. */
+export function openMetadata(settings: Settings): MetadataStore {
+  if (settings.metadataUrl.startsWith(CURVEFS_SCHEME)) {
+    return new CurvefsMetadata({
+      mds: parseCurvefsUrl(settings.metadataUrl),
+      timeoutMs: settings.redisTimeoutMs,
+      ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
+    });
+  }
+  const redis = connectRedis(settings.metadataUrl, { profile: 'metadata', timeoutMs: settings.redisTimeoutMs });
+  return new RedisMetadata({
+    ...{ redis, keyPrefix: settings.metadataPrefix, timeoutMs: settings.redisTimeoutMs },
+    replicas: replicasWanted(settings.metadataReplicas),
+  });
+}
