@@ -34,6 +34,11 @@ export class CurveE2eWorld extends ProductWorld<CurveWriter> {
     return new CurveE2eWorld({ writer, env, clients: await clientsOf(env) });
   }
 
+  /** A metaserver knows none. */
+  override async fenced(): Promise<boolean> {
+    return false;
+  }
+
   override async close(): Promise<void> {
     await super.close();
     this.writer.close();

@@ -62,7 +62,7 @@ export async function clientsOf(env: Readonly<Record<string, string>>): Promise<
 }
 
 /** The product beside a client of the file system, whatever keeps the metadata. */
-export class ProductWorld<Writer extends FileClient> {
+export abstract class ProductWorld<Writer extends FileClient = FileClient> {
   readonly writer: Writer;
   readonly env: Record<string, string>;
   readonly settings: Settings;
@@ -75,6 +75,9 @@ export class ProductWorld<Writer extends FileClient> {
     this.clients = parts.clients;
     this.settings = parts.clients.settings;
   }
+
+  /** An attempt has left a fence behind that stands in a commit's way. */
+  abstract fenced(inodeId: bigint): Promise<boolean>;
 
   /** Runs a command in this process. */
   async command(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandEnding> {
@@ -152,6 +155,9 @@ export class ProductWorld<Writer extends FileClient> {
   }
 }
 
+/** How tests for whatever keeps the metadata get theirs. */
+export type OpenWorld = (name: string, options?: E2eOptions) => Promise<ProductWorld>;
+
 /** With the metadata in Redis. */
 export class E2eWorld extends ProductWorld<FsWriter> {
   static async open(name: string, options: E2eOptions = {}): Promise<E2eWorld> {
@@ -166,6 +172,10 @@ export class E2eWorld extends ProductWorld<FsWriter> {
     await writer.createFilesystem();
     const env = { ...commonEnv(prefix), METADATA_PREFIX: prefix, ...options.env };
     return new E2eWorld({ writer, env, clients: await clientsOf(env) });
+  }
+
+  override async fenced(inodeId: bigint): Promise<boolean> {
+    return (await this.writer.options.redis.hexists(this.writer.inodeKey(inodeId), 'attempt')) === 1;
   }
 
   override async close(): Promise<void> {

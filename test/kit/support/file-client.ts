@@ -14,7 +14,7 @@ import pLimit from 'p-limit';
 import { History } from '../oracle/history.ts';
 import { namedObjects, originalObjects } from '../oracle/layout.ts';
 import { readFile, visibleObjects } from '../oracle/reader.ts';
-import type { FileState, OracleGeometry } from '../oracle/types.ts';
+import type { FileState, OracleGeometry, OracleVersion } from '../oracle/types.ts';
 
 export interface FileClientOptions {
   readonly s3: S3Client;
@@ -34,6 +34,15 @@ export abstract class FileClient<Options extends FileClientOptions = FileClientO
   constructor(options: Options) {
     this.options = options;
   }
+
+  /** An empty file of this number. */
+  abstract createInode(inodeId: bigint): Promise<unknown>;
+
+  /** Appends these versions, all objects by the content rule, and sets the length: a part of a file's life at once. */
+  abstract append(inodeId: bigint, file: Pick<FileState, 'lists' | 'length'>): Promise<void>;
+
+  /** One write inside one chunk: objects first, then what makes it visible. */
+  abstract write(inodeId: bigint, offset: number, len: number, zero?: boolean): Promise<OracleVersion>;
 
   /** The lists and length as a client reads them now. */
   abstract state(inodeId: bigint): Promise<FileState>;

@@ -23,14 +23,13 @@ export class FsWriter extends FileClient<FsWriterOptions> {
     await redis.hset(this.#fsKey(), { ...own, ...fields });
   }
 
-  async createInode(inodeId: bigint, fields: Readonly<Record<string, string | number>> = {}): Promise<void> {
+  override async createInode(inodeId: bigint, fields: Readonly<Record<string, string | number>> = {}): Promise<void> {
     const own = { length: 0, nlink: 1, mtimeMs: Date.now(), type: 's3' };
     await this.options.redis.hset(this.inodeKey(inodeId), { ...own, ...fields });
     this.newHistory(inodeId);
   }
 
-  /** Appends these versions, all objects by the content rule, and sets the length: a part of a file's life at once. */
-  async append(inodeId: bigint, file: Pick<FileState, 'lists' | 'length'>): Promise<void> {
+  override async append(inodeId: bigint, file: Pick<FileState, 'lists' | 'length'>): Promise<void> {
     const history = this.history(inodeId);
     await this.putOriginals(inodeId, file.lists);
     const batch = this.options.redis.multi();
@@ -51,7 +50,7 @@ export class FsWriter extends FileClient<FsWriterOptions> {
   }
 
   /** One write inside one chunk: objects first, then record, index and length in one MULTI. */
-  async write(inodeId: bigint, offset: number, len: number, zero = false): Promise<OracleVersion> {
+  override async write(inodeId: bigint, offset: number, len: number, zero = false): Promise<OracleVersion> {
     const { redis, geometry } = this.options;
     const chunkId = BigInt(await redis.hincrby(this.#fsKey(), 'nextChunkId', 1));
     const version: OracleVersion = { chunkId, compaction: 0n, offset, len, size: len, zero };

@@ -30,7 +30,7 @@ export class CurveWriter extends FileClient<CurveWriterOptions> {
   #nextName = 0;
 
   /** A file in the root directory; its number may be chosen. */
-  async createInode(inodeId?: bigint): Promise<bigint> {
+  override async createInode(inodeId?: bigint): Promise<bigint> {
     const { cluster, fsId } = this.options;
     const parentInodeId = ROOT_INODE;
     const name = `file-${this.#nextName++}`;
@@ -43,8 +43,7 @@ export class CurveWriter extends FileClient<CurveWriterOptions> {
     return id;
   }
 
-  /** Appends these versions, all objects by the content rule, and sets the length: a part of a file's life at once. */
-  async append(inodeId: bigint, file: Pick<FileState, 'lists' | 'length'>): Promise<void> {
+  override async append(inodeId: bigint, file: Pick<FileState, 'lists' | 'length'>): Promise<void> {
     await this.putOriginals(inodeId, file.lists);
     const history = this.history(inodeId);
     for (const [index, versions] of file.lists) {
@@ -57,17 +56,17 @@ export class CurveWriter extends FileClient<CurveWriterOptions> {
   }
 
   /** One write inside one chunk: objects first, then entry and length in one request. */
-  async write(inodeId: bigint, offset: number, len: number): Promise<OracleVersion> {
-    const version = await this.put(inodeId, offset, len);
+  override async write(inodeId: bigint, offset: number, len: number, zero = false): Promise<OracleVersion> {
+    const version = await this.put(inodeId, offset, len, zero);
     await this.commit(inodeId, [version]);
     return version;
   }
 
   /** Takes an id and puts the objects; nobody sees them yet. */
-  async put(inodeId: bigint, offset: number, len: number): Promise<OracleVersion> {
+  async put(inodeId: bigint, offset: number, len: number, zero = false): Promise<OracleVersion> {
     const { cluster, fsId, geometry } = this.options;
     const chunkId = cluster.state.allocateChunks(1n);
-    const version: OracleVersion = { chunkId, compaction: 0n, offset, len, size: len, zero: false };
+    const version: OracleVersion = { chunkId, compaction: 0n, offset, len, size: len, zero };
     if (!cluster.state.filesystems.has(fsId)) throw new Error(`there is no file system ${fsId}`);
     await this.putOriginals(inodeId, new Map([[Math.floor(offset / geometry.chunkSize), [version]]]));
     return version;
