@@ -9,7 +9,7 @@ import { readRange } from '../kit/oracle/reader.ts';
 import { Random } from '../sim/seeded/random.ts';
 import { type ChaosClient, ObjectMissing, type Snapshot } from './client.ts';
 import type { Journal } from './journal.ts';
-import { FILE_BYTES_MAX, FS_ID, GEOMETRY, GRACE_MS } from './settings.ts';
+import { FILE_BYTES_MAX, FS_ID, GEOMETRY } from './settings.ts';
 import type { Tally } from './tally.ts';
 
 export interface Stage {
@@ -26,6 +26,11 @@ const RETRY_MS = 50;
 const WRITE_EVERY_MS = 25;
 /** Half of all writes go to so many inodes: there they meet each other and the compactors. */
 const HOT_INODES = 4;
+/** Where files rest: of so many files one is written to, for so long; then it is the next one's turn. */
+const RESTING_IN = 8;
+const WRITTEN_FOR_MS = 4_000;
+/** One write in so many goes to a file that rests. */
+const DISTURB_IN = 100;
 const READ_EVERY_MS = 25;
 const ENQUEUE_EVERY_MS = 60;
 
@@ -42,8 +47,7 @@ async function pause(stage: Stage, ms: number): Promise<void> {
 
 export function writer(stage: Stage, actor: number): Promise<void> {
   return live(stage, actor, async (random) => {
-    const { journals } = stage.client;
-    const journal = random.pick(random.below(2) === 0 ? journals.slice(0, HOT_INODES) : journals);
+    const journal = random.pick(writtenNow(stage.client, random));
     try {
       await writeOnce(stage.client, journal, random);
       await pause(stage, random.below(2 * WRITE_EVERY_MS));
@@ -52,6 +56,14 @@ export function writer(stage: Stage, actor: number): Promise<void> {
       await pause(stage, RETRY_MS);
     }
   });
+}
+
+/** Half of all writes to a few; or, where files rest, to those whose turn it is. */
+function writtenNow({ journals, lists }: ChaosClient, random: Random): readonly Journal[] {
+  if (!lists.resting) return random.below(2) === 0 ? journals.slice(0, HOT_INODES) : journals;
+  if (random.below(DISTURB_IN) === 0) return journals;
+  const turn = Math.floor(performance.now() / WRITTEN_FOR_MS);
+  return journals.filter((_, n) => (turn + n) % RESTING_IN === 0);
 }
 
 async function writeOnce(client: ChaosClient, journal: Journal, random: Random): Promise<void> {
@@ -71,7 +83,7 @@ export function reader(stage: Stage, actor: number, stale: boolean): Promise<voi
   return live(stage, actor, async (random) => {
     const snapshot = await stage.client.snapshot(random.pick(stage.client.journals)).catch(() => null);
     if (snapshot === null || snapshot.state.length === 0) return pause(stage, RETRY_MS);
-    if (stale) await pause(stage, random.below(GRACE_MS));
+    if (stale) await pause(stage, random.below(stage.client.lists.graceMs));
     await readChunk(stage, snapshot, { random, stale });
     await pause(stage, random.below(2 * READ_EVERY_MS));
   });
@@ -87,7 +99,7 @@ async function readChunk(
   const { state, takenAtMs } = snapshot;
   const begin = how.random.below(Math.ceil(state.length / GEOMETRY.chunkSize)) * GEOMETRY.chunkSize;
   const end = Math.min(state.length, begin + GEOMETRY.chunkSize);
-  const leftMs = () => takenAtMs + GRACE_MS - performance.now();
+  const leftMs = () => takenAtMs + client.lists.graceMs - performance.now();
   while (leftMs() > 0) {
     const fault = await faultOfRead(client, { snapshot, begin, end });
     if (leftMs() <= 0) break;

@@ -1,30 +1,25 @@
 /**
- * A client of the file system that goes on while its servers die: it writes as DESIGN §6 says and reads by whatever list
- * it holds. It shares no code with `src/`. Each MULTI also sets the journal's number, so that afterwards it can be told
- * how much of the journal Redis kept. It must not judge what it reads.
+ * A client of the file system that goes on while its servers die: objects first, then the lists (lists.ts), and it reads
+ * by whatever list it holds. It shares no code with `src/`. It must not judge what it reads.
  */
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import type { Redis } from 'ioredis';
 import pLimit from 'p-limit';
 import { originalObjects } from '../kit/oracle/layout.ts';
-import { recordText } from '../kit/oracle/names.ts';
 import { visibleObjects } from '../kit/oracle/reader.ts';
 import type { FileState, OracleVersion } from '../kit/oracle/types.ts';
-import { FsWriter } from '../kit/support/writer.ts';
 import type { Gate } from './gate.ts';
 import { type Entry, Journal } from './journal.ts';
-import { BUCKET, FS_ID, GEOMETRY, METADATA_PREFIX } from './settings.ts';
+import type { Lists } from './lists.ts';
+import { BUCKET, FS_ID, GEOMETRY } from './settings.ts';
 import type { Tally } from './tally.ts';
 
-/** Beside the file system's own keys. */
-export const NUMBERS_KEY = 'chaos:numbers';
 const REQUEST_TIMEOUT_MS = 3_000;
 const GETS_IN_FLIGHT = 4;
 
 export interface ChaosClientOptions {
-  /** Never sends a command twice and never gives one up while its connection stands. */
-  readonly redis: Redis;
+  readonly lists: Lists;
   readonly s3: S3Client;
+  /** Closed while the lists cannot be reached. */
   readonly gate: Gate;
   readonly tally: Tally;
   readonly inodes: number;
@@ -44,7 +39,7 @@ export interface Snapshot {
 export class ObjectMissing extends Error {}
 
 export class ChaosClient {
-  readonly files: FsWriter;
+  readonly lists: Lists;
   readonly journals: readonly Journal[];
   /** Every name that was put, or may have been. */
   readonly putNames = new Set<string>();
@@ -52,27 +47,30 @@ export class ChaosClient {
 
   constructor(options: ChaosClientOptions) {
     this.#options = options;
-    const { redis, s3 } = options;
-    const geometry = GEOMETRY;
-    this.files = new FsWriter({ redis, s3, bucket: BUCKET, prefix: METADATA_PREFIX, fsId: FS_ID, geometry });
-    this.journals = Array.from({ length: options.inodes }, (_, n) => new Journal(BigInt(1000 + n)));
+    this.lists = options.lists;
+    const { order } = options.lists;
+    this.journals = Array.from({ length: options.inodes }, (_, n) => new Journal(BigInt(1000 + n), order));
   }
 
   async createFiles(): Promise<void> {
-    await this.files.createFilesystem();
-    for (const { inodeId } of this.journals) await this.files.createInode(inodeId);
+    await this.lists.create(this.journals.map(({ inodeId }) => inodeId));
   }
 
   /** One version of one chunk, and the length raised to its end. Throws what S3 or Redis throw, nothing done for certain. */
   async write(journal: Journal, extent: { offset: number; len: number; zero: boolean }): Promise<void> {
-    const { redis, gate, tally } = this.#options;
+    const { lists, gate, tally } = this.#options;
     await gate.opened();
-    const chunkId = BigInt(await redis.hincrby(this.#filesystemKey(), 'nextChunkId', 1));
+    const takenAtMs = performance.now();
+    const chunkId = await lists.takeChunkId();
     const version: OracleVersion = { chunkId, compaction: 0n, ...extent, size: extent.len };
     const index = Math.floor(extent.offset / GEOMETRY.chunkSize);
     for (const { name, bytes } of originalObjects(this.#fileOf(journal, index, version))) await this.#put(name, bytes);
     await journal.order.runExclusive(async () => {
       await gate.opened();
+      if (performance.now() - takenAtMs > lists.holdMaxMs) {
+        tally.add('idsHeld');
+        throw new Error('the chunkId was held for too long');
+      }
       const entry = { version, length: Math.max(journal.length, extent.offset + extent.len) };
       await this.#commit(journal, entry, index);
     });
@@ -88,36 +86,28 @@ export class ChaosClient {
     this.#options.tally.add('truncates');
   }
 
-  /** The MULTI. From the moment it is sent until it is answered, its outcome is unknown. */
+  /** From the moment it is sent until it is answered, its outcome is unknown. */
   async #commit(journal: Journal, entry: Entry, index?: number): Promise<void> {
     if (journal.unsettled) throw new Error('an earlier write of this file is not settled yet');
-    const { redis, gate } = this.#options;
-    const { inodeId } = journal;
+    const { lists, gate } = this.#options;
     journal.add(entry);
-    const batch = redis.multi();
-    const key = this.files.inodeKey(inodeId);
-    if (entry.version !== undefined) batch.rpush(`${key}:${index}`, recordText(entry.version));
-    if (index !== undefined) batch.sadd(`${key}:chunks`, index);
-    batch.hset(key, { length: entry.length, mtimeMs: Date.now() });
-    batch.hset(NUMBERS_KEY, `${inodeId}`, journal.count);
-    const results = await gate.sending(batch.exec());
-    for (const [error] of results ?? []) if (error !== null) throw error;
+    await gate.sending(lists.append({ journal, entry, ...(index === undefined ? {} : { index }) }));
     entry.ackedAtMs = performance.now();
   }
 
-  /** `null` when Redis went away meanwhile. Not a moment of all chunks: each list is of some moment after `takenAtMs`. */
+  /** `null` when the lists' server went away meanwhile. Not a moment of all chunks: each list is of some moment after `takenAtMs`. */
   async snapshot(journal: Journal): Promise<Snapshot | null> {
-    const { redis, gate, tally } = this.#options;
+    const { lists, gate, tally } = this.#options;
     return journal.order.runExclusive(async () => {
       const life = gate.life;
       if (!gate.open || journal.unsettled) return null;
       const takenAtMs = performance.now();
-      const state = await this.files.state(journal.inodeId);
-      const number = Number((await redis.hget(NUMBERS_KEY, `${journal.inodeId}`)) ?? 0);
+      const state = await lists.files.state(journal.inodeId);
+      const number = await lists.numberOf(journal);
       if (gate.life !== life || journal.unsettled) return null;
       if (number !== journal.count || state.length !== journal.length) {
         tally.violate(
-          `inode ${journal.inodeId}: Redis is at entry ${number}, length ${state.length}; the journal at ${journal.count}, ${journal.length}`,
+          `inode ${journal.inodeId}: the lists are at entry ${number}, length ${state.length}; the journal at ${journal.count}, ${journal.length}`,
         );
       }
       return { journal, state, history: journal.history(), takenAtMs };
@@ -161,10 +151,6 @@ export class ChaosClient {
       throw error;
     }
     this.#options.tally.add('writerPuts');
-  }
-
-  #filesystemKey(): string {
-    return `${METADATA_PREFIX}:{${FS_ID}}`;
   }
 
   #fileOf(journal: Journal, index: number, version: OracleVersion): FileState {

@@ -8,8 +8,10 @@ import type { Redis } from 'ioredis';
 import type { KeptServer } from '../kit/servers/kept.ts';
 import { Random } from '../sim/seeded/random.ts';
 import type { AofTail } from './aof.ts';
-import { type ChaosClient, NUMBERS_KEY } from './client.ts';
+import type { ChaosClient } from './client.ts';
+import type { CurveLists } from './curvefs.ts';
 import type { Gate } from './gate.ts';
+import { NUMBERS_KEY } from './lists.ts';
 import * as settings from './settings.ts';
 import type { Tally } from './tally.ts';
 import type { WorkerPool } from './workers.ts';
@@ -33,6 +35,7 @@ const PAUSE_EVERY_MS = [2_000, 6_000] as const;
 const LONG_PAUSE_IN = 3;
 /** One kill in so many may hit a paused worker; more would leave no long pause standing. */
 const KILL_PAUSED_IN = 6;
+const CLUSTER_EVERY_MS = [300, 1_200] as const;
 const POLL_MS = 10;
 
 function between(random: Random, [from, to]: readonly [number, number]): number {
@@ -111,6 +114,11 @@ export function breakRedis(stage: FaultStage, server: KeptServer, aof: AofTail):
   return strike(stage, 4, { every: serverEvery(stage), hit });
 }
 
+/** All that goes wrong with a cluster of which no server is lost for good. */
+export function breakCluster(stage: FaultStage, lists: CurveLists): Promise<void> {
+  return strike(stage, 5, { every: CLUSTER_EVERY_MS, hit: (random) => lists.strike(random) });
+}
+
 async function pauseServer(
   stage: FaultStage,
   server: KeptServer,
@@ -140,7 +148,7 @@ async function killRedis(
   await server.start();
   await gate.drained();
   while (stage.redis.status !== 'ready') await delay(POLL_MS);
-  await settleJournals(stage, killedAtMs);
+  if (!stage.client.lists.apart) await settleJournals(stage, killedAtMs);
   gate.reopen();
 }
 

@@ -4,7 +4,7 @@
  * journal is told by a number that is written in the same MULTI as each entry.
  */
 import { Mutex } from 'async-mutex';
-import { History } from '../kit/oracle/history.ts';
+import { History, type HistoryOrder } from '../kit/oracle/history.ts';
 import type { OracleVersion } from '../kit/oracle/types.ts';
 import { GEOMETRY } from './settings.ts';
 
@@ -30,9 +30,11 @@ export class Journal {
   /** Held from before the MULTI until its outcome is known or its connection is gone. */
   readonly order = new Mutex();
   #entries: Entry[] = [];
+  readonly #listOrder: HistoryOrder;
 
-  constructor(inodeId: bigint) {
+  constructor(inodeId: bigint, listOrder: HistoryOrder = 'arrival') {
     this.inodeId = inodeId;
+    this.#listOrder = listOrder;
   }
 
   /** How many entries there are; also the number that the last one's MULTI wrote. */
@@ -68,7 +70,7 @@ export class Journal {
 
   /** The history as it is now; later entries do not change it. */
   history(): History {
-    const history = new History(GEOMETRY);
+    const history = new History(GEOMETRY, this.#listOrder);
     for (const { version, length } of this.#entries) {
       if (version !== undefined) history.append(version);
       history.setLength(length);

@@ -1,6 +1,6 @@
 /**
- * `npm run chaos -- --minutes 10 [--seed N] [--pools]`: attacks real worker processes (with --pools: pools of them), a real
- * Redis and a real S3 server for that long, and judges what is left. Prints the seed, progress and a final table; exit code 1 when anything was violated.
+ * `npm run chaos -- --minutes 10 [--seed N] [--pools] [--curvefs]`: attacks real worker processes (with --pools: pools of them), a real
+ * Redis and a real S3 server for that long (with --curvefs: a CurveFS cluster of sockets, too), and judges what is left. Prints the seed, progress and a final table; exit code 1 when anything was violated.
  * The seed chooses what is hit and when; processes are not deterministic, so a run repeats only roughly.
  */
 import { parseArgs } from 'node:util';
@@ -10,6 +10,8 @@ import { Tally } from './tally.ts';
 const SERVER_FAULT_EVERY_MS = 20_000;
 /** Reap records that met a server that was away come back after 30 s, 60 s, 120 s and so on. */
 const FINISH_MS = 8 * 60_000;
+/** On CurveFS each waits for more than a minute, twice. */
+const FINISH_CURVEFS_MS = 15 * 60_000;
 const SEEDS = 2 ** 20;
 
 async function main(): Promise<number> {
@@ -17,6 +19,7 @@ async function main(): Promise<number> {
     options: {
       minutes: { type: 'string', default: '10' },
       seed: { type: 'string' },
+      curvefs: { type: 'boolean', default: false },
       pools: { type: 'boolean', default: false },
     },
   });
@@ -35,8 +38,9 @@ async function main(): Promise<number> {
       serverFaultsForMs: durationMs,
       serverFaultEveryMs: SERVER_FAULT_EVERY_MS,
       servers: 'real',
+      metadata: values.curvefs ? 'curvefs' : 'redis',
       ...(values.pools ? { poolEvery: 1 } : {}),
-      finishMs: FINISH_MS,
+      finishMs: values.curvefs ? FINISH_CURVEFS_MS : FINISH_MS,
     },
     tally,
   );

@@ -10,13 +10,16 @@ import { ReapQueue } from '../../src/queue/reap-queue.ts';
 import { type KeptServer, startKeptRedis, startKeptS3 } from '../kit/servers/kept.ts';
 import { startRedis } from '../kit/servers/redis.ts';
 import { clientFor, type S3Access, startS3 } from '../kit/servers/s3.ts';
+import { Random } from '../sim/seeded/random.ts';
 import { feeder, reader, type Stage, writer } from './actors.ts';
 import { AofTail } from './aof.ts';
 import { ChaosClient } from './client.ts';
-import { breakRedis, breakS3, type FaultStage, killWorkers, pauseWorkers } from './faults.ts';
+import { CurveLists } from './curvefs.ts';
+import { breakCluster, breakRedis, breakS3, type FaultStage, killWorkers, pauseWorkers } from './faults.ts';
 import { Gate } from './gate.ts';
+import { type Lists, RedisLists } from './lists.ts';
 import { scrubAway } from './scrub.ts';
-import { BUCKET, FS_ID, QUEUE_PREFIX, workerEnv } from './settings.ts';
+import { BUCKET, FS_ID, GEOMETRY, QUEUE_PREFIX, workerEnv } from './settings.ts';
 import type { CountName, Tally } from './tally.ts';
 import { judge, type Leftovers } from './verdict.ts';
 import { WorkerPool } from './workers.ts';
@@ -30,6 +33,8 @@ export interface ChaosOptions {
   readonly serverFaultEveryMs: number;
   /** `embedded`: no faults of servers, which have no disk there. */
   readonly servers: 'real' | 'embedded';
+  /** Where the file system keeps its lists: Redis, or the stand-in CurveFS cluster. */
+  readonly metadata: 'redis' | 'curvefs';
   /** One worker in so many is a pool of two processes (4); 1: all are. */
   readonly poolEvery?: number;
   /** The attack goes on until so much was done, too, but not for longer than ATTACK_TIMES_MAX times its duration. */
@@ -76,6 +81,7 @@ interface Servers {
 /** Everything that has to be closed at the end, in this order. */
 interface Cast {
   readonly pool: WorkerPool;
+  readonly lists: Lists;
   readonly client: ChaosClient;
   readonly queue: CompactQueue;
   readonly ledger: ReapQueue;
@@ -89,12 +95,13 @@ interface Cast {
 export async function runChaos(options: ChaosOptions, tally: Tally): Promise<Leftovers> {
   const servers = await startServers(options.servers);
   tally.say(`seed ${options.seed}; ${servers.told}`);
-  const cast = openCast(servers, tally, options.poolEvery ?? POOL_EVERY);
+  const cast = await openCast(servers, tally, options);
   try {
     await servers.s3.createBucket(BUCKET);
     await cast.client.createFiles();
     cast.pool.keep(WORKERS);
     await attack(options, { servers, cast, tally });
+    if (cast.lists instanceof CurveLists) cast.lists.endFaults();
     await finish(cast, tally, options.finishMs);
     const stage = {
       ...cast,
@@ -102,9 +109,10 @@ export async function runChaos(options: ChaosOptions, tally: Tally): Promise<Lef
       recordLost: (names: readonly string[]) => cast.aof?.firstToldInLostEnd(names) ?? [],
     };
     const left = await judge(stage);
-    await scrubAway(unnamedOf(left), workerEnv(servers.redisUrl, servers.s3), tally);
+    await scrubAway(unnamedOf(left), workerEnv(servers.redisUrl, servers.s3, cast.lists.env), tally);
     const scrubbed = unnamedOf(await judge(stage));
     if (scrubbed > 0) tally.violate(`${scrubbed} objects that nothing names are left after scrub`);
+    if (cast.lists instanceof CurveLists) cast.lists.judge();
     return left;
   } finally {
     await cast.close();
@@ -146,7 +154,7 @@ function startEmbedded() {
   return [startRedis({ prefer: 'embedded' }), startS3({ prefer: 'embedded' })] as const;
 }
 
-function openCast(servers: Servers, tally: Tally, poolEvery: number): Cast {
+async function openCast(servers: Servers, tally: Tally, options: ChaosOptions): Promise<Cast> {
   const retryStrategy = (): number => 50;
   // A command is sent once or not at all, and waits for its answer as long as its connection stands.
   const once = { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false } as const;
@@ -155,19 +163,26 @@ function openCast(servers: Servers, tally: Tally, poolEvery: number): Cast {
   for (const connection of [redis, queueRedis]) connection.on('error', () => undefined);
   const s3 = clientFor(servers.s3);
   const gate = new Gate();
+  const lists =
+    options.metadata === 'curvefs'
+      ? await CurveLists.start(s3, servers.s3, { random: new Random(options.seed), tally })
+      : new RedisLists({ redis, s3, bucket: BUCKET, fsId: FS_ID, geometry: GEOMETRY });
+  const clientGate = lists.apart ? new Gate() : gate;
   const queueOptions = { connection: queueRedis, prefix: QUEUE_PREFIX };
   const queue = new CompactQueue({ ...queueOptions, attempts: 5, retryDelayMs: 200 });
   const ledger = new ReapQueue(queueOptions);
-  const pool = new WorkerPool(workerEnv(servers.redisUrl, servers.s3), tally, poolEvery);
+  const env = workerEnv(servers.redisUrl, servers.s3, lists.env);
+  const pool = new WorkerPool(env, tally, options.poolEvery ?? POOL_EVERY);
   const aof = servers.redisServer === undefined ? undefined : new AofTail(servers.redisServer.directory);
   return {
-    ...{ pool, queue, ledger, redis, gate, aof },
-    client: new ChaosClient({ redis, s3, gate, tally, inodes: INODES }),
+    ...{ pool, lists, queue, ledger, redis, gate, aof },
+    client: new ChaosClient({ lists, s3, gate: clientGate, tally, inodes: lists.resting ? 2 * INODES : INODES }),
     close: async () => {
       await pool.close();
       aof?.stop();
       await Promise.allSettled([queue.close(), ledger.close()]);
       for (const connection of [redis, queueRedis]) connection.disconnect();
+      await lists.close();
       s3.destroy();
     },
   };
@@ -190,8 +205,11 @@ async function attack(
     await Promise.all([
       ...Array.from({ length: WRITERS }, (_, n) => writer(stage, n)),
       ...Array.from({ length: READERS }, (_, n) => reader(stage, 100 + n, false)),
-      ...Array.from({ length: STALE_READERS }, (_, n) => reader(stage, 200 + n, true)),
+      ...Array.from({ length: cast.lists.resting ? 4 * STALE_READERS : STALE_READERS }, (_, n) =>
+        reader(stage, 200 + n, true),
+      ),
       ...Array.from({ length: FEEDERS }, (_, n) => feeder(stage, 300 + n)),
+      ...(cast.lists instanceof CurveLists ? [breakCluster(faultStage, cast.lists)] : []),
       killWorkers(faultStage),
       pauseWorkers(faultStage),
       ...(servers.s3Server === undefined ? [] : [breakS3(serverStage, servers.s3Server)]),
@@ -225,6 +243,8 @@ async function finish(cast: Cast, tally: Tally, finishMs: number): Promise<void>
   await cast.pool.drain(DRAIN_MS);
   const endMs = performance.now() + finishMs;
   await workOff(cast, tally, endMs);
+  // A job whose tries the writers used up ends with its file undone, as busy: the next scan queues it again.
+  if (cast.lists.resting) await workOff(cast, tally, endMs);
   const commits = tally.of('commits');
   await workOff(cast, tally, endMs);
   if (tally.of('commits') !== commits) tally.violate('a second run over every inode, with no writer left, found work');

@@ -11,7 +11,7 @@ import type { Tally } from './tally.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
 /** Two looks at least lease + grace apart, and the minimum age, with room for a slow machine. */
-const DEADLINE_MS = 90_000;
+const DEADLINE_MS = 300_000;
 const PASS_EVERY_MS = 2_000;
 
 /** What we read of a pass's report. */

@@ -16,6 +16,8 @@ export const FILE_BYTES_MAX = 3 * GEOMETRY.chunkSize;
 
 export const LEASE_MS = 7_000;
 export const GRACE_MS = 5_000;
+/** Of one call to Redis, or to a CurveFS cluster. */
+export const METADATA_TIMEOUT_MS = 1_000;
 
 /**
  * Pauses of a worker. Long ones outlast the lease, but not lease + grace: an object that is put even later is what only
@@ -32,11 +34,15 @@ export const REDIS_LOSS_MAX_MS = 1_000;
 /** A write acknowledged longer than this before Redis died must be there afterwards. */
 export const REDIS_DURABLE_AFTER_MS = 2_000;
 
-/** The environment of a worker process, and of clients built as it builds them. */
-export function workerEnv(redisUrl: string, s3: S3Access): Record<string, string> {
+/** The environment of a worker process, and of clients built as it builds them; `lists`: where it finds them. */
+export function workerEnv(
+  redisUrl: string,
+  s3: S3Access,
+  lists: Readonly<Record<string, string>>,
+): Record<string, string> {
   return {
     REDIS_URL: redisUrl,
-    METADATA_PREFIX,
+    ...lists,
     QUEUE_PREFIX,
     AWS_ENDPOINT_URL_S3: s3.endpoint,
     AWS_REGION: s3.region,
@@ -47,7 +53,7 @@ export function workerEnv(redisUrl: string, s3: S3Access): Record<string, string
     S3COMPACT_MAX_CHUNKS: '2',
     S3COMPACT_S3_TIMEOUT: '1s',
     S3COMPACT_S3_PATIENCE: '1s',
-    S3COMPACT_REDIS_TIMEOUT: '1s',
+    S3COMPACT_REDIS_TIMEOUT: `${METADATA_TIMEOUT_MS}ms`,
     S3COMPACT_LOCK_DURATION: '3s',
     S3COMPACT_RETRY_DELAY: '200ms',
     S3COMPACT_LEASE: `${LEASE_MS}ms`,

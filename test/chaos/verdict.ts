@@ -39,7 +39,7 @@ export async function judge(stage: VerdictStage): Promise<Leftovers> {
   for (const journal of client.journals) {
     for (const [name, bytes] of await judgeFile(stage, journal)) named.set(name, bytes);
   }
-  const sizes = await client.files.bucketSizes();
+  const sizes = await client.lists.files.bucketSizes();
   for (const [name, bytes] of named) {
     const size = sizes.get(name);
     if (size === undefined) tally.violate(`object ${name} is named and missing`);
@@ -53,7 +53,7 @@ export async function judge(stage: VerdictStage): Promise<Leftovers> {
 }
 
 /** Every byte by the history; returns what the lists name. */
-async function judgeFile({ client, redis, tally }: VerdictStage, journal: Journal): Promise<Map<string, number>> {
+async function judgeFile({ client, tally }: VerdictStage, journal: Journal): Promise<Map<string, number>> {
   const { inodeId } = journal;
   const snapshot = await client.snapshot(journal);
   if (snapshot === null) {
@@ -68,8 +68,7 @@ async function judgeFile({ client, redis, tally }: VerdictStage, journal: Journa
     tally.add('bytes', end - begin);
   }
   tally.add('reads');
-  const fence = await redis.hget(client.files.inodeKey(inodeId), 'attempt');
-  if (fence !== null) tally.add('fencesLeft');
+  if (await client.lists.fenced(inodeId)) tally.add('fencesLeft');
   return namedObjects(state);
 }
 
