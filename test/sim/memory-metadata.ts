@@ -2,6 +2,8 @@
  * A metadata store in memory with the semantics of the Redis adapter: each call takes effect in one step. Every call
  * goes through a process's boundary, where it can be lost, half-lost or cut off. It must pass the metadata contract.
  */
+
+import { CompactError } from '../../src/errors.ts';
 import type {
   BeginOutcome,
   ChunkSnapshot,
@@ -11,6 +13,7 @@ import type {
   InodePage,
   InodePart,
   MetadataStore,
+  ServerLook,
 } from '../../src/metadata/port.ts';
 import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import { Boundary, type Crossing } from './boundary.ts';
@@ -175,7 +178,18 @@ export class MemoryMetadata implements MetadataStore {
     return this.#boundary.cross('metadata.incarnation', () => `life-${this.#state.incarnation}`);
   }
 
-  async confirmPrimary(): Promise<void> {}
+  /** Replicas confirm the writes of the server that they follow, and of no other. */
+  confirmPrimary(looks: readonly ServerLook[]): Promise<void> {
+    return this.#boundary.cross('metadata.incarnation', () => {
+      const demoted = this.#state !== this.#primary;
+      const life = `life-${this.#state.incarnation}`;
+      if (!demoted && looks.every(({ incarnation }) => incarnation === life)) return;
+      throw new CompactError('no replica confirms that this is the primary', {
+        kind: 'retry',
+        code: 'metadata-unavailable',
+      });
+    });
+  }
 
   readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
     return this.#boundary.cross('metadata.readChunk', () => {

@@ -96,12 +96,13 @@ export class Workers {
     if (record === undefined) return false;
     const process = this.#process('reaper', 1);
     ledger.take(recordId);
+    const metadata = this.#metadata(process, site);
     const look = reapRecord(record, {
-      metadata: this.#metadata(process, site),
+      metadata,
       objects: this.#objects(process, site),
       nowMs: () => new MemoryLedger(ledger, process).nowMs(),
       graceMs,
-      guards: this.#guards(process, site),
+      guards: this.#guards(process, site, metadata),
     });
     const verdict = await this.#endOf(process, look);
     if (process.gone) return true;
@@ -118,15 +119,16 @@ export class Workers {
     const { filesystem } = this.#stage;
     const { ledger, scrubBook } = site;
     const records = new MemoryLedger(ledger, process);
+    const metadata = this.#metadata(process, site);
     const pass = scrubFilesystem(
       filesystem.fsId,
       {
-        metadata: this.#metadata(process, site),
+        metadata,
         objects: this.#objects(process, site),
         records,
         book: new MemoryScrubBook(scrubBook, process),
         nowMs: () => records.nowMs(),
-        guards: this.#guards(process, site),
+        guards: this.#guards(process, site, metadata),
       },
       { inodeless: true, ...options, deletesMax: 1_000 },
     );
@@ -154,8 +156,9 @@ export class Workers {
     await this.#ownership(process, this.#stage).require(this.#stage.filesystem);
   }
 
-  #guards(process: SimProcess, site: Site): readonly DeleteGuard[] {
-    return this.#stage.owned ? [this.#ownership(process, site).guard] : [];
+  #guards(process: SimProcess, site: Site, metadata: MetadataStore): readonly DeleteGuard[] {
+    const primary: DeleteGuard = ({ looks }) => metadata.confirmPrimary(looks);
+    return this.#stage.owned ? [this.#ownership(process, site).guard, primary] : [primary];
   }
 
   #ownership(process: SimProcess, site: Site): Ownership {
