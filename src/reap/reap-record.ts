@@ -207,7 +207,7 @@ class Look {
   /** The commit is known to have happened: what it retired goes, but for what the store will not delete. */
   async #deleteRetired(filesystem: Filesystem): Promise<ReapVerdict> {
     const deletes = await this.#delete(this.#record.retired, filesystem);
-    if (deletes.kept.length === 0) return { kind: 'done', deleted: deletes.deleted, stillNamed: deletes.stillNamed };
+    if (deletes.kept.length === 0) return this.#done(deletes, filesystem);
     return this.#goOnWith({ ...this.#record, retired: namesOf(deletes.kept), merged: [] }, deletes);
   }
 
@@ -231,13 +231,13 @@ class Look {
       }
       const rest = withoutNames(record, (name) => !kept.has(name));
       if (kept.size > 0) return this.#goOnWith({ ...rest, unnamed: [...kept] }, deletes);
-      return { kind: 'done', deleted: deletes.deleted, stillNamed: deletes.stillNamed };
+      return this.#done(deletes, filesystem);
     }
     // First look, or a fence found standing, or another server, makes it one again: from here on the attempt cannot commit.
     const names = [...retired, ...merged];
     this.#refuseReusable(names, filesystem);
     const now = (await this.#lists.look(names, this.#lookFor(filesystem), this.#deps)).unreferenced;
-    if (now.length === 0 && !timeBound) return { kind: 'done', deleted: 0, stillNamed: names.length };
+    if (now.length === 0 && !timeBound) return this.#done({ deleted: 0, stillNamed: names.length }, filesystem);
     // I7: the grace period counts from after the lists were read; a name may have become unreferenced since the look began.
     const sinceMs = await this.#deps.nowMs();
     const next = { ...record, incarnation: this.#incarnation, unnamed: now, dueMs: sinceMs + this.#graceMs };
@@ -253,11 +253,25 @@ class Look {
   async #lookOnceMore(record: ReapRecord, deletes: Deletes, filesystem: Filesystem): Promise<ReapVerdict> {
     const names = [...record.retired, ...record.merged];
     const { unreferenced } = await this.#lists.look(names, this.#lookFor(filesystem), this.#deps);
-    if (unreferenced.length === 0) return { kind: 'done', deleted: deletes.deleted, stillNamed: deletes.stillNamed };
+    if (unreferenced.length === 0) return this.#done(deletes, filesystem);
     const dueMs = (await this.#deps.nowMs()) + this.#graceMs;
     if (deletes.kept.length === 0) return { kind: 'again', record: { ...record, unnamed: unreferenced, dueMs } };
     const again = this.#goOnWith({ ...record, unnamed: unreferenced }, deletes);
     return { ...again, record: { ...again.record, dueMs: Math.max(dueMs, again.record.dueMs) } };
+  }
+
+  /** The record goes: a server that is not the primary any more must not have said that there is nothing to delete. */
+  async #done(
+    { deleted, stillNamed }: Pick<Deletes, 'deleted' | 'stillNamed'>,
+    filesystem: Filesystem,
+  ): Promise<ReapVerdict> {
+    if (deleted === 0) await this.#pass(filesystem);
+    return { kind: 'done', deleted, stillNamed };
+  }
+
+  #pass(filesystem: Filesystem): Promise<void> {
+    const { key, incarnation } = this.#lookFor(filesystem);
+    return passGuards(this.#deps.guards, { filesystem, keys: [key], looks: [{ key, incarnation }] });
   }
 
   /** With what the store would not delete: it may be locked, or under a legal hold, and must not keep the others. */
@@ -286,11 +300,11 @@ class Look {
   async #delete(names: readonly string[], filesystem: Filesystem): Promise<Deletes> {
     const store = this.#deps.objects.forFilesystem(filesystem);
     const look = this.#lookFor(filesystem);
-    const { metadata, nowMs, guards } = this.#deps;
+    const { metadata, nowMs } = this.#deps;
     const going = await deletable(names, look, { metadata, nowMs, store, lists: this.#lists, stored: this.#stored });
     const kept: DeleteFailure[] = [];
     for (let from = 0; from < going.length; from += DELETE_BATCH_MAX) {
-      await passGuards(guards, { filesystem, keys: [look.key], looks: [look] });
+      await this.#pass(filesystem);
       kept.push(...(await store.delete(going.slice(from, from + DELETE_BATCH_MAX))));
     }
     return { deleted: going.length - kept.length, stillNamed: names.length - going.length, kept };

@@ -39,3 +39,20 @@ test('a record whose delete is refused stays as it is, with the reason, and no o
   expect(verdict).toMatchObject({ kind: 'again', doubt: 'a hold stands', record: { retired: ['old'] } });
   expect(world.stores.bucket('world').has('old')).toBe(true);
 });
+
+test('a record of which everything is referenced is not dropped on the word of a server that no guard confirms', async () => {
+  const world = new World();
+  world.write(0, 20);
+  const [referenced = ''] = [...world.stores.bucket('world').keys()];
+  const record: ReapRecord = {
+    ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: 'world', key: KEY, chunkIndex: 0, attempt: 4096n },
+    ...{ incarnation: 'life-1', retired: [referenced], merged: [], dueMs: world.ledger.nowMs },
+  };
+  const deps = {
+    ...{ metadata: new MemoryMetadata(world.metadata), objects: world.stores, graceMs: LIMITS.graceMs },
+    nowMs: async () => world.ledger.nowMs,
+  };
+  const refused = await reapRecord(record, { ...deps, guards: [async () => Promise.reject(refusal)] });
+  expect(refused).toMatchObject({ kind: 'again', doubt: 'a hold stands', record: { retired: [referenced] } });
+  expect(await reapRecord(record, deps)).toEqual({ kind: 'done', deleted: 0, stillNamed: 1 });
+});

@@ -26,6 +26,10 @@ function records(name: string, invariants: string, ...edits: readonly Replacemen
 const CHECK_LIST = 'checkChunkList(versions, chunkIndex, look.filesystem);';
 
 export const REAP_FAULTS: readonly Fault[] = [
+  reap('a record is dropped on the word of any server', 'I12', [
+    'if (deleted === 0) await this.#pass(filesystem);',
+    '',
+  ]),
   reap('the second look follows the first at once', 'I7', ['dueMs: sinceMs + this.#graceMs', 'dueMs: sinceMs']),
   reap('the grace period counts from before the lists were read', 'I7', [
     'const sinceMs = await this.#deps.nowMs();',

@@ -30,7 +30,8 @@ export type Attack = (typeof ATTACKS)[number];
 
 /** Those that the sources stand. */
 export const DEFAULT_ATTACKS: ReadonlySet<Attack> = new Set<Attack>([
-  ...(['lying-store', 'store-dates', 'hasty-reaper', 'lost-indexes', 'neighbour', 'clone'] as const),
+  ...(['lying-store', 'store-dates', 'hasty-reaper', 'lost-indexes', 'demoted', 'neighbour', 'clone'] as const),
+  ...(['still-clocks', 'client-clocks'] as const),
 ]);
 
 /** Those that mean something for this kind of metadata service. */
