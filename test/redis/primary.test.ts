@@ -11,7 +11,7 @@ import { startProxy } from '../metadata/proxy.ts';
 import { portOf, quietRedis } from '../metadata/redis-world.ts';
 
 const TIMEOUT_MS = 5_000;
-const WAIT = { timeout: 30_000, interval: 50 };
+const WAIT = { timeout: 600_000, interval: 50 };
 const DOUBT = { kind: 'retry', code: 'metadata-unavailable' };
 
 let servers: RedisService[];
@@ -118,7 +118,7 @@ describe.runIf(findRedis() !== undefined)('with replicas', () => {
     await command(replica, (redis) => redis.replicaof('NO', 'ONE'));
     await refused(old.confirm('k'), '0 of 1 replicas', 'METADATA_REPLICAS');
     await refused(check(primary.url).confirm('k'), '0 of 1 replicas');
-    await check(primary.url, 0).confirm('k');
+    await vi.waitFor(() => check(primary.url, 0).confirm('k'), WAIT);
     // It follows again: nothing stands in the way any more.
     await follow(primary, [replica]);
     await vi.waitFor(() => old.confirm('k'), WAIT);
@@ -128,7 +128,7 @@ describe.runIf(findRedis() !== undefined)('with replicas', () => {
     const [primary, replica] = [await start(), await start()];
     await follow(primary, [replica]);
     const one = check(primary.url);
-    await one.confirm('k');
+    await vi.waitFor(() => one.confirm('k'), WAIT);
     process.kill(replica.pid, 'SIGSTOP');
     try {
       await refused(one.confirm('k'), '0 of 1 replicas confirmed');
@@ -143,10 +143,10 @@ describe.runIf(findRedis() !== undefined)('with replicas', () => {
     const [primary, first, second] = [await start(), await start(), await start()];
     await follow(primary, [first, second]);
     const all = check(primary.url);
-    await all.confirm('k');
+    await vi.waitFor(() => all.confirm('k'), WAIT);
     await command(second, (redis) => redis.replicaof('NO', 'ONE'));
     await refused(all.confirm('k'), '1 of 2 replicas');
-    await check(primary.url, 1).confirm('k');
+    await vi.waitFor(() => check(primary.url, 1).confirm('k'), WAIT);
     await refused(check(primary.url, 2).confirm('k'), '1 of 2 replicas');
   });
 

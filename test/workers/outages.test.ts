@@ -105,7 +105,7 @@ describe('the object store', () => {
     for (const inodeId of others) await writeFile(inodeId);
     work();
     for (const inodeId of [INODE, ...others]) await world.clients.queue.enqueue({ fsId: 1, inodeId }, 'scan');
-    await eventually('it is told', async () => (await notReady()).includes('S3 does not answer'));
+    await eventually('it is reported', async () => (await notReady()).includes('S3 does not answer'));
     // Most wait in the queue: they are not taken one after the other only to fail.
     const { queue } = world.clients.queue;
     expect(await queue.getJobCountByTypes('waiting', 'prioritized', 'active', 'delayed')).toBe(6);
@@ -140,7 +140,7 @@ describe('the object store', () => {
     const before = await world.writer.state(INODE);
     work();
     for (const inodeId of [INODE, ...others]) await world.clients.queue.enqueue({ fsId: 1, inodeId }, 'scan');
-    await eventually('it is told', async () => /S3 refuses: Writing .*answered 403/.test(await notReady()));
+    await eventually('it is reported', async () => /S3 refuses: Writing .*answered 403/.test(await notReady()));
     await expectNoTryCharged(6);
     expect(await world.clients.quarantine.get(KEY)).toBeNull();
     expect(await world.writer.readFault(INODE, before)).toBeNull();
@@ -150,7 +150,7 @@ describe('the object store', () => {
     await expectNothingLeaked([INODE, ...others]);
   });
 
-  it('keys in a shared file are replaced: told with the words of the server, no job fails, then it goes on', async () => {
+  it('keys in a shared file are replaced: reported with the answer of the server, no job fails, then it goes on', async () => {
     const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = process.env;
     const file = join(await mkdtemp(join(tmpdir(), 's3compact-keys-')), 'credentials');
     const write = (key: string | undefined) =>
@@ -164,7 +164,7 @@ describe('the object store', () => {
       for (const inodeId of others) await writeFile(inodeId);
       work();
       for (const inodeId of [INODE, ...others]) await world.clients.queue.enqueue({ fsId: 1, inodeId }, 'scan');
-      await eventually('it is told', async () => /S3 refuses: .*InvalidAccessKeyId/.test(await notReady()));
+      await eventually('it is reported', async () => /S3 refuses: .*(?:InvalidAccessKeyId|403)/.test(await notReady()));
       await expectNoTryCharged(6);
       // Longer than the tries of a job would take.
       const beganMs = performance.now();
@@ -263,7 +263,7 @@ describe.runIf(findRedis() !== undefined)("the queue's Redis", () => {
     await world.clients.queue.enqueue(KEY, 'scan');
     if (full === null) await admin.replicaof('127.0.0.1', 1);
     else await admin.config('SET', ...full);
-    await eventually('it is told', async () => (await notReady()).includes('queue is not reachable'));
+    await eventually('it is reported', async () => (await notReady()).includes('queue is not reachable'));
     const [before, beganMs] = [await commandsServed(), performance.now()];
     await eventually('a while', async () => performance.now() - beganMs > 2_000);
     const perSecond = ((await commandsServed()) - before) / ((performance.now() - beganMs) / 1_000);
@@ -304,7 +304,7 @@ describe.runIf(findRedis() !== undefined)("the queue's Redis is stopped and star
     work();
     for (const inodeId of inodeIds) await world.clients.queue.enqueue({ fsId: 1, inodeId }, 'scan');
     await kept.server.end('SIGTERM');
-    await eventually('it is told', async () => (await notReady()).includes('queue is not reachable'));
+    await eventually('it is reported', async () => (await notReady()).includes('queue is not reachable'));
     await kept.server.start();
     await untilReady();
     await untilCompacted(inodeIds);
