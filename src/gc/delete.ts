@@ -3,7 +3,7 @@
  * references again, that a record covers, or whose inode cannot be read or is in quarantine, stays. It chooses nothing:
  * what may go is given to it.
  */
-import { CompactError, isMissingObject } from '../errors.ts';
+import { CompactError, type ErrorCode, isMissingObject } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { ReapRecords, ScrubBook } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -147,9 +147,17 @@ async function stillUnnamedIfSound(
   }
 }
 
+/** What may be repaired, and comes back until it is: doubt about one inode, whatever is wrong with it. */
+const DAMAGE: ReadonlySet<ErrorCode> = new Set([
+  'lists-missing',
+  'list-invalid',
+  'inode-malformed',
+  'record-malformed',
+]);
+
 /** Of the inode, and not of a server that is away. */
 function isDamage(error: CompactError): boolean {
-  return isOfOneInode(error) && (error.kind === 'halt' || isMissingObject(error) || error.code === 'lists-missing');
+  return isOfOneInode(error) && (error.kind === 'halt' || isMissingObject(error) || DAMAGE.has(error.code));
 }
 
 /** Those that nothing references now, at the server of both looks, and in whose place the store has all that is referenced. */

@@ -50,8 +50,8 @@ export interface OwnershipDeps {
   readonly installation: Installation;
   /** Of the metadata servers, as the settings name them. */
   readonly addresses: readonly string[];
-  /** The life of the server that keeps the file system, another text for each; absent where the service does not say. */
-  readonly server?: (fsId: number) => Promise<string>;
+  /** The life of the server that keeps the file system, another text for each; absent or `undefined`: it does not say. */
+  readonly server?: (fsId: number) => Promise<string | undefined>;
   readonly monotonicMs: () => number;
 }
 

@@ -51,18 +51,33 @@ export class StoredObjects {
     const unseen = () => [...wanted].filter(([name, bytes]) => (seen.bytes.get(name) ?? -1) < bytes);
     let left = unseen();
     if (seen.heads + left.length > HEADS_PER_PAGE * pagesOf(look.objects)) {
-      seen.listing ??= this.#list(seen, look, deps.store);
-      await seen.listing;
+      await this.#listed(seen, look, deps.store);
       left = unseen();
     }
     const lacking = new Map<string, number | null>();
-    await pLimit(HEADS_IN_FLIGHT).map(left, async ([name, needed]) => {
-      seen.heads++;
-      const bytes = (await deps.store.head(name))?.bytes ?? null;
-      if (bytes === null || bytes < needed) lacking.set(name, bytes);
-      else this.#note(seen, name, bytes);
-    });
+    const limit = pLimit(HEADS_IN_FLIGHT);
+    await limit
+      .map(left, async ([name, needed]) => {
+        seen.heads++;
+        const bytes = (await deps.store.head(name))?.bytes ?? null;
+        if (bytes === null || bytes < needed) lacking.set(name, bytes);
+        else this.#note(seen, name, bytes);
+      })
+      // Nobody waits for the others any more: a store in trouble is not asked for thousands of them.
+      .finally(() => limit.clearQueue());
     return lacking;
+  }
+
+  /** One listing for all who look meanwhile; one that failed says nothing to those who come later. */
+  async #listed(seen: Seen, look: LookFor & { readonly objects: number }, store: ObjectStore): Promise<void> {
+    const listing = seen.listing ?? this.#list(seen, look, store);
+    seen.listing = listing;
+    try {
+      await listing;
+    } catch (error) {
+      if (seen.listing === listing) seen.listing = undefined;
+      throw error;
+    }
   }
 
   /** As with readings: what was seen before the record was due, or long ago, or by a clock that went back, does not count. */

@@ -226,9 +226,14 @@ export function openOwnership(
     // A CurveFS cluster is no single server that could tell itself from another.
     ...(database === undefined
       ? {}
-      : { server: async (fsId) => `${await metadata.incarnation({ fsId, inodeId: 0n })}/${database}` }),
+      : { server: async (fsId) => serverId(await metadata.incarnation({ fsId, inodeId: 0n }), database) }),
     monotonicMs: () => systemClock.monotonicMs(),
   });
+}
+
+/** A server that does not say which life it is could be any: it is the very same as none (I10). */
+function serverId(incarnation: string, database: number): string | undefined {
+  return incarnation.trim() === '' ? undefined : `${incarnation}/${database}`;
 }
 
 /** The keys that an MDS keeps for its file systems, unless the environment says whose are to be used. */

@@ -190,3 +190,16 @@ it('an inode that has bytes and no list at all has lost its chunk indexes: what 
   }
   expect([...w.stores.bucket('b').keys()]).toEqual(before);
 });
+
+it('an inode whose list is gone, its index not, keeps its own orphans and stops no deletes of others', async () => {
+  const w = world(3, 2);
+  const other = { fsId: 1, inodeId: 101n };
+  w.metadata.at(ORPHAN)?.lists.set(5, []);
+  for (const key of [ORPHAN, other]) w.stores.write('b', w.name(key, 99n), new Uint8Array(1));
+  w.clock.nowMs += 50;
+  await w.scrub();
+  w.clock.nowMs += 50;
+  expect(await w.scrub()).toMatchObject({ deleted: { objects: 1 }, failures: 1 });
+  expect(w.stores.bucket('b').has(w.name(ORPHAN, 99n))).toBe(true);
+  expect(w.stores.bucket('b').has(w.name(other, 99n))).toBe(false);
+});
