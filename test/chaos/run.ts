@@ -19,7 +19,7 @@ import { breakCluster, breakRedis, breakS3, type FaultStage, killWorkers, pauseW
 import { Gate } from './gate.ts';
 import { type Lists, RedisLists } from './lists.ts';
 import { scrubAway } from './scrub.ts';
-import { BUCKET, FS_ID, GEOMETRY, QUEUE_PREFIX, workerEnv } from './settings.ts';
+import { ATTEMPTS, BUCKET, FS_ID, GEOMETRY, QUEUE_PREFIX, workerEnv } from './settings.ts';
 import type { CountName, Tally } from './tally.ts';
 import { judge, type Leftovers } from './verdict.ts';
 import { WorkerPool } from './workers.ts';
@@ -169,7 +169,7 @@ async function openCast(servers: Servers, tally: Tally, options: ChaosOptions): 
       : new RedisLists({ redis, s3, bucket: BUCKET, fsId: FS_ID, geometry: GEOMETRY });
   const clientGate = lists.apart ? new Gate() : gate;
   const queueOptions = { connection: queueRedis, prefix: QUEUE_PREFIX };
-  const queue = new CompactQueue({ ...queueOptions, attempts: 5, retryDelayMs: 200 });
+  const queue = new CompactQueue({ ...queueOptions, attempts: ATTEMPTS, retryDelayMs: 200 });
   const ledger = new ReapQueue(queueOptions);
   const env = workerEnv(servers.redisUrl, servers.s3, lists.env);
   const pool = new WorkerPool(env, tally, options.poolEvery ?? POOL_EVERY);
@@ -242,9 +242,10 @@ async function finish(cast: Cast, tally: Tally, finishMs: number): Promise<void>
   tally.say('the faults are over');
   await cast.pool.drain(DRAIN_MS);
   const endMs = performance.now() + finishMs;
+  const busy = tally.of('busyEnded');
   await workOff(cast, tally, endMs);
-  // A job whose tries the writers used up ends with its file undone, as busy: the next scan queues it again.
-  if (cast.lists.resting) await workOff(cast, tally, endMs);
+  // A job whose tries the writers had used up ends with its file undone: the next scan queues it again.
+  if (tally.of('busyEnded') > busy) await workOff(cast, tally, endMs);
   const commits = tally.of('commits');
   await workOff(cast, tally, endMs);
   if (tally.of('commits') !== commits) tally.violate('a second run over every inode, with no writer left, found work');

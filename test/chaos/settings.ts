@@ -14,6 +14,8 @@ export const GEOMETRY: OracleGeometry = { blockSize: 4096, chunkSize: 65_536 };
 /** Files stay below three chunks: a whole read is at most some hundred GETs. */
 export const FILE_BYTES_MAX = 3 * GEOMETRY.chunkSize;
 
+/** Tries of a job. */
+export const ATTEMPTS = 5;
 export const LEASE_MS = 7_000;
 export const GRACE_MS = 5_000;
 /** Of one call to Redis, or to a CurveFS cluster. */
@@ -54,6 +56,7 @@ export function workerEnv(
     S3COMPACT_S3_TIMEOUT: '1s',
     S3COMPACT_S3_PATIENCE: '1s',
     S3COMPACT_REDIS_TIMEOUT: `${METADATA_TIMEOUT_MS}ms`,
+    S3COMPACT_ATTEMPTS: `${ATTEMPTS}`,
     S3COMPACT_LOCK_DURATION: '3s',
     S3COMPACT_RETRY_DELAY: '200ms',
     S3COMPACT_LEASE: `${LEASE_MS}ms`,

@@ -23,6 +23,8 @@ export const COUNTS = {
   conflicts: 'runs that lost a race: conflict or stale (as logged)',
   unknowns: 'runs that ended with a commit of unknown fate (as logged)',
   leases: 'runs that outlived their lease and gave up (as logged)',
+  busy: 'runs that found their file in use, or have to look at it again (as logged)',
+  busyEnded: '  of them with the last try of their job',
   failures: 'runs that ended with another failure, to be tried again (as logged)',
   mergedPuts: 'merged objects put (as logged)',
   records: 'reap records done (as logged)',

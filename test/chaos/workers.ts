@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { ATTEMPTS } from './settings.ts';
 import type { CountName, Tally } from './tally.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
@@ -45,6 +46,8 @@ interface LogLine {
   readonly msg?: string;
   readonly outcome?: string;
   readonly code?: string;
+  readonly try?: number;
+  readonly lookAgainMs?: number;
   readonly chunksCompacted?: number;
   readonly deleted?: number;
   readonly cost?: { readonly writeRequests: number };
@@ -193,6 +196,7 @@ export class WorkerPool {
     if (line.event === 'job.done' || line.event === 'job.retry') {
       this.#tally.add('jobs');
       if (line.event === 'job.retry') this.#tally.add(setbackOf(line));
+      if (endedBusy(line)) this.#tally.add('busyEnded');
       this.#tally.add('commits', line.chunksCompacted ?? 0);
       this.#tally.add('mergedPuts', line.cost?.writeRequests ?? 0);
     }
@@ -203,9 +207,15 @@ export class WorkerPool {
   }
 }
 
+/** The job is given up, and its file left to the next scan. */
+function endedBusy({ code, lookAgainMs, try: tries = 0 }: LogLine): boolean {
+  return code === 'inode-busy' && lookAgainMs === undefined && tries >= ATTEMPTS;
+}
+
 function setbackOf({ outcome, code }: LogLine): CountName {
   if (outcome === 'conflict' || outcome === 'stale') return 'conflicts';
   if (outcome === 'unknown') return 'unknowns';
+  if (code === 'inode-busy') return 'busy';
   return code === 'lease-expired' ? 'leases' : 'failures';
 }
 
