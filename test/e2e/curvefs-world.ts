@@ -11,6 +11,8 @@ import { clientsOf, commonEnv, type E2eOptions, ProductWorld, SMALL } from './wo
 /** Long past every quiet period. */
 const AGED_MS = 24 * 60 * 60 * 1000;
 const FS_ID = 1;
+/** Tests choose numbers of inodes beyond the first two. */
+const PARTITIONS = 3;
 
 export class CurveE2eWorld extends ProductWorld<CurveWriter> {
   get cluster(): CurveCluster {
@@ -26,6 +28,7 @@ export class CurveE2eWorld extends ProductWorld<CurveWriter> {
       ...{ fsId: FS_ID, bucket, endpoint, accessKeyId, secretAccessKey, objectPrefix },
       ...geometry,
     });
+    for (let more = 1; more < PARTITIONS; more++) cluster.state.addPartition(FS_ID);
     const writer = new CurveWriter({
       ...{ cluster, bucket, geometry, objectPrefix, fsId: FS_ID, agedMs: AGED_MS, s3: testS3Client() },
     });
