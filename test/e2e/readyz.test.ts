@@ -98,7 +98,7 @@ it('S3 away, as the work itself finds out, and back before there is more work', 
   const { body } = await notReady('store');
   expect(body.parts.store.reasons).toEqual(['S3 does not answer']);
   expect(await text('/metrics')).toMatch(
-    /^s3compact_s3_requests_total\{operation="get",code="store-unavailable"\} [1-9]/m,
+    /^s3compact_s3_requests_total\{operation="head",code="store-unavailable"\} [1-9]/m,
   );
   const server: Server = createServer((_, response) => response.writeHead(403).end());
   server.listen(s3Port, '127.0.0.1');
