@@ -31,8 +31,8 @@ type Step =
     };
 
 const chunk = fc.integer({ min: 0, max: 1 });
-/** Few attempts, so that the right one is often met; two differ only beyond 2^53. */
-const attempt = fc.constantFrom(1n, 2n ** 53n, 2n ** 53n + 1n);
+/** Few attempts, so that the right one is often met; two differ only beyond 2^53. None is near what versions are numbered with here. */
+const attempt = fc.constantFrom(2n ** 40n, 2n ** 53n, 2n ** 53n + 1n);
 const length = fc.integer({ min: 0, max: 2 });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
