@@ -1,6 +1,6 @@
 /**
  * What is asked once more right before anything is deleted, by `reap` and by garbage collection alike: each guard stands
- * for one reason why a delete must wait (a hold, another owner of the bucket, a metadata server that may have been
+ * for one reason why a delete must wait (another owner of the bucket, a metadata server that may have been
  * replaced). It stands alone so that a new reason is added in one place. A guard deletes nothing and changes no list.
  */
 import type { ServerLook } from '../metadata/port.ts';
