@@ -109,6 +109,8 @@ function replicaTests(): void {
   test('a primary that takes writes without its replicas works, and the check says what to set', async () => {
     const redis = connectRedis(primary.url, { profile: 'producer' });
     const fitFor = (graceMs: number) => checkRedisFit(redis, { name: 'metadata', graceMs });
+    // The replica has the data before the primary counts it.
+    await vi.waitFor(async () => expect(await redis.info('replication')).toMatch(/slave0:.*state=online/), WAIT);
     const [warning = '', ...more] = await fitFor(60_000);
     expect(more).toEqual([]);
     for (const word of ['has 1 replica', 'min-replicas-to-write 1', 'min-replicas-max-lag 10']) {
