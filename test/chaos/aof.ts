@@ -10,6 +10,36 @@ const SAMPLE_EVERY_MS = 20;
 /** Longer than any loss. */
 const SAMPLES_KEPT_MS = 5_000;
 
+/** A reap record that holds an object's name: where it stands in the file, and whose it is. */
+interface Mention {
+  readonly at: number;
+  readonly attempt: string;
+}
+
+interface RecordTrace {
+  readonly kept: readonly Mention[];
+  readonly lost: readonly Mention[];
+}
+
+/** Behind its names each record has the number of its attempt. */
+const ATTEMPT_OF_RECORD = /"attempt":"(\d+)"/;
+/** No record is longer. */
+const RECORD_BYTES_MAX = 1_000_000;
+
+function mentionsIn(bytes: Buffer, name: string): Mention[] {
+  const quoted = `"${name}"`;
+  const found: Mention[] = [];
+  for (let at = bytes.indexOf(quoted); at >= 0; at = bytes.indexOf(quoted, at + 1)) {
+    const [, attempt = ''] = ATTEMPT_OF_RECORD.exec(bytes.toString('latin1', at, at + RECORD_BYTES_MAX)) ?? [];
+    found.push({ at, attempt });
+  }
+  return found;
+}
+
+function wasLost({ kept, lost }: RecordTrace): boolean {
+  return lost.some((one) => kept.every(({ at }) => at >= one.at));
+}
+
 export class AofTail {
   readonly #directory: string;
   readonly #timer: NodeJS.Timeout;
@@ -40,19 +70,33 @@ export class AofTail {
     }
   }
 
-  /**
-   * Of these object names those that Redis was first told of in an end that it lost: nothing of what it kept by then has
-   * them. Only reap records hold object names, and the file is never rewritten, so such a name's record was added within
-   * the lost second.
-   */
-  firstToldInLostEnd(names: readonly string[]): string[] {
+  /** What the file says of an object's reap records: the one of the attempt that made it, and those that retire it. */
+  recordsOf(name: string): { readonly made: RecordTrace; readonly retired: RecordTrace } {
+    const maker = name.slice(name.lastIndexOf('_') + 1);
     const path = this.#path();
-    if (names.length === 0 || path === undefined) return [];
-    const file = readFileSync(path);
+    const kept = path === undefined ? [] : mentionsIn(readFileSync(path), name);
+    const lost = this.#lost.flatMap(({ at, bytes }) =>
+      mentionsIn(bytes, name).map((mention) => ({ ...mention, at: at + mention.at })),
+    );
+    const traceOf = (belongs: (mention: Mention) => boolean): RecordTrace => ({
+      kept: kept.filter(belongs),
+      lost: lost.filter(belongs),
+    });
+    return {
+      made: traceOf(({ attempt }) => attempt === maker),
+      retired: traceOf(({ attempt }) => attempt !== maker),
+    };
+  }
+
+  /**
+   * Of these object names those of which a reap record was first written in an end that Redis lost: what it kept by then
+   * has none. A merged object has two such records in its life, the one of its attempt and the one of the attempt that
+   * replaces it; either can be the lost one. Only reap records hold object names, and the file is never rewritten.
+   */
+  firstWrittenInLostEnd(names: readonly string[]): string[] {
     return names.filter((name) => {
-      const quoted = `"${name}"`;
-      const first = file.indexOf(quoted);
-      return this.#lost.some(({ at, bytes }) => bytes.includes(quoted) && (first < 0 || first >= at));
+      const { made, retired } = this.recordsOf(name);
+      return wasLost(made) || wasLost(retired);
     });
   }
 

@@ -106,7 +106,8 @@ export async function runChaos(options: ChaosOptions, tally: Tally): Promise<Lef
     const stage = {
       ...cast,
       tally,
-      recordLost: (names: readonly string[]) => cast.aof?.firstToldInLostEnd(names) ?? [],
+      recordLost: (names: readonly string[]) => cast.aof?.firstWrittenInLostEnd(names) ?? [],
+      evidence: (name: string) => JSON.stringify(cast.aof?.recordsOf(name)),
     };
     const left = await judge(stage);
     await scrubAway(unnamedOf(left), workerEnv(servers.redisUrl, servers.s3, cast.lists.env), tally);

@@ -22,6 +22,8 @@ export interface VerdictStage {
   readonly tally: Tally;
   /** Of these names those whose reap record was added within a second that Redis lost. */
   readonly recordLost: (names: readonly string[]) => readonly string[];
+  /** What Redis's file says of an object's records. */
+  readonly evidence: (name: string) => string;
 }
 
 /** Objects that nothing names, by what explains them. */
@@ -83,7 +85,7 @@ async function judgeQueues({ client, queue, ledger, redis, tally }: VerdictStage
   }
 }
 
-function leftoversOf({ client, tally, recordLost }: VerdictStage, unnamed: readonly string[]): Leftovers {
+function leftoversOf({ client, tally, recordLost, evidence }: VerdictStage, unnamed: readonly string[]): Leftovers {
   const committed = new Set<string>();
   for (const { inodeId, entries } of client.journals) {
     for (const { version } of entries) {
@@ -104,6 +106,7 @@ function leftoversOf({ client, tally, recordLost }: VerdictStage, unnamed: reado
   const others = unnamed.filter((name) => !writers.includes(name));
   const lost = recordLost(others);
   const leaked = others.filter((name) => !lost.includes(name));
-  for (const name of leaked) tally.violate(`object ${name} is leaked: nothing names it and no record speaks of it`);
+  for (const name of leaked)
+    tally.violate(`object ${name} is leaked: no list names it; its records: ${evidence(name)}`);
   return { writers, recordLost: lost, leaked };
 }

@@ -37,7 +37,7 @@ test.each(findRedis() === undefined ? [] : ['a real Redis'])(
     await kept.server.start();
     expect(await redis.mget('early', 'late')).toEqual([`["${NAME}"]`, null]);
     // Evidence is only what Redis was not told of before.
-    expect(aof.firstToldInLostEnd([NAME, 'other', 'never'])).toEqual(['other']);
+    expect(aof.firstWrittenInLostEnd([NAME, 'other', 'never'])).toEqual(['other']);
     await kept.stop();
     expect(existsSync(kept.server.directory)).toBe(false);
   },
