@@ -1,6 +1,6 @@
 /**
  * The questions of `s3compact doctor`, each with its answer and, where something is wrong, what to do about it. Apart from
- * the command because each check must end by itself, whatever is down. Every check only looks; no secret gets into a text.
+ * the command because each check must end by itself, whatever is down. No check here writes; no secret gets into a text.
  */
 
 import type { Settings } from '../config/index.ts';
@@ -16,21 +16,9 @@ import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
 import { openObjects, openOwnership } from '../wiring/clients.ts';
 import { openMetadata } from '../wiring/open-metadata.ts';
 import { checkRedisUrl } from '../wiring/primaries.ts';
+import type { Check } from './doctor-check.ts';
+import { settingsChecks, writeChecks } from './doctor-store.ts';
 import { bytes, plural } from './output.ts';
-
-/** `unknown`: it could not be asked, because something before it failed. */
-export type CheckStatus = 'ok' | 'warning' | 'failed' | 'unknown';
-
-export interface Check {
-  readonly check: string;
-  readonly status: CheckStatus;
-  /** What was found. */
-  readonly found: string;
-  /** What to do. */
-  readonly advice?: string;
-  /** Of a failure that may pass. */
-  readonly mayPass?: boolean;
-}
 
 /** Files that are looked at for traces of the built-in compactor. */
 const SAMPLE_FILES = 200;
@@ -50,7 +38,11 @@ const BUILT_IN_OFF =
 /** Whoever asks wants an answer soon, not a store that may come back. */
 const PATIENCE_MAX_MS = 2_000;
 
-export async function runChecks(fsId: number, settings: Settings, log: Logger): Promise<readonly Check[]> {
+/** `write`: with objects of its own in the bucket. */
+export async function runChecks(
+  fsId: number,
+  { settings, log, write }: { readonly settings: Settings; readonly log: Logger; readonly write: boolean },
+): Promise<readonly Check[]> {
   const checks: Check[] = [await queueCheck(settings)];
   const isCurvefs = settings.metadataUrl.startsWith(CURVEFS_SCHEME);
   if (!isCurvefs) checks.push(await redisCheck('metadata', { name: 'metadata', url: settings.metadataUrl, settings }));
@@ -64,7 +56,8 @@ export async function runChecks(fsId: number, settings: Settings, log: Logger): 
     if (metadata instanceof CurvefsMetadata) checks.push(...(await clusterChecks(fsId, metadata, filesystem)));
     if (filesystem === null) checks.push(notAsked('bucket'), notAsked('owner'));
     else {
-      checks.push(await asked('bucket', () => bucketFound(filesystem, objects)));
+      const bucket = await asked('bucket', () => bucketFound(filesystem, objects));
+      checks.push(bucket, ...(bucket.status === 'ok' ? await storeChecks(filesystem, { objects, write }) : []));
       checks.push(await asked('owner', () => ownerFound(filesystem, settings, { metadata, objects })));
     }
     return checks;
@@ -178,6 +171,14 @@ async function bucketFound(filesystem: Filesystem, objects: ReturnType<typeof op
   const where = filesystem.endpoint === undefined ? '' : ` at ${new URL(filesystem.endpoint).host}`;
   const content = page.objects.length === 0 ? 'is empty' : 'has objects';
   return ok('bucket', `bucket ${filesystem.bucket}${where} can be listed and ${content}`);
+}
+
+async function storeChecks(
+  filesystem: Filesystem,
+  { objects, write }: { readonly objects: ObjectStores; readonly write: boolean },
+): Promise<readonly Check[]> {
+  const store = objects.forFilesystem(filesystem);
+  return [...(await settingsChecks(filesystem, store)), ...(write ? await writeChecks(store) : [])];
 }
 
 async function ownerFound(

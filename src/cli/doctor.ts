@@ -1,14 +1,17 @@
 /**
  * `s3compact doctor FS`: is everything there that compaction of this file system needs? Asked before the first worker is
- * started, and when something does not work. It only looks: nothing is written, queued or deleted.
+ * started, and when something does not work. It only looks, unless --write lets it try objects of its own in the bucket;
+ * nothing else is written, queued or deleted.
  */
 import type { Command } from 'commander';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import type { Check, CheckStatus } from './doctor-checks.ts';
+import type { Check, CheckStatus } from './doctor-check.ts';
 import { EXIT, type ExitCode, plural } from './output.ts';
 
 const HELP = `
+With --write a bucket with versioning keeps old versions of what was tried, as of everything that is deleted there.
+
 Exit code 0 when the file system can be compacted, warnings or not; 3 when something failed that may pass (a server is
 away), 4 when a person has to act.
 
@@ -21,10 +24,11 @@ export function registerDoctor(program: Command, context: CliContext): void {
     .command('doctor')
     .description('tell whether a file system, its metadata service and its bucket are fit for compaction')
     .argument('<fs>', 'id of the file system', parseCount)
+    .option('--write', 'also put, read and delete objects of its own in the bucket, named s3compact-doctor-…')
     .addHelpText('after', HELP)
-    .action(async (fsId: number) => {
+    .action(async (fsId: number, { write = false }: { readonly write?: boolean }) => {
       const { runChecks } = await import('./doctor-checks.ts');
-      const checks = await runChecks(fsId, context.settings, context.logger);
+      const checks = await runChecks(fsId, { settings: context.settings, log: context.logger, write });
       const exitCode = exitCodeFor(checks);
       if (context.json) context.dataJson({ fsId, fit: exitCode === EXIT.done, checks: checks.map(toldJson) });
       else context.data(doctorText(fsId, checks));

@@ -45,6 +45,38 @@ export type StoreCapability =
 /** What is known of each: `refused` only where the same request has succeeded without it. */
 export type StoreCapabilities = Readonly<Record<StoreCapability, 'untried' | 'accepted' | 'refused'>>;
 
+/** A rule by which the store itself takes objects away; only enabled ones are spoken of. */
+export interface LifecycleRule {
+  readonly id: string;
+  /** Of the names that it is about. */
+  readonly prefix: string;
+  /** Only objects with certain tags; those of file systems have none. */
+  readonly tagged: boolean;
+  /** It deletes objects. */
+  readonly expires: boolean;
+  /** It moves objects to another storage class. */
+  readonly moves: boolean;
+  /** It deletes what is no longer the current version. */
+  readonly expiresOldVersions: boolean;
+}
+
+/** What a bucket is set to; `unknown` where the store does not answer the question. */
+export interface BucketSettings {
+  readonly versioning: 'off' | 'on' | 'suspended' | 'unknown';
+  /** `retains`: each new object is locked for a time. */
+  readonly lock: 'off' | 'on' | 'retains' | 'unknown';
+  readonly lifecycle: readonly LifecycleRule[] | 'unknown';
+}
+
+/** What only a diagnosis asks of a store; one try each. */
+export interface StoreDiagnosis {
+  settings(signal?: AbortSignal): Promise<BucketSettings>;
+  /** One DeleteObject for each, whatever the store knows of batches. */
+  deleteSingly(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]>;
+  /** A PUT with the checksum of other bytes: `taken` by a store that does not compare; `untried` where none are sent. */
+  putDamaged(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'refused' | 'taken' | 'untried'>;
+}
+
 /** Largest batch that `delete` takes: the limit of S3's DeleteObjects. */
 export const DELETE_BATCH_MAX = 1000;
 
@@ -66,6 +98,8 @@ export interface ObjectStore {
   guarded?(before: () => void): ObjectStore;
   /** What the requests so far have shown of the server. */
   capabilities?(): StoreCapabilities | undefined;
+  /** For `doctor`. */
+  diagnosis?(): StoreDiagnosis | undefined;
 }
 
 /** The bucket of each file system; stores are kept and shared. */

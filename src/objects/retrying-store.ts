@@ -11,7 +11,15 @@ import { CompactError, type ErrorCode } from '../errors.ts';
 import type { Filesystem } from '../model.ts';
 import { type FlightLimit, HOLD_MAX_MS } from '../pace/in-flight-limit.ts';
 import type { Pace } from '../pace/pace.ts';
-import type { DeleteFailure, ObjectHead, ObjectPage, ObjectStore, ObjectStores, StoreCapabilities } from './port.ts';
+import type {
+  DeleteFailure,
+  ObjectHead,
+  ObjectPage,
+  ObjectStore,
+  ObjectStores,
+  StoreCapabilities,
+  StoreDiagnosis,
+} from './port.ts';
 import { cancelledError, Turns } from './turns.ts';
 
 export type ObjectOperation = 'get' | 'put' | 'head' | 'list' | 'delete';
@@ -132,6 +140,10 @@ class RetryingStore implements ObjectStore {
 
   capabilities(): StoreCapabilities | undefined {
     return this.#store.capabilities?.();
+  }
+
+  diagnosis(): StoreDiagnosis | undefined {
+    return this.#store.diagnosis?.();
   }
 
   guarded(before: () => void): ObjectStore {

@@ -7,7 +7,15 @@
  */
 
 /** Operations whose whole answer is looked at here. */
-export type CheckedOperation = 'put' | 'head' | 'list' | 'delete' | 'delete-batch';
+export type CheckedOperation =
+  | 'put'
+  | 'head'
+  | 'list'
+  | 'delete'
+  | 'delete-batch'
+  | 'versioning'
+  | 'object-lock'
+  | 'lifecycle';
 
 /** A 2xx answer; names of headers in lower case. */
 export interface Answer {
@@ -30,6 +38,9 @@ const PROMISED: Readonly<Record<CheckedOperation, Promised>> = {
   list: { status: 200, headers: [], root: 'ListBucketResult' },
   delete: { status: 204, headers: [] },
   'delete-batch': { status: 200, headers: [], root: 'DeleteResult' },
+  versioning: { status: 200, headers: [], root: 'VersioningConfiguration' },
+  'object-lock': { status: 200, headers: [], root: 'ObjectLockConfiguration' },
+  lifecycle: { status: 200, headers: [], root: 'LifecycleConfiguration' },
 };
 
 /** Longer than any answer with a thousand names of a thousand bytes. */

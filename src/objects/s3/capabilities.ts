@@ -6,7 +6,7 @@
 import type { StoreCapabilities, StoreCapability } from '../port.ts';
 
 /** What is done without, and what that costs. */
-const WITHOUT: Readonly<Record<StoreCapability, string>> = {
+export const WITHOUT: Readonly<Record<StoreCapability, string>> = {
   conditionalPut:
     'does not know If-None-Match; objects are written without it (their names are unique all the same, but what another program had put under such a name would be overwritten)',
   checksumHeaders:

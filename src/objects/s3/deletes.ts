@@ -35,13 +35,13 @@ export class S3Deletes {
   /** What could not be deleted; a missing object counts as deleted. */
   async delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
     const { capabilities } = this.#connection;
-    if (!capabilities.has('multiDelete')) return this.#singly(names, signal);
+    if (!capabilities.has('multiDelete')) return this.singly(names, signal);
     const result = await this.#batchInForm(names, signal).catch((thrown: unknown) => {
       if (thrown instanceof CompactError && refusesForm(thrown, REFUSED_BATCH)) return null;
       throw thrown;
     });
-    if (result !== null) return [...result.failures, ...(await this.#singly(result.missing, signal))];
-    const failures = await this.#singly(names, signal);
+    if (result !== null) return [...result.failures, ...(await this.singly(result.missing, signal))];
+    const failures = await this.singly(names, signal);
     // Where batches have succeeded before, or single deletes do not, it is not about batches.
     if (failures.length < names.length && !capabilities.isAccepted('multiDelete')) capabilities.refuses('multiDelete');
     return failures;
@@ -85,7 +85,7 @@ export class S3Deletes {
   }
 
   /** Each under its own time-out; the first failure of the whole store ends them all. */
-  async #singly(names: readonly string[], signal: AbortSignal | undefined): Promise<readonly DeleteFailure[]> {
+  async singly(names: readonly string[], signal: AbortSignal | undefined): Promise<readonly DeleteFailure[]> {
     const failures: DeleteFailure[] = [];
     let broken: unknown;
     await pLimit(SINGLE_DELETES_MAX).map(names, async (name) => {

@@ -51,6 +51,20 @@ export async function putInForm(call: PutCall): Promise<PutOutcome> {
   }
 }
 
+/** Whether the store compares a checksum with what arrives: the same PUT with that of other bytes. */
+export async function putDamaged(call: Omit<PutCall, 'isThere'>): Promise<'refused' | 'taken' | 'untried'> {
+  const { connection, data, name, body, signal } = call;
+  const form = bestForm(connection);
+  if (!form.checksum) return 'untried';
+  try {
+    await data.put({ name, body, crc32: (crc32(body) ^ 1) >>> 0, form, signal });
+    return 'taken';
+  } catch (thrown) {
+    if (thrown instanceof CompactError && errorFacts(thrown.cause).status === 400) return 'refused';
+    throw thrown;
+  }
+}
+
 function bestForm(connection: S3Connection): PutForm {
   const checksum = connection.sendsChecksums;
   const unsigned = checksum && connection.capabilities.has('unsignedPayload');

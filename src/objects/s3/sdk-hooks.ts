@@ -13,6 +13,9 @@ const OPERATIONS: Readonly<Record<string, CheckedOperation>> = {
   ListObjectsV2Command: 'list',
   DeleteObjectCommand: 'delete',
   DeleteObjectsCommand: 'delete-batch',
+  GetBucketVersioningCommand: 'versioning',
+  GetObjectLockConfigurationCommand: 'object-lock',
+  GetBucketLifecycleConfigurationCommand: 'lifecycle',
 };
 
 interface SdkAnswer {

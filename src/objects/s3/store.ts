@@ -17,13 +17,15 @@ import {
   type ObjectPage,
   type ObjectStore,
   type StoreCapabilities,
+  type StoreDiagnosis,
 } from '../port.ts';
+import { askBucketSettings } from './bucket-settings.ts';
 import type { RequestOptions, S3Connection } from './connection.ts';
 import { CRC32_METADATA, type RangeRead, type S3DataPath } from './data-path-sdk.ts';
 import { S3Deletes } from './deletes.ts';
 import { errorFacts, refusesForm, storeError } from './errors.ts';
 import { listedPage } from './list.ts';
-import { putInForm } from './put-forms.ts';
+import { putDamaged, putInForm } from './put-forms.ts';
 import { discardBody } from './range-body.ts';
 
 const CRC32_TEXT = /^[0-9a-f]{8}$/;
@@ -43,6 +45,15 @@ export class S3ObjectStore implements ObjectStore {
 
   capabilities(): StoreCapabilities {
     return this.#connection.capabilities.all();
+  }
+
+  diagnosis(): StoreDiagnosis {
+    const [connection, bucket] = [this.#connection, this.#bucket];
+    return {
+      settings: (signal) => askBucketSettings(connection, bucket, signal),
+      deleteSingly: (names, signal) => this.#deletes.singly(names, signal),
+      putDamaged: (name, body, signal) => putDamaged({ connection, data: this.#data, name, body, signal }),
+    };
   }
 
   /** One GET. A body that breaks off is `store-unavailable`, not resumed: pieces are at most a block, and the retry counts. */
