@@ -79,11 +79,33 @@ function unpromised({ status, headers, root }: Promised, answer: Answer): string
  * SDK's takes what stands behind. A prefix before the name is refused, too: its elements are not found by their names.
  */
 function isWhole(text: string, root: string): boolean {
-  const document = text.replace(PROLOG, '').trimEnd();
-  const [first, name, closed] = FIRST_TAG.exec(document) ?? [];
+  const start = behindMisc(text, 0);
+  FIRST_TAG.lastIndex = start;
+  const [first = '', name, closed] = FIRST_TAG.exec(text) ?? [];
+  if (name !== root) return false;
   const end = `</${root}>`;
-  return name === root && (closed === '/' ? document === first : document.endsWith(end));
+  const last = text.lastIndexOf(end);
+  const behind = closed === '/' ? start + first.length : last + end.length;
+  return (closed === '/' || last > start) && behindMisc(text, behind) === text.length;
 }
 
-const PROLOG = /^\ufeff?\s*(?:<\?xml[^>]*\?>\s*)?/;
-const FIRST_TAG = /^<([^\s<>/]+)[^<>]*?(\/?)>/;
+/** What XML allows around the root: where the white space, comments and processing instructions from here on end. */
+function behindMisc(text: string, from: number): number {
+  for (let at = from; ; ) {
+    SPACE.lastIndex = at;
+    at += SPACE.exec(text)?.[0].length ?? 0;
+    const [begin, close] = MISC.find(([mark]) => text.startsWith(mark, at)) ?? [];
+    if (begin === undefined || close === undefined) return at;
+    const closed = text.indexOf(close, at + begin.length);
+    if (closed < 0) return at;
+    at = closed + close.length;
+  }
+}
+
+/** Sticky: read where lastIndex stands. */
+const SPACE = /\s*/y;
+const MISC = [
+  ['<!--', '-->'],
+  ['<?', '?>'],
+] as const;
+const FIRST_TAG = /<([^\s<>/]+)[^<>]*?(\/?)>/y;

@@ -24,6 +24,17 @@ const ETAG = { etag: '"0123"' };
 const NONE = '<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">';
 const LISTED = '<Contents><Key>a</Key><LastModified>2026-01-01T00:00:00Z</LastModified><Size>1</Size></Contents>';
 const EMPTY_LISTING = '<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>';
+/** Whole only by the looks of them. */
+const UNPROMISED_MISC = [
+  ['a listing in a comment', `<!-- ${EMPTY_LISTING} -->`],
+  [
+    'a listing that ends in a comment',
+    `<ListBucketResult><IsTruncated>false</IsTruncated><!-- </ListBucketResult> -->`,
+  ],
+  ['a listing with a comment that is cut behind it', `${EMPTY_LISTING}<!-- cut`],
+  ['a listing with text behind a comment', `${EMPTY_LISTING}<!-- a -->b`],
+  ['a comment that is cut, and a listing', `<!-- cut ${EMPTY_LISTING}`],
+] as const;
 
 /** Answers of a success that no operation promises, whatever was asked. */
 const NOBODYS: readonly Row[] = [
@@ -168,8 +179,15 @@ const OPERATIONS: readonly Operation[] = [
         body: `<?xml version="1.0"?>\n<ListBucketResult xmlns="x"><KeyCount>1</KeyCount><IsTruncated>true</IsTruncated>${LISTED}</ListBucketResult>\n`,
         result: { objects: [{ name: 'a', bytes: 1, modifiedMs: Date.UTC(2026, 0, 1) }], more: true },
       },
+      {
+        what: 'a listing with comments and processing instructions around it',
+        status: 200,
+        body: `<?xml version="1.0"?><!-- a > b --><?style a="<b>"?> <ListBucketResult><IsTruncated>false</IsTruncated>${LISTED}</ListBucketResult><!-- node 7 -->\n<?end?>\n`,
+        result: { objects: [{ name: 'a', bytes: 1, modifiedMs: Date.UTC(2026, 0, 1) }], more: false },
+      },
     ],
     wrong: [
+      ...UNPROMISED_MISC.map(([what, body]) => ({ what, status: 200, body })),
       { what: '204', status: 204 },
       { what: 'a listing with 202', status: 202, body: EMPTY_LISTING },
       { what: 'half a listing', status: 200, body: `<ListBucketResult><IsTruncated>false</IsTruncated>${LISTED}` },
