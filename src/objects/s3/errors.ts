@@ -90,7 +90,7 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
 const PARSER_CODE_PREFIX = 'HPE_';
 
 /** What the SDK calls an error that the server gave no code. */
-const UNNAMED: ReadonlySet<string> = new Set(['Unknown', 'UnknownError', 'Error']);
+const UNNAMED: ReadonlySet<string> = new Set(['Unknown', 'UnknownError', 'Error', 'NotFound']);
 
 const KIND: Partial<Record<ErrorCode, ErrorKind>> = {
   'object-missing': 'retry',
@@ -113,6 +113,15 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
 const ADVICE_BY_NAME: Readonly<Record<string, string>> = {
   SecondLevelDomainForbidden:
     'The store wants the bucket in the host name (virtual-host addressing): set S3COMPACT_FORCE_PATH_STYLE=false.',
+};
+
+/** What a status means that comes without a word. */
+const MEANING: Readonly<Record<number, string>> = {
+  301: ': the bucket is in another region, or at another endpoint',
+  400: ': the keys have expired or are unknown, or the request is not one that this store takes',
+  401: ': the store wants other keys',
+  403: ': the keys may not do this, or are not valid',
+  404: ': there is no such bucket, or nothing of S3 at this address',
 };
 
 /** Refusals of the credentials themselves, not of what they may do: others may be had by now. */
@@ -225,10 +234,11 @@ function described(facts: ErrorFacts, code: ErrorCode, words: string): string {
   const { name, status } = facts;
   if (name === UNPROMISED) return `the server answered ${status} ${words}`;
   if (status !== undefined) {
-    // An answer without a body, as to HEAD, gives the SDK no name.
-    const named = isUnnamed(name, status) ? '' : ` ${name}`;
     const elsewhere = facts.region === undefined ? '' : `; the bucket is in region "${facts.region}"`;
-    return `the server answered ${status}${named}${words === '' ? '' : ` ("${words}")`}${elsewhere}`;
+    const said = words === '' ? '' : ` ("${words}")`;
+    if (!isUnnamed(name, status)) return `the server answered ${status} ${name}${said}${elsewhere}`;
+    // An answer without a body, as to HEAD, gives the SDK no name.
+    return `the server answered ${status}${said || (MEANING[status] ?? '')}${elsewhere}`;
   }
   if (code === 'access-denied') return `no usable credentials (${name})`;
   if (facts.code !== undefined) return `no answer (${facts.code})`;

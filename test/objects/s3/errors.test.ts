@@ -40,6 +40,23 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       expect(bench().server.seen).toHaveLength(status === 400 && expected === 'store-refused' ? 5 : 1);
     });
 
+    test.each([
+      [301, 'store-refused', 'the bucket is in another region'],
+      [400, 'store-refused', 'the keys have expired or are unknown'],
+      [401, 'access-denied', 'the store wants other keys'],
+      [403, 'access-denied', 'the keys may not do this'],
+    ] as const)('a refused HEAD, which has no words, says what %i means', async (status, code, meaning) => {
+      bench().server.answer((_request, response) => response.writeHead(status).end());
+      const { message } = await expectFailure(bench().open().head('x'), 'halt', code);
+      expect(message).toContain(`the server answered ${status}: ${meaning}`);
+    });
+
+    test('a page that is not found says that there may be no S3', async () => {
+      bench().server.answer((_request, response) => response.writeHead(404).end('<html>none</html>'));
+      const { message } = await expectFailure(bench().open().head('x'), 'halt', 'store-refused');
+      expect(message).toContain('the server answered 404: there is no such bucket, or nothing of S3 at this address');
+    });
+
     test('neither message nor cause of a refusal holds a key, a secret or a signature', async () => {
       const text = `<Error><Code>SignatureDoesNotMatch</Code><Message>key ${ACCESS_KEY} is wrong</Message><AWSAccessKeyId>${ACCESS_KEY}</AWSAccessKeyId></Error>`;
       bench().server.answer((_request, response) => response.writeHead(403).end(text));
