@@ -66,6 +66,15 @@ export interface S3ChunkInfo {
   readonly zero: boolean;
 }
 
+/** The part of the file that a version covers. */
+export type Extent = Pick<S3ChunkInfo, 'offset' | 'len'>;
+
+/** A version and its position in a chunk list. */
+export interface PlacedVersion {
+  readonly position: number;
+  readonly version: S3ChunkInfo;
+}
+
 /** The bytes of one block of one version; `blockIndex` counts within the chunk. */
 export interface ObjectId {
   readonly chunkId: bigint;
@@ -155,6 +164,8 @@ export interface ChunkPlan {
   readonly mergedBefore?: number;
   /** Set when bytes beyond the length are dropped: the commit then requires this very length. */
   readonly requiredLength?: number;
+  /** Set when versions above the replaced ones hide some of them: the commit then requires the last one to be there. */
+  readonly requiredAbove?: PlacedVersion;
   readonly cost: PlanCost;
   readonly gain: PlanGain;
   /** Benefit for cost; larger is better; comparable between chunks and inodes. */

@@ -54,7 +54,7 @@ export interface PlanReport {
 export interface ChunkReport {
   readonly chunkIndex: number;
   readonly outcome: 'plan' | 'nothing' | 'over-budget';
-  /** Versions in the list; a plan looks at the first 100,000. */
+  /** Versions in the list; a plan replaces the first 100,000 at most. */
   readonly versionsTotal: number;
   readonly score?: number;
   readonly cost?: PlanCost;
@@ -208,7 +208,9 @@ function stepText({ before, decision, versionsTotal }: PlannedChunk, context: Cl
   if (plan.requiredLength !== undefined)
     notes.push(`bytes beyond the length ${count(plan.requiredLength)} are dropped`);
   if (versionsTotal > before.versions.length)
-    notes.push(`the first ${count(before.versions.length)} of ${count(versionsTotal)} versions; the rest comes later`);
+    notes.push(
+      `the first ${count(before.versions.length)} of ${count(versionsTotal)} versions, and what the others leave visible of them; the rest comes later`,
+    );
   return [
     drawBeforeAfter(before, after, context.picture),
     '',

@@ -4,9 +4,10 @@
  * again when their turn comes, so a stale choice costs a little time and nothing else.
  */
 import { CompactError } from '../errors.ts';
-import { COMMIT_VERSIONS_MAX, type MetadataStore } from '../metadata/port.ts';
+import type { MetadataStore } from '../metadata/port.ts';
 import type { ChunkBudget, ChunkDecision, Filesystem, Inode, InodeKey, PlanCost, PlanPolicy } from '../model.ts';
 import { type ChunkInput, MERGED_VERSIONS_MAX, movedBytes, planChunk, requestsOf } from '../plan/index.ts';
+import { readHead } from './long-list.ts';
 
 export interface Candidate {
   readonly chunkIndex: number;
@@ -26,6 +27,7 @@ export interface SelectOptions {
   readonly metadata: MetadataStore;
   readonly policy: PlanPolicy;
   readonly chunksMax: number;
+  readonly versionsMax?: number | undefined;
   /** Told of every chunk that is worth it. */
   readonly onPlanned?: (planned: PlannedChunk) => void;
   readonly signal?: AbortSignal;
@@ -95,6 +97,8 @@ export interface PlanAsItIsOptions {
   readonly filesystem: Filesystem;
   readonly policy: PlanPolicy;
   readonly budget?: ChunkBudget;
+  /** Versions of a list that one commit replaces; absent: as many as it can. */
+  readonly versionsMax?: number | undefined;
 }
 
 /** Reads one chunk list and plans it; `null` when there is no such list or inode (any more). */
@@ -105,9 +109,10 @@ export async function planAsItIs(
 ): Promise<PlannedChunk | null> {
   const { filesystem, budget } = options;
   const policy = policyFor(options.metadata, options.policy);
-  const { inode, versions, versionsTotal } = await options.metadata.readChunk(key, chunkIndex, COMMIT_VERSIONS_MAX);
+  const { inode, versions, versionsTotal, above } = await readHead(key, chunkIndex, options);
   if (inode === null || versions.length === 0) return null;
-  const before = { geometry: filesystem, chunkIndex, versions, length: inode.length };
+  const rest = above === undefined ? {} : { above };
+  const before = { geometry: filesystem, chunkIndex, versions, ...rest, length: inode.length };
   const decision = planChunk({ ...before, policy, ...(budget === undefined ? {} : { budget }) });
   return { inode, before, versionsTotal, decision };
 }

@@ -92,6 +92,7 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
         replaced: plan.replaced,
         replacement: replacementList(plan, attempt.id),
         ...(plan.requiredLength === undefined ? {} : { requiredLength: plan.requiredLength }),
+        ...(plan.requiredAbove === undefined ? {} : { requiredAbove: plan.requiredAbove }),
         beforeSend: async () => attempt.checkDue(await deps.ledger.nowMs(), deps.commitTimeoutMs),
       },
       attempt,

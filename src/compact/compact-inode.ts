@@ -85,6 +85,7 @@ class Run {
       metadata: this.#deps.metadata,
       policy: limits.policy,
       chunksMax: limits.chunksMax,
+      versionsMax: limits.versionsMax,
       ...(this.#quiet === null ? {} : { onPlanned: this.#quiet.seen }),
       ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
     });
@@ -175,6 +176,7 @@ class Run {
       metadata: this.#deps.metadata,
       filesystem: this.#filesystem,
       policy: limits.policy,
+      versionsMax: limits.versionsMax,
       budget: budgetLeft(limits, { cost: this.#cost, mergedVersions: this.#mergedVersions }),
     });
   }

@@ -184,10 +184,15 @@ function attributesOf({ length, mtimeMs, changedMs }: Inode): string {
   return `${length} ${mtimeMs} ${changedMs ?? mtimeMs}`;
 }
 
-/** The list and the length. */
+/** The list and the length. Of versions that no commit can replace yet, what they hide and the last one. */
 function digestOf({ before }: PlannedChunk): string {
   const hash = createHash('sha256').update(`${before.length}`);
   for (const version of before.versions) hash.update(`\n${printRecord(version)}`);
+  if (before.above !== undefined) {
+    const { extents, last } = before.above;
+    for (const { offset, len } of extents) hash.update(`\n${offset} ${len}`);
+    hash.update(`\n${last.position} ${printRecord(last.version)}`);
+  }
   return hash.digest('hex');
 }
 

@@ -28,6 +28,8 @@ export interface CompactDeps {
 export interface CompactLimits {
   readonly policy: PlanPolicy;
   readonly chunksMax: number;
+  /** Versions of a list that one commit replaces; absent: as many as it can. */
+  readonly versionsMax?: number;
   /** Payload read plus written. */
   readonly bytesMax: number;
   /** GET plus PUT. */

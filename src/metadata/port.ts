@@ -7,9 +7,16 @@
  * `filesystem-malformed` (halt). Every call ends within the adapter's time-out.
  */
 import type { CompactError } from '../errors.ts';
-import { type Filesystem, type Inode, type InodeKey, MERGED_VERSION_BITS, type S3ChunkInfo } from '../model.ts';
+import {
+  type Filesystem,
+  type Inode,
+  type InodeKey,
+  MERGED_VERSION_BITS,
+  type PlacedVersion,
+  type S3ChunkInfo,
+} from '../model.ts';
 
-/** The inode and the head of one chunk list, read in one atomic step. */
+/** The inode and a part of one chunk list, read in one atomic step. */
 export interface ChunkSnapshot {
   /** `null` when the inode does not exist. */
   readonly inode: Inode | null;
@@ -37,6 +44,11 @@ export interface CommitRequest {
   readonly replacement: readonly S3ChunkInfo[];
   /** Where the plan trims beyond the length: the inode must still have it. */
   readonly requiredLength?: number;
+  /**
+   * Where the plan drops what versions above the replaced ones hide (docs/adr/0013): the last of those that it saw must
+   * still be at its position. Lists change by appends and by commits of their head only, so all below it is there, too.
+   */
+  readonly requiredAbove?: PlacedVersion;
   /**
    * For a time-bound store, which keeps no fence: called between its look at the list and the write, as late as it can.
    * What it throws ends the commit; nothing is sent.
@@ -136,7 +148,8 @@ export interface MetadataStore {
    * are those of a majority has nothing to do here.
    */
   confirmPrimary(looks: readonly ServerLook[]): Promise<void>;
-  readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot>;
+  /** At most `versionsMax` versions from the position `from` on; absent: from the first. */
+  readChunk(key: InodeKey, chunkIndex: number, versionsMax: number, from?: number): Promise<ChunkSnapshot>;
   /** Stores the fence on a linked S3 inode, replacing any other attempt's; time-bound: only looks, and never says `taken`. */
   begin(key: InodeKey, attempt: bigint): Promise<BeginOutcome>;
   /** Never throws for an outcome: what cannot be told is `unknown`. */

@@ -3,6 +3,7 @@
  * It stands alone because reading cost, keeping and merging all look at blocks in the same way. It decides nothing.
  */
 import type { Geometry, S3ChunkInfo, ValidRange } from '../model.ts';
+import type { VersionsAbove } from './above.ts';
 import { RangeTable, rangeTable } from './valid-ranges.ts';
 
 /** What is visible in one block. Ranges ascend and do not overlap; at least one of `data` and `zeros` is not empty. */
@@ -27,6 +28,8 @@ export interface ChunkInput {
   readonly geometry: Geometry;
   readonly chunkIndex: number;
   readonly versions: readonly S3ChunkInfo[];
+  /** The rest of the list, where `versions` are its head only: what they hide is not visible. */
+  readonly above?: VersionsAbove;
   /** The inode's length in bytes: nothing beyond it is visible. */
   readonly length: number;
 }
@@ -35,7 +38,8 @@ export interface ChunkInput {
 export function visibleBlocks(input: ChunkInput): BlockView[] {
   const { chunkSize, blockSize } = input.geometry;
   const chunkBegin = input.chunkIndex * chunkSize;
-  const ranges = rangeTable(input.versions, {
+  const hidden = input.above?.extents ?? [];
+  const ranges = rangeTable(hidden.length === 0 ? input.versions : [...input.versions, ...hidden], {
     begin: chunkBegin,
     end: Math.min(chunkBegin + chunkSize, input.length),
   });
@@ -47,6 +51,8 @@ export function visibleBlocks(input: ChunkInput): BlockView[] {
     const begin = ranges.begins[n] ?? 0;
     const end = ranges.ends[n] ?? 0;
     const version = ranges.versions[n] ?? 0;
+    // A version above is read there.
+    if (version >= input.versions.length) continue;
     const last = Math.floor((end - 1 - chunkBegin) / blockSize);
     for (let blockIndex = Math.floor((begin - chunkBegin) / blockSize); blockIndex <= last; blockIndex++) {
       const blockBegin = chunkBegin + blockIndex * blockSize;

@@ -124,6 +124,7 @@ function assemble(
     merged,
     mergedChunkId: survey.lowestChunkId,
     ...(beyond ? { requiredLength: input.length } : {}),
+    ...(input.above === undefined ? {} : { requiredAbove: input.above.last }),
     cost,
     gain,
     score: scoreOf(cost, getsSaved, gain.storedBytesBefore - gain.storedBytesAfter),

@@ -3,6 +3,7 @@
  * arguments, so the worker, the dry run, the scanner and the backlog all get the same answer.
  * It must export nothing that only the planner itself needs.
  */
+export { AboveFinder, type VersionsAbove } from './above.ts';
 export { type BlockView, blockSpan, type ChunkInput, visibleBlocks } from './blocks.ts';
 export { checkChunkList, versionFault } from './check.ts';
 export { type PlanInput, planChunk } from './chunk.ts';

@@ -3,7 +3,7 @@
  * A sweep over the begins with a max-heap of list positions: O(n log n) time, O(n) memory, typed arrays, because
  * lists of a million versions occur. It must know nothing of blocks, budgets or what is worth doing.
  */
-import type { S3ChunkInfo, ValidRange } from '../model.ts';
+import type { Extent, ValidRange } from '../model.ts';
 
 /** A half-open range of file offsets. */
 export interface Window {
@@ -48,12 +48,12 @@ export class RangeTable {
  * The valid ranges inside `window`, ascending, disjoint; neighbours of one version are joined; holes are absent;
  * a zero version is a range like any other. `version` is the position in `versions`.
  */
-export function validRanges(versions: readonly S3ChunkInfo[], window: Window): ValidRange[] {
+export function validRanges(versions: readonly Extent[], window: Window): ValidRange[] {
   return rangeTable(versions, window).slice();
 }
 
 /** The same as a table. The sweep works on versions in the order of their begins, so that it walks through memory. */
-export function rangeTable(versions: readonly S3ChunkInfo[], window: Window): RangeTable {
+export function rangeTable(versions: readonly Extent[], window: Window): RangeTable {
   const { positions, begins, ends } = clip(versions, window);
   const count = positions.length;
   const top = new TopHeap(positions);
@@ -96,7 +96,7 @@ interface Clipped {
   readonly ends: Float64Array;
 }
 
-function clip(versions: readonly S3ChunkInfo[], window: Window): Clipped {
+function clip(versions: readonly Extent[], window: Window): Clipped {
   const positions = new Uint32Array(versions.length);
   const begins = new Float64Array(versions.length);
   const ends = new Float64Array(versions.length);

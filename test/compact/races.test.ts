@@ -52,7 +52,7 @@ const RACES: readonly Race[] = [
 async function raceAt(
   form: CommitForm,
   race: Race,
-  step: number,
+  { step, versionsMax }: { readonly step: number; readonly versionsMax?: number | undefined },
 ): Promise<{ world: World; result: CompactResult | null; at: string } | undefined> {
   const world = fragmentedWorld(form);
   let at: string | undefined;
@@ -62,15 +62,24 @@ async function raceAt(
     await race.act(world);
   });
   let result: CompactResult | null = null;
-  await endOf(world.compact(boundary).then((value) => (result = value)));
+  const limits = { ...world.limits, ...(versionsMax === undefined ? {} : { versionsMax }) };
+  await endOf(world.compact(boundary, limits).then((value) => (result = value)));
   return at === undefined ? undefined : { world, result, at };
 }
 
+/** Whole lists in one commit, and lists that are too long for one: their heads, under what lies above them. */
+const RUNS = FORMS.flatMap((form) => [
+  { form, what: 'whole lists' },
+  { form, what: 'heads of 4 versions', versionsMax: 4 },
+  { form, what: 'heads of 2 versions', versionsMax: 2 },
+]);
+
 describe.each(RACES)('$name at every step', (race) => {
-  it.each(FORMS)('%s: I1, I2, I5, I7, I9: every byte stays right and nothing is left behind', async (form) => {
+  it.each(RUNS)('$form, $what: I1, I2, I5, I7, I9: every byte stays right and nothing is left behind', async (run) => {
+    const { form, versionsMax } = run;
     let steps = 0;
     for (; ; steps++) {
-      const raced = await raceAt(form, race, steps);
+      const raced = await raceAt(form, race, { step: steps, versionsMax });
       if (raced === undefined) break;
       // A process that stands still while its request goes out is outside the guarantee of this form (DESIGN §4.4).
       if (form === 'time-bound' && race.name.startsWith('a pause') && raced.at === 'metadata.commit') continue;
@@ -89,7 +98,7 @@ async function raceAtCommit(
 ): Promise<{ world: World; result: CompactResult | null }> {
   const probe = new Boundary();
   await fragmentedWorld(form).compact(probe);
-  const raced = await raceAt(form, { name: '', act }, probe.crossings.indexOf('metadata.commit'));
+  const raced = await raceAt(form, { name: '', act }, { step: probe.crossings.indexOf('metadata.commit') });
   if (raced === undefined) throw new Error('there was no commit');
   return raced;
 }

@@ -156,6 +156,22 @@ function conflictTests(world: () => MetadataWorld, traits: MetadataTraits): void
     await expectUntouched(world());
   });
 
+  test('I5: what was seen above the replaced versions must still be there, and may have more above it', async () => {
+    await prepare(world());
+    await world().append(KEY, 3, versions(6, 8));
+    for (const requiredAbove of [
+      { position: 8, version: version(7) },
+      { position: 5, version: version(5, { len: 40 }) },
+      { position: 5, version: version(4) },
+    ]) {
+      expect(await world().store.commit({ ...REQUEST, requiredAbove })).toEqual({ outcome: 'conflict' });
+      expect(await world().list(KEY, 3)).toEqual(versions(0, 8));
+    }
+    const requiredAbove = { position: 5, version: version(5) };
+    expect(await world().store.commit({ ...REQUEST, requiredAbove })).toEqual({ outcome: 'committed' });
+    expect(await world().list(KEY, 3)).toEqual([...AFTER, ...versions(6, 8)]);
+  });
+
   if (!traits.comparesContent) return;
   test.each([
     ['another order', [version(1), version(0), version(2), version(3)]],

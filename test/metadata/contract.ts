@@ -106,6 +106,23 @@ function readContract(world: () => MetadataWorld, traits: MetadataTraits): void 
     }
   });
 
+  test('a part of a chunk is read from any position', async () => {
+    await world().putInode(INODE);
+    await world().append(KEY, 3, versions(0, 10));
+    for (const [from, versionsMax] of [
+      [0, 10],
+      [1, 9],
+      [4, 3],
+      [9, 5],
+      [10, 1],
+      [30, 2],
+    ] as const) {
+      const snapshot = await world().store.readChunk(KEY, 3, versionsMax, from);
+      const part = versions(0, 10).slice(from, from + versionsMax);
+      expect(snapshot).toEqual({ inode: INODE, versions: part, versionsTotal: 10 });
+    }
+  });
+
   test('a chunk without a list is empty; an inode that is missing is null', async () => {
     await world().putInode(INODE);
     expect(await world().store.readChunk(KEY, 0, 10)).toEqual({ inode: INODE, versions: [], versionsTotal: 0 });

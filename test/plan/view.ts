@@ -56,11 +56,14 @@ export function fail(message: string): never {
   throw new Error(message);
 }
 
-export function viewOf(input: PlanInput): View {
+/** `rest`: the versions of the list above those of the input, which hide them. */
+export function viewOf(input: PlanInput, rest: readonly OracleVersion[] = []): View {
   const { geometry, chunkIndex, length, versions } = input;
   const chunkBegin = chunkIndex * geometry.chunkSize;
   const visibleEnd = Math.max(chunkBegin, Math.min(chunkBegin + geometry.chunkSize, length));
-  const owners = ownersOf(versions, chunkBegin, visibleEnd);
+  const owners = ownersOf([...versions, ...rest], chunkBegin, visibleEnd).map((owner) =>
+    owner < versions.length ? owner : HOLE,
+  );
   const seen = new Set(owners);
   seen.delete(HOLE);
   const candidates: CandidateBlock[] = [];

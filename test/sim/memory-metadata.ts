@@ -191,11 +191,15 @@ export class MemoryMetadata implements MetadataStore {
     });
   }
 
-  readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
+  readChunk(key: InodeKey, chunkIndex: number, versionsMax: number, from = 0): Promise<ChunkSnapshot> {
     return this.#boundary.cross('metadata.readChunk', () => {
       const found = this.#state.at(key);
       const list = found?.lists.get(chunkIndex) ?? [];
-      return { inode: found?.inode ?? null, versions: list.slice(0, versionsMax), versionsTotal: list.length };
+      return {
+        inode: found?.inode ?? null,
+        versions: list.slice(from, from + versionsMax),
+        versionsTotal: list.length,
+      };
     });
   }
 
@@ -232,6 +236,10 @@ export class MemoryMetadata implements MetadataStore {
     const list = found.lists.get(request.chunkIndex) ?? [];
     const head = list.slice(0, request.replaced.length);
     if (!sameList(head, request.replaced)) return { outcome: 'conflict' };
+    const { requiredAbove: above } = request;
+    if (above !== undefined && !sameList([above.version], list.slice(above.position, above.position + 1))) {
+      return { outcome: 'conflict' };
+    }
     this.#state.beforeChange?.();
     const next = [...request.replacement, ...list.slice(request.replaced.length)];
     if (next.length === 0) found.lists.delete(request.chunkIndex);

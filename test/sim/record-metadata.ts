@@ -123,12 +123,12 @@ export class RecordMetadata implements MetadataStore {
 
   async confirmPrimary(): Promise<void> {}
 
-  async readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
+  async readChunk(key: InodeKey, chunkIndex: number, versionsMax: number, from = 0): Promise<ChunkSnapshot> {
     const whole = await this.#whole('metadata.readChunk', key);
     const list = whole?.lists.get(chunkIndex) ?? [];
     return {
       inode: whole?.inode ?? null,
-      versions: list.slice(0, versionsMax),
+      versions: list.slice(from, from + versionsMax),
       versionsTotal: whole === null ? 0 : list.length,
     };
   }

@@ -126,9 +126,10 @@ function whyNot(request: CommitRequest, whole: WholeInode | null): CommitOutcome
   if (inode.type !== 's3') return { outcome: 'stale', reason: 'not-s3' };
   if (inode.nlink <= 0) return { outcome: 'stale', reason: 'unlinked' };
   const versions = lists.get(request.chunkIndex) ?? [];
-  const { replaced, requiredLength } = request;
+  const { replaced, requiredLength, requiredAbove: above } = request;
   if (versions.length < replaced.length) return { outcome: 'conflict' };
   if (!replaced.every((version, n) => sameVersion(version, versions[n]))) return { outcome: 'conflict' };
+  if (above !== undefined && !sameVersion(above.version, versions[above.position])) return { outcome: 'conflict' };
   if (requiredLength !== undefined && inode.length !== requiredLength) return { outcome: 'stale', reason: 'length' };
   // A version that is to stay and has an id within the range would be removed with it.
   const highest = highestId(replaced);

@@ -127,12 +127,12 @@ export class CurvefsMetadata implements MetadataStore {
     // Raft: only a leader that a majority follows commits, and its next leader has all that it acknowledged.
   }
 
-  async readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
+  async readChunk(key: InodeKey, chunkIndex: number, versionsMax: number, from = 0): Promise<ChunkSnapshot> {
     const whole = this.#snapshots.take(key, chunkIndex) ?? (await this.#whole(key));
     if (whole === null) return { inode: null, versions: [], versionsTotal: 0 };
     const versions = whole.lists.get(chunkIndex) ?? [];
-    const head = versions.length > versionsMax ? versions.slice(0, versionsMax) : versions;
-    return { inode: whole.inode, versions: head, versionsTotal: versions.length };
+    const part = from > 0 || versions.length > versionsMax ? versions.slice(from, from + versionsMax) : versions;
+    return { inode: whole.inode, versions: part, versionsTotal: versions.length };
   }
 
   /** There is no fence to set; the answer tells whether the inode is one to work on. */

@@ -138,11 +138,11 @@ export class RedisMetadata implements MetadataStore {
   }
 
   /** One script, so the inode and the list are of the same moment. */
-  async readChunk(key: InodeKey, chunkIndex: number, versionsMax: number): Promise<ChunkSnapshot> {
+  async readChunk(key: InodeKey, chunkIndex: number, versionsMax: number, from = 0): Promise<ChunkSnapshot> {
     const inodeKey = this.#inodeKey(key);
     const listKey = `${inodeKey}:${chunkIndex}`;
     const [, flat, versionsTotal, records] = await this.#run(key, inodeKey, () =>
-      this.#scripts.s3compactReadChunk(inodeKey, listKey, versionsMax),
+      this.#scripts.s3compactReadChunk(inodeKey, listKey, versionsMax, from),
     );
     const fields = fieldsOf(flat as readonly string[]);
     return {
@@ -192,7 +192,7 @@ export class RedisMetadata implements MetadataStore {
   /** I5, I6: one script; an answer, a definite no (thrown), or `unknown`. See COMMIT for what is checked. */
   async commit(request: CommitRequest): Promise<CommitOutcome> {
     checkBounds(request);
-    const { key, chunkIndex, attempt, requiredLength } = request;
+    const { key, chunkIndex, attempt, requiredLength, requiredAbove } = request;
     const inodeKey = this.#inodeKey(key);
     const replaced = request.replaced.map(printRecord);
     const args = [
@@ -201,6 +201,7 @@ export class RedisMetadata implements MetadataStore {
       `${replaced.length}`,
       hashRecords(replaced),
       `${chunkIndex}`,
+      ...(requiredAbove === undefined ? ['', ''] : [`${requiredAbove.position}`, printRecord(requiredAbove.version)]),
     ];
     for (const version of request.replacement.toReversed()) args.push(printRecord(version));
     const endMs = performance.now() + this.#timeoutMs;

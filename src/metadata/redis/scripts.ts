@@ -34,13 +34,13 @@ local function notWritable()
 end
 `;
 
-/** KEYS: inode, list. ARGV: versions at most. Answers ok, fields and values of the inode, list length, records. */
+/** KEYS: inode, list. ARGV: versions at most, position of the first. Answers ok, fields and values of the inode, list length, records. */
 const READ_CHUNK = `${CHECK_TYPES}
 local bad = wrongType({'hash', 'list'})
 if bad then return bad end
 local records = {}
-local most = tonumber(ARGV[1])
-if most > 0 then records = redis.call('LRANGE', KEYS[2], 0, most - 1) end
+local most, from = tonumber(ARGV[1]), tonumber(ARGV[2])
+if most > 0 then records = redis.call('LRANGE', KEYS[2], from, from + most - 1) end
 return {'ok', redis.call('HGETALL', KEYS[1]), redis.call('LLEN', KEYS[2]), records}
 `;
 
@@ -126,7 +126,7 @@ return {'ok', 1}
 
 /**
  * KEYS: inode, list, set of indexes. ARGV: attempt, required length or '', count and SHA-1 of the versions to replace,
- * chunk index, then the replacement, newest first, since LPUSH turns it round.
+ * chunk index, position and text of a version above or '', then the replacement, newest first, since LPUSH turns it round.
  */
 const COMMIT = `${CHECK_TYPES}${CHECK_INODE}
 local bad = wrongType({'hash', 'list', 'set'}) or notWritable()
@@ -137,6 +137,7 @@ if ARGV[2] ~= '' and redis.call('HGET', KEYS[1], 'length') ~= ARGV[2] then retur
 local count = tonumber(ARGV[3])
 local head = redis.call('LRANGE', KEYS[2], 0, count - 1)
 if #head ~= count or redis.sha1hex(table.concat(head, '\\n')) ~= ARGV[4] then return {'conflict'} end
+if ARGV[6] ~= '' and redis.call('LINDEX', KEYS[2], ARGV[6]) ~= ARGV[7] then return {'conflict'} end
 -- Every command that is needed below, in a form that changes nothing: whatever the server may refuse (READONLY, MISCONF,
 -- a user who may LTRIM but not LPUSH) it refuses here. LTRIM comes first: it needs no memory, and after the first write
 -- Redis lets a script go on when memory is full.
@@ -154,7 +155,7 @@ if bad then return bad end
 -- From here on nothing can fail.
 redis.call('LTRIM', KEYS[2], count + 1, -1)
 -- I2: pushed in front of what is left, so versions that were appended meanwhile stay above.
-for first = 6, #ARGV, ${PUSH_BATCH} do
+for first = 8, #ARGV, ${PUSH_BATCH} do
   redis.call('LPUSH', KEYS[2], unpack(ARGV, first, math.min(first + ${PUSH_BATCH} - 1, #ARGV)))
 end
 if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[3], ARGV[5]) end
@@ -163,7 +164,7 @@ return {'ok'}
 
 /** The scripts as methods of a client: EVALSHA, and EVAL where the server does not know the script (yet, or any more). */
 export interface MetadataScripts {
-  s3compactReadChunk(inode: string, list: string, versionsMax: number): Promise<unknown>;
+  s3compactReadChunk(inode: string, list: string, versionsMax: number, from: number): Promise<unknown>;
   s3compactIncarnation(inode: string): Promise<unknown>;
   /** The number of inodes, the inodes, then ARGV; in one array, which ioredis flattens. */
   s3compactReadLists(args: readonly (string | number)[]): Promise<unknown>;

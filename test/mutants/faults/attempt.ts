@@ -88,4 +88,20 @@ export const ATTEMPT_FAULTS: readonly Fault[] = [
       ],
     ],
   }),
+  fault('parts of a list are taken for one list whatever the fence', 'I1', {
+    file: 'src/compact/long-list.ts',
+    edits: [['part.inode.attempt === head.inode?.attempt && ', '']],
+  }),
+  fault('parts of a list are taken for one list though it has become shorter', 'I1', {
+    file: 'src/compact/long-list.ts',
+    edits: [[' && part.versionsTotal >= head.versionsTotal', '']],
+  }),
+  fault('all versions of a long list are read, however many', 'I8', {
+    file: 'src/compact/long-list.ts',
+    edits: [['Math.min(head.versionsTotal, VERSIONS_SEEN_MAX)', 'head.versionsTotal']],
+  }),
+  fault('the commit of a head is sent without what it counts on', 'I5', {
+    file: 'src/compact/compact-chunk.ts',
+    edits: [['...(plan.requiredAbove === undefined ? {} : { requiredAbove: plan.requiredAbove }),', '']],
+  }),
 ];

@@ -107,4 +107,14 @@ export const METADATA_FAULTS: readonly Fault[] = [
     file: 'src/wiring/primaries.ts',
     edits: [['      await checkMetadata();\n', '']],
   }),
+  fault('a commit does not look for the version that it counts on', 'I5', {
+    file: 'src/metadata/redis/scripts.ts',
+    edits: [
+      ["if ARGV[6] ~= '' and redis.call('LINDEX', KEYS[2], ARGV[6]) ~= ARGV[7] then return {'conflict'} end", ''],
+    ],
+  }),
+  fault('a commit to a metaserver does not look for the version that it counts on', 'I5', {
+    file: 'src/metadata/curvefs/commit.ts',
+    edits: [['above !== undefined && ', 'above === null && ']],
+  }),
 ];

@@ -43,4 +43,20 @@ export const PLAN_FAULTS: readonly Fault[] = [
     file: 'src/plan/chunk.ts',
     edits: [['movedBytes(total) > budget.bytes || ', '']],
   }),
+  fault('what lies above the head of a long list hides nothing', 'I1', {
+    file: 'src/plan/blocks.ts',
+    edits: [['input.above?.extents ?? []', '[]']],
+  }),
+  fault('extents above that overlap are joined to the end of the last one', 'I1', {
+    file: 'src/plan/above.ts',
+    edits: [['last.len = Math.max(last.len, offset + len - last.offset);', 'last.len = offset + len - last.offset;']],
+  }),
+  fault('extents above that do not touch are joined', 'I1', {
+    file: 'src/plan/above.ts',
+    edits: [['offset > last.offset + last.len', 'offset > last.offset + last.len + 1']],
+  }),
+  fault('a plan does not count on what hides its head', 'I5', {
+    file: 'src/plan/chunk.ts',
+    edits: [['...(input.above === undefined ? {} : { requiredAbove: input.above.last }),', '']],
+  }),
 ];

@@ -60,6 +60,7 @@ const SMALL: CompactLimits = {
   // With the dial down, pieces of blocks are merged, above kept versions too.
   policy: { ...LIMITS.policy, bytesPerGet: 6 },
   chunksMax: 1,
+  versionsMax: 4,
   bytesMax: 100,
   requestsMax: 12,
 };
