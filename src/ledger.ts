@@ -1,6 +1,6 @@
 /**
  * The reap ledger: a port for the durable records that make every object of an attempt either named or deleted
- * (DESIGN §4.2-3). `compact` writes them, `reap` works them off, `queue` keeps them; and what `scrub` remembers between
+ * (DESIGN §4.2-3). `compact` writes them, `reap` works them off, `queue` keeps them; and what `gc` remembers between
  * two looks, which is kept beside them. It holds no behaviour.
  *
  * All times are milliseconds of the ledger's one clock, the queue Redis's TIME (DESIGN §4.9).
@@ -75,7 +75,7 @@ export interface ReapLedger {
   expedite(id: string, record: ReapRecord): Promise<void>;
 }
 
-/** How `scrub` sees the ledger. Errors are CompactError `queue-unavailable` (retry), `queue-unfit` (halt). */
+/** How `gc` sees the ledger. Errors are CompactError `queue-unavailable` (retry), `queue-unfit` (halt). */
 export interface ReapRecords {
   /**
    * Every record that is there at the call and not done at the end, each at least once, in no order. Throws when one
@@ -84,7 +84,7 @@ export interface ReapRecords {
   pending(): AsyncIterable<ReapRecord>;
 }
 
-/** A name that a look of scrub found unnamed. */
+/** A name that a look of gc found unnamed. */
 export interface Suspect {
   /** When its inode's lists had been read, ledger's clock. */
   readonly sinceMs: number;
@@ -94,8 +94,8 @@ export interface Suspect {
   readonly firstMs?: number | undefined;
 }
 
-/** Where a pass of scrub stands, for the one that goes on after an interruption. */
-export interface ScrubPosition {
+/** Where a pass of gc stands, for the one that goes on after an interruption. */
+export interface GcPosition {
   /** The next name is behind this one. */
   readonly after: string;
   /** Objects of the file system so far, and how many of them look like orphans. */
@@ -108,10 +108,10 @@ export interface ScrubPosition {
 /** Names noted at a time; a bucket with more orphans takes more passes (I8). */
 export const SUSPECTS_MAX = 100_000;
 
-/** What scrub remembers of one file system (by its uuid). Errors are CompactError `queue-unavailable` (retry). */
-export interface ScrubBook {
-  position(): Promise<ScrubPosition | null>;
-  setPosition(position: ScrubPosition | null): Promise<void>;
+/** What gc remembers of one file system (by its uuid). Errors are CompactError `queue-unavailable` (retry). */
+export interface GcBook {
+  position(): Promise<GcPosition | null>;
+  setPosition(position: GcPosition | null): Promise<void>;
   /** All names that are noted; at most SUSPECTS_MAX. */
   suspects(): Promise<ReadonlyMap<string, Suspect>>;
   note(suspects: ReadonlyMap<string, Suspect>): Promise<void>;

@@ -86,10 +86,10 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./reap.ts')).registerReap,
   },
   {
-    name: 'verify',
+    name: 'fsck',
     summary: 'tell which bytes of a file, or of all files, cannot be read; changes nothing',
     usage: '<fs> [inode]',
-    load: async () => (await import('./verify.ts')).registerVerify,
+    load: async () => (await import('./fsck.ts')).registerFsck,
   },
   {
     name: 'repair',
@@ -98,10 +98,10 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./repair.ts')).registerRepair,
   },
   {
-    name: 'scrub',
+    name: 'gc',
     summary: 'compare the bucket of a file system with its metadata',
     usage: '<fs>',
-    load: async () => (await import('./scrub.ts')).registerScrub,
+    load: async () => (await import('./gc.ts')).registerGc,
   },
   {
     name: 'quarantine',

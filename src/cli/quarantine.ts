@@ -20,7 +20,7 @@ Exit code 0 whether the list is empty or not.
 With --json: {total: inodes in quarantine, inodes: [{fsId, inodeId, code, reason, sinceMs}]}`;
 
 const RELEASE_HELP = `
-Look first ("s3compact verify FS INODE", "s3compact inspect FS INODE"): an inode whose fault is still there comes back.
+Look first ("s3compact fsck FS INODE", "s3compact inspect FS INODE"): an inode whose fault is still there comes back.
 
 With --json: {released: true|false, queued: true|false}; with --all {released: count, queued: count}`;
 

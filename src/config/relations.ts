@@ -87,11 +87,11 @@ export const RELATIONS: readonly Relation[] = [
         : `${say('leaseMs')} must be longer than ${say('maxRunMs')} plus the ${Math.ceil(runTailMs(settings) / 1000)}s that the last requests of a run may take (2 × (${say('s3PatienceMs')} + ${say('s3TimeoutMs')}) + ${say('redisTimeoutMs')}): or a run would count as dead while it works`,
   },
   {
-    uses: ['scrubMinAgeMs', 'leaseMs', 'graceMs'],
+    uses: ['gcMinAgeMs', 'leaseMs', 'graceMs'],
     broken: (settings, say) =>
-      settings.scrubMinAgeMs > settings.leaseMs + settings.graceMs
+      settings.gcMinAgeMs > settings.leaseMs + settings.graceMs
         ? null
-        : `${say('scrubMinAgeMs')} must be longer than ${say('leaseMs')} plus ${say('graceMs')}: scrub would take what an attempt writes, or a reader still reads, for an orphan`,
+        : `${say('gcMinAgeMs')} must be longer than ${say('leaseMs')} plus ${say('graceMs')}: gc would take what an attempt writes, or a reader still reads, for an orphan`,
   },
   {
     uses: ['redisTimeoutMs', 'leaseMs'],

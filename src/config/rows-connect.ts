@@ -15,26 +15,16 @@ const QUEUE: readonly CommandName[] = [
     'pause',
     'resume',
     'reap',
-    'scrub',
+    'gc',
     'quarantine',
     'repair',
     'doctor',
     'adopt',
   ] as const),
 ];
-const STORE: readonly CommandName[] = [
-  'inode',
-  'worker',
-  'run',
-  'reap',
-  'scrub',
-  'verify',
-  'repair',
-  'doctor',
-  'adopt',
-];
+const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'gc', 'fsck', 'repair', 'doctor', 'adopt'];
 
-const DELETES: readonly CommandName[] = ['worker', 'run', 'reap', 'scrub', 'inode'];
+const DELETES: readonly CommandName[] = ['worker', 'run', 'reap', 'gc', 'inode'];
 
 export const CONNECTION_ROWS = [
   {

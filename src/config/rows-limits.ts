@@ -6,9 +6,9 @@ import type { CommandName, SettingSpec } from './spec.ts';
 
 const WORKER: readonly CommandName[] = ['worker', 'run'];
 /** Whoever sends requests to S3. */
-const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub', 'verify', 'repair'];
+const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'gc', 'fsck', 'repair'];
 /** Those of them that are at the queue's Redis. */
-const POOLED: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'scrub'];
+const POOLED: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'gc'];
 
 export const LIMIT_ROWS = [
   {

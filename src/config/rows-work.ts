@@ -4,9 +4,9 @@
 import type { CommandName, SettingSpec } from './spec.ts';
 
 const PLANNING: readonly CommandName[] = ['inode', 'plan', 'worker', 'run'];
-const QUEUE: readonly CommandName[] = ['inode', 'worker', 'scan', 'run', 'scheduler', 'reap', 'scrub'];
+const QUEUE: readonly CommandName[] = ['inode', 'worker', 'scan', 'run', 'scheduler', 'reap', 'gc'];
 const WORKING: readonly CommandName[] = ['inode', 'worker', 'run'];
-const READING: readonly CommandName[] = ['inode', 'worker', 'run', 'verify'];
+const READING: readonly CommandName[] = ['inode', 'worker', 'run', 'fsck'];
 const REAPING: readonly CommandName[] = ['worker', 'run', 'reap'];
 
 export const WORK_ROWS = [
@@ -48,16 +48,16 @@ export const WORK_ROWS = [
     commands: QUEUE,
   },
   {
-    key: 'scrubMinAgeMs',
-    env: 'S3COMPACT_SCRUB_MIN_AGE',
+    key: 'gcMinAgeMs',
+    env: 'S3COMPACT_GC_MIN_AGE',
     flag: 'min-age',
     unit: 'duration',
     default: '3d',
     min: '1ms',
     max: '3650d',
-    meaning: 'How old an object that nothing names must be before `scrub` may take it for an orphan.',
+    meaning: 'How old an object that nothing names must be before `gc` may take it for an orphan.',
     group: 'Safety',
-    commands: ['scrub'],
+    commands: ['gc'],
   },
   {
     key: 'maxChunks',
@@ -140,7 +140,7 @@ export const WORK_ROWS = [
     default: '16',
     min: '1',
     max: '1024',
-    meaning: 'GET requests that one run, or requests that `verify`, has under way at a time.',
+    meaning: 'GET requests that one run, or requests that `fsck`, has under way at a time.',
     group: 'Planning and merging',
     commands: READING,
   },

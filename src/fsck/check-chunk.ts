@@ -1,5 +1,5 @@
 /**
- * One chunk for verify: which objects a reader asks for, and which of them do not have what it needs. A list that changes
+ * One chunk for fsck: which objects a reader asks for, and which of them do not have what it needs. A list that changes
  * meanwhile gives no false alarm: a fault counts only if the list, read again, still asks for the same. It changes
  * nothing and judges no inode.
  */
@@ -23,7 +23,7 @@ const BATCH_OBJECTS = 1_000;
 export type FaultReason = 'missing' | 'short' | 'corrupt' | 'list-invalid' | 'record-malformed' | 'inode-malformed';
 
 /** A file range that cannot be read, and why. The whole chunk, within the length, where its list cannot be read. */
-export interface VerifyFault {
+export interface FsckFault {
   /** Absent where the inode itself is at fault. */
   readonly chunkIndex?: number;
   /** File offsets, half-open. */
@@ -36,13 +36,13 @@ export interface VerifyFault {
   readonly detail: string;
 }
 
-export interface VerifyDeps {
+export interface FsckDeps {
   readonly metadata: MetadataStore;
   readonly objects: ObjectStore;
   readonly filesystem: Filesystem;
 }
 
-export interface VerifyOptions {
+export interface FsckOptions {
   /** Also reads every visible byte, and checks the CRC32 of whole objects that s3compact wrote. */
   readonly read: boolean;
   /** Requests under way at a time. */
@@ -52,7 +52,7 @@ export interface VerifyOptions {
   readonly onObject?: () => void;
 }
 
-export interface ChunkContext extends VerifyDeps, VerifyOptions {
+export interface ChunkContext extends FsckDeps, FsckOptions {
   /** Of the file when the check began: only for the range of a list that cannot be read. */
   readonly lengthAtStart: number;
 }
@@ -60,7 +60,7 @@ export interface ChunkContext extends VerifyDeps, VerifyOptions {
 export interface ChunkFindings {
   readonly objects: number;
   readonly dataBytes: number;
-  readonly faults: readonly VerifyFault[];
+  readonly faults: readonly FsckFault[];
 }
 
 /** What a reader asks of one object: its visible pieces, ascending. */
@@ -95,7 +95,7 @@ async function wantedOf(
   key: InodeKey,
   chunkIndex: number,
   { metadata, filesystem, lengthAtStart }: ChunkContext,
-): Promise<readonly WantedObject[] | VerifyFault> {
+): Promise<readonly WantedObject[] | FsckFault> {
   const begin = chunkIndex * filesystem.chunkSize;
   // Beyond the length nothing is read: the range is empty then, and the list broken all the same.
   const end = Math.max(begin, Math.min(begin + filesystem.chunkSize, lengthAtStart));
@@ -153,9 +153,9 @@ async function faultsOf(
   wanted: readonly WantedObject[],
   chunkIndex: number,
   context: ChunkContext,
-): Promise<VerifyFault[]> {
+): Promise<FsckFault[]> {
   const limit = pLimit(context.requestsInFlight);
-  const faults: VerifyFault[] = [];
+  const faults: FsckFault[] = [];
   for (let from = 0; from < wanted.length; from += BATCH_OBJECTS) {
     throwIfCancelled(context.signal);
     const batch = wanted.slice(from, from + BATCH_OBJECTS);
@@ -165,15 +165,15 @@ async function faultsOf(
   return faults;
 }
 
-async function lookAt(wanted: WantedObject, chunkIndex: number, context: ChunkContext): Promise<VerifyFault[]> {
+async function lookAt(wanted: WantedObject, chunkIndex: number, context: ChunkContext): Promise<FsckFault[]> {
   const faults = await objectFaults(wanted, chunkIndex, context);
   context.onObject?.();
   return faults;
 }
 
-async function objectFaults(wanted: WantedObject, chunkIndex: number, context: ChunkContext): Promise<VerifyFault[]> {
+async function objectFaults(wanted: WantedObject, chunkIndex: number, context: ChunkContext): Promise<FsckFault[]> {
   const { name, begin, pieces } = wanted;
-  const fault = (reason: FaultReason, detail: string, from = 0): VerifyFault[] =>
+  const fault = (reason: FaultReason, detail: string, from = 0): FsckFault[] =>
     pieces
       .filter((piece) => piece.end > from)
       .map((piece) => ({
@@ -228,7 +228,7 @@ async function crcOf(name: string, bytes: number, { objects, signal }: ChunkCont
   return sum;
 }
 
-function findings(wanted: readonly WantedObject[], faults: readonly VerifyFault[]): ChunkFindings {
+function findings(wanted: readonly WantedObject[], faults: readonly FsckFault[]): ChunkFindings {
   let dataBytes = 0;
   for (const { pieces } of wanted) for (const piece of pieces) dataBytes += piece.end - piece.begin;
   return { objects: wanted.length, dataBytes, faults };
@@ -244,9 +244,9 @@ function sameWant(a: WantedObject, b: WantedObject | undefined): boolean {
 }
 
 /** What of the faults is still read from the same objects. */
-function stillWanted(faults: readonly VerifyFault[], wanted: readonly WantedObject[]): VerifyFault[] {
+function stillWanted(faults: readonly FsckFault[], wanted: readonly WantedObject[]): FsckFault[] {
   const byName = Map.groupBy(wanted, ({ name }) => name);
-  const still: VerifyFault[] = [];
+  const still: FsckFault[] = [];
   for (const fault of faults) {
     for (const piece of (byName.get(fault.object ?? '') ?? []).flatMap(({ pieces }) => pieces)) {
       const begin = Math.max(piece.begin, fault.begin);

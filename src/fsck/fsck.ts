@@ -1,6 +1,6 @@
 /**
- * verify: asks for every object that a reader of a file would ask for, and tells which ranges cannot be read. It stands
- * apart from scrub, which starts from the bucket: this starts from the metadata. It changes nothing and repairs nothing.
+ * fsck: asks for every object that a reader of a file would ask for, and tells which ranges cannot be read. It stands
+ * apart from gc, which starts from the bucket: this starts from the metadata. It changes nothing and repairs nothing.
  */
 
 import { CompactError } from '../errors.ts';
@@ -11,17 +11,17 @@ import type { ObjectStores } from '../objects/port.ts';
 import {
   type ChunkContext,
   type ChunkFindings,
+  type FsckDeps,
+  type FsckFault,
+  type FsckOptions,
   throwIfCancelled,
-  type VerifyDeps,
-  type VerifyFault,
-  type VerifyOptions,
   verifyChunk,
 } from './check-chunk.ts';
 
 /** Faults kept of one inode; all are counted. */
 export const FAULTS_MAX = 1_000;
 
-export interface VerifyReport {
+export interface FsckReport {
   readonly key: InodeKey;
   /** Nothing was looked at, and why. */
   readonly skipped?: 'missing' | 'not-s3' | 'unlinked';
@@ -31,15 +31,15 @@ export interface VerifyReport {
   /** Bytes of the file that come from objects. */
   readonly dataBytes: number;
   /** Ascending, neighbours of one object joined; at most FAULTS_MAX. */
-  readonly faults: readonly VerifyFault[];
+  readonly faults: readonly FsckFault[];
   readonly faultsTotal: number;
   readonly faultBytes: number;
 }
 
 /** An inode of a walk: its report, or why nothing can be said of it. */
-export type InodeVerdict = VerifyReport | { readonly key: InodeKey; readonly unknown: string };
+export type InodeVerdict = FsckReport | { readonly key: InodeKey; readonly unknown: string };
 
-export interface WalkOptions extends VerifyOptions {
+export interface WalkOptions extends FsckOptions {
   /** Inodes looked at at a time. */
   readonly inodesInFlight: number;
 }
@@ -48,7 +48,7 @@ export interface WalkOptions extends VerifyOptions {
  * Verifies every inode of a file system, in no order; an inode may come twice. What concerns one inode is its verdict;
  * throws what concerns them all (no such file system or bucket, no permission).
  */
-export async function* verifyFilesystem(
+export async function* checkFilesystem(
   fsId: number,
   deps: { readonly metadata: MetadataStore; readonly objects: ObjectStores },
   options: WalkOptions,
@@ -70,17 +70,17 @@ export async function* verifyFilesystem(
 /** Of inodes looked at together: what was found of the others comes before the failure of one. */
 async function* verdictsOf(
   keys: readonly InodeKey[],
-  deps: VerifyDeps,
-  options: VerifyOptions,
+  deps: FsckDeps,
+  options: FsckOptions,
 ): AsyncGenerator<InodeVerdict> {
   const settled = await Promise.allSettled(keys.map((key) => verdictOf(key, deps, options)));
   for (const one of settled) if (one.status === 'fulfilled') yield one.value;
   for (const one of settled) if (one.status === 'rejected') throw one.reason;
 }
 
-async function verdictOf(key: InodeKey, deps: VerifyDeps, options: VerifyOptions): Promise<InodeVerdict> {
+async function verdictOf(key: InodeKey, deps: FsckDeps, options: FsckOptions): Promise<InodeVerdict> {
   try {
-    return await verifyInode(key, deps, options);
+    return await checkInode(key, deps, options);
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
     if (error.kind !== 'retry' || error.code === 'cancelled') throw error;
@@ -89,7 +89,7 @@ async function verdictOf(key: InodeKey, deps: VerifyDeps, options: VerifyOptions
 }
 
 /** Verifies one inode. Throws CompactError when the store or the metadata could not be asked: nothing is known then. */
-export async function verifyInode(key: InodeKey, deps: VerifyDeps, options: VerifyOptions): Promise<VerifyReport> {
+export async function checkInode(key: InodeKey, deps: FsckDeps, options: FsckOptions): Promise<FsckReport> {
   let length = 0;
   try {
     const inode = await deps.metadata.getInode(key);
@@ -97,7 +97,7 @@ export async function verifyInode(key: InodeKey, deps: VerifyDeps, options: Veri
     if (inode.type !== 's3') return new Tally(key).skipped('not-s3');
     if (inode.nlink <= 0) return new Tally(key).skipped('unlinked');
     length = inode.length;
-    return await verifyChunks(key, { ...deps, ...options, lengthAtStart: length });
+    return await checkChunks(key, { ...deps, ...options, lengthAtStart: length });
   } catch (error) {
     if (!(error instanceof CompactError) || error.code !== 'inode-malformed') throw error;
     const fault = { begin: 0, end: length, reason: error.code, detail: error.message } as const;
@@ -105,7 +105,7 @@ export async function verifyInode(key: InodeKey, deps: VerifyDeps, options: Veri
   }
 }
 
-async function verifyChunks(key: InodeKey, context: ChunkContext): Promise<VerifyReport> {
+async function checkChunks(key: InodeKey, context: ChunkContext): Promise<FsckReport> {
   const tally = new Tally(key);
   const indexes: number[] = [];
   for await (const chunkIndex of context.metadata.chunkIndexes(key)) indexes.push(chunkIndex);
@@ -124,7 +124,7 @@ class Tally {
   #dataBytes = 0;
   #faultsTotal = 0;
   #faultBytes = 0;
-  readonly #faults: VerifyFault[] = [];
+  readonly #faults: FsckFault[] = [];
 
   constructor(key: InodeKey) {
     this.#key = key;
@@ -137,18 +137,18 @@ class Tally {
     for (const fault of joined(faults)) this.fault(fault);
   }
 
-  fault(fault: VerifyFault): this {
+  fault(fault: FsckFault): this {
     this.#faultsTotal++;
     this.#faultBytes += fault.end - fault.begin;
     if (this.#faults.length < FAULTS_MAX) this.#faults.push(fault);
     return this;
   }
 
-  skipped(skipped: NonNullable<VerifyReport['skipped']>): VerifyReport {
+  skipped(skipped: NonNullable<FsckReport['skipped']>): FsckReport {
     return { ...this.report(), skipped };
   }
 
-  report(): VerifyReport {
+  report(): FsckReport {
     return {
       key: this.#key,
       chunks: this.#chunks,
@@ -162,8 +162,8 @@ class Tally {
 }
 
 /** Ascending; pieces of one object that touch are one fault. */
-function joined(faults: readonly VerifyFault[]): VerifyFault[] {
-  const out: VerifyFault[] = [];
+function joined(faults: readonly FsckFault[]): FsckFault[] {
+  const out: FsckFault[] = [];
   for (const fault of [...faults].sort((a, b) => a.begin - b.begin)) {
     const last = out.at(-1);
     const touches = last !== undefined && last.end === fault.begin && last.object === fault.object;

@@ -1,7 +1,7 @@
 /**
  * repair: merged objects that the store acknowledged and did not keep are made again from the objects that they replaced,
  * which their reap record keeps while anything is missing. The list as it was before stands in the record; the bytes and the
- * names are the same as before, so no list changes. It stands apart from verify, which changes nothing. It writes only
+ * names are the same as before, so no list changes. It stands apart from fsck, which changes nothing. It writes only
  * objects that are not there, deletes nothing, and makes nothing where any source is missing.
  */
 import { CompactError } from '../errors.ts';

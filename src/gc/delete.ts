@@ -1,11 +1,11 @@
 /**
- * The deletes of a pass of scrub: a fresh look at everything right before each batch (I7, I10). A name that anything
+ * The deletes of a pass of gc: a fresh look at everything right before each batch (I7, I10). A name that anything
  * references again, that a record covers, or whose inode cannot be read or is in quarantine, stays. It chooses nothing:
  * what may go is given to it.
  */
 import { CompactError, type ErrorCode, isMissingObject } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
-import type { ReapRecords, ScrubBook } from '../ledger.ts';
+import type { GcBook, ReapRecords } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import { DELETE_BATCH_MAX, type DeleteFailure, type ListedObject, type ObjectStore } from '../objects/port.ts';
@@ -15,7 +15,7 @@ import { isReusable, SharedLists } from '../reap/named-objects.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
 import { isOfOneInode } from './examine.ts';
 import { coveredNames } from './records.ts';
-import type { ScrubTally } from './report.ts';
+import type { GcTally } from './report.ts';
 
 /** An object that two looks found unnamed, and the server at which they did. */
 export interface Condemned {
@@ -29,8 +29,8 @@ export interface DeleteDeps {
   readonly store: ObjectStore;
   readonly filesystem: Filesystem;
   readonly records: ReapRecords;
-  readonly book: ScrubBook;
-  readonly tally: ScrubTally;
+  readonly book: GcBook;
+  readonly tally: GcTally;
   /** The ledger's clock. */
   readonly nowMs: () => Promise<number>;
   /** What else must allow a delete. */

@@ -1,5 +1,5 @@
 /**
- * scrub: compares a bucket with the metadata and reports what nothing references, what is missing and what is too short. The
+ * gc: compares a bucket with the metadata and reports what nothing references, what is missing and what is too short. The
  * backstop for what no reap record covers (I12), never a part of the normal flow. It deletes only when asked, only what
  * two looks at least lease + grace apart found unreferenced, at one incarnation of the metadata server, that is older than
  * the minimum age by the store's clock and by ours, and that no reap record covers (read after the lists). What belongs to
@@ -8,7 +8,7 @@
 
 import { CompactError } from '../errors.ts';
 import { OWN_NAMES, objectName, parseObjectName } from '../format.ts';
-import { type ReapRecords, type ScrubBook, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
+import { type GcBook, type ReapRecords, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
@@ -18,7 +18,7 @@ import { isReusable } from '../reap/named-objects.ts';
 import { type Condemned, deleteCondemned, sameFilesystem } from './delete.ts';
 import { type InodePart, isOfOneInode, PartExaminer, type PartFindings } from './examine.ts';
 import { coveredNames } from './records.ts';
-import { type ScrubReport, ScrubTally } from './report.ts';
+import { type GcReport, GcTally } from './report.ts';
 
 /** Objects of one inode that are looked at together: memory is bounded by this. */
 const PART_OBJECTS_MAX = 10_000;
@@ -31,11 +31,11 @@ const AWAY_MAX = 10;
 /** With fewer objects than this a bucket full of orphans may just be a small one. */
 const REFUSE_OBJECTS_MIN = 100;
 
-export interface ScrubDeps {
+export interface GcDeps {
   readonly metadata: MetadataStore;
   readonly objects: ObjectStores;
   readonly records: ReapRecords;
-  readonly book: ScrubBook;
+  readonly book: GcBook;
   /** The ledger's clock. */
   readonly nowMs: () => Promise<number>;
   /** What else must allow a delete. */
@@ -44,12 +44,12 @@ export interface ScrubDeps {
   readonly quarantined?: (keys: readonly InodeKey[]) => Promise<ReadonlySet<string>>;
 }
 
-export interface ScrubProgress {
+export interface GcProgress {
   readonly objects: number;
   readonly leaked: number;
 }
 
-export interface ScrubOptions {
+export interface GcOptions {
   readonly graceMs: number;
   readonly leaseMs: number;
   /** Longer than lease + grace (I11). */
@@ -59,11 +59,11 @@ export interface ScrubOptions {
   readonly inodeless?: boolean;
   readonly deletesMax: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: ScrubProgress) => void;
+  readonly onProgress?: (progress: GcProgress) => void;
 }
 
 /** One pass over the bucket of a file system, and the deletes that it allows. Throws CompactError when it cannot be listed. */
-export async function scrubFilesystem(fsId: number, deps: ScrubDeps, options: ScrubOptions): Promise<ScrubReport> {
+export async function collectGarbage(fsId: number, deps: GcDeps, options: GcOptions): Promise<GcReport> {
   const filesystem = await requireFilesystem(deps.metadata, fsId);
   const pass = new Pass(filesystem, deps, options);
   await pass.run();
@@ -84,9 +84,9 @@ interface Unnamed {
 class Pass {
   readonly #filesystem: Filesystem;
   readonly #store: ObjectStore;
-  readonly #deps: ScrubDeps;
-  readonly #options: ScrubOptions;
-  readonly #tally = new ScrubTally();
+  readonly #deps: GcDeps;
+  readonly #options: GcOptions;
+  readonly #tally = new GcTally();
   readonly #examiner: PartExaminer;
   #suspects: ReadonlyMap<string, Suspect> = new Map();
   #noted = 0;
@@ -101,7 +101,7 @@ class Pass {
   #leaked = 0;
   #failures = 0;
 
-  constructor(filesystem: Filesystem, deps: ScrubDeps, options: ScrubOptions) {
+  constructor(filesystem: Filesystem, deps: GcDeps, options: GcOptions) {
     this.#filesystem = filesystem;
     this.#store = deps.objects.forFilesystem(filesystem);
     this.#deps = deps;
@@ -272,7 +272,7 @@ class Pass {
     notes.set(object.name, { sinceMs: readMs, incarnation, firstMs });
   }
 
-  async finish(): Promise<ScrubReport> {
+  async finish(): Promise<GcReport> {
     if (this.#options.delete) {
       const refusal = this.#refusal();
       if (refusal !== null) this.#tally.refused = refusal;
@@ -307,7 +307,7 @@ class Pass {
   #throwIfCancelled(): void {
     if (this.#options.signal?.aborted !== true) return;
     throw new CompactError(
-      `the scrub of file system ${this.#filesystem.fsId} was stopped; the next one goes on where it was`,
+      `the gc of file system ${this.#filesystem.fsId} was stopped; the next one goes on where it was`,
       { kind: 'retry', code: 'cancelled' },
     );
   }

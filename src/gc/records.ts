@@ -1,5 +1,5 @@
 /**
- * Which names the reap records cover. Apart because scrub asks twice: when it judges, and right before it deletes; both
+ * Which names the reap records cover. Apart because gc asks twice: when it judges, and right before it deletes; both
  * times after the lists were read, since an attempt records an object before it writes it.
  */
 import type { ReapRecords } from '../ledger.ts';

@@ -1,5 +1,5 @@
 /**
- * What a pass of scrub found, counted: by reason and by age, with a few examples of each. It only counts, and its memory
+ * What a pass of gc found, counted: by reason and by age, with a few examples of each. It only counts, and its memory
  * does not grow with the bucket.
  */
 import type { CompactError } from '../errors.ts';
@@ -12,7 +12,7 @@ import type { CompactError } from '../errors.ts';
 export const REASONS = [
   ...(['named', 'pending', 'young', 'leaked', 'inodeless', 'unjudged', 'unknown', 'other', 'own'] as const),
 ] as const;
-export type ScrubReason = (typeof REASONS)[number];
+export type GcReason = (typeof REASONS)[number];
 
 const HOUR_MS = 3_600_000;
 /** Upper ends of the classes of age, ms. */
@@ -38,12 +38,12 @@ export interface ObjectFault {
   readonly neededBytes: number;
 }
 
-export interface ScrubReport {
-  readonly counts: Readonly<Record<ScrubReason, ObjectCount>>;
+export interface GcReport {
+  readonly counts: Readonly<Record<GcReason, ObjectCount>>;
   /** By age class (until an hour, a day, a week, a month, older); absent classes are empty. */
-  readonly ages: Readonly<Record<ScrubReason, Readonly<Partial<Record<AgeClass, ObjectCount>>>>>;
+  readonly ages: Readonly<Record<GcReason, Readonly<Partial<Record<AgeClass, ObjectCount>>>>>;
   /** Some names of each reason but `named`. */
-  readonly examples: Readonly<Partial<Record<ScrubReason, readonly string[]>>>;
+  readonly examples: Readonly<Partial<Record<GcReason, readonly string[]>>>;
   readonly faults: readonly ObjectFault[];
   readonly faultsTotal: number;
   /** Leaked objects that a second look may delete now. */
@@ -64,10 +64,10 @@ export interface ScrubReport {
   readonly stopped?: string;
 }
 
-export class ScrubTally {
-  readonly #counts = new Map<ScrubReason, { objects: number; bytes: number }>();
+export class GcTally {
+  readonly #counts = new Map<GcReason, { objects: number; bytes: number }>();
   readonly #ages = new Map<string, { objects: number; bytes: number }>();
-  readonly #examples = new Map<ScrubReason, string[]>();
+  readonly #examples = new Map<GcReason, string[]>();
   readonly #faults: ObjectFault[] = [];
   readonly #failureExamples: string[] = [];
   #faultsTotal = 0;
@@ -80,7 +80,7 @@ export class ScrubTally {
   refused: string | undefined;
   stopped: string | undefined;
 
-  object(reason: ScrubReason, object: { readonly name: string; readonly bytes: number }, ageMs: number): void {
+  object(reason: GcReason, object: { readonly name: string; readonly bytes: number }, ageMs: number): void {
     bump(this.#counts, reason, object.bytes);
     bump(this.#ages, `${reason} ${ageClass(ageMs)}`, object.bytes);
     if (reason === 'named') return;
@@ -89,7 +89,7 @@ export class ScrubTally {
     this.#examples.set(reason, examples);
   }
 
-  count(reason: ScrubReason): number {
+  count(reason: GcReason): number {
     return this.#counts.get(reason)?.objects ?? 0;
   }
 
@@ -103,11 +103,11 @@ export class ScrubTally {
     if (this.#failureExamples.length < EXAMPLES_MAX) this.#failureExamples.push(error.message);
   }
 
-  report(): ScrubReport {
+  report(): GcReport {
     const none = { objects: 0, bytes: 0 };
-    const byReason = <T>(of: (reason: ScrubReason) => T): Record<ScrubReason, T> =>
-      Object.fromEntries(REASONS.map((reason) => [reason, of(reason)])) as Record<ScrubReason, T>;
-    const agesOf = (reason: ScrubReason): Partial<Record<AgeClass, ObjectCount>> =>
+    const byReason = <T>(of: (reason: GcReason) => T): Record<GcReason, T> =>
+      Object.fromEntries(REASONS.map((reason) => [reason, of(reason)])) as Record<GcReason, T>;
+    const agesOf = (reason: GcReason): Partial<Record<AgeClass, ObjectCount>> =>
       Object.fromEntries(AGE_CLASSES.flatMap((age) => entryOf(age, this.#ages.get(`${reason} ${age}`))));
     return {
       counts: byReason((reason) => this.#counts.get(reason) ?? none),

@@ -1,10 +1,10 @@
 /**
- * What scrub remembers between two passes, beside the queue: names that nothing named at a first look, and how far an
+ * What gc remembers between two passes, beside the queue: names that nothing named at a first look, and how far an
  * interrupted pass came. Losing it costs time: a first look is made again. It must not judge anything.
  */
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
-import { type ScrubBook, type ScrubPosition, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
+import { type GcBook, type GcPosition, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
 import { safeJson } from './bullmq.ts';
 import { type QueueOptions, queueCall } from './compact-queue.ts';
 
@@ -17,7 +17,7 @@ const suspectSchema = z.object({ sinceMs: z.number(), incarnation: z.string(), f
 const positionSchema = z.object({ after: z.string(), objects: count, leaked: count, failures: count });
 
 /** The book of one file system. Errors are CompactError `queue-unavailable` (retry). */
-export class QueueScrubBook implements ScrubBook {
+export class QueueGcBook implements GcBook {
   readonly #redis: Redis | Cluster;
   readonly #suspects: string;
   readonly #position: string;
@@ -25,18 +25,18 @@ export class QueueScrubBook implements ScrubBook {
   /** By uuid: another file system under the same number starts anew. */
   constructor(options: QueueOptions, of: { readonly storeId: string; readonly fsUuid: string }) {
     this.#redis = options.connection;
-    const prefix = `${options.prefix}:scrub:${of.storeId}:${of.fsUuid}`;
+    const prefix = `${options.prefix}:gc:${of.storeId}:${of.fsUuid}`;
     this.#suspects = `${prefix}:suspects`;
     this.#position = `${prefix}:position`;
   }
 
-  async position(): Promise<ScrubPosition | null> {
-    const text = await queueCall('read the position of scrub', () => this.#redis.get(this.#position));
+  async position(): Promise<GcPosition | null> {
+    const text = await queueCall('read the position of gc', () => this.#redis.get(this.#position));
     return text === null ? null : (positionSchema.safeParse(safeJson(text)).data ?? null);
   }
 
-  async setPosition(position: ScrubPosition | null): Promise<void> {
-    await queueCall('keep the position of scrub', async () => {
+  async setPosition(position: GcPosition | null): Promise<void> {
+    await queueCall('keep the position of gc', async () => {
       if (position === null) await this.#redis.del(this.#position);
       else await this.#redis.set(this.#position, JSON.stringify(position), 'PX', KEEP_MS);
     });
@@ -48,7 +48,7 @@ export class QueueScrubBook implements ScrubBook {
     let cursor = '0';
     do {
       const page = () => this.#redis.hscan(this.#suspects, cursor, 'COUNT', BATCH);
-      const [next, flat] = await queueCall('read the notes of scrub', page);
+      const [next, flat] = await queueCall('read the notes of gc', page);
       for (let n = 0; n + 1 < flat.length && found.size < SUSPECTS_MAX; n += 2) {
         const { data } = suspectSchema.safeParse(safeJson(flat[n + 1] ?? ''));
         if (data !== undefined) found.set(flat[n] ?? '', data);
@@ -60,7 +60,7 @@ export class QueueScrubBook implements ScrubBook {
 
   async note(suspects: ReadonlyMap<string, Suspect>): Promise<void> {
     const notes = [...suspects].map(([name, suspect]) => [name, JSON.stringify(suspect)] as const);
-    await queueCall('keep the notes of scrub', async () => {
+    await queueCall('keep the notes of gc', async () => {
       for (let from = 0; from < notes.length; from += BATCH) {
         await this.#redis.hset(this.#suspects, new Map(notes.slice(from, from + BATCH)));
       }
@@ -69,7 +69,7 @@ export class QueueScrubBook implements ScrubBook {
   }
 
   async forget(names: readonly string[]): Promise<void> {
-    await queueCall('forget notes of scrub', async () => {
+    await queueCall('forget notes of gc', async () => {
       for (let from = 0; from < names.length; from += BATCH) {
         await this.#redis.hdel(this.#suspects, ...names.slice(from, from + BATCH));
       }

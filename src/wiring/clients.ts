@@ -10,7 +10,7 @@ import { graceFor } from '../compact/commit.ts';
 import type { CompactLimits } from '../compact/compact-inode.ts';
 import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
-import type { ScrubDeps } from '../gc/gc.ts';
+import type { GcDeps } from '../gc/gc.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ObjectStores } from '../objects/port.ts';
@@ -20,7 +20,7 @@ import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { Pace } from '../pace/pace.ts';
 import { CompactQueue, type QueueOptions } from '../queue/compact-queue.ts';
-import { QueueScrubBook } from '../queue/gc-book.ts';
+import { QueueGcBook } from '../queue/gc-book.ts';
 import { QueueInstallation } from '../queue/installation.ts';
 import { QueueControl } from '../queue/pause.ts';
 import { Quarantine } from '../queue/quarantine.ts';
@@ -75,8 +75,8 @@ export interface Clients {
   readonly observer: Observer;
   /** The limits on requests to S3, to be looked at. */
   readonly pace: Pace;
-  /** What scrub needs for the file system with this uuid. */
-  scrub(fsUuid: string): ScrubDeps;
+  /** What gc needs for the file system with this uuid. */
+  gc(fsUuid: string): GcDeps;
   close(): Promise<void>;
 }
 
@@ -146,9 +146,9 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
       stored: new StoredObjects(),
       guards,
     },
-    scrub: (fsUuid) => ({
+    gc: (fsUuid) => ({
       ...{ metadata, objects, records: ledger, guards },
-      book: new QueueScrubBook({ connection, prefix: settings.queuePrefix }, { storeId: metadata.storeId, fsUuid }),
+      book: new QueueGcBook({ connection, prefix: settings.queuePrefix }, { storeId: metadata.storeId, fsUuid }),
       nowMs: () => ledger.nowMs(),
       quarantined: (keys) => quarantine.among(keys),
     }),

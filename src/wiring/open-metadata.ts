@@ -1,5 +1,5 @@
 /**
- * From settings to the metadata store. Apart from the other clients because `inspect`, `plan` and `verify` need no more:
+ * From settings to the metadata store. Apart from the other clients because `inspect`, `plan` and `fsck` need no more:
  * they must not wait for the S3 SDK and the queue to be loaded. It opens; it asks nothing.
  */
 import type { Settings } from '../config/index.ts';

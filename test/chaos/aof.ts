@@ -1,7 +1,7 @@
 /**
  * The append-only file of a killed Redis, cut as a power failure would have left it. SIGKILL alone loses nothing: the
  * kernel has what Redis wrote. With a flush every second the last second may be missing, so the end is cut off at where
- * the file was some time before. What was cut is kept: it is the evidence for what only scrub can find (I12).
+ * the file was some time before. What was cut is kept: it is the evidence for what only gc can find (I12).
  */
 import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';

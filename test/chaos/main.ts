@@ -45,7 +45,7 @@ async function main(): Promise<number> {
     tally,
   );
   console.log(`\nseed ${seed}, ${minutes} minutes\n${tally.table()}\n`);
-  console.log('objects that nothing named before scrub, by what explains them:');
+  console.log('objects that nothing named before gc, by what explains them:');
   console.log(
     `${String(left.writers.length).padStart(14)}  put by a writer whose list entry failed or was lost with Redis's last second`,
   );

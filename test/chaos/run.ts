@@ -1,6 +1,6 @@
 /**
  * One chaos run: servers of its own, clients, workers and faults for the given time, then a healthy worker until both
- * queues are empty, then the verdict, then scrub and the verdict once more: by now the bucket holds exactly what the
+ * queues are empty, then the verdict, then gc and the verdict once more: by now the bucket holds exactly what the
  * lists name. It puts together and takes down; what is done and what must hold is beside it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,8 +17,8 @@ import { ChaosClient } from './client.ts';
 import { CurveLists } from './curvefs.ts';
 import { breakCluster, breakRedis, breakS3, type FaultStage, killWorkers, pauseWorkers } from './faults.ts';
 import { Gate } from './gate.ts';
+import { collectAway } from './gc.ts';
 import { type Lists, RedisLists } from './lists.ts';
-import { scrubAway } from './scrub.ts';
 import { ATTEMPTS, BUCKET, FS_ID, GEOMETRY, QUEUE_PREFIX, workerEnv } from './settings.ts';
 import type { CountName, Tally } from './tally.ts';
 import { judge, type Leftovers } from './verdict.ts';
@@ -110,9 +110,9 @@ export async function runChaos(options: ChaosOptions, tally: Tally): Promise<Lef
       evidence: (name: string) => JSON.stringify(cast.aof?.recordsOf(name)),
     };
     const left = await judge(stage);
-    await scrubAway(unnamedOf(left), workerEnv(servers.redisUrl, servers.s3, cast.lists.env), tally);
-    const scrubbed = unnamedOf(await judge(stage));
-    if (scrubbed > 0) tally.violate(`${scrubbed} objects that nothing names are left after scrub`);
+    await collectAway(unnamedOf(left), workerEnv(servers.redisUrl, servers.s3, cast.lists.env), tally);
+    const collected = unnamedOf(await judge(stage));
+    if (collected > 0) tally.violate(`${collected} objects that nothing names are left after gc`);
     if (cast.lists instanceof CurveLists) cast.lists.judge();
     return left;
   } finally {

@@ -23,7 +23,7 @@ export const METADATA_TIMEOUT_MS = 1_000;
 
 /**
  * Pauses of a worker. Long ones outlast the lease, but not lease + grace: an object that is put even later is what only
- * scrub finds (I12, docs/adr/0001), and here every leak shall be a fault.
+ * gc finds (I12, docs/adr/0001), and here every leak shall be a fault.
  */
 export const PAUSE_SHORT_MS = [200, 2_500] as const;
 export const PAUSE_LONG_MS = [LEASE_MS + 200, LEASE_MS + 1_800] as const;
@@ -61,7 +61,7 @@ export function workerEnv(
     S3COMPACT_RETRY_DELAY: '200ms',
     S3COMPACT_LEASE: `${LEASE_MS}ms`,
     S3COMPACT_GRACE: `${GRACE_MS}ms`,
-    S3COMPACT_SCRUB_MIN_AGE: `${LEASE_MS + GRACE_MS + 1}ms`,
+    S3COMPACT_GC_MIN_AGE: `${LEASE_MS + GRACE_MS + 1}ms`,
     S3COMPACT_READER_CACHE_LIFE: `${GRACE_MS - 1}ms`,
     S3COMPACT_CONCURRENCY: '3',
     S3COMPACT_LOG_LEVEL: 'debug',

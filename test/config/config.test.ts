@@ -257,7 +257,7 @@ describe('I11: relations between settings', () => {
     },
     processMemoryBytes: { 'process-memory': '1MiB' },
     'leaseMs,maxRunMs,s3TimeoutMs,s3PatienceMs,redisTimeoutMs': { lease: '790s' },
-    'scrubMinAgeMs,leaseMs,graceMs': { 'min-age': '70m' },
+    'gcMinAgeMs,leaseMs,graceMs': { 'min-age': '70m' },
     'metadataUrl,quietPeriodMs,redisTimeoutMs': {
       'metadata-url': 'curvefs://mds1:6700,mds2:6700',
       'quiet-period': '10s',

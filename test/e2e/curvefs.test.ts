@@ -153,14 +153,14 @@ describe('commands that walk the whole file system', () => {
     for (const inodeId of inodes) expect(await world.writer.readFault(inodeId)).toBeNull();
   });
 
-  it('verify reads every file, and scrub finds the one object that nobody names', async () => {
+  it('verify reads every file, and gc finds the one object that nobody names', async () => {
     const [linked, recycled] = await tree();
-    const verified = await world.command(['verify', '1', '--json']);
+    const verified = await world.command(['fsck', '1', '--json']);
     expect(verified.exitCode, verified.stdout + verified.stderr).toBe(0);
     const orphan = `1_${linked}_999_0_0`;
     await world.writer.putObject(orphan, Buffer.from('nobody'));
-    const scrubbed = await world.command(['scrub', '1', '--json']);
-    expect(JSON.parse(scrubbed.stdout)).toMatchObject({ faultsTotal: 0, failures: 0, deleted: { objects: 0 } });
+    const collected = await world.command(['gc', '1', '--json']);
+    expect(JSON.parse(collected.stdout)).toMatchObject({ faultsTotal: 0, failures: 0, deleted: { objects: 0 } });
     const named = await world.writer.namedNames([linked, recycled]);
     expect(await world.writer.bucketNames()).toEqual([...named, orphan].sort());
   });

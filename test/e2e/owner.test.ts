@@ -1,6 +1,6 @@
 /**
  * A copy of production's metadata (same uuid, same bucket) in another Redis database, with a queue of its own: nothing that
- * its worker, its scrub or its reap records do takes a byte from production, until an operator adopts (docs/adr/0019).
+ * its worker, its gc or its reap records do takes a byte from production, until an operator adopts (docs/adr/0019).
  */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
@@ -70,19 +70,19 @@ it('reap records that it made before there were owners delete nothing', async ()
   await expectProductionWhole();
 });
 
-it('its scrub refuses, with and without --delete', async () => {
+it('its gc refuses, with and without --delete', async () => {
   for (const flags of [[], ['--delete']]) {
-    const { exitCode, stderr } = await world.command(['scrub', '1', ...flags], staging);
+    const { exitCode, stderr } = await world.command(['gc', '1', ...flags], staging);
     expect(exitCode).toBe(4);
     expect(stderr).toContain('adopt 1');
   }
 });
 
-it('scrub --delete where nobody has claimed anything refuses, too', async () => {
+it('gc --delete where nobody has claimed anything refuses, too', async () => {
   const nobody = await E2eWorld.open('owner-none');
   try {
-    expect((await nobody.command(['scrub', '1'])).exitCode).toBe(0);
-    const { exitCode, stderr } = await nobody.command(['scrub', '1', '--delete']);
+    expect((await nobody.command(['gc', '1'])).exitCode).toBe(0);
+    const { exitCode, stderr } = await nobody.command(['gc', '1', '--delete']);
     expect(exitCode).toBe(4);
     expect(stderr).toContain('nobody has claimed');
   } finally {
@@ -96,7 +96,7 @@ it('adopt turns it round: the copy is the one that works now, and production is 
   expect(adopted.exitCode).toBe(0);
   expect(adopted.stdout).toMatch(/is ours now; it belonged to an installation with another queue/);
   expect((await world.command(['adopt', '1'], staging)).stdout).toContain('is ours already');
-  const refused = await world.command(['scrub', '1', '--delete']);
+  const refused = await world.command(['gc', '1', '--delete']);
   expect(refused.exitCode).toBe(4);
   // And back: the reap records of the time before are good again.
   expect((await world.command(['adopt', '1', '--json'])).stdout).toContain('"before": "other"');

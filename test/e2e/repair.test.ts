@@ -37,7 +37,7 @@ it('nothing is deleted on the word of an acknowledgement, and what is lost is ma
   const made = await repair();
   expect(made.exitCode).toBe(0);
   expect(made.objects.map(({ object }) => object).toSorted()).toEqual(lost.toSorted());
-  const verified = await world.command(['verify', '1', `${INODE}`, '--read']);
+  const verified = await world.command(['fsck', '1', `${INODE}`, '--read']);
   expect(verified.exitCode).toBe(0);
   expect(await world.writer.readFault(INODE)).toBe(null);
 });

@@ -1,7 +1,7 @@
-/** verify: what cannot be read is told with its range and reason, what can be is not, and nothing is changed. */
+/** fsck: what cannot be read is told with its range and reason, what can be is not, and nothing is changed. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
-import { type InodeVerdict, verifyFilesystem, verifyInode } from '../../src/fsck/fsck.ts';
+import { checkFilesystem, checkInode, type InodeVerdict } from '../../src/fsck/fsck.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
@@ -15,31 +15,31 @@ beforeEach(() => {
   world = fragmentedWorld();
 });
 
-function verify(options: { read?: boolean; boundary?: Boundary } = {}) {
+function fsck(options: { read?: boolean; boundary?: Boundary } = {}) {
   const metadata = new MemoryMetadata(world.metadata, options.boundary);
   const objects = world.stores.forFilesystem(world.filesystem);
   const deps = { metadata, objects, filesystem: world.filesystem };
-  return verifyInode(KEY, deps, { read: options.read ?? false, requestsInFlight: 3 });
+  return checkInode(KEY, deps, { read: options.read ?? false, requestsInFlight: 3 });
 }
 
 describe.each([false, true])('with read: %s', (read) => {
   it('a file that can be read has no faults, before and after compaction', async () => {
-    const before = await verify({ read });
+    const before = await fsck({ read });
     expect(before).toMatchObject({ faults: [], faultsTotal: 0, chunks: 2 });
     expect(before.objects).toBeGreaterThan(8);
     await world.compact();
-    const after = await verify({ read });
+    const after = await fsck({ read });
     expect(after).toMatchObject({ faults: [], dataBytes: expect.any(Number) });
     expect(after.objects).toBeLessThan(before.objects);
   });
 
   it('a missing object: just the ranges that are read from it', async () => {
-    const whole = await verify({ read });
+    const whole = await fsck({ read });
     for (const name of world.objectNames()) {
       const object = world.stores.bucket(BUCKET).get(name);
       if (object === undefined) throw new Error('no object');
       world.stores.bucket(BUCKET).delete(name);
-      const report = await verify({ read });
+      const report = await fsck({ read });
       const unreadable = report.faults.map(({ begin, end }) => [begin, end]);
       expect(report.faults.every((fault) => fault.object === name && fault.reason === 'missing')).toBe(true);
       for (let at = 0; at < world.snapshot().length; at++) {
@@ -50,7 +50,7 @@ describe.each([false, true])('with read: %s', (read) => {
       if (report.faultsTotal === 0) expect(world.readFault(world.snapshot())).toBeNull();
       world.stores.bucket(BUCKET).set(name, object);
     }
-    expect((await verify({ read })).dataBytes).toBe(whole.dataBytes);
+    expect((await fsck({ read })).dataBytes).toBe(whole.dataBytes);
   });
 
   it('a short object: from its end on', async () => {
@@ -58,7 +58,7 @@ describe.each([false, true])('with read: %s', (read) => {
     const name = `${KEY.fsId}_${KEY.inodeId}_13_2_0`;
     const object = world.stores.bucket(BUCKET).get(name);
     world.stores.write(BUCKET, name, Buffer.from(object?.bytes ?? []).subarray(0, 3));
-    expect(await verify({ read })).toMatchObject({
+    expect(await fsck({ read })).toMatchObject({
       faults: [{ chunkIndex: 1, begin: 103, end: 110, reason: 'short', object: name }],
       faultsTotal: 1,
     });
@@ -67,7 +67,7 @@ describe.each([false, true])('with read: %s', (read) => {
   it('a list that breaks the format: the whole chunk', async () => {
     const version = { chunkId: 1n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };
     world.metadata.at(KEY)?.lists.set(0, [version]);
-    expect(await verify({ read })).toMatchObject({
+    expect(await fsck({ read })).toMatchObject({
       faults: [{ chunkIndex: 0, begin: 0, end: 64, reason: 'list-invalid' }],
       faultBytes: 64,
     });
@@ -76,7 +76,7 @@ describe.each([false, true])('with read: %s', (read) => {
   it('a list that breaks the format, at and beyond the length: only bytes of the file are told', async () => {
     const version = { chunkId: 1n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };
     for (const chunkIndex of [1, 5]) world.metadata.at(KEY)?.lists.set(chunkIndex, [version]);
-    expect(await verify({ read })).toMatchObject({
+    expect(await fsck({ read })).toMatchObject({
       faults: [
         { chunkIndex: 1, begin: 64, end: 120, reason: 'list-invalid' },
         { chunkIndex: 5, begin: 320, end: 320, reason: 'list-invalid' },
@@ -103,7 +103,7 @@ describe.each([false, true])('with read: %s', (read) => {
       objects.delete(`${KEY.fsId}_${KEY.inodeId}_${newest?.chunkId}_3_0`);
       changes++;
     };
-    const report = await verify({ read });
+    const report = await fsck({ read });
     expect(changes).toBeGreaterThan(2);
     expect(report.faults).toMatchObject([
       { begin: 48, end: 50, reason: 'missing', object: named },
@@ -122,9 +122,9 @@ it('tells of each object that was looked at, and stops when it is told to', asyn
   let looked = 0;
   const onObject = () => void looked++;
   const options = { read: false, requestsInFlight: 1, signal: stop.signal, onObject };
-  expect((await verifyInode(KEY, deps, options)).objects).toBe(looked);
+  expect((await checkInode(KEY, deps, options)).objects).toBe(looked);
   world.stores.before = () => stop.abort();
-  await expect(verifyInode(KEY, deps, options)).rejects.toMatchObject({ code: 'cancelled' });
+  await expect(checkInode(KEY, deps, options)).rejects.toMatchObject({ code: 'cancelled' });
 });
 
 it('a merged object with other bytes is seen by reading only', async () => {
@@ -135,8 +135,8 @@ it('a merged object with other bytes is seen by reading only', async () => {
   const bytes = Buffer.from(object.bytes);
   bytes.writeUInt8(bytes.readUInt8(0) ^ 1);
   world.stores.bucket(BUCKET).set(name, { ...object, bytes });
-  expect((await verify()).faults).toEqual([]);
-  expect((await verify({ read: true })).faults).toMatchObject([{ object: name, reason: 'corrupt' }]);
+  expect((await fsck()).faults).toEqual([]);
+  expect((await fsck({ read: true })).faults).toMatchObject([{ object: name, reason: 'corrupt' }]);
 });
 
 it('a compaction and a reap under the look give no false alarm', async () => {
@@ -158,7 +158,7 @@ it('a compaction and a reap under the look give no false alarm', async () => {
       head: (name) => boundary.cross(`head ${heads++}`, () => objects.head(name)),
     };
     const deps = { metadata, objects: slow, filesystem: world.filesystem };
-    expect((await verifyInode(KEY, deps, { read: true, requestsInFlight: 1 })).faults, `step ${step}`).toEqual([]);
+    expect((await checkInode(KEY, deps, { read: true, requestsInFlight: 1 })).faults, `step ${step}`).toEqual([]);
   }
 });
 
@@ -168,7 +168,7 @@ it.each([
   ['missing', () => world.metadata.inodes.clear()],
 ] as const)('an inode that is %s is skipped', async (skipped, act) => {
   act();
-  expect(await verify()).toMatchObject({ skipped, objects: 0, faults: [] });
+  expect(await fsck()).toMatchObject({ skipped, objects: 0, faults: [] });
 });
 
 describe('a walk', () => {
@@ -178,7 +178,7 @@ describe('a walk', () => {
   ): Promise<InodeVerdict[]> {
     const deps = { metadata, objects: world.stores };
     const options = { read: false, requestsInFlight: 2, inodesInFlight: 2 };
-    for await (const verdict of verifyFilesystem(KEY.fsId, deps, options)) verdicts.push(verdict);
+    for await (const verdict of checkFilesystem(KEY.fsId, deps, options)) verdicts.push(verdict);
     return verdicts;
   }
 
@@ -243,7 +243,7 @@ it('changes nothing', async () => {
   const calls = new Set<string>();
   world.stores.before = (call) => void calls.add(call.op);
   const boundary = new Boundary();
-  await verify({ read: true, boundary });
+  await fsck({ read: true, boundary });
   expect([...calls].sort()).toEqual(['get', 'head']);
   expect(new Set(boundary.crossings)).toEqual(
     new Set(['metadata.getInode', 'metadata.chunkIndexes', 'metadata.readChunk']),

@@ -1,25 +1,25 @@
 /**
- * scrub among things that go away under it: a file system, a metadata server, an object, the process itself. The real code
+ * gc among things that go away under it: a file system, a metadata server, an object, the process itself. The real code
  * with ports in memory, over a small file system of one-block files. Nothing here waits.
  */
 import { expect, it } from 'vitest';
 import { objectName } from '../../src/format.ts';
-import { type ScrubOptions, scrubFilesystem } from '../../src/gc/gc.ts';
+import { collectGarbage, type GcOptions } from '../../src/gc/gc.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import type { InodeKey } from '../../src/model.ts';
 import { MemoryObjectStores, storeFault } from '../objects/memory-store.ts';
 import { lost } from '../sim/boundary.ts';
+import { GcBookState, MemoryGcBook } from '../sim/memory-gc-book.ts';
 import { MemoryMetadata, MetadataState } from '../sim/memory-metadata.ts';
-import { MemoryScrubBook, ScrubBookState } from '../sim/memory-scrub-book.ts';
 
 const IDS = { fsId: 1, uuid: 'u', lastChunkId: 2n ** 63n } as const;
 const FS = { ...IDS, name: 'n', bucket: 'b', objectPrefix: 0, blockSize: 16, chunkSize: 64 } as const;
-const OPTIONS: ScrubOptions = { graceMs: 10, leaseMs: 20, minAgeMs: 40, delete: true, deletesMax: 1000 };
+const OPTIONS: GcOptions = { graceMs: 10, leaseMs: 20, minAgeMs: 40, delete: true, deletesMax: 1000 };
 
 function world(inodes: number, versionsEach: number) {
   const metadata = new MetadataState();
   const stores = new MemoryObjectStores();
-  const book = new ScrubBookState();
+  const book = new GcBookState();
   const records: ReapRecord[] = [];
   const clock = { nowMs: 1_000_000, recordReads: 0 };
   stores.nowMs = () => clock.nowMs;
@@ -39,8 +39,8 @@ function world(inodes: number, versionsEach: number) {
     metadata.at(key)?.lists.set(0, list);
     for (const { chunkId } of list) stores.write('b', name(key, chunkId), new Uint8Array(16));
   }
-  const scrub = (options: Partial<ScrubOptions> = {}, boundary?: ConstructorParameters<typeof MemoryMetadata>[1]) =>
-    scrubFilesystem(
+  const gc = (options: Partial<GcOptions> = {}, boundary?: ConstructorParameters<typeof MemoryMetadata>[1]) =>
+    collectGarbage(
       1,
       {
         metadata: new MemoryMetadata(metadata, boundary),
@@ -51,12 +51,12 @@ function world(inodes: number, versionsEach: number) {
             yield* records;
           },
         },
-        book: new MemoryScrubBook(book),
+        book: new MemoryGcBook(book),
         nowMs: async () => clock.nowMs,
       },
       { ...OPTIONS, ...options },
     );
-  return { metadata, stores, book, records, clock, scrub, name };
+  return { metadata, stores, book, records, clock, gc, name };
 }
 
 const ORPHAN = { fsId: 1, inodeId: 100n };
@@ -65,11 +65,11 @@ it('a noted name that has gone from the bucket does not stay in the book', async
   const w = world(3, 2);
   w.stores.write('b', w.name(ORPHAN, 99n), new Uint8Array(1));
   w.clock.nowMs += 50;
-  await w.scrub();
+  await w.gc();
   expect(w.book.suspects.size).toBe(1);
   w.stores.bucket('b').delete(w.name(ORPHAN, 99n));
   w.clock.nowMs += 50;
-  await w.scrub();
+  await w.gc();
   expect(w.book.suspects.size).toBe(0);
 });
 
@@ -84,7 +84,7 @@ it('a metadata server that is away ends the pass, not one time-out for each inod
       throw lost(what);
     },
   };
-  await w.scrub({}, boundary).catch(() => undefined);
+  await w.gc({}, boundary).catch(() => undefined);
   expect(calls).toBeLessThan(200);
 });
 
@@ -92,12 +92,12 @@ it('what the pass found is told although a delete fails', async () => {
   const w = world(3, 2);
   w.stores.write('b', w.name(ORPHAN, 99n), new Uint8Array(1));
   w.clock.nowMs += 50;
-  await w.scrub();
+  await w.gc();
   w.clock.nowMs += 50;
   w.stores.before = (call) => {
     if (call.op === 'delete') throw storeFault('store-unavailable');
   };
-  const report = await w.scrub();
+  const report = await w.gc();
   expect(report.counts.leaked.objects).toBe(1);
 });
 
@@ -107,7 +107,7 @@ it('the reap records are not read once for each page', async () => {
   for (let n = 0; n < 50; n++)
     w.stores.write('b', w.name({ fsId: 1, inodeId: BigInt(100 + n) }, 99n), new Uint8Array(1));
   w.clock.nowMs += 50;
-  await w.scrub();
+  await w.gc();
   expect(w.clock.recordReads).toBeLessThan(10);
 });
 
@@ -119,7 +119,7 @@ it('I10: a file system that went away during the pass is doubt: nothing counts a
     w.metadata.filesystems.clear();
     w.metadata.inodes.clear();
   };
-  await w.scrub().catch(() => undefined);
+  await w.gc().catch(() => undefined);
   expect(w.book.suspects.size).toBe(0);
 });
 
@@ -141,7 +141,7 @@ it('an object that is retired and reaped between the second reading and HEAD is 
     w.stores.bucket('b').delete(w.name(key, 5n));
   };
   w.clock.nowMs += 50;
-  expect((await w.scrub()).faults).toEqual([]);
+  expect((await w.gc()).faults).toEqual([]);
 });
 
 it('a pass that goes on in the middle of an inode asks for no HEAD of what was judged before', async () => {
@@ -152,12 +152,12 @@ it('a pass that goes on in the middle of an inode asks for no HEAD of what was j
   w.stores.before = (call) => {
     if (call.op === 'list' && ++lists === 6) throw storeFault('store-unavailable');
   };
-  await w.scrub().catch(() => undefined);
+  await w.gc().catch(() => undefined);
   let heads = 0;
   w.stores.before = (call) => {
     if (call.op === 'head') heads++;
   };
-  const report = await w.scrub();
+  const report = await w.gc();
   expect(report.resumed).toBe(true);
   expect(heads).toBe(0);
 });
@@ -171,13 +171,13 @@ it('I10: an inode that was missing while the file system was gone is not deleted
     w.metadata.filesystems.clear();
     w.metadata.inodes.clear();
   };
-  await w.scrub({ delete: false }).catch(() => undefined);
+  await w.gc({ delete: false }).catch(() => undefined);
   // It is being brought back: one inode is still to come.
   w.stores.before = undefined;
   w.metadata.filesystems.set(1, FS);
   for (const [key, inode] of inodes) if (key !== '1/100') w.metadata.inodes.set(key, inode);
   w.clock.nowMs += 50;
-  expect((await w.scrub()).deleted.objects).toBe(0);
+  expect((await w.gc()).deleted.objects).toBe(0);
 });
 
 it('an inode that has bytes and no list at all has lost its chunk indexes: what its lists reference stays', async () => {
@@ -186,7 +186,7 @@ it('an inode that has bytes and no list at all has lost its chunk indexes: what 
   const before = [...w.stores.bucket('b').keys()];
   for (let pass = 0; pass < 3; pass++) {
     w.clock.nowMs += 50;
-    await w.scrub();
+    await w.gc();
   }
   expect([...w.stores.bucket('b').keys()]).toEqual(before);
 });
@@ -197,9 +197,9 @@ it('an inode whose list is gone, its index not, keeps its own orphans and stops 
   w.metadata.at(ORPHAN)?.lists.set(5, []);
   for (const key of [ORPHAN, other]) w.stores.write('b', w.name(key, 99n), new Uint8Array(1));
   w.clock.nowMs += 50;
-  await w.scrub();
+  await w.gc();
   w.clock.nowMs += 50;
-  expect(await w.scrub()).toMatchObject({ deleted: { objects: 1 }, failures: 1 });
+  expect(await w.gc()).toMatchObject({ deleted: { objects: 1 }, failures: 1 });
   expect(w.stores.bucket('b').has(w.name(ORPHAN, 99n))).toBe(true);
   expect(w.stores.bucket('b').has(w.name(other, 99n))).toBe(false);
 });

@@ -1,16 +1,16 @@
 /**
- * scrub: what it takes for an orphan, what it leaves alone, and the doubts that delete nothing (I7, I10, I12). The seeded
+ * gc: what it takes for an orphan, what it leaves alone, and the doubts that delete nothing (I7, I10, I12). The seeded
  * world (test/sim/seeded) runs it among clients, compactors and faults; here each rule stands alone.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type ScrubOptions, scrubFilesystem } from '../../src/gc/gc.ts';
-import type { ScrubReport } from '../../src/gc/report.ts';
+import { collectGarbage, type GcOptions } from '../../src/gc/gc.ts';
+import type { GcReport } from '../../src/gc/report.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { Boundary } from '../sim/boundary.ts';
+import { GcBookState, MemoryGcBook } from '../sim/memory-gc-book.ts';
 import { MemoryLedger } from '../sim/memory-ledger.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
-import { MemoryScrubBook, ScrubBookState } from '../sim/memory-scrub-book.ts';
 import { fragmentedWorld } from '../sim/scenes.ts';
 import { KEY, LIMITS, type World } from '../sim/world.ts';
 
@@ -21,43 +21,43 @@ const BETWEEN_LOOKS_MS = MIN_AGE_MS;
 /** An object that a client wrote and never named. */
 const ORPHAN = `${KEY.fsId}_${KEY.inodeId}_77_1_0`;
 let world: World;
-let book: ScrubBookState;
+let book: GcBookState;
 let quarantined: ReadonlySet<string>;
 
 beforeEach(() => {
   world = fragmentedWorld();
-  book = new ScrubBookState();
+  book = new GcBookState();
   quarantined = new Set();
   world.stores.nowMs = () => world.ledger.nowMs;
   for (const [name, { bytes }] of world.stores.bucket(BUCKET)) world.stores.write(BUCKET, name, bytes);
   world.stores.write(BUCKET, ORPHAN, Buffer.alloc(10));
 });
 
-function scrub(options: Partial<ScrubOptions> = {}, boundary = new Boundary()): Promise<ScrubReport> {
+function gc(options: Partial<GcOptions> = {}, boundary = new Boundary()): Promise<GcReport> {
   const records = new MemoryLedger(world.ledger, boundary);
   const deps = {
     metadata: new MemoryMetadata(world.metadata, boundary),
     objects: world.stores,
     records,
-    book: new MemoryScrubBook(book, boundary),
+    book: new MemoryGcBook(book, boundary),
     nowMs: () => records.nowMs(),
     quarantined: async () => quarantined,
   };
   const { leaseMs, graceMs } = LIMITS;
   const all = { leaseMs, graceMs, minAgeMs: MIN_AGE_MS, delete: true, deletesMax: 1_000, ...options };
-  return scrubFilesystem(KEY.fsId, deps, all);
+  return collectGarbage(KEY.fsId, deps, all);
 }
 
 /** A first look at an orphan that is old enough, and the time until a second one counts. */
 async function afterFirstLook(): Promise<void> {
   world.ledger.nowMs += MIN_AGE_MS;
-  expect(await scrub()).toMatchObject({ counts: { leaked: { objects: 1, bytes: 10 } }, deleted: { objects: 0 } });
+  expect(await gc()).toMatchObject({ counts: { leaked: { objects: 1, bytes: 10 } }, deleted: { objects: 0 } });
   world.ledger.nowMs += BETWEEN_LOOKS_MS;
 }
 
 async function afterFirstLookAt(orphans: number): Promise<void> {
   world.ledger.nowMs += MIN_AGE_MS;
-  expect(await scrub()).toMatchObject({ counts: { leaked: { objects: orphans } }, deleted: { objects: 0 } });
+  expect(await gc()).toMatchObject({ counts: { leaked: { objects: orphans } }, deleted: { objects: 0 } });
   world.ledger.nowMs += BETWEEN_LOOKS_MS;
 }
 
@@ -76,7 +76,7 @@ describe('an orphan', () => {
   it('goes at the second look, and everything that a list names stays', async () => {
     const before = world.objectNames();
     await afterFirstLook();
-    expect(await scrub()).toMatchObject({ ripe: 1, deleted: { objects: 1, bytes: 10 } });
+    expect(await gc()).toMatchObject({ ripe: 1, deleted: { objects: 1, bytes: 10 } });
     expect(world.objectNames()).toEqual(before.filter((name) => name !== ORPHAN));
     expect(book.suspects.size).toBe(0);
     expect(world.readFault(world.snapshot())).toBeNull();
@@ -84,46 +84,46 @@ describe('an orphan', () => {
 
   it('is only told when nothing is to be deleted', async () => {
     await afterFirstLook();
-    expect(await scrub({ delete: false })).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
+    expect(await gc({ delete: false })).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
     expect(hasOrphan()).toBe(true);
   });
 
   it('stays while it is younger than the minimum age, and is not even noted', async () => {
     world.ledger.nowMs += MIN_AGE_MS - 1;
-    expect(await scrub()).toMatchObject({ counts: { young: { objects: 1 }, leaked: { objects: 0 } } });
+    expect(await gc()).toMatchObject({ counts: { young: { objects: 1 }, leaked: { objects: 0 } } });
     expect(book.suspects.size).toBe(0);
   });
 
   it('stays when the looks are less than lease and grace apart', async () => {
     world.ledger.nowMs += MIN_AGE_MS;
-    await scrub({ minAgeMs: 1 });
+    await gc({ minAgeMs: 1 });
     world.ledger.nowMs += LIMITS.leaseMs + LIMITS.graceMs - 1;
-    expect(await scrub({ minAgeMs: 1 })).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
+    expect(await gc({ minAgeMs: 1 })).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
     world.ledger.nowMs += 1;
-    expect(await scrub({ minAgeMs: 1 })).toMatchObject({ deleted: { objects: 1 } });
+    expect(await gc({ minAgeMs: 1 })).toMatchObject({ deleted: { objects: 1 } });
   });
 
   it("that the store says is of 1970 stays until it is old enough by the ledger's clock", async () => {
     world.stores.nowMs = () => 0;
     world.stores.write(BUCKET, ORPHAN, Buffer.alloc(10));
     world.ledger.nowMs += 100 * MIN_AGE_MS;
-    expect(await scrub()).toMatchObject({ counts: { leaked: { objects: 1 } } });
+    expect(await gc()).toMatchObject({ counts: { leaked: { objects: 1 } } });
     world.ledger.nowMs += MIN_AGE_MS - 1;
-    expect(await scrub()).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
+    expect(await gc()).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
     world.ledger.nowMs += 1;
-    expect(await scrub()).toMatchObject({ ripe: 1, deleted: { objects: 1 } });
+    expect(await gc()).toMatchObject({ ripe: 1, deleted: { objects: 1 } });
   });
 
   it("that the store says was written a moment ago stays, however long the ledger's clock has known it", async () => {
     await afterFirstLook();
     world.stores.write(BUCKET, ORPHAN, Buffer.alloc(10));
-    expect(await scrub()).toMatchObject({ counts: { young: { objects: 1 } }, deleted: { objects: 0 } });
+    expect(await gc()).toMatchObject({ counts: { young: { objects: 1 } }, deleted: { objects: 0 } });
   });
 
   it.each([{ merged: [ORPHAN] }, { retired: [ORPHAN] }])('stays while a record covers it: %j', async (names) => {
     await afterFirstLook();
     world.ledger.set('r', record(names));
-    expect(await scrub()).toMatchObject({ counts: { pending: { objects: 1 } }, deleted: { objects: 0 } });
+    expect(await gc()).toMatchObject({ counts: { pending: { objects: 1 } }, deleted: { objects: 0 } });
     expect(hasOrphan()).toBe(true);
   });
 
@@ -132,9 +132,9 @@ describe('an orphan', () => {
     const list = world.lists().get(0) ?? [];
     const version = { chunkId: 77n, compaction: 0n, offset: 22, len: 10, size: 10, zero: false };
     world.metadata.at(KEY)?.lists.set(0, [...list, version]);
-    expect(await scrub()).toMatchObject({ counts: { leaked: { objects: 0 } }, deleted: { objects: 0 } });
+    expect(await gc()).toMatchObject({ counts: { leaked: { objects: 0 } }, deleted: { objects: 0 } });
     world.metadata.at(KEY)?.lists.set(0, [...list]);
-    expect(await scrub()).toMatchObject({ counts: { leaked: { objects: 1 } }, ripe: 0, deleted: { objects: 0 } });
+    expect(await gc()).toMatchObject({ counts: { leaked: { objects: 1 } }, ripe: 0, deleted: { objects: 0 } });
     expect(hasOrphan()).toBe(true);
   });
 
@@ -147,7 +147,7 @@ describe('an orphan', () => {
       const version = { chunkId: 77n, compaction: 0n, offset: 22, len: 10, size: 10, zero: false };
       world.metadata.at(KEY)?.lists.set(0, [...(world.lists().get(0) ?? []), version]);
     });
-    expect(await scrub({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
+    expect(await gc({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
     expect(hasOrphan()).toBe(true);
   });
 
@@ -157,19 +157,19 @@ describe('an orphan', () => {
     const boundary = new Boundary(undefined, (name) => {
       if (name === 'ledger.pending' && ++pendings === 2) world.ledger.set('r', record({ merged: [ORPHAN] }));
     });
-    expect(await scrub({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
+    expect(await gc({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
     expect(hasOrphan()).toBe(true);
   });
 
   it('has its first look again at a server that has come back (docs/adr/0004)', async () => {
     await afterFirstLook();
     world.metadata.incarnation = 2;
-    expect(await scrub()).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
+    expect(await gc()).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
     // Its age counts on: only the looks are made anew.
     world.ledger.nowMs += LIMITS.leaseMs + LIMITS.graceMs - 1;
-    expect(await scrub()).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
+    expect(await gc()).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
     world.ledger.nowMs += 1;
-    expect(await scrub()).toMatchObject({ deleted: { objects: 1 } });
+    expect(await gc()).toMatchObject({ deleted: { objects: 1 } });
   });
 
   it('stays at a server that came back between the judgement and the delete', async () => {
@@ -178,21 +178,21 @@ describe('an orphan', () => {
     const boundary = new Boundary(undefined, (name) => {
       if (name === 'metadata.getFilesystem' && ++reads === 3) world.metadata.incarnation = 2;
     });
-    expect(await scrub({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
+    expect(await gc({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
     expect(hasOrphan()).toBe(true);
   });
 
   it('whose chunkId will be given out again is not noted (docs/adr/0004)', async () => {
     world.metadata.filesystems.set(KEY.fsId, { ...world.filesystem, lastChunkId: 76n });
     world.ledger.nowMs += MIN_AGE_MS;
-    expect(await scrub()).toMatchObject({ counts: { leaked: { objects: 1 } } });
+    expect(await gc()).toMatchObject({ counts: { leaked: { objects: 1 } } });
     expect(book.suspects.size).toBe(0);
   });
 
   it('whose chunkId turns out to be given out again is forgotten at the second look (docs/adr/0004)', async () => {
     await afterFirstLook();
     world.metadata.filesystems.set(KEY.fsId, { ...world.filesystem, lastChunkId: 76n });
-    expect(await scrub()).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
+    expect(await gc()).toMatchObject({ ripe: 0, deleted: { objects: 0 } });
     expect(book.suspects.size).toBe(0);
   });
 
@@ -203,7 +203,7 @@ describe('an orphan', () => {
       if (name !== 'metadata.getFilesystem' || ++reads !== 2) return;
       world.metadata.filesystems.set(KEY.fsId, { ...world.filesystem, lastChunkId: 76n });
     });
-    expect(await scrub({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
+    expect(await gc({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
     expect(hasOrphan()).toBe(true);
   });
 
@@ -212,11 +212,11 @@ describe('an orphan', () => {
     world.stores.write(BUCKET, stranger, Buffer.alloc(3));
     world.ledger.nowMs += MIN_AGE_MS;
     const counts = { leaked: { objects: 1 }, inodeless: { objects: 1, bytes: 3 } };
-    expect(await scrub()).toMatchObject({ counts });
+    expect(await gc()).toMatchObject({ counts });
     world.ledger.nowMs += BETWEEN_LOOKS_MS;
-    expect(await scrub()).toMatchObject({ counts, ripe: 1, deleted: { objects: 1 } });
+    expect(await gc()).toMatchObject({ counts, ripe: 1, deleted: { objects: 1 } });
     expect(world.stores.bucket(BUCKET).has(stranger)).toBe(true);
-    expect(await scrub({ inodeless: true })).toMatchObject({ ripe: 1, deleted: { objects: 1, bytes: 3 } });
+    expect(await gc({ inodeless: true })).toMatchObject({ ripe: 1, deleted: { objects: 1, bytes: 3 } });
   });
 
   it('whose inode is gone by the time of the delete stays without that flag', async () => {
@@ -225,16 +225,16 @@ describe('an orphan', () => {
     const boundary = new Boundary(undefined, (name) => {
       if (name === 'metadata.getFilesystem' && ++reads === 3) world.metadata.inodes.clear();
     });
-    expect(await scrub({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
+    expect(await gc({}, boundary)).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
     expect(hasOrphan()).toBe(true);
   });
 
   it('of an inode in quarantine stays, and is counted', async () => {
     await afterFirstLook();
     quarantined = new Set([`${KEY.fsId}/${KEY.inodeId}`]);
-    expect(await scrub()).toMatchObject({ ripe: 1, quarantined: 1, deleted: { objects: 0 } });
+    expect(await gc()).toMatchObject({ ripe: 1, quarantined: 1, deleted: { objects: 0 } });
     quarantined = new Set();
-    expect(await scrub()).toMatchObject({ quarantined: 0, deleted: { objects: 1 } });
+    expect(await gc()).toMatchObject({ quarantined: 0, deleted: { objects: 1 } });
   });
 });
 
@@ -242,14 +242,14 @@ describe('what a pass costs, and leaves behind', () => {
   it('a note whose object is gone by other hands is forgotten by a whole pass, so that the book cannot fill with them', async () => {
     await afterFirstLook();
     world.stores.bucket(BUCKET).delete(ORPHAN);
-    expect(await scrub()).toMatchObject({ counts: { leaked: { objects: 0 } } });
+    expect(await gc()).toMatchObject({ counts: { leaked: { objects: 0 } } });
     expect(book.suspects.size).toBe(0);
   });
 
   it('the rest of an interrupted pass forgets nothing: it has not seen the whole bucket', async () => {
     await afterFirstLook();
     book.position = { after: '2', objects: 50, leaked: 1, failures: 0 };
-    expect(await scrub()).toMatchObject({ resumed: true });
+    expect(await gc()).toMatchObject({ resumed: true });
     expect([...book.suspects.keys()]).toEqual([ORPHAN]);
   });
 
@@ -258,14 +258,14 @@ describe('what a pass costs, and leaves behind', () => {
     world.stores.pageMax = 1;
     world.ledger.nowMs += MIN_AGE_MS;
     const probe = new Boundary();
-    expect(await scrub({ delete: false }, probe)).toMatchObject({ counts: { inodeless: { objects: 100 } } });
+    expect(await gc({ delete: false }, probe)).toMatchObject({ counts: { inodeless: { objects: 100 } } });
     expect(probe.crossings.filter((name) => name === 'ledger.pending').length).toBeLessThan(10);
   });
 
   it('a delete that is refused ends the deletes and not the report', async () => {
     await afterFirstLook();
     world.stores.refuseDelete = (_bucket, name) => (name === ORPHAN ? 'AccessDenied' : undefined);
-    const report = await scrub();
+    const report = await gc();
     expect(report).toMatchObject({ ripe: 1, deleted: { objects: 0 }, counts: { leaked: { objects: 1 } } });
     expect(report.stopped).toContain('AccessDenied');
     expect(book.suspects.size).toBe(0);
@@ -288,11 +288,11 @@ describe('what a pass costs, and leaves behind', () => {
     const stuck = new Set(orphans.slice(0, 1_100));
     world.stores.refuseDelete = (_bucket, name) => (stuck.has(name) ? 'AccessDenied' : undefined);
     await afterFirstLookAt(1_501);
-    const whole = await scrub({ deletesMax: 300 });
+    const whole = await gc({ deletesMax: 300 });
     expect(whole).toMatchObject({ ripe: 1_501, deleted: { objects: 300 } });
     expect(whole.stopped).toMatch(/could not be deleted \(AccessDenied\), nor 1099 others/);
     // Those that it would not delete are noted anew, behind the others.
-    expect(await scrub({ deletesMax: 300 })).toMatchObject({ ripe: 101, deleted: { objects: 101 } });
+    expect(await gc({ deletesMax: 300 })).toMatchObject({ ripe: 101, deleted: { objects: 101 } });
     expect(new Set(world.objectNames().filter((name) => orphans.includes(name)))).toEqual(stuck);
   });
 });
@@ -307,7 +307,7 @@ describe('what it does not understand is never touched', () => {
   ])('%s: %s', async (reason, name) => {
     world.stores.write(BUCKET, name, Buffer.alloc(5));
     await afterFirstLook();
-    expect(await scrub()).toMatchObject({ counts: { [reason]: { objects: 1, bytes: 5 } }, deleted: { objects: 1 } });
+    expect(await gc()).toMatchObject({ counts: { [reason]: { objects: 1, bytes: 5 } }, deleted: { objects: 1 } });
     expect(world.stores.bucket(BUCKET).has(name)).toBe(true);
   });
 });
@@ -326,7 +326,7 @@ describe('doubt deletes nothing (I10)', () => {
     const kept = damage(5n);
     world.stores.write(BUCKET, kept, Buffer.alloc(1));
     await afterFirstLook();
-    const report = await scrub();
+    const report = await gc();
     expect(report).toMatchObject({
       ...{ counts: { unjudged: { objects: 1 } }, failures: 1, deleted: { objects: 1 } },
       failureExamples: [expect.stringContaining('1/5')],
@@ -346,7 +346,7 @@ describe('doubt deletes nothing (I10)', () => {
     const boundary = new Boundary(undefined, (name) => {
       if (name === 'metadata.getFilesystem' && ++reads === 3) damage(5n);
     });
-    const report = await scrub({}, boundary);
+    const report = await gc({}, boundary);
     expect(report).toMatchObject({ ripe: 2, failures: 1, deleted: { objects: 1 } });
     expect(report.stopped).toBeUndefined();
     expect(world.stores.bucket(BUCKET).has(kept)).toBe(true);
@@ -355,11 +355,11 @@ describe('doubt deletes nothing (I10)', () => {
   it('any metadata call of the pass that fails', async () => {
     await afterFirstLook();
     const probe = new Boundary();
-    await scrub({ delete: false }, probe);
+    await gc({ delete: false }, probe);
     const calls = probe.crossings.flatMap((name, at) => (name.startsWith('metadata') ? [at] : []));
     expect(calls.length).toBeGreaterThan(4);
     for (const at of calls) {
-      await scrub({}, new Boundary({ at, ending: 'fails-before' })).catch(() => undefined);
+      await gc({}, new Boundary({ at, ending: 'fails-before' })).catch(() => undefined);
       expect(hasOrphan(), probe.crossings[at]).toBe(true);
       book.position = null;
     }
@@ -368,7 +368,7 @@ describe('doubt deletes nothing (I10)', () => {
   it('a listing that fails, and the records that cannot be read', async () => {
     await afterFirstLook();
     await expect(
-      scrub(
+      gc(
         {},
         new Boundary(undefined, (name) => {
           if (name === 'ledger.pending') throw storeFault('store-unavailable', 'injected');
@@ -378,16 +378,16 @@ describe('doubt deletes nothing (I10)', () => {
     world.stores.before = (call) => {
       if (call.op === 'list') throw storeFault('store-unavailable');
     };
-    await expect(scrub()).rejects.toMatchObject({ code: 'store-unavailable' });
+    await expect(gc()).rejects.toMatchObject({ code: 'store-unavailable' });
     expect(hasOrphan()).toBe(true);
   });
 
   it('a bucket in which everything looks like an orphan', async () => {
     world.metadata.inodes.clear();
     world.ledger.nowMs += MIN_AGE_MS;
-    await scrub();
+    await gc();
     world.ledger.nowMs += BETWEEN_LOOKS_MS;
-    const report = await scrub();
+    const report = await gc();
     expect(report.refused).toContain('wrong metadata store');
     expect(report.deleted.objects).toBe(0);
   });
@@ -395,15 +395,15 @@ describe('doubt deletes nothing (I10)', () => {
   it('most of a bucket, from 100 objects on', async () => {
     for (let n = 0; n < 200; n++) world.stores.write(BUCKET, `${KEY.fsId}_${n}_1_0_0`, Buffer.alloc(1));
     world.ledger.nowMs += MIN_AGE_MS;
-    await scrub();
+    await gc();
     world.ledger.nowMs += BETWEEN_LOOKS_MS;
-    expect((await scrub()).refused).toContain('of the');
+    expect((await gc()).refused).toContain('of the');
     expect(hasOrphan()).toBe(true);
   });
 
   it('a file system that does not exist', async () => {
     world.metadata.filesystems.clear();
-    await expect(scrub()).rejects.toMatchObject({ code: 'filesystem-missing' });
+    await expect(gc()).rejects.toMatchObject({ code: 'filesystem-missing' });
   });
 });
 
@@ -411,7 +411,7 @@ it('tells missing and short objects, and only those that stay so', async () => {
   const [missing = '', short = ''] = world.namedNames();
   world.stores.bucket(BUCKET).delete(missing);
   world.stores.write(BUCKET, short, Buffer.alloc(1));
-  const report = await scrub();
+  const report = await gc();
   expect(report.faults).toMatchObject([
     { object: missing, reason: 'missing', inodeId: `${KEY.inodeId}` },
     { object: short, reason: 'short', bytes: 1 },
@@ -422,7 +422,7 @@ it('a compaction and a reap at any step of a pass give no false alarm, and lose 
   for (let step = 0; ; step++) {
     world = fragmentedWorld();
     world.stores.pageMax = 5;
-    book = new ScrubBookState();
+    book = new GcBookState();
     let acted = false;
     const boundary = new Boundary(undefined, async (_name, n) => {
       if (n !== step) return;
@@ -430,7 +430,7 @@ it('a compaction and a reap at any step of a pass give no false alarm, and lose 
       await world.compact();
       await world.reapAll();
     });
-    expect((await scrub({ minAgeMs: 1 }, boundary)).faults, `step ${step}`).toEqual([]);
+    expect((await gc({ minAgeMs: 1 }, boundary)).faults, `step ${step}`).toEqual([]);
     expect(world.readFault(world.snapshot())).toBeNull();
     if (!acted) break;
   }
@@ -439,15 +439,15 @@ it('a compaction and a reap at any step of a pass give no false alarm, and lose 
 it('a pass that was stopped anywhere is gone on with, and finds all that a whole one finds', async () => {
   world.stores.pageMax = 3;
   world.ledger.nowMs += MIN_AGE_MS;
-  const whole = await scrub({ delete: false });
+  const whole = await gc({ delete: false });
   for (let at = 0; ; at++) {
-    book = new ScrubBookState();
+    book = new GcBookState();
     const boundary = new Boundary({ at, ending: 'gone-before' });
-    const stopped = await scrub({}, boundary).then(
+    const stopped = await gc({}, boundary).then(
       () => false,
       () => true,
     );
-    const rest = await scrub({ delete: false });
+    const rest = await gc({ delete: false });
     expect([...book.suspects.keys()], `stopped at ${at}`).toEqual([ORPHAN]);
     if (!stopped) break;
     expect(rest.counts.named.objects).toBeLessThanOrEqual(whole.counts.named.objects);
@@ -467,13 +467,13 @@ it('deletes in batches, at most as many as it may', async () => {
     world.metadata.at(key)?.lists.set(0, [version, { ...version, chunkId: 2n }]);
   }
   world.ledger.nowMs += MIN_AGE_MS;
-  await scrub();
+  await gc();
   world.ledger.nowMs += BETWEEN_LOOKS_MS;
   const batches: number[] = [];
   world.stores.before = (call) => {
     if (call.op === 'delete') batches.push(call.names.length);
   };
-  expect(await scrub({ deletesMax: 300 })).toMatchObject({ ripe: 701, deleted: { objects: 300 } });
-  expect(await scrub()).toMatchObject({ ripe: 401, deleted: { objects: 401 } });
+  expect(await gc({ deletesMax: 300 })).toMatchObject({ ripe: 701, deleted: { objects: 300 } });
+  expect(await gc()).toMatchObject({ ripe: 401, deleted: { objects: 401 } });
   expect(batches).toEqual([300, 401]);
 });

@@ -1,10 +1,10 @@
 /**
- * One pass of scrub over a bucket that exists only as a rule, in a process of its own: prints objects, orphans and the
+ * One pass of gc over a bucket that exists only as a rule, in a process of its own: prints objects, orphans and the
  * peak of its memory as JSON. Ten objects an inode; of each hundredth inode one that nothing names.
  */
 
-import { scrubFilesystem } from '../../src/gc/gc.ts';
-import type { ScrubBook } from '../../src/ledger.ts';
+import { collectGarbage } from '../../src/gc/gc.ts';
+import type { GcBook } from '../../src/ledger.ts';
 import type { MetadataStore } from '../../src/metadata/port.ts';
 import type { Inode, S3ChunkInfo } from '../../src/model.ts';
 import type { ListedObject, ObjectStore } from '../../src/objects/port.ts';
@@ -33,7 +33,7 @@ function numberOf(name: string): number {
 }
 
 const unused = (): never => {
-  throw new Error('scrub does not call this');
+  throw new Error('gc does not call this');
 };
 const store: ObjectStore = {
   ...{ getRange: unused, putIfAbsent: unused, head: unused, delete: unused },
@@ -61,7 +61,7 @@ const metadata: MetadataStore = {
   close: async () => undefined,
 };
 let noted = 0;
-const book: ScrubBook = {
+const book: GcBook = {
   position: async () => null,
   setPosition: async () => undefined,
   suspects: async () => new Map(),
@@ -75,7 +75,7 @@ const stores = { forFilesystem: () => store, close: () => undefined };
 const deps = { metadata, objects: stores, records, book, nowMs: async () => 1e12 };
 const options = { graceMs: 1, leaseMs: 1, minAgeMs: 10, delete: false, deletesMax: 1_000 };
 const startedMs = performance.now();
-const { counts, faultsTotal } = await scrubFilesystem(1, deps, options);
+const { counts, faultsTotal } = await collectGarbage(1, deps, options);
 console.log(
   JSON.stringify({
     ...{ named: counts.named.objects, leaked: counts.leaked.objects, faultsTotal, noted },

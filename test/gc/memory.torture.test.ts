@@ -1,6 +1,6 @@
 /**
- * Memory of a pass of scrub does not grow with the bucket: 10 million objects fit in 512 MiB. Here a tenth and a hundredth
- * of that are compared; `SCRUB_OBJECTS=10000000` makes the larger run the whole.
+ * Memory of a pass of gc does not grow with the bucket: 10 million objects fit in 512 MiB. Here a tenth and a hundredth
+ * of that are compared; `GC_OBJECTS=10000000` makes the larger run the whole.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
 const CHILD = fileURLToPath(new URL('memory-child.ts', import.meta.url));
-const LARGE = Number(process.env['SCRUB_OBJECTS'] ?? 1_000_000);
+const LARGE = Number(process.env['GC_OBJECTS'] ?? 1_000_000);
 const TIMEOUT_MS = 900_000;
 
 async function pass(objects: number) {
@@ -20,7 +20,7 @@ it('I8: a pass over many objects takes no more memory than one over a few', { ti
   const small = await pass(100_000);
   const large = await pass(LARGE);
   console.log(
-    `scrub of ${LARGE} objects: peak RSS ${large.peakMiB} MiB in ${large.seconds} s; of 100,000: ${small.peakMiB} MiB`,
+    `gc of ${LARGE} objects: peak RSS ${large.peakMiB} MiB in ${large.seconds} s; of 100,000: ${small.peakMiB} MiB`,
   );
   for (const [found, objects] of [
     [small, 100_000],

@@ -52,7 +52,7 @@ export const TEST_FILES: readonly string[] = [
   'test/queue/control.test.ts',
   'test/queue/fair.test.ts',
   'test/queue/quarantine.test.ts',
-  'test/queue/scrub-book.test.ts',
+  'test/queue/gc-book.test.ts',
   'test/queue/status.test.ts',
   'test/pace/shared-rate.test.ts',
   'test/workers/compact.test.ts',

@@ -45,7 +45,7 @@ export function soakEnv(place: Place, pace: Pace): Record<string, string> {
     S3COMPACT_RETRY_DELAY: '300ms',
     S3COMPACT_LEASE: `${pace.leaseMs}ms`,
     S3COMPACT_GRACE: `${pace.graceMs}ms`,
-    S3COMPACT_SCRUB_MIN_AGE: `${pace.leaseMs + pace.graceMs + 1}ms`,
+    S3COMPACT_GC_MIN_AGE: `${pace.leaseMs + pace.graceMs + 1}ms`,
     S3COMPACT_READER_CACHE_LIFE: `${pace.graceMs - 1}ms`,
     S3COMPACT_SHUTDOWN_GRACE: '5s',
     S3COMPACT_CONCURRENCY: '4',

@@ -1,7 +1,7 @@
-/** The set of chunk indexes is gone, or lacks some, and the lists are there: reap, scrub and verify all doubt it (I10). */
+/** The set of chunk indexes is gone, or lacks some, and the lists are there: reap, gc and fsck all doubt it (I10). */
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { objectName } from '../../../src/format.ts';
-import { verifyInode } from '../../../src/fsck/fsck.ts';
+import { checkInode } from '../../../src/fsck/fsck.ts';
 import type { ReapRecord } from '../../../src/ledger.ts';
 import type { Filesystem } from '../../../src/model.ts';
 import { reapRecord } from '../../../src/reap/reap-record.ts';
@@ -39,7 +39,7 @@ test.each([
   await expect(indexes()).rejects.toMatchObject({ kind: 'halt', code: 'inode-malformed' });
 });
 
-test('reap deletes nothing that the lists reference, and verify tells the fault', async () => {
+test('reap deletes nothing that the lists reference, and fsck reports the fault', async () => {
   const objects = new MemoryObjectStores();
   const name = objectName(KEY, { chunkId: 77n, compaction: 0n, blockIndex: 0 }, filesystem.objectPrefix);
   objects.write(filesystem.bucket, name, Buffer.from('x'));
@@ -54,7 +54,7 @@ test('reap deletes nothing that the lists reference, and verify tells the fault'
   expect(verdict).toMatchObject({ kind: 'again', doubt: expect.stringContaining('lacks chunk') });
   expect(objects.bucket(filesystem.bucket).has(name)).toBe(true);
   const deps = { metadata, objects: objects.forFilesystem(filesystem), filesystem };
-  expect(await verifyInode(KEY, deps, { read: false, requestsInFlight: 4 })).toMatchObject({
+  expect(await checkInode(KEY, deps, { read: false, requestsInFlight: 4 })).toMatchObject({
     faults: [{ reason: 'inode-malformed' }],
   });
 });

@@ -5,15 +5,15 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { objectName } from '../../../src/format.ts';
-import { verifyFilesystem } from '../../../src/fsck/fsck.ts';
-import { scrubFilesystem } from '../../../src/gc/gc.ts';
+import { checkFilesystem } from '../../../src/fsck/fsck.ts';
+import { collectGarbage } from '../../../src/gc/gc.ts';
 import { inodeKeys } from '../../../src/metadata/port.ts';
 import { RedisMetadata } from '../../../src/metadata/redis/redis.ts';
 import { connectRedis } from '../../../src/redis/client.ts';
 import { MemoryObjectStores } from '../../objects/memory-store.ts';
 import { uniquePrefix } from '../../setup/isolation.ts';
+import { GcBookState, MemoryGcBook } from '../../sim/memory-gc-book.ts';
 import { LedgerState, MemoryLedger } from '../../sim/memory-ledger.ts';
-import { MemoryScrubBook, ScrubBookState } from '../../sim/memory-scrub-book.ts';
 import { expectRefusal, metadataContract } from '../contract.ts';
 import { type RedisWorld, redisWorld } from '../redis-world.ts';
 import { ATTEMPT, collect, FILESYSTEM, INODE, KEY, REQUEST, version, versions } from '../world.ts';
@@ -188,7 +188,7 @@ describe('Redis: another type under a key is refused by its name', () => {
     expect(await world.list(KEY, 3)).toEqual(versions(0, 6));
   });
 
-  test('scrub, verify and scan go past the inode that has it, and say so', async () => {
+  test('gc, fsck and scan go past the inode that has it, and say so', async () => {
     const sound = { fsId: 7, inodeId: 43n };
     await world.putInode({ ...INODE, key: sound });
     await world.append(sound, 0, [version(1)]);
@@ -199,12 +199,12 @@ describe('Redis: another type under a key is refused by its name', () => {
     }
     await spoil(world.keyOf(KEY, 3));
     const ledger = new MemoryLedger(new LedgerState());
-    const deps = { metadata: world.store, objects, records: ledger, book: new MemoryScrubBook(new ScrubBookState()) };
+    const deps = { metadata: world.store, objects, records: ledger, book: new MemoryGcBook(new GcBookState()) };
     const limits = { leaseMs: 1_000, graceMs: 1_000, minAgeMs: 3_000, delete: false, deletesMax: 10 };
-    const report = await scrubFilesystem(7, { ...deps, nowMs: () => ledger.nowMs() }, limits);
+    const report = await collectGarbage(7, { ...deps, nowMs: () => ledger.nowMs() }, limits);
     expect(report.failureExamples).toEqual([expect.stringContaining(world.keyOf(KEY, 3))]);
 
-    const verdicts = await collect(verifyFilesystem(7, deps, { read: false, requestsInFlight: 2, inodesInFlight: 2 }));
+    const verdicts = await collect(checkFilesystem(7, deps, { read: false, requestsInFlight: 2, inodesInFlight: 2 }));
     expect(verdicts.map(({ key }) => key.inodeId).toSorted()).toEqual([42n, 43n]);
     const parts = await collect(world.store.readLists([KEY, sound], 10));
     expect(parts.map((part) => 'error' in part)).toEqual([true, false]);

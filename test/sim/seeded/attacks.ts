@@ -52,7 +52,7 @@ export type AttackAct =
   | { readonly act: 'heal' }
   | { readonly act: 'neighbour' }
   | { readonly act: 'clone' }
-  | { readonly act: 'in-clone'; readonly work: 'compact' | 'reap' | 'scrub'; readonly file: number }
+  | { readonly act: 'in-clone'; readonly work: 'compact' | 'reap' | 'gc'; readonly file: number }
   | { readonly act: 'client-clock'; readonly ms: number };
 
 const file = fc.nat(1);
@@ -75,7 +75,7 @@ export const ATTACK_ACTS: Readonly<Record<Attack, fc.Arbitrary<Act> | null>> = {
     {
       arbitrary: fc.record({
         act: fc.constant('in-clone' as const),
-        work: fc.constantFrom('compact' as const, 'reap' as const, 'reap' as const, 'scrub' as const),
+        work: fc.constantFrom('compact' as const, 'reap' as const, 'reap' as const, 'gc' as const),
         file,
       }),
       weight: 4,
@@ -92,7 +92,7 @@ const grace: Step = { act: 'wait', wait: 'grace', part: 1, turns: 200 };
 const writes: readonly Step[] = [0, 8, 16, 24].map((offset) => {
   return { act: 'write', file: 0, offset, len: 9, zero: false, upload: 'before', turns: 10 };
 });
-const inClone = (work: 'compact' | 'reap' | 'scrub'): Step => ({ act: 'in-clone', work, file: 0, turns: 30 });
+const inClone = (work: 'compact' | 'reap' | 'gc'): Step => ({ act: 'in-clone', work, file: 0, turns: 30 });
 
 /** How such a script may end: what must come together for the attack to do harm. */
 export const ATTACK_TAILS: Partial<Record<Attack, readonly Step[]>> = {

@@ -22,11 +22,11 @@ const waitNeglect: Step = { act: 'wait', wait: 'neglect', part: 1, turns: 40 };
 export const neglect: readonly Step[] = [
   { ...write, upload: 'dies' },
   waitNeglect,
-  { act: 'scrub', delete: false, turns: 0 },
+  { act: 'gc', delete: false, turns: 0 },
   waitNeglect,
-  { act: 'scrub', delete: true, turns: 0 },
+  { act: 'gc', delete: true, turns: 0 },
   waitNeglect,
-  { act: 'scrub', delete: true, turns: 0 },
+  { act: 'gc', delete: true, turns: 0 },
 ];
 
 function between(min: number, max: number): fc.Arbitrary<number> {

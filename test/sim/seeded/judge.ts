@@ -46,7 +46,7 @@ function blockOf(name: string): string | undefined {
 export class Judge {
   /** What did not hold; the first one counts. */
   readonly violations: string[] = [];
-  /** Objects that only scrub can find, with the reason (I12). */
+  /** Objects that only gc can find, with the reason (I12). */
   readonly leaks = new Map<string, string>();
   readonly readings = new Set<Reading>();
   readonly #stage: Stage;
@@ -242,7 +242,7 @@ export class Judge {
   deletes(process: SimProcess, names: readonly string[]): void {
     const failed = process.failed.find((name) => name.startsWith('metadata'));
     // A pass over the bucket leaves out the inode that it could not read; of the others I7 says whether it was right.
-    if (failed !== undefined && !process.name.startsWith('scrubber'))
+    if (failed !== undefined && !process.name.startsWith('garbage collector'))
       this.fail(`I10: ${process.name} deletes although ${failed} failed`);
     for (const name of names) this.#checkDelete(name);
   }
@@ -255,7 +255,7 @@ export class Judge {
     if (!this.#stage.ledger.everNamed.has(name)) this.fail(`I12: ${name} is put before any record speaks of it`);
   }
 
-  /** An object has come into the bucket; if nothing names it and no record does, only scrub can find it. */
+  /** An object has come into the bucket; if nothing names it and no record does, only gc can find it. */
   put(name: string, process?: SimProcess): void {
     const recorded = [...this.#stage.ledger.records.values()].some(
       ({ merged, retired }) => merged.includes(name) || retired.includes(name),

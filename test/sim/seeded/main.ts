@@ -80,7 +80,7 @@ async function explore(from: number, seeds: number, options: PlayOptions): Promi
   }
   for (const seed of failed.slice(0, SHOWN_MAX)) await show(seed, options);
   console.log(`\nhow often each fault struck each call:\n${coverage.table(form)}`);
-  console.log('\nobjects that were left to scrub, by reason:');
+  console.log('\nobjects that were left to gc, by reason:');
   for (const [reason, count] of leaks) console.log(`${String(count).padStart(8)}  ${reason}`);
   const missing = coverage.missing(form);
   if (missing.length > 0) console.log(`\nstruck too seldom (more seeds would): ${missing.join(', ')}`);

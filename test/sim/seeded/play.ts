@@ -8,7 +8,7 @@ import { graceFor, LATE_COMMIT_SKEW_MS } from '../../../src/compact/commit.ts';
 import type { CompactLimits, CompactResult } from '../../../src/compact/compact-inode.ts';
 import { SEVERAL_WRITERS_TIMES } from '../../../src/compact/quiet-period.ts';
 import { toError } from '../../../src/errors.ts';
-import type { ScrubOptions } from '../../../src/gc/gc.ts';
+import type { GcOptions } from '../../../src/gc/gc.ts';
 import type { CommitForm } from '../../../src/metadata/port.ts';
 import { RecordState } from '../record-metadata.ts';
 import { type Attack, type AttackAct, CLIENT_CLOCK_OFF_MAX_MS } from './attacks.ts';
@@ -66,10 +66,10 @@ const SMALL: CompactLimits = {
 };
 
 /** Older than any write that is under way (I11: longer than lease + grace). */
-const SCRUB = { graceMs: GRACE_MS, leaseMs: LEASE_MS, minAgeMs: 2 * (LEASE_MS + GRACE_MS) };
+const GC = { graceMs: GRACE_MS, leaseMs: LEASE_MS, minAgeMs: 2 * (LEASE_MS + GRACE_MS) };
 
 /** One that goes on for one that died, a first look, a second look, and one to spare. */
-const SCRUBS_MAX = 4;
+const GCS_MAX = 4;
 
 /** Runs and looks after which a world without faults must have come to rest (I8). */
 const RUNS_MAX = 40;
@@ -80,7 +80,7 @@ export interface Verdict {
   readonly trace: readonly string[];
   /** `boundary fault` → how often it struck. */
   readonly struck: ReadonlyMap<string, number>;
-  /** Objects left to scrub, by reason. */
+  /** Objects left to gc, by reason. */
   readonly leaks: ReadonlyMap<string, string>;
 }
 
@@ -126,7 +126,7 @@ class Play {
   readonly #form: CommitForm;
   /** What reaping waits for. */
   readonly #graceMs: number;
-  readonly #scrubs: Omit<ScrubOptions, 'deletesMax' | 'delete'>;
+  readonly #gcOptions: Omit<GcOptions, 'deletesMax' | 'delete'>;
   #fault: unknown;
 
   constructor(scheduler: Scheduler, script: Script, form: CommitForm) {
@@ -145,14 +145,14 @@ class Play {
       readerCacheLifeMs: READER_CACHE_LIFE_MS,
       idsComeBack,
       holdMaxMs: fenced ? 0 : HOLD_MAX_MS,
-      // An id that is given out again must be used within a grace period; any other before scrub finds its objects old.
-      slowMaxMs: fenced ? 0.9 * (idsComeBack ? GRACE_MS : SCRUB.minAgeMs) : HOLD_MAX_MS,
+      // An id that is given out again must be used within a grace period; any other before gc finds its objects old.
+      slowMaxMs: fenced ? 0.9 * (idsComeBack ? GRACE_MS : GC.minAgeMs) : HOLD_MAX_MS,
     });
     this.#workers = new Workers(this.#stage, this.judge);
     this.#stage.demotes = script.attack === 'demoted';
     this.#stage.owned = script.attack === 'clone' || script.attack === 'neighbour';
     // Objects of inodes that the metadata does not have may be a neighbour's: nobody asks for them to be deleted.
-    this.#scrubs = { ...SCRUB, inodeless: script.attack !== 'neighbour' };
+    this.#gcOptions = { ...GC, inodeless: script.attack !== 'neighbour' };
   }
 
   async run(): Promise<void> {
@@ -205,8 +205,8 @@ class Play {
       case 'reap':
         for (let n = 0; n < step.times; n++) this.#reap(step.record);
         return;
-      case 'scrub':
-        return this.#start(this.#workers.scrub({ ...this.#scrubs, delete: step.delete }));
+      case 'gc':
+        return this.#start(this.#workers.gc({ ...this.#gcOptions, delete: step.delete }));
       case 'wait':
         return this.#wait(step.wait === 'due' ? this.#untilDueMs() : step.part * WAITS[step.wait]);
       case 'lose':
@@ -252,11 +252,11 @@ class Play {
     }
   }
 
-  #inClone(work: 'compact' | 'reap' | 'scrub', file: SimFile): void {
+  #inClone(work: 'compact' | 'reap' | 'gc', file: SimFile): void {
     const site = this.#stage.clone;
     if (site === undefined) return;
     if (work === 'compact') this.#start(this.#workers.compact(file, LIMITS, { site }));
-    else if (work === 'scrub') this.#start(this.#workers.scrub({ ...this.#scrubs, delete: true }, site));
+    else if (work === 'gc') this.#start(this.#workers.gc({ ...this.#gcOptions, delete: true }, site));
     else for (const id of site.ledger.records.keys()) this.#start(this.#workers.reap(id, this.#graceMs, site));
   }
 
@@ -296,7 +296,7 @@ class Play {
     await this.#reapAll();
     this.judge.atEnd();
     this.left = this.#leftOver();
-    await this.#scrubAll();
+    await this.#collectAll();
   }
 
   /** I12: what nothing names is left for a reason that is known. */
@@ -312,21 +312,21 @@ class Play {
     return left;
   }
 
-  /** I12: two passes of scrub, far enough apart, delete all that is left; a bucket of nothing but orphans is refused. */
-  async #scrubAll(): Promise<void> {
-    for (let passes = 0; passes < SCRUBS_MAX; passes++) {
-      await this.#scheduler.advance(SCRUB.minAgeMs + 1);
-      const report = await this.#toEnd(this.#workers.scrub({ ...this.#scrubs, delete: true }));
-      if (report === null) return this.judge.fail('a scrub without faults failed');
-      if (report.faultsTotal > 0) this.judge.fail(`scrub misses ${JSON.stringify(report.faults[0])}`);
+  /** I12: two passes of gc, far enough apart, delete all that is left; a bucket of nothing but orphans is refused. */
+  async #collectAll(): Promise<void> {
+    for (let passes = 0; passes < GCS_MAX; passes++) {
+      await this.#scheduler.advance(GC.minAgeMs + 1);
+      const report = await this.#toEnd(this.#workers.gc({ ...this.#gcOptions, delete: true }));
+      if (report === null) return this.judge.fail('a gc without faults failed');
+      if (report.faultsTotal > 0) this.judge.fail(`gc misses ${JSON.stringify(report.faults[0])}`);
       // A pass that goes on for one that died also goes on with what that one could not read.
       if (report.refused === undefined || report.resumed) continue;
-      if (this.#named().size > 0) this.judge.fail(`scrub refused: ${report.refused}`);
+      if (this.#named().size > 0) this.judge.fail(`gc refused: ${report.refused}`);
       return;
     }
     const named = this.#kept();
     for (const name of this.#stage.stores.bucket(BUCKET).keys()) {
-      if (!named.has(name) && !this.#isInDoubt(name)) this.judge.fail(`I12: ${name} is left over after scrub`);
+      if (!named.has(name) && !this.#isInDoubt(name)) this.judge.fail(`I12: ${name} is left over after gc`);
     }
   }
 
@@ -338,7 +338,7 @@ class Play {
   #isInDoubt(name: string): boolean {
     const file = this.#stage.files.find(({ key }) => name.startsWith(`${key.fsId}_${key.inodeId}_`));
     const found = file === undefined ? undefined : this.#stage.inodeOf(file);
-    if (found === undefined) return this.#scrubs.inodeless !== true;
+    if (found === undefined) return this.#gcOptions.inodeless !== true;
     return found.lists.size === 0 && found.inode.length > 0;
   }
 

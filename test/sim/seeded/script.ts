@@ -38,7 +38,7 @@ export type Act =
       readonly small: boolean;
     }
   | { readonly act: 'reap'; readonly times: number; readonly record: number }
-  | { readonly act: 'scrub'; readonly delete: boolean }
+  | { readonly act: 'gc'; readonly delete: boolean }
   | { readonly act: 'wait'; readonly wait: (typeof WAITS)[number]; readonly part: number }
   | { readonly act: 'lose'; readonly server: LosingServer; readonly ms: number }
   | { readonly act: 'step-clock'; readonly ms: number }
@@ -108,7 +108,7 @@ const acts: fc.Arbitrary<Act> = fc.oneof(
     }),
     weight: 18,
   },
-  { arbitrary: fc.record({ act: fc.constant('scrub' as const), delete: fc.boolean() }), weight: 9 },
+  { arbitrary: fc.record({ act: fc.constant('gc' as const), delete: fc.boolean() }), weight: 9 },
   {
     arbitrary: fc.record({
       act: fc.constant('wait' as const),
@@ -152,14 +152,14 @@ const atHead: fc.Arbitrary<readonly PlannedFault[]> = fc.tuple(fc.nat(3), fc.rec
   { on: 'objects.put', at, fault: 'fails-after', size: 0 },
   { on: 'objects.head', at: 0, ...head },
 ]);
-/** What only scrub calls comes late in a script, or never. */
-const atScrub: fc.Arbitrary<PlannedFault> = fc.record({
+/** What only gc calls comes late in a script, or never. */
+const atGc: fc.Arbitrary<PlannedFault> = fc.record({
   on: fc.constantFrom('book.forget', 'book.forget', 'book.note', 'book.position', 'ledger.pending', 'objects.list'),
   at: fc.nat(1),
   ...fault,
 });
 const single = fc
-  .oneof({ arbitrary: anywhere, weight: 8 }, { arbitrary: somewhere, weight: 2 }, { arbitrary: atScrub, weight: 2 })
+  .oneof({ arbitrary: anywhere, weight: 8 }, { arbitrary: somewhere, weight: 2 }, { arbitrary: atGc, weight: 2 })
   .map((one): readonly PlannedFault[] => [one]);
 const faults = fc.oneof({ arbitrary: single, weight: 12 }, { arbitrary: atHead, weight: 1 });
 

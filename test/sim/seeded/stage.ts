@@ -10,9 +10,9 @@ import { History, type HistoryOrder } from '../../kit/oracle/history.ts';
 import { namedObjects, originalObjects } from '../../kit/oracle/layout.ts';
 import type { FileState } from '../../kit/oracle/types.ts';
 import { MemoryObjectStores } from '../../objects/memory-store.ts';
+import { GcBookState } from '../memory-gc-book.ts';
 import { LedgerState } from '../memory-ledger.ts';
 import { type MemoryInode, MetadataState } from '../memory-metadata.ts';
-import { ScrubBookState } from '../memory-scrub-book.ts';
 import { RecordState } from '../record-metadata.ts';
 import { MemoryInstallation } from './installation.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -56,7 +56,7 @@ export class Stage {
   readonly metadata: MetadataState;
   readonly stores = new MemoryObjectStores();
   readonly ledger = new LedgerState();
-  readonly scrubBook = new ScrubBookState();
+  readonly gcBook = new GcBookState();
   readonly filesystem: Filesystem;
   readonly files: readonly SimFile[];
   /** Objects that a client has promised in the metadata and not yet uploaded (write-back). */
@@ -68,7 +68,7 @@ export class Stage {
   /** Objects of another file system in the same bucket. */
   readonly neighbours = new Set<string>();
   /** Where workers run on a copy of the metadata. */
-  clone: Pick<Stage, 'metadata' | 'ledger' | 'scrubBook' | 'installation'> | undefined;
+  clone: Pick<Stage, 'metadata' | 'ledger' | 'gcBook' | 'installation'> | undefined;
   readonly installation = new MemoryInstallation('original');
   /** The bucket has an owner, and whoever writes or deletes asks who it is. */
   owned = false;
@@ -123,7 +123,7 @@ export class Stage {
     for (const [key, inode] of this.metadata.snapshot()) metadata.inodes.set(key, inode);
     const ledger = new LedgerState();
     ledger.clock = this.ledger.clock;
-    this.clone = { metadata, ledger, scrubBook: new ScrubBookState(), installation: new MemoryInstallation('copy') };
+    this.clone = { metadata, ledger, gcBook: new GcBookState(), installation: new MemoryInstallation('copy') };
   }
 
   /** Another server takes over, without the last writes of the one that was the primary. */

@@ -7,8 +7,8 @@ import { AttemptIds } from '../../../src/compact/attempt.ts';
 import { type CompactLimits, type CompactResult, compactInode } from '../../../src/compact/compact-inode.ts';
 import { MemoryBudget } from '../../../src/compact/memory-budget.ts';
 import { CompactError } from '../../../src/errors.ts';
-import { type ScrubOptions, scrubFilesystem } from '../../../src/gc/gc.ts';
-import type { ScrubReport } from '../../../src/gc/report.ts';
+import { collectGarbage, type GcOptions } from '../../../src/gc/gc.ts';
+import type { GcReport } from '../../../src/gc/report.ts';
 import type { MetadataStore } from '../../../src/metadata/port.ts';
 import type { ObjectStore, ObjectStores } from '../../../src/objects/port.ts';
 import { storesWithRetries } from '../../../src/objects/retrying-store.ts';
@@ -16,14 +16,14 @@ import { Ownership } from '../../../src/reap/bucket-owner.ts';
 import type { DeleteGuard } from '../../../src/reap/delete-guard.ts';
 import { reapRecord } from '../../../src/reap/reap-record.ts';
 import { storeFault } from '../../objects/memory-store.ts';
+import { MemoryGcBook } from '../memory-gc-book.ts';
 import { MemoryLedger } from '../memory-ledger.ts';
-import { MemoryScrubBook } from '../memory-scrub-book.ts';
 import type { Judge } from './judge.ts';
 import { SimProcess } from './scheduler.ts';
 import { BUCKET, OWNER, type SimFile, type Stage } from './stage.ts';
 
 /** What a process works for: the file system, or a copy of its metadata. */
-type Site = Pick<Stage, 'metadata' | 'ledger' | 'scrubBook' | 'installation'>;
+type Site = Pick<Stage, 'metadata' | 'ledger' | 'gcBook' | 'installation'>;
 
 interface RunOptions {
   readonly site?: Site;
@@ -114,19 +114,19 @@ export class Workers {
   }
 
   /** One pass over the bucket; `null` when it threw or its process is gone. */
-  async scrub(options: Omit<ScrubOptions, 'deletesMax'>, site: Site = this.#stage): Promise<ScrubReport | null> {
-    const process = this.#process('scrubber', 1);
+  async gc(options: Omit<GcOptions, 'deletesMax'>, site: Site = this.#stage): Promise<GcReport | null> {
+    const process = this.#process('garbage collector', 1);
     const { filesystem } = this.#stage;
-    const { ledger, scrubBook } = site;
+    const { ledger, gcBook } = site;
     const records = new MemoryLedger(ledger, process);
     const metadata = this.#metadata(process, site);
-    const pass = scrubFilesystem(
+    const pass = collectGarbage(
       filesystem.fsId,
       {
         metadata,
         objects: this.#objects(process, site),
         records,
-        book: new MemoryScrubBook(scrubBook, process),
+        book: new MemoryGcBook(gcBook, process),
         nowMs: () => records.nowMs(),
         guards: this.#guards(process, site, metadata),
       },

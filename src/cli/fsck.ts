@@ -1,13 +1,13 @@
 /**
- * `s3compact verify FS [INODE]`: can every byte of the file, or of all files, be read? It asks the object store for what
- * the metadata names and tells every range that cannot be read. The looking is `verify`'s; this only shows. It changes
+ * `s3compact fsck FS [INODE]`: can every byte of the file, or of all files, be read? It asks the object store for what
+ * the metadata names and tells every range that cannot be read. The looking is `fsck`'s; this only shows. It changes
  * nothing, and needs no queue.
  */
 import { type Command, Option } from 'commander';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
-import type { VerifyFault } from '../fsck/check-chunk.ts';
-import { type InodeVerdict, verifyFilesystem, verifyInode } from '../fsck/fsck.ts';
+import type { FsckFault } from '../fsck/check-chunk.ts';
+import { checkFilesystem, checkInode, type InodeVerdict } from '../fsck/fsck.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ObjectStores } from '../objects/port.ts';
@@ -27,7 +27,7 @@ interface Options {
   readonly limit: number;
 }
 
-/** What `verify --json` prints; offsets and sizes in bytes. */
+/** What `fsck --json` prints; offsets and sizes in bytes. */
 interface Summary {
   inodes: number;
   skipped: number;
@@ -41,7 +41,7 @@ interface Summary {
 
 interface Told {
   readonly summary: Summary;
-  readonly faults: (VerifyFault & { readonly inodeId: string })[];
+  readonly faults: (FsckFault & { readonly inodeId: string })[];
   readonly unknown: { readonly inodeId: string; readonly message: string }[];
   /** Why a walk did not come to its end. */
   endedEarly?: string;
@@ -56,10 +56,10 @@ With --json: {summary: {inodes, skipped, unknown, objects, dataBytes, faults, fa
   faults: [{inodeId, chunkIndex, begin, end, reason: missing|short|corrupt|list-invalid|record-malformed|inode-malformed,
     object, detail}], unknown: [{inodeId, message}], endedEarly: message, absent where all was looked at}`;
 
-export function registerVerify(program: Command, context: CliContext): void {
+export function registerFsck(program: Command, context: CliContext): void {
   const limit = new Option('--limit <count>', 'faults to show; 0 means all');
   program
-    .command('verify')
+    .command('fsck')
     .description('tell which bytes of a file, or of all files, cannot be read; changes nothing')
     .argument('<fs>', 'id of the file system', parseCount)
     .argument('[inode]', 'id of the inode; all of them if absent', parseInodeId)
@@ -67,7 +67,7 @@ export function registerVerify(program: Command, context: CliContext): void {
     .addOption(limit.argParser(parseLimit).default(FAULTS_SHOWN))
     .addHelpText('after', HELP)
     .action(async (fsId: number, inodeId: bigint | undefined, options: Options) => {
-      context.exitCode = await verify({ fsId, inodeId }, context, options);
+      context.exitCode = await fsck({ fsId, inodeId }, context, options);
     });
 }
 
@@ -76,7 +76,7 @@ interface Target {
   readonly inodeId: bigint | undefined;
 }
 
-async function verify(target: Target, context: CliContext, options: Options): Promise<ExitCode> {
+async function fsck(target: Target, context: CliContext, options: Options): Promise<ExitCode> {
   const [{ openMetadata }, { openObjects }] = await Promise.all([
     import('../wiring/open-metadata.ts'),
     import('../wiring/clients.ts'),
@@ -93,8 +93,8 @@ async function verify(target: Target, context: CliContext, options: Options): Pr
     progress.show(`${plural(inodes, 'inode')} done, ${plural(looked, 'object')} looked at, ${plural(faults, 'fault')}`);
   };
   try {
-    const verifying = { metadata, objects, context, options, onObject };
-    for await (const verdict of verdicts(target, verifying)) add(told, verdict, options.limit);
+    const checking = { metadata, objects, context, options, onObject };
+    for await (const verdict of verdicts(target, checking)) add(told, verdict, options.limit);
     if (told.summary.unknown > 0) code = EXIT.retry;
   } catch (error) {
     // What hours of looking have found is told, whatever ends them.
@@ -111,7 +111,7 @@ async function verify(target: Target, context: CliContext, options: Options): Pr
   return told.summary.faults > 0 ? EXIT.halted : code;
 }
 
-interface Verifying {
+interface Checking {
   readonly metadata: MetadataStore;
   readonly objects: ObjectStores;
   readonly context: CliContext;
@@ -119,18 +119,18 @@ interface Verifying {
   readonly onObject: () => void;
 }
 
-async function* verdicts(target: Target, verifying: Verifying): AsyncGenerator<InodeVerdict> {
-  const { metadata, objects, context, options, onObject } = verifying;
+async function* verdicts(target: Target, checking: Checking): AsyncGenerator<InodeVerdict> {
+  const { metadata, objects, context, options, onObject } = checking;
   const settings = { read: options.read === true, requestsInFlight: context.settings.getsInFlight, onObject };
   if (target.inodeId === undefined) {
-    yield* verifyFilesystem(target.fsId, { metadata, objects }, { ...settings, inodesInFlight: INODES_IN_FLIGHT });
+    yield* checkFilesystem(target.fsId, { metadata, objects }, { ...settings, inodesInFlight: INODES_IN_FLIGHT });
     return;
   }
   const key = { fsId: target.fsId, inodeId: target.inodeId };
   const filesystem = await requireFilesystem(metadata, key.fsId);
   // A wrong number is an error here; in a walk it is an inode less.
   await requireInode(metadata, key);
-  yield await verifyInode(key, { metadata, objects: objects.forFilesystem(filesystem), filesystem }, settings);
+  yield await checkInode(key, { metadata, objects: objects.forFilesystem(filesystem), filesystem }, settings);
 }
 
 function nothing(): Summary {

@@ -1,27 +1,27 @@
-/** What scrub remembers, in memory: one state, seen by the processes of a world through their boundaries. */
-import type { ScrubBook, ScrubPosition, Suspect } from '../../src/ledger.ts';
+/** What gc remembers, in memory: one state, seen by the processes of a world through their boundaries. */
+import type { GcBook, GcPosition, Suspect } from '../../src/ledger.ts';
 import { Boundary, type Crossing } from './boundary.ts';
 
-export class ScrubBookState {
+export class GcBookState {
   readonly suspects = new Map<string, Suspect>();
-  position: ScrubPosition | null = null;
+  position: GcPosition | null = null;
 }
 
 /** One process's view of the book. */
-export class MemoryScrubBook implements ScrubBook {
-  readonly #state: ScrubBookState;
+export class MemoryGcBook implements GcBook {
+  readonly #state: GcBookState;
   readonly #boundary: Crossing;
 
-  constructor(state: ScrubBookState, boundary: Crossing = new Boundary()) {
+  constructor(state: GcBookState, boundary: Crossing = new Boundary()) {
     this.#state = state;
     this.#boundary = boundary;
   }
 
-  position(): Promise<ScrubPosition | null> {
+  position(): Promise<GcPosition | null> {
     return this.#boundary.cross('book.position', () => this.#state.position);
   }
 
-  setPosition(position: ScrubPosition | null): Promise<void> {
+  setPosition(position: GcPosition | null): Promise<void> {
     return this.#boundary.cross('book.setPosition', () => {
       this.#state.position = position;
     });

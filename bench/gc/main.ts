@@ -1,12 +1,12 @@
 /**
- * `npm run bench:scrub [-- --objects N] [--json] [--quick]`: what a pass of scrub over a thousand, ten thousand, … a
+ * `npm run bench:gc [-- --objects N] [--json] [--quick]`: what a pass of gc over a thousand, ten thousand, … a
  * million objects costs: time, CPU, peak memory, and how many chunk lists are read. In two forms: many small files, and one
  * file that has all objects.
  */
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { forkJson } from '../servers/fork-json.ts';
-import type { ScrubFigures, ScrubOrder } from './child.ts';
+import type { GcFigures, GcOrder } from './child.ts';
 
 const { values } = parseArgs({
   options: {
@@ -23,7 +23,7 @@ const FORMS = [
   { name: 'one file', objectsPerInode: (objects: number) => objects },
 ] as const;
 
-interface Row extends ScrubFigures {
+interface Row extends GcFigures {
   readonly form: string;
   readonly objects: number;
 }
@@ -31,8 +31,8 @@ interface Row extends ScrubFigures {
 const rows: Row[] = [];
 for (const { name, objectsPerInode } of FORMS) {
   for (let objects = FIRST; objects <= MOST; objects *= STEP) {
-    const order: ScrubOrder = { objects, objectsPerInode: objectsPerInode(objects) };
-    rows.push({ form: name, objects, ...(await forkJson<ScrubFigures>(new URL('child.ts', import.meta.url), order)) });
+    const order: GcOrder = { objects, objectsPerInode: objectsPerInode(objects) };
+    rows.push({ form: name, objects, ...(await forkJson<GcFigures>(new URL('child.ts', import.meta.url), order)) });
   }
 }
 const machine = { cpu: cpus()[0]?.model, cores: availableParallelism(), node: process.version, load: loadavg() };

@@ -1,27 +1,27 @@
 /**
- * One pass of scrub over a bucket and lists that exist only as a rule, in a process of its own: prints figures as JSON. So
- * what is measured is scrub, not a server; one object in a thousand is named by nothing.
+ * One pass of gc over a bucket and lists that exist only as a rule, in a process of its own: prints figures as JSON. So
+ * what is measured is gc, not a server; one object in a thousand is named by nothing.
  */
 
-import { scrubFilesystem } from '../../src/gc/gc.ts';
-import type { ScrubBook } from '../../src/ledger.ts';
+import { collectGarbage } from '../../src/gc/gc.ts';
+import type { GcBook } from '../../src/ledger.ts';
 import type { MetadataStore } from '../../src/metadata/port.ts';
 import type { InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import type { ListedObject, ObjectStore } from '../../src/objects/port.ts';
 
-export interface ScrubOrder {
+export interface GcOrder {
   readonly objects: number;
   readonly objectsPerInode: number;
 }
 
-export interface ScrubFigures {
+export interface GcFigures {
   readonly wallMs: number;
   readonly cpuMs: number;
   readonly listReads: number;
   readonly peakRssBytes: number;
 }
 
-const order = JSON.parse(process.argv[2] ?? '') as ScrubOrder;
+const order = JSON.parse(process.argv[2] ?? '') as GcOrder;
 const PAGE = 1_000;
 /** Objects, each a version of one block, of a chunk. */
 const PER_CHUNK = 10;
@@ -58,7 +58,7 @@ function listOf(key: InodeKey, chunkIndex: number): S3ChunkInfo[] {
 }
 
 const unused = (): never => {
-  throw new Error('scrub does not call this');
+  throw new Error('gc does not call this');
 };
 const store: ObjectStore = {
   ...{ getRange: unused, putIfAbsent: unused, head: unused, delete: unused },
@@ -85,7 +85,7 @@ const metadata: MetadataStore = {
   },
   close: async () => undefined,
 };
-const book: ScrubBook = {
+const book: GcBook = {
   position: async () => null,
   setPosition: async () => undefined,
   suspects: async () => new Map(),
@@ -102,12 +102,12 @@ const deps = {
 };
 const beganMs = performance.now();
 const cpuBegan = process.cpuUsage();
-const { counts } = await scrubFilesystem(1, deps, {
+const { counts } = await collectGarbage(1, deps, {
   ...{ graceMs: 1, leaseMs: 1, minAgeMs: 10, delete: false, deletesMax: 1_000 },
 });
 if (counts.leaked.objects !== order.objects / ORPHAN_EACH) throw new Error(`${counts.leaked.objects} orphans`);
 const { user, system } = process.cpuUsage(cpuBegan);
-const figures: ScrubFigures = {
+const figures: GcFigures = {
   wallMs: performance.now() - beganMs,
   cpuMs: (user + system) / 1000,
   listReads,

@@ -1,5 +1,5 @@
 /**
- * The backstop at the end of a chaos run: `s3compact scrub --delete` as an operator runs it, pass after pass, until it has
+ * The backstop at the end of a chaos run: `s3compact gc --delete` as an operator runs it, pass after pass, until it has
  * deleted as many objects as the verdict found unnamed. What it may delete is its own business; whether it deleted the
  * right ones is judged by holding every byte and the whole bucket against the history once more.
  */
@@ -19,23 +19,27 @@ interface Report {
   readonly deleted: { readonly objects: number };
 }
 
-/** Deletes through scrub until `expected` objects are gone, or says why not. */
-export async function scrubAway(expected: number, env: Readonly<Record<string, string>>, tally: Tally): Promise<void> {
+/** Deletes through gc until `expected` objects are gone, or says why not. */
+export async function collectAway(
+  expected: number,
+  env: Readonly<Record<string, string>>,
+  tally: Tally,
+): Promise<void> {
   const endMs = performance.now() + DEADLINE_MS;
-  while (tally.of('scrubbed') < expected) {
+  while (tally.of('collected') < expected) {
     if (performance.now() > endMs) {
-      tally.violate(`scrub deleted ${tally.of('scrubbed')} of ${expected} unnamed objects`);
+      tally.violate(`gc deleted ${tally.of('collected')} of ${expected} unnamed objects`);
       return;
     }
-    const { code, stdout, stderr } = await command(['scrub', `${FS_ID}`, '--delete', '--inodeless', '--json'], env);
+    const { code, stdout, stderr } = await command(['gc', `${FS_ID}`, '--delete', '--inodeless', '--json'], env);
     if (code !== 0) {
-      tally.violate(`scrub ended with ${code}: ${stderr} ${stdout}`);
+      tally.violate(`gc ended with ${code}: ${stderr} ${stdout}`);
       return;
     }
     const report = JSON.parse(stdout) as Report;
-    tally.add('scrubPasses');
-    tally.add('scrubbed', report.deleted.objects);
-    if (tally.of('scrubbed') < expected) await delay(PASS_EVERY_MS);
+    tally.add('gcPasses');
+    tally.add('collected', report.deleted.objects);
+    if (tally.of('collected') < expected) await delay(PASS_EVERY_MS);
   }
 }
 

@@ -1,9 +1,9 @@
-/** What scrub keeps in Redis between two passes, and how it sees all reap records, in whatever state they are. */
+/** What gc keeps in Redis between two passes, and how it sees all reap records, in whatever state they are. */
 import { Worker } from 'bullmq';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';
 import { REAP_QUEUE } from '../../src/queue/compact-queue.ts';
-import { QueueScrubBook } from '../../src/queue/gc-book.ts';
+import { QueueGcBook } from '../../src/queue/gc-book.ts';
 import { ReapQueue } from '../../src/queue/reap-queue.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
@@ -12,7 +12,7 @@ const ledgers: ReapQueue[] = [];
 let world: QueueWorld;
 
 beforeEach(() => {
-  world = openQueueWorld('scrub-book');
+  world = openQueueWorld('gc-book');
   worlds.push(world);
 });
 afterAll(async () => {
@@ -20,8 +20,8 @@ afterAll(async () => {
   for (const one of worlds) one.close();
 });
 
-function bookOf(fsUuid: string): QueueScrubBook {
-  return new QueueScrubBook({ connection: world.redis, prefix: world.prefix }, { storeId: 'redis:fs', fsUuid });
+function bookOf(fsUuid: string): QueueGcBook {
+  return new QueueGcBook({ connection: world.redis, prefix: world.prefix }, { storeId: 'redis:fs', fsUuid });
 }
 
 it('keeps thousands of names with their first look, forgets some, and is one for each file system', async () => {
@@ -43,7 +43,7 @@ it('keeps where a pass stands; what cannot be read is no position', async () => 
   const position = { after: '1_2_3_0_0', objects: 5, leaked: 1, failures: 0 };
   await book.setPosition(position);
   expect(await bookOf('a').position()).toEqual(position);
-  await world.redis.set(`${world.prefix}:scrub:redis:fs:a:position`, '{"after":1}');
+  await world.redis.set(`${world.prefix}:gc:redis:fs:a:position`, '{"after":1}');
   expect(await book.position()).toBeNull();
   await book.setPosition(position);
   await book.setPosition(null);

@@ -1,4 +1,4 @@
-/** `s3compact verify` on the run's servers: planted damage is told with its exit code, and nothing is changed. */
+/** `s3compact fsck` on the run's servers: planted damage is told with its exit code, and nothing is changed. */
 import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { E2eWorld, SMALL } from './world.ts';
@@ -8,7 +8,7 @@ const HURT = 11n;
 let world: E2eWorld;
 
 beforeAll(async () => {
-  world = await E2eWorld.open('verify');
+  world = await E2eWorld.open('fsck');
   for (const inodeId of [WHOLE, HURT]) {
     await world.writer.createInode(inodeId);
     for (let n = 0; n < 30; n++) await world.writer.write(inodeId, n * 1_000, 1_500);
@@ -20,8 +20,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-async function verify(...argv: string[]) {
-  const { exitCode, stdout, stderr } = await world.command(['verify', '1', ...argv, '--json']);
+async function fsck(...argv: string[]) {
+  const { exitCode, stdout, stderr } = await world.command(['fsck', '1', ...argv, '--json']);
   if (stdout === '') throw new Error(stderr);
   const { summary, faults } = JSON.parse(stdout) as {
     summary: Record<string, number>;
@@ -33,9 +33,9 @@ async function verify(...argv: string[]) {
 it('everything can be read: exit code 0, by size and by reading', async () => {
   const before = await world.writer.bucketSizes();
   for (const flags of [[], ['--read'], [`${HURT}`], [`${HURT}`, '--read']]) {
-    expect(await verify(...flags)).toMatchObject({ exitCode: 0, faults: [] });
+    expect(await fsck(...flags)).toMatchObject({ exitCode: 0, faults: [] });
   }
-  expect((await verify()).summary).toMatchObject({ inodes: 3, skipped: 1, unknown: 0, faults: 0 });
+  expect((await fsck()).summary).toMatchObject({ inodes: 3, skipped: 1, unknown: 0, faults: 0 });
   expect(await world.writer.bucketSizes()).toEqual(before);
 });
 
@@ -49,7 +49,7 @@ it('a missing and a short object: exit code 4, with the ranges', async () => {
   await world.writer.deleteObjects([short]);
   await world.writer.putObject(short, Buffer.alloc(100));
 
-  const byShape = await verify();
+  const byShape = await fsck();
   expect(byShape.exitCode).toBe(4);
   expect(byShape.faults).toMatchObject([
     { inodeId: `${HURT}`, begin: 20_000, end: 20_480, reason: 'missing', object: missing },
@@ -57,7 +57,7 @@ it('a missing and a short object: exit code 4, with the ranges', async () => {
   ]);
   expect(byShape.summary).toMatchObject({ inodesWithFaults: 1 });
 
-  const { stdout, exitCode } = await world.command(['verify', '1', `${HURT}`, '--read']);
+  const { stdout, exitCode } = await world.command(['fsck', '1', `${HURT}`, '--read']);
   expect(exitCode).toBe(4);
   expect(stdout).toContain('cannot be read');
   expect(stdout).toContain('missing');
@@ -76,8 +76,8 @@ it('other bytes in a merged object: seen by reading only', async () => {
   const { Metadata } = await s3.send(new HeadObjectCommand({ Bucket, Key: merged }));
   await s3.send(new PutObjectCommand({ Bucket, Key: merged, Body: bytes, Metadata }));
 
-  expect(await verify(`${inodeId}`)).toMatchObject({ exitCode: 0, faults: [] });
-  const { exitCode, faults } = await verify(`${inodeId}`, '--read');
+  expect(await fsck(`${inodeId}`)).toMatchObject({ exitCode: 0, faults: [] });
+  const { exitCode, faults } = await fsck(`${inodeId}`, '--read');
   expect(exitCode).toBe(4);
   expect(faults).toMatchObject([{ inodeId: `${inodeId}`, reason: 'corrupt', object: merged }]);
 });
@@ -86,11 +86,11 @@ it('a file whose keys are of a wrong type is one that is reported, and the walk 
   await world.writer.createInode(30n);
   await world.writer.options.redis.set(`${world.writer.inodeKey(30n)}:chunks`, 'not a set');
   try {
-    const { exitCode, stdout } = await world.command(['verify', '1']);
+    const { exitCode, stdout } = await world.command(['fsck', '1']);
     expect(exitCode).toBe(4);
     expect(stdout).toMatch(/1\/30 .* inode-malformed .*:chunks is of another type/);
     expect(stdout).toContain('cannot be read');
-    const json = JSON.parse((await world.command(['verify', '1', '--json'])).stdout);
+    const json = JSON.parse((await world.command(['fsck', '1', '--json'])).stdout);
     expect(json.endedEarly).toBeUndefined();
     expect(json.summary.inodes).toBeGreaterThan(1);
   } finally {
@@ -99,9 +99,9 @@ it('a file whose keys are of a wrong type is one that is reported, and the walk 
 });
 
 it('a wrong number, an unlinked file and a bucket that is gone are errors of their own', async () => {
-  expect((await world.command(['verify', '99'])).stderr).toContain('there is no file system 99');
-  expect((await world.command(['verify', '1', '999'])).stderr).toContain('does not exist');
-  const refused = await world.command(['verify', '1', `${WHOLE}`], {
+  expect((await world.command(['fsck', '99'])).stderr).toContain('there is no file system 99');
+  expect((await world.command(['fsck', '1', '999'])).stderr).toContain('does not exist');
+  const refused = await world.command(['fsck', '1', `${WHOLE}`], {
     AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9',
     S3COMPACT_S3_PATIENCE: '0s',
   });

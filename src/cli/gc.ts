@@ -1,11 +1,11 @@
 /**
- * `s3compact scrub FS [--delete]`: the bucket against the metadata. Shows what nothing names by reason and age, what is
- * missing and what is too short; deletes orphans only when asked. What may be deleted is decided by `scrub`.
+ * `s3compact gc FS [--delete]`: the bucket against the metadata. Shows what nothing names by reason and age, what is
+ * missing and what is too short; deletes orphans only when asked. What may be deleted is decided by `gc`.
  */
 import type { Command } from 'commander';
 import { CompactError } from '../errors.ts';
-import { scrubFilesystem } from '../gc/gc.ts';
-import { AGE_CLASSES, REASONS, type ScrubReason, type ScrubReport } from '../gc/report.ts';
+import { collectGarbage } from '../gc/gc.ts';
+import { AGE_CLASSES, type GcReason, type GcReport, REASONS } from '../gc/report.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { Filesystem } from '../model.ts';
 import type { Clients } from '../wiring/clients.ts';
@@ -23,7 +23,7 @@ interface Options {
   readonly maxDeletes: number;
 }
 
-const MEANINGS: Readonly<Record<ScrubReason, string>> = {
+const MEANINGS: Readonly<Record<GcReason, string>> = {
   named: 'a list names it',
   pending: 'a reap record covers it: it goes by itself',
   young: 'nothing names it, but it is younger than --min-age: it may be being written',
@@ -47,9 +47,9 @@ With --json: {counts: {REASON: {objects, bytes}}, ages: {REASON: {hour|day|week|
   ripe, deleted: {objects, bytes}, quarantined, failures, failureExamples, bookFull, resumed, refused, stopped}
   REASON: ${REASONS.join(', ')}`;
 
-export function registerScrub(program: Command, context: CliContext): void {
+export function registerGc(program: Command, context: CliContext): void {
   program
-    .command('scrub')
+    .command('gc')
     .description('compare the bucket of a file system with its metadata')
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--delete', 'delete orphans that two passes have found')
@@ -57,22 +57,22 @@ export function registerScrub(program: Command, context: CliContext): void {
     .option('--max-deletes <count>', 'objects to delete at most', parseCount, DELETES_MAX)
     .addHelpText('after', HELP)
     .action(async (fsId: number, options: Options) => {
-      context.exitCode = await scrub(fsId, context, options);
+      context.exitCode = await gc(fsId, context, options);
     });
 }
 
-async function scrub(fsId: number, context: CliContext, options: Options): Promise<ExitCode> {
+async function gc(fsId: number, context: CliContext, options: Options): Promise<ExitCode> {
   const { settings } = context;
   const clients = await context.openClients();
   const progress = new CountProgress(context);
   try {
     const filesystem = await requireFilesystem(clients.metadata, fsId);
     await requireOwned(filesystem, clients, options);
-    const report = await scrubFilesystem(fsId, clients.scrub(filesystem.uuid), {
+    const report = await collectGarbage(fsId, clients.gc(filesystem.uuid), {
       // What reaping waits for: without a fence, longer than the setting.
       graceMs: clients.reap.graceMs,
       leaseMs: settings.leaseMs,
-      minAgeMs: settings.scrubMinAgeMs,
+      minAgeMs: settings.gcMinAgeMs,
       delete: options.delete === true,
       inodeless: options.inodeless === true,
       deletesMax: options.maxDeletes,
@@ -81,7 +81,7 @@ async function scrub(fsId: number, context: CliContext, options: Options): Promi
     progress.stop();
     if (context.json) context.dataJson(report);
     else context.data(reportText(report, context, options));
-    return exitCodeOfScrub(report);
+    return exitCodeOfGc(report);
   } finally {
     progress.stop();
     await clients.close();
@@ -100,13 +100,13 @@ async function requireOwned(filesystem: Filesystem, { ownership }: Clients, opti
   );
 }
 
-function exitCodeOfScrub(report: ScrubReport): ExitCode {
+function exitCodeOfGc(report: GcReport): ExitCode {
   if (report.faultsTotal > 0) return EXIT.halted;
   if (report.failures > 0 || report.stopped !== undefined) return EXIT.retry;
   return report.refused === undefined ? EXIT.done : EXIT.halted;
 }
 
-function reportText(report: ScrubReport, context: CliContext, options: Options): string {
+function reportText(report: GcReport, context: CliContext, options: Options): string {
   const lines = [countsText(report, context)];
   if (report.faultsTotal > 0) lines.push('', faultsText(report, context));
   if (report.failures > 0) {
@@ -124,7 +124,7 @@ function reportText(report: ScrubReport, context: CliContext, options: Options):
   return lines.join('\n');
 }
 
-function endText(report: ScrubReport, orphans: number, options: Options): string {
+function endText(report: GcReport, orphans: number, options: Options): string {
   const { deleted, ripe, refused } = report;
   if (refused !== undefined) return `nothing was deleted: ${refused}`;
   const size = `${plural(deleted.objects, 'orphan')} deleted (${bytes(deleted.bytes)})`;
@@ -133,7 +133,7 @@ function endText(report: ScrubReport, orphans: number, options: Options): string
   return `${plural(orphans, 'orphan')}, ${count(ripe)} of them found before and ripe to be deleted with --delete`;
 }
 
-function countsText(report: ScrubReport, { colors }: CliContext): string {
+function countsText(report: GcReport, { colors }: CliContext): string {
   const rows = REASONS.filter((reason) => report.counts[reason].objects > 0).map((reason) => {
     const { objects, bytes: size } = report.counts[reason];
     const ages = AGE_CLASSES.map((age) => count(report.ages[reason][age]?.objects ?? 0));
@@ -153,7 +153,7 @@ function countsText(report: ScrubReport, { colors }: CliContext): string {
   );
 }
 
-function faultsText(report: ScrubReport, { colors }: CliContext): string {
+function faultsText(report: GcReport, { colors }: CliContext): string {
   const rows = report.faults.map((fault) => [
     fault.inodeId,
     fault.object,

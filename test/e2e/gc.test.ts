@@ -1,7 +1,7 @@
-/** scrub on the run's servers: planted orphans go after two looks, everything else stays; the command tells and deletes nothing. */
+/** gc on the run's servers: planted orphans go after two looks, everything else stays; the command tells and deletes nothing. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { scrubFilesystem } from '../../src/gc/gc.ts';
-import type { ScrubReport } from '../../src/gc/report.ts';
+import { collectGarbage } from '../../src/gc/gc.ts';
+import type { GcReport } from '../../src/gc/report.ts';
 import { eventually } from '../queue/world.ts';
 import { E2eWorld } from './world.ts';
 
@@ -13,7 +13,7 @@ let world: E2eWorld;
 let uuid: string;
 
 beforeAll(async () => {
-  world = await E2eWorld.open('scrub');
+  world = await E2eWorld.open('gc');
   await world.writer.createInode(INODE);
   for (let n = 0; n < 30; n++) await world.writer.write(INODE, n * 1_000, 1_500);
   await world.compactFully(INODE);
@@ -33,9 +33,9 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 /** With periods that are over at once: the relations between real ones are checked where settings are read. */
-function scrub(remove: boolean): Promise<ScrubReport> {
+function gc(remove: boolean): Promise<GcReport> {
   const periods = { leaseMs: 1, graceMs: 1, minAgeMs: 3 };
-  return scrubFilesystem(1, world.clients.scrub(uuid), {
+  return collectGarbage(1, world.clients.gc(uuid), {
     ...periods,
     delete: remove,
     inodeless: true,
@@ -45,13 +45,13 @@ function scrub(remove: boolean): Promise<ScrubReport> {
 
 it('the command tells by reason, and with --delete it deletes nothing that is young', async () => {
   const before = await world.writer.bucketNames();
-  const { stdout, exitCode } = await world.command(['scrub', '1', '--delete', '--json']);
+  const { stdout, exitCode } = await world.command(['gc', '1', '--delete', '--json']);
   expect(exitCode).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({
     counts: { young: { objects: 3 }, pending: { objects: 1 }, unknown: { objects: 2 }, other: { objects: 1 } },
     deleted: { objects: 0 },
   });
-  const shown = await world.command(['scrub', '1']);
+  const shown = await world.command(['gc', '1']);
   expect(shown.stdout).toContain('never touched');
   expect(shown.stdout).toContain('no orphans');
   expect(await world.writer.bucketNames()).toEqual(before);
@@ -60,7 +60,7 @@ it('the command tells by reason, and with --delete it deletes nothing that is yo
 it('two looks: exactly the orphans go', async () => {
   const before = await world.writer.bucketNames();
   const first = await eventually('they are old enough', async () => {
-    const report = await scrub(false);
+    const report = await gc(false);
     const { leaked, inodeless } = report.counts;
     return leaked.objects + inodeless.objects === ORPHANS.length && report;
   });
@@ -70,7 +70,7 @@ it('two looks: exactly the orphans go', async () => {
     failures: 0,
   });
   await eventually('the second look deletes', async () => {
-    await scrub(true);
+    await gc(true);
     return (await world.writer.bucketNames()).length === before.length - ORPHANS.length;
   });
   expect(await world.writer.bucketNames()).toEqual(before.filter((name) => !ORPHANS.includes(name)));
@@ -81,10 +81,10 @@ it('missing and short objects: exit code 4, each with its inode', async () => {
   const [missing = '', short = ''] = await world.writer.namedNames([INODE]);
   await world.writer.deleteObjects([missing, short]);
   await world.writer.putObject(short, Buffer.alloc(1));
-  const { stdout, exitCode } = await world.command(['scrub', '1']);
+  const { stdout, exitCode } = await world.command(['gc', '1']);
   expect(exitCode).toBe(4);
   expect(stdout).toContain(missing);
-  expect(await scrub(false)).toMatchObject({
+  expect(await gc(false)).toMatchObject({
     faults: expect.arrayContaining([
       expect.objectContaining({ object: missing, reason: 'missing', inodeId: `${INODE}` }),
       expect.objectContaining({ object: short, reason: 'short', bytes: 1 }),
@@ -94,5 +94,5 @@ it('missing and short objects: exit code 4, each with its inode', async () => {
 });
 
 it('a file system that does not exist', async () => {
-  expect((await world.command(['scrub', '99'])).exitCode).toBe(4);
+  expect((await world.command(['gc', '99'])).exitCode).toBe(4);
 });
