@@ -1,6 +1,6 @@
 /**
  * Time as a port, so that leases, budgets and back-off run on a virtual clock in the simulation.
- * Wall-clock stamps do not come from here: they come from the queue's Redis (DESIGN §4.9).
+ * Wall-clock stamps do not come from here: they come from the queue's Redis.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 

@@ -41,7 +41,7 @@ export const ERROR_CODES = [
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-/** Codes that say the inode itself is damaged or incomplete: work on it stops (DESIGN §4.7-8), everything else goes on. */
+/** Codes that say the inode itself is damaged or incomplete: work on it stops, everything else goes on. */
 const QUARANTINE_AT_ONCE: ReadonlySet<ErrorCode> = new Set([
   'record-malformed',
   'list-invalid',

@@ -1,5 +1,5 @@
 /**
- * Object names and record text: the only place that parses or prints them (facts: CurveFS `s3util.h`, DESIGN §6).
+ * Object names and record text: the only place that parses or prints them (facts: CurveFS `s3util.h`, docs/format.md).
  * Readers, writers, the reaper and the garbage collector must agree on these to the letter, so nobody else spells them.
  * Text that is not exactly what `print` gives is refused: the commit compares lists by their text.
  */

@@ -1,9 +1,9 @@
 /**
  * The reap ledger: a port for the durable records that make every object of an attempt either named or deleted
- * (DESIGN §4.2-3). `compact` writes them, `reap` works them off, `queue` keeps them; and what `gc` remembers between
+ *. `compact` writes them, `reap` works them off, `queue` keeps them; and what `gc` remembers between
  * two looks, which is kept beside them. It holds no behaviour.
  *
- * All times are milliseconds of the ledger's one clock, the queue Redis's TIME (DESIGN §4.9).
+ * All times are milliseconds of the ledger's one clock, the queue Redis's TIME.
  */
 import type { Filesystem, InodeKey } from './model.ts';
 

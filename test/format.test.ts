@@ -117,7 +117,7 @@ describe('version records', () => {
     );
   });
 
-  it('are spelled as DESIGN §6 says', () => {
+  it('are spelled as docs/format.md says', () => {
     const version = { chunkId: UINT64_MAX, compaction: 3n, offset: 4096, len: 7, size: 9, zero: true };
     expect(printRecord(version)).toBe('18446744073709551615,3,4096,7,9,1');
   });

@@ -1,6 +1,6 @@
 /**
  * The processor of the reap queue: one job is one look at one reap record. A record that is not done goes back into the
- * delayed set with what the look found; it is never failed and never dropped (DESIGN §4.3). What may be deleted is
+ * delayed set with what the look found; it is never failed and never dropped. What may be deleted is
  * decided by `reap`.
  */
 import { DelayedError, type Job } from 'bullmq';

@@ -24,7 +24,7 @@ import { RunningJobs } from './running-jobs.ts';
 
 /** A job whose processes died this often is given up: something about it kills them. */
 const COMPACT_STALLS_MAX = 10;
-/** Reap records are never given up (DESIGN §4.3). */
+/** Reap records are never given up. */
 const REAP_STALLS_MAX = 1_000_000_000;
 /** BullMQ's pause after a failed fetch; 15 s by default, which is how long a restarted Redis would stay unnoticed. */
 const RUN_RETRY_DELAY_MS = 1_000;

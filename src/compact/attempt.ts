@@ -1,7 +1,7 @@
 /**
  * An attempt: one run over one inode, its number, its lease and what it must hand over when it ends.
  *
- * The id has 42 bits of milliseconds, 10 random bits and 12 bits that count the attempt's merged versions (DESIGN §4.1).
+ * The id has 42 bits of milliseconds, 10 random bits and 12 bits that count the attempt's merged versions.
  * It is the fence on the inode and the `compaction` of everything the attempt writes, so no two attempts ever share an
  * object name, whatever locks, Redis or clocks do (I3). It must never be derived from what is in a list.
  */

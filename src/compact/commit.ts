@@ -1,6 +1,6 @@
 /**
  * commit: swap the exact prefix that was read for the replacement, and find out what happened when the answer is lost
- * (DESIGN §4.5). An unknown commit is resolved by clearing the own fence first, since the request may still be on its
+ *. An unknown commit is resolved by clearing the own fence first, since the request may still be on its
  * way, and only then reading the list back (I6). Without a fence only the commit's own versions in the list tell anything.
  * It must never delete or write an object.
  */
@@ -31,7 +31,7 @@ export interface CommitDeps {
 const RESOLVE_DELAY_FIRST_MS = 100;
 const RESOLVE_DELAY_MAX_MS = 5_000;
 
-/** Clocks of processes run apart, and a service may hold a request, by this much at most (DESIGN §4.4). */
+/** Clocks of processes run apart, and a service may hold a request, by this much at most. */
 export const LATE_COMMIT_SKEW_MS = 60_000;
 
 /**

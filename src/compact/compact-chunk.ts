@@ -1,5 +1,5 @@
 /**
- * One chunk of an attempt: reap record → PUTs → commit → stamp (DESIGN §4.2). The record exists before the first object
+ * One chunk of an attempt: reap record → PUTs → commit → stamp. The record exists before the first object
  * does and names everything that the attempt may leave behind, so a worker can die anywhere. Which chunk, and whether it
  * is worth it, is decided before; what happens to the inode as a whole is decided after.
  */

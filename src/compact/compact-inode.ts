@@ -1,5 +1,5 @@
 /**
- * compactInode: plan → merge → commit for one inode in one budget (DESIGN §2, §4). The order of steps is what keeps
+ * compactInode: plan → merge → commit for one inode in one budget. The order of steps is what keeps
  * every byte readable and every object accounted for, whatever dies: fence, reap record, PUTs, commit, stamp.
  * It sees ports only. Expected endings are values; failures are CompactError. It never deletes anything.
  */

@@ -1,6 +1,6 @@
 /**
  * The memory that merging may hold at once in this process, whatever the number of jobs. What one block needs is
- * reserved in one request and served in order, so two blocks never wait for each other's second half (DESIGN §4.10).
+ * reserved in one request and served in order, so two blocks never wait for each other's second half.
  * Buffers are used again: left to the collector, blocks of several MiB pile up for as long as a chunk lasts. Those in use
  * and those kept for the next are one bound together.
  */

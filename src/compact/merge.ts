@@ -1,6 +1,6 @@
 /**
  * Range reads to merged objects: the only part that moves file bytes. Every GET must return exactly what was asked for
- * (DESIGN §4.7) and every PUT is acknowledged before this returns (I4). Memory is bounded by blocks in flight, never by
+ * and every PUT is acknowledged before this returns (I4). Memory is bounded by blocks in flight, never by
  * the size of a chunk. It must know nothing of lists or commits, and must leave no request running behind.
  */
 import { crc32 } from 'node:zlib';

@@ -1,5 +1,5 @@
 /**
- * Settings (DESIGN §7): the public face of `config/`. One table makes flags, environment names, help, docs and checks;
+ * Settings: the public face of `config/`. One table makes flags, environment names, help, docs and checks;
  * `loadSettings` makes it values. Nothing here reads the process: `cli/` and `workers/` pass the environment in.
  */
 

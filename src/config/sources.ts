@@ -1,5 +1,5 @@
 /**
- * Where each setting's text comes from: flag, environment, file or default, in this order of precedence (DESIGN §7).
+ * Where each setting's text comes from: flag, environment, file or default, in this order of precedence.
  * It stands alone so that the rest sees one text per setting with its origin. It judges no value.
  */
 import { parseDocument } from 'yaml';

@@ -1,5 +1,5 @@
 /**
- * The one table of settings (DESIGN §7): flags, environment names, file keys, help, docs/settings.md, ranges and the
+ * The one table of settings: flags, environment names, file keys, help, docs/settings.md, ranges and the
  * type `Settings` all come from its rows. It stands alone so that a new setting is one new row, and so that help needs no
  * checks (schemas.ts). No policy here.
  */

@@ -26,7 +26,7 @@ export interface ChunkSnapshot {
   readonly versionsTotal: number;
 }
 
-/** A commit replaces, and writes, at most this many versions (DESIGN §4.10); a longer list goes prefix by prefix. */
+/** A commit replaces, and writes, at most this many versions; a longer list goes prefix by prefix. */
 export const COMMIT_VERSIONS_MAX = 100_000;
 
 /** A call of `readLists` takes at most so many inodes … */
@@ -100,7 +100,7 @@ export type InodePart =
   | { readonly key: InodeKey; readonly error: CompactError; readonly last: true };
 
 /**
- * What a commit of this store promises (DESIGN §4.4). `fenced`: it compares the content of the list, and nothing of an
+ * What a commit of this store promises. `fenced`: it compares the content of the list, and nothing of an
  * attempt is applied once its fence is gone. `time-bound`: the service compares nothing and keeps no fence (CurveFS). The
  * adapter compares before it sends; what was sent may still be applied until lease and deadline are over, whatever has
  * happened to the list since, so until then nobody may conclude anything from a list that looks old.

@@ -1,6 +1,6 @@
 /**
  * The pool's common budget in the queue's Redis: a window of a second from which lots are sold (rate-limiter-flexible),
- * and a list of who has bought lately. All time is Redis's own, so a pod's wrong clock changes nothing (DESIGN §4.9). It
+ * and a list of who has bought lately. All time is Redis's own, so a pod's wrong clock changes nothing. It
  * waits for nobody: an answer that does not come soon is a failure, and what to do then is the caller's business.
  */
 import { randomUUID } from 'node:crypto';

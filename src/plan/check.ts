@@ -1,5 +1,5 @@
 /**
- * The format's own rules for a chunk list. A list that breaks them is never "repaired" by guessing (DESIGN §4.8):
+ * The format's own rules for a chunk list. A list that breaks them is never "repaired" by guessing:
  * planning, reaping and inspecting all call this first and stop. It must not judge whether a list is worth compacting.
  */
 import { CompactError } from '../errors.ts';

@@ -1,5 +1,5 @@
 /**
- * The planner: one chunk list in, what to keep, rewrite and drop out (DESIGN §3, ADR 8). Pure: no clock, no I/O, no
+ * The planner: one chunk list in, what to keep, rewrite and drop out (ADR 8). Pure: no clock, no I/O, no
  * randomness; the worker, `plan`, the scanner's score and the backlog all call this one function.
  *
  * A chunk qualifies when it has more versions than the threshold, bytes beyond the length, or versions that nobody can see.
@@ -27,7 +27,7 @@ const NO_LIMIT: ChunkBudget = {
   mergedVersions: MERGED_VERSIONS_MAX,
 };
 
-/** A plan may lengthen a list, but never beyond what one commit can write (DESIGN §4.10). */
+/** A plan may lengthen a list, but never beyond what one commit can write. */
 const VERSIONS_AFTER_MAX = 100_000;
 
 /**

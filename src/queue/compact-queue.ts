@@ -1,6 +1,6 @@
 /**
  * The compact queue: names, job types, and enqueueing with in-flight de-duplication. With `queue-*.ts` the only BullMQ
- * producer. De-duplication and job locks keep two workers off one inode; they only save work (DESIGN §4.6), correctness
+ * producer. De-duplication and job locks keep two workers off one inode; they only save work, correctness
  * never rests on them. It must not know what a job does.
  */
 import { randomUUID } from 'node:crypto';

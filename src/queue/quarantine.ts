@@ -1,5 +1,5 @@
 /**
- * The quarantine book: inodes on which work has stopped, each with its reason (DESIGN §4.7-8). One hash beside the
+ * The quarantine book: inodes on which work has stopped, each with its reason. One hash beside the
  * queue. Being in it deletes nothing and changes nothing; it only keeps workers away until a person releases the inode.
  * Beside it stands, for each inode, how many runs in a row met a missing or short object; that count expires (I8).
  */

@@ -1,6 +1,6 @@
 /**
- * The reap ledger as delayed BullMQ jobs (DESIGN §4.2). A record is one job; the job's delay only wakes somebody, the
- * record's `dueMs` in the ledger's own clock decides (DESIGN §4.9). It must never drop a record: what cannot be
+ * The reap ledger as delayed BullMQ jobs. A record is one job; the job's delay only wakes somebody, the
+ * record's `dueMs` in the ledger's own clock decides. It must never drop a record: what cannot be
  * changed is added again, since working off a record twice does no harm.
  */
 import { randomUUID } from 'node:crypto';

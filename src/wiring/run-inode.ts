@@ -143,7 +143,7 @@ async function failureTold(key: InodeKey, error: CompactError, deps: RunDeps): P
   }
 }
 
-/** One run in a row too many that met a missing object condemns the inode (DESIGN §4.7). */
+/** One run in a row too many that met a missing object stops work on the inode. */
 async function endingOf(key: InodeKey, error: CompactError, deps: RunDeps): Promise<RunEnding> {
   const rule = quarantineRule(error.code);
   const waits = rule === 'after-retries' && (await deps.quarantine.countMissing(key)) < deps.attempts;

@@ -44,7 +44,7 @@ export interface Lists {
   close(): Promise<void>;
 }
 
-/** On Redis as DESIGN §6 says. Each MULTI also sets the journal's number, so that a restarted Redis shows what it kept. */
+/** On Redis as docs/format.md says. Each MULTI also sets the journal's number, so that a restarted Redis shows what it kept. */
 export class RedisLists implements Lists {
   readonly files: FsWriter;
   readonly env = { METADATA_PREFIX };

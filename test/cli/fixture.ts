@@ -1,5 +1,5 @@
 /**
- * A file system of a test in real Redis, written with raw commands in the format of DESIGN §6 (not through the adapter,
+ * A file system of a test in real Redis, written with raw commands in the format of docs/format.md (not through the adapter,
  * which is under test too), and the command line run in process with its output caught.
  */
 import { Redis } from 'ioredis';

@@ -1,4 +1,4 @@
-/** commit: what is told of a commit whose answer was lost is what became of it (I6), and the lease before it (DESIGN §4.4). */
+/** commit: what is told of a commit whose answer was lost is what became of it (I6), and the lease before it. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Attempt } from '../../src/compact/attempt.ts';
 import { type CommitDeps, commitChunk, graceFor, LATE_COMMIT_SKEW_MS } from '../../src/compact/commit.ts';
@@ -129,7 +129,7 @@ describe('I6: a commit whose answer was lost', () => {
   });
 });
 
-describe('a time-bound store, which keeps no fence (DESIGN §4.4)', () => {
+describe('a time-bound store, which keeps no fence', () => {
   /** The first commit is lost; nothing is fenced, and nobody may look at a fence. */
   function unfenced(meanwhile: (request: CommitRequest) => unknown): MetadataStore {
     const metadata = losing(meanwhile);

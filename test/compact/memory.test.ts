@@ -1,4 +1,4 @@
-/** Memory while merging is bounded by blocks in flight and does not grow with the chunk (I8, DESIGN §4.10). */
+/** Memory while merging is bounded by blocks in flight and does not grow with the chunk (I8). */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';

@@ -81,7 +81,7 @@ describe.each(RACES)('$name at every step', (race) => {
     for (; ; steps++) {
       const raced = await raceAt(form, race, { step: steps, versionsMax });
       if (raced === undefined) break;
-      // A process that stands still while its request goes out is outside the guarantee of this form (DESIGN §4.4).
+      // A process that stands still while its request goes out is outside the guarantee of this form.
       if (form === 'time-bound' && race.name.startsWith('a pause') && raced.at === 'metadata.commit') continue;
       expect(raced.world.violations, `step ${steps}, ${raced.at}`).toEqual([]);
       if (race.name === 'an unlink') await raced.world.reapAll();

@@ -61,7 +61,7 @@ describe('the table', () => {
     }
   });
 
-  it('gives the settings of DESIGN §7 their defaults, and METADATA_URL the value of REDIS_URL', () => {
+  it('gives the settings of docs/settings.md their defaults, and METADATA_URL the value of REDIS_URL', () => {
     const settings = loadSettings({ env: { REDIS_URL: 'redis://q:1' } });
     expect(settings).toMatchObject({
       redisUrl: 'redis://q:1',

@@ -20,7 +20,7 @@ import {
   versions,
 } from './world.ts';
 
-/** As many as one commit may replace (DESIGN §4.10). */
+/** As many as one commit may replace. */
 const COMMIT_MAX = 100_000;
 /** 100,000 versions through a client, a script and back, on a loaded machine. */
 const LARGE_TIMEOUT_MS = 60_000;

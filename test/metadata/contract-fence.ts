@@ -1,6 +1,6 @@
 /**
  * The part of the metadata contract in which the two kinds of store differ: a fence that keeps late commits out, or, where
- * the service has none and compares nothing, what the time-bound form promises instead (DESIGN §4.4). And what the tests
+ * the service has none and compares nothing, what the time-bound form promises instead. And what the tests
  * of commits begin with.
  */
 import { expect, test } from 'vitest';

@@ -1,6 +1,6 @@
 /**
  * Random histories of one inode against a model of a few lines: appends, truncates, unlinks, fences and commits, right,
- * late and wrong ones. The model is what DESIGN §4.4-5 says, not what any adapter does; it shares no code with them.
+ * late and wrong ones. The model is what docs/design.md says, not what any adapter does; it shares no code with them.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

@@ -1,5 +1,5 @@
 /**
- * The metadata world on Redis: the store under test on one connection, and a writer that follows DESIGN §6 to the letter
+ * The metadata world on Redis: the store under test on one connection, and a writer that follows docs/format.md to the letter
  * on another. The writer spells keys and records itself, so that an adapter that spells them wrongly is found out.
  */
 import { Redis } from 'ioredis';
@@ -105,7 +105,7 @@ export function quietRedis(url: string): Redis {
   return redis;
 }
 
-/** The record text of DESIGN §6. */
+/** The record text of docs/format.md. */
 export function recordOf(version: S3ChunkInfo): string {
   const { chunkId, compaction, offset, len, size, zero } = version;
   return [chunkId, compaction, offset, len, size, zero ? 1 : 0].join(',');

@@ -37,7 +37,7 @@ export interface MetadataDamage {
 export interface MetadataTraits {
   /**
    * `begin` stores a fence, `commit` and `clearFence` go by it, and look and change are one step. Without it the store is
-   * time-bound (CurveFS, DESIGN §4.4): a commit that was overtaken between its look and its change still changes the
+   * time-bound (CurveFS): a commit that was overtaken between its look and its change still changes the
    * list, to one that reads the same.
    */
   readonly fence: boolean;
@@ -89,7 +89,7 @@ export function versions(from: number, to: number): S3ChunkInfo[] {
   return Array.from({ length: to - from }, (_, n) => version(from + n));
 }
 
-/** A version as an attempt makes it of these: like `version(n)`, but with their lowest chunkId (DESIGN §3). */
+/** A version as an attempt makes it of these: like `version(n)`, but with their lowest chunkId. */
 export function mergedOf(n: number, replaced: readonly S3ChunkInfo[]): S3ChunkInfo {
   const [lowest] = replaced.map(({ chunkId }) => chunkId).sort((a, b) => (a < b ? -1 : 1));
   return version(n, { chunkId: lowest ?? 0n, compaction: BigInt(n) << 12n });

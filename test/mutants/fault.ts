@@ -14,7 +14,7 @@ export interface Edit {
 export interface Fault {
   /** What the faulty program does. */
   readonly name: string;
-  /** Invariant ids whose tests must notice (DESIGN, ARCHITECTURE.md). */
+  /** Invariant ids whose tests must notice (ARCHITECTURE.md). */
   readonly invariants: string;
   readonly edits: readonly Edit[];
 }

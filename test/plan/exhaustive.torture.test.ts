@@ -1,5 +1,5 @@
 /**
- * Every stack of up to three versions over six bytes, with every block size and length (DESIGN §3, I1, I3): small enough
+ * Every stack of up to three versions over six bytes, with every block size and length (I1, I3): small enough
  * to leave nothing out, large enough for every way in which versions, blocks, holes, zeros and the length can meet. Stacks of two are in the suite.
  */
 import { availableParallelism } from 'node:os';

@@ -1,6 +1,6 @@
 /**
  * What must be true of every planner answer, checked byte by byte against the oracle's view of the same list: what is
- * rewritten, what stays, which objects are named before and after, and every figure (DESIGN §3). The tests differ in
+ * rewritten, what stays, which objects are named before and after, and every figure. The tests differ in
  * where their lists come from; the rules are here, once. It counts for itself and asks `src/` for names of plan parts only.
  */
 import {
@@ -78,7 +78,7 @@ function allObjectsSeen(input: PlanInput, view: View): boolean {
   return true;
 }
 
-/** All the rules of DESIGN §3 for one plan; throws on the first that is broken. */
+/** All the rules of docs/design.md for one plan; throws on the first that is broken. */
 export function verifyPlan(input: PlanInput, view: View, plan: Plan, attempt: bigint): void {
   check(plan.chunkIndex === input.chunkIndex, 'chunkIndex');
   check(plan.replaced.length === input.versions.length, 'replaced is the whole list');

@@ -1,4 +1,4 @@
-/** The reap ledger on real Redis: records survive everything short of Redis itself (DESIGN §4.2-3, I8). */
+/** The reap ledger on real Redis: records survive everything short of Redis itself (I8). */
 import { DelayedError, type Job, Worker } from 'bullmq';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';

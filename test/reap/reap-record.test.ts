@@ -1,4 +1,4 @@
-/** reap: what each kind of doubt does (nothing), and the waits that the protocol asks for (I7, I10, DESIGN §4.3). */
+/** reap: what each kind of doubt does (nothing), and the waits that the protocol asks for (I7, I10). */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { objectName } from '../../src/format.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
@@ -242,7 +242,7 @@ describe('when records are looked at', () => {
   });
 });
 
-describe('without a fence a commit may come after the first look (DESIGN §4.4)', () => {
+describe('without a fence a commit may come after the first look', () => {
   const old = objectName(KEY, { chunkId: 1n, compaction: 0n, blockIndex: 0 }, 0);
 
   beforeEach(() => {

@@ -1,6 +1,6 @@
 /**
  * What a run's ending means for its inode, on real Redis and a file in memory: an upload that is late is waited for and
- * condemns the inode only when run after run meets it (DESIGN §4.7), whatever else failed or went well in between.
+ * condemns the inode only when run after run meets it, whatever else failed or went well in between.
  */
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { CompactQueue } from '../../src/queue/compact-queue.ts';

@@ -1,6 +1,6 @@
 /**
  * A pod whose clock is an hour wrong: it works, deletes nothing too early, loses nothing, and its wrong time costs nobody
- * else anything but time (DESIGN §4.9). The clock of the process is shifted; everybody else's is right.
+ * else anything but time. The clock of the process is shifted; everybody else's is right.
  */
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';

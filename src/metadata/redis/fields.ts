@@ -1,6 +1,6 @@
 /**
- * Hash fields and list elements of the Redis metadata format (DESIGN §6) as model data, checked. It stands alone so that
- * the adapter holds only commands. Whatever breaks the format is refused by name, never repaired by guessing (DESIGN §4.8).
+ * Hash fields and list elements of the Redis metadata format as model data, checked. It stands alone so that
+ * the adapter holds only commands. Whatever breaks the format is refused by name, never repaired by guessing.
  */
 import { CompactError, type ErrorCode } from '../../errors.ts';
 import { decimalId, decimalNumber, parseRecord, printInodeKey } from '../../format.ts';

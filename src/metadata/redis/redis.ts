@@ -1,5 +1,5 @@
 /**
- * The metadata store on Redis, in the format of DESIGN §6. It holds the keys and the commands; the scripts, the checks
+ * The metadata store on Redis, in the format of docs/format.md. It holds the keys and the commands; the scripts, the checks
  * of what is stored and the meaning of errors are beside it. It must hold no policy, and it must never send a commit
  * twice: give it a client of the profile `metadata`.
  */
@@ -49,7 +49,7 @@ const STALE_REASONS: ReadonlySet<string> = new Set<StaleReason>(['fence', 'missi
 /** An answer of a script: a word, then what the word stands for. */
 type Answer = readonly [word: string, ...details: readonly unknown[]];
 
-/** MetadataStore on Redis (DESIGN §6); see the port for the calls and their errors. */
+/** MetadataStore on Redis; see the port for the calls and their errors. */
 export class RedisMetadata implements MetadataStore {
   readonly commitForm = 'fenced';
   readonly storeId: string;

@@ -1,5 +1,5 @@
 /**
- * The Lua scripts of the Redis metadata format (DESIGN §6): each is one atomic step on the slot of one inode. They
+ * The Lua scripts of the Redis metadata format: each is one atomic step on the slot of one inode. They
  * stand alone because Lua does not roll back: whoever changes one must keep every check before the first write, and
  * nothing that can fail after it. They must not decide anything; they answer with the first thing that is not as asked.
  *

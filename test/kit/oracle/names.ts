@@ -1,5 +1,5 @@
 /**
- * Object names and record text, spelled a second time from the CurveFS facts (s3util.h) and DESIGN §6, so that a
+ * Object names and record text, spelled a second time from the CurveFS facts (s3util.h) and docs/format.md, so that a
  * spelling mistake in `src/format.ts` cannot hide. Only tests may use it.
  */
 import type { OracleVersion } from './types.ts';

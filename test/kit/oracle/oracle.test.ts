@@ -43,7 +43,7 @@ it('a word whose low half overflows carries into its high half', () => {
   expect([0, 8, 16, 24].map((at) => bytes.readBigUInt64LE(at))).toEqual([-1n, 0n, 1n, 2n].map((n) => n + 2n ** 32n));
 });
 
-it('names and records are spelled as in s3util.h and DESIGN §6', () => {
+it('names and records are spelled as in s3util.h and docs/format.md', () => {
   const place = { fsId: 7, inodeId: 2345678n };
   const one = version(9, 0, 1);
   expect(oracleName({ ...place, objectPrefix: 0 }, one, 1)).toBe('7_2345678_9_1_0');

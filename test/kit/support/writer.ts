@@ -1,5 +1,5 @@
 /**
- * A client of the file system on real Redis and S3: it writes and reads as DESIGN §6 and the CurveFS facts say, with raw
+ * A client of the file system on real Redis and S3: it writes and reads as docs/format.md and the CurveFS facts say, with raw
  * ioredis and SDK calls. It shares no code with `src/`, so it can tell whether both mean the same format. What it wrote
  * is remembered as the file's history, by which every byte can be judged.
  */

@@ -1,5 +1,5 @@
 /**
- * The Redis metadata adapter: the contract, and what is true of Redis only: the exact bytes of DESIGN §6, other types
+ * The Redis metadata adapter: the contract, and what is true of Redis only: the exact bytes of docs/format.md, other types
  * under our keys, scripts that the server forgets, users who may not do everything.
  */
 import { Redis } from 'ioredis';
@@ -20,7 +20,7 @@ import { ATTEMPT, collect, FILESYSTEM, INODE, KEY, REQUEST, version, versions } 
 
 metadataContract('Redis', () => redisWorld(inject('redisUrl')));
 
-describe('Redis: the format of DESIGN §6', () => {
+describe('Redis: the format of docs/format.md', () => {
   let world: RedisWorld;
   beforeEach(async () => {
     world = await redisWorld(inject('redisUrl'));

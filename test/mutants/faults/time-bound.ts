@@ -1,4 +1,4 @@
-/** Faults in what keeps commits right on a service that compares and fences nothing (CurveFS, DESIGN §4.4, ADR 5 and 10). */
+/** Faults in what keeps commits right on a service that compares and fences nothing (CurveFS, ADR 5 and 10). */
 import { type Fault, fault } from '../fault.ts';
 
 const COMMIT = 'src/compact/commit.ts';

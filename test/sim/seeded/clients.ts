@@ -1,5 +1,5 @@
 /**
- * The clients of a seeded world: writers that put objects and then append a version, as DESIGN §6 has it, and readers
+ * The clients of a seeded world: writers that put objects and then append a version, as docs/format.md has it, and readers
  * that go on with old lists. No fault strikes their calls: what they do wrong is in the script. They know nothing of
  * compaction.
  */

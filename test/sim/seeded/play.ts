@@ -97,7 +97,7 @@ export async function play(script: Script, options: PlayOptions = {}): Promise<V
   const scheduler = new Scheduler(new Random(script.order), script.faults, {
     slowMaxMs: 30_000,
     pauseMaxMs: LEASE_MS + 3 * GRACE_MS,
-    // A time-bound commit that comes later than this is outside the guarantee (DESIGN §4.4).
+    // A time-bound commit that comes later than this is outside the guarantee.
     ...(form === 'fenced' ? {} : { pauseMaxMsOf: new Map([['metadata.commit', LATE_COMMIT_SKEW_MS]]) }),
   });
   if (options.trace === true) scheduler.trace = [];
