@@ -48,7 +48,8 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
   let working: RunningWorker | undefined;
   try {
     metrics = await startMetrics(clients, logger, packageVersion());
-    const poolJobs = await keepPoolJobs(settings, clients.queue, { log: logger });
+    // Without a bound of its own it leaves the one that the workers keep.
+    const poolJobs = settings.poolJobs === 0 ? null : await keepPoolJobs(settings, clients.queue, { log: logger });
     const start = () => {
       working = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
       metrics?.watch(working);
@@ -61,7 +62,7 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
           onProgress: (at) => progress.show(runProgressText(at)),
         }),
       () => working?.abort(),
-    ).finally(() => poolJobs.stop());
+    ).finally(() => poolJobs?.stop());
     progress.stop();
     tell(report, context);
     return exitCodeOfFilesystemRun(report, waitReap);

@@ -16,6 +16,6 @@ export const CURVEFS_ROWS = [
     meaning:
       'With CurveFS: how long a file must have been left alone before it is compacted, since a metaserver cannot tell a list that was changed meanwhile; ten times as long where several clients write to one chunk. It must look the same twice, so far apart; its job waits in the queue meanwhile. Not used with Redis, whose commit compares.',
     group: 'Safety',
-    commands: ['inode', 'worker'],
+    commands: ['inode', 'worker', 'run'],
   },
 ] as const satisfies readonly SettingSpec[];

@@ -109,8 +109,8 @@ export const LIMIT_ROWS = [
     min: '0',
     max: '100000',
     meaning:
-      'Inodes that all workers on all machines compact at a time at most; the worker that starts last says it for all. 0 means no limit.',
+      'Inodes that all workers on all machines compact at a time at most; the worker that starts last says it for all. 0 means no limit; `run` with 0 leaves what the workers set.',
     group: 'Limits',
-    commands: ['worker'],
+    commands: WORKER,
   },
 ] as const satisfies readonly SettingSpec[];

@@ -19,7 +19,7 @@ export const OBSERVE_ROWS = [
     max: '65535',
     meaning: 'Port of /metrics, /healthz and /readyz, on all addresses; 0 means none.',
     group: 'Metrics',
-    commands: ['worker'],
+    commands: ['worker', 'run'],
   },
   {
     key: 'pushgatewayUrl',

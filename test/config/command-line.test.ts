@@ -56,6 +56,14 @@ describe('--help', () => {
     },
   );
 
+  it('shows for run whatever a worker obeys, since run starts workers', () => {
+    const hidden = SETTINGS.filter(({ commands }) => {
+      const names: readonly string[] = commands;
+      return names.includes('worker') && !names.includes('run');
+    });
+    expect(hidden.map(({ flag }) => flag)).toEqual([]);
+  });
+
   it("is shown, as bad usage, when no command is given; --version is the package's", async () => {
     const none = await runCli([]);
     expect(none).toMatchObject({ exitCode: 2, stdout: '' });
