@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../src/observe/log.ts';
 import type { ReapVerdict } from '../src/reap/reap-record.ts';
 import type { Clients } from '../src/wiring/clients.ts';
+import { sweepLostJobs } from './lost-jobs.ts';
 import type { RunningWorker } from './running.ts';
 import { startWorker } from './worker.ts';
 
@@ -32,6 +33,7 @@ export interface ReapSummary {
 
 /** Ends when no record is due any more; every look either finishes a record or delays it, so it does end. */
 export async function drainReapQueue(clients: Clients, log: Logger): Promise<ReapSummary> {
+  await sweepLostJobs(clients, new AbortController().signal);
   const tally = { records: 0, deleted: 0, stillNamed: 0, again: 0, doubts: [] as string[] };
   const worker = startWorker(clients, log, {
     queues: 'reap',

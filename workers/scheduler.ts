@@ -16,6 +16,8 @@ import { runScan } from './run-scan.ts';
 const STALLS_MAX = 100;
 const RUN_RETRY_DELAY_MS = 1_000;
 const CLOSE_WAIT_MS = 2_000;
+/** How long a plan that the queue's Redis lost stays unnoticed. */
+const PLAN_EVERY_MS = 60_000;
 
 export interface RunningScheduler {
   /** Ends a scan that is under way; it is handed back. */
@@ -30,10 +32,20 @@ export async function startScheduler(
   clients: Clients,
   log: Logger,
   filesystems: readonly number[],
+  { planEveryMs = PLAN_EVERY_MS }: { readonly planEveryMs?: number } = {},
 ): Promise<RunningScheduler> {
   const { settings } = clients;
-  const schedule = new ScanSchedule({ connection: clients.status.connection, prefix: settings.queuePrefix });
+  const { queuePrefix: prefix, lockDurationMs } = settings;
+  const schedule = new ScanSchedule({ connection: clients.status.connection, prefix, lockDurationMs });
   for (const fsId of filesystems) await schedule.plan(fsId, settings.scanEveryMs);
+  const keepPlans = async (): Promise<void> => {
+    for (const fsId of filesystems) {
+      if (!(await schedule.keep(fsId, settings.scanEveryMs))) continue;
+      log.warn({ event: LOG_EVENTS.scanReplanned, fsId }, 'the queue had lost the plan of scans; it is planned again');
+    }
+  };
+  // A Redis that is away is told by the worker; the next look comes by itself.
+  const plans = setInterval(() => void keepPlans().catch(() => undefined), planEveryMs);
   const connection = connectRedis(settings.redisUrl, { profile: 'worker', timeoutMs: settings.redisTimeoutMs });
   const stop = new AbortController();
   const worker = new Worker<ScanJobData, ScanJobEnding>(
@@ -49,6 +61,7 @@ export async function startScheduler(
   return {
     stop: async () => {
       stop.abort();
+      clearInterval(plans);
       await endsWithin(Promise.allSettled([worker.close()]), settings.shutdownGraceMs);
       await endsWithin(Promise.allSettled([worker.close(true), schedule.close()]), CLOSE_WAIT_MS);
       connection.disconnect();

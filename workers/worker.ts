@@ -16,6 +16,7 @@ import type { Clients } from '../src/wiring/clients.ts';
 import type { RefusalKind } from '../src/wiring/store-refusals.ts';
 import { compactProcessor } from './compact-processor.ts';
 import { LockKeeper } from './locks/keeper.ts';
+import { keepLookingForLostJobs } from './lost-jobs.ts';
 import { OutageGate } from './outage-gate.ts';
 import { QueueWatch } from './queue-watch.ts';
 import { type LookTold, reapProcessor } from './reap-processor.ts';
@@ -68,6 +69,7 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   });
   const workers: Worker[] = [reap];
   if (queues === 'all') workers.push(compactWorker(clients, context));
+  if (queues === 'all') keepLookingForLostJobs(clients, stopping.signal);
   log.info({ event: LOG_EVENTS.workerStarted, queues, pid: process.pid }, 'worker started');
   const cancel = () => {
     for (const worker of workers) worker.cancelAllJobs('shutdown');

@@ -98,5 +98,11 @@ export const STUCK: Row = {
         { expr: 'sum(increase(s3compact_jobs_given_up_total{@}[1h]))', legend: 'given up' },
       ],
     },
+    {
+      title: 'Lost jobs that are back',
+      description: 'Jobs that no worker could have found any more, and that were put back into their queue.',
+      unit: 'short',
+      queries: [{ expr: 'sum by (queue) (increase(s3compact_jobs_given_back_total{@}[1h]))', legend: '{{queue}}' }],
+    },
   ],
 };

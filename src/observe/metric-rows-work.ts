@@ -6,6 +6,7 @@ import type { MetricSpec } from './metric-spec.ts';
 import {
   CANCEL_REASONS,
   CHUNK_OUTCOMES,
+  QUEUES,
   RUN_BUDGETS,
   RUN_PHASES,
   RUN_REASONS,
@@ -216,6 +217,14 @@ const SAFETY_ROWS = [
     help: 'Jobs that the queue gave up because their processes died again and again.',
     scope: 'process',
     group: 'Safety',
+  },
+  {
+    name: 's3compact_jobs_given_back_total',
+    type: 'counter',
+    help: 'Jobs that no worker could have found any more, and that were put back into their queue.',
+    scope: 'process',
+    group: 'Safety',
+    labels: { queue: QUEUES },
   },
   {
     name: 's3compact_run_warnings_total',

@@ -1,7 +1,7 @@
 /**
- * The compact queue: names, job types, and enqueueing with in-flight de-duplication. With `queue-*.ts` the only BullMQ
- * producer. De-duplication and job locks keep two workers off one inode; they only save work, correctness
- * never rests on them. It must not know what a job does.
+ * The compact queue: names, job types, and enqueueing with in-flight de-duplication. De-duplication and job locks keep two
+ * workers off one inode; they only save work, correctness never rests on them. A job that stands for an inode and that no
+ * worker can find (docs/adr/0021) is given back to the queue by whoever meets it. It must not know what a job does.
  */
 import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
@@ -12,6 +12,7 @@ import type { Look } from '../ledger.ts';
 import type { InodeKey } from '../model.ts';
 import { ENQUEUE_MAX, type ScanQueue, type ScoredInode } from '../scan-port.ts';
 import { queueCall } from './bullmq.ts';
+import { BullmqKeys, type JobPlace } from './bullmq-keys.ts';
 import { FairOrder, type FairRange } from './fair-order.ts';
 
 export { queueCall };
@@ -44,6 +45,10 @@ export interface CompactQueueOptions extends QueueOptions {
   readonly attempts: number;
   /** Delay before the second try, ms; doubles with every further one. */
   readonly retryDelayMs: number;
+  /** How long the lock of a job lasts: an active job that is seen without one at two looks so far apart is given back. */
+  readonly lockDurationMs?: number;
+  /** Told of jobs that were lost and are back in the queue. */
+  readonly onGivenBack?: (jobIds: readonly string[]) => void;
   /** For tests. */
   readonly fairRange?: FairRange;
 }
@@ -51,6 +56,9 @@ export interface CompactQueueOptions extends QueueOptions {
 /** Ended jobs are kept so long, for those who wait for them and for looking back; then they go (I8). */
 const KEEP_COMPLETED = { age: 3600, count: 1_000 };
 const KEEP_FAILED = { age: 7 * 24 * 3600, count: 10_000 };
+
+/** A job that was met and stands for nothing makes room; more than once only where others queue the same inode (I8). */
+const ADDS_MAX = 3;
 
 export interface Enqueued {
   /** The id this request asked for; the run that serves it may be another job's. */
@@ -64,10 +72,12 @@ export class CompactQueue implements ScanQueue {
   readonly queue: Queue<CompactJobData>;
   readonly #options: CompactQueueOptions;
   readonly #fair: FairOrder;
+  readonly #keys: BullmqKeys;
 
   constructor(options: CompactQueueOptions) {
     this.#options = options;
     this.queue = new Queue<CompactJobData>(COMPACT_QUEUE, options);
+    this.#keys = new BullmqKeys(options.connection, this.queue as Queue);
     this.#fair = new FairOrder(this.queue as Queue, options.connection, {
       prefix: options.prefix,
       ...(options.fairRange === undefined ? {} : { range: options.fairRange }),
@@ -82,10 +92,26 @@ export class CompactQueue implements ScanQueue {
    */
   async enqueue(key: InodeKey, origin: JobOrigin, look?: Look): Promise<Enqueued> {
     const { name, data, opts } = this.#job(key, origin, await this.#priorityOf(key, origin));
+    const withLook = look === undefined ? data : { ...data, look };
     return queueCall('queue an inode', async () => {
-      const job = await this.queue.add(name, look === undefined ? data : { ...data, look }, opts);
-      return { requestedId: opts.jobId, jobId: job.id ?? opts.jobId };
+      for (let adds = 1; ; adds++) {
+        const job = await this.queue.add(name, withLook, opts);
+        const jobId = job.id ?? opts.jobId;
+        const isOver = jobId === opts.jobId || adds === ADDS_MAX;
+        if (isOver || (await this.giveBack([jobId])).get(jobId) !== 'nothing')
+          return { requestedId: opts.jobId, jobId };
+      }
     });
+  }
+
+  /** Where the jobs are; those that no worker could find are back in the queue. */
+  async giveBack(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobPlace>> {
+    const { lockDurationMs, onGivenBack } = this.#options;
+    const places = await queueCall('look for jobs', () => this.#keys.giveBack(jobIds, lockDurationMs));
+    const found = new Map(jobIds.map((id, n) => [id, places[n] ?? 'kept'] as const));
+    const givenBack = jobIds.filter((id) => found.get(id) === 'given-back');
+    if (givenBack.length > 0) onGivenBack?.(givenBack);
+    return found;
   }
 
   /**
@@ -126,8 +152,7 @@ export class CompactQueue implements ScanQueue {
     return queueCall('ask whether the queue is drained', async () => {
       const counts = await this.queue.getJobCounts('wait', 'prioritized', 'active');
       if (Object.values(counts).some((count) => count > 0)) return false;
-      // BullMQ keeps the time of a delayed job times 4096.
-      return (await this.#options.connection.zcount(this.queue.toKey('delayed'), 0, untilMs * 0x1000)) === 0;
+      return (await this.#keys.dueBy(untilMs)) === 0;
     });
   }
 
@@ -152,17 +177,13 @@ export class CompactQueue implements ScanQueue {
     return origin === 'scan' ? slot : this.#fair.slotAt(slot, CONTINUATION_BEHIND);
   }
 
-  /** Those whose key nobody holds, or a job that is gone (a server that lost its last second). */
+  /** Those that no job stands for which a worker will come to. */
   async #notInFlight(inodes: readonly ScoredInode[]): Promise<readonly ScoredInode[]> {
     if (inodes.length === 0) return [];
-    const { connection } = this.#options;
-    return queueCall('look up inodes in the queue', async () => {
-      const holders = await connection.mget(inodes.map(({ key }) => this.queue.toKey(`de:${dedupIdOf(key)}`)));
-      const held = [...new Set(holders.filter((id) => id !== null))];
-      const exists = await Promise.all(held.map((id) => connection.exists(this.queue.toKey(id))));
-      const alive = new Set(held.filter((_, n) => exists[n] === 1));
-      return inodes.filter((_, n) => !alive.has(holders[n] ?? ''));
-    });
+    const ids = inodes.map(({ key }) => dedupIdOf(key));
+    const holders = await queueCall('look up inodes in the queue', () => this.#keys.holders(ids));
+    const places = await this.giveBack([...new Set(holders.filter((id) => id !== null))]);
+    return inodes.filter((_, n) => (places.get(holders[n] ?? '') ?? 'nothing') === 'nothing');
   }
 
   /** The job that stands for a key: waiting, delayed or active; `null` when the key is not in flight. */

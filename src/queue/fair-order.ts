@@ -8,6 +8,7 @@
 import type { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { queueCall } from './bullmq.ts';
+import { BullmqKeys, ORDER_LUA } from './bullmq-keys.ts';
 
 export interface FairRange {
   /** The first slot that is ever given out. */
@@ -27,14 +28,11 @@ const ORDERED = { some: 500, all: 20_000 } as const;
 /** The book of a file system that queues nothing for so long goes. */
 const BOOK_LIFE_MS = 7 * 24 * 3_600_000;
 
-/** BullMQ's place of a job is `priority * 2^32 + counter`. */
-const SCALE = 'local SCALE = 4294967296\n';
-
 /**
  * KEYS: prioritized, line (hash: `v` where serving stands, `l:FS` the last slot of each), delayed. ARGV: file system,
  * slots, first, last, rebaseAt, start of job keys. Answers the first of the slots, which follow each other.
  */
-const SLOTS = `${SCALE}
+const SLOTS = `${ORDER_LUA}
 local first, last, rebaseAt = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local function lasts()
   local found, flat = {}, redis.call('HGETALL', KEYS[2])
@@ -56,11 +54,11 @@ if v > rebaseAt then
   for n = 1, #all, 2 do
     local place = math.max(first * SCALE, tonumber(all[n + 1]) - shift * SCALE)
     redis.call('ZADD', KEYS[1], place, all[n])
-    redis.call('HSET', ARGV[6] .. all[n], 'priority', math.floor(place / SCALE))
+    setSlot(ARGV[6], all[n], math.floor(place / SCALE))
   end
   for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
-    local slot = tonumber(redis.call('HGET', ARGV[6] .. id, 'priority') or 0)
-    if slot >= first then redis.call('HSET', ARGV[6] .. id, 'priority', moved(slot)) end
+    local slot = slotOf(ARGV[6], id)
+    if slot >= first then setSlot(ARGV[6], id, moved(slot)) end
   end
   for field, slot in pairs(lasts()) do
     if slot < v then redis.call('HDEL', KEYS[2], field) else redis.call('HSET', KEYS[2], field, slot - shift) end
@@ -83,7 +81,7 @@ return start
  * life of the book in ms, field that counts new jobs, 1 to order all, then job and score in pairs. Enters them; then hands
  * out the places that the jobs of the book have, best score first.
  */
-const ORDER = `${SCALE}
+const ORDER = `${ORDER_LUA}
 local worst = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
 local disordered = ARGV[6] == '1'
 for n = 7, #ARGV, 2 do
@@ -142,7 +140,7 @@ export interface OrderedJob {
 
 /** Errors are CompactError `queue-unavailable` (retry). */
 export class FairOrder {
-  readonly #queue: Queue;
+  readonly #keys: BullmqKeys;
   readonly #scripts: FairScripts;
   readonly #prefix: string;
   readonly #range: FairRange;
@@ -153,7 +151,7 @@ export class FairOrder {
     connection: Redis | Cluster,
     options: { readonly prefix: string; readonly range?: FairRange },
   ) {
-    this.#queue = queue;
+    this.#keys = new BullmqKeys(connection, queue);
     this.#prefix = options.prefix;
     this.#range = options.range ?? FAIR_RANGE;
     connection.defineCommand('s3compactSlots', { numberOfKeys: 3, lua: SLOTS });
@@ -165,9 +163,9 @@ export class FairOrder {
   /** Takes the next slots of a file system; answers the first, and `slotAt` tells the others. */
   async take(fsId: number, count: number): Promise<number> {
     const { first, last, rebaseAt } = this.#range;
-    const keys = [this.#queue.toKey('prioritized'), `${this.#prefix}:fair`, this.#queue.toKey('delayed')] as const;
+    const keys = [this.#keys.prioritized, `${this.#prefix}:fair`, this.#keys.delayed] as const;
     return queueCall('take a place in the queue', () =>
-      this.#scripts.s3compactSlots(...keys, fsId, count, first, last, rebaseAt, this.#queue.toKey('')),
+      this.#scripts.s3compactSlots(...keys, fsId, count, first, last, rebaseAt, this.#keys.base),
     );
   }
 
@@ -188,7 +186,7 @@ export class FairOrder {
 
   async #order(fsId: number, jobs: readonly OrderedJob[], all: boolean): Promise<void> {
     const book = `${this.#prefix}:fair:${fsId}`;
-    const keys = [this.#queue.toKey('prioritized'), book, `${this.#prefix}:fair`] as const;
+    const keys = [this.#keys.prioritized, book, `${this.#prefix}:fair`] as const;
     const limits = [this.#range.first, ORDERED.some, ORDERED.all, BOOK_LIFE_MS, `n:${fsId}`, all ? 1 : 0];
     const pairs = jobs.flatMap(({ jobId, score }) => [jobId, score]);
     await queueCall('put the queue in order', () => this.#scripts.s3compactOrder(...keys, ...limits, ...pairs));

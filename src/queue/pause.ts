@@ -9,6 +9,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { decimalNumber } from '../format.ts';
 import { safeJson } from './bullmq.ts';
+import { BullmqKeys } from './bullmq-keys.ts';
 import { type CompactJobData, type QueueOptions, queueCall } from './compact-queue.ts';
 import type { ReapJobData } from './reap-queue.ts';
 
@@ -75,9 +76,9 @@ export class QueueControl {
     return queueCall('ask what is paused', async () => {
       const [one, all] = await Promise.all([
         this.#redis.hexists(this.#pausedKey, `${fsId}`),
-        this.#redis.hexists(this.#compact.toKey('meta'), 'paused'),
+        new BullmqKeys(this.#redis, this.#compact).isPaused(),
       ]);
-      return one === 1 || all === 1;
+      return one === 1 || all;
     });
   }
 

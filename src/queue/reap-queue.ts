@@ -10,6 +10,7 @@ import { CompactError } from '../errors.ts';
 import { decimalId } from '../format.ts';
 import { REAP_NAMES_MAX, REAP_VERSIONS_MAX, type ReapLedger, type ReapRecord, type ReapRecords } from '../ledger.ts';
 import { safeJson } from './bullmq.ts';
+import { BullmqKeys } from './bullmq-keys.ts';
 import { type QueueOptions, queueCall, REAP_QUEUE } from './compact-queue.ts';
 
 /** Our processor delays a record itself and never fails it; this covers a fault in the processor: 1,900 years of tries (I8). */
@@ -88,9 +89,6 @@ type WithoutAbsent<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 /** Records that are looked through at most (I8). */
 const PENDING_MAX = 1_000_000;
 const READ_BATCH = 500;
-/** Where BullMQ keeps the ids of jobs that are not done. */
-const LIST_STATES = ['wait', 'paused', 'active'] as const;
-const SET_STATES = ['delayed', 'prioritized', 'failed', 'waiting-children'] as const;
 
 /** BullMQ tells by a number that a job is missing, or not in the state that was asked for. */
 function isGoneOrTaken(error: unknown): boolean {
@@ -102,10 +100,12 @@ function isGoneOrTaken(error: unknown): boolean {
 export class ReapQueue implements ReapLedger, ReapRecords {
   readonly queue: Queue<ReapJobData>;
   readonly #options: QueueOptions;
+  readonly #keys: BullmqKeys;
 
   constructor(options: QueueOptions) {
     this.#options = options;
     this.queue = new Queue<ReapJobData>(REAP_QUEUE, options);
+    this.#keys = new BullmqKeys(options.connection, this.queue);
     this.queue.on('error', () => undefined);
   }
 
@@ -168,7 +168,7 @@ export class ReapQueue implements ReapLedger, ReapRecords {
    * when it is read was done. Throws `queue-unfit` (halt) for a record that cannot be read.
    */
   async *pending(): AsyncGenerator<ReapRecord> {
-    const ids = await queueCall('list the reap records', () => this.#idsOfAllStates());
+    const ids = await queueCall('list the reap records', () => this.#keys.idsNotDone());
     if (ids.length > PENDING_MAX) {
       throw new CompactError(
         `there are ${ids.length} reap records, more than ${PENDING_MAX} can be looked through; let workers or "s3compact reap" work them off first`,
@@ -177,25 +177,9 @@ export class ReapQueue implements ReapLedger, ReapRecords {
     }
     for (let from = 0; from < ids.length; from += READ_BATCH) {
       const batch = ids.slice(from, from + READ_BATCH);
-      const found = await queueCall('read the reap records', () => this.#dataOf(batch));
+      const found = await queueCall('read the reap records', () => this.#keys.dataOf(batch));
       for (const data of found) if (data !== null) yield parseReapRecord(safeJson(data));
     }
-  }
-
-  async #idsOfAllStates(): Promise<string[]> {
-    const batch = this.#options.connection.multi();
-    for (const state of LIST_STATES) batch.lrange(this.queue.toKey(state), 0, -1);
-    for (const state of SET_STATES) batch.zrange(this.queue.toKey(state), 0, '-1');
-    const replies = (await batch.exec()) ?? [];
-    return replies.flatMap(([error, ids]) => {
-      if (error !== null) throw error;
-      // A priority marker is no job.
-      return (ids as string[]).filter((id) => !id.startsWith('0:'));
-    });
-  }
-
-  async #dataOf(ids: readonly string[]): Promise<(string | null)[]> {
-    return Promise.all(ids.map((id) => this.#options.connection.hget(this.queue.toKey(id), 'data')));
   }
 
   async close(): Promise<void> {

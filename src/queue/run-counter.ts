@@ -2,8 +2,8 @@
  * The runs that ended in the compact queue, counted as they come, for whoever works towards an end: how many, how, and
  * what they moved. Ended jobs are kept for a while, so looking often enough misses none. It changes nothing.
  */
-import type { Cluster, Redis } from 'ioredis';
 import { safeJson } from './bullmq.ts';
+import { BullmqKeys } from './bullmq-keys.ts';
 import { type CompactQueue, type QueueOptions, queueCall } from './compact-queue.ts';
 
 /** Jobs that one look reads at most; the next look goes on. */
@@ -36,7 +36,7 @@ export interface RunCounterOptions extends QueueOptions {
 /** Errors are CompactError `queue-unavailable` (retry). */
 export class RunCounter {
   readonly #options: RunCounterOptions;
-  readonly #redis: Redis | Cluster;
+  readonly #keys: BullmqKeys;
   readonly #seen = new Set<string>();
   #sinceMs: number;
   #endings: Record<string, number> = {};
@@ -44,7 +44,7 @@ export class RunCounter {
 
   constructor(options: RunCounterOptions) {
     this.#options = options;
-    this.#redis = options.connection;
+    this.#keys = new BullmqKeys(options.connection, options.queue.queue);
     this.#sinceMs = options.sinceMs;
   }
 
@@ -71,11 +71,9 @@ export class RunCounter {
   }
 
   async #ended(): Promise<readonly { readonly id: string; readonly state: EndState }[]> {
-    const { queue } = this.#options.queue;
     const from = this.#sinceMs - SKEW_MS;
     return queueCall('count the runs that ended', async () => {
-      const ids = (state: EndState) =>
-        this.#redis.zrangebyscore(queue.toKey(state), from, '+inf', 'LIMIT', 0, LOOK_MAX);
+      const ids = (state: EndState) => this.#keys.endedSince(state, from, LOOK_MAX);
       const [completed, failed] = await Promise.all([ids('completed'), ids('failed')]);
       return [
         ...completed.map((id) => ({ id, state: 'completed' as const })),
@@ -85,10 +83,8 @@ export class RunCounter {
   }
 
   async #count(id: string, state: EndState): Promise<void> {
-    const { queue } = this.#options.queue;
-    const fields = await this.#redis.hmget(queue.toKey(id), 'pb', 'returnvalue', 'progress');
-    const [worker, result, progress] = fields;
-    if (worker === undefined || worker === null) return;
+    const { worker, result, progress } = await this.#keys.ended(id);
+    if (worker === null) return;
     this.#seen.add(`${state} ${id}`);
     if (!this.#options.isOwn(worker)) return;
     const told = asRecord(safeJson((state === 'completed' ? result : progress) ?? ''));

@@ -3,8 +3,7 @@
  * answer is a few bounded reads, whatever is in the queues; each function stands for itself and changes nothing.
  */
 import type { Job, Queue } from 'bullmq';
-import type { Cluster, Redis } from 'ioredis';
-import { decimalNumber } from '../format.ts';
+import { BullmqKeys } from './bullmq-keys.ts';
 import { type CompactQueue, type QueueOptions, queueCall } from './compact-queue.ts';
 import type { ReapQueue } from './reap-queue.ts';
 
@@ -43,7 +42,7 @@ async function depthOf(queue: Queue, source: StatusSource, nowMs: number): Promi
     const [counts, paused, oldest] = await Promise.all([
       queue.getJobCounts(...STATES),
       queue.isPaused(),
-      oldestWaiting(queue, connection),
+      oldestWaiting(new BullmqKeys(connection, queue)),
     ]);
     return {
       name: queue.name,
@@ -58,14 +57,8 @@ async function depthOf(queue: Queue, source: StatusSource, nowMs: number): Promi
 }
 
 /** When the oldest of the waiting jobs at both ends was made; the order of a queue is not that of age. */
-async function oldestWaiting(queue: Queue, redis: Redis | Cluster): Promise<number | null> {
-  const ids = await Promise.all([
-    redis.lrange(queue.toKey('wait'), -AGE_SAMPLE, -1),
-    redis.zrange(queue.toKey('prioritized'), 0, `${AGE_SAMPLE - 1}`),
-    redis.zrange(queue.toKey('prioritized'), -AGE_SAMPLE, '-1'),
-  ]);
-  const made = await Promise.all([...new Set(ids.flat())].map((id) => redis.hget(queue.toKey(id), 'timestamp')));
-  const times = made.flatMap((text) => decimalNumber(text ?? undefined) ?? []);
+async function oldestWaiting(keys: BullmqKeys): Promise<number | null> {
+  const times = await keys.madeAt(AGE_SAMPLE);
   return times.length === 0 ? null : Math.min(...times);
 }
 
@@ -82,27 +75,22 @@ export interface ReapBacklog {
 
 /** A record that is due is looked at within moments where a worker is free. */
 export const OVERDUE_MS = 5 * 60 * 1000;
-/** BullMQ keeps the time of a delayed job times this, plus a counter. */
-const DELAYED_SCALE = 0x1000;
 
 /** How reaping keeps up. */
 export async function reapBacklog(source: StatusSource): Promise<ReapBacklog> {
   const nowMs = await source.ledger.nowMs();
   const { queue } = source.ledger;
-  const { connection } = source;
+  const keys = new BullmqKeys(source.connection, queue);
   return queueCall('ask how reaping keeps up', async () => {
-    const delayed = queue.toKey('delayed');
-    const until = (ms: number) => ms * DELAYED_SCALE;
     const [counts, due, overdue, first, oldest] = await Promise.all([
       queue.getJobCounts(...STATES),
-      connection.zcount(delayed, 0, until(nowMs)),
-      connection.zcount(delayed, 0, until(nowMs - OVERDUE_MS)),
-      connection.zrange(delayed, 0, '0', 'WITHSCORES'),
-      oldestWaiting(queue as Queue, connection),
+      keys.dueBy(nowMs),
+      keys.dueBy(nowMs - OVERDUE_MS),
+      keys.firstDueMs(),
+      oldestWaiting(keys),
     ]);
     const waiting = (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0);
-    const firstDueMs = first[1] === undefined ? nowMs : Math.floor(Number(first[1]) / DELAYED_SCALE);
-    const oldestDueMs = Math.max(0, nowMs - firstDueMs, oldest === null ? 0 : nowMs - oldest);
+    const oldestDueMs = Math.max(0, nowMs - (first ?? nowMs), oldest === null ? 0 : nowMs - oldest);
     return {
       pending: waiting + (counts['active'] ?? 0) + (counts['delayed'] ?? 0) + (counts['failed'] ?? 0),
       due: due + waiting,

@@ -42,10 +42,14 @@ export async function runNow(key: InodeKey, options: WaitOptions): Promise<RunSe
     if (jobId !== null) {
       await hurry(queue.queue, jobId);
       const own = jobId === enqueued.requestedId;
-      return awaitJob(jobId, { ...options, deadlineMs, ...(own ? { triesBefore: 0 } : {}) });
+      const seen = await awaitJob(jobId, { ...options, deadlineMs, ...(own ? { triesBefore: 0 } : {}) });
+      if (seen.kind !== 'gone') return seen;
     }
-    // The run that was under way ended, and what followed it is gone from sight: ask again, a second run does no harm.
+    // The run that was under way ended, and what followed it, or our job, is gone from sight: a second run does no harm.
     enqueued = await queue.enqueue(key, 'command');
+    if (options.clock.monotonicMs() >= deadlineMs)
+      return { kind: 'timed-out', jobId: enqueued.jobId, state: 'waiting' };
+    await options.clock.sleep(POLL_MS);
   }
 }
 
@@ -54,6 +58,9 @@ type Deadlined = WaitOptions & {
   /** Tries that were over before the request; absent: what the first look finds. */
   readonly triesBefore?: number;
 };
+
+/** What a look at one job came to; `gone`: the queue does not keep it any more. */
+type JobSeen = RunSeen | { readonly kind: 'gone' };
 
 /** The id of the job whose run starts after the request; `null` when that cannot be told any more. */
 async function servingJob(key: InodeKey, enqueued: Enqueued, options: Deadlined): Promise<string | null> {
@@ -85,21 +92,19 @@ async function hurry(queue: Queue<CompactJobData>, jobId: string): Promise<void>
   });
 }
 
-async function awaitJob(jobId: string, options: Deadlined): Promise<RunSeen> {
+async function awaitJob(jobId: string, options: Deadlined): Promise<JobSeen> {
   const { queue } = options.queue;
   let { triesBefore } = options;
   for (;;) {
     // The state first: a job that was read before it ended does not hold its result.
     const state = await queueCall('look at a job', () => queue.getJobState(jobId));
     const job = await queueCall('look at a job', () => queue.getJob(jobId));
-    if (job !== undefined) {
-      options.onPoll?.(state, job.progress);
-      triesBefore ??= job.attemptsMade;
-      const seen = endingOf(job, state, triesBefore);
-      if (seen !== null) return seen;
-    } else {
-      return { kind: 'completed', jobId, value: undefined };
-    }
+    if (job === undefined) return { kind: 'gone' };
+    options.onPoll?.(state, job.progress);
+    triesBefore ??= job.attemptsMade;
+    const seen = endingOf(job, state, triesBefore);
+    if (seen !== null) return seen;
+    if (state === 'unknown' || state === 'active') await options.queue.giveBack([jobId]);
     if (options.clock.monotonicMs() >= options.deadlineMs) return { kind: 'timed-out', jobId, state };
     if (options.signal?.aborted === true) {
       throw new CompactError('stopped waiting; the inode stays queued', { kind: 'retry', code: 'cancelled' });

@@ -19,7 +19,7 @@ import { S3ObjectStores, type S3StoresSettings } from '../objects/s3/stores.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { Pace } from '../pace/pace.ts';
-import { CompactQueue, type QueueOptions } from '../queue/compact-queue.ts';
+import { COMPACT_QUEUE, CompactQueue, type QueueOptions } from '../queue/compact-queue.ts';
 import { QueueGcBook } from '../queue/gc-book.ts';
 import { QueueInstallation } from '../queue/installation.ts';
 import { QueueControl } from '../queue/pause.ts';
@@ -100,11 +100,10 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
   const objects = openObjects(settings, log, { metadata, observer, pace });
   probeWith(observer, settings, metadata);
   const ledger = new ReapQueue({ connection, prefix: settings.queuePrefix });
+  const { attempts, retryDelayMs, lockDurationMs } = settings;
   const queue = new CompactQueue({
-    connection,
-    prefix: settings.queuePrefix,
-    attempts: settings.attempts,
-    retryDelayMs: settings.retryDelayMs,
+    ...{ connection, prefix: settings.queuePrefix, attempts, retryDelayMs, lockDurationMs },
+    onGivenBack: (jobIds) => observer.jobsGivenBack(COMPACT_QUEUE, jobIds),
   });
   const queues = { connection, prefix: settings.queuePrefix };
   const quarantine = new Quarantine(queues, metadata.storeId);

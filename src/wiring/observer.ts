@@ -39,6 +39,9 @@ export interface ObservedRun {
   readonly fields: RunFields;
 }
 
+/** Of jobs that were given back together, those that a log line names. */
+const IDS_LOGGED_MAX = 20;
+
 export class Observer implements RequestObserver {
   readonly metrics: Metrics | undefined;
   readonly store = new Reachable(NOT_READY.store);
@@ -173,6 +176,15 @@ export class Observer implements RequestObserver {
     if (verdict?.kind !== 'done') return;
     metrics?.count('s3compact_objects_still_named_total', verdict.stillNamed);
     this.succeeded('reap');
+  }
+
+  /** Jobs that no list of their queue named, or that were active and nobody's, are back in the queue. */
+  jobsGivenBack(queue: string, jobIds: readonly string[]): void {
+    this.metrics?.count('s3compact_jobs_given_back_total', jobIds.length, { queue });
+    this.#log.warn(
+      { event: LOG_EVENTS.jobGivenBack, queue, jobs: jobIds.length, jobIds: jobIds.slice(0, IDS_LOGGED_MAX) },
+      `${jobIds.length} lost jobs of the ${queue} queue are back in it`,
+    );
   }
 
   succeeded(task: 'run' | 'reap' | 'scan'): void {

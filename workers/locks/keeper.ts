@@ -7,6 +7,7 @@ import { Worker as Thread } from 'node:worker_threads';
 import type { Settings } from '../../src/config/index.ts';
 import { toError } from '../../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../../src/observe/log.ts';
+import { lockKeys } from '../../src/queue/bullmq-keys.ts';
 import type { JobListener } from '../running-jobs.ts';
 import type { JobLock, LockMessage, LockThreadData } from './messages.ts';
 
@@ -57,8 +58,7 @@ export class LockKeeper implements JobListener {
   }
 
   taken(queue: string, jobId: string, token: string): void {
-    const base = `${this.#prefix}:${queue}`;
-    const lock: JobLock = { jobId, token, lockKey: `${base}:${jobId}:lock`, stalledKey: `${base}:stalled` };
+    const lock: JobLock = { jobId, token, ...lockKeys(`${this.#prefix}:${queue}`, jobId) };
     this.#tell({ kind: 'taken', id: `${queue}:${jobId}`, lock });
   }
 

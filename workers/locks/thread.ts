@@ -4,24 +4,13 @@
  * BullMQ does it and this thread sends nothing. It takes no job, ends none, and lets go of a loop that is silent for ever.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { EXTEND_LOCK } from '../../src/queue/bullmq-keys.ts';
 import { connectRedis } from '../../src/redis/client.ts';
 import { whenReady } from '../../src/redis/link.ts';
 import type { JobLock, LockMessage, LockThreadData } from './messages.ts';
 
 /** Looks in one lock's time: two without a beat mean a busy loop, and half of the time is left then. */
 const LOOKS = 8;
-
-/**
- * BullMQ's own script for one lock (extendLock), word for word in effect: only the holder's token extends, and a job whose
- * lock is extended is not stalled.
- */
-const EXTEND_LOCK = `
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-  redis.call('SREM', KEYS[2], ARGV[3])
-  return 1
-end
-return 0`;
 
 const { redisUrl, timeoutMs, lockDurationMs, silenceMaxMs, beats } = workerData as LockThreadData;
 const counter = new Int32Array(beats);

@@ -1,0 +1,35 @@
+/**
+ * Looks for lost jobs while a worker runs: at its start, and again every few minutes; most of the time somebody else has
+ * done it lately, and the look is one command. It stands apart because a worker lives for months and `s3compact reap` for
+ * seconds, and both must look. It takes no job and ends none.
+ */
+import type { Queue } from 'bullmq';
+import { systemClock } from '../src/clock.ts';
+import { LostJobs } from '../src/queue/lost-jobs.ts';
+import type { Clients } from '../src/wiring/clients.ts';
+
+const LOOK_EVERY_MS = 5 * 60_000;
+
+/** One look. A queue that is away is told by those who work on it; the next look comes by itself. */
+export async function sweepLostJobs(clients: Clients, signal: AbortSignal): Promise<void> {
+  const { status, settings, queue, ledger, observer } = clients;
+  const queues = [queue.queue as Queue, ledger.queue as Queue];
+  const lost = new LostJobs({
+    ...{ connection: status.connection, prefix: settings.queuePrefix },
+    ...{ clock: systemClock, lockDurationMs: settings.lockDurationMs },
+    queues: queues.map((one) => ({
+      queue: one,
+      onGivenBack: (jobIds) => observer.jobsGivenBack(one.name, jobIds),
+    })),
+  });
+  await lost.sweep(signal).catch(() => undefined);
+}
+
+/** Looks now and then until the signal. */
+export function keepLookingForLostJobs(clients: Clients, signal: AbortSignal): void {
+  const look = () => void sweepLostJobs(clients, signal);
+  const timer = setInterval(look, LOOK_EVERY_MS);
+  timer.unref();
+  signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+  look();
+}
