@@ -11,7 +11,7 @@ import type { RunReport } from '../src/wiring/run-inode.ts';
 import { loadCase } from '../test/kit/cases/load.ts';
 import { fullReadGets } from '../test/kit/oracle/reader.ts';
 import type { FileState } from '../test/kit/oracle/types.ts';
-import type { FsWriter } from '../test/kit/support/writer.ts';
+import type { RedisFiles } from '../test/kit/support/redis-files.ts';
 import { DemoWorld } from './world.ts';
 
 /** Small files of different kinds: an archive that grows, a file system image with zeros, a zip that is extended. */
@@ -170,7 +170,7 @@ function figuresOf(file: FileState): Figures {
 }
 
 /** Bytes in the bucket that belong to these inodes. */
-async function bytesOf(writer: FsWriter, inodes: readonly bigint[]): Promise<number> {
+async function bytesOf(writer: RedisFiles, inodes: readonly bigint[]): Promise<number> {
   let sum = 0;
   for (const [name, size] of await writer.bucketSizes()) {
     if (inodes.some((inodeId) => name.startsWith(`${writer.options.fsId}_${inodeId}_`))) sum += size;

@@ -12,7 +12,7 @@ import { ReapQueue } from '../src/queue/reap-queue.ts';
 import type { RunReport } from '../src/wiring/run-inode.ts';
 import { type RedisService, startRedis } from '../test/kit/servers/redis.ts';
 import { clientFor, type S3Service, startS3 } from '../test/kit/servers/s3.ts';
-import { FsWriter } from '../test/kit/support/writer.ts';
+import { RedisFiles } from '../test/kit/support/redis-files.ts';
 
 /** Short enough to watch; a slow machine takes more, so that a reader with the old list can still be shown to be right. */
 const GRACE_MIN_MS = 5_000;
@@ -28,7 +28,7 @@ const QUEUE_PREFIX = 's3compact';
 const COMMAND = fileURLToPath(new URL('../bin/s3compact.js', import.meta.url));
 
 export class DemoWorld {
-  readonly writer: FsWriter;
+  readonly writer: RedisFiles;
   readonly #redisService: RedisService;
   readonly #s3Service: S3Service;
   readonly #redis: Redis;
@@ -39,7 +39,7 @@ export class DemoWorld {
     redis: RedisService;
     s3: S3Service;
     connection: Redis;
-    writer: FsWriter;
+    writer: RedisFiles;
     env: Record<string, string>;
   }) {
     this.#redisService = parts.redis;
@@ -53,7 +53,7 @@ export class DemoWorld {
     const [redis, s3] = await Promise.all([startRedis(), startS3({ prefer: 'embedded' })]);
     await s3.createBucket(BUCKET);
     const connection = new Redis(redis.url);
-    const writer = new FsWriter({
+    const writer = new RedisFiles({
       redis: connection,
       s3: clientFor(s3),
       bucket: BUCKET,

@@ -43,3 +43,5 @@ export { CompactQueue } from './queue/compact-queue.ts';
 export { ReapQueue } from './queue/reap-queue.ts';
 export { type ReapDeps, type ReapVerdict, reapRecord } from './reap/reap-record.ts';
 export { connectRedis } from './redis/client.ts';
+export { type Append, FsLists, type FsListsOptions, type NewFilesystem } from './writer/fs-lists.ts';
+export { FsWriter, type FsWriterOptions } from './writer/fs-writer.ts';

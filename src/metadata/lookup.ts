@@ -7,8 +7,10 @@ import { printInodeKey } from '../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
 import type { MetadataStore } from './port.ts';
 
+type Filesystems = Pick<MetadataStore, 'getFilesystem' | 'storeId'>;
+
 /** Throws `filesystem-missing` (halt). */
-export async function requireFilesystem(metadata: MetadataStore, fsId: number): Promise<Filesystem> {
+export async function requireFilesystem(metadata: Filesystems, fsId: number): Promise<Filesystem> {
   const filesystem = await metadata.getFilesystem(fsId);
   if (filesystem !== null) return filesystem;
   throw new CompactError(

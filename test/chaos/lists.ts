@@ -6,7 +6,7 @@ import type { Redis } from 'ioredis';
 import type { HistoryOrder } from '../kit/oracle/history.ts';
 import { recordText } from '../kit/oracle/names.ts';
 import type { FileClient } from '../kit/support/file-client.ts';
-import { FsWriter, type FsWriterOptions } from '../kit/support/writer.ts';
+import { RedisFiles, type RedisFilesOptions } from '../kit/support/redis-files.ts';
 import type { Entry, Journal } from './journal.ts';
 import { GRACE_MS, METADATA_PREFIX } from './settings.ts';
 
@@ -46,7 +46,7 @@ export interface Lists {
 
 /** On Redis as docs/format.md says. Each MULTI also sets the journal's number, so that a restarted Redis shows what it kept. */
 export class RedisLists implements Lists {
-  readonly files: FsWriter;
+  readonly files: RedisFiles;
   readonly env = { METADATA_PREFIX };
   readonly order = 'arrival';
   readonly graceMs = GRACE_MS;
@@ -57,8 +57,8 @@ export class RedisLists implements Lists {
   readonly #filesystemKey: string;
 
   /** The connection never sends a command twice and never gives one up while it stands. */
-  constructor(options: Omit<FsWriterOptions, 'prefix'>) {
-    this.files = new FsWriter({ ...options, prefix: METADATA_PREFIX });
+  constructor(options: Omit<RedisFilesOptions, 'prefix'>) {
+    this.files = new RedisFiles({ ...options, prefix: METADATA_PREFIX });
     this.#redis = options.redis;
     this.#filesystemKey = `${METADATA_PREFIX}:{${options.fsId}}`;
   }

@@ -168,10 +168,11 @@ describe('objects that are not as the list says', () => {
 describe('the store', () => {
   it('a bucket that does not exist', async () => {
     await fragmentedFile();
-    await world.writer.createFilesystem({ bucket: `${world.writer.options.bucket}-gone` });
+    const { redis, prefix, bucket } = world.writer.options;
+    await redis.hset(`${prefix}:{1}`, { bucket: `${bucket}-gone` });
     const { exitCode, stdout } = await inode();
     expect(exitCode).toBe(4);
-    expect(stdout).toContain(`${world.writer.options.bucket}-gone`);
+    expect(stdout).toContain(`${bucket}-gone`);
     // The inode is not to blame.
     expect(stdout).not.toContain('quarantine');
   });

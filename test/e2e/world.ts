@@ -16,7 +16,7 @@ import type { RunReport } from '../../src/wiring/run-inode.ts';
 import { drainReapQueue, type ReapSummary } from '../../workers/drain-reap.ts';
 import type { OracleGeometry } from '../kit/oracle/types.ts';
 import type { FileClient } from '../kit/support/file-client.ts';
-import { FsWriter } from '../kit/support/writer.ts';
+import { RedisFiles } from '../kit/support/redis-files.ts';
 import { freshBucket, testS3Client, uniquePrefix } from '../setup/isolation.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
@@ -159,11 +159,11 @@ export abstract class ProductWorld<Writer extends FileClient = FileClient> {
 export type OpenWorld = (name: string, options?: E2eOptions) => Promise<ProductWorld>;
 
 /** With the metadata in Redis. */
-export class E2eWorld extends ProductWorld<FsWriter> {
+export class E2eWorld extends ProductWorld<RedisFiles> {
   static async open(name: string, options: E2eOptions = {}): Promise<E2eWorld> {
     const prefix = uniquePrefix(name);
     const metadataUrl = options.env?.['METADATA_URL'] ?? inject('redisUrl');
-    const writer = new FsWriter({
+    const writer = new RedisFiles({
       ...{ redis: new Redis(metadataUrl), prefix, s3: testS3Client(), fsId: 1 },
       geometry: options.geometry ?? SMALL,
       bucket: await freshBucket(name),

@@ -1,22 +1,22 @@
-/** The programs of examples/ do what they say, on real servers: a plan, one inode compacted, one inode queued once. */
+/** The programs of examples/ do what they say, on real servers: a plan, a file written, one inode compacted, queued once. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type RedisService, startRedis } from '../kit/servers/redis.ts';
-import { FsWriter } from '../kit/support/writer.ts';
+import { RedisFiles } from '../kit/support/redis-files.ts';
 import { quietRedis } from '../metadata/redis-world.ts';
 import { freshBucket, testS3Client } from '../setup/isolation.ts';
 
 const geometry = { blockSize: 4096, chunkSize: 65_536 };
 let server: RedisService;
 let redis: ReturnType<typeof quietRedis>;
-let writer: FsWriter;
+let writer: RedisFiles;
 
 beforeAll(async () => {
   server = await startRedis();
   redis = quietRedis(server.url);
-  writer = new FsWriter({
+  writer = new RedisFiles({
     redis,
     prefix: 'fs',
     s3: testS3Client(),
@@ -57,6 +57,13 @@ test('compact-an-inode compacts it, and its records wait in the reap queue', asy
   expect(await example('compact-an-inode', '1', '7')).toMatch(/^compacted: 12 GETs before, 1 after\n$/);
   expect(await writer.readFault(7n)).toBeNull();
   expect(await redis.zcard('s3compact:reap:delayed')).toBe(1);
+});
+
+test('write-a-file makes a file that compacts and reads right, and no file system twice', async () => {
+  const { bucket } = writer.options;
+  expect(await example('write-a-file', bucket, '7', '4711')).toMatch(/^wrote 10 lines to inode 4711 of file system 7;/);
+  expect(await example('compact-an-inode', '7', '4711')).toMatch(/^compacted: 10 GETs before, 1 after\n$/);
+  await expect(example('write-a-file', bucket, '7', '4712')).rejects.toThrow('file system 7 is there already');
 });
 
 test('queue-an-inode queues it once', async () => {

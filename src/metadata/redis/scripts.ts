@@ -13,7 +13,7 @@ import type { RedisClient } from '../../redis/link.ts';
 const PUSH_BATCH = 1000;
 
 /** Types are checked first, so that no later command can fail with WRONGTYPE, and the answer can name the key. */
-const CHECK_TYPES = `
+export const CHECK_TYPES = `
 local function wrongType(expected)
   for i, want in ipairs(expected) do
     local have = redis.call('TYPE', KEYS[i]).ok
@@ -23,7 +23,7 @@ end
 `;
 
 /** Why nothing may be written for the inode in KEYS[1]. */
-const CHECK_INODE = `
+export const CHECK_INODE = `
 local function notWritable()
   if redis.call('EXISTS', KEYS[1]) == 0 then return {'stale', 'missing'} end
   local inode = redis.call('HMGET', KEYS[1], 'type', 'nlink')
