@@ -96,7 +96,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'src/index.ts', groups: [...WORDS, ...PORTS, ...ADAPTERS, ...POLICY, 'src/writer'], packages: [] },
   {
     name: 'src/wiring',
-    groups: [...WORDS, ...PORTS, ...ADAPTERS, ...POLICY, 'src/urls', 'src/config', 'src/observe'],
+    groups: [...WORDS, ...PORTS, ...ADAPTERS, ...POLICY, 'src/writer', 'src/urls', 'src/config', 'src/observe'],
     packages: ['type @opentelemetry/api', 'node:*'],
     owner: true,
   },

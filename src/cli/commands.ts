@@ -121,4 +121,10 @@ export const COMMANDS: readonly CommandRow[] = [
     usage: '<fs>',
     load: async () => (await import('./adopt.ts')).registerAdopt,
   },
+  {
+    name: 'example',
+    summary: 'make a small file system with three fragmented files to try things on',
+    usage: '<fs>',
+    load: async () => (await import('./example.ts')).registerExample,
+  },
 ];

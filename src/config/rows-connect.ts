@@ -20,9 +20,21 @@ const QUEUE: readonly CommandName[] = [
     'repair',
     'doctor',
     'adopt',
+    'example',
   ] as const),
 ];
-const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'gc', 'fsck', 'repair', 'doctor', 'adopt'];
+const STORE: readonly CommandName[] = [
+  'inode',
+  'worker',
+  'run',
+  'reap',
+  'gc',
+  'fsck',
+  'repair',
+  'doctor',
+  'adopt',
+  'example',
+];
 
 const DELETES: readonly CommandName[] = ['worker', 'run', 'reap', 'gc', 'inode'];
 

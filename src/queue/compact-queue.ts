@@ -191,6 +191,13 @@ export class CompactQueue implements ScanQueue {
     return queueCall('look up an inode in the queue', () => this.queue.getDeduplicationJobId(dedupIdOf(key)));
   }
 
+  /** `false`: somebody has the job in hand. */
+  async cancel(jobId: string): Promise<boolean> {
+    return queueCall('take an inode off the queue', async () => {
+      return (await this.queue.getJob(jobId)) === undefined || (await this.queue.remove(jobId)) === 1;
+    });
+  }
+
   async close(): Promise<void> {
     await this.queue.close();
   }

@@ -1,7 +1,7 @@
 /**
  * The reap ledger as delayed BullMQ jobs. A record is one job; the job's delay only wakes somebody, the
- * record's `dueMs` in the ledger's own clock decides. It must never drop a record: what cannot be
- * changed is added again, since working off a record twice does no harm.
+ * record's `dueMs` in the ledger's own clock decides. It must never drop a record of a
+ * file system that is there: what cannot be changed is added again, since working off a record twice does no harm.
  */
 import { randomUUID } from 'node:crypto';
 import { ErrorCode, type Job, Queue } from 'bullmq';
@@ -180,6 +180,21 @@ export class ReapQueue implements ReapLedger, ReapRecords {
       const found = await queueCall('read the reap records', () => this.#keys.dataOf(batch));
       for (const data of found) if (data !== null) yield parseReapRecord(safeJson(data));
     }
+  }
+
+  /**
+   * Takes away the records of a file system that is gone with all its objects: nobody could ever work them off. Answers
+   * how many somebody has in hand; those stay.
+   */
+  async forget({ storeId, fsUuid }: Pick<ReapRecord, 'storeId' | 'fsUuid'>): Promise<number> {
+    let inHand = 0;
+    for (const id of await queueCall('list the reap records', () => this.#keys.idsNotDone())) {
+      const job = await queueCall('read the reap records', () => this.queue.getJob(id));
+      if (job?.data.storeId !== storeId || job.data.fsUuid !== fsUuid) continue;
+      const removed = await queueCall('remove a reap record', () => this.queue.remove(id));
+      if (removed === 0) inHand++;
+    }
+    return inHand;
   }
 
   async close(): Promise<void> {

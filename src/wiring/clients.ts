@@ -196,7 +196,14 @@ export function openObjects(
     readonly pace?: Pace;
   },
 ): ObjectStores {
-  const stores = new S3ObjectStores({
+  const retries = { clock: systemClock, patienceMs: settings.s3PatienceMs, pace };
+  const stores = openStores(settings, log, metadata);
+  return storesWithRetries(stores, { ...retries, ...(observer === undefined ? {} : { observer }) });
+}
+
+/** The S3 buckets as they are. */
+export function openStores(settings: Settings, log: Logger, metadata: MetadataStore): S3ObjectStores {
+  return new S3ObjectStores({
     maxSockets: SOCKETS_PER_REQUEST * settings.requestsInFlight,
     ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
     ...(settings.s3Region === undefined ? {} : { region: settings.s3Region }),
@@ -208,8 +215,6 @@ export function openObjects(
     log: (message: string) => log.warn(message),
     ...keysFrom(metadata),
   });
-  const retries = { clock: systemClock, patienceMs: settings.s3PatienceMs, pace };
-  return storesWithRetries(stores, { ...retries, ...(observer === undefined ? {} : { observer }) });
 }
 
 /** Whose the objects in the buckets are, asked for this installation. */

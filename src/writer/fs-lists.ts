@@ -88,6 +88,11 @@ export class FsLists {
     return new Map(Object.entries(await this.#calls.ask(key, () => this.#redis.hgetall(key))));
   }
 
+  async hasInode(key: InodeKey): Promise<boolean> {
+    const inode = this.inodeKey(key);
+    return (await this.#calls.ask(inode, () => this.#redis.exists(inode))) === 1;
+  }
+
   /** An empty file of this number. Refuses an inode that is there. */
   async createInode(key: InodeKey): Promise<void> {
     const own = { type: 's3', length: 0, nlink: 1, mtimeMs: Date.now() };

@@ -7,6 +7,7 @@
 import { CompactError } from '../../errors.ts';
 import type { Filesystem } from '../../model.ts';
 import type { ObjectStore, ObjectStores } from '../port.ts';
+import { createBucket, removeEmptyBucket } from './buckets.ts';
 import { S3Connection } from './connection.ts';
 import { FastDataPath } from './data-path-fast.ts';
 import { SdkDataPath } from './data-path-sdk.ts';
@@ -51,6 +52,16 @@ export class S3ObjectStores implements ObjectStores {
       client.stores.set(bucket, store);
     }
     return store;
+  }
+
+  /** Makes the bucket of a file system, for `s3compact example`. */
+  createBucket(filesystem: Filesystem): Promise<void> {
+    return createBucket(this.#client(filesystem).connection, filesystem.bucket);
+  }
+
+  /** `false`: it holds something, and stays. */
+  removeEmptyBucket(filesystem: Filesystem): Promise<boolean> {
+    return removeEmptyBucket(this.#client(filesystem).connection, filesystem.bucket);
   }
 
   /** Ends calls in flight and closes all sockets. */

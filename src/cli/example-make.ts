@@ -1,0 +1,116 @@
+/**
+ * Making the file system of `s3compact example`. Everything is looked at before anything is made, and what is there
+ * already, keys or objects, is refused: this must never write over what is somebody's. What it makes carries its mark, so
+ * that only that is ever removed (example-remove.ts).
+ */
+import { randomUUID } from 'node:crypto';
+import { CompactError } from '../errors.ts';
+import { ownerObjectName } from '../format.ts';
+import type { Filesystem } from '../model.ts';
+import type { ObjectStores } from '../objects/port.ts';
+import type { FsWriter } from '../writer/fs-writer.ts';
+import { EXAMPLE_FILES, type ExampleFile, exampleBytes } from './example-files.ts';
+
+/** Fields of the file system beside those of the format. */
+export const MADE_BY = { field: 'madeBy', value: 's3compact example' } as const;
+export const MADE_BUCKET = { field: 'madeBucket', value: '1' } as const;
+
+export interface ExampleParts {
+  readonly writer: FsWriter;
+  readonly objects: ObjectStores;
+  createBucket(filesystem: Filesystem): Promise<void>;
+  readonly onWrite: (writes: number) => void;
+}
+
+export interface MadeFile {
+  readonly inodeId: bigint;
+  readonly what: string;
+  readonly bytes: number;
+  readonly versions: number;
+}
+
+export interface Made {
+  readonly filesystem: Filesystem;
+  readonly madeBucket: boolean;
+  readonly files: readonly MadeFile[];
+}
+
+/** Throws a halt that names what is in the way; nothing was made then. */
+export async function makeExample(
+  wanted: { readonly fsId: number; readonly name: string; readonly bucket: string },
+  parts: ExampleParts,
+): Promise<Made> {
+  const { lists } = parts.writer;
+  const { fsId, name, bucket } = wanted;
+  await refuseInodes(fsId, parts.writer);
+  const planned = { uuid: randomUUID(), name, bucket };
+  const geometry = { blockSize: 4 * 1024 * 1024, chunkSize: 64 * 1024 * 1024, objectPrefix: 0 } as const;
+  const filesystem = { ...planned, ...geometry, fsId };
+  const madeBucket = await isBucketMissing(filesystem, parts.objects);
+  // From here on what there is says who made it.
+  await lists.createFilesystem(fsId, filesystem, {
+    [MADE_BY.field]: MADE_BY.value,
+    ...(madeBucket ? { [MADE_BUCKET.field]: MADE_BUCKET.value } : {}),
+  });
+  if (madeBucket) await parts.createBucket(filesystem);
+  let writes = 0;
+  const wrote = (): void => parts.onWrite(++writes);
+  const files = await Promise.all(EXAMPLE_FILES.map((file) => makeFile(filesystem, file, { ...parts, wrote })));
+  return { filesystem, madeBucket, files };
+}
+
+async function makeFile(
+  { fsId }: Filesystem,
+  file: ExampleFile,
+  { writer, wrote }: ExampleParts & { readonly wrote: () => void },
+): Promise<MadeFile> {
+  const key = { fsId, inodeId: file.inodeId };
+  await writer.createInode(key);
+  let versions = 0;
+  for (const [n, { offset }] of file.writes.entries()) {
+    versions += (await writer.write(key, offset, exampleBytes(file, n))).length;
+    wrote();
+  }
+  const bytes = Math.max(...file.writes.map(({ offset, len }) => offset + len));
+  return { inodeId: file.inodeId, what: file.what, bytes, versions };
+}
+
+async function refuseInodes(fsId: number, { lists }: FsWriter): Promise<void> {
+  if ((await lists.filesystemFields(fsId)).size > 0) {
+    throw refusal(`there is a file system ${fsId} already; choose another number`, 'metadata-refused');
+  }
+  for (const { inodeId } of EXAMPLE_FILES) {
+    if (await lists.hasInode({ fsId, inodeId })) {
+      throw refusal(
+        `inode ${inodeId} of file system ${fsId} is there already; choose another number`,
+        'metadata-refused',
+      );
+    }
+  }
+}
+
+/** Whether there is no such bucket. Throws where objects in it could be taken for the example's. */
+async function isBucketMissing(filesystem: Filesystem, objects: ObjectStores): Promise<boolean> {
+  const { fsId, bucket } = filesystem;
+  const store = objects.forFilesystem(filesystem);
+  try {
+    const owner = await store.head(ownerObjectName(fsId));
+    const names = owner === null ? [] : [ownerObjectName(fsId)];
+    for (const begin of [`${fsId}_`, `${fsId}/`]) {
+      const { objects: found } = await store.list(begin);
+      names.push(...found.slice(0, 1).flatMap(({ name }) => (name.startsWith(begin) ? [name] : [])));
+    }
+    if (names[0] === undefined) return false;
+    throw refusal(
+      `bucket ${bucket} has objects of a file system ${fsId} already (${names[0]}); choose another number or bucket`,
+      'store-refused',
+    );
+  } catch (error) {
+    if (error instanceof CompactError && error.code === 'bucket-missing') return true;
+    throw error;
+  }
+}
+
+function refusal(why: string, code: 'metadata-refused' | 'store-refused'): CompactError {
+  return new CompactError(`${why}; nothing was made`, { kind: 'halt', code });
+}
