@@ -4,7 +4,14 @@
  * Text that is not exactly what `print` gives is refused: the commit compares lists by their text.
  */
 import { CompactError } from './errors.ts';
-import { type InodeKey, type ObjectId, type ObjectPrefix, type S3ChunkInfo, UINT64_MAX } from './model.ts';
+import {
+  type Filesystem,
+  type InodeKey,
+  type ObjectId,
+  type ObjectPrefix,
+  type S3ChunkInfo,
+  UINT64_MAX,
+} from './model.ts';
 
 const DECIMAL = /^(?:0|[1-9][0-9]{0,19})$/;
 /** Optional directories of the prefixed forms, then fsId_inodeId_chunkId_blockIndex_compaction. */
@@ -17,6 +24,15 @@ export function objectName(key: InodeKey, object: ObjectId, prefix: ObjectPrefix
   const thousands = key.inodeId / 1000n;
   if (prefix === 1) return `${key.fsId}/${thousands / 1000n}/${thousands}/${base}`;
   return `${key.fsId}/${key.inodeId % 256n}/${thousands}/${base}`;
+}
+
+/** What decides the names of a file system's objects. */
+const LAYOUT = ['blockSize', 'chunkSize', 'objectPrefix'] as const;
+export type Layout = Pick<Filesystem, (typeof LAYOUT)[number]>;
+
+/** The first part of the layout that differs: to one of the two, objects of the other look unreferenced. */
+export function changedLayout(was: Layout, now: Layout): keyof Layout | undefined {
+  return LAYOUT.find((field) => was[field] !== now[field]);
 }
 
 /** What the names of s3compact's own objects begin with; no name of the layout does, in any of its forms. */

@@ -5,15 +5,13 @@
  *
  * All times are milliseconds of the ledger's one clock, the queue Redis's TIME.
  */
-import type { Filesystem, InodeKey } from './model.ts';
+import type { Layout } from './format.ts';
+import type { InodeKey } from './model.ts';
 
 /** A record holds at most this many names; a larger plan writes several. */
 export const REAP_NAMES_MAX = 10_000;
 /** … and versions: as many as a commit replaces. */
 export const REAP_VERSIONS_MAX = 100_000;
-
-/** What decides the names of a file system's objects. */
-export type Layout = Pick<Filesystem, 'blockSize' | 'chunkSize' | 'objectPrefix'>;
 
 /** What an attempt leaves behind for one chunk, whichever way it ends. JSON-able but for the ids. */
 export interface ReapRecord {

@@ -31,7 +31,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'src/clock.ts', groups: [], packages: ['node:timers/promises'] },
   { name: 'src/redact.ts', groups: [], packages: [], pure: true },
   { name: 'src/format.ts', groups: ['src/model.ts', 'src/errors.ts'], packages: [], pure: true },
-  { name: 'src/ledger.ts', groups: ['src/model.ts'], packages: [], pure: true },
+  { name: 'src/ledger.ts', groups: ['src/model.ts', 'src/format.ts'], packages: [], pure: true },
   { name: 'src/scan-port.ts', groups: ['src/model.ts'], packages: [], pure: true },
   { name: 'src/plan', groups: ['src/model.ts', 'src/errors.ts'], packages: [], pure: true },
 

@@ -53,7 +53,7 @@ export function registerGc(program: Command, context: CliContext): void {
     .description('compare the bucket of a file system with its metadata')
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--delete', 'delete orphans that two passes have found')
-    .option('--inodeless', 'with --delete: also orphans whose inode the metadata does not have')
+    .option('--inodeless', 'note, and with --delete remove, also orphans whose inode the metadata does not have')
     .option('--max-deletes <count>', 'objects to delete at most', parseCount, DELETES_MAX)
     .addHelpText('after', HELP)
     .action(async (fsId: number, options: Options) => {

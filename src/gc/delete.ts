@@ -4,7 +4,7 @@
  * what may go is given to it.
  */
 import { CompactError, type ErrorCode, isMissingObject } from '../errors.ts';
-import { printInodeKey } from '../format.ts';
+import { changedLayout, parseObjectName, printInodeKey } from '../format.ts';
 import type { GcBook, ReapRecords } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
@@ -62,10 +62,14 @@ export async function deleteCondemned(condemned: readonly Condemned[], deps: Del
     stored: new StoredObjects(),
   };
   const kept: DeleteFailure[] = [];
-  for (let from = 0; from < condemned.length; ) {
+  // Block after block of an inode: the look before a delete asks for all that took the place of a batch.
+  const ordered = [...byInode(condemned).values()].flatMap((group) =>
+    group.toSorted((a, b) => blockOf(a) - blockOf(b)),
+  );
+  for (let from = 0; from < ordered.length; ) {
     const left = deps.deletesMax - deps.tally.deleted.objects;
     if (left <= 0) break;
-    const batch = condemned.slice(from, from + Math.min(left, DELETE_BATCH_MAX));
+    const batch = ordered.slice(from, from + Math.min(left, DELETE_BATCH_MAX));
     kept.push(...(await deleteBatch(batch, deleting)));
     from += batch.length;
   }
@@ -88,7 +92,9 @@ async function deleteBatch(batch: readonly Condemned[], deps: Deleting): Promise
   const names = unnamed.map(({ object }) => object.name);
   // After the lists, and so late that nothing but the delete follows.
   const covered = await coveredNames(names, deps.records);
-  const doomed = unnamed.filter(({ object }) => !covered.has(object.name) && !isReusable(object.name, filesystem));
+  const doomed = unnamed.filter(
+    ({ object }) => !covered.names.has(object.name) && !isReusable(object.name, filesystem),
+  );
   if (doomed.length === 0) return [];
   // Lists that were read of a file system which is gone by now say nothing.
   await sameFilesystem(deps);
@@ -113,11 +119,15 @@ export async function sameFilesystem({
   filesystem,
 }: Pick<DeleteDeps, 'metadata' | 'filesystem'>): Promise<Filesystem> {
   const now = await metadata.getFilesystem(filesystem.fsId);
-  if (now?.uuid === filesystem.uuid && now.bucket === filesystem.bucket) return now;
-  throw new CompactError(`file system ${filesystem.fsId} is gone or another one now; nothing more was deleted`, {
-    kind: 'halt',
-    code: 'filesystem-missing',
-  });
+  if (now?.uuid !== filesystem.uuid || now.bucket !== filesystem.bucket) throw anotherNow('is gone or another one now');
+  const field = changedLayout(filesystem, now);
+  if (field === undefined) return now;
+  throw anotherNow(`had ${field} ${filesystem[field]} and has ${now[field]} now`);
+
+  function anotherNow(what: string): CompactError {
+    const message = `file system ${filesystem.fsId} ${what}; nothing more was deleted`;
+    return new CompactError(message, { kind: 'halt', code: 'filesystem-missing' });
+  }
 }
 
 /** By inode, without those on which work has stopped: whatever is wrong with them, nothing of theirs goes. */
@@ -170,14 +180,23 @@ async function stillUnnamed(
   if (first === undefined) return [];
   const { key, incarnation } = first;
   if ((await deps.metadata.incarnation(key)) !== incarnation) return [];
-  const names = group.map(({ object }) => object.name);
   const inode = await deps.metadata.getInode(key);
   if (inode === null && !deps.inodeless) return [];
   // An inode that is gone may come back: what was read meanwhile says nothing of it.
   // One that has bytes and no list at all has lost its chunk indexes: that is damage, and its objects stay.
   const shared = inode === null ? {} : { dueMs: deps.beganMs, length: inode.length };
-  const left = new Set(await deletable(names, { key, filesystem, incarnation, ...shared }, deps));
+  const look = { key, filesystem, incarnation, ...shared };
+  const left = new Set<string>();
+  // What took the place of all blocks of a large file would be too much to look for at a time.
+  for (const part of Map.groupBy(group, blockOf).values()) {
+    const names = part.map(({ object }) => object.name);
+    for (const name of await deletable(names, look, deps)) left.add(name);
+  }
   return group.filter(({ object }) => left.has(object.name));
+}
+
+function blockOf({ object }: Condemned): number {
+  return parseObjectName(object.name)?.object.blockIndex ?? 0;
 }
 
 function byInode(batch: readonly Condemned[]): ReadonlyMap<string, Condemned[]> {

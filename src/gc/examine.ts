@@ -160,10 +160,13 @@ async function confirmed(
 ): Promise<ObjectFault[]> {
   const lacking = new Map<string, { readonly bytes: number | undefined; neededBytes: number }>();
   const limit = pLimit(HEADS_IN_FLIGHT);
-  await limit.map(suspected, async ([name, neededBytes]) => {
-    const bytes = (await deps.objects.head(name))?.bytes;
-    if (bytes === undefined || bytes < neededBytes) lacking.set(name, { bytes, neededBytes: -1 });
-  });
+  await limit
+    .map(suspected, async ([name, neededBytes]) => {
+      const bytes = (await deps.objects.head(name))?.bytes;
+      if (bytes === undefined || bytes < neededBytes) lacking.set(name, { bytes, neededBytes: -1 });
+    })
+    // Nobody waits for the others any more.
+    .finally(() => limit.clearQueue());
   if (lacking.size === 0) return [];
   for await (const { name, neededBytes } of namedObjects(key, deps)) {
     const one = lacking.get(name);

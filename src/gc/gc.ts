@@ -100,12 +100,15 @@ class Pass {
   #objects = 0;
   #leaked = 0;
   #failures = 0;
+  /** The longest that is known. */
+  #graceMs: number;
 
   constructor(filesystem: Filesystem, deps: GcDeps, options: GcOptions) {
     this.#filesystem = filesystem;
     this.#store = deps.objects.forFilesystem(filesystem);
     this.#deps = deps;
     this.#options = options;
+    this.#graceMs = options.graceMs;
     const { metadata, nowMs } = deps;
     this.#examiner = new PartExaminer({ metadata, nowMs, filesystem, objects: this.#store });
   }
@@ -228,37 +231,40 @@ class Pass {
       batch.map(({ object }) => object.name),
       this.#deps.records,
     );
+    this.#graceMs = Math.max(this.#graceMs, covered.graceMs);
     // I10: lists that were read of a file system which is gone by now say nothing.
     await sameFilesystem({ metadata: this.#deps.metadata, filesystem: this.#filesystem });
     const notes = new Map<string, Suspect>();
-    const reusable: string[] = [];
+    /** Never to be deleted by this pass: they would take the places of others in the book. */
+    const unfit: string[] = [];
     for (const one of batch) {
       const { object, readMs } = one;
       const ageMs = readMs - object.modifiedMs;
-      if (covered.has(object.name)) this.#tally.object('pending', object, ageMs);
+      if (covered.names.has(object.name)) this.#tally.object('pending', object, ageMs);
       else if (ageMs < this.#options.minAgeMs) this.#tally.object('young', object, ageMs);
       else {
         this.#leaked++;
         this.#tally.object(one.inodeless ? 'inodeless' : 'leaked', object, ageMs);
-        if (isReusable(object.name, this.#filesystem)) reusable.push(object.name);
+        const kept = one.inodeless && this.#options.inodeless !== true;
+        if (kept || isReusable(object.name, this.#filesystem)) unfit.push(object.name);
         else this.#suspect(one, notes);
       }
     }
     if (notes.size > 0) await this.#deps.book.note(notes);
-    // Whatever was noted counts only from when the ids have passed these.
-    const again = reusable.filter((name) => this.#suspects.has(name));
+    // Whatever was noted counts only from when the ids have passed these, or the flag is given.
+    const again = unfit.filter((name) => this.#suspects.has(name));
     if (again.length > 0) await this.#deps.book.forget(again);
+    this.#noted -= again.length;
   }
 
   /** A first look is noted; a second one, late enough and at the same server, makes it ripe. */
-  #suspect({ key, object, incarnation, readMs, inodeless }: Unnamed, notes: Map<string, Suspect>): void {
+  #suspect({ key, object, incarnation, readMs }: Unnamed, notes: Map<string, Suspect>): void {
     const noted = this.#suspects.get(object.name);
     const firstMs = noted?.firstMs ?? noted?.sinceMs ?? readMs;
     if (noted !== undefined && noted.incarnation === incarnation) {
-      if (readMs - noted.sinceMs < this.#options.leaseMs + this.#options.graceMs) return;
+      if (readMs - noted.sinceMs < this.#options.leaseMs + this.#graceMs) return;
       // The store's clock may be wrong: by ours the object must have been there as long.
       if (readMs - firstMs < this.#options.minAgeMs) return;
-      if (inodeless && this.#options.inodeless !== true) return;
       this.#tally.ripe++;
       // Only what was noted gets here: at most SUSPECTS_MAX.
       this.#condemned.push({ key, object, incarnation });

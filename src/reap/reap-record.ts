@@ -4,7 +4,7 @@
  * Doubt deletes nothing and drops nothing: the record comes back later (I10). It never changes a list.
  */
 import { CompactError, toError } from '../errors.ts';
-import { namesBegin, parseObjectName } from '../format.ts';
+import { changedLayout, namesBegin, parseObjectName } from '../format.ts';
 import type { ReapRecord } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode } from '../model.ts';
@@ -166,8 +166,8 @@ class Look {
   /** Names of another layout look unreferenced. A record without its layout still shows the prefix by its names. */
   #checkLayout(filesystem: Filesystem): void {
     const { key, layout, retired, merged } = this.#record;
-    for (const field of ['blockSize', 'chunkSize', 'objectPrefix'] as const) {
-      if (layout === undefined || layout[field] === filesystem[field]) continue;
+    const field = layout && changedLayout(layout, filesystem);
+    if (layout !== undefined && field !== undefined) {
       throw this.#refusal(`its names are of ${field} ${layout[field]}, the file system has ${filesystem[field]} now`);
     }
     const begin = namesBegin(key, filesystem.objectPrefix);

@@ -20,7 +20,7 @@ import type { ObjectStore, ObjectStores } from '../../src/objects/port.ts';
 import { type ReapVerdict, reapRecord } from '../../src/reap/reap-record.ts';
 import { History } from '../kit/oracle/history.ts';
 import { namedObjects, originalObjects } from '../kit/oracle/layout.ts';
-import { readFile } from '../kit/oracle/reader.ts';
+import { readFile, visibleObjects } from '../kit/oracle/reader.ts';
 import type { FileState } from '../kit/oracle/types.ts';
 import { MemoryObjectStores } from '../objects/memory-store.ts';
 import { Boundary } from './boundary.ts';
@@ -211,6 +211,12 @@ export class World {
 
   namedNames(): string[] {
     return [...namedObjects(this.snapshot()).keys()].sort();
+  }
+
+  /** Names of objects that a full read asks for. */
+  visibleNames(): Set<string> {
+    const file = this.snapshot();
+    return visibleObjects(file, 0, file.length);
   }
 
   #listsChanged(): void {

@@ -49,7 +49,7 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     edits: [['await this.#deps.requireOwner?.(this.#filesystem);', '']],
   }),
   pass('the second look of garbage collection follows the first at once', 'I7', [
-    'if (readMs - noted.sinceMs < this.#options.leaseMs + this.#options.graceMs) return;',
+    'if (readMs - noted.sinceMs < this.#options.leaseMs + this.#graceMs) return;',
     '',
   ]),
   pass("only the store's clock tells the age of an orphan", 'I7', [
@@ -65,8 +65,8 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     'noted !== undefined',
   ]),
   pass('orphans of inodes that the metadata does not have go like any other', 'I7', [
-    'if (inodeless && this.#options.inodeless !== true) return;',
-    '',
+    'const kept = one.inodeless && this.#options.inodeless !== true;',
+    'const kept = false;',
   ]),
   pass('a file system that went away during the pass is no doubt', 'I10', [
     'await sameFilesystem({ metadata: this.#deps.metadata, filesystem: this.#filesystem });',
@@ -77,12 +77,12 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     '2 * this.#leaked > 2 * this.#objects',
   ]),
   pass('what a reap record covers is an orphan', 'I7', [
-    "if (covered.has(object.name)) this.#tally.object('pending'",
+    "if (covered.names.has(object.name)) this.#tally.object('pending'",
     "if (object.name === '') this.#tally.object('pending'",
   ]),
   pass('a name whose chunkId will be given out again is noted', 'I7', [
-    'if (isReusable(object.name, this.#filesystem)) reusable.push',
-    "if (object.name === '') reusable.push",
+    'if (kept || isReusable(object.name, this.#filesystem)) unfit.push',
+    "if (kept || object.name === '') unfit.push",
   ]),
   deletes('garbage collection deletes at a server that came back after the judgement', 'I7', [
     'if ((await deps.metadata.incarnation(key)) !== incarnation) return [];',
@@ -92,7 +92,10 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     'return group.filter(({ object }) => left.has(object.name));',
     'return left.size < 0 ? [] : group;',
   ]),
-  deletes('garbage collection deletes what a record has covered since', 'I7', ['!covered.has(object.name) && ', '']),
+  deletes('garbage collection deletes what a record has covered since', 'I7', [
+    '!covered.names.has(object.name) && ',
+    '',
+  ]),
   deletes('garbage collection deletes a name that will be given out again since', 'I7', [
     ' && !isReusable(object.name, filesystem)',
     '',
@@ -106,6 +109,19 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     'if (stopped?.has(id) !== false) return [group];',
   ]),
   deletes('one damaged inode stops the deletes of all', 'I10', ['|| !isDamage(error)', '|| isDamage(error)']),
+  pass('what is kept without its flag stays in the book', 'I8', [
+    'const again = unfit.filter((name) => this.#suspects.has(name));',
+    'const again: string[] = [];',
+  ]),
+  pass("the two looks are apart by the looker's own grace period", 'I7', [
+    'this.#graceMs = Math.max(this.#graceMs, covered.graceMs);',
+    '',
+  ]),
+  deletes('garbage collection goes on with names of another layout', 'I10', [
+    'const field = changedLayout(filesystem, now);',
+    'const field = undefined as keyof Layout | undefined;',
+  ]),
+  deletes('all blocks of an inode are looked at together', 'I12', ['Map.groupBy(group, blockOf).values()', '[group]']),
   deletes('garbage collection deletes more than it may', 'I8', ['if (left <= 0) break;', '']),
   parts('a list that breaks the format references nothing', 'I10', [
     'checkChunkList(versions, chunkIndex, filesystem);\n    yield versions;',

@@ -127,8 +127,8 @@ export const REAP_FAULTS: readonly Fault[] = [
   reap('a stamp made with a shorter grace period is due', 'I7', ['Math.max(dueMs, stampMs + graceMs)', 'dueMs']),
   reap('a blank incarnation counts as known', 'I10', ["if (incarnation.trim() !== '')", 'if (incarnation !== null)']),
   reap('names of another layout are taken for unreferenced', 'I10', [
-    'layout[field] === filesystem[field]',
-    'layout[field] > 0 || layout[field] === 0',
+    'layout && changedLayout(layout, filesystem)',
+    'layout && changedLayout(layout, layout)',
   ]),
   reap('names of another prefix are taken for unreferenced', 'I10', [
     'name.startsWith(begin) || parseObjectName(name) === null',
