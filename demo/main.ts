@@ -5,8 +5,9 @@
  * check held. It uses the product as an operator does: settings, the command line, a worker.
  */
 import pc from 'picocolors';
-import { bytes, count, table } from '../src/cli/output.ts';
+import { bytes, count } from '../src/cli/output.ts';
 import { drawBeforeAfter } from '../src/cli/picture.ts';
+import { table } from '../src/cli/table.ts';
 import type { RunReport } from '../src/wiring/run-inode.ts';
 import { loadCase } from '../test/kit/cases/load.ts';
 import { fullReadGets } from '../test/kit/oracle/reader.ts';
@@ -136,7 +137,7 @@ class Demo {
       table(
         heads.map((head, n) => ({ head, align: n === 0 ? 'left' : 'right' })),
         rows,
-        pc.dim,
+        pc,
       ),
     );
     say(`\n bytes stored: ${bytes(stored.storedBefore)} → ${bytes(stored.storedAfter)}`);

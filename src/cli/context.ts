@@ -14,6 +14,7 @@ import type { createLogger, Logger } from '../observe/log.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { type CliStreams, type ExitCode, toJson, UsageError } from './output.ts';
 import type { PictureStyle } from './picture.ts';
+import { fitted, type TextStyle } from './table.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -100,6 +101,13 @@ export class CliContext {
     return pc.createColors(this.#color());
   }
 
+  /** How text is to look on this output. */
+  get style(): TextStyle {
+    const { dim, bold, green, yellow, red } = this.colors;
+    const { columns } = this.streams.stdout;
+    return { dim, bold, green, yellow, red, ...(columns === undefined ? {} : { width: columns }) };
+  }
+
   /** How pictures are to be drawn on this output. */
   get picture(): PictureStyle {
     const { columns } = this.streams.stdout;
@@ -108,7 +116,7 @@ export class CliContext {
 
   /** Data, on standard output. */
   data(text: string): void {
-    this.streams.stdout.write(`${text}\n`);
+    this.streams.stdout.write(`${fitted(text, this.streams.stdout.columns)}\n`);
   }
 
   /** Data for programs, exact, on standard output. */
@@ -118,7 +126,7 @@ export class CliContext {
 
   /** Words about the data, on standard error. */
   note(text: string): void {
-    this.streams.stderr.write(`${text}\n`);
+    this.streams.stderr.write(`${fitted(text, this.streams.stderr.columns)}\n`);
   }
 
   /** Connects to everything; the S3 SDK and the queue are loaded only now. */

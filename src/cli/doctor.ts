@@ -8,6 +8,7 @@ import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import type { Check, CheckStatus } from './doctor-check.ts';
 import { EXIT, type ExitCode, plural } from './output.ts';
+import { paragraph, type TextStyle } from './table.ts';
 
 const HELP = `
 With --write a bucket with versioning keeps old versions of what was tried, as of everything that is deleted there.
@@ -31,7 +32,7 @@ export function registerDoctor(program: Command, context: CliContext): void {
       const checks = await runChecks(fsId, { settings: context.settings, log: context.logger, write });
       const exitCode = exitCodeFor(checks);
       if (context.json) context.dataJson({ fsId, fit: exitCode === EXIT.done, checks: checks.map(toldJson) });
-      else context.data(doctorText(fsId, checks));
+      else context.data(doctorText(fsId, checks, context.style));
       context.exitCode = exitCode;
     });
 }
@@ -43,18 +44,24 @@ export function exitCodeFor(checks: readonly Check[]): ExitCode {
   return failures.every(({ mayPass }) => mayPass === true) ? EXIT.retry : EXIT.halted;
 }
 
-export function doctorText(fsId: number, checks: readonly Check[]): string {
+export function doctorText(fsId: number, checks: readonly Check[], style: TextStyle): string {
   const width = Math.max(...checks.map(({ check }) => check.length));
   const indent = ' '.repeat(width + 13);
   const lines = checks.map(({ check, status, found, advice }) => {
-    const head = `  ${check.padEnd(width)}  ${MARKS[status].padEnd(7)}  ${found}`;
-    return advice === undefined ? head : `${head}\n${indent}${advice}`;
+    const mark = brushOf(status, style)(MARKS[status].padEnd(7));
+    const head = paragraph(`  ${check.padEnd(width)}  ${mark}  `, found, style.width);
+    return advice === undefined ? head : `${head}\n${paragraph(indent, advice, style.width)}`;
   });
   const failures = checks.filter(({ status }) => status === 'failed').length;
   const warnings = checks.filter(({ status }) => status === 'warning').length;
   const verdict = failures > 0 ? `not fit: ${plural(failures, 'check')} failed` : 'fit for compaction';
   const more = warnings > 0 ? `, ${plural(warnings, 'warning')}` : '';
   return [`file system ${fsId} is ${verdict}${more}`, ...lines].join('\n');
+}
+
+function brushOf(status: CheckStatus, { red, yellow }: TextStyle): (text: string) => string {
+  if (status === 'failed') return red;
+  return status === 'warning' ? yellow : (text) => text;
 }
 
 function toldJson({ mayPass: _, ...check }: Check): Omit<Check, 'mayPass'> {

@@ -10,8 +10,9 @@ import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import type { Made } from './example-make.ts';
 import type { Removed } from './example-remove.ts';
-import { bytes, count, plural, table } from './output.ts';
+import { bytes, count, plural } from './output.ts';
 import { CountProgress } from './progress.ts';
+import { table } from './table.ts';
 
 interface Options {
   readonly bucket: string;
@@ -95,7 +96,7 @@ function tellMade({ filesystem, madeBucket, files }: Made, context: CliContext):
     { head: 'versions' },
   ] as const;
   context.data(`file system ${fsId} is made, its objects in bucket ${bucket}${madeBucket ? ' (made, too)' : ''}\n`);
-  context.data(table(columns, rows, context.colors.dim));
+  context.data(table(columns, rows, context.style));
   context.data(`\n next: s3compact scan ${fsId} --dry-run, s3compact inspect ${fsId} 1`);
   context.data(` in the end: s3compact example ${fsId} --remove`);
 }

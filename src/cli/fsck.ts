@@ -14,8 +14,9 @@ import type { ObjectStores } from '../objects/port.ts';
 
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { bytes, EXIT, type ExitCode, exitCodeOf, plural, table } from './output.ts';
+import { bytes, EXIT, type ExitCode, exitCodeOf, plural } from './output.ts';
 import { CountProgress } from './progress.ts';
+import { table } from './table.ts';
 
 /** Faults shown unless `--limit` says otherwise. */
 const FAULTS_SHOWN = 100;
@@ -158,20 +159,20 @@ function add({ summary, faults, unknown }: Told, verdict: InodeVerdict, limit: n
 }
 
 function text({ summary, faults, unknown, endedEarly }: Told, { fsId }: Target, context: CliContext): string {
-  const { bold, dim } = context.colors;
+  const { bold } = context.colors;
   const lines: string[] = [];
   if (faults.length > 0) {
     const columns = [{ head: 'inode' }, { head: 'begin' }, { head: 'end' }] as const;
     const words = [
       { head: 'what', align: 'left' },
       { head: 'object', align: 'left' },
-      { head: 'detail', align: 'left' },
+      { head: 'detail', align: 'left', wrap: true },
     ] as const;
     const rows = faults.map((fault) => {
       const inode = printInodeKey({ fsId, inodeId: BigInt(fault.inodeId) });
       return [inode, `${fault.begin}`, `${fault.end}`, fault.reason, fault.object ?? '', fault.detail];
     });
-    lines.push(table([...columns, ...words], rows, dim));
+    lines.push(table([...columns, ...words], rows, context.style));
     if (faults.length < summary.faults) lines.push(` and ${summary.faults - faults.length} more; --limit shows them`);
     lines.push('');
   }

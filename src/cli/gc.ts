@@ -11,8 +11,9 @@ import type { Filesystem } from '../model.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { bytes, count, EXIT, type ExitCode, plural, table } from './output.ts';
+import { bytes, count, EXIT, type ExitCode, plural } from './output.ts';
 import { CountProgress } from './progress.ts';
+import { table } from './table.ts';
 
 /** Orphans that one pass deletes at most. */
 const DELETES_MAX = 100_000;
@@ -133,7 +134,7 @@ function endText(report: GcReport, orphans: number, options: Options): string {
   return `${plural(orphans, 'orphan')}, ${count(ripe)} of them found before and ripe to be deleted with --delete`;
 }
 
-function countsText(report: GcReport, { colors }: CliContext): string {
+function countsText(report: GcReport, { style }: CliContext): string {
   const rows = REASONS.filter((reason) => report.counts[reason].objects > 0).map((reason) => {
     const { objects, bytes: size } = report.counts[reason];
     const ages = AGE_CLASSES.map((age) => count(report.ages[reason][age]?.objects ?? 0));
@@ -146,14 +147,14 @@ function countsText(report: GcReport, { colors }: CliContext): string {
       { head: 'objects' },
       { head: 'bytes' },
       ...heads,
-      { head: 'meaning', align: 'left' },
+      { head: 'meaning', align: 'left', wrap: true },
     ],
     rows,
-    colors.dim,
+    style,
   );
 }
 
-function faultsText(report: GcReport, { colors }: CliContext): string {
+function faultsText(report: GcReport, { style }: CliContext): string {
   const rows = report.faults.map((fault) => [
     fault.inodeId,
     fault.object,
@@ -168,5 +169,5 @@ function faultsText(report: GcReport, { colors }: CliContext): string {
     { head: 'bytes' },
     { head: 'needed' },
   ] as const;
-  return table(columns, rows, colors.dim);
+  return table(columns, rows, style);
 }

@@ -18,9 +18,10 @@ import {
   inodeReport,
   inspectChunk,
 } from './inspect-report.ts';
-import { bytes, count, EXIT, type ExitCode, plural, table, UsageError } from './output.ts';
+import { bytes, count, EXIT, type ExitCode, plural, UsageError } from './output.ts';
 import { drawChunk } from './picture.ts';
 import { type QuarantineTold, quarantineLines, quarantineOf } from './quarantine-note.ts';
+import { table } from './table.ts';
 
 /** Rows of each list, and chunks, shown unless `--limit` says otherwise. */
 const ROWS_SHOWN = 20;
@@ -176,9 +177,9 @@ function chunkText({ report, input }: InspectedChunk, context: CliContext): stri
 
 /** The newest last, as in the list: precedence is the position. */
 function versionsText(report: ChunkInspection, context: CliContext): string {
-  const { dim, red } = context.colors;
+  const { red } = context.colors;
   const heads = ['version', 'chunk id', 'compaction', 'offset', 'length', 'visible'];
-  const columns = [...heads.map((head) => ({ head })), { head: '', align: 'left' as const }];
+  const columns = [...heads.map((head) => ({ head })), { head: '', align: 'left' as const, wrap: true }];
   const lines = report.versions.map((version) => [
     count(version.position),
     version.chunkId,
@@ -188,7 +189,7 @@ function versionsText(report: ChunkInspection, context: CliContext): string {
     version.visibleBytes === undefined ? '?' : version.visibleBytes === 0 ? 'none' : bytes(version.visibleBytes),
     version.fault === undefined ? (version.zero ? 'zeros' : '') : red(version.fault),
   ]);
-  return table(columns, lines, dim) + cutNote(report.versionsTotal, lines.length, context);
+  return table(columns, lines, context.style) + cutNote(report.versionsTotal, lines.length, context);
 }
 
 function rangesText(report: ChunkInspection, context: CliContext): string {
@@ -201,7 +202,7 @@ function rangesText(report: ChunkInspection, context: CliContext): string {
     count(range.version),
     range.zero ? 'zeros' : '',
   ]);
-  return table(columns, lines, context.colors.dim) + cutNote(report.rangesTotal, lines.length, context);
+  return table(columns, lines, context.style) + cutNote(report.rangesTotal, lines.length, context);
 }
 
 function cutNote(total: number, shown: number, context: CliContext): string {

@@ -8,6 +8,7 @@ import { SETTINGS } from '../config/table.ts';
 import { COMMANDS, type Register } from './commands.ts';
 import { CliContext, type Environment } from './context.ts';
 import { type CliStreams, EXIT, EXIT_CODE_HELP, type ExitCode, errorText, exitCodeOf, UsageError } from './output.ts';
+import { fitted } from './table.ts';
 import { packageVersion } from './version.ts';
 
 /** Runs one command line (without node and script) and returns its exit code; never throws, never exits. */
@@ -20,7 +21,10 @@ export async function run(argv: readonly string[], env: Environment, streams: Cl
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return EXIT.done;
     const failure = thrown instanceof CommanderError ? usageErrorOf(thrown) : thrown;
-    if (failure !== null) streams.stderr.write(errorText(failure, { json: isJson(argv), stack: context.verbose }));
+    if (failure !== null) {
+      const text = errorText(failure, { json: isJson(argv), stack: context.verbose });
+      streams.stderr.write(isJson(argv) ? text : fitted(text, streams.stderr.columns));
+    }
     return failure === null ? EXIT.usage : exitCodeOf(failure);
   }
 }

@@ -2,7 +2,6 @@
  * What commands write and how they end: data on standard output, words about it on standard error, one exit code.
  * It stands alone so that every command reads the same. No secret and, unless asked for, no stack trace gets out here.
  */
-import { stripVTControlCharacters } from 'node:util';
 import prettyBytes from 'pretty-bytes';
 import { CompactError, toError } from '../errors.ts';
 import { redactText } from '../redact.ts';
@@ -24,6 +23,7 @@ export interface CliStream {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 export interface CliStreams {
@@ -95,37 +95,4 @@ export function count(value: number): string {
 /** `1 chunk`, `2 chunks`. */
 export function plural(value: number, word: string): string {
   return `${count(value)} ${word}${value === 1 ? '' : 's'}`;
-}
-
-export interface Column {
-  readonly head: string;
-  readonly align?: 'left' | 'right';
-}
-
-/**
- * Rows under plain headings, without borders; numbers to the right. Padded by hand: table packages take seconds for
- * some thousand rows, and lists here have any length.
- */
-export function table(
-  columns: readonly Column[],
-  rows: readonly (readonly string[])[],
-  dim: (text: string) => string,
-): string {
-  const widths = columns.map((column) => column.head.length);
-  for (const row of rows) {
-    for (const [n, cell] of row.entries()) widths[n] = Math.max(widths[n] ?? 0, visibleLength(cell));
-  }
-  const line = (cells: readonly string[]) => {
-    const padded = cells.map((cell, n) => {
-      const space = ' '.repeat((widths[n] ?? 0) - visibleLength(cell));
-      return columns[n]?.align === 'left' ? cell + space : space + cell;
-    });
-    return ` ${padded.join('  ')}`.trimEnd();
-  };
-  return [dim(line(columns.map((column) => column.head))), ...rows.map(line)].join('\n');
-}
-
-/** Length without the escapes of colours. */
-function visibleLength(text: string): number {
-  return stripVTControlCharacters(text).length;
 }

@@ -21,9 +21,10 @@ import {
 import { addCost, addGain, NO_COST, NO_GAIN, replacementList } from '../plan/index.ts';
 import { parseLimit, withInodeArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { bytes, count, EXIT, type ExitCode, plural, table } from './output.ts';
+import { bytes, count, EXIT, type ExitCode, plural } from './output.ts';
 import { drawBeforeAfter } from './picture.ts';
 import { quarantineLines, quarantineOf } from './quarantine-note.ts';
+import { table } from './table.ts';
 
 /** Pictures shown unless `--limit` says otherwise: more than these scroll away. */
 const PICTURES_SHOWN = 5;
@@ -251,7 +252,7 @@ export function gainText(gain: PlanGain, context: CliContext): string {
   return table(
     [{ head: '', align: 'left' }, { head: 'before' }, { head: 'after' }, { head: 'saved' }],
     rows.map(([name, before, after, human]) => [name, human(before), human(after), human(before - after)]),
-    context.colors.dim,
+    context.style,
   );
 }
 

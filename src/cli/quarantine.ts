@@ -9,7 +9,8 @@ import type { QuarantinedInode } from '../queue/quarantine.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { EXIT, type ExitCode, plural, table, UsageError } from './output.ts';
+import { EXIT, type ExitCode, plural, UsageError } from './output.ts';
+import { table } from './table.ts';
 
 /** Rows shown unless `--limit` says otherwise. */
 const ROWS_SHOWN = 100;
@@ -122,10 +123,10 @@ function listText(inodes: readonly QuarantinedInode[], total: number, context: C
     { head: 'inode' },
     { head: 'since' },
     { head: 'code', align: 'left' },
-    { head: 'reason', align: 'left' },
+    { head: 'reason', align: 'left', wrap: true },
   ] as const;
   const shown = inodes.length < total ? `, ${inodes.length} shown` : '';
-  return `${table(columns, rows, context.colors.dim)}\n ${plural(total, 'inode')} in quarantine${shown}`;
+  return `${table(columns, rows, context.style)}\n ${plural(total, 'inode')} in quarantine${shown}`;
 }
 
 async function releaseInode(

@@ -7,7 +7,8 @@ import type { WorstInode } from '../scan/top-inodes.ts';
 import type { ScanProgress, ScanReport } from '../scan/types.ts';
 import type { Backlog } from '../scan-port.ts';
 import type { CliContext } from './context.ts';
-import { bytes, count, plural, table } from './output.ts';
+import { bytes, count, plural } from './output.ts';
+import { table } from './table.ts';
 
 /** One line while it goes on. */
 export function progressText(at: ScanProgress): string {
@@ -51,7 +52,7 @@ export function scanText(report: ScanReport, context: CliContext, dry: boolean):
   return lines.join('\n');
 }
 
-export function worstText(worst: readonly WorstInode[], { colors }: CliContext): string {
+export function worstText(worst: readonly WorstInode[], { style }: CliContext): string {
   const rows = worst.map(({ key, score, backlog }) => [
     key.inodeId.toString(),
     count(backlog.chunksWorthIt),
@@ -61,5 +62,5 @@ export function worstText(worst: readonly WorstInode[], { colors }: CliContext):
     score.toFixed(2),
   ]);
   const heads = ['inode', 'chunks', 'GETs saved', 'reclaimed', 'to move', 'score'].map((head) => ({ head }));
-  return table(heads, rows, colors.dim);
+  return table(heads, rows, style);
 }

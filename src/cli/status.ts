@@ -1,6 +1,7 @@
 /**
  * `s3compact status [FS]`: queues, what is in flight, backlog, reap records, quarantine, pauses, speed; `--watch` again
- * and again, as top does. It changes nothing; what is asked is in `queue-status`, what is shown in `status-text`.
+ * and again, as top does. It changes nothing; what is asked is in `status/ask.ts`, each section of the page in a file
+ * beside it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
@@ -11,19 +12,36 @@ import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { toJson } from './output.ts';
 import { untilSignal } from './signals.ts';
-import { type StatusReport, statusText } from './status-text.ts';
+import { askStatus } from './status/ask.ts';
+import type { StatusReport } from './status/report.ts';
+import type { StatusStyle } from './status/section.ts';
+import { statusText } from './status/text.ts';
+import { fitted } from './table.ts';
 
 const HELP = `
-With --json: {nowMs, queues: [{name, waiting, active, delayed, failed, paused, oldestWaitingMs}], workers, inFlight: [{jobId, fsId,
-  inodeId, origin, ageMs, progress}], recent: {windowMs, runs, bytesMoved, getsSaved}, paused: {compact, reap, filesystems:
-  [{fsId, sinceMs, by}]}, scans: [{fsId, startedMs, endedMs, by, backlog}], reap: {pending, due, overdue, oldestDueMs},
-  quarantined}; with --watch one line each time`;
+Exit code 0 whatever the state is; 4 where there is no such file system, 3 where the queue's Redis is away.
+
+With --json: {nowMs, problems: [{need: act|wait, what, advice}], queues: [{name, waiting, active, delayed, failed, paused,
+  oldestWaitingMs}], workers, inFlight: [{jobId, fsId, inodeId, origin, ageMs, progress}], recent: {windowMs, runs, bytesMoved,
+  getsSaved}, paused: {compact, reap, filesystems: [{fsId, sinceMs, by}]}, scans: [{fsId, startedMs, endedMs, by, backlog}],
+  failed, delayed: {total, jobs: [{jobId, fsId, inodeId, origin, tries, reason, code, endedMs, nextMs}]}, reap: {pending, due,
+  overdue, oldestDueMs, overdueRecords, recordsInDoubt: [{jobId, fsId, inodeId, chunkIndex, dueMs, doubts, doubt}]},
+  quarantined, quarantine: [{fsId, inodeId, code, reason, sinceMs}]}; with --watch one line each time`;
 
 const ROWS_MAX = 20;
 const WATCH_MS = 2_000;
 const WATCH_MIN_MS = 100;
-/** To the upper left corner, and away with what is below. */
-const CLEAR = '\u001b[H\u001b[2J';
+/** A page of the terminal's own, without a cursor; what was on the screen before is there again afterwards. */
+const SCREEN = {
+  open: '\u001b[?1049h\u001b[?25l',
+  close: '\u001b[?25h\u001b[?1049l',
+  /** From the upper left corner: each line over the old one, and away with what is below; no flicker, and no scrolling. */
+  page: (text: string, rows = Number.POSITIVE_INFINITY): string => {
+    const lines = text.split('\n');
+    const shown = lines.length < rows ? lines : [...lines.slice(0, Math.max(1, rows - 2)), ` (${lines.length} lines)`];
+    return `\u001b[H${shown.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`;
+  },
+};
 
 interface Options {
   /** Milliseconds, or `true` for the usual. */
@@ -48,43 +66,13 @@ export function registerStatus(program: Command, context: CliContext): void {
     });
 }
 
-/** Everything at once; errors are CompactError `queue-unavailable` (retry). */
-export async function askStatus(clients: Clients, fsId?: number): Promise<StatusReport> {
-  const ask = await import('../queue/status.ts');
-  const { status, control, scans, ledger, quarantine } = clients;
-  const isAsked = (one: { readonly fsId: number }) => fsId === undefined || one.fsId === fsId;
-  const [nowMs, queues, workers, paused, inFlight, recent, results, reap, quarantined] = await Promise.all([
-    ledger.nowMs(),
-    ask.queueDepths(status),
-    ask.workersConnected(status),
-    control.paused(),
-    ask.jobsInFlight(status),
-    ask.recentRuns(status),
-    scans.results(),
-    ask.reapBacklog(status),
-    fsId === undefined ? quarantine.count() : quarantinedOf(clients, fsId),
-  ]);
-  return {
-    ...{ nowMs, queues, workers, recent, reap, quarantined },
-    paused: { ...paused, filesystems: paused.filesystems.filter(isAsked) },
-    inFlight: inFlight.filter(isAsked),
-    scans: results.filter(isAsked),
-  };
-}
-
-async function quarantinedOf(clients: Clients, fsId: number): Promise<number> {
-  let inodes = 0;
-  for await (const { key } of clients.quarantine.all()) if (key.fsId === fsId) inodes++;
-  return inodes;
-}
-
 function show(report: StatusReport, context: CliContext): void {
   if (context.json) context.dataJson(report);
   else context.data(statusText(report, styleOf(context)));
 }
 
-function styleOf({ colors }: CliContext) {
-  return { dim: colors.dim, bold: colors.bold, rowsMax: ROWS_MAX };
+function styleOf(context: CliContext): StatusStyle {
+  return { ...context.style, rowsMax: ROWS_MAX };
 }
 
 async function watchStatus(
@@ -92,24 +80,32 @@ async function watchStatus(
   context: CliContext,
   { fsId, everyMs }: { readonly fsId: number | undefined; readonly everyMs: number },
 ): Promise<void> {
-  await untilSignal(async (signal) => {
-    while (!signal.aborted) {
-      const text = await nextText(clients, context, fsId);
-      const clear = context.streams.stdout.isTTY === true && !context.json ? CLEAR : '';
-      context.streams.stdout.write(`${clear}${text}\n`);
-      await delay(everyMs, undefined, { signal }).catch(() => undefined);
-    }
-  });
+  const { stdout } = context.streams;
+  const isScreen = stdout.isTTY === true && !context.json;
+  if (isScreen) stdout.write(SCREEN.open);
+  try {
+    await untilSignal(async (signal) => {
+      while (!signal.aborted) {
+        const text = await nextText(clients, context, fsId);
+        stdout.write(isScreen ? SCREEN.page(text, stdout.rows) : `${text}\n`);
+        await delay(everyMs, undefined, { signal }).catch(() => undefined);
+      }
+    });
+  } finally {
+    if (isScreen) stdout.write(SCREEN.close);
+  }
 }
 
 /** A server that is away for a moment does not end the watching. */
 async function nextText(clients: Clients, context: CliContext, fsId: number | undefined): Promise<string> {
   try {
     const report = await askStatus(clients, fsId);
-    return context.json ? toJson(report) : statusText(report, styleOf(context));
+    return context.json ? toJson(report) : fitted(statusText(report, styleOf(context)), context.style.width);
   } catch (error) {
     if (!(error instanceof CompactError) || error.kind !== 'retry') throw error;
-    return context.json ? toJson({ error: { code: error.code, message: error.message } }) : ` ${error.message}`;
+    return context.json
+      ? toJson({ error: { code: error.code, message: error.message } })
+      : fitted(` ${error.message}`, context.style.width);
   }
 }
 

@@ -150,8 +150,15 @@ export class BullmqKeys {
 
   /** When the first delayed job is due. */
   async firstDueMs(): Promise<number | null> {
-    const [, score] = await this.#redis.zrange(this.delayed, 0, '0', 'WITHSCORES');
-    return score === undefined ? null : Math.floor(Number(score) / DELAYED_SCALE);
+    const [first] = await this.firstDue(1);
+    return first?.dueMs ?? null;
+  }
+
+  /** Delayed jobs in the order of their time, so many at most. */
+  async firstDue(max: number): Promise<readonly { readonly id: string; readonly dueMs: number }[]> {
+    const flat = await this.#redis.zrange(this.delayed, 0, `${max - 1}`, 'WITHSCORES');
+    const ids = flat.filter((_, n) => n % 2 === 0);
+    return ids.map((id, n) => ({ id, dueMs: Math.floor(Number(flat[2 * n + 1]) / DELAYED_SCALE) }));
   }
 
   /** When the jobs were made that wait at both ends of the queue, so many of each. */

@@ -1,0 +1,44 @@
+/**
+ * The form of what `s3compact status` tells: what `--json` prints and the sections show. It stands apart so that a section
+ * or a test makes a report without servers. It holds no behaviour.
+ */
+import type { Paused } from '../../queue/pause.ts';
+import type { LastScan } from '../../queue/scan-book.ts';
+import type { JobInFlight, QueueDepth, ReapBacklog, RecentRuns } from '../../queue/status.ts';
+import type { JobList, RecordLists } from '../../queue/status-lists.ts';
+
+export interface Problem {
+  /** act: a person must. wait: it passes by itself, or somebody wanted it so. */
+  readonly need: 'act' | 'wait';
+  readonly what: string;
+  readonly advice: string;
+}
+
+/** What was found at one moment; of one file system where that was asked for. */
+export interface StatusReport {
+  readonly nowMs: number;
+  /** What is wrong, what needs a person first. */
+  readonly problems: readonly Problem[];
+  readonly queues: readonly QueueDepth[];
+  /** `null`: the server does not tell. */
+  readonly workers: number | null;
+  readonly paused: Paused;
+  readonly inFlight: readonly JobInFlight[];
+  readonly recent: RecentRuns;
+  readonly scans: readonly LastScan[];
+  readonly failed: JobList;
+  readonly delayed: JobList;
+  readonly reap: ReapBacklog & RecordLists;
+  /** Inodes in quarantine. */
+  readonly quarantined: number;
+  /** The newest of them. */
+  readonly quarantine: readonly QuarantineListed[];
+}
+
+export interface QuarantineListed {
+  readonly fsId: number;
+  readonly inodeId: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly sinceMs: number;
+}

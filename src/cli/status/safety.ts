@@ -1,0 +1,66 @@
+/**
+ * What keeps data safe and waits for somebody: reap records that are late or in doubt, and inodes in quarantine, each
+ * with its reason. It words what the queue tells.
+ */
+import type { ListedRecord } from '../../queue/status-lists.ts';
+import { count, plural } from '../output.ts';
+import { type Column, duration, table } from '../table.ts';
+import type { StatusReport } from './report.ts';
+import { moreText, type Section, type StatusStyle } from './section.ts';
+
+export const quarantineText: Section = ({ quarantined, quarantine, nowMs }, style) => {
+  if (quarantined === 0) return ' quarantine  no inode';
+  const rows = quarantine
+    .slice(0, style.rowsMax)
+    .map(({ fsId, inodeId, sinceMs, code, reason }) => [
+      `${fsId}/${inodeId}`,
+      duration(nowMs - sinceMs),
+      `${code}: ${reason}`,
+    ]);
+  const columns: readonly Column[] = [
+    { head: 'quarantine' },
+    { head: 'for' },
+    { head: 'reason', align: 'left', wrap: true },
+  ];
+  return table(columns, rows, style) + moreText(quarantined, style);
+};
+
+export const reapText: Section = (report, style) => {
+  const { reap } = report;
+  const due = reap.due === 0 ? 'none due' : `${count(reap.due)} due, the oldest for ${duration(reap.oldestDueMs)}`;
+  const late = reap.overdue === 0 ? '' : `, ${style.red(`${count(reap.overdue)} OVERDUE`)}`;
+  return [` reap        ${plural(reap.pending, 'record')} pending, ${due}${late}`, ...recordsText(report, style)].join(
+    '\n',
+  );
+};
+
+function recordsText({ reap, nowMs, ...report }: StatusReport, style: StatusStyle): string[] {
+  const rowOf = (record: ListedRecord, when: string, why: string) => [
+    `${record.fsId}/${record.inodeId}`,
+    count(record.chunkIndex),
+    when,
+    why,
+  ];
+  const rows = [
+    ...reap.overdueRecords.map((one) =>
+      rowOf(one, `${duration(nowMs - one.dueMs)} late`, one.doubt ?? whyOverdue(report)),
+    ),
+    ...reap.recordsInDoubt.map((one) =>
+      rowOf(one, `in ${duration(one.dueMs - nowMs)}`, one.doubt ?? `in doubt ${plural(one.doubts, 'time')} in a row`),
+    ),
+  ];
+  if (rows.length === 0) return [];
+  const columns: readonly Column[] = [
+    { head: 'reap record of' },
+    { head: 'chunk' },
+    { head: 'next look' },
+    { head: 'why it is not done', align: 'left', wrap: true },
+  ];
+  return ['', table(columns, rows.slice(0, style.rowsMax), style) + moreText(rows.length, style)];
+}
+
+/** A record that is due is looked at within moments where somebody can. */
+function whyOverdue({ paused, workers }: Pick<StatusReport, 'paused' | 'workers'>): string {
+  if (paused.reap) return 'deleting is paused';
+  return workers === 0 ? 'no worker is connected' : 'no worker has come to it yet';
+}

@@ -1,0 +1,135 @@
+/**
+ * Text that fits a terminal: tables without borders and paragraphs, both wrapped between words, never inside one. It
+ * stands alone because every command prints such text. Where the width is not known (a pipe), nothing is wrapped, so
+ * that a line for `grep` stays one. It must not know what the text says.
+ */
+import { stripVTControlCharacters } from 'node:util';
+
+export interface Column {
+  readonly head: string;
+  readonly align?: 'left' | 'right';
+  /** Its cells are wrapped where the table is wider than the output; one for each table. */
+  readonly wrap?: boolean;
+}
+
+export interface TableStyle {
+  readonly dim: (text: string) => string;
+  /** Columns of the output; absent: any number. */
+  readonly width?: number;
+}
+
+/** How text looks: escapes on a terminal, nothing elsewhere. */
+export interface TextStyle extends TableStyle {
+  readonly bold: (text: string) => string;
+  /** Something is well; waits or may become bad; needs a person. */
+  readonly green: (text: string) => string;
+  readonly yellow: (text: string) => string;
+  readonly red: (text: string) => string;
+}
+
+/** A wrapped column narrower than this goes below its row. */
+const WRAPPED_MIN = 24;
+const BELOW = 5;
+const CONTINUED = 2;
+
+/**
+ * Rows under plain headings; numbers to the right. Padded by hand: table packages take seconds for some thousand rows,
+ * and lists here have any length.
+ */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[], style: TableStyle): string {
+  const widths = columns.map((column) => column.head.length);
+  for (const row of rows) {
+    for (const [n, cell] of row.entries()) widths[n] = Math.max(widths[n] ?? 0, visibleLength(cell));
+  }
+  const whole = widths.reduce((sum, width) => sum + width + 2, -1);
+  const at = columns.findIndex((column) => column.wrap === true);
+  const room = (style.width ?? Number.POSITIVE_INFINITY) - whole + (widths[at] ?? 0);
+  const line = (cells: readonly string[]) => lineOf(cells, columns, widths);
+  const head = style.dim(line(columns.map((column) => column.head)));
+  if (at < 0 || room >= (widths[at] ?? 0)) return [head, ...rows.map(line)].join('\n');
+  const below = room < WRAPPED_MIN;
+  widths[at] = below ? (columns[at]?.head.length ?? 0) : room;
+  const indent = below ? BELOW : widths.slice(0, at).reduce((sum, width) => sum + width + 2, 1);
+  const wrapped = rows.flatMap((row) => {
+    const width = (style.width ?? 0) - indent;
+    const [first = '', ...rest] = wrapWords(row[at] ?? '', below ? width : room);
+    const told = line(row.map((cell, n) => (n === at ? (below ? '' : first) : cell)));
+    return [told, ...(below && first !== '' ? [first] : []).concat(rest).map((part) => ' '.repeat(indent) + part)];
+  });
+  return [head, ...wrapped].join('\n');
+}
+
+function lineOf(cells: readonly string[], columns: readonly Column[], widths: readonly number[]): string {
+  const padded = cells.map((cell, n) => {
+    const space = ' '.repeat(Math.max(0, (widths[n] ?? 0) - visibleLength(cell)));
+    return columns[n]?.align === 'left' ? cell + space : space + cell;
+  });
+  return ` ${padded.join('  ')}`.trimEnd();
+}
+
+/** A paragraph; its lines after the first begin below the text that follows `first`, such as a heading or a mark. */
+export function paragraph(first: string, text: string, width = Number.POSITIVE_INFINITY): string {
+  const indent = visibleLength(first);
+  const [begin = '', ...rest] = wrapWords(text, Math.max(WRAPPED_MIN, width - indent));
+  return [`${first}${begin}`.trimEnd(), ...rest.map((part) => ' '.repeat(indent) + part)].join('\n');
+}
+
+/** What is wider than the output, wrapped between words; continued lines stand a little to the right. */
+export function fitted(text: string, width = Number.POSITIVE_INFINITY): string {
+  return text
+    .split('\n')
+    .map((line) => {
+      if (visibleLength(line) <= width) return line;
+      const words = line.trimStart();
+      const indent = line.length - words.length;
+      const [first = '', ...rest] = wrapWords(words, Math.max(WRAPPED_MIN, width - indent - CONTINUED));
+      return [' '.repeat(indent) + first, ...rest.map((part) => ' '.repeat(indent + CONTINUED) + part)].join('\n');
+    })
+    .join('\n');
+}
+
+/** Lines of whole words; a word longer than a line has one of its own. */
+function wrapWords(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  let length = 0;
+  for (const word of text.split(' ')) {
+    const size = visibleLength(word);
+    if (line !== '' && length + 1 + size > width) {
+      lines.push(line);
+      line = word;
+      length = size;
+      continue;
+    }
+    length += size + (line === '' ? 0 : 1);
+    line = line === '' ? word : `${line} ${word}`;
+  }
+  lines.push(line);
+  return lines;
+}
+
+/** Length without the escapes of colours. */
+export function visibleLength(text: string): number {
+  return stripVTControlCharacters(text).length;
+}
+
+/** `45s`, `12m 5s`, `3h 20m`, `5d 2h`: the two largest units. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const units = [
+    ['d', 86_400],
+    ['h', 3_600],
+    ['m', 60],
+    ['s', 1],
+  ] as const;
+  const parts: string[] = [];
+  let left = seconds;
+  for (const [unit, size] of units) {
+    const value = Math.floor(left / size);
+    left -= value * size;
+    if (value > 0 || (unit === 's' && parts.length === 0)) parts.push(`${value}${unit}`);
+    else if (parts.length > 0) break;
+    if (parts.length === 2) break;
+  }
+  return parts.join(' ');
+}

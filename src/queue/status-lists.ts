@@ -1,0 +1,132 @@
+/**
+ * Lists for those who watch: jobs that failed, jobs that wait for a time, reap records that are overdue or in doubt, each
+ * with its reason and its next try. It stands apart from the counts (status.ts) since only `s3compact status` asks it.
+ * Every list is bounded, whatever is in the queues; nothing is changed.
+ */
+import type { Job } from 'bullmq';
+import { BullmqKeys } from './bullmq-keys.ts';
+import { type CompactJobData, queueCall } from './compact-queue.ts';
+import type { ReapJobData } from './reap-queue.ts';
+import { OVERDUE_MS, type StatusSource } from './status.ts';
+
+/** Jobs of each list that are looked at; the counts are of all. */
+const LISTED_MAX = 100;
+
+export interface ListedJob {
+  readonly jobId: string;
+  readonly fsId: number;
+  readonly inodeId: string;
+  readonly origin: string;
+  /** Tries that were charged. */
+  readonly tries: number;
+  /** Why it failed, or waits; absent: nobody has said. */
+  readonly reason?: string;
+  readonly code?: string;
+  /** When its last try ended; absent: none has. */
+  readonly endedMs?: number;
+  /** When it is taken again; absent: never by itself. */
+  readonly nextMs?: number;
+}
+
+export interface JobList {
+  readonly total: number;
+  /** The newest failures, or what is due first; some hundred at most. */
+  readonly jobs: readonly ListedJob[];
+}
+
+/** Jobs that were given up; they are kept for a week, and the next scan queues their inodes again. */
+export async function failedJobs({ queue: { queue } }: StatusSource): Promise<JobList> {
+  return queueCall('list the failed jobs', async () => {
+    const [total, jobs] = await Promise.all([queue.getFailedCount(), queue.getFailed(0, LISTED_MAX - 1)]);
+    return { total, jobs: jobs.filter(isThere).map((job) => listed(job)) };
+  });
+}
+
+/** Jobs that wait for a time: a retry, an outage, a second look, a paused file system. */
+export async function delayedJobs({ queue: { queue }, connection }: StatusSource): Promise<JobList> {
+  return queueCall('list the delayed jobs', async () => {
+    const [total, due] = await Promise.all([
+      queue.getDelayedCount(),
+      new BullmqKeys(connection, queue).firstDue(LISTED_MAX),
+    ]);
+    const jobs = await Promise.all(due.map(async ({ id, dueMs }) => ({ job: await queue.getJob(id), dueMs })));
+    return {
+      total,
+      jobs: jobs.flatMap(({ job, dueMs }) => (isThere(job) ? [{ ...listed(job), nextMs: dueMs }] : [])),
+    };
+  });
+}
+
+function listed(job: Job<CompactJobData>): ListedJob {
+  const { fsId, inodeId, origin } = job.data;
+  const report = failureOf(job.progress);
+  const reason = report?.message ?? (job.failedReason || undefined);
+  return {
+    ...{ jobId: job.id ?? '', fsId, inodeId, origin, tries: job.attemptsMade },
+    ...(reason === undefined ? {} : { reason }),
+    ...(report?.code === undefined ? {} : { code: report.code }),
+    ...(job.finishedOn === undefined ? {} : { endedMs: job.finishedOn }),
+  };
+}
+
+/** What a worker said of the last run of a job (workers/compact-processor.ts). */
+function failureOf(progress: unknown): { readonly message?: string; readonly code?: string } | undefined {
+  const { kind, report } = (progress ?? {}) as { readonly kind?: unknown; readonly report?: object };
+  return kind === 'failed' ? (report ?? {}) : undefined;
+}
+
+export interface ListedRecord {
+  readonly jobId: string;
+  readonly fsId: number;
+  readonly inodeId: string;
+  readonly chunkIndex: number;
+  /** When it was due, or is again. */
+  readonly dueMs: number;
+  /** Looks in a row that ended in doubt. */
+  readonly doubts: number;
+  /** What the last of them found. */
+  readonly doubt?: string;
+}
+
+export interface RecordLists {
+  /** Due for long, and nobody has looked. */
+  readonly overdueRecords: readonly ListedRecord[];
+  /** Looked at, nothing deleted, looked at again later. */
+  readonly recordsInDoubt: readonly ListedRecord[];
+}
+
+/** Reap records that need a look: some hundred of those that are due first. */
+export async function listedRecords({ ledger, connection }: StatusSource): Promise<RecordLists> {
+  const nowMs = await ledger.nowMs();
+  return queueCall('list the reap records', async () => {
+    const { queue } = ledger;
+    const [due, waiting] = await Promise.all([
+      new BullmqKeys(connection, queue).firstDue(LISTED_MAX),
+      queue.getJobs(['wait', 'prioritized'], 0, LISTED_MAX - 1, true),
+    ]);
+    const delayed = await Promise.all(due.map(async ({ id, dueMs }) => ({ job: await queue.getJob(id), dueMs })));
+    const records = [
+      ...waiting.filter(isThere).map((job) => record(job, job.data.dueMs)),
+      ...delayed.flatMap(({ job, dueMs }) => (isThere(job) ? [record(job, dueMs)] : [])),
+    ];
+    const isOverdue = ({ dueMs }: ListedRecord) => nowMs - dueMs > OVERDUE_MS;
+    return {
+      overdueRecords: records.filter(isOverdue),
+      recordsInDoubt: records.filter((one) => one.doubts > 0 && !isOverdue(one)),
+    };
+  });
+}
+
+function record(job: Job<ReapJobData>, dueMs: number): ListedRecord {
+  const { fsId, inodeId, chunkIndex, doubts = 0 } = job.data;
+  const { doubt } = (job.progress ?? {}) as { readonly doubt?: unknown };
+  return {
+    ...{ jobId: job.id ?? '', fsId, inodeId, chunkIndex, dueMs, doubts },
+    ...(typeof doubt === 'string' ? { doubt } : {}),
+  };
+}
+
+/** A job may be gone when it is read. */
+function isThere<T>(job: T | undefined | null): job is T {
+  return job !== undefined && job !== null;
+}
