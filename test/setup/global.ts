@@ -7,7 +7,8 @@
  * - S3COMPACT_TEST_EMBEDDED=1: use the embedded ones, whatever is installed;
  * - S3COMPACT_TEST_REDIS_URL: use this Redis (tests keep to key prefixes of their own);
  * - S3COMPACT_TEST_S3_ENDPOINT: use this S3 server, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION
- *   (tests create buckets).
+ *   (tests create buckets);
+ * - S3COMPACT_TEST_S3_BUCKET: the contract's bucket there, empty before and after (npm run try-store).
  */
 import type { TestProject } from 'vitest/node';
 import { findRedis, redisVersion, type StartRedisOptions, startRedis } from '../kit/servers/redis.ts';
@@ -37,8 +38,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   console.log(line);
   project.provide('redisUrl', redis.url);
   project.provide('redisKind', redis.kind);
-  const { endpoint, region, accessKeyId, secretAccessKey, kind } = s3;
-  project.provide('s3', { endpoint, region, accessKeyId, secretAccessKey, kind });
+  const { endpoint, region, accessKeyId, secretAccessKey, kind, bucket } = s3;
+  const own = bucket === undefined ? {} : { bucket };
+  project.provide('s3', { endpoint, region, accessKeyId, secretAccessKey, kind, ...own });
   return async () => {
     await Promise.all([redis.stop(), s3.stop()]);
     console.log(line);
@@ -85,7 +87,9 @@ async function useRedis(options: Wanted): Promise<UsedRedis> {
 async function useS3(options: Wanted): Promise<UsedS3> {
   const endpoint = process.env['S3COMPACT_TEST_S3_ENDPOINT'];
   if (endpoint === undefined) return startS3(options);
+  const bucket = process.env['S3COMPACT_TEST_S3_BUCKET'];
   return {
+    ...(bucket === undefined ? {} : { bucket }),
     endpoint,
     kind: 'given',
     version: `at ${endpoint}`,

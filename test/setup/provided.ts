@@ -11,6 +11,8 @@ export type TestRedisKind = RedisKind | 'given';
 export interface TestS3 extends S3Access {
   /** What it can and cannot do: see test/kit/servers/s3.ts. */
   readonly kind: S3Kind | 'given';
+  /** Where the contract runs, of a server that was given; else each file makes its own. */
+  readonly bucket?: string;
 }
 
 declare module 'vitest' {

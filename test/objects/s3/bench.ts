@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
+  DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
   type ListObjectsV2CommandOutput,
@@ -32,8 +33,8 @@ export async function s3Bench(
   server: TestS3,
   settings: S3Settings = {},
 ): Promise<StoreBench & { readonly bucket: string }> {
-  const bucket = `objects-${randomBytes(6).toString('hex')}`;
-  await createBucket(server, bucket);
+  const bucket = server.bucket ?? `objects-${randomBytes(6).toString('hex')}`;
+  if (server.bucket === undefined) await createBucket(server, bucket);
   const stores = openStores(server, settings);
   // A server that was given by the environment is taken for a full one; s3rver's gaps are known (test/kit/servers/s3.ts).
   const full = server.kind !== 's3rver';
@@ -52,6 +53,9 @@ export async function s3Bench(
     },
     names: () => listNames(client, bucket),
     close: async () => {
+      if (server.bucket !== undefined)
+        for (const Key of await listNames(client, bucket))
+          await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
       stores.close();
       client.destroy();
     },
