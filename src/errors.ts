@@ -75,7 +75,7 @@ export class CompactError extends Error {
     this.retryAfterMs = options.retryAfterMs;
   }
 
-  /** The same failure told with the inode it happened to, if that was not known where it was thrown. */
+  /** The same failure reported with the inode it happened to, if that was not known where it was thrown. */
   withInode(inode: InodeKey): CompactError {
     if (this.inode !== undefined) return this;
     return new CompactError(`inode ${inode.fsId}/${inode.inodeId}: ${this.message}`, {
@@ -88,14 +88,14 @@ export class CompactError extends Error {
   }
 }
 
-/** Whether a failure condemns the inode: `now`, `after-retries`, or `never` (the fault is elsewhere). */
+/** Whether a failure stops work on the inode: `now`, `after-retries`, or `never` (the fault is elsewhere). */
 export function quarantineRule(code: ErrorCode): 'now' | 'after-retries' | 'never' {
   if (QUARANTINE_AT_ONCE.has(code)) return 'now';
   return QUARANTINE_AFTER_RETRIES.has(code) ? 'after-retries' : 'never';
 }
 
 /** The one of two failures that says more against the inode, the first where they are equal; `undefined` when neither does. */
-export function graver(first: CompactError | undefined, second: CompactError): CompactError | undefined {
+export function moreSevere(first: CompactError | undefined, second: CompactError): CompactError | undefined {
   const rule = quarantineRule(second.code);
   if (first === undefined) return rule === 'never' ? undefined : second;
   return rule === 'now' && quarantineRule(first.code) !== 'now' ? second : first;

@@ -19,7 +19,7 @@ export type JobProgress =
   | { readonly kind: 'running'; readonly progress: CompactProgress }
   | { readonly kind: 'failed'; readonly report: RunReport };
 
-/** Redis is told about progress at most this often. */
+/** Progress goes to Redis at most this often. */
 const PROGRESS_EVERY_MS = 500;
 /** A job whose file system may be paused looks again after this. */
 const UNASKED_DELAY_MS = 15_000;

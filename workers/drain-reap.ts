@@ -11,7 +11,7 @@ import type { RunningWorker } from './running.ts';
 import { startWorker } from './worker.ts';
 
 const POLL_MS = 100;
-/** Doubts told at most; the log has all. */
+/** Doubts shown at most; the log has all. */
 const DOUBTS_TOLD_MAX = 20;
 
 export interface ReapSummary {

@@ -10,7 +10,7 @@ import type { Clients } from '../src/wiring/clients.ts';
 
 const LOOK_EVERY_MS = 5 * 60_000;
 
-/** One look. A queue that is away is told by those who work on it; the next look comes by itself. */
+/** One look. A queue that is away is reported by those who work on it; the next look comes by itself. */
 export async function sweepLostJobs(clients: Clients, signal: AbortSignal): Promise<void> {
   const { status, settings, queue, ledger, observer } = clients;
   const queues = [queue.queue as Queue, ledger.queue as Queue];

@@ -33,7 +33,7 @@ export async function startMetrics(clients: Clients, log: Logger, version: strin
       { kind: 'halt', code: 'settings-invalid', cause: error },
     );
   });
-  log.info({ event: LOG_EVENTS.metricsStarted, port: server.port }, 'metrics are told at /metrics');
+  log.info({ event: LOG_EVENTS.metricsStarted, port: server.port }, 'metrics are reported at /metrics');
   return {
     ...server,
     watch: (worker) => {
@@ -47,7 +47,7 @@ class Pod {
   readonly #clients: Clients;
   readonly #metrics: Metrics;
   readonly #departed = new DepartedMetrics();
-  /** What each process told last, by its id. */
+  /** What each process reported last, by its id. */
   readonly #last = new Map<number, ProcessMetrics>();
   #telling: Promise<string> | undefined;
 
@@ -57,7 +57,7 @@ class Pod {
     this.#metrics = new Metrics({
       version,
       scopes: ['pod'],
-      // A worker alone tells of its process by itself; the main process of a pool does not work, and is told here.
+      // A worker alone tells of its process by itself; the main process of a pool does not work, and is reported here.
       defaults: processes > 1,
       onSourceError: (source, err) =>
         log.warn({ event: LOG_EVENTS.metricLost, source, err }, 'a source of metrics could not be asked'),
@@ -95,7 +95,7 @@ class Pod {
     return (await this.worker?.snapshots()) ?? [];
   }
 
-  /** A process that does not answer in time is told as it was; one that is gone leaves its counts. */
+  /** A process that does not answer in time is reported as it was; one that is gone leaves its counts. */
   async #remember(snapshots: readonly ProcessSnapshot[]): Promise<void> {
     const pids = new Set(snapshots.map(({ pid }) => pid));
     for (const [pid, last] of [...this.#last]) {

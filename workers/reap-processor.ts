@@ -19,7 +19,7 @@ const DELAY_MIN_MS = 50;
 export type ReapEnding = { readonly deleted: number; readonly stillNamed: number };
 
 /** Which record was looked at, and since when, ms since 1970 by this pod's clock. */
-export interface LookTold {
+export interface LookEvent {
   readonly place: Readonly<Record<string, string | number>>;
   readonly startMs: number;
 }
@@ -27,7 +27,7 @@ export interface LookTold {
 export interface ReapListeners {
   readonly log: Logger;
   /** `null`: the record could not be read. */
-  readonly onVerdict?: (verdict: ReapVerdict | null, look: LookTold) => void;
+  readonly onVerdict?: (verdict: ReapVerdict | null, look: LookEvent) => void;
 }
 
 /** A processor for BullMQ's Worker. */
@@ -60,21 +60,21 @@ function readRecord(job: Job<ReapJobData>, log: Logger): ReapRecord | null {
   }
 }
 
-/** Grace periods that were met are told once each, so many at most. */
-const GRACES_TOLD_MAX = 20;
+/** Grace periods that were met are reported once each, so many at most. */
+const GRACES_LOGGED_MAX = 20;
 
 /** Pods and shells with different settings: the longer time counts, and somebody should know. */
 function graceWarning(ownMs: number, log: Logger): (graceMs: number | undefined) => void {
-  const told = new Set([ownMs]);
+  const seen = new Set([ownMs]);
   return (graceMs) => {
-    if (graceMs === undefined || told.has(graceMs) || told.size > GRACES_TOLD_MAX) return;
-    told.add(graceMs);
+    if (graceMs === undefined || seen.has(graceMs) || seen.size > GRACES_LOGGED_MAX) return;
+    seen.add(graceMs);
     const text = `reap records were written with a grace period of ${graceMs} ms, this process has ${ownMs} ms: the longer one counts; give all workers and shells the same S3COMPACT_GRACE and S3COMPACT_LEASE`;
     log.warn({ event: LOG_EVENTS.reapGraceDiffers, graceMs, ownMs }, text);
   };
 }
 
-/** Back into the delayed set; BullMQ wants to be told by an error that the job is no longer its own to finish. */
+/** Back into the delayed set; BullMQ wants to be reported by an error that the job is no longer its own to finish. */
 async function delayJob(job: Job<ReapJobData>, delayMs: number, token: string | undefined): Promise<never> {
   await job.moveToDelayed(Date.now() + Math.max(DELAY_MIN_MS, delayMs), token);
   throw new DelayedError();

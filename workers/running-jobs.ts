@@ -8,7 +8,7 @@ import type { RunningJob } from './running.ts';
 /** What BullMQ calls for a job; three parameters, or it would give no signal. */
 export type Processor<Data, Result> = (job: Job<Data>, token?: string, signal?: AbortSignal) => Promise<Result>;
 
-/** Told of every job that is taken and let go. */
+/** Called for every job that is taken and let go. */
 export interface JobListener {
   taken(queue: string, jobId: string, token: string): void;
   ended(queue: string, jobId: string): void;

@@ -29,7 +29,7 @@ export interface RunningWorker {
   stop(): Promise<void>;
   /** Cancels running jobs now; a `stop` that is under way ends soon after. */
   abort(): void;
-  /** Every process as it is; one that does not answer in time is told as not ready. Never rejects. */
+  /** Every process as it is; one that does not answer in time is reported as not ready. Never rejects. */
   snapshots(): Promise<readonly ProcessSnapshot[]>;
   /** Resolves with the reason when the work cannot go on by itself: processes that die again and again. */
   readonly failed: Promise<CompactError>;

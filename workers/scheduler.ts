@@ -44,7 +44,7 @@ export async function startScheduler(
       log.warn({ event: LOG_EVENTS.scanReplanned, fsId }, 'the queue had lost the plan of scans; it is planned again');
     }
   };
-  // A Redis that is away is told by the worker; the next look comes by itself.
+  // A Redis that is away is reported by the worker; the next look comes by itself.
   const plans = setInterval(() => void keepPlans().catch(() => undefined), planEveryMs);
   const connection = connectRedis(settings.redisUrl, { profile: 'worker', timeoutMs: settings.redisTimeoutMs });
   const stop = new AbortController();

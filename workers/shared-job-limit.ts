@@ -33,7 +33,7 @@ export async function keepPoolJobs(
       'the queue had lost its bound on running jobs; it is set again',
     );
   };
-  // A Redis that is away is told by the workers; the next look comes by itself.
+  // A Redis that is away is reported by the workers; the next look comes by itself.
   const timer = setInterval(() => void look().catch(() => undefined), lookEveryMs);
   timer.unref();
   return { stop: () => clearInterval(timer) };

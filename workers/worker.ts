@@ -19,7 +19,7 @@ import { LockKeeper } from './locks/keeper.ts';
 import { keepLookingForLostJobs } from './lost-jobs.ts';
 import { OutageGate } from './outage-gate.ts';
 import { QueueWatch } from './queue-watch.ts';
-import { type LookTold, reapProcessor } from './reap-processor.ts';
+import { type LookEvent, reapProcessor } from './reap-processor.ts';
 import type { ProcessSnapshot, RunningWorker } from './running.ts';
 import { RunningJobs } from './running-jobs.ts';
 
@@ -151,7 +151,7 @@ function logStalled(job: Job<CompactJobData>, error: Error, log: Logger): void {
 
 function reapWorker(clients: Clients, context: WorkerContext): Worker {
   const { connection, log, jobs, gate, watch, onReapVerdict } = context;
-  const onVerdict = (verdict: ReapVerdict | null, look: LookTold) => {
+  const onVerdict = (verdict: ReapVerdict | null, look: LookEvent) => {
     clients.observer.reapLook(verdict, look);
     if (verdict !== null) onReapVerdict?.(verdict);
   };

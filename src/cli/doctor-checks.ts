@@ -136,14 +136,14 @@ async function metaserversFound(fsId: number, metadata: CurvefsMetadata): Promis
   const faults = [...new Set(copysets.flatMap((copyset) => copyset.faults))];
   const found = `${plural(servers, 'metaserver')} keep ${plural(copysets.length, 'copyset')}, ${led} with a known leader`;
   if (faults.length === 0 && led > 0) return ok(check, found);
-  const told = faults.slice(0, 5).join('; ');
+  const shown = faults.slice(0, 5).join('; ');
   const advice = 'look at the metaservers named, and whether this machine reaches their external addresses';
   // A copyset goes on without a minority of its peers.
-  if (led === copysets.length && led > 0) return { check, status: 'warning', found: `${found}; ${told}`, advice };
-  return { check, status: 'failed', found: `${found}; ${told}`, advice, mayPass: true };
+  if (led === copysets.length && led > 0) return { check, status: 'warning', found: `${found}; ${shown}`, advice };
+  return { check, status: 'failed', found: `${found}; ${shown}`, advice, mayPass: true };
 }
 
-/** Nothing in the protocol tells whether it is on; what it has written can be told by its numbers. */
+/** Nothing in the protocol tells whether it is on; what it has written can be recognised by its numbers. */
 async function builtInFound(fsId: number, metadata: CurvefsMetadata): Promise<Check> {
   const check = 'built-in compactor';
   let files = 0;

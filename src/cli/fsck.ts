@@ -40,7 +40,7 @@ interface Summary {
   inodesWithFaults: number;
 }
 
-interface Told {
+interface Findings {
   readonly summary: Summary;
   readonly faults: (FsckFault & { readonly inodeId: string })[];
   readonly unknown: { readonly inodeId: string; readonly message: string }[];
@@ -85,31 +85,31 @@ async function fsck(target: Target, context: CliContext, options: Options): Prom
   const metadata = openMetadata(context.settings);
   const objects = openObjects(context.settings, context.logger, { metadata });
   const progress = new CountProgress(context);
-  const told: Told = { summary: nothing(), faults: [], unknown: [] };
+  const findings: Findings = { summary: nothing(), faults: [], unknown: [] };
   let looked = 0;
   let code: ExitCode = EXIT.done;
   const onObject = (): void => {
-    const { inodes, faults } = told.summary;
+    const { inodes, faults } = findings.summary;
     looked++;
     progress.show(`${plural(inodes, 'inode')} done, ${plural(looked, 'object')} looked at, ${plural(faults, 'fault')}`);
   };
   try {
     const checking = { metadata, objects, context, options, onObject };
-    for await (const verdict of verdicts(target, checking)) add(told, verdict, options.limit);
-    if (told.summary.unknown > 0) code = EXIT.retry;
+    for await (const verdict of verdicts(target, checking)) add(findings, verdict, options.limit);
+    if (findings.summary.unknown > 0) code = EXIT.retry;
   } catch (error) {
-    // What hours of looking have found is told, whatever ends them.
-    if (!(error instanceof CompactError) || told.summary.inodes === 0) throw error;
-    told.endedEarly = error.message;
+    // What hours of looking have found is reported, whatever ends them.
+    if (!(error instanceof CompactError) || findings.summary.inodes === 0) throw error;
+    findings.endedEarly = error.message;
     code = exitCodeOf(error);
   } finally {
     progress.stop();
     objects.close();
     await metadata.close();
   }
-  if (context.json) context.dataJson(told);
-  else context.data(text(told, target, context));
-  return told.summary.faults > 0 ? EXIT.halted : code;
+  if (context.json) context.dataJson(findings);
+  else context.data(text(findings, target, context));
+  return findings.summary.faults > 0 ? EXIT.halted : code;
 }
 
 interface Checking {
@@ -141,7 +141,7 @@ function nothing(): Summary {
   };
 }
 
-function add({ summary, faults, unknown }: Told, verdict: InodeVerdict, limit: number): void {
+function add({ summary, faults, unknown }: Findings, verdict: InodeVerdict, limit: number): void {
   const inodeId = verdict.key.inodeId.toString();
   summary.inodes++;
   if ('unknown' in verdict) {
@@ -158,7 +158,7 @@ function add({ summary, faults, unknown }: Told, verdict: InodeVerdict, limit: n
   for (const fault of verdict.faults) if (faults.length < limit) faults.push({ inodeId, ...fault });
 }
 
-function text({ summary, faults, unknown, endedEarly }: Told, { fsId }: Target, context: CliContext): string {
+function text({ summary, faults, unknown, endedEarly }: Findings, { fsId }: Target, context: CliContext): string {
   const { bold } = context.colors;
   const lines: string[] = [];
   if (faults.length > 0) {

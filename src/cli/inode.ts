@@ -48,7 +48,7 @@ export function registerInode(program: Command, context: CliContext): void {
 async function compactNow(key: InodeKey, context: CliContext, options: InodeOptions): Promise<ExitCode> {
   const clients = await context.openClients();
   try {
-    // A wrong number is told at once, not after a wait for a worker.
+    // A wrong number is reported at once, not after a wait for a worker.
     await requireFilesystem(clients.metadata, key.fsId);
     await requireInode(clients.metadata, key);
     const progress = new RunProgress(context);
@@ -87,8 +87,8 @@ async function queued(key: InodeKey, { clients, context, options, progress }: Qu
     clock: systemClock,
     timeoutMs: options.wait,
     onPoll: (state, job) => {
-      const told = job as JobProgress | undefined;
-      if (told?.kind === 'running') progress.show(told.progress);
+      const latest = job as JobProgress | undefined;
+      if (latest?.kind === 'running') progress.show(latest.progress);
       else progress.state(state);
     },
   });

@@ -1,6 +1,6 @@
 /**
  * What `inspect` finds in one chunk list, as plain data: versions with their visible bytes, valid ranges, what a read
- * costs, and what is wrong. It stands alone so that the text and the JSON say the same. Faulty lists are told, never
+ * costs, and what is wrong. It stands alone so that the text and the JSON say the same. Faulty lists are reported, never
  * mended: what cannot be known of them is absent.
  */
 

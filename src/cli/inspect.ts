@@ -20,7 +20,7 @@ import {
 } from './inspect-report.ts';
 import { bytes, count, EXIT, type ExitCode, plural, UsageError } from './output.ts';
 import { drawChunk } from './picture.ts';
-import { type QuarantineTold, quarantineLines, quarantineOf } from './quarantine-note.ts';
+import { type QuarantineState, quarantineLines, quarantineOf } from './quarantine-note.ts';
 import { table } from './table.ts';
 
 /** Rows of each list, and chunks, shown unless `--limit` says otherwise. */
@@ -37,7 +37,7 @@ export interface InspectReport {
   readonly filesystem: Readonly<Record<string, string | number>>;
   readonly inode: Readonly<Record<string, string | number>>;
   /** Why work on it has stopped, if it has; `unknown` when the queue's Redis was not there to tell. */
-  readonly quarantine: QuarantineTold;
+  readonly quarantine: QuarantineState;
   /** In ascending order; lists are cut at `--limit`; `versionsTotal` and `rangesTotal` are not. */
   readonly chunks: readonly ChunkInspection[];
   /** Over all chunks, shown or not. */
@@ -153,7 +153,7 @@ function headText(inode: Inode, filesystem: Filesystem, context: CliContext): st
 }
 
 /** Why nothing works on this inode, if so. */
-function stopsOf(inode: Inode, quarantine: QuarantineTold): string[] {
+function stopsOf(inode: Inode, quarantine: QuarantineState): string[] {
   const unlinked =
     inode.nlink > 0 ? [] : [' it is unlinked: its owner removes it and its objects, nothing works on it'];
   return [...unlinked, ...quarantineLines(quarantine)];
@@ -218,7 +218,7 @@ function totalText(total: InspectReport['total'], context: CliContext, limit: nu
   const { bold, dim, red } = context.colors;
   if (total.chunks === 0) return 'no chunk has a list: the file reads as zeros';
   const hidden = total.chunks - limit;
-  // A single chunk has told it already.
+  // A single chunk has it already.
   if (total.chunks === 1 && total.faults === 0) return '';
   return [
     ...(hidden > 0 ? [dim(`${plural(hidden, 'more chunk')} not shown (--chunk N shows one, --limit 0 all)`)] : []),

@@ -45,7 +45,7 @@ export function createProgram(context: CliContext, loaded: ReadonlyMap<string, R
     .configureOutput({
       writeOut: (text) => context.streams.stdout.write(text),
       writeErr: (text) => context.streams.stderr.write(text),
-      // Told once, by `run`, in the form that was asked for.
+      // Reported once, by `run`, in the form that was asked for.
       outputError: () => undefined,
       getOutHelpWidth: () => context.streams.stdout.columns ?? 100,
       getErrHelpWidth: () => context.streams.stderr.columns ?? 100,

@@ -6,7 +6,7 @@ import prettyBytes from 'pretty-bytes';
 import { CompactError, toError } from '../errors.ts';
 import { redactText } from '../redact.ts';
 
-/** Exit codes, told in `--help`. `fault` is a mistake in s3compact itself. */
+/** Exit codes, listed in `--help`. `fault` is a mistake in s3compact itself. */
 export const EXIT = { done: 0, fault: 1, usage: 2, retry: 3, halted: 4 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 

@@ -96,8 +96,8 @@ async function resume(clients: Clients, context: CliContext, fsId: number | unde
 }
 
 function resumedText(what: string, already: boolean, jobs: number): string {
-  const told = already ? `${what} was not paused` : `${what} is resumed`;
-  return jobs === 0 ? told : `${told}; ${plural(jobs, 'job')} came back`;
+  const outcome = already ? `${what} was not paused` : `${what} is resumed`;
+  return jobs === 0 ? outcome : `${outcome}; ${plural(jobs, 'job')} came back`;
 }
 
 function tell(context: CliContext, json: unknown, text: string): void {

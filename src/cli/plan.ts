@@ -88,7 +88,7 @@ export function registerPlan(program: Command, context: CliContext): void {
     });
 }
 
-/** Shows the plan for an inode; also what `inode --dry-run` does. Throws CompactError, told with the inode. */
+/** Shows the plan for an inode; also what `inode --dry-run` does. Throws CompactError, reported with the inode. */
 export async function showPlan(key: InodeKey, context: CliContext, options: PlanOptions): Promise<ExitCode> {
   return context.withMetadata(async (metadata) => {
     try {

@@ -7,11 +7,11 @@ import type { InodeKey } from '../model.ts';
 import type { QuarantineEntry } from '../queue/quarantine.ts';
 
 /** `null`: it is not in quarantine. */
-export type QuarantineTold = QuarantineEntry | null | 'unknown';
+export type QuarantineState = QuarantineEntry | null | 'unknown';
 
 const WAIT_MS = 1_000;
 
-export async function quarantineOf(key: InodeKey, storeId: string, settings: Settings): Promise<QuarantineTold> {
+export async function quarantineOf(key: InodeKey, storeId: string, settings: Settings): Promise<QuarantineState> {
   const [{ connectRedis }, { whenReady }, { Quarantine }] = await Promise.all([
     import('../redis/client.ts'),
     import('../redis/link.ts'),
@@ -29,8 +29,8 @@ export async function quarantineOf(key: InodeKey, storeId: string, settings: Set
   }
 }
 
-export function quarantineLines(told: QuarantineTold): string[] {
-  if (told === null) return [];
-  if (told === 'unknown') return [" whether it is in quarantine is not known: the queue's Redis did not answer"];
-  return [` in quarantine since ${new Date(told.sinceMs).toISOString()}, nothing works on it: ${told.reason}`];
+export function quarantineLines(state: QuarantineState): string[] {
+  if (state === null) return [];
+  if (state === 'unknown') return [" whether it is in quarantine is not known: the queue's Redis did not answer"];
+  return [` in quarantine since ${new Date(state.sinceMs).toISOString()}, nothing works on it: ${state.reason}`];
 }

@@ -162,8 +162,8 @@ async function releaseAll(
   }
   if (context.json) context.dataJson({ released, queued });
   else {
-    const told = queued > 0 ? `, ${queued} queued` : '';
-    context.data(`${plural(released, 'inode')} of file system ${fsId} released${told}`);
+    const also = queued > 0 ? `, ${queued} queued` : '';
+    context.data(`${plural(released, 'inode')} of file system ${fsId} released${also}`);
   }
   return EXIT.done;
 }

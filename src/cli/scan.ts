@@ -14,7 +14,7 @@ import { packageVersion } from './version.ts';
 
 /** Rows of --top. */
 const TOP_MAX = 10_000;
-/** Unreadable inodes told by name; the log has all. */
+/** Unreadable inodes listed by name; the log has all. */
 const UNREADABLE_TOLD = 20;
 
 const HELP = `
@@ -76,8 +76,8 @@ async function scan(fsId: number, context: CliContext, options: Options): Promis
 function tell(
   report: ScanReport,
   context: CliContext,
-  told: { readonly dry: boolean; readonly listed: boolean },
+  shown: { readonly dry: boolean; readonly listed: boolean },
 ): void {
-  if (told.listed && report.top.length > 0) context.data(`${worstText(report.top, context)}\n`);
-  context.data(scanText(report, context, told.dry));
+  if (shown.listed && report.top.length > 0) context.data(`${worstText(report.top, context)}\n`);
+  context.data(scanText(report, context, shown.dry));
 }

@@ -53,8 +53,8 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   const wrapped = rows.flatMap((row) => {
     const width = (style.width ?? 0) - indent;
     const [first = '', ...rest] = wrapWords(row[at] ?? '', below ? width : room);
-    const told = line(row.map((cell, n) => (n === at ? (below ? '' : first) : cell)));
-    return [told, ...(below && first !== '' ? [first] : []).concat(rest).map((part) => ' '.repeat(indent) + part)];
+    const text = line(row.map((cell, n) => (n === at ? (below ? '' : first) : cell)));
+    return [text, ...(below && first !== '' ? [first] : []).concat(rest).map((part) => ' '.repeat(indent) + part)];
   });
   return [head, ...wrapped].join('\n');
 }

@@ -28,7 +28,7 @@ export interface SelectOptions {
   readonly policy: PlanPolicy;
   readonly chunksMax: number;
   readonly versionsMax?: number | undefined;
-  /** Told of every chunk that is worth it. */
+  /** Called for every chunk that is worth it. */
   readonly onPlanned?: (planned: PlannedChunk) => void;
   readonly signal?: AbortSignal;
 }

@@ -46,14 +46,14 @@ export type ChunkEnding = (
 ) & { readonly fenceCleared: boolean };
 
 /** Why a chunk was not committed, for people. */
-export function endingTold(ending: Exclude<ChunkEnding, { kind: 'committed' }>, chunkIndex: number): string {
+export function describeEnding(ending: Exclude<ChunkEnding, { kind: 'committed' }>, chunkIndex: number): string {
   if (ending.kind === 'conflict') return `the list of chunk ${chunkIndex} changed while it was merged`;
   if (ending.kind === 'stale') return `the inode changed while chunk ${chunkIndex} was merged (${ending.reason})`;
   return `the answer to the commit of chunk ${chunkIndex} was lost and could not be read back yet: ${ending.cause.message}`;
 }
 
 /** Why the cheapest block does not fit, for people. */
-export function overBudgetTold(
+export function describeOverBudget(
   decision: Extract<ChunkDecision, { kind: 'overBudget' }>,
   chunkIndex: number,
   limits: { readonly bytesMax: number; readonly requestsMax: number },

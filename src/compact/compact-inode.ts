@@ -4,13 +4,13 @@
  * It sees ports only. Expected endings are values; failures are CompactError. It never deletes anything.
  */
 
-import { CompactError, graver, isMissingObject } from '../errors.ts';
+import { CompactError, isMissingObject, moreSevere } from '../errors.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { ChunkDecision, ChunkPlan, Filesystem, Inode, InodeKey } from '../model.ts';
 import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN, withFencingId } from '../plan/index.ts';
 import { Attempt } from './attempt.ts';
 import { budgetLeft, type Candidate, type PlannedChunk, planAsItIs, worthwhileChunks } from './choose-chunks.ts';
-import { type ChunkDeps, type ChunkEnding, compactChunk, endingTold, overBudgetTold } from './compact-chunk.ts';
+import { type ChunkDeps, type ChunkEnding, compactChunk, describeEnding, describeOverBudget } from './compact-chunk.ts';
 import { endAttempt } from './end-attempt.ts';
 import { QuietRule } from './quiet-period.ts';
 import type { CompactDeps, CompactOptions, CompactOutcome, CompactResult } from './types.ts';
@@ -25,7 +25,7 @@ export type {
   LookKeeper,
 } from './types.ts';
 
-/** Compacts the most worthwhile chunks of one inode within the limits. Throws CompactError, told with the inode. */
+/** Compacts the most worthwhile chunks of one inode within the limits. Throws CompactError, with the inode. */
 export async function compactInode(key: InodeKey, deps: CompactDeps, options: CompactOptions): Promise<CompactResult> {
   try {
     const filesystem = await requireFilesystem(deps.metadata, key.fsId);
@@ -163,7 +163,7 @@ class Run {
       this.#left++;
       this.#failure ??= error;
       this.#options.observer?.failed(error, chunkIndex);
-      this.#damage = graver(this.#damage, error)?.withInode(this.#key);
+      this.#damage = moreSevere(this.#damage, error)?.withInode(this.#key);
       this.#warnings.push(`chunk ${chunkIndex}: ${error.message}`);
       return isMissingObject(error) || error.code === 'inode-busy';
     }
@@ -196,7 +196,7 @@ class Run {
       this.#left++;
       return;
     }
-    const reason = overBudgetTold(decision, chunkIndex, this.#options.limits);
+    const reason = describeOverBudget(decision, chunkIndex, this.#options.limits);
     this.#setback ??= { outcome: 'over-budget', reason };
   }
 
@@ -211,9 +211,9 @@ class Run {
       return;
     }
     this.#left++;
-    // What is unknown may yet happen: it is told before what has not.
+    // What is unknown may yet happen: it is reported before what has not.
     if (this.#setback === undefined || ending.kind === 'unknown') {
-      this.#setback = { outcome: ending.kind, reason: endingTold(ending, chunkIndex) };
+      this.#setback = { outcome: ending.kind, reason: describeEnding(ending, chunkIndex) };
     }
   }
 

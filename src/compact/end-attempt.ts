@@ -15,7 +15,7 @@ export interface EndDeps {
   readonly metadata: MetadataStore;
   readonly ledger: ReapLedger;
   readonly clock: Clock;
-  /** Who is told to stop tries once more, at once. */
+  /** Who is asked to stop tries once more, at once. */
   readonly signal?: AbortSignal;
 }
 
@@ -23,7 +23,7 @@ export interface EndDeps {
 const DELAY_FIRST_MS = 100;
 const DELAY_MAX_MS = 5_000;
 
-/** Ends an attempt, trying until its lease ends (I8). Never throws; what could not be done is told as a warning. */
+/** Ends an attempt, trying until its lease ends (I8). Never throws; what could not be done is reported as a warning. */
 export async function endAttempt(attempt: Attempt, deps: EndDeps): Promise<string | undefined> {
   let delayMs = DELAY_FIRST_MS;
   for (;;) {

@@ -73,9 +73,9 @@ export class QuietRule {
     const neededMs = this.#quietMs * times;
     if (quietMs >= neededMs) return;
     if (quietMs >= 0)
-      throw busy(`it was changed ${told(quietMs)} ago and must be left alone for ${told(neededMs)} first`);
+      throw busy(`it was changed ${inSeconds(quietMs)} ago and must be left alone for ${inSeconds(neededMs)} first`);
     throw busy(
-      `its time lies ${told(-quietMs)} ahead of the clock of the queue's Redis: the clock of a client, or that one, is wrong`,
+      `its time lies ${inSeconds(-quietMs)} ahead of the clock of the queue's Redis: the clock of a client, or that one, is wrong`,
     );
   }
 
@@ -204,9 +204,12 @@ function busy(why: string, retryAfterMs?: number): CompactError {
 }
 
 function tooEarly(leftMs: number, retryAfterMs: number | undefined): CompactError {
-  return busy(`or may be: only a second look, ${told(leftMs)} from now, tells that it was left alone`, retryAfterMs);
+  return busy(
+    `or may be: only a second look, ${inSeconds(leftMs)} from now, tells that it was left alone`,
+    retryAfterMs,
+  );
 }
 
-function told(ms: number): string {
+function inSeconds(ms: number): string {
   return Math.abs(ms) >= 1000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms)} ms`;
 }

@@ -1,5 +1,5 @@
 /**
- * From sources to checked settings: every problem is found and told at once, so that an operator mends a deployment in
+ * From sources to checked settings: every problem is found and reported at once, so that an operator mends a deployment in
  * one go. Pure: the environment and the file's text are passed in. It must never print a password.
  */
 import { CompactError } from '../errors.ts';
@@ -37,7 +37,7 @@ export function loadSettings(sources: SettingSources): Settings {
   });
 }
 
-/** Values that unset settings take from others. A wrong REDIS_URL is told once, not for METADATA_URL again. */
+/** Values that unset settings take from others. A wrong REDIS_URL is reported once, not for METADATA_URL again. */
 function deriveValues(values: Map<string, string | number | boolean>, given: ReadonlyMap<string, Given>): void {
   const redisUrl = values.get('redisUrl');
   if (!given.has('metadataUrl') && redisUrl !== undefined) values.set('metadataUrl', redisUrl);

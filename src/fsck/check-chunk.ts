@@ -12,7 +12,7 @@ import type { Filesystem, InodeKey } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
 import { type BlockView, type ChunkInput, checkChunkList, visibleBlocks } from '../plan/index.ts';
 
-/** A list longer than this is not read whole: it is told as a fault of its own. */
+/** A list longer than this is not read whole: it is reported as a fault of its own. */
 const VERSIONS_READ_MAX = 5_000_000;
 /** One GET of `read` asks for at most this much. */
 const READ_BYTES_MAX = 1024 * 1024;
@@ -48,7 +48,7 @@ export interface FsckOptions {
   /** Requests under way at a time. */
   readonly requestsInFlight: number;
   readonly signal?: AbortSignal;
-  /** Told of each object that was looked at. */
+  /** Called for each object that was looked at. */
   readonly onObject?: () => void;
 }
 

@@ -86,23 +86,28 @@ interface Repairing extends RepairDeps {
 
 async function repair(lost: Lost, records: readonly ReapRecord[], deps: Repairing): Promise<Repaired> {
   const { name: object, chunkIndex } = lost;
-  const told = (outcome: Repaired['outcome'], detail: string): Repaired => ({ object, chunkIndex, outcome, detail });
+  const outcomeOf = (outcome: Repaired['outcome'], detail: string): Repaired => ({
+    object,
+    chunkIndex,
+    outcome,
+    detail,
+  });
   const own = records.find(({ merged }) => merged.includes(lost.name));
-  if (own === undefined) return told('cannot', 'no pending reap record knows what it replaced');
+  if (own === undefined) return outcomeOf('cannot', 'no pending reap record knows what it replaced');
   const before = listBefore(records.filter(({ attempt }) => attempt === own.attempt));
-  if (before === null) return told('cannot', 'its reap records do not have the whole list that it replaced');
-  if (lost.bytes !== null) return told('cannot', `it has only ${lost.bytes} bytes; delete it by hand and repeat`);
+  if (before === null) return outcomeOf('cannot', 'its reap records do not have the whole list that it replaced');
+  if (lost.bytes !== null) return outcomeOf('cannot', `it has only ${lost.bytes} bytes; delete it by hand and repeat`);
   try {
     const body = await bytesOf(lost, before, deps);
-    if (deps.dryRun) return told('can', `${body.length} bytes, from the objects that it replaced`);
+    if (deps.dryRun) return outcomeOf('can', `${body.length} bytes, from the objects that it replaced`);
     await deps.objects.putIfAbsent(lost.name, body);
     const kept = (await deps.objects.head(lost.name))?.bytes ?? null;
-    if (kept !== body.length) return told('cannot', 'the store acknowledged it again and did not keep it');
-    return told('made', `${body.length} bytes`);
+    if (kept !== body.length) return outcomeOf('cannot', 'the store acknowledged it again and did not keep it');
+    return outcomeOf('made', `${body.length} bytes`);
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
     if (error.code !== 'object-missing' && error.code !== 'object-short') throw error;
-    return told('cannot', error.message);
+    return outcomeOf('cannot', error.message);
   }
 }
 

@@ -18,7 +18,7 @@ import { coveredNames } from './records.ts';
 import type { GcTally } from './report.ts';
 
 /** An object that two looks found unnamed, and the server at which they did. */
-export interface Condemned {
+export interface Deletable {
   readonly key: InodeKey;
   readonly object: ListedObject;
   readonly incarnation: string;
@@ -41,7 +41,7 @@ export interface DeleteDeps {
   readonly deletesMax: number;
 }
 
-/** One call of deleteCondemned. */
+/** One call of deleteOrphans. */
 interface Deleting extends DeleteDeps {
   /** Batches of one inode share a reading of its lists, if that began after this (docs/adr/0009). */
   readonly beganMs: number;
@@ -54,7 +54,7 @@ interface Deleting extends DeleteDeps {
  * delete stop nothing but themselves: they are reported at the end, and get a first look again, so that others come before
  * them.
  */
-export async function deleteCondemned(condemned: readonly Condemned[], deps: DeleteDeps): Promise<void> {
+export async function deleteOrphans(deletable: readonly Deletable[], deps: DeleteDeps): Promise<void> {
   const deleting: Deleting = {
     ...deps,
     beganMs: await deps.nowMs(),
@@ -63,7 +63,7 @@ export async function deleteCondemned(condemned: readonly Condemned[], deps: Del
   };
   const kept: DeleteFailure[] = [];
   // Block after block of an inode: the look before a delete asks for all that took the place of a batch.
-  const ordered = [...byInode(condemned).values()].flatMap((group) =>
+  const ordered = [...byInode(deletable).values()].flatMap((group) =>
     group.toSorted((a, b) => blockOf(a) - blockOf(b)),
   );
   for (let from = 0; from < ordered.length; ) {
@@ -83,27 +83,27 @@ export async function deleteCondemned(condemned: readonly Condemned[], deps: Del
 }
 
 /** Returns what the store would not delete. */
-async function deleteBatch(batch: readonly Condemned[], deps: Deleting): Promise<readonly DeleteFailure[]> {
+async function deleteBatch(batch: readonly Deletable[], deps: Deleting): Promise<readonly DeleteFailure[]> {
   const filesystem = await sameFilesystem(deps);
-  const unnamed: Condemned[] = [];
+  const unnamed: Deletable[] = [];
   for (const group of await withoutQuarantined(batch, deps)) {
     unnamed.push(...(await stillUnnamedIfSound(group, filesystem, deps)));
   }
   const names = unnamed.map(({ object }) => object.name);
   // After the lists, and so late that nothing but the delete follows.
   const covered = await coveredNames(names, deps.records);
-  const doomed = unnamed.filter(
+  const orphans = unnamed.filter(
     ({ object }) => !covered.names.has(object.name) && !isReusable(object.name, filesystem),
   );
-  if (doomed.length === 0) return [];
+  if (orphans.length === 0) return [];
   // Lists that were read of a file system which is gone by now say nothing.
   await sameFilesystem(deps);
-  await passGuards(deps.guards, { filesystem, keys: doomed.map(({ key }) => key), looks: doomed });
-  const failures = await deps.store.delete(doomed.map(({ object }) => object.name));
+  await passGuards(deps.guards, { filesystem, keys: orphans.map(({ key }) => key), looks: orphans });
+  const failures = await deps.store.delete(orphans.map(({ object }) => object.name));
   const failed = new Set(failures.map(({ name }) => name));
   // Also those that stay: their next look is a first one, and does not stand before others.
-  await deps.book.forget(doomed.map(({ object }) => object.name));
-  for (const { object } of doomed) {
+  await deps.book.forget(orphans.map(({ object }) => object.name));
+  for (const { object } of orphans) {
     if (failed.has(object.name)) continue;
     deps.tally.deleted = {
       objects: deps.tally.deleted.objects + 1,
@@ -131,7 +131,7 @@ export async function sameFilesystem({
 }
 
 /** By inode, without those on which work has stopped: whatever is wrong with them, nothing of theirs goes. */
-async function withoutQuarantined(batch: readonly Condemned[], deps: Deleting): Promise<readonly Condemned[][]> {
+async function withoutQuarantined(batch: readonly Deletable[], deps: Deleting): Promise<readonly Deletable[][]> {
   const groups = byInode(batch);
   const stopped = await deps.quarantined?.([...groups.values()].flatMap(([first]) => (first ? [first.key] : [])));
   return [...groups].flatMap(([id, group]) => {
@@ -143,10 +143,10 @@ async function withoutQuarantined(batch: readonly Condemned[], deps: Deleting): 
 
 /** An inode that is damaged keeps its own objects, and nobody else's (I10). */
 async function stillUnnamedIfSound(
-  group: readonly Condemned[],
+  group: readonly Deletable[],
   filesystem: Filesystem,
   deps: Deleting,
-): Promise<readonly Condemned[]> {
+): Promise<readonly Deletable[]> {
   try {
     return await stillUnnamed(group, filesystem, deps);
   } catch (error) {
@@ -172,10 +172,10 @@ function isDamage(error: CompactError): boolean {
 
 /** Those that nothing references now, at the server of both looks, and in whose place the store has all that is referenced. */
 async function stillUnnamed(
-  group: readonly Condemned[],
+  group: readonly Deletable[],
   filesystem: Filesystem,
   deps: Deleting,
-): Promise<readonly Condemned[]> {
+): Promise<readonly Deletable[]> {
   const [first] = group;
   if (first === undefined) return [];
   const { key, incarnation } = first;
@@ -195,12 +195,12 @@ async function stillUnnamed(
   return group.filter(({ object }) => left.has(object.name));
 }
 
-function blockOf({ object }: Condemned): number {
+function blockOf({ object }: Deletable): number {
   return parseObjectName(object.name)?.object.blockIndex ?? 0;
 }
 
-function byInode(batch: readonly Condemned[]): ReadonlyMap<string, Condemned[]> {
-  const groups = new Map<string, Condemned[]>();
+function byInode(batch: readonly Deletable[]): ReadonlyMap<string, Deletable[]> {
+  const groups = new Map<string, Deletable[]>();
   for (const one of batch) {
     const id = printInodeKey(one.key);
     const group = groups.get(id) ?? [];

@@ -1,6 +1,6 @@
 /**
  * One part of a listing against the lists of its inode: which of the listed objects nothing names, and which of the named
- * ones are not there or too short. Only what a second reading confirms is told as a fault. The lists of an inode with many
+ * ones are not there or too short. Only what a second reading confirms is reported as a fault. The lists of an inode with many
  * parts are read once, at its first one (named-index.ts): an object that is written after that is too young to be an
  * orphan, and one that is retired is no fault at the second reading. It deletes nothing.
  */

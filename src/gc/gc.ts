@@ -15,7 +15,7 @@ import type { Filesystem, InodeKey } from '../model.ts';
 import type { ListedObject, ObjectStore, ObjectStores } from '../objects/port.ts';
 import type { DeleteGuard } from '../reap/delete-guard.ts';
 import { isReusable } from '../reap/named-objects.ts';
-import { type Condemned, deleteCondemned, sameFilesystem } from './delete.ts';
+import { type Deletable, deleteOrphans, sameFilesystem } from './delete.ts';
 import { type InodePart, isOfOneInode, PartExaminer, type PartFindings } from './examine.ts';
 import { coveredNames } from './records.ts';
 import { type GcReport, GcTally } from './report.ts';
@@ -94,7 +94,7 @@ class Pass {
   readonly #unseen = new Set<string>();
   #pagesSincePosition = 0;
   #awayInARow = 0;
-  #condemned: Condemned[] = [];
+  #deletable: Deletable[] = [];
   #unnamed: Unnamed[] = [];
   /** Of this pass and of the interrupted one before it. */
   #objects = 0;
@@ -267,7 +267,7 @@ class Pass {
       if (readMs - firstMs < this.#options.minAgeMs) return;
       this.#tally.ripe++;
       // Only what was noted gets here: at most SUSPECTS_MAX.
-      this.#condemned.push({ key, object, incarnation });
+      this.#deletable.push({ key, object, incarnation });
       return;
     }
     if (noted === undefined && this.#noted >= SUSPECTS_MAX) {
@@ -283,18 +283,18 @@ class Pass {
       const refusal = this.#refusal();
       if (refusal !== null) this.#tally.refused = refusal;
       else {
-        await this.#deleteCondemned();
+        await this.#deleteOrphans();
       }
     }
     return this.#tally.report();
   }
 
-  /** What stops the deletes is told with what was found and deleted until then. */
-  async #deleteCondemned(): Promise<void> {
+  /** What stops the deletes is reported with what was found and deleted until then. */
+  async #deleteOrphans(): Promise<void> {
     const [store, filesystem, tally] = [this.#store, this.#filesystem, this.#tally];
     const { deletesMax, inodeless = false } = this.#options;
     try {
-      await deleteCondemned(this.#condemned, { ...this.#deps, store, filesystem, tally, deletesMax, inodeless });
+      await deleteOrphans(this.#deletable, { ...this.#deps, store, filesystem, tally, deletesMax, inodeless });
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
       tally.stopped = error.message;

@@ -152,7 +152,7 @@ export interface MetadataStore {
   readChunk(key: InodeKey, chunkIndex: number, versionsMax: number, from?: number): Promise<ChunkSnapshot>;
   /** Stores the fence on a linked S3 inode, replacing any other attempt's; time-bound: only looks, and never says `taken`. */
   begin(key: InodeKey, attempt: bigint): Promise<BeginOutcome>;
-  /** Never throws for an outcome: what cannot be told is `unknown`. */
+  /** Never throws for an outcome: what cannot be known is `unknown`. */
   commit(request: CommitRequest): Promise<CommitOutcome>;
   /**
    * Compare-and-delete of the fence: `true` when it stood and is now gone, `false` when it was not (or no longer) there;

@@ -37,6 +37,6 @@ export function unlisten(signal: AbortSignal, listener: AbortListener): void {
 }
 
 function tellAll(listeners: AbortListener[]): void {
-  // Those that are told may take others away.
+  // Listeners may take others away.
   for (let listener = listeners.pop(); listener !== undefined; listener = listeners.pop()) listener.aborted();
 }

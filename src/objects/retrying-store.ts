@@ -30,7 +30,7 @@ export type ObjectOperation = 'get' | 'put' | 'head' | 'list' | 'delete';
  */
 export type RequestOutcome = 'ok' | 'exists' | 'absent' | 'partial' | 'failed' | ErrorCode;
 
-/** Told about every try, from inside the call: it must be quick and must not throw. Metrics hang on it. */
+/** Called for every try, from inside the call: it must be quick and must not throw. Metrics hang on it. */
 export interface RequestObserver {
   /**
    * `ms` is the time of the try without its waiting turn; `bytes` the payload that surely moved (read or sent), 0 for a
@@ -74,7 +74,7 @@ const BACK_OFF_MAX_MS = 5_000;
 const REQUESTS_MAX = 32;
 
 /** What one try tells the observer of a result. */
-interface Told {
+interface TryOutcome {
   readonly outcome: RequestOutcome;
   readonly bytes: number;
 }
@@ -87,7 +87,7 @@ interface Call<T> {
   /** Stands for the time that a try takes, where that is not the payload's. */
   readonly size?: number;
   readonly run: () => Promise<T>;
-  readonly tell: (result: T) => Told;
+  readonly outcomeOf: (result: T) => TryOutcome;
   /** Called right before each try, after all waiting. */
   readonly before?: (() => void) | undefined;
 }
@@ -170,7 +170,7 @@ class RetryingStore implements ObjectStore {
       bytes: target.length,
       before,
       run: () => this.#store.getRange(name, offset, target, signal),
-      tell: () => ({ outcome: 'ok', bytes: target.length }),
+      outcomeOf: () => ({ outcome: 'ok', bytes: target.length }),
     });
   }
 
@@ -185,7 +185,7 @@ class RetryingStore implements ObjectStore {
       bytes: body.length,
       before,
       run: () => this.#store.putIfAbsent(name, body, signal),
-      tell: (result) => ({ outcome: result === 'created' ? 'ok' : 'exists', bytes: body.length }),
+      outcomeOf: (result) => ({ outcome: result === 'created' ? 'ok' : 'exists', bytes: body.length }),
     });
   }
 
@@ -195,7 +195,7 @@ class RetryingStore implements ObjectStore {
       signal,
       bytes: 0,
       run: () => this.#store.head(name, signal),
-      tell: (result) => ({ outcome: result === null ? 'absent' : 'ok', bytes: 0 }),
+      outcomeOf: (result) => ({ outcome: result === null ? 'absent' : 'ok', bytes: 0 }),
     });
   }
 
@@ -205,7 +205,7 @@ class RetryingStore implements ObjectStore {
       signal,
       bytes: 0,
       run: () => this.#store.list(after, signal),
-      tell: () => ({ outcome: 'ok', bytes: 0 }),
+      outcomeOf: () => ({ outcome: 'ok', bytes: 0 }),
     });
   }
 
@@ -216,7 +216,7 @@ class RetryingStore implements ObjectStore {
       bytes: 0,
       size: names.length * DELETE_NAME_BYTES,
       run: () => this.#store.delete(names, signal),
-      tell: (result) => ({ outcome: result.length === 0 ? 'ok' : 'partial', bytes: 0 }),
+      outcomeOf: (result) => ({ outcome: result.length === 0 ? 'ok' : 'partial', bytes: 0 }),
     });
   }
 
@@ -277,7 +277,7 @@ class RetryingStore implements ObjectStore {
     observer?.started?.(op);
     try {
       const result = await call.run();
-      const { outcome, bytes } = call.tell(result);
+      const { outcome, bytes } = call.outcomeOf(result);
       const endedAtMs = clock.monotonicMs();
       this.#succeededAtMs.set(op, endedAtMs);
       observer?.request(op, outcome, endedAtMs - sentAtMs, bytes);

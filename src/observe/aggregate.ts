@@ -12,7 +12,7 @@ const GROWING: ReadonlySet<string> = new Set(['counter', 'histogram', 'summary']
 
 /**
  * Adds up the metrics of several processes, each metric in the way its row tells (sum, max, first), and gives Prometheus
- * text. Metrics of one process alone, such as the pod's, stay as they are; the first part's are told of what cannot be
+ * text. Metrics of one process alone, such as the pod's, stay as they are; the first part's hear of what cannot be
  * added up (`process_start_time_seconds`).
  */
 export async function aggregateMetrics(parts: readonly ProcessMetrics[]): Promise<string> {
@@ -23,7 +23,7 @@ export async function aggregateMetrics(parts: readonly ProcessMetrics[]): Promis
 export class DepartedMetrics {
   #kept: ProcessMetrics = [];
 
-  /** Adds what a process last told, when it is known to be gone; gauges go with it. */
+  /** Adds what a process last reported, when it is known to be gone; gauges go with it. */
   async add(last: ProcessMetrics): Promise<void> {
     const growing = last.filter((metric) => GROWING.has(typeOf(metric)));
     this.#kept = await aggregateRegistry([this.#kept, growing]).getMetricsAsJSON();
@@ -37,11 +37,11 @@ export class DepartedMetrics {
 
 /** The same as a registry. */
 export function aggregateRegistry(parts: readonly ProcessMetrics[]): Registry {
-  const told = parts.map((part) =>
+  const snapshots = parts.map((part) =>
     // Left out by prom-client's own choice, and wanted: when the pod started.
     part.map((metric) => (metric.aggregator === 'omit' ? { ...metric, aggregator: 'first' as const } : metric)),
   );
-  return AggregatorRegistry.aggregate(told);
+  return AggregatorRegistry.aggregate(snapshots);
 }
 
 /** In JSON that comes from prom-client the type is its name; the declared enum is not. */

@@ -12,10 +12,10 @@ This page is generated from the table in \`src/observe/\`; change it there.
 
 \`s3compact worker --metrics-port 9400\` serves them at \`/metrics\`. Names carry their base unit (seconds, bytes), counters
 end in \`_total\`, every series is there from the start with 0 (a gauge that is asked of somebody else is NaN until it was
-told once), and no label ever holds an inode, a bucket or an endpoint.
+reported once), and no label ever holds an inode, a bucket or an endpoint.
 
 Scope **process**: every worker process counts for itself, and a pod with several processes tells the sum; add these up
-over pods. Scope **pod**: told once for each pod. Queues, reap records, quarantine, backlog and the limits of the pool are
+over pods. Scope **pod**: reported once for each pod. Queues, reap records, quarantine, backlog and the limits of the pool are
 one for the whole installation, so every pod tells the same: take the \`max\` over pods, never the sum.
 
 Write amplification is \`rate(s3compact_bytes_written_total[1h]) / rate(s3compact_bytes_reclaimed_total[1h])\`: bytes
@@ -33,12 +33,12 @@ export function metricsMarkdown(): string {
 }
 
 function row(spec: MetricSpec): string {
-  const labels = Object.entries(spec.labels ?? {}).map(([name, values]) => `\`${name}\`: ${valuesTold(values)}`);
+  const labels = Object.entries(spec.labels ?? {}).map(([name, values]) => `\`${name}\`: ${describeValues(values)}`);
   const buckets = spec.buckets === undefined ? '' : ` Buckets up to ${spec.buckets.at(-1)}.`;
   return `| \`${spec.name}\` | ${spec.type} | ${spec.scope} | ${labels.join('; ')} | ${spec.help}${buckets} |`;
 }
 
-function valuesTold(values: LabelValues): string {
+function describeValues(values: LabelValues): string {
   if (values === 'filesystems') return `file system ids, at most ${FILESYSTEMS_MAX}, then \`other\``;
   if (values.length === 0) return 'one value';
   if (!ERROR_CODES.every((code) => values.includes(code))) return values.join(', ');

@@ -1,6 +1,6 @@
 /**
  * Rows of the table of metrics: queues, reap records, quarantine, scans and the pool. Most are asked of Redis when a
- * scrape comes and told once for each pod: take their maximum over pods, never their sum. Rows only; `metric-table.ts`
+ * scrape comes and reported once for each pod: take their maximum over pods, never their sum. Rows only; `metric-table.ts`
  * joins them. They must hold no logic.
  */
 import type { MetricSpec } from './metric-spec.ts';

@@ -6,7 +6,7 @@
 export type MetricType = 'counter' | 'gauge' | 'histogram';
 
 /**
- * Who has a series. `process`: every process counts for itself, and a pod's processes are added up. `pod`: told once for
+ * Who has a series. `process`: every process counts for itself, and a pod's processes are added up. `pod`: reported once for
  * each pod, by its parent process; most are asked of Redis when a scrape comes, so every pod tells the same.
  */
 export type MetricScope = 'process' | 'pod';

@@ -10,7 +10,7 @@ const CONNECTIONS_MAX = 32;
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /** What the server tells. */
-export interface Told {
+export interface Sources {
   /** Prometheus text. */
   text(): Promise<string>;
   /** Plain JSON beside `ready`. */
@@ -27,16 +27,16 @@ export interface MetricsServer {
 }
 
 /** Listens on all addresses; port 0 takes a free one. Rejects when the port cannot be had. */
-export async function startMetricsServer(told: Told, port: number): Promise<MetricsServer> {
+export async function startMetricsServer(sources: Sources, port: number): Promise<MetricsServer> {
   const server = createServer((request, response) => {
     // Not `new URL`: it throws for what a stranger may send, such as "//", and that would end the worker.
     const [path] = (request.url ?? '/').split('?', 1);
     if (request.method !== 'GET' && request.method !== 'HEAD') return end(response, 405, 'only GET');
     // That it is answered at all says that the event loop turns.
     if (path === '/healthz') return end(response, 200, 'ok');
-    if (path === '/readyz') return ready(response, told);
+    if (path === '/readyz') return ready(response, sources);
     if (path !== '/metrics') return end(response, 404, 'there are /metrics, /healthz and /readyz');
-    told.text().then(
+    sources.text().then(
       (text) => end(response, 200, text, CONTENT_TYPE),
       () => end(response, 500, 'the metrics could not be collected'),
     );
@@ -60,9 +60,9 @@ export async function startMetricsServer(told: Told, port: number): Promise<Metr
   };
 }
 
-function ready(response: ServerResponse, told: Told): void {
+function ready(response: ServerResponse, sources: Sources): void {
   const json = 'application/json; charset=utf-8';
-  told.readiness().then(
+  sources.readiness().then(
     (readiness) => end(response, readiness.ready ? 200 : 503, `${JSON.stringify(readiness)}\n`, json),
     () => end(response, 503, '{"ready":false}\n', json),
   );

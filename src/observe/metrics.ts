@@ -97,14 +97,14 @@ export class Metrics {
     if (value >= 0) this.#series(name, labels[0])?.observe?.(value);
   }
 
-  /** Takes all series of a gauge away, before it is told anew for whoever is there now. */
+  /** Takes all series of a gauge away, before it is reported anew for whoever is there now. */
   clear(name: GaugeName): void {
     const entry = this.#entries.get(name);
     entry?.metric.reset();
     entry?.series.clear();
   }
 
-  /** Adds somebody to ask; the gauges are no number until told once: 0 would say that all is well. */
+  /** Adds somebody to ask; the gauges are no number until reported once: 0 would say that all is well. */
   addSource(source: MetricSource): void {
     for (const name of source.gauges) {
       for (const series of this.#entries.get(name)?.series.values() ?? []) series.set?.(Number.NaN);
@@ -179,7 +179,7 @@ function metricOf(spec: MetricSpec, configuration: Configuration): Entry['metric
   return new Histogram({ ...configuration, buckets: [...(spec.buckets ?? [])] });
 }
 
-/** Every combination of label values that can occur; none for labels whose values are told at run time. */
+/** Every combination of label values that can occur; none for labels whose values are reported at run time. */
 export function seriesOf(spec: MetricSpec): readonly (readonly string[])[] {
   if (spec.series !== undefined) return spec.series;
   let all: (readonly string[])[] = [[]];
@@ -190,7 +190,7 @@ export function seriesOf(spec: MetricSpec): readonly (readonly string[])[] {
   return all;
 }
 
-/** A series whose label values are not listed but told at run time: whoever sets it bounds their number. */
+/** A series whose label values are not listed but known at run time: whoever sets it bounds their number. */
 function openSeries(entry: Entry, values: readonly string[]): Series | undefined {
   const lists = Object.values(entry.spec.labels ?? {});
   const open = lists.length > 0 && lists.every((list) => list === 'filesystems' || list.length === 0);

@@ -1,6 +1,6 @@
 /**
  * Metrics of a job to a Prometheus Pushgateway when it ends: a job is gone before a scrape comes. It stands alone because
- * pushing may never matter to the job: it takes a bounded time, and a failure is told and nothing else. What is pushed
+ * pushing may never matter to the job: it takes a bounded time, and a failure is reported and nothing else. What is pushed
  * replaces what the same job, command and file system pushed before.
  */
 import { setTimeout as delay } from 'node:timers/promises';

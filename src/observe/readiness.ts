@@ -44,18 +44,19 @@ export function readinessOf({ processes, faults }: Seen): Readiness {
   const clauses = [...new Set(processes.flatMap((one) => one.notReady))];
   const reasonsOf = (part: ReadyPart): string[] => {
     const fault = faults[part];
-    const told = part === 'running' ? runningReasons(processes) : clauses.filter((clause) => partOf(clause) === part);
-    return fault === undefined ? told : [...told, fault];
+    const reasons =
+      part === 'running' ? runningReasons(processes) : clauses.filter((clause) => partOf(clause) === part);
+    return fault === undefined ? reasons : [...reasons, fault];
   };
-  const partTold = (part: ReadyPart) => {
+  const partReport = (part: ReadyPart) => {
     const reasons = reasonsOf(part);
     return { ready: reasons.length === 0, reasons };
   };
   const parts = {
-    queue: partTold('queue'),
-    metadata: partTold('metadata'),
-    store: partTold('store'),
-    running: partTold('running'),
+    queue: partReport('queue'),
+    metadata: partReport('metadata'),
+    store: partReport('store'),
+    running: partReport('running'),
   };
   return { ready: Object.values(parts).every((part) => part.ready), parts, processes };
 }

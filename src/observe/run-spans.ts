@@ -7,7 +7,7 @@ import { type Attributes, context, type Span, SpanKind, SpanStatusCode, type Tra
 /** Spans of S3 requests in one run at most (I8); the run's span tells the rest as a number. */
 const REQUEST_SPANS_MAX = 1_000;
 
-export interface RequestTold {
+export interface RequestEvent {
   readonly operation: string;
   readonly outcome: string;
   readonly ms: number;
@@ -37,7 +37,7 @@ export class RunSpans {
   }
 
   /** A try that has just ended. */
-  request({ operation, outcome, ms, bytes, isFailure }: RequestTold): void {
+  request({ operation, outcome, ms, bytes, isFailure }: RequestEvent): void {
     this.#requests++;
     if (this.#requests > REQUEST_SPANS_MAX) return;
     const endMs = this.#nowMs();
@@ -69,8 +69,8 @@ export class RunSpans {
 }
 
 /** A look at a reap record, as a trace of its own: it comes long after the run, which it names by the attempt. */
-export function lookSpan(tracer: Tracer, startMs: number, told: { attributes: Attributes; doubt?: string }): void {
-  const span = tracer.startSpan('reap', { kind: SpanKind.CONSUMER, startTime: startMs, attributes: told.attributes });
-  if (told.doubt !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: told.doubt });
+export function lookSpan(tracer: Tracer, startMs: number, look: { attributes: Attributes; doubt?: string }): void {
+  const span = tracer.startSpan('reap', { kind: SpanKind.CONSUMER, startTime: startMs, attributes: look.attributes });
+  if (look.doubt !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: look.doubt });
   span.end();
 }

@@ -1,7 +1,7 @@
 /**
  * How many requests a store is sent at a time, so that it is given way to when it is in trouble: halved when it refuses
  * (503, SlowDown, time-out), lowered when it answers clearly slower than it used to, raised step by step while it is well.
- * Pure: it is told times and keeps none. No library that was looked at limits by concurrency with a clock of the caller.
+ * Pure: it is given times and keeps none. No library that was looked at limits by concurrency with a clock of the caller.
  *
  * "Slower" compares the median of a window of answers with a slowly moving base of the same kind of request (operation
  * and size), so that one slow answer, or a noisy store, is not taken for trouble, and large reads are not for slow ones.

@@ -20,7 +20,7 @@ export interface PaceOptions {
   readonly inFlight: AdaptiveOptions;
   /** The pool's rate, where there is one. */
   readonly pool?: { readonly bytesPerSecond: number; readonly budget: PoolBudget; readonly membersAtFirst: number };
-  /** Told of every wait when it is over, in the waiting caller's own asynchronous context. */
+  /** Called for every wait when it is over, in the waiting caller's own asynchronous context. */
   readonly onWaited?: (limit: PaceLimit, ms: number) => void;
 }
 
@@ -46,17 +46,17 @@ export class Pace {
 
   constructor(options: PaceOptions) {
     const { clock, bytesPerSecond, requestsPerSecond, pool } = options;
-    const told = (limit: PaceLimit) => ({ onWaited: (ms: number) => options.onWaited?.(limit, ms) });
+    const onWaitedOf = (limit: PaceLimit) => ({ onWaited: (ms: number) => options.onWaited?.(limit, ms) });
     this.#options = options;
-    this.#bytes = new RateLimit({ clock, perSecond: bytesPerSecond, ...told('bytes-per-second') });
-    this.#requests = new RateLimit({ clock, perSecond: requestsPerSecond, ...told('requests-per-second') });
+    this.#bytes = new RateLimit({ clock, perSecond: bytesPerSecond, ...onWaitedOf('bytes-per-second') });
+    this.#requests = new RateLimit({ clock, perSecond: requestsPerSecond, ...onWaitedOf('requests-per-second') });
     if (pool === undefined || pool.bytesPerSecond === 0) return;
     this.#pool = new PoolRate({
       clock,
       perSecond: pool.bytesPerSecond,
       budget: pool.budget,
       membersAtFirst: pool.membersAtFirst,
-      ...told('pool-bytes-per-second'),
+      ...onWaitedOf('pool-bytes-per-second'),
     });
   }
 

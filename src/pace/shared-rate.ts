@@ -24,7 +24,7 @@ export interface PoolRateOptions {
   /** Bytes a second of the whole pool; 0 means no limit. */
   readonly perSecond: number;
   readonly budget: PoolBudget;
-  /** Processes to share with until the budget has told how many there are: those of this pod, at least. */
+  /** Processes to share with until the budget has said how many there are: those of this pod, at least. */
   readonly membersAtFirst: number;
   readonly onWaited?: (ms: number) => void;
   /** In [0, 1). */
@@ -107,7 +107,7 @@ export class PoolRate {
       const ms = Math.min(SOLD_OUT_WAIT_MAX_MS, Math.max(SOLD_OUT_WAIT_MIN_MS, purchase.retryMs));
       await this.#line.sleep(ms + random() * JITTER_MS);
     } catch {
-      // Seen in `state().shared`; what is wrong with Redis is told by those whose work needs it.
+      // Seen in `state().shared`; what is wrong with Redis is reported by those whose work needs it.
       this.#askAgainAtMs = clock.monotonicMs() + ASK_AGAIN_MS;
     }
   }

@@ -1,12 +1,12 @@
 /**
  * A line of callers that wait for a limit: first come, first served, each free to leave at any time, all counted. Every
- * limit has one, so that what is told about waiting means the same everywhere. It decides nothing about whose turn it is
+ * limit has one, so that what is reported about waiting means the same everywhere. It decides nothing about whose turn it is
  * when: the limit does.
  */
 import type { Clock } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 
-/** A limit as it is told to metrics and `status`; plain JSON. */
+/** A limit as it is shown to metrics and `status`; plain JSON. */
 export interface LimitState {
   /** 0 means no limit. */
   readonly limit: number;
@@ -33,7 +33,7 @@ export class Waiting {
   readonly #onWaited: ((ms: number) => void) | undefined;
   #sleeper: AbortController | undefined;
 
-  /** `onWaited` is told of each wait when it is over, from inside the caller's own asynchronous context. */
+  /** `onWaited` is called for each wait when it is over, from inside the caller's own asynchronous context. */
   constructor(clock: Clock, onWaited?: (ms: number) => void) {
     this.#clock = clock;
     this.#onWaited = onWaited;

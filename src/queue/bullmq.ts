@@ -1,5 +1,5 @@
 /**
- * How a failed queue command is told. It stands alone because every file of the queue makes commands, and whoever waits
+ * How a failed queue command is reported. It stands alone because every file of the queue makes commands, and whoever waits
  * for Redis to come back goes by this one code.
  */
 import { CompactError, toError } from '../errors.ts';

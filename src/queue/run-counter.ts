@@ -87,8 +87,8 @@ export class RunCounter {
     if (worker === null) return;
     this.#seen.add(`${state} ${id}`);
     if (!this.#options.isOwn(worker)) return;
-    const told = asRecord(safeJson((state === 'completed' ? result : progress) ?? ''));
-    const report = state === 'completed' ? told : asRecord(told['report']);
+    const kept = asRecord(safeJson((state === 'completed' ? result : progress) ?? ''));
+    const report = state === 'completed' ? kept : asRecord(kept['report']);
     const ending = typeof report['ending'] === 'string' ? report['ending'] : 'halted';
     this.#endings[ending] = (this.#endings[ending] ?? 0) + 1;
     const cost = asRecord(report['cost']);

@@ -111,7 +111,7 @@ export interface JobInFlight {
   readonly progress: unknown;
 }
 
-/** Jobs that are told at most. */
+/** Jobs that are reported at most. */
 const IN_FLIGHT_MAX = 200;
 
 /** Jobs of the compact queue that are being worked on, oldest first; at most some hundreds. */

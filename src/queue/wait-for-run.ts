@@ -62,7 +62,7 @@ type Deadlined = WaitOptions & {
 /** What a look at one job came to; `gone`: the queue does not keep it any more. */
 type JobSeen = RunSeen | { readonly kind: 'gone' };
 
-/** The id of the job whose run starts after the request; `null` when that cannot be told any more. */
+/** The id of the job whose run starts after the request; `null` when that cannot be known any more. */
 async function servingJob(key: InodeKey, enqueued: Enqueued, options: Deadlined): Promise<string | null> {
   const { requestedId, jobId } = enqueued;
   if (jobId === requestedId) return jobId;

@@ -24,7 +24,7 @@ export interface ConnectOptions {
   readonly profile: RedisProfile;
   /** How long connecting and (but for workers) one command may take; default 10 s. */
   readonly timeoutMs?: number;
-  /** Told of every failure to connect or to stay connected, for the log; the client goes on trying. */
+  /** Called for every failure to connect or to stay connected, for the log; the client goes on trying. */
   readonly onError?: (error: Error) => void;
 }
 

@@ -69,7 +69,7 @@ interface Link {
 
 const links = new WeakMap<RedisClient, Link>();
 
-/** Follows the client's connection from now on, so that no `error` event ends the process; `onError` is told of each. */
+/** Follows the client's connection from now on, so that no `error` event ends the process; `onError` is called for each. */
 export function watchLink(redis: RedisClient, onError?: (error: Error) => void): void {
   linkOf(redis).onError = onError;
 }

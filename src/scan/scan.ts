@@ -100,12 +100,12 @@ class Scan {
     return ending;
   }
 
-  #report(told: {
+  #report(pass: {
     readonly ending: ScanEnding;
     readonly position: ScanPosition | null;
     readonly startedAtMs: number;
   }): ScanReport {
-    const { ending, position, startedAtMs } = told;
+    const { ending, position, startedAtMs } = pass;
     return {
       ...{ ending, fsId: this.#filesystem.fsId, backlog: this.#pages.backlog, queued: this.#feed.queued },
       ...{ resumedInodes: position?.backlog.inodes ?? 0, restarts: this.#restarts, top: this.#worst.list() },

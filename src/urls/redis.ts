@@ -1,6 +1,6 @@
 /**
  * Redis URLs in their four forms: one server, TLS, cluster, sentinel. It stands alone because ioredis takes a string
- * for one server only, and because a URL holds a password: whatever is wrong with it is told without it.
+ * for one server only, and because a URL holds a password: whatever is wrong with it is reported without it.
  * It must not connect to anything.
  */
 

@@ -1,6 +1,6 @@
 /**
  * Waiting with an end: closing connections and queues may hang for as long as a server is away, and a process that is
- * told to stop must stop. It only waits; what to do when time is up is the caller's business.
+ * asked to stop must stop. It only waits; what to do when time is up is the caller's business.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 

@@ -1,5 +1,5 @@
 /**
- * The limits of a process as gauges: what may happen now, as the pace tells it when a scrape comes. Waits are told where
+ * The limits of a process as gauges: what may happen now, as the pace tells it when a scrape comes. Waits are reported where
  * they happen (`Observer.waited`). It asks and sets gauges, nothing else.
  */
 import type { MetricSource } from '../observe/metrics.ts';

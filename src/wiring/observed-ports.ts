@@ -1,5 +1,5 @@
 /**
- * The ports as the work sees them, with an ear on every call: the metadata service, the ledger, the memory of merges.
+ * The ports as the work sees them, with an observer on every call: the metadata service, the ledger, the memory of merges.
  * Decorators, so that policy and adapters know nothing of metrics. They change no argument, result or error.
  */
 
@@ -9,7 +9,7 @@ import type { ReapLedger } from '../ledger.ts';
 import type { CommitOutcome, MetadataStore } from '../metadata/port.ts';
 import type { Observer } from './observer.ts';
 
-/** Calls that are told, by the name they have in metrics; what is not listed passes through. */
+/** Calls that are observed, by the name they have in metrics; what is not listed passes through. */
 const TOLD: Readonly<Record<string, string>> = {
   getFilesystem: 'get-filesystem',
   getInode: 'get-inode',
@@ -33,9 +33,9 @@ export function observedMetadata<Store extends MetadataStore>(store: Store, obse
       if (typeof value !== 'function') return value;
       const operation = typeof name === 'string' ? TOLD[name] : undefined;
       const bound = value.bind(target) as Call;
-      const told = operation === undefined ? bound : observedCall(operation, bound, observer);
-      known.set(name, told);
-      return told;
+      const observed = operation === undefined ? bound : observedCall(operation, bound, observer);
+      known.set(name, observed);
+      return observed;
     },
   });
 }

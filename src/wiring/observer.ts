@@ -17,7 +17,7 @@ import { lookSpan, RunSpans } from '../observe/run-spans.ts';
 import { movedBytes, NO_COST, requestsOf } from '../plan/index.ts';
 import type { ReapVerdict } from '../reap/reap-record.ts';
 import type { RunReport } from './run-inode.ts';
-import { type ChunkTold, isAnswer, type RunFields, RunRecord } from './run-record.ts';
+import { type ChunkEvent, isAnswer, type RunFields, RunRecord } from './run-record.ts';
 import { Reachable } from './server-health.ts';
 import { type RefusalKind, type Refusing, StoreRefusals } from './store-refusals.ts';
 
@@ -88,7 +88,7 @@ export class Observer implements RequestObserver {
     const spans = this.#tracer && new RunSpans(this.#tracer, place);
     const record = new RunRecord({
       phase: (phase, chunkIndex) => spans?.phase(phase, chunkIndex),
-      request: (told) => spans?.request(told),
+      request: (event) => spans?.request(event),
       chunk: (plan, ending) => this.#chunk(place, plan, ending),
       failed: (error, chunkIndex) => this.#chunkFailed({ ...place, chunkIndex }, error),
     });
@@ -170,7 +170,7 @@ export class Observer implements RequestObserver {
   /** A look at a reap record; `null`: the record could not be read. `look` is for the trace. */
   reapLook(verdict: ReapVerdict | null, look: { readonly place: RunPlace; readonly startMs: number }): void {
     const { metrics } = this;
-    if (this.#tracer !== undefined) lookSpan(this.#tracer, look.startMs, lookTold(verdict, look.place));
+    if (this.#tracer !== undefined) lookSpan(this.#tracer, look.startMs, lookEvent(verdict, look.place));
     metrics?.count('s3compact_reap_looks_total', 1, { verdict: verdictWord(verdict) });
     metrics?.count('s3compact_objects_deleted_total', verdict?.deleted ?? 0);
     if (verdict?.kind !== 'done') return;
@@ -191,7 +191,7 @@ export class Observer implements RequestObserver {
     this.metrics?.set('s3compact_last_success_timestamp_seconds', Date.now() / 1000, { task });
   }
 
-  #chunk(place: RunPlace, plan: ChunkPlan, ending: ChunkTold): void {
+  #chunk(place: RunPlace, plan: ChunkPlan, ending: ChunkEvent): void {
     const { metrics } = this;
     metrics?.count('s3compact_commits_total', 1, { outcome: ending.kind });
     const where = { ...place, chunkIndex: plan.chunkIndex };
@@ -288,7 +288,7 @@ function verdictWord(verdict: ReapVerdict | null): 'unreadable' | 'done' | 'agai
   return verdict.unsafe === true ? 'unsafe' : 'doubt';
 }
 
-function lookTold(verdict: ReapVerdict | null, place: RunPlace): Parameters<typeof lookSpan>[2] {
+function lookEvent(verdict: ReapVerdict | null, place: RunPlace): Parameters<typeof lookSpan>[2] {
   if (verdict === null) return { attributes: { ...place }, doubt: 'the record cannot be read' };
   if (verdict.kind === 'done') return { attributes: { ...place, 's3compact.objects_deleted': verdict.deleted } };
   return { attributes: { ...place }, ...(verdict.doubt === undefined ? {} : { doubt: redactText(verdict.doubt) }) };

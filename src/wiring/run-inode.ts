@@ -1,7 +1,7 @@
 /**
  * One run over one inode, as a job of the compact queue or inside a command: quarantine, compactInode, continuation,
  * and a report that reads the same in a job's result, on a terminal and in JSON. It decides what an ending means for
- * the inode (done, later, quarantined, halted); how the queue is told is the worker's business.
+ * the inode (done, later, quarantined, halted); how the queue is informed is the worker's business.
  */
 import {
   type CompactDeps,
@@ -25,7 +25,7 @@ export interface RunDeps extends CompactDeps {
   readonly limits: CompactLimits;
   readonly queue: CompactQueue;
   readonly quarantine: Quarantine;
-  /** Runs in a row with a missing or short object after which the inode is condemned. */
+  /** Runs in a row with a missing or short object after which the inode is stopped. */
   readonly attempts: number;
 }
 
@@ -49,7 +49,7 @@ export interface RunOptions {
  */
 export type RunEnding = 'done' | 'later' | 'gone' | 'quarantined' | 'halted';
 
-/** What is told about a run; plain JSON, ids are decimal text. */
+/** What is reported of a run; plain JSON, ids are decimal text. */
 export interface RunReport {
   readonly ending: RunEnding;
   readonly fsId: number;
@@ -89,7 +89,7 @@ export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions
     return await reportResult(result, deps, options.looks?.first);
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
-    return { ...empty(key, 'later'), ...(await failureTold(key, error, deps)) };
+    return { ...empty(key, 'later'), ...(await failureReport(key, error, deps)) };
   }
 }
 
@@ -103,7 +103,7 @@ async function reportResult(result: CompactResult, deps: RunDeps, look: Look | u
     ...(reason === undefined ? {} : { message: `inode ${printInodeKey(key)}: ${reason}` }),
   };
   // What was compacted stays so; the rest is judged as it would be in a run with nothing else to do.
-  if (damage !== undefined) return { ...base, continued: false, ...(await failureTold(key, damage, deps)) };
+  if (damage !== undefined) return { ...base, continued: false, ...(await failureReport(key, damage, deps)) };
   const lostRace = result.outcome === 'conflict' || result.outcome === 'stale' || result.outcome === 'unknown';
   if (lostRace) return { ...base, ending: 'later', continued: false };
   // Only a run that got somewhere is continued: a continuation can never spin.
@@ -124,10 +124,10 @@ async function reportResult(result: CompactResult, deps: RunDeps, look: Look | u
   }
 }
 
-type FailureTold = Pick<RunReport, 'ending' | 'code' | 'message' | 'lookAgainMs'>;
+type FailureReport = Pick<RunReport, 'ending' | 'code' | 'message' | 'lookAgainMs'>;
 
-/** What a failure means for the inode; one of the queue itself is told as `later`. */
-async function failureTold(key: InodeKey, error: CompactError, deps: RunDeps): Promise<FailureTold> {
+/** What a failure means for the inode; one of the queue itself is reported as `later`. */
+async function failureReport(key: InodeKey, error: CompactError, deps: RunDeps): Promise<FailureReport> {
   try {
     const { code, message, retryAfterMs } = error;
     const lookAgain = code === 'inode-busy' && retryAfterMs !== undefined;

@@ -7,18 +7,18 @@ import type { RunObserver, RunPhase } from '../compact/run-observer.ts';
 import type { CompactError } from '../errors.ts';
 import type { ChunkPlan } from '../model.ts';
 import type { RequestOutcome } from '../objects/retrying-store.ts';
-import type { RequestTold } from '../observe/run-spans.ts';
+import type { RequestEvent } from '../observe/run-spans.ts';
 
 /** Ids of reap records in the log line; a run with more tells their number. */
 const RECORD_IDS_MAX = 20;
 
-export type ChunkTold = Parameters<RunObserver['chunk']>[1];
+export type ChunkEvent = Parameters<RunObserver['chunk']>[1];
 
 /** What whoever makes a record wants to hear at once. */
 export interface RunRecordListener {
   phase?(phase: RunPhase, chunkIndex: number | undefined): void;
-  request?(told: RequestTold): void;
-  chunk?(plan: ChunkPlan, ending: ChunkTold): void;
+  request?(event: RequestEvent): void;
+  chunk?(plan: ChunkPlan, ending: ChunkEvent): void;
   failed?(error: CompactError, chunkIndex: number): void;
 }
 
@@ -69,7 +69,7 @@ export class RunRecord implements RunObserver {
     this.#listener.phase?.(phase, chunkIndex);
   }
 
-  chunk(plan: ChunkPlan, ending: ChunkTold): void {
+  chunk(plan: ChunkPlan, ending: ChunkEvent): void {
     add(this.#chunks, ending.kind, 1);
     if (plan.blocksLeft > 0) this.#spent.add('blocks');
     this.#listener.chunk?.(plan, ending);
@@ -88,14 +88,14 @@ export class RunRecord implements RunObserver {
     return this.#spent;
   }
 
-  request(told: Omit<RequestTold, 'isFailure'> & { readonly outcome: RequestOutcome }): void {
-    const { operation, outcome, bytes } = told;
+  request(event: Omit<RequestEvent, 'isFailure'> & { readonly outcome: RequestOutcome }): void {
+    const { operation, outcome, bytes } = event;
     const isFailure = !isAnswer(outcome);
     add(this.#requests, operation, 1);
     if (isFailure) add(this.#failures, outcome, 1);
     if (operation === 'get') this.#bytesRead += bytes;
     if (operation === 'put') this.#bytesWritten += bytes;
-    this.#listener.request?.({ ...told, isFailure });
+    this.#listener.request?.({ ...event, isFailure });
   }
 
   retried(): void {

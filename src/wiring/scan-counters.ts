@@ -20,7 +20,7 @@ const NONE: Sums = { worthwhile: 0, nothing: 0, failed: 0, queued: 0, inFlight: 
 export class ScanTally {
   readonly #metrics: Metrics | undefined;
   readonly #dry: boolean;
-  /** What an earlier scan had found; known when the first progress is told, or there was none. */
+  /** What an earlier scan had found; known when the first progress is reported, or there was none. */
   #before: Backlog | undefined;
   #counted = NONE;
 

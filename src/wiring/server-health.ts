@@ -14,7 +14,7 @@ export class Reachable {
   readonly #clause: string;
   #failures = 0;
   #lastFailureMs = 0;
-  /** Asks the server something small; told by its ending. */
+  /** Asks the server something small; judged by its ending. */
   probe: ((signal: AbortSignal) => Promise<unknown>) | undefined;
 
   constructor(clause: string) {

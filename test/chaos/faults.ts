@@ -83,7 +83,7 @@ async function pauseOne(stage: FaultStage, awake: WorkerPool['awake'], random: R
   stage.pool.pause(worker, random.below(1_000) / 1_000);
   // Killed meanwhile: then it was a kill.
   await Promise.race([delay(ms), worker.ended]);
-  if (worker.condemned) return;
+  if (worker.ending) return;
   stage.pool.resume(worker);
   stage.tally.add('pauses');
   if (long) stage.tally.add('pausesLong');

@@ -26,7 +26,7 @@ it('an entry of unknown outcome is an entry when Redis has its number', () => {
   expect([journal.count, journal.length]).toEqual([2, 16]);
 });
 
-it('what Redis lost is gone from the history, and is told with the time of its answer', () => {
+it('what Redis lost is gone from the history, and is reported with the time of its answer', () => {
   const journal = journalOf(1, 2, 3, undefined);
   const before = journal.history();
   const { applied, gone } = journal.settle(1, 5);

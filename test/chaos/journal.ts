@@ -1,7 +1,7 @@
 /**
  * Everything that writers did to one file, in the order of its lists, and so the file's history (test/oracle) at any
  * moment, also after Redis came back without its last writes. It must not look at the lists: how far Redis kept the
- * journal is told by a number that is written in the same MULTI as each entry.
+ * journal is reported by a number that is written in the same MULTI as each entry.
  */
 import { Mutex } from 'async-mutex';
 import { History, type HistoryOrder } from '../kit/oracle/history.ts';

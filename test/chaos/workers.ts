@@ -36,7 +36,7 @@ interface Running {
   /** Of a pool, while it is paused: the process that is. */
   pausedPid: number | undefined;
   /** We ended it. */
-  condemned: boolean;
+  ending: boolean;
 }
 
 /** What we read of a log line. */
@@ -80,11 +80,11 @@ export class WorkerPool {
 
   /** Those that can be hit. */
   get awake(): readonly Running[] {
-    return [...this.#running].filter(({ paused, condemned }) => !paused && !condemned);
+    return [...this.#running].filter(({ paused, ending }) => !paused && !ending);
   }
 
   get all(): readonly Running[] {
-    return [...this.#running].filter(({ condemned }) => !condemned);
+    return [...this.#running].filter(({ ending }) => !ending);
   }
 
   /** `chance` is in [0, 1): which process of a pool dies, mostly one under the main one. */
@@ -98,7 +98,7 @@ export class WorkerPool {
       signal(pid, 'SIGKILL');
       return;
     }
-    worker.condemned = true;
+    worker.ending = true;
     worker.child.kill('SIGKILL');
     // Those of its processes that we had paused must see that they are alone.
     for (const orphan of pids) signal(orphan, 'SIGCONT');
@@ -125,7 +125,7 @@ export class WorkerPool {
     this.#wanted = 0;
     await Promise.all(
       [...this.#running].map(async (worker) => {
-        worker.condemned = true;
+        worker.ending = true;
         if (worker.paused) this.resume(worker);
         worker.child.kill('SIGTERM');
         const timer = setTimeout(() => worker.child.kill('SIGKILL'), deadlineMs);
@@ -142,7 +142,7 @@ export class WorkerPool {
   async close(): Promise<void> {
     this.#wanted = 0;
     for (const worker of this.#running) {
-      worker.condemned = true;
+      worker.ending = true;
       for (const pid of processesOf(worker)) signal(pid, 'SIGKILL');
       worker.child.kill('SIGKILL');
     }
@@ -163,7 +163,7 @@ export class WorkerPool {
       started: false,
       paused: false,
       pausedPid: undefined,
-      condemned: false,
+      ending: false,
     };
     this.#running.add(worker);
     this.#tally.add('starts');
@@ -173,7 +173,7 @@ export class WorkerPool {
 
   #ended(worker: Running): void {
     this.#running.delete(worker);
-    if (!worker.condemned) {
+    if (!worker.ending) {
       const { exitCode, signalCode } = worker.child;
       if (exitCode === EXIT_LATER && !worker.started) this.#tally.add('startsRefused');
       else if (exitCode === EXIT_LATER && worker.lines.some((line) => line.includes(GAVE_UP)))

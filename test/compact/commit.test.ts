@@ -1,4 +1,4 @@
-/** commit: what is told of a commit whose answer was lost is what became of it (I6), and the lease before it. */
+/** commit: what hears of a commit whose answer was lost is what became of it (I6), and the lease before it. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Attempt } from '../../src/compact/attempt.ts';
 import { type CommitDeps, commitChunk, graceFor, LATE_COMMIT_SKEW_MS } from '../../src/compact/commit.ts';
@@ -55,7 +55,7 @@ describe('I6: a commit whose answer was lost', () => {
   it.each([
     ['fails-after', 'committed'],
     ['fails-before', 'conflict'],
-  ] as const)('%s is told as %s, and the fence is gone', async (ending: CallEnding, outcome) => {
+  ] as const)('%s is reported as %s, and the fence is gone', async (ending: CallEnding, outcome) => {
     const request = requestOf(ATTEMPT, [merged(ATTEMPT)]);
     const told = await commit(request, new MemoryMetadata(world.metadata, new Boundary({ at: 0, ending })));
     expect(told).toMatchObject({ outcome: { outcome }, fenceCleared: true });
@@ -100,12 +100,12 @@ describe('I6: a commit whose answer was lost', () => {
     expect(await commit(requestOf(ATTEMPT, []), metadata)).toMatchObject({ outcome: { outcome: 'unknown' } });
   });
 
-  it('of an empty replacement is told by the fence that still stood', async () => {
+  it('of an empty replacement is reported by the fence that still stood', async () => {
     const metadata = losing((request) => new MemoryMetadata(world.metadata).commit(request));
     expect(await commit(requestOf(ATTEMPT, []), metadata)).toMatchObject({ outcome: { outcome: 'committed' } });
   });
 
-  it('is told by a merged version above a kept one, although another attempt has taken the fence since', async () => {
+  it('is reported by a merged version above a kept one, although another attempt has taken the fence since', async () => {
     const metadata = losing(async (request) => {
       await new MemoryMetadata(world.metadata).commit(request);
       await new MemoryMetadata(world.metadata).begin(KEY, OTHER);

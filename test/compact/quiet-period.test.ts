@@ -217,7 +217,7 @@ describe('bytes beyond the length', () => {
     expect(world.violations).toEqual([]);
   });
 
-  it('do not make a worker wait that is told to stop', async () => {
+  it('do not make a worker wait that is asked to stop', async () => {
     const clock = { ...world.deps().clock, sleep: () => Promise.reject(new Error('aborted')) };
     const controller = new AbortController();
     const deps = world.deps();

@@ -89,7 +89,7 @@ describe('settings reach a command', () => {
     expect(JSON.parse(before.stdout)).toMatchObject({ outcome: 'plan' });
   });
 
-  it('all wrong ones are told at once, before anything is connected', async () => {
+  it('all wrong ones are reported at once, before anything is connected', async () => {
     const config = file('wrong.yaml', 'grace: soon\nunknown: 1\n');
     const { exitCode, stdout, stderr } = await runCli(['plan', '1', '1', '--config', config, '--max-chunks', '0'], {
       REDIS_URL: 'redis://:hunter2@nowhere.invalid:1/x',

@@ -231,7 +231,7 @@ describe('problems', () => {
           file: { file: yaml(`redis-url: ${quoted}\nmetadata-url: ${quoted}\n`) },
         }[place as 'flag' | 'env' | 'file'];
         const text = complaint(sources);
-        // In a setting that is no URL, text like `user:x@host` cannot be told from any other.
+        // In a setting that is no URL, text like `user:x@host` cannot be known from any other.
         if (form !== 2 || place === 'file') expect(text.includes(secret), text).toBe(false);
       }),
     );

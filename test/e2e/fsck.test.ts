@@ -1,4 +1,4 @@
-/** `s3compact fsck` on the run's servers: planted damage is told with its exit code, and nothing is changed. */
+/** `s3compact fsck` on the run's servers: planted damage is reported with its exit code, and nothing is changed. */
 import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { E2eWorld, SMALL } from './world.ts';

@@ -1,4 +1,4 @@
-/** fsck: what cannot be read is told with its range and reason, what can be is not, and nothing is changed. */
+/** fsck: what cannot be read is reported with its range and reason, what can be is not, and nothing is changed. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
 import { checkFilesystem, checkInode, type InodeVerdict } from '../../src/fsck/fsck.ts';

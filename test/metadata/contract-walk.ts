@@ -111,7 +111,7 @@ export function walkContract(world: () => MetadataWorld, traits: MetadataTraits)
   });
 
   if (traits.damage) {
-    test('what is wrong with one inode is told of it, and the others come', async () => {
+    test('what is wrong with one inode hears of it, and the others come', async () => {
       const good = { fsId: 7, inodeId: 40n };
       const badHash = { fsId: 7, inodeId: 41n };
       const badIndex = { fsId: 7, inodeId: 43n };

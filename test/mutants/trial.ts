@@ -38,7 +38,7 @@ const OUTPUT_TAIL_CHARS = 2_000;
 const SIM_SHARE = process.env['S3COMPACT_SIM_SHARE'] ?? '0.2';
 const running = new Set<ChildProcess>();
 
-/** Ends what is running; for a runner that is told to stop. */
+/** Ends what is running; for a runner that is asked to stop. */
 export function endTrials(): void {
   for (const child of running) endGroup(child);
 }

@@ -1,4 +1,4 @@
-/** Listening to a shared signal: whoever listens is told once, whoever stopped is not, in any order of coming and going. */
+/** Listening to a shared signal: whoever listens is reported once, whoever stopped is not, in any order of coming and going. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type AbortListener, listen, unlisten } from '../../src/objects/abort.ts';
@@ -32,7 +32,7 @@ test('an abort is told to those who listen, once, whatever came and went before'
       }
       const expected = ears.map((ear) => (listening.get(ear) === controllers[0].signal ? 1 : 0));
       if (oneLeavesAnother) {
-        // What is told first takes the others away: they are told, or not, but never twice.
+        // What is reported first takes the others away: they are told, or not, but never twice.
         const leaveAll = (): void => {
           for (const ear of ears) unlisten(controllers[0].signal, ear);
         };

@@ -1,6 +1,6 @@
 /**
  * What every ObjectStore must do, whatever is behind it: run by each implementation's test file. Facts that depend on
- * the server (whether it knows If-None-Match, and ranges of empty objects) are told by the `features` of the bench.
+ * the server (whether it knows If-None-Match, and ranges of empty objects) are reported by the `features` of the bench.
  * It must use the port only; the bench looks at the bucket by other means.
  */
 import { crc32 } from 'node:zlib';

@@ -75,7 +75,7 @@ describe('withRetries', () => {
     expect(clock.slept).toEqual([75, 150]);
   });
 
-  test('tries and waits have a maximum, and the last failure is told as it is', async () => {
+  test('tries and waits have a maximum, and the last failure is reported as it is', async () => {
     const fault = storeFault('store-unavailable', 'the very last');
     const { store, clock, calls } = makeWorld(
       (index) => {
@@ -214,7 +214,7 @@ describe('withRetries', () => {
     await expect(store.head('new')).resolves.toMatchObject({ bytes: 7 });
   });
 
-  test('what the observer is told of each operation', async () => {
+  test('what the observer hears of each operation', async () => {
     const { store, stores, told } = makeWorld(() => {});
     stores.refuseDelete = (_bucket, name) => (name === 'kept' ? 'AccessDenied' : undefined);
     await store.putIfAbsent('new', patternBytes(7));

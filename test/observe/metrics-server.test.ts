@@ -44,7 +44,7 @@ it('metrics that fail are an answer too', async () => {
   expect(await ask('GET /healthz')).toBe('HTTP/1.1 200 OK');
 });
 
-it('what is not ready is told with its parts, and a question that fails is not ready', async () => {
+it('what is not ready is reported with its parts, and a question that fails is not ready', async () => {
   const url = `http://127.0.0.1:${server.port}/readyz`;
   readiness = async () => ({ ready: false, parts: { queue: { ready: false, reasons: ['it is away'] } } });
   const told = await fetch(url);

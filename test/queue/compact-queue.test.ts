@@ -180,7 +180,7 @@ describe('runNow: the first run that starts after the request', () => {
     expect(await runNow(KEY, wait())).toMatchObject({ kind: 'failed', final: false, message: 'no bucket' });
   });
 
-  it('a run that ends between the look at its state and the look at the job is told as it ended', async () => {
+  it('a run that ends between the look at its state and the look at the job is reported as it ended', async () => {
     slowWorker(async () => 'done');
     const getJobState = queue.queue.getJobState.bind(queue.queue);
     vi.spyOn(queue.queue, 'getJobState').mockImplementationOnce(async (jobId) => {

@@ -27,7 +27,7 @@ for (const [form, make] of [
 ] as const) {
   describe(`${form}: a store that answers 200 to a PUT`, () => {
     it.each(LIES)(
-      'and keeps %s: nothing is deleted, it is told as unsafe, and the originals serve for a repair',
+      'and keeps %s: nothing is deleted, it is reported as unsafe, and the originals serve for a repair',
       async (_, kept) => {
         const world = new World(make(), { ...LIMITS, quietMs: 10_000 });
         for (let n = 0; n < 8; n++) world.write(n * 4, 8);

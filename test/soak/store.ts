@@ -1,6 +1,6 @@
 /**
  * The files of a soak on Redis and S3, written and read with raw calls as a client of the file system would, many at a
- * time. It shares no code with `src/`. What a file must read as is told by the rule of shapes.ts alone.
+ * time. It shares no code with `src/`. What a file must read as is reported by the rule of shapes.ts alone.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';

@@ -39,7 +39,7 @@ interface Running {
   /** Since then it listens to SIGTERM. */
   readonly started: Promise<void>;
   readonly onStarted: () => void;
-  condemned: boolean;
+  ending: boolean;
 }
 
 export interface Ending {
@@ -85,7 +85,7 @@ export class Victims {
     void pool.ended.then(() => {
       const { exitCode, signalCode } = pool.child;
       // 3: its processes died again and again; with us around they do.
-      const wrong = !pool.condemned && exitCode !== EXIT_LATER;
+      const wrong = !pool.ending && exitCode !== EXIT_LATER;
       if (wrong) this.#wanted = false;
       if (wrong) this.faults.push(`the pool ended by itself with ${exitCode ?? signalCode}: ${pool.lines.join(' | ')}`);
       if (this.#wanted && this.#pool === pool) this.keepPool();
@@ -111,7 +111,7 @@ export class Victims {
 
   killPool(): void {
     if (this.#pool === undefined) return;
-    this.#pool.condemned = true;
+    this.#pool.ending = true;
     if (this.#pool.child.kill('SIGKILL')) this.add('poolsKilled');
   }
 
@@ -127,7 +127,7 @@ export class Victims {
     if (pool === undefined) return;
     const timer = setTimeout(() => pool.child.kill('SIGKILL'), deadlineMs);
     await Promise.race([pool.started, pool.ended]);
-    pool.condemned = true;
+    pool.ending = true;
     pool.child.kill('SIGTERM');
     await pool.ended;
     clearTimeout(timer);
@@ -180,7 +180,7 @@ export class Victims {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const { promise: started, resolve: onStarted } = Promise.withResolvers<void>();
-    const running: Running = { child, ended: once(child, 'close'), lines: [], started, onStarted, condemned: false };
+    const running: Running = { child, ended: once(child, 'close'), lines: [], started, onStarted, ending: false };
     if (args[0] === 'worker') child.stdout?.resume();
     createInterface({ input: child.stderr ?? process.stdin }).on('line', (line) => this.#read(running, line));
     return running;

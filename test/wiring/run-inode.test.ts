@@ -1,6 +1,6 @@
 /**
  * What a run's ending means for its inode, on real Redis and a file in memory: an upload that is late is waited for and
- * condemns the inode only when run after run meets it, whatever else failed or went well in between.
+ * stops work on the inode only when run after run meets it, whatever else failed or went well in between.
  */
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { CompactQueue } from '../../src/queue/compact-queue.ts';
@@ -67,7 +67,7 @@ async function endings(codes: readonly Parameters<typeof failReads>[0][]): Promi
 }
 
 describe('a missing or short object', () => {
-  it('condemns the inode after as many runs in a row as there are attempts', async () => {
+  it('stops work on the inode after as many runs in a row as there are attempts', async () => {
     expect(await endings(['object-missing', 'object-short', 'object-missing'])).toEqual([
       'later',
       'later',
@@ -123,7 +123,7 @@ describe('one chunk misses an object and another is compacted', () => {
   });
 });
 
-it('I3: an object of another content under an own name condemns the inode, although another chunk was compacted', async () => {
+it('I3: an object of another content under an own name stops work on the inode, although another chunk was compacted', async () => {
   world.stores.before = (call) => {
     const chunkId = Number(call.names[0]?.split('_')[2]);
     if (call.op === 'put' && chunkId > 8) throw storeFault('object-collision');
@@ -132,7 +132,7 @@ it('I3: an object of another content under an own name condemns the inode, altho
   expect((await book().get(KEY))?.code).toBe('object-collision');
 });
 
-it('I10: a list that breaks the format condemns the inode at once, and no run starts until it is released', async () => {
+it('I10: a list that breaks the format stops work on the inode at once, and no run starts until it is released', async () => {
   const list = [...(world.lists().get(0) ?? [])];
   const bad = { chunkId: 99n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };
   world.metadata.at(KEY)?.lists.set(0, [...list, bad]);

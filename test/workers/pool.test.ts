@@ -140,7 +140,7 @@ describe('a pool whose processes cannot work', () => {
     expect(failed).toBe('not failed');
   });
 
-  it('a process that does not answer is told as not ready, and a stop is bounded', async () => {
+  it('a process that does not answer is reported as not ready, and a stop is bounded', async () => {
     start('silent');
     const snapshots = await pool.snapshots();
     expect(snapshots).toHaveLength(2);

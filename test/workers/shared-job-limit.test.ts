@@ -64,7 +64,7 @@ describe('--pool-jobs', () => {
     bound.stop();
   });
 
-  it('a queue that cannot be reached is told as such', async () => {
+  it('a queue that cannot be reached is reported as such', async () => {
     redis.disconnect();
     const producer = new Redis({ port: 1, lazyConnect: true, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
     producer.on('error', () => undefined);

@@ -1,5 +1,5 @@
 /**
- * Processes that are told to stop in the middle: in a merge, in a commit whose answer does not come, in a pool. They end in
+ * Processes that are asked to stop in the middle: in a merge, in a commit whose answer does not come, in a pool. They end in
  * time, hand back what they had, and another worker goes on at once and not when a lock has run out (I9, I12). A slow merge
  * is made by the limit on bytes, so every moment of it lasts.
  */

@@ -1,5 +1,5 @@
 /**
- * The entry of one process of a pool: it gets its settings from the pool, works until it is told to stop, and answers
+ * The entry of one process of a pool: it gets its settings from the pool, works until it is asked to stop, and answers
  * what it is asked. Without its pool (killed, say) it drains and ends by itself, so nothing outlives a dead pod's main
  * process. It decides nothing about restarts: the pool does.
  */
@@ -11,7 +11,7 @@ import { startWorker } from '../worker.ts';
 import type { PoolAnswer, PoolOrder } from './messages.ts';
 
 function tell(answer: PoolAnswer): void {
-  // The pool may be gone; then nobody is left to be told.
+  // The pool may be gone; then nobody is left to hear it.
   if (process.connected) process.send?.(answer, undefined, undefined, () => undefined);
 }
 
@@ -92,7 +92,7 @@ class Orders {
   }
 }
 
-/** Exit codes: 0 stopped, 1 a fault that the pool counts, 3 refused with a reason that it was told. */
+/** Exit codes: 0 stopped, 1 a fault that the pool counts, 3 refused with a reason that the pool has. */
 async function main(): Promise<number> {
   const orders = new Orders();
   const first = await Promise.race([orders.start, orders.stopped]);

@@ -56,7 +56,7 @@ export class PoolProcess {
   #asked = 0;
   /** Deaths that nobody asked for, for the metrics. */
   crashes = 0;
-  /** What the process told last, also of one that is gone. */
+  /** What the process reported last, also of one that is gone. */
   lastMetrics: readonly unknown[] = [];
   readonly restarts: Record<RestartReason, number> = { crash: 0, memory: 0, other: 0 };
 

@@ -23,7 +23,7 @@ export interface PoolOptions {
 export interface RunningPool extends RunningWorker {
   readonly crashes: number;
   readonly restarts: Readonly<Record<RestartReason, number>>;
-  /** The metrics of all processes as they were told last, also after the end. */
+  /** The metrics of all processes as they were reported last, also after the end. */
   readonly lastMetrics: readonly unknown[];
 }
 

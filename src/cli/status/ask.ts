@@ -10,7 +10,7 @@ import type { Clients } from '../../wiring/clients.ts';
 import { problemsOf } from './problems.ts';
 import type { QuarantineListed, StatusReport } from './report.ts';
 
-/** Inodes in quarantine that are told. */
+/** Inodes in quarantine that are listed. */
 const QUARANTINE_MAX = 100;
 
 /** Everything at once; errors are CompactError `queue-unavailable` (retry) or `filesystem-missing` (halt). */

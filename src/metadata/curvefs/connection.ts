@@ -54,7 +54,7 @@ export class Connection {
         reject(new RpcFault(`no connection to ${name}: ${what}`, { kind: 'connect', sent: false, cause }));
       };
       const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
-      const onError = (error: Error): void => fail(told(error), error);
+      const onError = (error: Error): void => fail(messageOf(error), error);
       socket.once('error', onError);
       socket.once('connect', () => {
         clearTimeout(timer);
@@ -148,8 +148,8 @@ function closed(what: string, cause?: unknown): RpcFault {
 }
 
 /** Several addresses of one name fail as one error without a text. */
-function told(error: Error): string {
-  if (error instanceof AggregateError) return error.errors.map((one) => told(one)).join('; ');
+function messageOf(error: Error): string {
+  if (error instanceof AggregateError) return error.errors.map((one) => messageOf(one)).join('; ');
   return error.message;
 }
 

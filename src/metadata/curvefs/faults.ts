@@ -1,6 +1,6 @@
 /**
  * From what went wrong on the wire to what the port promises: CompactError with a kind that says what to do. Apart from
- * the clients because the same failure of an MDS and of a metaserver must be told alike. It decides no retries.
+ * the clients because the same failure of an MDS and of a metaserver must be reported alike. It decides no retries.
  */
 import { CompactError } from '../../errors.ts';
 import type { InodeKey } from '../../model.ts';

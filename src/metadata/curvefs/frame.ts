@@ -106,7 +106,7 @@ export class FrameReader {
 
 /** The length of the frame that starts here; `null` when its header is not complete. */
 function frameBytes(data: Buffer): number | null {
-  if (data.length >= 4 && data.readUInt32BE(0) !== MAGIC) throw new FrameFault(strangerTold(data));
+  if (data.length >= 4 && data.readUInt32BE(0) !== MAGIC) throw new FrameFault(describeStranger(data));
   if (data.length < HEADER_BYTES) return null;
   const bodyBytes = data.readUInt32BE(4);
   const metaBytes = data.readUInt32BE(8);
@@ -117,8 +117,8 @@ function frameBytes(data: Buffer): number | null {
   return HEADER_BYTES + bodyBytes;
 }
 
-/** What speaks there, told by its first bytes. */
-function strangerTold(data: Buffer): string {
+/** What speaks there, seen by its first bytes. */
+function describeStranger(data: Buffer): string {
   const text = data.toString('latin1', 0, 5);
   const hint = 'check the address and the port';
   if (text.startsWith('HTTP')) return `is an HTTP server, not a CurveFS MDS or metaserver: ${hint}`;

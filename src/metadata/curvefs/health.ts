@@ -29,7 +29,7 @@ interface Deps {
 export async function copysetHealth(fsId: number, deps: Deps): Promise<readonly CopysetHealth[]> {
   const partitions = await deps.topology.partitions(fsId, new Deadline(deps.timeoutMs));
   const copysets = new Map(partitions.map((one) => [`${one.poolId}/${one.copysetId}`, one]));
-  // A server that is away is told once, however many copysets it keeps.
+  // A server that is away is reported once, however many copysets it keeps.
   const probes = new Map<string, Promise<string | null>>();
   const all: CopysetHealth[] = [];
   for (const [name, copyset] of copysets) all.push(await lookAt(name, copyset, { ...deps, probes }));

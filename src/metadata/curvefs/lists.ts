@@ -23,7 +23,7 @@ export async function* readParts(
   while (ahead.length > 0 || next < keys.length) {
     for (let key = keys[next]; key !== undefined && ahead.length < AHEAD_MAX; key = keys[++next]) {
       const part = partOf(key, versionsMax, read);
-      // Its failure is told when its turn comes.
+      // Its failure is reported when its turn comes.
       part.catch(() => undefined);
       ahead.push(part);
     }

@@ -78,8 +78,8 @@ export class Mds {
   }
 
   #failed(what: string, faults: ReadonlyMap<string, RpcFault>): CompactError {
-    const told = [...faults.values()].map((fault) => fault.message).join('; ');
-    const message = `no MDS answered ${what}: ${told === '' ? 'no time was left' : told}; check METADATA_URL and the MDS`;
+    const reasons = [...faults.values()].map((fault) => fault.message).join('; ');
+    const message = `no MDS answered ${what}: ${reasons === '' ? 'no time was left' : reasons}; check METADATA_URL and the MDS`;
     const cause = toError([...faults.values()].at(-1) ?? message);
     return this.#noneIsMds(faults) ? refused(message, cause) : unavailable(message, cause);
   }

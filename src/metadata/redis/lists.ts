@@ -224,8 +224,8 @@ function partOfAnswer(
   { key, redisKey, versionsMax }: { readonly key: InodeKey; readonly redisKey: string; readonly versionsMax: number },
 ): InodePart {
   if (typeof first === 'string') {
-    const [place = redisKey, told] = rest;
-    throw callFailed(new ReplyError(String(told)), String(place));
+    const [place = redisKey, message] = rest;
+    throw callFailed(new ReplyError(String(message)), String(place));
   }
   const inode = inodeOf(key, redisKey, first);
   const chunks: ChunkList[] = [];

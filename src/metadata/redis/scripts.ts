@@ -85,14 +85,14 @@ return answer
  * (run_id), and when it has become the primary in the place of another (master_replid); empty where INFO lacks it.
  */
 const INCARNATION = `
-local function told(section, pattern)
+local function field(section, pattern)
   local text = redis.pcall('INFO', section)
   if type(text) == 'table' and text.err then return nil, redis.error_reply('NOPERM INFO: ' .. text.err) end
   return string.match(text, pattern) or ''
 end
-local run, refused = told('server', 'run_id:(%x+)')
+local run, refused = field('server', 'run_id:(%x+)')
 if refused then return refused end
-return {'ok', run, (told('replication', 'master_replid:(%x+)'))}
+return {'ok', run, (field('replication', 'master_replid:(%x+)'))}
 `;
 
 /** KEYS: the set of chunk indexes, then lists. ARGV: their indexes. Answers the first whose list is there and the set lacks. */

@@ -1,6 +1,6 @@
 /**
  * Which primary of a cluster has which slots. It stands alone for walks over all keys: a walk sees only the nodes that it
- * is told of, and a slot that none of them has, or that moves behind its back, would be keys that are missed in silence.
+ * hears of, and a slot that none of them has, or that moves behind its back, would be keys that are missed in silence.
  * It must not know a key.
  */
 import type { Redis } from 'ioredis';

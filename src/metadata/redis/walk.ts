@@ -80,7 +80,7 @@ export class RedisWalk {
 
 interface Servers {
   readonly text: string;
-  /** Whether each told its life; without it no cursor can be trusted. */
+  /** Whether each reported its life; without it no cursor can be trusted. */
   readonly known: boolean;
 }
 

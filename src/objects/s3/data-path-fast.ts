@@ -57,7 +57,7 @@ export class FastDataPath implements S3DataPath {
   readonly #sdk: S3DataPath;
   /** `null`: the SDK must do it. */
   #route: Route | null | undefined;
-  /** Server's clock minus ours, where a refusal has told it. */
+  /** Server's clock minus ours, where a refusal has shown it. */
   #clockOffsetMs = 0;
 
   constructor(connection: S3Connection, bucket: string, sdk: S3DataPath) {

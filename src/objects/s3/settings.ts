@@ -1,5 +1,5 @@
 /**
- * What an S3 client is told: where, who, how long, and by which way the hot requests go. Types only, so that the SDK's
+ * What an S3 client is given: where, who, how long, and by which way the hot requests go. Types only, so that the SDK's
  * side and the fast one share them without knowing each other.
  */
 

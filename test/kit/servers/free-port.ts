@@ -1,5 +1,5 @@
 /**
- * Free loopback ports for servers that cannot be told "any port". It stands alone because every service needs it.
+ * Free loopback ports for servers that cannot be known "any port". It stands alone because every service needs it.
  * A port may be taken between the look and the use: callers must notice that their server did not come up and try
  * again with another one, and must not believe that whoever answers is theirs.
  */

@@ -91,7 +91,7 @@ function watch(name: string, child: ChildProcess): GuardedProcess {
       notify();
     });
   }
-  // The pipe breaks when the server dies first; that is told by its end.
+  // The pipe breaks when the server dies first; that is reported by its end.
   child.stdin?.on('error', () => {});
   const gone = new Promise<void>((resolve) => {
     const end = (error?: Error) => {

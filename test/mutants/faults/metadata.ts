@@ -51,7 +51,7 @@ export const METADATA_FAULTS: readonly Fault[] = [
     file: SCRIPTS,
     edits: [["~= ARGV[1] then return {'ok', 0} end", "== false then return {'ok', 0} end"]],
   }),
-  fault('a commit whose answer is lost is told as a conflict', 'I6', {
+  fault('a commit whose answer is lost is reported as a conflict', 'I6', {
     file: REDIS,
     edits: [["return { outcome: 'unknown', cause: safeError(error) };", "return { outcome: 'conflict' };"]],
   }),

@@ -117,11 +117,11 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
   }),
   fault('half a listing is a whole one', 'I10', {
     file: ANSWERS,
-    edits: [['document.endsWith(end)', 'true']],
+    edits: [["(closed === '/' || last > start) && behindMisc(text, behind) === text.length", 'true']],
   }),
   fault('a document of any root is a listing', 'I10', {
     file: ANSWERS,
-    edits: [['return name === root && ', 'return ']],
+    edits: [['if (name !== root) return false;', 'if (name === undefined) return false;']],
   }),
   fault('a listing that does not say whether it is whole is whole', 'I10', {
     file: 'src/objects/s3/list.ts',

@@ -70,7 +70,7 @@ export const REAP_FAULTS: readonly Fault[] = [
     'stampMs !== undefined',
   ]),
   reap('the second look counts at a server that has lost its last writes', 'I7', ['!stood && sameServer', '!stood']),
-  reap('an object whose chunkId will be given out again is condemned', 'I7', [
+  reap('an object whose chunkId will be given out again is stopped', 'I7', [
     'this.#refuseReusable(names, filesystem);',
     '',
   ]),

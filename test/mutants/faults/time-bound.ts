@@ -51,7 +51,7 @@ export const TIME_BOUND_FAULTS: readonly Fault[] = [
     file: QUIET,
     edits: [['const bySomebody = inode.changedMs !== undefined && ', 'const bySomebody = ']],
   }),
-  fault('an old list without a fence is told as a conflict', 'I6', {
+  fault('an old list without a fence is reported as a conflict', 'I6', {
     file: COMMIT,
     edits: [
       [

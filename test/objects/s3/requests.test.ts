@@ -45,7 +45,7 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       await expectFailure(bench().open().putIfAbsent('raced', patternBytes(1)), 'retry', 'store-unavailable');
     });
 
-    test('a server without If-None-Match gets puts without it, is remembered, and is told of once', async () => {
+    test('a server without If-None-Match gets puts without it, is remembered, and hears of once', async () => {
       bench().server.answer((request, response) => {
         if (request.headers['if-none-match'] !== undefined) return sendError(response, 501, 'NotImplemented');
         sendStored(response);

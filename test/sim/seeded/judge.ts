@@ -78,7 +78,7 @@ export class Judge {
     this.#stage.scheduler.note(`!! ${what}`);
   }
 
-  /** What a reader gets now by these lists; `null` is told as a violation under this id. */
+  /** What a reader gets now by these lists; `null` is reported as a violation under this id. */
   read(file: SimFile, state: FileState, id: string): Buffer | null {
     const bucket = this.#stage.stores.bucket(BUCKET);
     try {

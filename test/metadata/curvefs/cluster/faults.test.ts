@@ -1,7 +1,7 @@
 /**
  * The CurveFS adapter on a cluster in trouble, over sockets: every status that a metaserver may answer with, answers that
  * are lost after the effect, leaders that move, servers that never answer, MDS that die.
- * A read gets through or says why not; a commit takes effect at most once, and what is told of it is true (I5, I6).
+ * A read gets through or says why not; a commit takes effect at most once, and what hears of it is true (I5, I6).
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CurvefsMetadata } from '../../../../src/metadata/curvefs/curvefs.ts';

@@ -1,7 +1,7 @@
 /**
  * A brpc server as the stand-in's MDS and metaservers are: one TCP port, requests of many callers on one connection,
  * replies in any order, and the faults that a test asks for, call by call. It knows frames and methods; what a method does
- * is told by its owner.
+ * is reported by its owner.
  */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
