@@ -12,9 +12,11 @@ import {
   PutObjectLockConfigurationCommand,
 } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { writeChecks } from '../../src/cli/doctor-store.ts';
+import { settingsChecks, writeChecks } from '../../src/cli/doctor-store.ts';
+import type { BucketSettings, LifecycleRule, ObjectStore, StoreDiagnosis } from '../../src/objects/port.ts';
 import { useFaultBench } from '../objects/fault-bench.ts';
 import { type SeenRequest, sendDeleted, sendError, sendRange, sendStored } from '../objects/fault-server.ts';
+import { filesystemOn } from '../objects/s3/bench.ts';
 import { freshBucket, testS3Client, uniquePrefix } from '../setup/isolation.ts';
 import { MetadataFixture } from './fixture.ts';
 
@@ -91,10 +93,6 @@ describe('on the S3 server of this run', () => {
     it.each([
       ['all names', '', 'Enabled', 'failed'],
       ['names of the file system', '1_', 'Enabled', 'failed'],
-      ['some of its inodes', '1_77', 'Enabled', 'failed'],
-      ['names of another file system', '12_', 'Enabled', 'ok'],
-      ['the name of the owner', 's3compact-', 'Enabled', 'failed'],
-      ['what doctor writes', 's3compact-doctor-', 'Enabled', 'ok'],
       ['other names', 'logs/', 'Enabled', 'ok'],
       ['all names, and is off', '', 'Disabled', 'ok'],
     ] as const)('a rule that deletes %s', async (_, Prefix, Status, status) => {
@@ -117,6 +115,57 @@ describe('on the S3 server of this run', () => {
       expect(of('object lock')).toMatchObject({ status: 'warning' });
       expect(of('versioning')).toMatchObject({ status: 'warning' });
     });
+  });
+});
+
+describe('what a bucket is set to', () => {
+  const RULE: LifecycleRule = {
+    ...{ id: 'tidy', prefix: '', tagged: false },
+    ...{ expires: false, moves: false, expiresOldVersions: false },
+  };
+  const PLAIN: BucketSettings = { versioning: 'off', lock: 'off', lifecycle: [] };
+  async function statusesOf(settings: Partial<BucketSettings>): Promise<readonly string[]> {
+    const diagnosis = { settings: async () => ({ ...PLAIN, ...settings }) } as unknown as StoreDiagnosis;
+    const store = { diagnosis: () => diagnosis } as unknown as ObjectStore;
+    return (await settingsChecks(filesystemOn('bkt'), store)).map(({ status }) => status);
+  }
+
+  it.each([
+    ['nothing', {}, ['ok', 'ok', 'ok']],
+    [
+      'what the store does not say',
+      { versioning: 'unknown', lock: 'unknown', lifecycle: 'unknown' },
+      ['unknown', 'unknown', 'unknown'],
+    ],
+    ['versions', { versioning: 'on' }, ['warning', 'ok', 'ok']],
+    ['versions that were kept once', { versioning: 'suspended' }, ['warning', 'ok', 'ok']],
+    [
+      'versions, and it is not known whether a rule takes them',
+      { versioning: 'on', lifecycle: 'unknown' },
+      ['warning', 'ok', 'unknown'],
+    ],
+    [
+      'versions that a rule takes',
+      { versioning: 'on', lifecycle: [{ ...RULE, expiresOldVersions: true }] },
+      ['ok', 'ok', 'ok'],
+    ],
+    ['locks for each new object', { versioning: 'on', lock: 'retains' }, ['warning', 'warning', 'ok']],
+  ] as const)('%s', async (_, settings, expected) => {
+    expect(await statusesOf(settings)).toEqual(expected);
+  });
+
+  it.each([
+    ['all names', { prefix: '', expires: true }, 'failed'],
+    ['names of the file system', { prefix: '2', expires: true }, 'failed'],
+    ['its names in folders', { prefix: '2/', expires: true }, 'failed'],
+    ['some of its inodes', { prefix: '2_77', expires: true }, 'failed'],
+    ['the name of its owner', { prefix: 's3compact-owner-', expires: true }, 'failed'],
+    ["another file system's", { prefix: '21_', expires: true }, 'ok'],
+    ["another owner's name", { prefix: 's3compact-owner-7', expires: true }, 'ok'],
+    ['objects with tags', { prefix: '', tagged: true, expires: true }, 'ok'],
+    ['names of the file system, to another class', { prefix: '2_', moves: true }, 'warning'],
+  ] as const)('a rule for %s', async (_, rule, expected) => {
+    expect((await statusesOf({ lifecycle: [{ ...RULE, ...rule }] })).at(-1)).toBe(expected);
   });
 });
 
@@ -205,6 +254,24 @@ describe('on a store that differs in one thing', () => {
       return undefined;
     });
     expect(await statuses()).toEqual({ put: 'ok', condition: 'ok', range: 'failed' });
+  });
+
+  it('one that says that it deleted, and did not', async () => {
+    play((_, kept) => {
+      kept.delete = () => false;
+      return undefined;
+    });
+    expect(await statuses()).toMatchObject({ ...fine, delete: 'failed' });
+  });
+
+  it('what it wrote is deleted whatever failed', async () => {
+    let names: Map<string, Buffer> | undefined;
+    play((seen, kept) => {
+      names = kept;
+      return seen.method === 'HEAD' ? [403, 'AccessDenied'] : undefined;
+    });
+    expect(await statuses()).toEqual({ put: 'ok', condition: 'ok', range: 'ok', head: 'failed' });
+    expect(names?.size).toBe(0);
   });
 
   it('one whose keys may not delete: the names are given to whoever has to', async () => {

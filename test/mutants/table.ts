@@ -9,6 +9,7 @@ import { METADATA_FAULTS } from './faults/metadata.ts';
 import { OUTSIDE_FAULTS } from './faults/outside.ts';
 import { PLAN_FAULTS } from './faults/plan.ts';
 import { REAP_FAULTS } from './faults/reap.ts';
+import { STORE_FAULTS } from './faults/stores.ts';
 import { TIME_BOUND_FAULTS } from './faults/time-bound.ts';
 
 export const FAULTS: readonly Fault[] = [
@@ -19,4 +20,5 @@ export const FAULTS: readonly Fault[] = [
   ...OUTSIDE_FAULTS,
   ...TIME_BOUND_FAULTS,
   ...BUCKET_FAULTS,
+  ...STORE_FAULTS,
 ];
