@@ -11,7 +11,7 @@ import type { Filesystem, InodeKey } from '../model.ts';
 import { DELETE_BATCH_MAX, type DeleteFailure, type ListedObject, type ObjectStore } from '../objects/port.ts';
 import { type DeleteGuard, passGuards } from '../reap/delete-guard.ts';
 import { deletable } from '../reap/fresh-look.ts';
-import { isReusable, SharedLists } from '../reap/named-objects.ts';
+import { isReusable, type LookFor, SharedLists } from '../reap/named-objects.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
 import { isOfOneInode } from './examine.ts';
 import { coveredNames } from './records.ts';
@@ -62,7 +62,7 @@ export async function deleteOrphans(deletable: readonly Deletable[], deps: Delet
     stored: new StoredObjects(),
   };
   const kept: DeleteFailure[] = [];
-  // Block after block of an inode: the look before a delete asks for all that took the place of a batch.
+  // Block after block of an inode: the look before a delete asks for all that is in the blocks of a batch.
   const ordered = [...byInode(deletable).values()].flatMap((group) =>
     group.toSorted((a, b) => blockOf(a) - blockOf(b)),
   );
@@ -186,13 +186,27 @@ async function stillUnnamed(
   // One that has bytes and no list at all has lost its chunk indexes: that is damage, and its objects stay.
   const shared = inode === null ? {} : { dueMs: deps.beganMs, length: inode.length };
   const look = { key, filesystem, incarnation, ...shared };
-  const left = new Set<string>();
-  // What took the place of all blocks of a large file would be too much to look for at a time.
-  for (const part of Map.groupBy(group, blockOf).values()) {
-    const names = part.map(({ object }) => object.name);
-    for (const name of await deletable(names, look, deps)) left.add(name);
-  }
+  const left = new Set(await deletableOf(group, look, deps));
   return group.filter(({ object }) => left.has(object.name));
+}
+
+/** What took the place of all blocks of a large file may be too much to look for at a time: then of fewer of them. */
+async function deletableOf(group: readonly Deletable[], look: LookFor, deps: Deleting): Promise<readonly string[]> {
+  try {
+    return await deletable(
+      group.map(({ object }) => object.name),
+      look,
+      deps,
+    );
+  } catch (error) {
+    const [first, last] = [group[0], group.at(-1)];
+    const oneBlock = first === undefined || last === undefined || blockOf(first) === blockOf(last);
+    const tooMuch = error instanceof CompactError && error.code === 'list-invalid' && error.kind === 'retry';
+    if (oneBlock || !tooMuch) throw error;
+    const half = Math.ceil(group.length / 2);
+    const below = await deletableOf(group.slice(0, half), look, deps);
+    return [...below, ...(await deletableOf(group.slice(half), look, deps))];
+  }
 }
 
 function blockOf({ object }: Deletable): number {

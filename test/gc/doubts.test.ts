@@ -222,7 +222,7 @@ it('a store that is away is not asked for the other objects of a part', async ()
 
 it('orphans of a file with more merged objects than are looked for at a time are deleted', async () => {
   const w = world(1, 1);
-  const [blocks, chunks] = [1_024, 200];
+  const [blocks, chunks] = [1_024, 210];
   w.metadata.filesystems.set(1, { ...FS, blockSize: 1, chunkSize: blocks });
   w.metadata.put({ key: ORPHAN, length: blocks * chunks, nlink: 1, mtimeMs: 0, type: 's3' });
   w.stores.bucket('b').clear();
