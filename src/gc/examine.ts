@@ -7,10 +7,10 @@
 import pLimit from 'p-limit';
 import { CompactError } from '../errors.ts';
 import { objectName, parseObjectName, printInodeKey } from '../format.ts';
-import type { MetadataStore } from '../metadata/port.ts';
-import type { Filesystem, InodeKey, S3ChunkInfo } from '../model.ts';
+import type { ChunkSnapshot, MetadataStore } from '../metadata/port.ts';
+import type { Filesystem, InodeKey } from '../model.ts';
 import type { ListedObject, ObjectStore } from '../objects/port.ts';
-import { checkChunkList, objectSizes } from '../plan/index.ts';
+import { checkChunkList, objectSizes, readSizes } from '../plan/index.ts';
 import { NamedIndex } from './named-index.ts';
 import type { ObjectFault } from './report.ts';
 
@@ -86,7 +86,7 @@ export class PartExaminer {
     const incarnation = await this.#deps.metadata.incarnation(key);
     const index = new NamedIndex(this.#deps.filesystem);
     let fits = true;
-    for await (const versions of listsOf(key, this.#deps)) {
+    for await (const { versions } of listsOf(key, this.#deps)) {
       fits = index.add(versions);
       if (!fits) break;
     }
@@ -125,12 +125,15 @@ async function examinePart(part: InodePart, deps: ExamineDeps): Promise<PartFind
   const listed = new Map(part.objects.map((object) => [object.name, object]));
   const seen = new Set<string>();
   const suspected = new Map<string, number>();
-  for await (const { name, neededBytes } of namedObjects(part.key, deps)) {
-    const object = listed.get(name);
-    if (object !== undefined) seen.add(name);
-    const there = object !== undefined ? object.bytes >= neededBytes : !isInPart(name, part);
-    if (!there && (suspected.has(name) || suspected.size < SUSPECTED_FAULTS_MAX)) {
-      suspected.set(name, Math.max(neededBytes, suspected.get(name) ?? 0));
+  for await (const { versions } of listsOf(part.key, deps)) {
+    for (const { object: id, bytes: neededBytes } of objectSizes(versions, deps.filesystem)) {
+      const name = objectName(part.key, id, deps.filesystem.objectPrefix);
+      const object = listed.get(name);
+      if (object !== undefined) seen.add(name);
+      const there = object !== undefined ? object.bytes >= neededBytes : !isInPart(name, part);
+      if (!there && (suspected.has(name) || suspected.size < SUSPECTED_FAULTS_MAX)) {
+        suspected.set(name, Math.max(neededBytes, suspected.get(name) ?? 0));
+      }
     }
   }
   const readMs = await deps.nowMs();
@@ -150,8 +153,8 @@ function isInPart(name: string, { after, until }: InodePart): boolean {
 }
 
 /**
- * What the store does not have, and the lists still name when they are read after that: an object that a compaction
- * retired, and the reaper deleted, meanwhile is no fault.
+ * What the store does not have, and a reader asks for by the lists as they are read after that: an object that a compaction
+ * retired, and the reaper deleted, meanwhile is no fault, nor is one in which nothing is visible.
  */
 async function confirmed(
   key: InodeKey,
@@ -168,9 +171,14 @@ async function confirmed(
     // Nobody waits for the others any more.
     .finally(() => limit.clearQueue());
   if (lacking.size === 0) return [];
-  for await (const { name, neededBytes } of namedObjects(key, deps)) {
-    const one = lacking.get(name);
-    if (one !== undefined) one.neededBytes = Math.max(one.neededBytes, neededBytes);
+  const { filesystem } = deps;
+  for await (const { chunkIndex, versions, inode } of listsOf(key, deps)) {
+    // Unlinked: nobody reads it.
+    const length = inode === null || inode.nlink <= 0 ? 0 : inode.length;
+    for (const { object, bytes } of readSizes({ geometry: filesystem, chunkIndex, versions, length })) {
+      const one = lacking.get(objectName(key, object, filesystem.objectPrefix));
+      if (one !== undefined) one.neededBytes = Math.max(one.neededBytes, bytes);
+    }
   }
   const faults: ObjectFault[] = [];
   for (const [object, { bytes, neededBytes }] of lacking) {
@@ -181,26 +189,17 @@ async function confirmed(
   return faults;
 }
 
-/** Every object that the inode's lists name, with the bytes that it must have; a name may come twice. */
-async function* namedObjects(
-  key: InodeKey,
-  deps: Pick<ExamineDeps, 'metadata' | 'filesystem'>,
-): AsyncGenerator<{ readonly name: string; readonly neededBytes: number }> {
-  const { filesystem } = deps;
-  for await (const versions of listsOf(key, deps)) {
-    for (const { object, bytes } of objectSizes(versions, filesystem)) {
-      yield { name: objectName(key, object, filesystem.objectPrefix), neededBytes: bytes };
-    }
-  }
+interface List extends Pick<ChunkSnapshot, 'inode' | 'versions'> {
+  readonly chunkIndex: number;
 }
 
 /** Every list of the inode, whole and sound. */
 async function* listsOf(
   key: InodeKey,
   { metadata, filesystem }: Pick<ExamineDeps, 'metadata' | 'filesystem'>,
-): AsyncGenerator<readonly S3ChunkInfo[]> {
+): AsyncGenerator<List> {
   for await (const chunkIndex of metadata.chunkIndexes(key)) {
-    const { versions, versionsTotal } = await metadata.readChunk(key, chunkIndex, VERSIONS_READ_MAX);
+    const { inode, versions, versionsTotal } = await metadata.readChunk(key, chunkIndex, VERSIONS_READ_MAX);
     if (versionsTotal > versions.length) {
       throw new CompactError(`chunk ${chunkIndex} has ${versionsTotal} versions, too many to look at`, {
         kind: 'halt',
@@ -209,7 +208,7 @@ async function* listsOf(
       });
     }
     checkChunkList(versions, chunkIndex, filesystem);
-    yield versions;
+    yield { chunkIndex, inode, versions };
   }
 }
 

@@ -25,6 +25,7 @@ export {
   mergedObjects,
   objectSizes,
   objectsOf,
+  readSizes,
   replacementList,
   retiredObjects,
   withFencingId,

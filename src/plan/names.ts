@@ -10,7 +10,7 @@ import {
   type ObjectId,
   type S3ChunkInfo,
 } from '../model.ts';
-import { blockSpan } from './blocks.ts';
+import { blockSpan, type ChunkInput, visibleBlocks } from './blocks.ts';
 
 /** Our numbers are even: CurveFS's built-in compactor takes the next one of what it replaces (docs/adr/0017). */
 const NUMBER_STEP = 2;
@@ -107,6 +107,18 @@ export function* objectSizes(
     for (const object of objectsOf([version], geometry)) {
       const blockBegin = chunkBegin + object.blockIndex * blockSize;
       yield { object, bytes: Math.min(end, blockBegin + blockSize) - Math.max(version.offset, blockBegin) };
+    }
+  }
+}
+
+/** The objects that a reader of the chunk asks for, with the bytes that each must have for that; one for each visible piece. */
+export function* readSizes(input: ChunkInput): Generator<{ readonly object: ObjectId; readonly bytes: number }> {
+  for (const { begin, blockIndex, data } of visibleBlocks(input)) {
+    for (const piece of data) {
+      const version = input.versions[piece.version];
+      if (version === undefined) throw new RangeError(`no version at position ${piece.version}`);
+      const { chunkId, compaction, offset } = version;
+      yield { object: { chunkId, compaction, blockIndex }, bytes: piece.end - Math.max(offset, begin) };
     }
   }
 }

@@ -64,6 +64,16 @@ describe.each([false, true])('with read: %s', (read) => {
     });
   });
 
+  it('an object that is missing or short where nothing of it is visible: no fault', async () => {
+    const visible = world.visibleNames();
+    for (const [n, name] of world.namedNames().entries()) {
+      if (visible.has(name)) continue;
+      if (n % 2 === 0) world.stores.bucket(BUCKET).delete(name);
+      else world.stores.write(BUCKET, name, Buffer.alloc(0));
+    }
+    expect(await fsck({ read })).toMatchObject({ faults: [], faultsTotal: 0 });
+  });
+
   it('a list that breaks the format: the whole chunk', async () => {
     const version = { chunkId: 1n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };
     world.metadata.at(KEY)?.lists.set(0, [version]);

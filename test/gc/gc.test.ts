@@ -525,3 +525,15 @@ it('deletes in batches, at most as many as it may', async () => {
   expect(await gc()).toMatchObject({ ripe: 401, deleted: { objects: 401 } });
   expect(batches).toEqual([300, 401]);
 });
+
+it('an object that is missing or short where nothing of it is visible is no fault', async () => {
+  expect((await gc()).faults).toEqual([]);
+  const visible = world.visibleNames();
+  const hidden = world.namedNames().filter((name) => !visible.has(name));
+  expect(hidden.length).toBeGreaterThan(1);
+  for (const [n, name] of hidden.entries()) {
+    if (n % 2 === 0) world.stores.bucket(BUCKET).delete(name);
+    else world.stores.write(BUCKET, name, Buffer.alloc(0));
+  }
+  expect((await gc()).faults).toEqual([]);
+});

@@ -121,16 +121,24 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     'const field = changedLayout(filesystem, now);',
     'const field = undefined as keyof Layout | undefined;',
   ]),
-  deletes('all blocks of an inode are looked at together', 'I12', ['Map.groupBy(group, blockOf).values()', '[group]']),
+  deletes('what is too much to look for at a time is never deleted', 'I12', [
+    'if (oneBlock || !tooMuch) throw error;',
+    'throw error;',
+  ]),
   deletes('garbage collection deletes more than it may', 'I8', ['if (left <= 0) break;', '']),
   parts('a list that breaks the format references nothing', 'I10', [
-    'checkChunkList(versions, chunkIndex, filesystem);\n    yield versions;',
-    'try { checkChunkList(versions, chunkIndex, filesystem); } catch { continue; }\n    yield versions;',
+    'checkChunkList(versions, chunkIndex, filesystem);\n    yield {',
+    'try { checkChunkList(versions, chunkIndex, filesystem); } catch { continue; }\n    yield {',
   ]),
   parts('an object that is missing for a moment is reported as missing', 'I1', [
     'if (lacking.size === 0) return [];',
     "if (lacking.size >= 0) return [...lacking].map(([object, { bytes }]) => ({ inodeId: key.inodeId.toString(), object, reason: 'missing', bytes: bytes ?? 0, neededBytes: 1 }));",
   ]),
+  parts('an object that nobody reads is reported as missing', 'I1', [
+    'const length = inode === null || inode.nlink <= 0 ? 0 : inode.length;',
+    'const length = Number.MAX_SAFE_INTEGER;',
+  ]),
+  parts('a store that is away is asked for all objects of a part', 'I8', ['.finally(() => limit.clearQueue())', '']),
   chunk('fsck does not notice a missing object', [
     "if (head === null) return fault('missing', 'there is no such object');",
     'if (head === null) return [];',
