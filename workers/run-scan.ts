@@ -8,9 +8,12 @@ import type { CompactError } from '../src/errors.ts';
 import type { InodeKey } from '../src/model.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { scanFilesystem } from '../src/scan/scan.ts';
-import type { ScanOptions, ScanReport } from '../src/scan/types.ts';
+import type { ScanDeps, ScanOptions, ScanReport } from '../src/scan/types.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { ScanTally } from '../src/wiring/scan-counters.ts';
+
+/** A scan needs no bucket: one that does not tell its owner in this time keeps no scan waiting. */
+const OWNER_WAIT_MS = 2_000;
 
 /** Who this is, for those who look later: host and process. */
 export function processName(): string {
@@ -26,13 +29,17 @@ export async function runScan(
   log: Logger,
   wishes: ScanWishes = {},
 ): Promise<ScanReport> {
-  const { settings, metadata, queue, control, quarantine, scans, ledger, run, observer } = clients;
+  const { settings, metadata, queue, control, quarantine, scans, ledger, ownership, run, observer } = clients;
   log.debug({ event: LOG_EVENTS.scanStarted, fsId }, 'scan started');
   const unreadable = (key: InodeKey, error: CompactError) => {
     log.warn({ event: LOG_EVENTS.inodeUnreadable, ...logContext({ key }), code: error.code }, error.message);
     wishes.onUnreadable?.(key, error);
   };
-  const deps = { metadata, queue, control, quarantine, clock: systemClock, book: scans, nowMs: () => ledger.nowMs() };
+  const deps: ScanDeps = {
+    ...{ metadata, queue, control, quarantine, clock: systemClock, book: scans },
+    nowMs: () => ledger.nowMs(),
+    refuseOther: (filesystem) => ownership.refuseOther(filesystem, AbortSignal.timeout(OWNER_WAIT_MS)),
+  };
   const tally = new ScanTally(observer.metrics, { dryRun: wishes.dryRun === true });
   const report = await scanFilesystem(fsId, deps, {
     ...wishes,

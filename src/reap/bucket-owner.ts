@@ -100,14 +100,27 @@ export class Ownership {
   }
 
   /** Only looks. */
-  async look(filesystem: Filesystem): Promise<OwnerFinding> {
-    const owner = await this.#read(filesystem);
+  async look(filesystem: Filesystem, signal?: AbortSignal): Promise<OwnerFinding> {
+    const owner = await this.#read(filesystem, signal);
     if (owner === null) return { kind: 'none' };
     const why =
       owner === undefined
         ? UNREADABLE
         : whyAnother(owner, await this.#self(filesystem, await this.#deps.installation.id()));
     return why === null ? { kind: 'own' } : { kind: 'other', why };
+  }
+
+  /**
+   * Throws `bucket-owned` (halt) where they are known to be another's. For those who need no bucket themselves: one that does
+   * not answer before the signal says nothing, and nobody's objects stay so.
+   */
+  async refuseOther(filesystem: Filesystem, signal: AbortSignal): Promise<void> {
+    try {
+      const found = await this.look(filesystem, signal);
+      if (found.kind === 'other') throw refusal(filesystem, found.why);
+    } catch (error) {
+      if (!(error instanceof CompactError) || error.code === 'bucket-owned') throw error;
+    }
   }
 
   /** Makes the objects ours, whoever had them; answers who had. */
@@ -172,14 +185,14 @@ export class Ownership {
   }
 
   /** `null`: there is none. `undefined`: what is there cannot be understood. */
-  async #read(filesystem: Filesystem): Promise<BucketOwner | null | undefined> {
+  async #read(filesystem: Filesystem, signal?: AbortSignal): Promise<BucketOwner | null | undefined> {
     const store = this.#deps.objects.forFilesystem(filesystem);
     const name = ownerObjectName(filesystem.fsId);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const head = await store.head(name);
+      const head = await store.head(name, signal);
       if (head === null) return null;
       if (head.bytes > OWNER_BYTES_MAX) return undefined;
-      const text = await readWhole(store, name, head.bytes);
+      const text = await readWhole(store, { name, bytes: head.bytes }, signal);
       if (text !== null) return parseOwner(text);
     }
     throw new CompactError(`object "${name}" in bucket ${filesystem.bucket} changes all the time`, {
@@ -220,10 +233,14 @@ function refusal({ fsId, bucket }: Filesystem, why: string): CompactError {
 }
 
 /** `null`: it was replaced meanwhile. */
-async function readWhole(store: ObjectStore, name: string, bytes: number): Promise<string | null> {
+async function readWhole(
+  store: ObjectStore,
+  { name, bytes }: { readonly name: string; readonly bytes: number },
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
   const body = Buffer.alloc(bytes);
   try {
-    await store.getRange(name, 0, body);
+    await store.getRange(name, 0, body, signal);
     return body.toString();
   } catch (error) {
     if (error instanceof CompactError && (error.code === 'object-missing' || error.code === 'object-short'))

@@ -84,6 +84,7 @@ class Scan {
   async #scan(position: ScanPosition | null): Promise<ScanEnding> {
     const { fsId } = this.#filesystem;
     const isReal = this.#options.dryRun !== true;
+    if (isReal) await this.#deps.refuseOther?.(this.#filesystem);
     if (isReal && (await this.#patience.with(() => this.#deps.control.isPaused(fsId)))) return 'paused';
     const walk = this.#walk(position?.cursor).catch((error: unknown) => this.#fail(error));
     let ending: ScanEnding = 'stopped';

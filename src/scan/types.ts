@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts';
 import type { CompactError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { InodeKey, PlanPolicy } from '../model.ts';
+import type { Filesystem, InodeKey, PlanPolicy } from '../model.ts';
 import type { Backlog, ScanBook, ScanGate, ScanQuarantine, ScanQueue } from '../scan-port.ts';
 import type { WorstInode } from './top-inodes.ts';
 
@@ -18,6 +18,8 @@ export interface ScanDeps {
   readonly clock: Clock;
   /** The queue's clock, for what is kept. */
   readonly nowMs: () => Promise<number>;
+  /** Asked before anything is queued: throws where the bucket is known to belong to another (docs/adr/0019): each job would fail. */
+  readonly refuseOther?: (filesystem: Filesystem) => Promise<void>;
 }
 
 export interface ScanOptions {

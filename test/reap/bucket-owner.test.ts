@@ -108,6 +108,41 @@ describe('a claim', () => {
   });
 });
 
+describe('who needs no bucket', () => {
+  const never = new AbortController().signal;
+
+  it('is refused by another owner only', async () => {
+    await process().refuseOther(FS, never);
+    expect(stores.bucket('b').size).toBe(0);
+    await process().require(FS);
+    await process().refuseOther(FS, never);
+    const copy = process({ queue: new MemoryInstallation(), server: 'run-2' });
+    await expect(copy.refuseOther(FS, never)).rejects.toMatchObject(refused);
+  });
+
+  it('goes on where the bucket cannot be asked, or does not answer in time', async () => {
+    stores.before = () => {
+      throw storeFault('store-unavailable');
+    };
+    await process().refuseOther(FS, never);
+    const signals: (AbortSignal | undefined)[] = [];
+    const hangs = {
+      ...stores.forFilesystem(FS),
+      head: (_: string, signal?: AbortSignal) => {
+        signals.push(signal);
+        return Promise.reject(storeFault('cancelled'));
+      },
+    };
+    const { signal } = new AbortController();
+    const one = new Ownership({
+      ...{ storeId: 'redis:fs', installation: production, addresses: [], monotonicMs: () => 0 },
+      objects: { forFilesystem: () => hangs, close: () => undefined },
+    });
+    await one.refuseOther(FS, signal);
+    expect(signals).toEqual([signal]);
+  });
+});
+
 describe('refused is', () => {
   beforeEach(() => process().require(FS));
 

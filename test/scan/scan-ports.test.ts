@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
 import { Boundary, CALL_ENDINGS, ProcessGone } from '../sim/boundary.ts';
-import { flaky, ScanWorld } from './world.ts';
+import { FS, flaky, ScanWorld } from './world.ts';
 
 const FILES = 30;
 
@@ -40,6 +40,20 @@ describe('a scan', () => {
     const second = await world.scan();
     expect(second.backlog).toEqual(first.backlog);
     expect(second.queued).toBe(0);
+  });
+
+  test('of a file system whose bucket belongs to another queues nothing; a dry one does not ask', async () => {
+    const { world } = filled();
+    const owned = new CompactError('another has it', { kind: 'halt', code: 'bucket-owned' });
+    const asked: string[] = [];
+    world.refuseOther = ({ bucket }) => {
+      asked.push(bucket);
+      throw owned;
+    };
+    await expect(world.scan()).rejects.toBe(owned);
+    expect([world.waiting.size, world.position, world.result]).toEqual([0, null, null]);
+    expect((await world.scan({ dryRun: true })).backlog.inodesWorthIt).toBe(10);
+    expect(asked).toEqual([FS.bucket]);
   });
 
   test('with a full buffer all is queued all the same, in a good order', async () => {

@@ -42,6 +42,8 @@ export class ScanWorld {
   readonly order: bigint[] = [];
   readonly quarantined = new Set<bigint>();
   paused = false;
+  /** Whose the bucket is, asked before anything is queued. */
+  refuseOther: ((filesystem: { readonly bucket: string }) => void) | undefined;
   position: ScanPosition | null = null;
   result: ScanResult | null = null;
   nowMs = 1_000_000;
@@ -69,6 +71,7 @@ export class ScanWorld {
       metadata: new MemoryMetadata(this.metadata, crossing),
       clock: fastClock(),
       nowMs: () => cross('ledger.nowMs', () => this.nowMs),
+      refuseOther: async (filesystem) => this.refuseOther?.(filesystem),
       control: { isPaused: () => cross('ledger.isPaused', () => this.paused) },
       quarantine: {
         among: (keys: readonly InodeKey[]) =>

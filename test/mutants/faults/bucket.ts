@@ -48,6 +48,10 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     file: 'src/compact/compact-inode.ts',
     edits: [['await this.#deps.requireOwner?.(this.#filesystem);', '']],
   }),
+  fault('a scan queues what the owner of the bucket will not let be compacted', 'I8', {
+    file: 'src/scan/scan.ts',
+    edits: [['if (isReal) await this.#deps.refuseOther?.(this.#filesystem);', '']],
+  }),
   pass('the second look of garbage collection follows the first at once', 'I7', [
     'if (readMs - noted.sinceMs < this.#options.leaseMs + this.#graceMs) return;',
     '',
