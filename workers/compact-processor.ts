@@ -4,23 +4,20 @@
  * the inode: `run` does.
  */
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
-import type { CompactProgress, LookKeeper } from '../src/compact/compact-inode.ts';
-import type { RunObserver } from '../src/compact/run-observer.ts';
+import type { LookKeeper } from '../src/compact/compact-inode.ts';
 import { CompactError } from '../src/errors.ts';
 import type { Look } from '../src/ledger.ts';
 import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/observe/log.ts';
 import { type CompactJobData, inodeOfJob, lookOfJob, queueCall } from '../src/queue/compact-queue.ts';
 import type { Observer } from '../src/wiring/observer.ts';
 import { type CompactJobDeps, type RunEnding, type RunReport, runInode } from '../src/wiring/run-inode.ts';
+import type { RunRecord } from '../src/wiring/run-record.ts';
 import { freeDelayMs, isOutage, outageDelayMs } from './outage-gate.ts';
+import { RunReporter, type RunUpdate } from './run-reporter.ts';
 
 /** What a job's `progress` holds: where the run is, or how the last try failed. */
-export type JobProgress =
-  | { readonly kind: 'running'; readonly progress: CompactProgress }
-  | { readonly kind: 'failed'; readonly report: RunReport };
+export type JobProgress = RunUpdate | { readonly kind: 'failed'; readonly report: RunReport };
 
-/** Progress goes to Redis at most this often. */
-const PROGRESS_EVERY_MS = 500;
 /** A job whose file system may be paused looks again after this. */
 const UNASKED_DELAY_MS = 15_000;
 
@@ -45,12 +42,14 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
       throw new DelayedError();
     }
     log.debug({ event: LOG_EVENTS.jobStarted, ...where }, 'run started');
-    const onProgress = throttled<CompactProgress>((progress) => void tell(job, { kind: 'running', progress }));
-    const work = (record: RunObserver) =>
-      runInode(key, deps, {
+    const work = (record: RunRecord) => {
+      const waits = () => record.waits.now(observer.limitsWaitedFor());
+      const reporter = new RunReporter({ tell: (update) => void tell(job, update), waits });
+      return runInode(key, deps, {
         ...(signal === undefined ? {} : { signal }),
-        ...{ onProgress, observer: record, looks: new JobLooks(job) },
-      });
+        ...{ onProgress: (at) => reporter.moved(at), observer: record, looks: new JobLooks(job) },
+      }).finally(() => reporter.stop());
+    };
     const { report, fields } = await observer.watchRun(where, work, signal);
     const wellEnded = report.ending === 'done' || report.ending === 'gone';
     const level = wellEnded || report.lookAgainMs !== undefined ? 'info' : 'warn';
@@ -60,14 +59,15 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
     );
     if (wellEnded) return report;
     // Waiting for the second look is no failed try, and no worker is idle meanwhile.
+    if (report.lookAgainMs !== undefined) await tell(job, { kind: 'failed', report });
     if (report.lookAgainMs !== undefined) await handBack(job, token, report.lookAgainMs);
     // A file that never rests is no failure: the next scan finds it again.
     if (report.code === 'inode-busy' && job.attemptsMade + 1 >= (job.opts.attempts ?? 1)) return report;
     if (report.code === 'cancelled') await handBack(job, token);
     const isJobs = report.ending !== 'later' && report.ending !== 'halted';
     const againMs = isJobs ? null : freeDelayMs(job, report.code, observer.refusing);
-    if (againMs !== null) await handBack(job, token, againMs);
     await tell(job, { kind: 'failed', report });
+    if (againMs !== null) await handBack(job, token, againMs);
     const message = report.message ?? report.ending;
     throw report.ending === 'later' ? new Error(message) : new UnrecoverableError(message);
   };
@@ -114,14 +114,4 @@ async function handBack(job: Job<CompactJobData>, token: string | undefined, del
 /** Progress is for those who look; losing it must not fail a run. */
 async function tell(job: Job<CompactJobData>, progress: JobProgress): Promise<void> {
   await job.updateProgress(progress as unknown as object).catch(() => undefined);
-}
-
-function throttled<T>(call: (value: T) => void): (value: T) => void {
-  let lastMs = Number.NEGATIVE_INFINITY;
-  return (value) => {
-    const nowMs = performance.now();
-    if (nowMs - lastMs < PROGRESS_EVERY_MS) return;
-    lastMs = nowMs;
-    call(value);
-  };
 }

@@ -65,6 +65,8 @@ export function freeDelayMs(
 export interface GateOptions {
   /** Servers that do not answer or refuse, a clause each. */
   readonly away: () => Promise<readonly string[]>;
+  /** Told of a job that is held, and why; again when the reason changes. */
+  readonly held?: (job: Job, clauses: readonly string[]) => void;
   /** The worker stops: whoever waits goes back to the queue. */
   readonly stopping: AbortSignal;
 }
@@ -80,7 +82,7 @@ export class OutageGate {
   /** The processor, which begins when the servers are there; a worker that stops meanwhile hands the job back. */
   guarded<Data, Result>(process: Processor<Data, Result>): Processor<Data, Result> {
     return async (job, token, signal) => {
-      if (!(await this.#open(signal))) {
+      if (!(await this.#open(job, signal))) {
         await job.moveToDelayed(Date.now(), token).catch(() => undefined);
         throw new DelayedError();
       }
@@ -89,17 +91,21 @@ export class OutageGate {
   }
 
   /** `false`: not any more. */
-  async #open(signal: AbortSignal | undefined): Promise<boolean> {
-    const { away, stopping } = this.#options;
+  async #open(job: Job, signal: AbortSignal | undefined): Promise<boolean> {
+    const { away, held, stopping } = this.#options;
+    let told = '';
     const over = signal === undefined ? stopping : AbortSignal.any([stopping, signal]);
-    while ((await away()).length > 0) {
+    for (;;) {
+      const clauses = await away();
+      if (clauses.length === 0) return true;
       if (over.aborted) return false;
+      if (clauses.join() !== told) held?.(job, clauses);
+      told = clauses.join();
       if (performance.now() - this.#trialAtMs >= TRIAL_EVERY_MS) {
         this.#trialAtMs = performance.now();
         return true;
       }
       await delay(LOOK_EVERY_MS, undefined, { signal: over }).catch(() => undefined);
     }
-    return true;
   }
 }

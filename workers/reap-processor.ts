@@ -45,10 +45,18 @@ export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
     const verdict = await reapRecord(record, deps);
     logVerdict(log, { job, record, verdict });
     tell.onVerdict?.(verdict, { place: logContext({ ...record, jobId: job.id ?? '' }), startMs });
+    await tellDoubt(job, verdict);
     if (verdict.kind === 'done') return { deleted: verdict.deleted, stillNamed: verdict.stillNamed };
     if (verdict.record !== record) await job.updateData(printReapRecord(verdict.record));
     return delayJob(job, verdict.record.dueMs - (await deps.nowMs()), token);
   };
+}
+
+/** For `s3compact status`: what the last look found. Losing it must not fail a look. */
+async function tellDoubt(job: Job<ReapJobData>, verdict: ReapVerdict): Promise<void> {
+  const doubt = verdict.kind === 'done' ? undefined : verdict.doubt;
+  if (verdict.kind === 'done' || (doubt === undefined && job.progress === 0)) return;
+  await job.updateProgress(doubt === undefined ? {} : { doubt }).catch(() => undefined);
 }
 
 function readRecord(job: Job<ReapJobData>, log: Logger): ReapRecord | null {

@@ -20,6 +20,8 @@ import { keepLookingForLostJobs } from './lost-jobs.ts';
 import { OutageGate } from './outage-gate.ts';
 import { QueueWatch } from './queue-watch.ts';
 import { type LookEvent, reapProcessor } from './reap-processor.ts';
+import { Reporter } from './reporter.ts';
+import type { RunUpdate } from './run-reporter.ts';
 import type { ProcessSnapshot, RunningWorker } from './running.ts';
 import { RunningJobs } from './running-jobs.ts';
 
@@ -58,13 +60,13 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   const jobs = new RunningJobs(locks);
   const watch = new QueueWatch({ probe: () => probeQueue(clients), log });
   const stopping = new AbortController();
-  const gateOf = (kinds?: readonly RefusalKind[]) =>
-    new OutageGate({ away: () => away(kinds), stopping: stopping.signal });
-  const context = { connection, log, jobs, watch, gate: gateOf() };
+  const held = (job: Job, clauses: readonly string[]) => void tellHeld(job, clauses);
+  const compactGate = new OutageGate({ away: () => away(), held, stopping: stopping.signal });
+  const context = { connection, log, jobs, watch, gate: compactGate };
   // A store that takes no writes may have to be emptied.
   const reap = reapWorker(clients, {
     ...context,
-    gate: gateOf(['reads']),
+    gate: new OutageGate({ away: () => away(['reads']), stopping: stopping.signal }),
     ...(onReapVerdict === undefined ? {} : { onReapVerdict }),
   });
   const workers: Worker[] = [reap];
@@ -75,12 +77,18 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
     for (const worker of workers) worker.cancelAllJobs('shutdown');
   };
   let stopped: Promise<void> | undefined;
+  const notReady = async (): Promise<string[]> =>
+    stopped ? [NOT_READY.stopping] : [...watch.clauses(), ...(await clients.observer.notReady())];
+  const reporter = queues === 'all' ? new Reporter(clients, nameOfWorker(), notReady) : undefined;
   return {
     stop: () => {
       stopping.abort();
       watch.stop();
-      stopped ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs }).finally(() =>
-        locks?.stop(),
+      stopped ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs }).finally(
+        async () => {
+          locks?.stop();
+          await reporter?.stop();
+        },
       );
       return stopped;
     },
@@ -88,7 +96,7 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
     snapshots: async () => [
       {
         pid: process.pid,
-        notReady: stopped ? [NOT_READY.stopping] : [...watch.clauses(), ...(await clients.observer.notReady())],
+        notReady: await notReady(),
         jobs: jobs.all(),
         ...(await metricsOf(clients)),
       },
@@ -170,12 +178,22 @@ async function probeQueue({ status, settings }: Clients): Promise<void> {
   await status.connection.set(`${settings.queuePrefix}:probe`, '1', 'PX', PROBE_LIFE_MS);
 }
 
+function nameOfWorker(): string {
+  return `${hostname()}:${process.pid}`;
+}
+
+/** For those who look; a word that is lost costs nothing. */
+async function tellHeld(job: Job, clauses: readonly string[]): Promise<void> {
+  const told: RunUpdate = { kind: 'running', waits: { for: 'server', what: clauses.join('; ') } };
+  await job.updateProgress(told).catch(() => undefined);
+}
+
 function baseOptions({ settings }: Clients, connection: RedisClient) {
   return {
     connection,
     prefix: settings.queuePrefix,
     // Who worked on a job, by the process that its worker tells of (RunningWorker.snapshots).
-    name: `${hostname()}:${process.pid}`,
+    name: nameOfWorker(),
     lockDuration: settings.lockDurationMs,
     stalledInterval: settings.lockDurationMs,
     runRetryDelay: RUN_RETRY_DELAY_MS,

@@ -5,6 +5,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { JobProgress } from '../../workers/compact-processor.ts';
 import { systemClock } from '../clock.ts';
+import type { CompactProgress } from '../compact/compact-inode.ts';
 import { formOf, parseNumber } from '../config/units.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { InodeKey } from '../model.ts';
@@ -24,6 +25,9 @@ or "s3compact reap" deletes the old objects after the grace period.
 
 With --json: {ending: done|later|gone|quarantined|halted, outcome: compacted|nothing|conflict|stale|unknown|over-budget,
   fsId, inodeId, attempt, code, message, chunksCompacted, chunksLeft, continued, cost, gain, durationMs, warnings}`;
+
+/** After this long, somebody wants to see that something moves. */
+const LOOK_EVERY_MS = 1_000;
 
 interface InodeOptions {
   readonly inline?: boolean;
@@ -67,7 +71,22 @@ async function compactNow(key: InodeKey, context: CliContext, options: InodeOpti
 
 async function inline(key: InodeKey, clients: Clients, progress: RunProgress): Promise<RunReport> {
   const { runInode } = await import('./work-parts.ts');
-  return runInode(key, clients.run, { onProgress: (at) => progress.show(at) });
+  const place = { fsId: key.fsId, inodeId: key.inodeId.toString() };
+  const { observer } = clients;
+  let at: CompactProgress | undefined;
+  const { report } = await observer.watchRun(place, async (record) => {
+    const timer = setInterval(() => progress.show(at, record.waits.now(observer.limitsWaitedFor())), LOOK_EVERY_MS);
+    try {
+      const onProgress = (now: CompactProgress): void => {
+        at = now;
+        progress.show(at);
+      };
+      return await runInode(key, clients.run, { onProgress, observer: record });
+    } finally {
+      clearInterval(timer);
+    }
+  });
+  return report;
 }
 
 interface QueuedContext {
@@ -88,7 +107,7 @@ async function queued(key: InodeKey, { clients, context, options, progress }: Qu
     timeoutMs: options.wait,
     onPoll: (state, job) => {
       const latest = job as JobProgress | undefined;
-      if (latest?.kind === 'running') progress.show(latest.progress);
+      if (latest?.kind === 'running') progress.show(latest.progress, latest.waits);
       else progress.state(state);
     },
   });

@@ -4,47 +4,61 @@
  */
 import { SingleBar } from 'cli-progress';
 import type { CompactProgress } from '../compact/compact-inode.ts';
+import type { JobWait } from '../queue/status.ts';
 import type { CliContext } from './context.ts';
 import { bytes } from './output.ts';
+import { duration } from './table.ts';
+import { waitText } from './wait-text.ts';
 
 export class RunProgress {
   readonly #context: CliContext;
+  readonly #plain: CountProgress;
+  readonly #sinceMs = performance.now();
   #bar: SingleBar | undefined;
   #lastLine = '';
 
   constructor(context: CliContext) {
     this.#context = context;
+    this.#plain = new CountProgress(context);
   }
 
-  /** Where the run is. */
-  show(at: CompactProgress): void {
+  /** Where the run is, and what it waits for. Before there is anything to count, a line moves. */
+  show(at: CompactProgress | undefined, waits?: JobWait | null): void {
     if (this.#context.json) return;
+    const waiting = waits ? `waits for ${waitText(waits)}` : '';
+    if (at === undefined) {
+      this.#plain.show(`${waiting === '' ? 'at work' : waiting}, ${duration(performance.now() - this.#sinceMs)}`);
+      return;
+    }
+    this.#plain.stop();
     const moved = bytes(at.bytesMoved);
     if (this.#context.streams.stderr.isTTY !== true) {
-      this.#line(
-        `block ${at.blocksDone}/${at.blocksTotal}, ${at.chunksDone}/${at.chunksTotal} chunks done, ${moved} moved`,
-      );
+      const where = `block ${at.blocksDone}/${at.blocksTotal}, ${at.chunksDone}/${at.chunksTotal} chunks done, ${moved} moved`;
+      this.#line(waiting === '' ? where : `${where}; ${waiting}`);
       return;
     }
     if (this.#bar === undefined) {
       this.#bar = new SingleBar({
-        format: ' {bar} {value}/{total} blocks, {moved} moved',
+        format: ' {bar} {value}/{total} blocks, {moved} moved, {time} {waiting}',
         hideCursor: true,
         clearOnComplete: true,
       });
-      this.#bar.start(at.blocksTotal, at.blocksDone, { moved });
+      this.#bar.start(at.blocksTotal, at.blocksDone, { moved, waiting, time: '' });
     }
     this.#bar.setTotal(at.blocksTotal);
-    this.#bar.update(at.blocksDone, { moved });
+    this.#bar.update(at.blocksDone, { moved, waiting, time: duration(performance.now() - this.#sinceMs) });
   }
 
   /** The state of the job, until there is progress to show. */
   state(state: string): void {
     if (this.#context.json || this.#bar !== undefined) return;
-    this.#line(`the job is ${state}`);
+    if (this.#context.streams.stderr.isTTY === true)
+      this.#plain.show(`the job is ${state}, ${duration(performance.now() - this.#sinceMs)}`);
+    else this.#line(`the job is ${state}`);
   }
 
   stop(): void {
+    this.#plain.stop();
     this.#bar?.stop();
   }
 
@@ -56,15 +70,18 @@ export class RunProgress {
 
 /** Plain lines come at most this often. */
 const LINE_EVERY_MS = 10_000;
+/** The first one comes sooner: somebody waits to see that something moves. */
+const FIRST_LINE_MS = 1_000;
 
 /** Progress of work whose end is not known: one line that changes on a terminal, a line now and then elsewhere. */
 export class CountProgress {
   readonly #context: CliContext;
   #bar: SingleBar | undefined;
-  #lineMs = performance.now();
+  #nextLineMs: number;
 
   constructor(context: CliContext) {
     this.#context = context;
+    this.#nextLineMs = performance.now() + FIRST_LINE_MS;
   }
 
   /** How far the work is, in words. */
@@ -75,8 +92,8 @@ export class CountProgress {
       this.#bar.update(0, { text });
       return;
     }
-    if (performance.now() - this.#lineMs < LINE_EVERY_MS) return;
-    this.#lineMs = performance.now();
+    if (performance.now() < this.#nextLineMs) return;
+    this.#nextLineMs = performance.now() + LINE_EVERY_MS;
     this.#context.note(text);
   }
 

@@ -39,6 +39,11 @@ export interface RequestObserver {
   request(op: ObjectOperation, outcome: RequestOutcome, ms: number, bytes: number): void;
   /** A try failed so; `request` follows. */
   failed?(op: ObjectOperation, error: CompactError): void;
+  /** A try waits for its turn: `started` follows, or `withdrawn` when its caller gives up. */
+  asked?(op: ObjectOperation): void;
+  withdrawn?(op: ObjectOperation): void;
+  /** Who is told of the requests to this bucket. */
+  forBucket?(bucket: string): RequestObserver;
   /** A try begins; `request` follows. */
   started?(op: ObjectOperation): void;
   /** It failed and is tried again after this wait. */
@@ -112,10 +117,14 @@ export function withRetries(store: ObjectStore, options: RetryOptions, name = ''
 /** The same for all stores; each keeps its own bound of requests in flight. Closing closes the inner ones. */
 export function storesWithRetries(stores: ObjectStores, options: RetryOptions): ObjectStores {
   const wrapped = new WeakMap<ObjectStore, ObjectStore>();
+  const optionsOf = (bucket: string): RetryOptions => {
+    const observer = options.observer?.forBucket?.(bucket);
+    return observer === undefined ? options : { ...options, observer };
+  };
   return {
     forFilesystem(filesystem: Filesystem): ObjectStore {
       const store = stores.forFilesystem(filesystem);
-      const known = wrapped.get(store) ?? withRetries(store, options, filesystem.bucket);
+      const known = wrapped.get(store) ?? withRetries(store, optionsOf(filesystem.bucket), filesystem.bucket);
       wrapped.set(store, known);
       return known;
     },
@@ -245,9 +254,19 @@ class RetryingStore implements ObjectStore {
 
   /** One try when its turn has come; a place in flight is held only while the request is under way. */
   async #paced<T>(call: Call<T>, run: () => Promise<T>): Promise<T> {
-    const admitted = this.#options.pace?.admit(call.bytes, call.signal);
-    if (admitted !== undefined) await admitted;
-    return this.#places.take(run, call.signal);
+    const { pace, observer } = this.#options;
+    let begun = false;
+    observer?.asked?.(call.op);
+    try {
+      const admitted = pace?.admit(call.bytes, call.signal);
+      if (admitted !== undefined) await admitted;
+      return await this.#places.take(() => {
+        begun = true;
+        return run();
+      }, call.signal);
+    } finally {
+      if (!begun) observer?.withdrawn?.(call.op);
+    }
   }
 
   /** Whether the store has served a request of this kind lately, or has not been asked for long. */

@@ -232,6 +232,12 @@ export class BullmqKeys {
     return ids.filter((_, n) => found.every((scores) => scores[n] === null || scores[n] === undefined));
   }
 
+  /** Those of the jobs in work whose lock nobody holds: their workers are gone, or have lost the queue. */
+  async lockless(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const held = await Promise.all(ids.map((id) => this.#redis.exists(this.#key(`${id}:lock`))));
+    return new Set(ids.filter((_, n) => held[n] === 0));
+  }
+
   /** The ids of all jobs that Redis keeps, listed or not, page by page; one may come twice. */
   async *kept(pageKeys: number): AsyncGenerator<readonly string[]> {
     const redis = this.#redis;

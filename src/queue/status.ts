@@ -3,6 +3,7 @@
  * answer is a few bounded reads, whatever is in the queues; each function stands for itself and changes nothing.
  */
 import type { Job, Queue } from 'bullmq';
+import { z } from 'zod';
 import { BullmqKeys } from './bullmq-keys.ts';
 import { type CompactQueue, type QueueOptions, queueCall } from './compact-queue.ts';
 import type { ReapQueue } from './reap-queue.ts';
@@ -100,6 +101,14 @@ export async function reapBacklog(source: StatusSource): Promise<ReapBacklog> {
   });
 }
 
+/** What a run waits for at a moment. */
+export interface JobWait {
+  /** worker: nobody holds its lock; a worker takes it soon. server: work is held until a server is back. */
+  readonly for: 'limit' | 'memory' | 's3' | 'metadata' | 'server' | 'worker';
+  readonly what: string;
+  readonly forMs?: number | undefined;
+}
+
 export interface JobInFlight {
   readonly jobId: string;
   readonly fsId: number;
@@ -109,6 +118,8 @@ export interface JobInFlight {
   readonly ageMs: number;
   /** What the worker says, as it is. */
   readonly progress: unknown;
+  /** `null`: it works. */
+  readonly waits: JobWait | null;
 }
 
 /** Jobs that are reported at most. */
@@ -117,17 +128,36 @@ const IN_FLIGHT_MAX = 200;
 /** Jobs of the compact queue that are being worked on, oldest first; at most some hundreds. */
 export async function jobsInFlight(source: StatusSource): Promise<readonly JobInFlight[]> {
   const nowMs = await source.ledger.nowMs();
-  const jobs = await queueCall('list what is being worked on', () =>
-    source.queue.queue.getActive(0, IN_FLIGHT_MAX - 1),
-  );
-  return jobs
-    .filter((job) => job !== undefined && job !== null)
-    .map((job) => ({
-      ...{ jobId: job.id ?? '', fsId: job.data.fsId, inodeId: job.data.inodeId, origin: job.data.origin },
-      ageMs: Math.max(0, nowMs - (job.processedOn ?? nowMs)),
-      progress: job.progress,
-    }))
-    .toSorted((a, b) => b.ageMs - a.ageMs);
+  const { queue } = source.queue;
+  return queueCall('list what is being worked on', async () => {
+    const jobs = (await queue.getActive(0, IN_FLIGHT_MAX - 1)).filter((job) => job !== undefined && job !== null);
+    const lockless = await new BullmqKeys(source.connection, queue as Queue).lockless(jobs.map((job) => job.id ?? ''));
+    return jobs
+      .map((job) => ({
+        ...{ jobId: job.id ?? '', fsId: job.data.fsId, inodeId: job.data.inodeId, origin: job.data.origin },
+        ageMs: Math.max(0, nowMs - (job.processedOn ?? nowMs)),
+        progress: job.progress,
+        waits: lockless.has(job.id ?? '') ? LOCKLESS : waitsOf(job.progress),
+      }))
+      .toSorted((a, b) => b.ageMs - a.ageMs);
+  });
+}
+
+const LOCKLESS: JobWait = {
+  for: 'worker',
+  what: 'nobody holds its lock (the one that had it is gone); another takes it over by itself',
+};
+
+const waitsSchema = z.object({
+  waits: z.object({
+    for: z.enum(['limit', 'memory', 's3', 'metadata', 'server', 'worker']),
+    what: z.string(),
+    forMs: z.number().optional(),
+  }),
+});
+
+function waitsOf(progress: unknown): JobWait | null {
+  return waitsSchema.safeParse(progress).data?.waits ?? null;
 }
 
 /** What ended lately, as far as ended jobs are kept. */

@@ -34,7 +34,7 @@ import { StoredObjects } from '../reap/stored-objects.ts';
 import { checkRedisFit, connectRedis } from '../redis/client.ts';
 import { type RedisClient, whenReady } from '../redis/link.ts';
 import { endsWithin } from './bounded.ts';
-import { limitGauges } from './limit-gauges.ts';
+import { limitGauges, limitsWaitedFor } from './limit-gauges.ts';
 import { metadataAddresses } from './metadata-addresses.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';
 import { Observer } from './observer.ts';
@@ -97,6 +97,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
   const primaries = openPrimaries(settings, { connection, metadata, log });
   const pace = openPace(settings, { connection, onWaited: (limit, ms) => observer.waited(limit, ms) });
   observer.metrics?.addSource(limitGauges(pace));
+  observer.limitsWaitedFor = () => limitsWaitedFor(pace.snapshot());
   const objects = openObjects(settings, log, { metadata, observer, pace });
   probeWith(observer, settings, metadata);
   const ledger = new ReapQueue({ connection, prefix: settings.queuePrefix });

@@ -43,6 +43,8 @@ export function observedMetadata<Store extends MetadataStore>(store: Store, obse
 function observedCall(operation: string, call: Call, observer: Observer): Call {
   return async (...args) => {
     const beganMs = performance.now();
+    const { run } = observer;
+    run?.waits.began('metadata');
     const tell = (code: string) => observer.metadataCall(operation, code, performance.now() - beganMs);
     try {
       const result = await call(...args);
@@ -51,8 +53,12 @@ function observedCall(operation: string, call: Call, observer: Observer): Call {
       tell(lost ? 'metadata-unavailable' : 'ok');
       return result;
     } catch (error) {
+      if (error instanceof CompactError && error.code === 'metadata-unavailable')
+        observer.metadataFailed(error.message);
       tell(error instanceof CompactError ? error.code : 'other');
       throw error;
+    } finally {
+      run?.waits.ended('metadata');
     }
   };
 }
@@ -93,8 +99,11 @@ export class ObservedMemory extends MemoryBudget {
     // Not by the time it takes: a busy event loop is no lack of memory.
     this.#askedBytes += held;
     const waits = this.#askedBytes > this.#limit;
+    const { run } = this.#observer;
+    if (waits) run?.waits.began('memory');
     try {
       return await super.reserve(sizes, async (own) => {
+        if (waits) run?.waits.ended('memory');
         if (waits) this.#observer.waited('memory', performance.now() - askedMs);
         metrics?.add('s3compact_memory_reserved_bytes', held);
         try {

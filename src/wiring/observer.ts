@@ -19,7 +19,8 @@ import type { ReapVerdict } from '../reap/reap-record.ts';
 import type { RunReport } from './run-inode.ts';
 import { type ChunkEvent, isAnswer, type RunFields, RunRecord } from './run-record.ts';
 import { Reachable } from './server-health.ts';
-import { type RefusalKind, type Refusing, StoreRefusals } from './store-refusals.ts';
+import { type SeenAges, ServerSeen } from './server-seen.ts';
+import { isRefusal, type RefusalKind, type Refusing, StoreRefusals } from './store-refusals.ts';
 
 export interface ObserverOptions {
   readonly log: Logger;
@@ -30,6 +31,9 @@ export interface ObserverOptions {
   /** The budget of a run, to tell which part of it was spent furthest. */
   readonly limits: { readonly bytesMax: number; readonly requestsMax: number };
 }
+
+/** Buckets that are told of. */
+const BUCKETS_MAX = 100;
 
 /** What is known of a run before it starts; goes into every line about it. */
 export type RunPlace = Readonly<Record<string, string | number>>;
@@ -46,6 +50,10 @@ export class Observer implements RequestObserver {
   readonly metrics: Metrics | undefined;
   readonly store = new Reachable(NOT_READY.store);
   readonly metadata = new Reachable(NOT_READY.metadata);
+  /** The limits for which somebody in this process waits. */
+  limitsWaitedFor: () => readonly string[] = () => [];
+  readonly #metadataSeen = new ServerSeen();
+  readonly #stores = new Map<string, ServerSeen>();
   readonly #refusals = new StoreRefusals();
   #refuses = false;
   readonly #log: Logger;
@@ -71,6 +79,12 @@ export class Observer implements RequestObserver {
     const said = this.#refusals.message(kinds);
     const refused = said === undefined ? undefined : `${NOT_READY.refused}${said}`;
     return [store, metadata, refused].filter((clause) => clause !== undefined);
+  }
+
+  /** What was seen of the servers last. */
+  seen(): { readonly metadata: SeenAges; readonly stores: (SeenAges & { readonly bucket: string })[] } {
+    const stores = [...this.#stores].map(([bucket, seen]) => ({ bucket, ...seen.ages() }));
+    return { metadata: this.#metadataSeen.ages(), stores };
   }
 
   /** Whether S3 refuses what it is asked, whatever the inode. */
@@ -111,6 +125,28 @@ export class Observer implements RequestObserver {
     }
   }
 
+  forBucket(bucket: string): RequestObserver {
+    const seen = this.#stores.get(bucket) ?? new ServerSeen();
+    if (this.#stores.size < BUCKETS_MAX) this.#stores.set(bucket, seen);
+    return {
+      request: (op, outcome, ms, bytes) => {
+        if (isAnswer(outcome) || outcome === 'object-missing') seen.answered();
+        this.request(op, outcome, ms, bytes);
+      },
+      failed: (op, error) => {
+        if (error.code === 'store-unavailable' || isRefusal(error.code)) {
+          seen.failed(error.message);
+          this.run?.waits.refused(error.message);
+        }
+        this.failed(op, error);
+      },
+      asked: () => this.run?.waits.began('limit'),
+      withdrawn: () => this.run?.waits.ended('limit'),
+      started: () => this.started(),
+      retried: (op) => this.retried(op),
+    };
+  }
+
   request(op: ObjectOperation, outcome: RequestOutcome, ms: number, bytes: number): void {
     const { metrics } = this;
     metrics?.add('s3compact_s3_requests_in_flight', -1);
@@ -119,7 +155,11 @@ export class Observer implements RequestObserver {
     if (bytes > 0) metrics?.count('s3compact_s3_bytes_total', bytes, { operation: op });
     if (outcome === 'store-unavailable') this.store.failed();
     else if (outcome !== 'cancelled') this.store.answered();
-    if (isAnswer(outcome) || outcome === 'object-missing') this.#served(op);
+    this.run?.waits.ended('s3');
+    if (isAnswer(outcome) || outcome === 'object-missing') {
+      this.#served(op);
+      this.run?.waits.served();
+    }
     this.run?.request({ operation: op, outcome, ms, bytes });
   }
 
@@ -140,6 +180,8 @@ export class Observer implements RequestObserver {
   }
 
   started(): void {
+    this.run?.waits.ended('limit');
+    this.run?.waits.began('s3');
     this.metrics?.add('s3compact_s3_requests_in_flight', 1);
   }
 
@@ -155,11 +197,18 @@ export class Observer implements RequestObserver {
     this.run?.waited(limit, ms);
   }
 
+  metadataFailed(message: string): void {
+    this.#metadataSeen.failed(message);
+  }
+
   metadataCall(operation: string, code: string, ms: number): void {
     this.metrics?.count('s3compact_metadata_requests_total', 1, { operation, code });
     this.metrics?.observe('s3compact_metadata_request_duration_seconds', ms / 1000, { operation });
     if (code === 'metadata-unavailable') this.metadata.failed();
-    else this.metadata.answered();
+    else {
+      this.metadata.answered();
+      this.#metadataSeen.answered();
+    }
     this.run?.metadataCall();
   }
 

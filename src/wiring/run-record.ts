@@ -8,6 +8,7 @@ import type { CompactError } from '../errors.ts';
 import type { ChunkPlan } from '../model.ts';
 import type { RequestOutcome } from '../objects/retrying-store.ts';
 import type { RequestEvent } from '../observe/run-spans.ts';
+import { RunWaits } from './run-waits.ts';
 
 /** Ids of reap records in the log line; a run with more tells their number. */
 const RECORD_IDS_MAX = 20;
@@ -41,6 +42,8 @@ export interface RunFields {
 }
 
 export class RunRecord implements RunObserver {
+  /** What it waits for now. */
+  readonly waits = new RunWaits();
   readonly #listener: RunRecordListener;
   #phase: RunPhase = 'plan';
   #phaseSinceMs = performance.now();

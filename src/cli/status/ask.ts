@@ -6,7 +6,11 @@ import { CompactError } from '../../errors.ts';
 import { requireFilesystem } from '../../metadata/lookup.ts';
 import type { QuarantinedInode } from '../../queue/quarantine.ts';
 import type { JobList } from '../../queue/status-lists.ts';
+import { WorkerReports } from '../../queue/worker-reports.ts';
+import { endsWithin } from '../../wiring/bounded.ts';
 import type { Clients } from '../../wiring/clients.ts';
+import type { SeenAges } from '../../wiring/server-seen.ts';
+import { healthOf } from './health.ts';
 import { problemsOf } from './problems.ts';
 import type { QuarantineListed, StatusReport } from './report.ts';
 
@@ -17,7 +21,7 @@ const QUARANTINE_MAX = 100;
 export async function askStatus(clients: Clients, fsId?: number): Promise<StatusReport> {
   const [ask, lists] = await Promise.all([import('../../queue/status.ts'), import('../../queue/status-lists.ts')]);
   const { status, control, scans, ledger } = clients;
-  await requireKnown(clients, fsId);
+  const metadata = await askMetadata(clients, fsId);
   const isAsked = (one: { readonly fsId: number }) => fsId === undefined || one.fsId === fsId;
   const ofAsked = ({ total, jobs }: JobList): JobList => {
     const asked = jobs.filter(isAsked);
@@ -32,14 +36,17 @@ export async function askStatus(clients: Clients, fsId?: number): Promise<Status
     scans.results(),
     ask.reapBacklog(status),
   ]);
-  const [failed, delayed, records, quarantine] = await Promise.all([
+  const reports = new WorkerReports(status);
+  const [told, failed, delayed, records, quarantine] = await Promise.all([
+    reports.all(),
     lists.failedJobs(status),
     lists.delayedJobs(status),
     lists.listedRecords(status),
     quarantineOf(clients, isAsked),
   ]);
+  const nowMs = await ledger.nowMs();
   const report = {
-    ...{ nowMs: await ledger.nowMs(), queues, workers, recent },
+    ...{ nowMs, health: healthOf(told, metadata, nowMs), queues, workers, recent },
     paused: { ...paused, filesystems: paused.filesystems.filter(isAsked) },
     inFlight: inFlight.filter(isAsked),
     scans: results.filter(isAsked),
@@ -55,14 +62,26 @@ export async function askStatus(clients: Clients, fsId?: number): Promise<Status
   return { ...report, problems: problemsOf(report) };
 }
 
-/** A metadata service that is away must not keep anybody from the status: then the number is taken as it is. */
-async function requireKnown({ metadata }: Clients, fsId: number | undefined): Promise<void> {
-  if (fsId === undefined) return;
-  try {
-    await requireFilesystem(metadata, fsId);
-  } catch (error) {
-    if (!(error instanceof CompactError) || error.kind !== 'retry') throw error;
-  }
+/** How long the metadata service may take: somebody waits for the page. */
+const METADATA_WAIT_MS = 2_000;
+
+/**
+ * Asks the metadata service once. One that is away must not keep anybody from the status: then the number is taken as it
+ * is. Throws `filesystem-missing` (halt).
+ */
+async function askMetadata({ metadata }: Clients, fsId: number | undefined): Promise<SeenAges> {
+  let fault: CompactError | undefined;
+  const asked = (fsId === undefined ? metadata.getFilesystem(0) : requireFilesystem(metadata, fsId)).catch(
+    (error: unknown) => {
+      if (!(error instanceof CompactError)) throw error;
+      fault = error;
+    },
+  );
+  const inTime = await endsWithin(asked, METADATA_WAIT_MS);
+  if (fault?.code === 'filesystem-missing') throw fault;
+  if (inTime && fault?.kind !== 'retry') return { answeredAgoMs: 0 };
+  const error = fault?.message ?? `the metadata service did not answer within ${METADATA_WAIT_MS / 1000} s`;
+  return { failedAgoMs: 0, failingForMs: 0, error };
 }
 
 /** The newest of any number; holds at most twice as many as it tells. */

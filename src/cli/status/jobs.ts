@@ -3,9 +3,11 @@
  * reason and the next try. It words what the queue tells, and changes nothing.
  */
 import type { CompactProgress } from '../../compact/compact-inode.ts';
+import type { JobInFlight } from '../../queue/status.ts';
 import type { ListedJob } from '../../queue/status-lists.ts';
 import { bytes } from '../output.ts';
 import { type Column, duration, table } from '../table.ts';
+import { waitText } from '../wait-text.ts';
 import { moreText, type Section } from './section.ts';
 
 const IN_FLIGHT: readonly Column[] = [
@@ -19,9 +21,16 @@ export const inFlightText: Section = ({ inFlight }, style) => {
   if (inFlight.length === 0) return ' nothing is being worked on';
   const rows = inFlight
     .slice(0, style.rowsMax)
-    .map((job) => [`${job.fsId}/${job.inodeId}`, job.origin, duration(job.ageMs), progressOf(job.progress)]);
+    .map((job) => [`${job.fsId}/${job.inodeId}`, job.origin, duration(job.ageMs), stateOf(job)]);
   return table(IN_FLIGHT, rows, style) + moreText(inFlight.length, style);
 };
+
+function stateOf({ progress, waits }: JobInFlight): string {
+  const moved = progressOf(progress);
+  if (waits === null) return moved;
+  const waiting = `waits for ${waitText(waits)}`;
+  return moved === '-' ? waiting : `${moved}; ${waiting}`;
+}
 
 function progressOf(progress: unknown): string {
   const { kind, progress: at } = (progress ?? {}) as { readonly kind?: unknown; readonly progress?: CompactProgress };

@@ -2,6 +2,7 @@
  * What is wrong, in a line each, at the top of the status page: red where a person must act, yellow where it may pass by
  * itself. Rules over the report and nothing else, so that `--json` and the page say the same.
  */
+import { NOT_READY } from '../../observe/readiness.ts';
 import { count, plural } from '../output.ts';
 import { duration, paragraph } from '../table.ts';
 import type { Problem, StatusReport } from './report.ts';
@@ -11,8 +12,20 @@ type Told = Omit<StatusReport, 'problems'>;
 
 /** What needs a person first. */
 export function problemsOf(report: Told): readonly Problem[] {
-  const all = [...workProblems(report), ...pauseProblems(report), ...safetyProblems(report)];
+  const all = [...serverProblems(report), ...workProblems(report), ...pauseProblems(report), ...safetyProblems(report)];
   return all.toSorted((a, b) => Number(b.need === 'act') - Number(a.need === 'act'));
+}
+
+/** A refusal or a wrong setting needs a person; what is away may come back by itself. */
+function serverProblems({ health }: Told): Problem[] {
+  const advice = 'work waits and goes on by itself when it is mended';
+  const told = health.notReady.map(({ clause, workers }): Problem => {
+    const need = clause.startsWith(NOT_READY.refused) ? 'act' : 'wait';
+    return { need, what: `${plural(workers, 'worker')}: ${clause}`, advice };
+  });
+  const metadata = health.servers.find(({ name }) => name === 'metadata');
+  if (metadata?.state !== 'failing' || told.length > 0) return told;
+  return [{ need: 'wait', what: `the metadata service: ${metadata.error}`, advice }];
 }
 
 function workProblems({ queues, workers, failed }: Told): Problem[] {

@@ -6,6 +6,7 @@ import type { Paused } from '../../queue/pause.ts';
 import type { LastScan } from '../../queue/scan-book.ts';
 import type { JobInFlight, QueueDepth, ReapBacklog, RecentRuns } from '../../queue/status.ts';
 import type { JobList, RecordLists } from '../../queue/status-lists.ts';
+import type { SeenAges } from '../../wiring/server-seen.ts';
 
 export interface Problem {
   /** act: a person must. wait: it passes by itself, or somebody wanted it so. */
@@ -19,6 +20,7 @@ export interface StatusReport {
   readonly nowMs: number;
   /** What is wrong, what needs a person first. */
   readonly problems: readonly Problem[];
+  readonly health: Health;
   readonly queues: readonly QueueDepth[];
   /** `null`: the server does not tell. */
   readonly workers: number | null;
@@ -33,6 +35,24 @@ export interface StatusReport {
   readonly quarantined: number;
   /** The newest of them. */
   readonly quarantine: readonly QuarantineListed[];
+}
+
+/** One server as those who use it saw it last; ages before `nowMs`. */
+export interface ServerHealth extends SeenAges {
+  /** queue, metadata, or the name of a bucket. */
+  readonly name: string;
+  /** unknown: nobody has asked it lately. */
+  readonly state: 'ok' | 'failing' | 'unknown';
+  /** Of so many workers, so many meet failures. */
+  readonly workers?: { readonly failing: number; readonly all: number };
+}
+
+export interface Health {
+  readonly servers: readonly ServerHealth[];
+  /** What workers say why they cannot work, a clause each, with the number of those who say so. */
+  readonly notReady: readonly { readonly clause: string; readonly workers: number }[];
+  /** Workers that told of themselves within the last minute. */
+  readonly reports: number;
 }
 
 export interface QuarantineListed {

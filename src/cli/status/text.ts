@@ -3,6 +3,7 @@
  * so that golden files can say what an operator sees. It only puts the sections in order, what needs a person first; it
  * asks nothing.
  */
+import { healthText } from './health.ts';
 import { delayedText, failedText, inFlightText } from './jobs.ts';
 import { problemsText } from './problems.ts';
 import { queuesText } from './queues.ts';
@@ -13,6 +14,7 @@ import type { Section } from './section.ts';
 /** A new section goes here. */
 const SECTIONS: readonly Section[] = [
   problemsText,
+  healthText,
   queuesText,
   inFlightText,
   failedText,

@@ -1,0 +1,57 @@
+/**
+ * Tells the queue's Redis every few seconds what this worker process sees, so that `s3compact status` knows it elsewhere.
+ * It only tells: a report that is lost costs nothing, and it never keeps a process alive or work waiting.
+ */
+import { WorkerReports } from '../src/queue/worker-reports.ts';
+import { endsWithin } from '../src/wiring/bounded.ts';
+import type { Clients } from '../src/wiring/clients.ts';
+
+const EVERY_MS = 2_000;
+const LAST_WORDS_MS = 250;
+
+export class Reporter {
+  readonly #clients: Clients;
+  readonly #worker: string;
+  readonly #reports: WorkerReports;
+  readonly #notReady: () => Promise<readonly string[]>;
+  readonly #timer: NodeJS.Timeout;
+  #telling: Promise<void> | undefined;
+
+  constructor(clients: Clients, worker: string, notReady: () => Promise<readonly string[]>) {
+    this.#clients = clients;
+    this.#worker = worker;
+    this.#notReady = notReady;
+    this.#reports = new WorkerReports(clients.status);
+    this.#timer = setInterval(() => this.#tellOnce(), EVERY_MS);
+    this.#timer.unref();
+    this.#tellOnce();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    const gone = async (): Promise<void> => {
+      await this.#telling;
+      await this.#reports.remove(this.#worker);
+    };
+    await endsWithin(
+      gone().catch(() => undefined),
+      LAST_WORDS_MS,
+    );
+  }
+
+  /** A Redis that is slow gets no second report beside the first. */
+  #tellOnce(): void {
+    this.#telling ??= this.#tell()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#telling = undefined;
+      });
+  }
+
+  async #tell(): Promise<void> {
+    const { ledger, observer } = this.#clients;
+    const notReady = [...(await this.#notReady())];
+    const atMs = await ledger.nowMs();
+    await this.#reports.put({ worker: this.#worker, atMs, notReady, ...observer.seen() });
+  }
+}
