@@ -87,11 +87,31 @@ describe('a pool on real servers', () => {
     for (const pid of pids) expect(existsSync(`/proc/${pid}`)).toBe(false);
   });
 
-  it('processes whose main process is killed end by themselves', async () => {
-    const pool = world.startWorker();
+  /** What the pool and its processes write until the last of them has ended. */
+  function logOf(pool: ChildProcess): Promise<string> {
+    let log = '';
+    pool.stderr?.on('data', (data: Buffer) => (log += data.toString()));
+    return once(pool, 'close').then(() => log);
+  }
+
+  it('processes whose main process is killed end by themselves, and say so', async () => {
+    const pool = world.startWorker({ S3COMPACT_LOG_LEVEL: 'info' });
+    const log = logOf(pool);
     const pids = await working(pool);
     pool.kill('SIGKILL');
     await eventually('they are gone', async () => pids.every((pid) => !existsSync(`/proc/${pid}`)));
+    expect((await log).match(/the main process of the pool is gone/g)).toHaveLength(2);
+  });
+
+  it('Ctrl-C, which every process of the terminal gets, ends the pool without an alarm', async () => {
+    const pool = world.startWorker({ S3COMPACT_LOG_LEVEL: 'info' });
+    const log = logOf(pool);
+    const pids = await working(pool);
+    for (const pid of [...pids, pool.pid ?? 0]) process.kill(pid, 'SIGINT');
+    const said = (await log).trim().split('\n');
+    expect(pool.exitCode, said.join('\n')).toBe(0);
+    expect(said.filter((line) => (JSON.parse(line) as { level: string }).level !== 'info')).toEqual([]);
+    expect(said.at(-1)).toContain('the pool has stopped');
   });
 });
 

@@ -37,12 +37,14 @@ class Orders {
   readonly #start = Promise.withResolvers<Extract<PoolOrder, { kind: 'start' }>>();
   readonly #stop = Promise.withResolvers<void>();
   #stops = 0;
+  #stopping = false;
   #aborted = false;
   #worker: RunningWorker | undefined;
+  #log: Logger | undefined;
 
   constructor() {
     process.on('message', (order: PoolOrder) => this.#take(order));
-    process.on('disconnect', () => this.#stopOnce());
+    process.on('disconnect', () => this.#poolGone());
     // Ctrl-C goes to the whole group: the pool hears it, too, and says what to do.
     process.on('SIGINT', () => undefined);
     process.on('SIGTERM', () => this.#stopOnce());
@@ -58,22 +60,32 @@ class Orders {
 
   serve(worker: RunningWorker, log: Logger): void {
     this.#worker = worker;
+    this.#log = log;
     if (this.#aborted) worker.abort();
-    process.on('disconnect', () =>
-      log.warn({ event: LOG_EVENTS.workerStopping }, 'the main process of the pool is gone; stopping'),
-    );
   }
 
   #take(order: PoolOrder): void {
     if (order.kind === 'start') this.#start.resolve(order);
-    else if (order.kind === 'stop') this.#stop.resolve();
+    else if (order.kind === 'stop') this.#leave();
     else if (order.kind === 'abort') this.#abort();
     else void this.#answer(order.id);
+  }
+
+  /** Also when this process closes the channel itself, at its end: then nothing is lost, and nothing is said. */
+  #poolGone(): void {
+    if (!this.#stopping)
+      this.#log?.warn({ event: LOG_EVENTS.workerStopping }, 'the main process of the pool is gone; stopping');
+    this.#stopOnce();
   }
 
   #stopOnce(): void {
     this.#stops++;
     if (this.#stops > 1) this.#abort();
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#stopping = true;
     this.#stop.resolve();
   }
 
