@@ -1,8 +1,11 @@
 # One image for the worker and the command line: `docker run s3compact worker`, `docker run s3compact inspect 1 42`.
 # Runs as a numeric non-root user and writes nothing: `--read-only --cap-drop ALL` is fine.
 # `tini` is process 1: it hands SIGTERM on, so that a worker drains, and reaps what is orphaned.
+# The base is pinned: the digest (of all platforms together) decides, the tag is for the reader. To take a newer one:
+# docker buildx imagetools inspect node:24-bookworm-slim
+ARG BASE=node:24.20.0-bookworm-slim@sha256:ba849c60be29959425b8734d57b8b4b7d56f98edd9504c9af091d5281095a71e
 
-FROM node:24-bookworm-slim AS build
+FROM ${BASE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 # No install scripts: the only one that is needed (the dev dependency `node`) would fetch a second Node.js.
@@ -13,7 +16,7 @@ COPY src src
 COPY workers workers
 RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:24-bookworm-slim
+FROM ${BASE}
 RUN apt-get update \
   && apt-get install -y --no-install-recommends tini \
   && rm -rf /var/lib/apt/lists/*

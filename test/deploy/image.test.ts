@@ -89,6 +89,16 @@ async function output(args: readonly string[]): Promise<{ exitCode: number | nul
 }
 
 describe('the image', () => {
+  it('has bases that are pinned by digest', () => {
+    const file = read('Dockerfile');
+    const pinned = [...file.matchAll(/^ARG (\w+)=\S+:\d+\.\d+\.\d+\S*@sha256:[0-9a-f]{64}$/gm)].map(
+      ([, name = '']) => name,
+    );
+    const bases = [...file.matchAll(/^FROM (\S+)/gm)].map(([, base = '']) => base);
+    expect(bases).toHaveLength(2);
+    for (const base of bases) expect(pinned.map((name) => `\${${name}}`)).toContain(base);
+  });
+
   it('knows its version, and every command', async () => {
     const { version } = JSON.parse(read('package.json')) as { readonly version: string };
     expect(await output(['--version'])).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' });

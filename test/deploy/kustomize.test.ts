@@ -11,7 +11,7 @@ import { run } from '../../src/cli/main.ts';
 import { loadSettings, SDK_NAMES, SETTINGS } from '../../src/config/index.ts';
 import { COMMAND_NAMES } from '../../src/config/spec.ts';
 import { METRICS } from '../../src/observe/metric-table.ts';
-import { DEPLOY, faultsOf, KUSTOMIZE, type Manifest, manifestsIn, render, renderOwn } from './manifests.ts';
+import { DEPLOY, faultsOf, KUSTOMIZE, type Manifest, manifestsIn, render, renderChosen } from './manifests.ts';
 import { badMatchers } from './metrics.ts';
 import { type Container, podsOf, selects } from './pods.ts';
 import { GROUPS, metricsIn } from './rules.ts';
@@ -36,21 +36,12 @@ const MAIN_BYTES = 160 * MIB;
 /** What closing may take after the shutdown grace: `workers/worker.ts` cancels and closes, each bounded. */
 const CLOSING_S = 10;
 
-const WITHOUT_OPERATORS = {
-  apiVersion: 'kustomize.config.k8s.io/v1beta1',
-  kind: 'Kustomization',
-  namespace: 'other',
-  resources: ['base'],
-  components: ['components/jobs-only'],
-};
-
-const WITH_SCHEDULER = { ...WITHOUT_OPERATORS, components: ['components/scheduler'] };
-
 const rendered: readonly (readonly [string, () => Manifest[]])[] = [
   ['overlays/redis', () => render('overlays/redis')],
   ['overlays/curvefs', () => render('overlays/curvefs')],
-  ['jobs only, without operators', () => renderOwn(WITHOUT_OPERATORS, ['base', 'components/jobs-only'])],
-  ['with a scheduler', () => renderOwn(WITH_SCHEDULER, ['base', 'components/scheduler'])],
+  ['scaled, fed by a CronJob', () => renderChosen('redis', ['monitoring', 'autoscale', 'scan'])],
+  ['scaled, fed by a scheduler', () => renderChosen('curvefs', ['monitoring', 'autoscale', 'scheduler'])],
+  ['jobs only', () => renderChosen('redis', ['jobs-only'])],
 ];
 
 describe('plain objects', () => {
@@ -221,7 +212,7 @@ describe.skipIf(KUSTOMIZE === undefined).each(rendered)('%s', (name, make) => {
     }
   });
 
-  it.runIf(name.startsWith('overlays/'))('is scaled by a number that KEDA alone sets', () => {
+  it.runIf(name.startsWith('scaled'))('is scaled by a number that KEDA alone sets', () => {
     const [scaled] = all('ScaledObject');
     const spec = scaled?.['spec'] as ScaledSpec | undefined;
     const target = all('Deployment').find(({ metadata }) => metadata.name === spec?.scaleTargetRef.name);

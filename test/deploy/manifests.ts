@@ -5,11 +5,11 @@
  * with strict validation would.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseAllDocuments, stringify } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 
 export interface Manifest {
   readonly apiVersion: string;
@@ -43,18 +43,26 @@ export function render(folder: string): Manifest[] {
   return manifestsIn(stdout);
 }
 
-/** The objects of a kustomization that is written for it, its paths relative to deploy/. */
-export function renderOwn(kustomization: Readonly<Record<string, unknown>>, paths: readonly string[]): Manifest[] {
+/** What stands in an overlay until the operator has chosen. */
+export const UNCHOSEN = 'FILE-SYSTEM-ID';
+
+export const overlayText = (overlay: string): string =>
+  readFileSync(join(DEPLOY, 'overlays', overlay, 'kustomization.yaml'), 'utf8');
+
+/** The objects of a copy of an overlay in which an operator chose components, file system 7 and all that is a comment. */
+export function renderChosen(overlay: string, components: readonly string[]): Manifest[] {
   const directory = mkdtempSync(join(tmpdir(), 's3compact-kustomize-'));
   try {
     const inner = join(directory, 'overlay');
     mkdirSync(inner);
-    const text = stringify(kustomization);
-    const toDeploy = relative(inner, DEPLOY);
-    writeFileSync(
-      join(inner, 'kustomization.yaml'),
-      paths.reduce((all, path) => all.replaceAll(path, join(toDeploy, path)), text),
-    );
+    const chosen = overlayText(overlay)
+      .replace(/# (?=- \.\.\/\.\.\/components\/([\w-]+))/g, (words, name: string) =>
+        components.includes(name) ? '' : words,
+      )
+      .replace(/^( +)# (?=- (?:target|S3COMPACT)| {2}patch:| {4}- \{)/gm, '$1')
+      .replaceAll(UNCHOSEN, '"7"')
+      .replaceAll('- ../..', `- ${relative(inner, DEPLOY)}`);
+    writeFileSync(join(inner, 'kustomization.yaml'), chosen);
     return render(inner);
   } finally {
     rmSync(directory, { recursive: true, force: true });
