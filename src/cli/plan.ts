@@ -3,7 +3,8 @@
  * and plans exactly as the run does (same functions, same budget) and reads metadata only: nothing is ever changed.
  */
 import type { Command } from 'commander';
-import { budgetLeft, type PlannedChunk, planAsItIs, planPolicy, worthwhileChunks } from '../compact/choose-chunks.ts';
+import { budgetLeft, planAsItIs, planPolicy, worthwhileChunks } from '../compact/choose-chunks.ts';
+import type { PlannedChunk } from '../compact/types.ts';
 import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';

@@ -5,9 +5,10 @@
  */
 import { CompactError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { ChunkBudget, ChunkDecision, Filesystem, Inode, InodeKey, PlanCost, PlanPolicy } from '../model.ts';
-import { type ChunkInput, MERGED_VERSIONS_MAX, movedBytes, planChunk, requestsOf } from '../plan/index.ts';
-import { readHead } from './long-list.ts';
+import type { ChunkBudget, Filesystem, InodeKey, PlanCost, PlanPolicy } from '../model.ts';
+import { MERGED_VERSIONS_MAX, movedBytes, planChunk, requestsOf } from '../plan/index.ts';
+import { protocolOf } from './protocol.ts';
+import type { PlannedChunk } from './types.ts';
 
 export interface Candidate {
   readonly chunkIndex: number;
@@ -43,14 +44,6 @@ export function planPolicy(settings: {
   return { fragmentThreshold, readGapBytes, bytesPerGet: aggressivenessBytes };
 }
 
-/**
- * The policy as this metadata service allows it. CurveFS keeps a commit's list as one record, whose place among the
- * records is that of its first chunkId: only merged versions have the lowest, so one of them must come first (I2, ADR 8).
- */
-export function policyFor(metadata: Pick<MetadataStore, 'commitForm'>, policy: PlanPolicy): PlanPolicy {
-  return metadata.commitForm === 'time-bound' ? { ...policy, mergedFirst: true } : policy;
-}
-
 /** Plans every chunk of the inode; O(chunks) reads of the metadata service. */
 export async function worthwhileChunks(
   key: InodeKey,
@@ -82,16 +75,6 @@ function insertBest(best: Candidate[], candidate: Candidate, most: number): void
   if (best.length > most) best.length = most;
 }
 
-/** A chunk as it was read and what the planner says of it. */
-export interface PlannedChunk {
-  /** Of the same read as the list. */
-  readonly inode: Inode;
-  readonly before: ChunkInput;
-  /** More than `before.versions` where the list is longer than one commit may replace. */
-  readonly versionsTotal: number;
-  readonly decision: ChunkDecision;
-}
-
 export interface PlanAsItIsOptions {
   readonly metadata: MetadataStore;
   readonly filesystem: Filesystem;
@@ -108,8 +91,9 @@ export async function planAsItIs(
   options: PlanAsItIsOptions,
 ): Promise<PlannedChunk | null> {
   const { filesystem, budget } = options;
-  const policy = policyFor(options.metadata, options.policy);
-  const { inode, versions, versionsTotal, above } = await readHead(key, chunkIndex, options);
+  const protocol = protocolOf(options.metadata);
+  const policy = protocol.policy(options.policy);
+  const { inode, versions, versionsTotal, above } = await protocol.readHead(key, chunkIndex, options);
   if (inode === null || versions.length === 0) return null;
   const rest = above === undefined ? {} : { above };
   const before = { geometry: filesystem, chunkIndex, versions, ...rest, length: inode.length };

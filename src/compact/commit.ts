@@ -1,20 +1,14 @@
 /**
- * commit: swap the exact prefix that was read for the replacement, and find out what happened when the answer is lost
- *. An unknown commit is resolved by clearing the own fence first, since the request may still be on its
- * way, and only then reading the list back (I6). Without a fence only the commit's own versions in the list tell anything.
+ * commit: swap the exact prefix that was read for the replacement, and find out what happened when the answer is lost.
+ * By the fence: it is cleared first, since the request may still be on its way, and only then the list is read back (I6).
+ * By time: only the commit's own versions in the list tell anything. Which of the two is the protocol's (protocol.ts).
  * It must never delete or write an object.
  */
 
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import { sameVersion } from '../format.ts';
-import {
-  type CommitForm,
-  type CommitOutcome,
-  type CommitRequest,
-  type MetadataStore,
-  ownVersion,
-} from '../metadata/port.ts';
+import { type CommitOutcome, type CommitRequest, type MetadataStore, ownVersion } from '../metadata/port.ts';
 import type { S3ChunkInfo } from '../model.ts';
 import type { Attempt } from './attempt.ts';
 
@@ -31,20 +25,12 @@ export interface CommitDeps {
 const RESOLVE_DELAY_FIRST_MS = 100;
 const RESOLVE_DELAY_MAX_MS = 5_000;
 
-/** Clocks of processes run apart, and a service may hold a request, by this much at most. */
-export const LATE_COMMIT_SKEW_MS = 60_000;
-
-/**
- * The grace period that keeps what a late commit may still name: without a fence, a commit that was planned on an older
- * list can come until the lease that it was sent in, and its deadline, are over.
- */
-export function graceFor(
-  commitForm: CommitForm,
-  times: { readonly graceMs: number; readonly leaseMs: number; readonly commitTimeoutMs: number },
-): number {
-  if (commitForm === 'fenced') return times.graceMs;
-  return Math.max(times.graceMs, times.leaseMs + times.commitTimeoutMs + LATE_COMMIT_SKEW_MS);
-}
+/** What became of a commit without an answer. `fenceCleared` tells that the attempt can commit no more. */
+export type ResolveUnknown = (
+  request: CommitRequest,
+  attempt: Attempt,
+  deps: CommitDeps & { readonly cause: Error },
+) => Promise<{ readonly outcome: CommitOutcome; readonly fenceCleared: boolean }>;
 
 /**
  * Commits one chunk. `unknown` comes back only when the metadata service could not be asked until the lease ended, or
@@ -54,24 +40,19 @@ export function graceFor(
 export async function commitChunk(
   request: CommitRequest,
   attempt: Attempt,
-  deps: CommitDeps,
-): Promise<{ readonly outcome: CommitOutcome; readonly fenceCleared: boolean }> {
+  deps: CommitDeps & { readonly resolve: ResolveUnknown },
+): ReturnType<ResolveUnknown> {
   attempt.checkLease(deps.commitTimeoutMs);
   const outcome = await deps.metadata.commit(request);
   if (outcome.outcome !== 'unknown') return { outcome, fenceCleared: false };
-  const resolve = deps.metadata.commitForm === 'fenced' ? resolveUnknown : resolveUnfenced;
-  return resolve(request, attempt, { ...deps, cause: outcome.cause });
+  return deps.resolve(request, attempt, { ...deps, cause: outcome.cause });
 }
 
 /**
  * Looks for the commit's own versions until the deadline is over once more. What is not there by then may still come: the
  * attempt ends, and its records find out what was named in the end.
  */
-async function resolveUnfenced(
-  request: CommitRequest,
-  attempt: Attempt,
-  deps: CommitDeps & { readonly cause: Error },
-): Promise<{ readonly outcome: CommitOutcome; readonly fenceCleared: boolean }> {
+export const resolveByTime: ResolveUnknown = async (request, attempt, deps) => {
   const endMs = deps.clock.monotonicMs() + Math.min(deps.commitTimeoutMs, attempt.leaseLeftMs());
   let delayMs = RESOLVE_DELAY_FIRST_MS;
   let cause = deps.cause;
@@ -88,7 +69,7 @@ async function resolveUnfenced(
     delayMs = Math.min(RESOLVE_DELAY_MAX_MS, delayMs * 2);
   }
   return { outcome: { outcome: 'unknown', cause }, fenceCleared: true };
-}
+};
 
 /** A merged version of its own can only have come with the commit (I3). Without one, another may have done the same. */
 function isReplaced(request: CommitRequest, versions: readonly S3ChunkInfo[]): boolean {
@@ -96,11 +77,8 @@ function isReplaced(request: CommitRequest, versions: readonly S3ChunkInfo[]): b
   return own !== undefined && versions.some((version) => sameVersion(own, version));
 }
 
-async function resolveUnknown(
-  request: CommitRequest,
-  attempt: Attempt,
-  deps: CommitDeps & { readonly cause: Error },
-): Promise<{ readonly outcome: CommitOutcome; readonly fenceCleared: boolean }> {
+/** Clears the fence and reads the list back, until the lease ends: from then on the reap record finds out. */
+export const resolveByFence: ResolveUnknown = async (request, attempt, deps) => {
   let delayMs = RESOLVE_DELAY_FIRST_MS;
   let fenceCleared = false;
   let cause = deps.cause;
@@ -120,7 +98,7 @@ async function resolveUnknown(
     delayMs = Math.min(RESOLVE_DELAY_MAX_MS, delayMs * 2);
   }
   return { outcome: { outcome: 'unknown', cause }, fenceCleared };
-}
+};
 
 /** The head of the list, as far as it can tell; `null` when the inode is gone. */
 async function readHead(request: CommitRequest, { metadata }: CommitDeps): Promise<readonly S3ChunkInfo[] | null> {

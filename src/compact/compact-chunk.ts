@@ -14,9 +14,10 @@ import type { ObjectStore } from '../objects/port.ts';
 import { mergedObjects, replacementList, retiredObjects } from '../plan/index.ts';
 import type { AddedRecord, Attempt } from './attempt.ts';
 import { recordsOf } from './chunk-records.ts';
-import { type CommitDeps, commitChunk, graceFor } from './commit.ts';
+import { type CommitDeps, commitChunk } from './commit.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { type MergeTask, writeMergedObjects } from './merge.ts';
+import { protocolOf } from './protocol.ts';
 import type { RunObserver } from './run-observer.ts';
 
 export interface ChunkDeps extends CommitDeps {
@@ -66,9 +67,10 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
   const nameOf = (object: ObjectId): string => objectName(attempt.key, object, deps.filesystem.objectPrefix);
   const tasks = mergedObjects(plan, attempt.id).map(({ object, block }) => ({ name: nameOf(object), block }));
   const retired = retiredObjects(plan, deps.filesystem).map(nameOf);
-  const { storeId, commitForm } = deps.metadata;
+  const { storeId } = deps.metadata;
+  const protocol = protocolOf(deps.metadata);
   const merged = tasks.map((task) => task.name);
-  const context = { storeId, filesystem: deps.filesystem, graceMs: graceFor(commitForm, deps) };
+  const context = { storeId, filesystem: deps.filesystem, graceMs: protocol.graceMs(deps) };
   const records = recordsOf(plan, attempt, { ...context, retired, merged });
   const added: AddedRecord[] = [];
   let committed = false;
@@ -96,7 +98,7 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
         beforeSend: async () => attempt.checkDue(await deps.ledger.nowMs(), deps.commitTimeoutMs),
       },
       attempt,
-      deps,
+      { ...deps, resolve: protocol.resolve },
     );
     committed = outcome.outcome === 'committed';
     if (outcome.outcome === 'committed') {
@@ -111,18 +113,12 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
   }
 }
 
-/**
- * A record that cannot be stamped is due unstamped, and still deletes only what nothing names: late, never wrong. Of a
- * time-bound store every record stays unstamped: somebody else's late commit may unname what was merged here, or name
- * again what was retired, so all names are looked at twice, one grace period apart (I9, I12).
- */
+/** A record that cannot be stamped is due unstamped, and still deletes only what nothing references: late, never wrong. */
 async function stampAll(added: readonly AddedRecord[], deps: ChunkDeps): Promise<string | undefined> {
   try {
     const stampMs = await deps.ledger.nowMs();
-    for (const { id, record } of added) {
-      if (deps.metadata.commitForm === 'time-bound') await deps.ledger.expedite(id, record);
-      else await deps.ledger.stamp(id, { ...record, stampMs, dueMs: stampMs + deps.graceMs });
-    }
+    const protocol = protocolOf(deps.metadata);
+    for (const one of added) await protocol.settle(deps.ledger, one, { stampMs, graceMs: deps.graceMs });
     return undefined;
   } catch (error) {
     return `the commit is done but its reap record could not be stamped (${toError(error).message}); its old objects go when the lease ends instead of after the grace period`;

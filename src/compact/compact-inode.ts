@@ -9,11 +9,12 @@ import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { ChunkDecision, ChunkPlan, Filesystem, Inode, InodeKey } from '../model.ts';
 import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN, withFencingId } from '../plan/index.ts';
 import { Attempt } from './attempt.ts';
-import { budgetLeft, type Candidate, type PlannedChunk, planAsItIs, worthwhileChunks } from './choose-chunks.ts';
+import { budgetLeft, type Candidate, planAsItIs, worthwhileChunks } from './choose-chunks.ts';
 import { type ChunkDeps, type ChunkEnding, compactChunk, describeEnding, describeOverBudget } from './compact-chunk.ts';
 import { endAttempt } from './end-attempt.ts';
-import { QuietRule } from './quiet-period.ts';
-import type { CompactDeps, CompactOptions, CompactOutcome, CompactResult } from './types.ts';
+import { protocolOf } from './protocol.ts';
+import type { QuietRule } from './quiet-period.ts';
+import type { CompactDeps, CompactOptions, CompactOutcome, CompactResult, PlannedChunk } from './types.ts';
 
 export type {
   CompactDeps,
@@ -23,6 +24,7 @@ export type {
   CompactProgress,
   CompactResult,
   LookKeeper,
+  PlannedChunk,
 } from './types.ts';
 
 /** Compacts the most worthwhile chunks of one inode within the limits. Throws CompactError, with the inode. */
@@ -30,7 +32,7 @@ export async function compactInode(key: InodeKey, deps: CompactDeps, options: Co
   try {
     const filesystem = await requireFilesystem(deps.metadata, key.fsId);
     const inode = await requireInode(deps.metadata, key);
-    const quiet = QuietRule.of(deps, options);
+    const quiet = protocolOf(deps.metadata).quiet(deps, options);
     await quiet?.check(inode);
     const run = new Run(inode, filesystem, { deps, options, quiet });
     return await run.run();

@@ -16,21 +16,14 @@ export interface ListHead extends ChunkSnapshot {
 }
 
 export interface ReadHeadOptions {
-  readonly metadata: Pick<MetadataStore, 'readChunk' | 'commitForm'>;
+  readonly metadata: Pick<MetadataStore, 'readChunk'>;
   readonly filesystem: Geometry;
   /** Versions of the head, and of a part that is read: some 20 MB, and some 20 ms of a Redis. Absent: as many as a commit replaces. */
   readonly versionsMax?: number | undefined;
 }
 
-/** Throws `list-invalid` (halt) for a version above the head that breaks the format. */
-export function readHead(key: InodeKey, chunkIndex: number, options: ReadHeadOptions): Promise<ListHead> {
-  // Without a fence nothing proves that two reads saw one list; and there every read carries the whole list anyway.
-  return options.metadata.commitForm === 'fenced'
-    ? readInParts(key, chunkIndex, options)
-    : readAtOnce(key, chunkIndex, options);
-}
-
-async function readAtOnce(key: InodeKey, chunkIndex: number, options: ReadHeadOptions): Promise<ListHead> {
+/** In one reading. Throws `list-invalid` (halt) for a version above the head that breaks the format. */
+export async function readAtOnce(key: InodeKey, chunkIndex: number, options: ReadHeadOptions): Promise<ListHead> {
   const { metadata, filesystem, versionsMax = COMMIT_VERSIONS_MAX } = options;
   const whole = await metadata.readChunk(key, chunkIndex, VERSIONS_SEEN_MAX);
   if (whole.versions.length <= versionsMax) return whole;
@@ -39,7 +32,8 @@ async function readAtOnce(key: InodeKey, chunkIndex: number, options: ReadHeadOp
   return withAbove({ ...whole, versions: whole.versions.slice(0, versionsMax) }, finder);
 }
 
-async function readInParts(key: InodeKey, chunkIndex: number, options: ReadHeadOptions): Promise<ListHead> {
+/** Part by part, under a fence that proves them to be of one list. Throws as `readAtOnce` does. */
+export async function readInParts(key: InodeKey, chunkIndex: number, options: ReadHeadOptions): Promise<ListHead> {
   const { metadata, filesystem, versionsMax = COMMIT_VERSIONS_MAX } = options;
   const head = await metadata.readChunk(key, chunkIndex, versionsMax);
   const end = Math.min(head.versionsTotal, VERSIONS_SEEN_MAX);

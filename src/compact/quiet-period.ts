@@ -14,8 +14,7 @@ import { printRecord } from '../format.ts';
 import type { Look, ReapLedger } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Inode, InodeKey } from '../model.ts';
-import type { PlannedChunk } from './choose-chunks.ts';
-import type { CompactDeps, CompactOptions, LookKeeper } from './types.ts';
+import type { CompactDeps, CompactOptions, LookKeeper, PlannedChunk } from './types.ts';
 
 /** A list whose chunkIds do not ascend has several writers: one may hold an id back while others go on. */
 export const SEVERAL_WRITERS_TIMES = 10;
@@ -50,7 +49,7 @@ export class QuietRule {
   /** The first look at chunks whose plans trim; as many as an inode has chunks. */
   readonly #seen = new Map<number, Seen>();
 
-  private constructor(deps: CompactDeps, options: CompactOptions) {
+  constructor(deps: CompactDeps, options: CompactOptions) {
     this.#quietMs = options.limits.quietMs ?? 0;
     this.#ledger = deps.ledger;
     this.#clock = deps.clock;
@@ -58,11 +57,6 @@ export class QuietRule {
     this.#signal = options.signal;
     this.#keeper = options.looks;
     this.#first = options.looks?.first;
-  }
-
-  /** `null` where the store's commits compare. */
-  static of(deps: CompactDeps, options: CompactOptions): QuietRule | null {
-    return deps.metadata.commitForm === 'fenced' ? null : new QuietRule(deps, options);
   }
 
   /** Throws `inode-busy` (retry) where the file's own times say that it is in use. */

@@ -7,8 +7,9 @@ import type { Clock } from '../clock.ts';
 import type { CompactError } from '../errors.ts';
 import type { Look, ReapLedger } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { Filesystem, InodeKey, PlanCost, PlanGain, PlanPolicy } from '../model.ts';
+import type { ChunkDecision, Filesystem, Inode, InodeKey, PlanCost, PlanGain, PlanPolicy } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
+import type { ChunkInput } from '../plan/index.ts';
 import type { AttemptIds } from './attempt.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { RunObserver } from './run-observer.ts';
@@ -43,6 +44,16 @@ export interface CompactLimits {
   readonly quietMs?: number;
   readonly blocksInFlight: number;
   readonly getsInFlight: number;
+}
+
+/** A chunk as it was read and what the planner says of it. */
+export interface PlannedChunk {
+  /** Of the same read as the list. */
+  readonly inode: Inode;
+  readonly before: ChunkInput;
+  /** More than `before.versions` where the list is longer than one commit may replace. */
+  readonly versionsTotal: number;
+  readonly decision: ChunkDecision;
 }
 
 export interface CompactProgress {

@@ -2,7 +2,8 @@
  * One inode as a scan sees it: what the planner says of each of its lists, summed, and the one score that the order of
  * work goes by. The planner is the worker's own, without a budget. It must decide nothing about the queue.
  */
-import { planAsItIs, policyFor } from '../compact/choose-chunks.ts';
+import { planAsItIs } from '../compact/choose-chunks.ts';
+import { protocolOf } from '../compact/protocol.ts';
 import { CompactError } from '../errors.ts';
 import type { InodePart, MetadataStore } from '../metadata/port.ts';
 import type { ChunkPlan, Filesystem, InodeKey, PlanPolicy } from '../model.ts';
@@ -38,7 +39,7 @@ export class InodeScore {
 
   constructor(context: ScoreContext) {
     this.#context = context;
-    this.#policy = policyFor(context.metadata, context.policy);
+    this.#policy = protocolOf(context.metadata).policy(context.policy);
   }
 
   /** The finding with the last part of an inode, `null` with the others. Throws what concerns more than the inode. */

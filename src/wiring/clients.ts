@@ -6,8 +6,8 @@
 import { systemClock } from '../clock.ts';
 import { AttemptIds } from '../compact/attempt.ts';
 import { planPolicy } from '../compact/choose-chunks.ts';
-import { graceFor } from '../compact/commit.ts';
 import type { CompactLimits } from '../compact/compact-inode.ts';
+import { protocolOf } from '../compact/protocol.ts';
 import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
 import type { GcDeps } from '../gc/gc.ts';
@@ -141,7 +141,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
       metadata,
       objects,
       nowMs: () => ledger.nowMs(),
-      graceMs: graceFor(metadata.commitForm, limits),
+      graceMs: protocolOf(metadata).graceMs(limits),
       lists: new SharedLists(),
       stored: new StoredObjects(),
       guards,

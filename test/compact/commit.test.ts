@@ -1,7 +1,8 @@
 /** commit: what hears of a commit whose answer was lost is what became of it (I6), and the lease before it. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Attempt } from '../../src/compact/attempt.ts';
-import { type CommitDeps, commitChunk, graceFor, LATE_COMMIT_SKEW_MS } from '../../src/compact/commit.ts';
+import { type CommitDeps, commitChunk } from '../../src/compact/commit.ts';
+import { LATE_COMMIT_SKEW_MS, protocolOf } from '../../src/compact/protocol.ts';
 import type { CommitRequest, MetadataStore } from '../../src/metadata/port.ts';
 import type { S3ChunkInfo } from '../../src/model.ts';
 import { Boundary, type CallEnding } from '../sim/boundary.ts';
@@ -38,7 +39,7 @@ function commit(request: CommitRequest, metadata: MetadataStore, leaseMs = 60_00
     incarnation: 'life-1',
   });
   const deps: CommitDeps = { metadata, clock, commitTimeoutMs: COMMIT_TIMEOUT_MS };
-  return commitChunk(request, attempt, deps);
+  return commitChunk(request, attempt, { ...deps, resolve: protocolOf(metadata).resolve });
 }
 
 /** A store that answers the first commit with `unknown`, after `meanwhile`, which sees the request. */
@@ -183,9 +184,9 @@ describe('a time-bound store, which keeps no fence', () => {
 
   it('I7: the grace period outlasts every commit that may still come', () => {
     const times = { graceMs: 600_000, leaseMs: 3_600_000, commitTimeoutMs: 10_000 };
-    expect(graceFor('fenced', times)).toBe(600_000);
-    expect(graceFor('time-bound', times)).toBe(3_600_000 + 10_000 + LATE_COMMIT_SKEW_MS);
-    expect(graceFor('time-bound', { ...times, graceMs: 9_000_000 })).toBe(9_000_000);
+    expect(protocolOf({ commitForm: 'fenced' }).graceMs(times)).toBe(600_000);
+    expect(protocolOf({ commitForm: 'time-bound' }).graceMs(times)).toBe(3_600_000 + 10_000 + LATE_COMMIT_SKEW_MS);
+    expect(protocolOf({ commitForm: 'time-bound' }).graceMs({ ...times, graceMs: 9_000_000 })).toBe(9_000_000);
   });
 });
 

@@ -3,7 +3,8 @@
  * grow with the list, and the end of it is bounded (I8).
  */
 import { describe, expect, it } from 'vitest';
-import { readHead } from '../../src/compact/long-list.ts';
+import type { ReadHeadOptions } from '../../src/compact/long-list.ts';
+import { protocolOf } from '../../src/compact/protocol.ts';
 import { type ChunkSnapshot, COMMIT_VERSIONS_MAX, type CommitForm } from '../../src/metadata/port.ts';
 import type { S3ChunkInfo } from '../../src/model.ts';
 import { OK } from '../metadata/curvefs/cluster/records.ts';
@@ -22,6 +23,14 @@ function version(n: number): S3ChunkInfo {
 
 function versions(from: number, to: number): S3ChunkInfo[] {
   return Array.from({ length: to - from }, (_, n) => version(from + n));
+}
+
+function readHead(
+  key: typeof KEY,
+  chunkIndex: number,
+  options: ReadHeadOptions & { readonly metadata: { readonly commitForm: CommitForm } },
+) {
+  return protocolOf(options.metadata).readHead(key, chunkIndex, options);
 }
 
 /** A list of ten versions, which is what `changed` makes of it from the second read on. */

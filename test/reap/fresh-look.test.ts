@@ -3,7 +3,7 @@
  * keep nothing, on both kinds of metadata service, and how few requests the look takes (I7, I10, docs/adr/0014).
  */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { graceFor } from '../../src/compact/commit.ts';
+import { protocolOf } from '../../src/compact/protocol.ts';
 import { objectName } from '../../src/format.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import { deletable } from '../../src/reap/fresh-look.ts';
@@ -219,5 +219,5 @@ it('the grace period of a time-bound store is the same for whoever looks and who
   for (let n = 0; n < 8; n++) long.write(n * 4, 8);
   long.rest();
   await long.compact();
-  expect(long.ledger.first()?.record.graceMs).toBe(graceFor('time-bound', long.limits));
+  expect(long.ledger.first()?.record.graceMs).toBe(protocolOf({ commitForm: 'time-bound' }).graceMs(long.limits));
 });

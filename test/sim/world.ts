@@ -6,7 +6,6 @@
 
 import type { Clock } from '../../src/clock.ts';
 import { AttemptIds } from '../../src/compact/attempt.ts';
-import { graceFor } from '../../src/compact/commit.ts';
 import {
   type CompactDeps,
   type CompactLimits,
@@ -14,6 +13,7 @@ import {
   compactInode,
 } from '../../src/compact/compact-inode.ts';
 import { MemoryBudget } from '../../src/compact/memory-budget.ts';
+import { protocolOf } from '../../src/compact/protocol.ts';
 import { SEVERAL_WRITERS_TIMES } from '../../src/compact/quiet-period.ts';
 import { type Filesystem, type InodeKey, type S3ChunkInfo, UINT64_MAX } from '../../src/model.ts';
 import type { ObjectStore, ObjectStores } from '../../src/objects/port.ts';
@@ -159,7 +159,7 @@ export class World {
       metadata: this.metadata.connect(boundary, () => this.ledger.nowMs),
       objects: throughBoundary(this.stores, boundary),
       nowMs: () => new MemoryLedger(this.ledger, boundary).nowMs(),
-      graceMs: graceFor(this.deps().metadata.commitForm, this.limits),
+      graceMs: protocolOf(this.deps().metadata).graceMs(this.limits),
     }).finally(() => this.ledger.leave(first.id));
     if (boundary.gone) return verdict;
     if (verdict.kind === 'done') this.ledger.records.delete(first.id);

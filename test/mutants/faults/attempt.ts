@@ -64,8 +64,8 @@ export const ATTEMPT_FAULTS: readonly Fault[] = [
     ],
   }),
   fault('the stamp makes a record due at once', 'I7', {
-    file: CHUNK,
-    edits: [['dueMs: stampMs + deps.graceMs', 'dueMs: stampMs']],
+    file: 'src/compact/protocol.ts',
+    edits: [['dueMs: stampMs + graceMs', 'dueMs: stampMs']],
   }),
   fault('records of a failed attempt are not handed over', 'I12', {
     file: CHUNK,

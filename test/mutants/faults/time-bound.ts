@@ -61,8 +61,8 @@ export const TIME_BOUND_FAULTS: readonly Fault[] = [
     ],
   }),
   fault('records are stamped although another commit may come', 'I12', {
-    file: CHUNK,
-    edits: [["deps.metadata.commitForm === 'time-bound'", "(deps.metadata.commitForm as string) === ''"]],
+    file: 'src/compact/protocol.ts',
+    edits: [['settle: (ledger, { id, record }) => ledger.expedite(id, record),', 'settle: FENCED.settle,']],
   }),
   fault('a commit is sent however old the look at the list is', 'I5', {
     file: ADAPTER,

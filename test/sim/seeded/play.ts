@@ -4,8 +4,8 @@
  * hold, and what was struck by which fault.
  */
 
-import { graceFor, LATE_COMMIT_SKEW_MS } from '../../../src/compact/commit.ts';
 import type { CompactLimits, CompactResult } from '../../../src/compact/compact-inode.ts';
+import { LATE_COMMIT_SKEW_MS, protocolOf } from '../../../src/compact/protocol.ts';
 import { SEVERAL_WRITERS_TIMES } from '../../../src/compact/quiet-period.ts';
 import { toError } from '../../../src/errors.ts';
 import type { GcOptions } from '../../../src/gc/gc.ts';
@@ -131,7 +131,7 @@ class Play {
 
   constructor(scheduler: Scheduler, script: Script, form: CommitForm) {
     this.#form = form;
-    this.#graceMs = graceFor(form, LIMITS);
+    this.#graceMs = protocolOf({ commitForm: form }).graceMs(LIMITS);
     this.#scheduler = scheduler;
     this.#script = script;
     const inodeIds = Array.from({ length: FILES }, (_, n) => 9_007_199_254_740_993n + BigInt(n));
