@@ -248,6 +248,15 @@ describe('on a store that differs in one thing', () => {
     expect(await statuses()).toMatchObject({ range: 'ok', list: 'failed' });
   });
 
+  it('one that does not list what was written', async () => {
+    play((seen, kept) => {
+      const isListing = seen.url.includes('list-type=2');
+      if (isListing) Object.assign(kept, { keys: () => [][Symbol.iterator]() });
+      return undefined;
+    });
+    expect(await statuses()).toMatchObject({ range: 'ok', list: 'failed' });
+  });
+
   it('one that gives other bytes', async () => {
     play((seen, kept) => {
       if (seen.method === 'GET') for (const body of kept.values()) body.fill(0);

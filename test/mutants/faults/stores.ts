@@ -18,9 +18,9 @@ export const STORE_FAULTS: readonly Fault[] = [
     file: DOCTOR,
     edits: [['if (target.equals(', 'if (target.length > 0 || target.equals(']],
   }),
-  fault('doctor believes a listing from the beginning', 'I10', {
+  fault('doctor believes a listing that lacks what was written', 'I10', {
     file: DOCTOR,
-    edits: [['listed.includes(name) === (name !== this.#first)', 'listed.includes(name) || name === this.#first']],
+    edits: [['.every((name) => listed.includes(name))', '.every((name) => name.length > 0 || listed.includes(name))']],
   }),
   fault('doctor believes a delete without a look', 'I12', {
     file: DOCTOR,
