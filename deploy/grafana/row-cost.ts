@@ -28,11 +28,23 @@ export const COST: Row = {
       ],
     },
     {
-      title: 'Requests for each GET saved, 1 day',
-      description: 'How many full reads it takes until a merge has paid for itself in requests.',
+      title: 'Bytes moved for each GET saved, 1 day',
+      description: 'Bytes read and written for each GET that one full read of the compacted chunks needs less.',
+      unit: 'bytes',
+      queries: [
+        { expr: 'max by (namespace) (namespace:s3compact_bytes_per_get_saved:ratio1d{@})', legend: '{{namespace}}' },
+      ],
+    },
+    {
+      title: 'Bytes moved for each byte written, 1 day',
+      description:
+        'Read and sent for each byte of merged objects: 2 when each is read once and written once. More: work that is thrown away and done again.',
       unit: 'short',
       queries: [
-        { expr: 'max by (namespace) (namespace:s3compact_requests_per_get_saved:ratio1d{@})', legend: '{{namespace}}' },
+        {
+          expr: 'max by (namespace) (namespace:s3compact_bytes_moved_per_byte_written:ratio1d{@})',
+          legend: '{{namespace}}',
+        },
       ],
     },
     {

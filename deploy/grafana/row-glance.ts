@@ -35,13 +35,15 @@ export const GLANCE: Row = {
       queries: [{ expr: `60 * sum(rate(s3compact_runs_completed_total{@}${RATE}))`, legend: 'runs' }],
     },
     {
-      title: 'Write amplification, 1 day',
+      title: 'Requests for each GET saved, 1 day',
       description:
-        'Bytes written for each stored byte that the lists no longer name. Below 1 compaction frees more than it writes.',
+        'All requests that s3compact made, for each GET that one full read needs less: after so many full reads a merge has paid for itself.',
       unit: 'short',
       kind: 'number',
-      limits: { orange: 3, red: 10 },
-      queries: [{ expr: 'max(namespace:s3compact_write_amplification:ratio1d{@})', legend: 'written / reclaimed' }],
+      limits: { orange: 10, red: 100 },
+      queries: [
+        { expr: 'max(namespace:s3compact_requests_per_get_saved:ratio1d{@})', legend: 'requests / GETs saved' },
+      ],
     },
     {
       title: 'Inodes in quarantine',

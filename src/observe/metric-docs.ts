@@ -18,9 +18,9 @@ Scope **process**: every worker process counts for itself, and a pod with severa
 over pods. Scope **pod**: reported once for each pod. Queues, reap records, quarantine, backlog and the limits of the pool are
 one for the whole installation, so every pod tells the same: take the \`max\` over pods, never the sum.
 
-Write amplification is \`rate(s3compact_bytes_written_total[1h]) / rate(s3compact_bytes_reclaimed_total[1h])\`: bytes
-written for each byte that a reader will never fetch again. Beside these there are prom-client's \`process_*\` and
-\`nodejs_*\`.
+What it costs is \`rate(s3compact_s3_requests_total[1h]) / rate(s3compact_gets_saved_total[1h])\`: requests for each GET that
+one full read needs less. Bytes written for each byte reclaimed are no measure: merging appended pieces reclaims nothing by
+design. Beside these there are prom-client's \`process_*\` and \`nodejs_*\`.
 `;
 
 /** The whole page. */

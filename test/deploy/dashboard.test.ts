@@ -83,6 +83,56 @@ describe('the dashboard', () => {
   });
 });
 
+describe('cost', () => {
+  const glance = ROWS[0]?.panels.flatMap(({ queries }) => queries.map(({ expr }) => expr)) ?? [];
+
+  it('does not rest on reclaimed bytes: appended pieces that are merged reclaim nothing by design', () => {
+    const records = GROUPS.flatMap(({ rules }) => rules.filter(({ record }) => record !== undefined));
+    const ratios = [...records.map(({ expr }) => expr), ...expressions].filter((expr) => expr.includes('/'));
+    expect(ratios.filter((expr) => expr.includes('reclaimed'))).toEqual([]);
+    expect(glance.flatMap(metricsIn)).toContain('namespace:s3compact_requests_per_get_saved:ratio1d');
+  });
+
+  it.skipIf(!HAS_PROMTOOL)(
+    'is told for each GET saved and each byte written, and not at all where there is none',
+    () => {
+      const append = {
+        's3compact_s3_requests_total{namespace="n", operation="get"}': '0+30x1500',
+        's3compact_s3_requests_total{namespace="n", operation="put"}': '0+3x1500',
+        's3compact_gets_saved_total{namespace="n"}': '0+22x1500',
+        's3compact_s3_bytes_total{namespace="n", operation="get"}': '0+1100x1500',
+        's3compact_s3_bytes_total{namespace="n", operation="put"}': '0+1100x1500',
+        's3compact_bytes_written_total{namespace="n"}': '0+1100x1500',
+        's3compact_bytes_reclaimed_total{namespace="n"}': '0+1x1500',
+        's3compact_s3_requests_total{namespace="idle", operation="delete"}': '0+5x1500',
+        's3compact_gets_saved_total{namespace="idle"}': '0+0x1500',
+        's3compact_bytes_written_total{namespace="idle"}': '0+0x1500',
+        's3compact_s3_bytes_total{namespace="idle", operation="get"}': '0+5x1500',
+      };
+      const told = { requests_per_get_saved: 1.5, bytes_per_get_saved: 100, bytes_moved_per_byte_written: 2 };
+      const cases = Object.entries(told).map(([name, value]) => {
+        const record = `namespace:s3compact_${name}:ratio1d`;
+        return { expr: record, eval_time: '25h', exp_samples: [{ labels: `${record}{namespace="n"}`, value }] };
+      });
+      const { ok, words } = promtool(['test', 'rules', 'cost.yaml'], {
+        'rules.yaml': { groups: GROUPS.filter(({ name }) => name === 's3compact-recording') },
+        'cost.yaml': {
+          rule_files: ['rules.yaml'],
+          evaluation_interval: '5m',
+          tests: [
+            {
+              interval: '1m',
+              input_series: Object.entries(append).map(([series, values]) => ({ series, values })),
+              promql_expr_test: cases,
+            },
+          ],
+        },
+      });
+      expect(ok, words).toBe(true);
+    },
+  );
+});
+
 describe('metrics', () => {
   it('that a panel or a rule uses exist in the code, or are recorded', () => {
     const known = new Set<string>([...METRICS.map(({ name }) => name), ...RECORDS]);
