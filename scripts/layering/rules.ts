@@ -37,7 +37,11 @@ export const GROUPS: readonly Group[] = [
 
   // Settings, and the texts of URLs among them.
   { name: 'src/urls', groups: ['src/errors.ts', 'src/redact.ts'], packages: [] },
-  { name: 'src/config', groups: ['src/errors.ts', 'src/redact.ts', 'src/urls'], packages: ['zod', 'yaml'] },
+  {
+    name: 'src/config',
+    groups: ['src/errors.ts', 'src/redact.ts', 'src/urls'],
+    packages: ['zod', 'type yaml', 'node:module'],
+  },
 
   // Adapters: their port, the words, one SDK each; no policy.
   { name: 'src/metadata', groups: WORDS, packages: [], pure: true },

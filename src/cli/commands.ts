@@ -10,7 +10,7 @@ import type { CliContext } from './context.ts';
 export type Register = (program: Command, context: CliContext) => void;
 
 export interface CommandRow {
-  readonly name: CommandName;
+  readonly name: CommandName | 'completion';
   readonly summary: string;
   /** As in a usage line: `<fs> [inode]`. */
   readonly usage: string;
@@ -126,5 +126,15 @@ export const COMMANDS: readonly CommandRow[] = [
     summary: 'make a small file system with three fragmented files to try things on',
     usage: '<fs>',
     load: async () => (await import('./example.ts')).registerExample,
+  },
+  {
+    name: 'completion',
+    summary: 'print a script that completes commands and options in a shell',
+    usage: '<shell>',
+    load: async () => {
+      const { registerCompletion } = await import('./completion.ts');
+      const registers = () => Promise.all(COMMANDS.map(({ load }) => load()));
+      return (program, context) => registerCompletion(program, context, registers);
+    },
   },
 ];

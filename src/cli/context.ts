@@ -138,7 +138,7 @@ export class CliContext {
   /** Runs `work` with the metadata store, which is closed whatever happens. */
   async withMetadata<T>(work: (metadata: MetadataStore) => Promise<T>): Promise<T> {
     const { openMetadata } = await import('../wiring/open-metadata.ts');
-    const metadata = openMetadata(this.settings);
+    const metadata = await openMetadata(this.settings);
     try {
       return await work(metadata);
     } finally {

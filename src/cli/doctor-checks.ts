@@ -46,7 +46,7 @@ export async function runChecks(
   const checks: Check[] = [await queueCheck(settings)];
   const isCurvefs = settings.metadataUrl.startsWith(CURVEFS_SCHEME);
   if (!isCurvefs) checks.push(await redisCheck('metadata', { name: 'metadata', url: settings.metadataUrl, settings }));
-  const metadata = openMetadata(settings);
+  const metadata = await openMetadata(settings);
   const s3PatienceMs = Math.min(settings.s3PatienceMs, PATIENCE_MAX_MS);
   const objects = openObjects({ ...settings, s3PatienceMs }, log, { metadata });
   try {

@@ -82,7 +82,7 @@ async function fsck(target: Target, context: CliContext, options: Options): Prom
     import('../wiring/open-metadata.ts'),
     import('../wiring/clients.ts'),
   ]);
-  const metadata = openMetadata(context.settings);
+  const metadata = await openMetadata(context.settings);
   const objects = openObjects(context.settings, context.logger, { metadata });
   const progress = new CountProgress(context);
   const findings: Findings = { summary: nothing(), faults: [], unknown: [] };

@@ -2,12 +2,21 @@
  * The command line: the program, its global flags (made from the table of settings) and its commands, one file each.
  * `run` takes everything from its arguments, so tests call it in process; only `main` touches the process.
  */
-import { Command, CommanderError, Help, Option } from 'commander';
-import type { CommandName, SettingSpec } from '../config/spec.ts';
+import { Command, CommanderError, Help, type Option } from 'commander';
 import { SETTINGS } from '../config/table.ts';
 import { COMMANDS, type Register } from './commands.ts';
 import { CliContext, type Environment } from './context.ts';
-import { type CliStreams, EXIT, EXIT_CODE_HELP, type ExitCode, errorText, exitCodeOf, UsageError } from './output.ts';
+import { HELP_SETTINGS, optionOf, PROGRAM_OPTIONS, settingsOf } from './global-options.ts';
+import {
+  type CliStreams,
+  type ErrorStyle,
+  EXIT,
+  EXIT_CODE_HELP,
+  type ExitCode,
+  errorText,
+  exitCodeOf,
+  UsageError,
+} from './output.ts';
 import { fitted } from './table.ts';
 import { packageVersion } from './version.ts';
 
@@ -15,15 +24,18 @@ import { packageVersion } from './version.ts';
 export async function run(argv: readonly string[], env: Environment, streams: CliStreams): Promise<ExitCode> {
   const context = new CliContext(env, streams);
   try {
-    const program = createProgram(context, await commandsIn(argv));
-    await program.parseAsync([...argv], { from: 'user' });
+    const allSettings = argv.includes(HELP_SETTINGS);
+    const program = createProgram(context, await commandsIn(argv), { allSettings });
+    // Commander knows one flag for help, and takes it wherever it stands.
+    const words = argv.map((word) => (word === HELP_SETTINGS ? '--help' : word));
+    await program.parseAsync(words, { from: 'user' });
     return context.exitCode;
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return EXIT.done;
     const failure = thrown instanceof CommanderError ? usageErrorOf(thrown) : thrown;
     if (failure !== null) {
-      const text = errorText(failure, { json: isJson(argv), stack: context.verbose });
-      streams.stderr.write(isJson(argv) ? text : fitted(text, streams.stderr.columns));
+      const text = errorText(failure, styleOf(argv, context));
+      streams.stderr.write(argv.includes('--json') ? text : fitted(text, streams.stderr.columns));
     }
     return failure === null ? EXIT.usage : exitCodeOf(failure);
   }
@@ -36,7 +48,11 @@ async function commandsIn(argv: readonly string[]): Promise<ReadonlyMap<string, 
 }
 
 /** The program with all commands: those that were loaded as they are, of the others what the program's help shows. */
-export function createProgram(context: CliContext, loaded: ReadonlyMap<string, Register>): Command {
+export function createProgram(
+  context: CliContext,
+  loaded: ReadonlyMap<string, Register>,
+  { allSettings = false }: { readonly allSettings?: boolean } = {},
+): Command {
   const program = new Command('s3compact')
     .description('Merges the fragments of files that are kept in S3 in the CurveFS layout.')
     .version(packageVersion(), '-V, --version', 'print the version')
@@ -50,14 +66,10 @@ export function createProgram(context: CliContext, loaded: ReadonlyMap<string, R
       getOutHelpWidth: () => context.streams.stdout.columns ?? 100,
       getErrHelpWidth: () => context.streams.stderr.columns ?? 100,
     })
-    .configureHelp({ showGlobalOptions: true, visibleGlobalOptions: usefulGlobalOptions })
-    .option('--json', 'write JSON for programs; ids are decimal text')
-    .option('--config <file>', 'read settings from a YAML file; flags and environment win over it')
-    .option('--color', 'use colours even where the output is no terminal')
-    .option('--no-color', 'use no colours')
-    .option('--ascii', 'draw with ASCII characters only')
+    .configureHelp({ showGlobalOptions: true, visibleGlobalOptions: usefulGlobalOptions, formatHelp: commandsFirst })
     .addHelpText('afterAll', `\n${EXIT_CODE_HELP}`);
-  for (const spec of SETTINGS) program.addOption(optionOf(spec));
+  for (const [flags, text] of PROGRAM_OPTIONS) program.option(flags, text);
+  for (const spec of SETTINGS) program.addOption(optionOf(spec, allSettings));
   context.attach(program);
   program.hook('preAction', () => context.prepare());
   for (const { name, usage, summary } of COMMANDS) {
@@ -68,26 +80,23 @@ export function createProgram(context: CliContext, loaded: ReadonlyMap<string, R
   return program;
 }
 
-/** The flag of a setting. Values are checked with all the others, not one by one here. */
-function optionOf(spec: SettingSpec): Option {
-  const value = spec.unit === 'switch' ? '[true|false]' : `<${spec.unit}>`;
-  const preset = spec.default ?? spec.unset ?? 'unset';
-  const text = `${spec.meaning} (${spec.env}; default: ${preset})`;
-  return new Option(`--${spec.flag} ${value}`, text).helpGroup(`${spec.group}:`);
-}
-
 /** In a command's help: the global flags that matter to it. */
 function usefulGlobalOptions(this: Help, command: Command): Option[] {
   // `quarantine list` has the settings of `quarantine`.
   const { parent } = command;
-  const name = parent?.parent ? parent.name() : command.name();
-  const useless = new Set<string>(
-    SETTINGS.filter((spec) => !(spec.commands as readonly CommandName[]).some((one) => one === name)).map(
-      (spec) => spec.flag,
-    ),
-  );
+  const used = new Set(settingsOf(parent?.parent ? parent.name() : command.name()).map(({ flag }) => flag));
   const all = Help.prototype.visibleGlobalOptions.call(this, command);
-  return all.filter((option) => !useless.has(option.name()));
+  return all.filter((option) => used.has(option.name()) || !SETTINGS.some(({ flag }) => flag === option.name()));
+}
+
+/** The program's help tells what it can do before it tells how that is set. */
+function commandsFirst(this: Help, command: Command, helper: Help): string {
+  const text = Help.prototype.formatHelp.call(this, command, helper);
+  if (command.parent !== null) return text;
+  const parts = text.trimEnd().split('\n\n');
+  const [usage = '', description = '', ...rest] = parts.filter((part) => !part.startsWith('Commands:'));
+  const commands = parts.filter((part) => part.startsWith('Commands:'));
+  return `${[usage, description, ...commands, ...rest].join('\n\n')}\n`;
 }
 
 /** Commander's complaint as ours; `null` when it was "no command given", where the help was the answer. */
@@ -97,8 +106,9 @@ function usageErrorOf(error: CommanderError): UsageError | null {
 }
 
 /** Commander may have failed before it came to the flag. */
-function isJson(argv: readonly string[]): boolean {
-  return argv.includes('--json');
+function styleOf(argv: readonly string[], { verbose }: CliContext): ErrorStyle {
+  const command = COMMANDS.find(({ name }) => argv.includes(name))?.name;
+  return { json: argv.includes('--json'), stack: verbose, ...(command === undefined ? {} : { command }) };
 }
 
 /** The process entry: exit code by `exitCode`, so that streams are flushed and open handles are noticed. */

@@ -45,6 +45,8 @@ export function exitCodeOf(thrown: unknown): ExitCode {
 export interface ErrorStyle {
   readonly json: boolean;
   readonly stack: boolean;
+  /** The command that was asked for, whose help tells more. */
+  readonly command?: string;
 }
 
 /** A failure as one readable block, or as `{"error": {...}}` in one line. */
@@ -59,7 +61,7 @@ export function errorText(thrown: unknown, style: ErrorStyle): string {
     const inode = own?.inode === undefined ? {} : { fsId: own.inode.fsId, inodeId: own.inode.inodeId.toString() };
     return `${toJson({ error: { code, ...(own === undefined ? {} : { kind: own.kind }), message, ...inode, exitCode, ...(stack === undefined ? {} : { stack }) } })}\n`;
   }
-  const next = own === undefined ? usageHint(exitCode) : ADVICE[exitCode];
+  const next = own === undefined ? usageHint(exitCode, style.command) : ADVICE[exitCode];
   return `s3compact: ${message}\n${next === '' ? '' : `  ${next}\n`}${stack === undefined ? '' : `${stack}\n`}`;
 }
 
@@ -71,9 +73,9 @@ const ADVICE: Readonly<Record<ExitCode, string>> = {
   4: '(exit code 4: needs a person)',
 };
 
-function usageHint(exitCode: ExitCode): string {
+function usageHint(exitCode: ExitCode, command?: string): string {
   return exitCode === EXIT.usage
-    ? '(exit code 2; "s3compact --help" tells more)'
+    ? `(exit code 2; "s3compact ${command === undefined ? '' : `${command} `}--help" tells more)`
     : '(exit code 1: a fault in s3compact; run again with --log-level debug and report what it prints)';
 }
 

@@ -2,7 +2,8 @@
  * Where each setting's text comes from: flag, environment, file or default, in this order of precedence.
  * It stands alone so that the rest sees one text per setting with its origin. It judges no value.
  */
-import { parseDocument } from 'yaml';
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
 import { redactText } from '../redact.ts';
 import type { SettingSpec } from './spec.ts';
 import { SETTINGS } from './table.ts';
@@ -79,6 +80,8 @@ function fileEntries(
   file: { readonly path: string; readonly text: string },
   problems: string[],
 ): readonly [string, unknown][] {
+  // Only where there is a file: it is a fifth of what every command loads. Required, since settings are read in one step.
+  const { parseDocument } = createRequire(import.meta.url)('yaml') as typeof Yaml;
   const document = parseDocument(file.text, { schema: 'failsafe', prettyErrors: false });
   const [fault] = document.errors;
   if (fault !== undefined) {

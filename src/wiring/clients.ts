@@ -93,7 +93,7 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
     ...(isWatched(settings) ? { metrics: processMetrics() } : {}),
     ...(tracing === undefined ? {} : { tracer: tracing.tracer }),
   });
-  const metadata = observedMetadata(openMetadata(settings), observer);
+  const metadata = observedMetadata(await openMetadata(settings), observer);
   const primaries = openPrimaries(settings, { connection, metadata, log });
   const pace = openPace(settings, { connection, onWaited: (limit, ms) => observer.waited(limit, ms) });
   observer.metrics?.addSource(limitGauges(pace));

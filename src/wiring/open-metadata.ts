@@ -3,7 +3,6 @@
  * they must not wait for the S3 SDK and the queue to be loaded. It opens; it asks nothing.
  */
 import type { Settings } from '../config/index.ts';
-import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import { RedisMetadata } from '../metadata/redis/redis.ts';
 import { connectRedis } from '../redis/client.ts';
@@ -11,8 +10,9 @@ import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
 import { replicasWanted } from './primaries.ts';
 
 /** The metadata store that the settings name. */
-export function openMetadata(settings: Settings): MetadataStore {
+export async function openMetadata(settings: Settings): Promise<MetadataStore> {
   if (settings.metadataUrl.startsWith(CURVEFS_SCHEME)) {
+    const { CurvefsMetadata } = await import('../metadata/curvefs/curvefs.ts');
     return new CurvefsMetadata({
       mds: parseCurvefsUrl(settings.metadataUrl),
       timeoutMs: settings.redisTimeoutMs,

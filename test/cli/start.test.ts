@@ -34,7 +34,7 @@ function packagesOf(argv: readonly string[], env: Readonly<Record<string, string
 }
 
 /** What no answer about usage needs. */
-const HEAVY = /^(?:@aws-sdk|@smithy|@opentelemetry)\/|^(?:bullmq|ioredis|zod|pino|prom-client|undici)$/;
+const HEAVY = /^(?:@aws-sdk|@smithy|@opentelemetry)\/|^(?:bullmq|ioredis|zod|pino|prom-client|undici|yaml)$/;
 
 describe('what a command line loads', () => {
   it.each([[['--help']], [['--version']], [['nonsense']], [[]]])('%j: the parser of arguments alone', (argv) => {
@@ -50,20 +50,20 @@ describe('what a command line loads', () => {
     expect(wrong.packages.filter((one) => HEAVY.test(one))).toEqual([]);
   });
 
-  it('inspect: Redis, and neither the S3 SDK nor the metrics', () => {
+  it('inspect: Redis, and neither the S3 SDK nor the metrics, nor what CurveFS and a settings file need', () => {
     // Nobody listens there: it fails when all it needs is loaded.
     const { status, packages } = packagesOf(['inspect', '1', '1', '--redis-timeout', '100ms'], {
       REDIS_URL: 'redis://127.0.0.1:1',
     });
     expect(status).toBe(3);
     expect(packages).toContain('ioredis');
-    expect(packages.filter((name) => /^@aws-sdk\/|^(?:prom-client|bullmq)$/.test(name))).toEqual([]);
+    expect(packages.filter((name) => /^@aws-sdk\/|^@bufbuild\/|^(?:prom-client|bullmq|yaml)$/.test(name))).toEqual([]);
   });
 });
 
 describe('the table of commands', () => {
   it('has the commands that the settings know', () => {
-    expect(COMMANDS.map(({ name }) => name)).toEqual([...COMMAND_NAMES]);
+    expect(COMMANDS.map(({ name }) => name)).toEqual([...COMMAND_NAMES, 'completion']);
   });
 
   it.each(COMMANDS)('says of $name what it registers', async ({ name, summary, usage, load }) => {

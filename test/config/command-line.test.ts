@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../src/cli/commands.ts';
 import { EXIT, errorText, exitCodeOf, UsageError } from '../../src/cli/output.ts';
 import { SETTINGS } from '../../src/config/index.ts';
 import { CompactError, type ErrorKind } from '../../src/errors.ts';
@@ -31,8 +32,35 @@ afterAll(() => {
 });
 
 describe('--help', () => {
+  it('names every command first, then some settings, and the exit codes; it is no longer than two screens', async () => {
+    const { exitCode, stdout } = await runCli(['--help']);
+    expect(exitCode).toBe(0);
+    const at = (text: string): number => stdout.indexOf(text);
+    expect(at('Commands:')).toBeGreaterThan(0);
+    expect(at('Commands:')).toBeLessThan(at('Options:'));
+    for (const { name } of COMMANDS) expect(at(`\n  ${name} `)).toBeLessThan(at('Options:'));
+    expect(at('--redis-url')).toBeGreaterThan(at('Settings that matter most'));
+    expect(stdout).not.toContain('--lock-duration');
+    expect(stdout.split('\n').length).toBeLessThan(90);
+  });
+
+  it.each(['inode', 'worker'])('of %s shows few settings, and none that it does not use', async (name) => {
+    const { stdout } = await runCli([name, '--help']);
+    expect(stdout).toContain('--redis-url');
+    expect(stdout).not.toContain('--lock-duration');
+    expect(stdout).toContain('--help-settings');
+  });
+
+  it('is named, of the command that was asked for, by a usage error', async () => {
+    expect((await runCli(['inode', '1'])).stderr).toContain('"s3compact inode --help" tells more');
+    expect((await runCli(['scan', '1', '--nonsense'])).stderr).toContain('"s3compact scan --help" tells more');
+    expect((await runCli(['nonsense'])).stderr).toContain('"s3compact --help" tells more');
+  });
+});
+
+describe('--help-settings', () => {
   it('names every setting with its environment name and default, every command, and the exit codes', async () => {
-    const { exitCode, stdout, stderr } = await runCli(['--help']);
+    const { exitCode, stdout, stderr } = await runCli(['--help-settings']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     const words = stdout.replaceAll(/\s+/g, ' ');
     for (const spec of SETTINGS) {
@@ -46,7 +74,7 @@ describe('--help', () => {
   it.each(['inode', 'plan', 'inspect', 'worker', 'reap'] as const)(
     'of %s shows the settings that matter to it',
     async (name) => {
-      const { exitCode, stdout } = await runCli([name, '--help']);
+      const { exitCode, stdout } = await runCli([name, '--help-settings']);
       expect(exitCode).toBe(0);
       for (const spec of SETTINGS) {
         const used = (spec.commands as readonly string[]).includes(name);

@@ -165,7 +165,11 @@ describe.skipIf(KUSTOMIZE === undefined).each(rendered)('%s', (name, make) => {
       const [command = '', ...rest] = args;
       expect(COMMAND_NAMES as readonly string[]).toContain(command);
       let help = '';
-      await run([command, '--help'], {}, { stdout: { write: (text) => (help += text) }, stderr: { write: () => '' } });
+      await run(
+        [command, '--help-settings'],
+        {},
+        { stdout: { write: (text) => (help += text) }, stderr: { write: () => '' } },
+      );
       expect(help).toMatch(new RegExp(`^Usage: s3compact ${command}\\b`, 'm'));
       for (const flag of rest.filter((arg) => arg.startsWith('--'))) expect(help).toContain(flag);
     }

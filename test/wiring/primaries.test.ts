@@ -19,7 +19,7 @@ let metadata: RedisService;
 let proxy: LossyProxy;
 let connection: RedisClient;
 let primaries: Primaries;
-let store: ReturnType<typeof openMetadata>;
+let store: Awaited<ReturnType<typeof openMetadata>>;
 
 beforeEach(async () => {
   [queue, metadata] = await Promise.all([startRedis(), startRedis()]);
@@ -27,7 +27,7 @@ beforeEach(async () => {
   const env = { REDIS_URL: `redis://127.0.0.1:${proxy.port}`, METADATA_URL: metadata.url };
   const settings = loadSettings({ env, flags: {} });
   connection = connectRedis(settings.redisUrl, { profile: 'producer' });
-  store = openMetadata(settings);
+  store = await openMetadata(settings);
   primaries = openPrimaries(settings, { connection, metadata: store, log: createLogger({ level: 'silent' }) });
 });
 afterEach(async () => {
