@@ -64,8 +64,8 @@ export const METADATA_FAULTS: readonly Fault[] = [
     edits: [['return serverOf(runId, replId);', 'return serverOf(runId, runId);']],
   }),
   fault('a server that does not tell who it is counts as known', 'I10', {
-    file: REDIS,
-    edits: [["return servers.includes('') ? '' : ", 'return ']],
+    file: PRIMARY,
+    edits: [['return [runId, replId].every(', 'return [runId, replId].some(']],
   }),
   fault('chunk indexes are read on with the cursor of another server', 'I7 I10', {
     file: REDIS,
