@@ -75,6 +75,7 @@ export const TEST_FILES: readonly string[] = [
   'test/redis/primary.test.ts',
   'test/metadata/redis/failover.test.ts',
   'test/metadata/redis/replica.test.ts',
+  'test/metadata/curvefs.test.ts',
   'test/metadata/redis/cluster.test.ts',
   'test/sim/seeded/seeds.test.ts',
 ];

@@ -89,7 +89,7 @@ describe.runIf(findRedis() !== undefined)('another server in its place', () => {
     await follow(world);
     // A delete now would be a delete at the primary.
     const look = { key: KEY, incarnation: await world.store.incarnation(KEY) };
-    await world.store.confirmPrimary([look]);
+    await vi.waitFor(() => world.store.confirmPrimary([look]), WAIT);
     await expect(world.store.confirmPrimary([{ ...look, incarnation: 'another' }])).rejects.toMatchObject(DOUBT);
     // The sentinels, on the replica's side of a cut, promote it. The old primary lives on, and so does s3compact.
     await promote();
