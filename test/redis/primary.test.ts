@@ -113,7 +113,7 @@ describe.runIf(findRedis() !== undefined)('with replicas', () => {
     const [primary, replica] = [await start(), await start()];
     await follow(primary, [replica]);
     const old = check(primary.url);
-    await old.confirm('k');
+    await vi.waitFor(() => old.confirm('k'), WAIT);
     await refused(check(replica.url).confirm('k'), 'READONLY');
     await command(replica, (redis) => redis.replicaof('NO', 'ONE'));
     await refused(old.confirm('k'), '0 of 1 replicas', 'METADATA_REPLICAS');
