@@ -1,15 +1,16 @@
 /**
- * The bound on jobs that all workers on all machines run at a time: BullMQ keeps it beside the queue, and every fetch
- * heeds it. It is set at the start, and set again when the queue's Redis came back without it. It limits work, nothing
- * rests on it.
+ * Keeps the bound on jobs that all workers on all machines run at a time: it is said at the start, and looked at now and
+ * then by every worker, also by those that set none: what a Redis lost is set again, what nobody keeps any more goes. It
+ * takes no job and stops none.
  */
 import type { Settings } from '../src/config/index.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
-import type { CompactQueue } from '../src/queue/compact-queue.ts';
-import { queueCall } from '../src/queue/compact-queue.ts';
+import { JobBound, type JobBoundOptions } from '../src/queue/job-bound.ts';
 
 /** How long a Redis that lost its data may go without the bound. */
 const LOOK_EVERY_MS = 15_000;
+/** A bound outlives its keepers by so many looks. */
+const LIFE_LOOKS = 4;
 
 export interface KeptPoolJobs {
   stop(): void;
@@ -18,20 +19,16 @@ export interface KeptPoolJobs {
 /** Sets the bound, or takes it away where the setting is 0. Throws `queue-unavailable` (retry). */
 export async function keepPoolJobs(
   { poolJobs }: Pick<Settings, 'poolJobs'>,
-  { queue }: CompactQueue,
+  queues: Omit<JobBoundOptions, 'lifeMs'>,
   { log, lookEveryMs = LOOK_EVERY_MS }: { readonly log: Logger; readonly lookEveryMs?: number },
 ): Promise<KeptPoolJobs> {
-  await queueCall('bound the jobs of the pool', () =>
-    poolJobs === 0 ? queue.removeGlobalConcurrency() : queue.setGlobalConcurrency(poolJobs),
-  );
-  if (poolJobs === 0) return { stop: () => undefined };
+  const bound = new JobBound({ ...queues, lifeMs: LIFE_LOOKS * lookEveryMs });
+  await bound.set(poolJobs);
   const look = async (): Promise<void> => {
-    if ((await queue.getGlobalConcurrency()) !== null) return;
-    await queue.setGlobalConcurrency(poolJobs);
-    log.warn(
-      { event: LOG_EVENTS.queueBack, poolJobs },
-      'the queue had lost its bound on running jobs; it is set again',
-    );
+    const found = await bound.look(poolJobs);
+    if (found === 'kept') return;
+    const what = found === 'set-again' ? 'was lost; it is set again' : 'is kept by nobody any more; it is taken away';
+    log.warn({ event: LOG_EVENTS.queueBack, poolJobs }, `the bound on running jobs ${what}`);
   };
   // A Redis that is away is reported by the workers; the next look comes by itself.
   const timer = setInterval(() => void look().catch(() => undefined), lookEveryMs);

@@ -49,7 +49,7 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
   try {
     metrics = await startMetrics(clients, logger, packageVersion());
     // Without a bound of its own it leaves the one that the workers keep.
-    const poolJobs = settings.poolJobs === 0 ? null : await keepPoolJobs(settings, clients.queue, { log: logger });
+    const poolJobs = settings.poolJobs === 0 ? null : await keepPoolJobs(settings, clients.status, { log: logger });
     const start = () => {
       working = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
       metrics?.watch(working);

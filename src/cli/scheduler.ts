@@ -10,7 +10,7 @@ import type { CliContext } from './context.ts';
 import { untilSignal } from './signals.ts';
 
 const HELP = `
-Scans are planned every --scan-every, the first at once; a plan stays in Redis until --remove takes it away, and needs a
+Scans are planned every --scan-every, the first at once; a plan stays in Redis until --remove takes it away (stop the schedulers first: they keep it), and needs a
 scheduler to be carried out. What scans find is worked off by "s3compact worker".`;
 
 const FILESYSTEMS_MAX = 1_000;

@@ -29,7 +29,7 @@ async function work(context: CliContext): Promise<void> {
   let metrics: PodMetrics | null = null;
   try {
     metrics = await startMetrics(clients, logger, packageVersion());
-    const poolJobs = await keepPoolJobs(settings, clients.queue, { log: logger });
+    const poolJobs = await keepPoolJobs(settings, clients.status, { log: logger });
     const worker = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
     metrics?.watch(worker);
     const failure = await untilStopped(worker);

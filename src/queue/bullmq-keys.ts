@@ -7,6 +7,7 @@
 import type { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { decimalNumber } from '../format.ts';
+import { inOneStep } from './bullmq.ts';
 
 /** Where jobs that are not done are listed. */
 const LISTS = ['wait', 'paused', 'active'] as const;
@@ -177,12 +178,9 @@ export class BullmqKeys {
     const batch = this.#redis.multi();
     for (const name of LISTS) batch.lrange(this.#key(name), 0, -1);
     for (const name of SETS) batch.zrange(this.#key(name), 0, '-1');
-    const replies = (await batch.exec()) ?? [];
-    return replies.flatMap(([error, ids]) => {
-      if (error !== null) throw error;
-      // A priority marker is no job.
-      return (ids as string[]).filter((id) => !id.startsWith('0:'));
-    });
+    const found = (await inOneStep(batch)) as readonly (readonly string[])[];
+    // A priority marker is no job.
+    return found.flat().filter((id) => !id.startsWith('0:'));
   }
 
   /** The data of jobs, as it was written; `null` for one that is gone. */

@@ -2,6 +2,7 @@
  * How a failed queue command is reported. It stands alone because every file of the queue makes commands, and whoever waits
  * for Redis to come back goes by this one code.
  */
+import type { ChainableCommander } from 'ioredis';
 import { CompactError, toError } from '../errors.ts';
 
 /** Runs a queue command and tells its failure as `queue-unavailable`. */
@@ -15,6 +16,15 @@ export async function queueCall<T>(what: string, call: () => Promise<T>): Promis
       { kind: 'retry', code: 'queue-unavailable', cause: error },
     );
   }
+}
+
+/** Carries commands out as one step and answers their replies; throws the first refusal among them. */
+export async function inOneStep(batch: ChainableCommander): Promise<readonly unknown[]> {
+  const replies = (await batch.exec()) ?? [[new Error('the transaction was not carried out'), null]];
+  return replies.map(([error, reply]) => {
+    if (error !== null) throw error;
+    return reply;
+  });
 }
 
 /** What a value in Redis says as JSON; `null` where it is none: who reads it checks its shape anyway. */

@@ -5,7 +5,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { type GcBook, type GcPosition, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
-import { safeJson } from './bullmq.ts';
+import { inOneStep, safeJson } from './bullmq.ts';
 import { type QueueOptions, queueCall } from './compact-queue.ts';
 
 /** What nobody has looked at for so long is forgotten. */
@@ -62,9 +62,10 @@ export class QueueGcBook implements GcBook {
     const notes = [...suspects].map(([name, suspect]) => [name, JSON.stringify(suspect)] as const);
     await queueCall('keep the notes of gc', async () => {
       for (let from = 0; from < notes.length; from += BATCH) {
-        await this.#redis.hset(this.#suspects, new Map(notes.slice(from, from + BATCH)));
+        const batch = new Map(notes.slice(from, from + BATCH));
+        // In one step, or notes of a pass that dies here would be kept for ever.
+        await inOneStep(this.#redis.multi().hset(this.#suspects, batch).pexpire(this.#suspects, KEEP_MS));
       }
-      await this.#redis.pexpire(this.#suspects, KEEP_MS);
     });
   }
 

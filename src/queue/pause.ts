@@ -8,13 +8,15 @@ import { ErrorCode } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { decimalNumber } from '../format.ts';
-import { safeJson } from './bullmq.ts';
+import { inOneStep, safeJson } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 import { type CompactJobData, type QueueOptions, queueCall } from './compact-queue.ts';
 import type { ReapJobData } from './reap-queue.ts';
 
 /** A parked job looks again this often, should nobody resume it. */
 export const PARK_MS = 60 * 60 * 1000;
+/** A note of parked jobs outlives the last of them, which comes back by itself, and then goes. */
+const PARKED_LIFE_MS = 2 * PARK_MS;
 /** Parked jobs that are brought back at a time. */
 const BATCH = 200;
 
@@ -127,7 +129,13 @@ export class QueueControl {
   /** Puts an active job of a paused file system aside; the caller then throws BullMQ's DelayedError. */
   async park(job: Job<CompactJobData>, fsId: number, token: string | undefined): Promise<void> {
     await queueCall('park a job', async () => {
-      await this.#redis.sadd(this.#parkedKey(fsId), job.id ?? '');
+      const parked = this.#parkedKey(fsId);
+      await inOneStep(
+        this.#redis
+          .multi()
+          .sadd(parked, job.id ?? '')
+          .pexpire(parked, PARKED_LIFE_MS),
+      );
       await job.moveToDelayed(Date.now() + PARK_MS, token);
       // Resumed meanwhile: whoever did it may have come too early to see this job.
       if (!(await this.isFilesystemPaused(fsId))) await this.#unpark(fsId);

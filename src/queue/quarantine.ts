@@ -7,7 +7,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { parseInodeKey, printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
-import { safeJson } from './bullmq.ts';
+import { inOneStep, safeJson } from './bullmq.ts';
 import { type QueueOptions, queueCall } from './compact-queue.ts';
 
 const entrySchema = z.object({ code: z.string(), reason: z.string(), sinceMs: z.number() });
@@ -79,9 +79,7 @@ export class Quarantine {
   async countMissing(key: InodeKey): Promise<number> {
     return queueCall('count the runs with a missing object', async () => {
       const name = this.#missingOf(key);
-      const replies = await this.#redis.multi().incr(name).pexpire(name, MISSING_LIFE_MS).exec();
-      const [fault, count] = replies?.[0] ?? [new Error('the transaction was not carried out')];
-      if (fault) throw fault;
+      const [count] = await inOneStep(this.#redis.multi().incr(name).pexpire(name, MISSING_LIFE_MS));
       return Number(count);
     });
   }

@@ -17,7 +17,7 @@ describe('the table of deliberate faults', () => {
   it.each(FAULTS)('$name: every text occurs exactly once in its file, and the change changes it', ({ edits }) => {
     const texts = new Map<string, string>();
     for (const edit of edits) {
-      expect(edit.file).toMatch(/^src\//);
+      expect(edit.file).toMatch(/^(src|workers)\//);
       const text = texts.get(edit.file) ?? readFileSync(new URL(edit.file, ROOT), 'utf8');
       const changed = edited(text, edit);
       expect(changed).not.toBe(text);
@@ -40,6 +40,7 @@ describe('the table of deliberate faults', () => {
       'test/reap/reap-record.test.ts',
     ]);
     expect(testOrder(['src/config/relations.ts'])[0]).toBe('test/config/config.test.ts');
+    expect(testOrder(['workers/processes/child-process.ts'])[0]).toMatch(/^test\/workers\//);
     expect(testOrder(['src/elsewhere.ts'])).toEqual(TEST_FILES);
     expect(testOrder(['src/reap/reap-record.ts']).toSorted()).toEqual(TEST_FILES.toSorted());
   });

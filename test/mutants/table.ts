@@ -8,6 +8,7 @@ import { BUCKET_FAULTS } from './faults/bucket.ts';
 import { METADATA_FAULTS } from './faults/metadata.ts';
 import { OUTSIDE_FAULTS } from './faults/outside.ts';
 import { PLAN_FAULTS } from './faults/plan.ts';
+import { QUEUE_FAULTS } from './faults/queue.ts';
 import { REAP_FAULTS } from './faults/reap.ts';
 import { STORE_FAULTS } from './faults/stores.ts';
 import { TIME_BOUND_FAULTS } from './faults/time-bound.ts';
@@ -21,4 +22,5 @@ export const FAULTS: readonly Fault[] = [
   ...TIME_BOUND_FAULTS,
   ...BUCKET_FAULTS,
   ...STORE_FAULTS,
+  ...QUEUE_FAULTS,
 ];

@@ -51,6 +51,7 @@ export const TEST_FILES: readonly string[] = [
   'test/cli/doctor-store.test.ts',
   'test/queue/reap-queue.test.ts',
   'test/queue/compact-queue.test.ts',
+  'test/queue/lost-jobs.test.ts',
   'test/queue/control.test.ts',
   'test/queue/fair.test.ts',
   'test/queue/quarantine.test.ts',
@@ -59,6 +60,8 @@ export const TEST_FILES: readonly string[] = [
   'test/pace/shared-rate.test.ts',
   'test/workers/compact.test.ts',
   'test/workers/shared-job-limit.test.ts',
+  'test/queue/marks.test.ts',
+  'test/workers/pool.test.ts',
   'test/workers/stops.test.ts',
   'test/objects/s3/answers.test.ts',
   'test/objects/s3/forms.test.ts',
@@ -93,7 +96,7 @@ function mirrorOf(file: string): string {
   return file.replace(/^src\//, 'test/').replace(/\.ts$/, '.test.ts');
 }
 
-/** `queue` for `src/queue/reap-queue.ts` and `test/queue/reap-queue.test.ts`. */
+/** `queue` for `src/queue/reap-queue.ts` and `test/queue/reap-queue.test.ts`, `workers` for all of `workers/`. */
 function areaOf(file: string): string {
-  return /^\w+\/(\w+)/.exec(file)?.[1] ?? '';
+  return /^workers(?=\/)|(?<=^\w+\/)\w+/.exec(file)?.[0] ?? '';
 }

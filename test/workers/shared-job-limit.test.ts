@@ -12,6 +12,8 @@ const log = createLogger({ level: 'silent' });
 let redis: Redis;
 let queue: CompactQueue;
 let prefix: string;
+/** A connection to nowhere. */
+let producer: Redis;
 const workers: Worker[] = [];
 /** Jobs that the workers of this test have under way. */
 let inside = 0;
@@ -39,6 +41,10 @@ function startWorkers(count: number): void {
     workers.push(new Worker(COMPACT_QUEUE, work, { connection: redis, prefix, concurrency: 8 }));
 }
 
+function source(of: CompactQueue) {
+  return { connection: of === queue ? redis : producer, prefix, queue: of };
+}
+
 async function runAll(first: number): Promise<void> {
   for (let n = 0; n < 24; n++) await queue.enqueue({ fsId: 1, inodeId: BigInt(first + n) }, 'scan');
   const left = () => queue.queue.getJobCountByTypes('waiting', 'prioritized', 'active', 'delayed');
@@ -47,29 +53,50 @@ async function runAll(first: number): Promise<void> {
 
 describe('--pool-jobs', () => {
   it('is heeded by three workers that could do 24 at a time; with 0 they do', async () => {
-    const bound = await keepPoolJobs({ poolJobs: 2 }, queue, { log });
+    const bound = await keepPoolJobs({ poolJobs: 2 }, source(queue), { log });
     startWorkers(3);
     await runAll(0);
     expect(most).toBe(2);
     bound.stop();
-    await keepPoolJobs({ poolJobs: 0 }, queue, { log });
+    await keepPoolJobs({ poolJobs: 0 }, source(queue), { log });
     await runAll(100);
     expect(most).toBeGreaterThan(2);
   });
 
   it('is set again in a queue that lost it', async () => {
-    const bound = await keepPoolJobs({ poolJobs: 3 }, queue, { log, lookEveryMs: 10 });
+    const bound = await keepPoolJobs({ poolJobs: 3 }, source(queue), { log, lookEveryMs: 10 });
     await queue.queue.removeGlobalConcurrency();
     await eventually('it is there again', async () => (await queue.queue.getGlobalConcurrency()) === 3);
     bound.stop();
   });
 
+  it('of a command or pod that is gone is taken away by the workers that set none', async () => {
+    const workers = await keepPoolJobs({ poolJobs: 0 }, source(queue), { log, lookEveryMs: 10 });
+    const job = await keepPoolJobs({ poolJobs: 1 }, source(queue), { log, lookEveryMs: 1_000 });
+    expect(await queue.queue.getGlobalConcurrency()).toBe(1);
+    job.stop();
+    await eventually('it is gone', async () => (await queue.queue.getGlobalConcurrency()) === null);
+    workers.stop();
+  });
+
+  it('of a command that is gone gives way to that of the workers, which keep to it while it stands', async () => {
+    const workers = await keepPoolJobs({ poolJobs: 5 }, source(queue), { log, lookEveryMs: 10 });
+    const job = await keepPoolJobs({ poolJobs: 1 }, source(queue), { log, lookEveryMs: 1_000 });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await queue.queue.getGlobalConcurrency()).toBe(1);
+    job.stop();
+    await eventually('it is five again', async () => (await queue.queue.getGlobalConcurrency()) === 5);
+    workers.stop();
+  });
+
   it('a queue that cannot be reached is reported as such', async () => {
     redis.disconnect();
-    const producer = new Redis({ port: 1, lazyConnect: true, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
+    producer = new Redis({ port: 1, lazyConnect: true, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
     producer.on('error', () => undefined);
     const away = new CompactQueue({ connection: producer, prefix, attempts: 1, retryDelayMs: 1 });
-    await expect(keepPoolJobs({ poolJobs: 3 }, away, { log })).rejects.toMatchObject({ code: 'queue-unavailable' });
+    await expect(keepPoolJobs({ poolJobs: 3 }, source(away), { log })).rejects.toMatchObject({
+      code: 'queue-unavailable',
+    });
     producer.disconnect();
   });
 });
