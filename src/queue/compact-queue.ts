@@ -47,7 +47,7 @@ export interface CompactQueueOptions extends QueueOptions {
   readonly retryDelayMs: number;
   /** How long the lock of a job lasts: an active job that is seen without one at two looks so far apart is given back. */
   readonly lockDurationMs?: number;
-  /** Told of jobs that were lost and are back in the queue. */
+  /** Called with jobs that were lost and are back in the queue. */
   readonly onGivenBack?: (jobIds: readonly string[]) => void;
   /** For tests. */
   readonly fairRange?: FairRange;

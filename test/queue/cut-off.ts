@@ -6,6 +6,8 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { Redis } from 'ioredis';
 
+const FOR_EVER_MS = 24 * 3_600_000;
+
 /** Where the first command ends in these bytes; `null`: it is not whole. */
 function endOfCommand(bytes: Buffer): number | null {
   let at = bytes.indexOf('\r\n');
@@ -23,7 +25,6 @@ function endOfCommand(bytes: Buffer): number | null {
 export class CutOff {
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
-  readonly #redis: Redis[] = [];
   /** Commands that still pass. */
   #left = Number.POSITIVE_INFINITY;
   #dead = false;
@@ -61,9 +62,10 @@ export class CutOff {
   /** A connection of the process, ready. */
   async connect(): Promise<Redis> {
     const { port } = this.#server.address() as AddressInfo;
-    const redis = new Redis({ port, maxRetriesPerRequest: null, retryStrategy: () => (this.#dead ? null : 10) });
+    // The connection of a dead process waits for ever; one that has ended makes BullMQ's loops spin.
+    const retryStrategy = () => (this.#dead ? FOR_EVER_MS : 10);
+    const redis = new Redis({ port, maxRetriesPerRequest: null, retryStrategy });
     redis.on('error', () => undefined);
-    this.#redis.push(redis);
     await redis.ping();
     return redis;
   }
@@ -79,7 +81,6 @@ export class CutOff {
 
   async close(): Promise<void> {
     this.#die();
-    for (const redis of this.#redis) redis.disconnect();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
