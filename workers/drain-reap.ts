@@ -24,6 +24,8 @@ export interface ReapSummary {
   /** Looks after which a record stayed. */
   readonly again: number;
   readonly doubts: readonly string[];
+  /** When the first of those that stayed is looked at again, ms by the queue's clock; absent: none stayed. */
+  readonly nextLookMs?: number;
   /** Records in the queue at the end, and how many of them other processes have in work. */
   readonly pending: number;
   readonly held: number;
@@ -35,6 +37,7 @@ export interface ReapSummary {
 export async function drainReapQueue(clients: Clients, log: Logger): Promise<ReapSummary> {
   await sweepLostJobs(clients, new AbortController().signal);
   const tally = { records: 0, deleted: 0, stillNamed: 0, again: 0, doubts: [] as string[] };
+  let nextLookMs: number | undefined;
   const worker = startWorker(clients, log, {
     queues: 'reap',
     onReapVerdict: (verdict: ReapVerdict) => {
@@ -45,6 +48,7 @@ export async function drainReapQueue(clients: Clients, log: Logger): Promise<Rea
         return;
       }
       tally.again++;
+      nextLookMs = Math.min(nextLookMs ?? verdict.record.dueMs, verdict.record.dueMs);
       if (verdict.doubt !== undefined && tally.doubts.length < DOUBTS_TOLD_MAX) tally.doubts.push(verdict.doubt);
     },
   });
@@ -56,7 +60,8 @@ export async function drainReapQueue(clients: Clients, log: Logger): Promise<Rea
   const { queue } = clients.ledger;
   const { delayed = 0, active = 0, ...waiting } = await queue.getJobCounts('delayed', 'active', 'wait', 'prioritized');
   const pending = Object.values(waiting).reduce((sum, count) => sum + count, delayed + active);
-  return { ...tally, pending, held: active, paused: await queue.isPaused() };
+  const next = nextLookMs === undefined ? {} : { nextLookMs };
+  return { ...tally, ...next, pending, held: active, paused: await queue.isPaused() };
 }
 
 async function hasDue(clients: Clients, worker: RunningWorker): Promise<boolean> {

@@ -26,6 +26,9 @@ export interface GlobalOptions {
   readonly ascii?: boolean;
 }
 
+/** Somebody waits: a server that is away is said to be within 3 s, the start of this process included. */
+const CONNECT_MAX_MS = 2_000;
+
 /** What only a command that acts needs. */
 interface Loaded {
   readonly loadSettings: typeof loadSettings;
@@ -132,7 +135,7 @@ export class CliContext {
   /** Connects to everything; the S3 SDK and the queue are loaded only now. */
   async openClients(logger?: Logger): Promise<Clients> {
     const { openClients } = await import('../wiring/clients.ts');
-    return openClients(this.settings, logger ?? this.logger);
+    return openClients(this.settings, logger ?? this.logger, { connectMs: this.#connectMs });
   }
 
   /** Runs `work` with the metadata store, which is closed whatever happens. */
@@ -140,10 +143,15 @@ export class CliContext {
     const { openMetadata } = await import('../wiring/open-metadata.ts');
     const metadata = await openMetadata(this.settings);
     try {
+      await requireAnswer(metadata, this.#connectMs);
       return await work(metadata);
     } finally {
       await metadata.close();
     }
+  }
+
+  get #connectMs(): number {
+    return Math.min(this.settings.redisTimeoutMs, CONNECT_MAX_MS);
   }
 
   get #parts(): Loaded {
@@ -179,6 +187,20 @@ export class CliContext {
     const locale = [this.env['LC_ALL'], this.env['LC_CTYPE'], this.env['LANG']].find(isSet);
     return locale !== undefined && !/utf-?8/i.test(locale);
   }
+}
+
+/** One small question, so that nobody waits for a long one; what it comes to is found out by the work. */
+async function requireAnswer(metadata: MetadataStore, waitMs: number): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<'late'>();
+  const timer = setTimeout(resolve, waitMs, 'late');
+  const asked = metadata.getFilesystem(0).catch(() => undefined);
+  const first = await Promise.race([asked, late]);
+  clearTimeout(timer);
+  if (first !== 'late') return;
+  throw new CompactError(
+    `the metadata store ${metadata.storeId} did not answer within ${waitMs / 1000} s; check METADATA_URL and the server`,
+    { kind: 'retry', code: 'metadata-unavailable' },
+  );
 }
 
 function isSet(value: string | undefined): boolean {

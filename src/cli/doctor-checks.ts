@@ -101,7 +101,8 @@ async function filesystemCheck(
   try {
     const filesystem = await metadata.getFilesystem(fsId);
     if (filesystem === null) {
-      const advice = 'check the number, METADATA_URL and METADATA_PREFIX';
+      const hasPrefix = metadata.storeId.startsWith('redis:');
+      const advice = `check the number${hasPrefix ? ', METADATA_URL and METADATA_PREFIX' : ' and METADATA_URL'}`;
       return { check: { check, status: 'failed', found: `there is no file system ${fsId}`, advice }, filesystem: null };
     }
     const { name, bucket, blockSize, chunkSize } = filesystem;

@@ -6,12 +6,13 @@ import type { Command } from 'commander';
 import type { ReapSummary } from '../../workers/drain-reap.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, plural } from './output.ts';
+import { duration } from './table.ts';
 import { packageVersion } from './version.ts';
 
 const HELP = `
 Exit code 3 when deleting is paused, or a record was in doubt: nothing of it was deleted, and it comes back by itself.
 
-With --json: {records: done, deleted: objects, stillNamed, again: not finished yet, doubts: [text], pending: records left,
+With --json: {records: done, deleted: objects, stillNamed, again: not finished yet, doubts: [text], nextLookMs, pending: records left,
   held: of these, in work elsewhere, paused}`;
 
 export function registerReap(program: Command, context: CliContext): void {
@@ -25,7 +26,7 @@ export function registerReap(program: Command, context: CliContext): void {
       try {
         const summary = await drainReapQueue(clients, context.quietLogger);
         if (context.json) context.dataJson(summary);
-        else context.data(summaryText(summary));
+        else context.data(summaryText(summary, await clients.ledger.nowMs()));
         if (summary.doubts.length > 0 || summary.paused) context.exitCode = EXIT.retry;
         else clients.observer.succeeded('reap');
       } finally {
@@ -35,13 +36,15 @@ export function registerReap(program: Command, context: CliContext): void {
     });
 }
 
-function summaryText(summary: ReapSummary): string {
-  const { records, deleted, stillNamed, again, doubts, pending, held, paused } = summary;
+export function summaryText(summary: ReapSummary, nowMs: number): string {
+  const { records, deleted, stillNamed, again, doubts, pending, held, paused, nextLookMs } = summary;
+  const next = nextLookMs === undefined ? '' : `; the next look is in ${duration(nextLookMs - nowMs)}`;
   return [
     `${plural(records, 'record')} done: ${plural(deleted, 'object')} deleted, ${stillNamed} still named`,
     `${plural(again, 'record')} looked at and not finished, ${plural(pending, 'record')} in the queue`,
+    ...(again > doubts.length && !paused ? [`what became unreferenced stays for one grace period${next}`] : []),
     ...(held > 0 ? [`${plural(held, 'record')} of these in work elsewhere`] : []),
     ...(paused ? ['nothing was deleted: deleting is paused ("s3compact resume")'] : []),
-    ...doubts.map((doubt) => `in doubt: ${doubt}`),
+    ...doubts.map((doubt) => `in doubt${next}: ${doubt}`),
   ].join('\n');
 }

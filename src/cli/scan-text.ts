@@ -30,7 +30,7 @@ export function backlogText(backlog: Backlog): string[] {
 }
 
 export function scanText(report: ScanReport, context: CliContext, dry: boolean): string {
-  const { backlog, queued, ending, resumedInodes, restarts } = report;
+  const { backlog, ending, resumedInodes, restarts } = report;
   const seconds = Math.max(report.durationMs, 1) / 1000;
   const speed = count(Math.round((backlog.inodes - resumedInodes) / seconds));
   const lines = [
@@ -38,7 +38,7 @@ export function scanText(report: ScanReport, context: CliContext, dry: boolean):
       `file system ${report.fsId}: ${plural(backlog.inodes, 'inode')}, ${count(backlog.inodesWorthIt)} worth a run (${plural(backlog.chunksWorthIt, 'chunk')})`,
     ),
     ...backlogText(backlog),
-    ` ${dry ? 'nothing was queued' : `${count(queued)} queued, the others were in flight`}; ${seconds.toFixed(1)} s, ${speed} inodes a second`,
+    ` ${dry ? 'nothing was queued' : queuedText(report)}; ${seconds.toFixed(1)} s, ${speed} inodes a second`,
   ];
   if (resumedInodes > 0)
     lines.push(` ${plural(resumedInodes, 'inode')} of these were looked at by an earlier scan that was stopped`);
@@ -50,6 +50,14 @@ export function scanText(report: ScanReport, context: CliContext, dry: boolean):
   if (ending === 'paused') lines.push(' the scan ended early: the file system is paused ("s3compact resume")');
   if (ending === 'stopped') lines.push(' the scan was stopped; the next one goes on where it stood');
   return lines.join('\n');
+}
+
+/** What was worth a run and not queued by this scan waits or runs already. */
+function queuedText({ queued, backlog }: ScanReport): string {
+  const others = backlog.inodesWorthIt - queued;
+  return others <= 0
+    ? `${count(queued)} queued`
+    : `${count(queued)} queued, ${count(others)} were queued or in flight before`;
 }
 
 export function worstText(worst: readonly WorstInode[], { style }: CliContext): string {

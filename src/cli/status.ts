@@ -12,7 +12,6 @@ import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { toJson } from './output.ts';
 import { untilSignal } from './signals.ts';
-import { askStatus } from './status/ask.ts';
 import type { StatusReport } from './status/report.ts';
 import type { StatusStyle } from './status/section.ts';
 import { statusText } from './status/text.ts';
@@ -60,12 +59,18 @@ export function registerStatus(program: Command, context: CliContext): void {
     .action(async (fsId: number | undefined, { watch }: Options) => {
       const clients = await context.openClients();
       try {
-        if (watch === undefined) show(await askStatus(clients, fsId), context);
+        if (watch === undefined) show(await ask(clients, fsId), context);
         else await watchStatus(clients, context, { fsId, everyMs: watch === true ? WATCH_MS : watch });
       } finally {
         await clients.close();
       }
     });
+}
+
+/** The queue's library is loaded only now. */
+async function ask(clients: Clients, fsId: number | undefined): Promise<StatusReport> {
+  const { askStatus } = await import('./status/ask.ts');
+  return askStatus(clients, fsId);
 }
 
 function show(report: StatusReport, context: CliContext): void {
@@ -101,7 +106,7 @@ async function watchStatus(
 /** A server that is away for a moment does not end the watching. */
 async function nextText(clients: Clients, context: CliContext, fsId: number | undefined): Promise<string> {
   try {
-    const report = await askStatus(clients, fsId);
+    const report = await ask(clients, fsId);
     return context.json ? toJson(report) : fitted(statusText(report, styleOf(context)), context.style.width);
   } catch (error) {
     if (!(error instanceof CompactError) || error.kind !== 'retry') throw error;

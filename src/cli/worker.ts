@@ -7,6 +7,7 @@ import type { PodMetrics } from '../../workers/pod-metrics.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import type { CompactError } from '../errors.ts';
 import type { CliContext } from './context.ts';
+import { untilSignal } from './signals.ts';
 import { packageVersion } from './version.ts';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
@@ -25,7 +26,11 @@ export function registerWorker(program: Command, context: CliContext): void {
 async function work(context: CliContext): Promise<void> {
   const { settings, logger } = context;
   const { keepPoolJobs, startMetrics, startPool, startWorker } = await import('./work-parts.ts');
-  const clients = await context.openClients(logger);
+  const { openWhenThere } = await import('../../workers/open-when-there.ts');
+  const clients = await untilSignal((signal) =>
+    openWhenThere(() => context.openClients(logger), { port: settings.metricsPort, log: logger, signal }),
+  );
+  if (clients === null) return;
   let metrics: PodMetrics | null = null;
   try {
     metrics = await startMetrics(clients, logger, packageVersion());

@@ -14,9 +14,14 @@ export async function requireFilesystem(metadata: Filesystems, fsId: number): Pr
   const filesystem = await metadata.getFilesystem(fsId);
   if (filesystem !== null) return filesystem;
   throw new CompactError(
-    `there is no file system ${fsId} in the metadata store ${metadata.storeId}; check the number, METADATA_URL and METADATA_PREFIX`,
+    `there is no file system ${fsId} in the metadata store ${metadata.storeId}; check the number and ${placeOf(metadata)}`,
     { kind: 'halt', code: 'filesystem-missing' },
   );
+}
+
+/** The settings that say where a store keeps its file systems: only Redis has a prefix. */
+function placeOf({ storeId }: Pick<MetadataStore, 'storeId'>): string {
+  return storeId.startsWith('redis:') ? 'METADATA_URL and METADATA_PREFIX' : 'METADATA_URL';
 }
 
 /** A file that is there, linked or not. Throws `inode-missing` or `inode-not-s3` (halt). */

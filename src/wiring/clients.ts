@@ -80,12 +80,21 @@ export interface Clients {
   close(): Promise<void>;
 }
 
+export interface OpenOptions {
+  /** How long the Redis servers may take to be there; default as long as a command may take. */
+  readonly connectMs?: number;
+}
+
 /**
  * Connects to everything and checks that the Redis servers are fit. Throws `queue-unavailable` (retry), `queue-unfit`,
  * `metadata-refused` or `settings-invalid` (halt).
  */
-export async function openClients(settings: Settings, log: Logger): Promise<Clients> {
-  const connection = await openQueueRedis(settings, log);
+export async function openClients(
+  settings: Settings,
+  log: Logger,
+  { connectMs = settings.redisTimeoutMs }: OpenOptions = {},
+): Promise<Clients> {
+  const connection = await openQueueRedis(settings, log, connectMs);
   const limits = limitsOf(settings);
   const tracing = await openTracing();
   const observer = new Observer({
@@ -120,7 +129,8 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
     connection.disconnect();
   };
   try {
-    await primaries.start();
+    // What it did not find out by then is asked again before anything is deleted.
+    await endsWithin(primaries.start(), connectMs);
   } catch (error) {
     await close();
     throw error;
@@ -156,14 +166,14 @@ export async function openClients(settings: Settings, log: Logger): Promise<Clie
   };
 }
 
-async function openQueueRedis(settings: Settings, log: Logger): Promise<RedisClient> {
+async function openQueueRedis(settings: Settings, log: Logger, connectMs: number): Promise<RedisClient> {
   const connection = connectRedis(settings.redisUrl, {
     profile: 'producer',
     timeoutMs: settings.redisTimeoutMs,
     onError: (error) => log.debug({ event: LOG_EVENTS.queueLost, err: error }, "the queue's Redis is not reachable"),
   });
   try {
-    const fault = await whenReady(connection, settings.redisTimeoutMs);
+    const fault = await whenReady(connection, connectMs);
     if (fault !== null) {
       throw new CompactError(`the queue's Redis ${fault.message}; check REDIS_URL and the server`, {
         kind: fault.refused ? 'halt' : 'retry',

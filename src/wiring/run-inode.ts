@@ -13,7 +13,7 @@ import {
   type LookKeeper,
 } from '../compact/compact-inode.ts';
 import type { RunObserver } from '../compact/run-observer.ts';
-import { CompactError, type ErrorCode, quarantineRule } from '../errors.ts';
+import { CompactError, type ErrorCode, isMissingObject, quarantineRule } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { Look } from '../ledger.ts';
 import type { InodeKey, PlanCost, PlanGain } from '../model.ts';
@@ -130,11 +130,12 @@ type FailureReport = Pick<RunReport, 'ending' | 'code' | 'message' | 'lookAgainM
 async function failureReport(key: InodeKey, error: CompactError, deps: RunDeps): Promise<FailureReport> {
   try {
     const { code, message, retryAfterMs } = error;
+    const ending = await endingOf(key, error, deps);
     const lookAgain = code === 'inode-busy' && retryAfterMs !== undefined;
     return {
-      ending: await endingOf(key, error, deps),
+      ending,
       code,
-      message,
+      message: isMissingObject(error) && ending === 'later' ? `${message} It is tried again later.` : message,
       ...(lookAgain ? { lookAgainMs: retryAfterMs } : {}),
     };
   } catch (fault) {

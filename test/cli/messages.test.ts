@@ -1,0 +1,46 @@
+/** Messages that must not contradict the facts: each of these said something else once. */
+import { expect, it } from 'vitest';
+import type { CliContext } from '../../src/cli/context.ts';
+import { summaryText } from '../../src/cli/reap.ts';
+import { scanText } from '../../src/cli/scan-text.ts';
+import { requireFilesystem } from '../../src/metadata/lookup.ts';
+import { redactText } from '../../src/redact.ts';
+import type { ScanReport } from '../../src/scan/types.ts';
+import { NO_BACKLOG } from '../../src/scan-port.ts';
+
+const PLAIN = { colors: { bold: (text: string) => text } } as CliContext;
+
+function scanOf(inodesWorthIt: number, queued: number): string {
+  const report: ScanReport = {
+    ...{ ending: 'done', fsId: 1, queued, resumedInodes: 0, restarts: 0, top: [], durationMs: 1_000 },
+    backlog: { ...NO_BACKLOG, inodes: 20, inodesWorthIt },
+  };
+  return scanText(report, PLAIN, false);
+}
+
+it('a scan speaks of others only where there are others', () => {
+  expect(scanOf(16, 16)).toContain(' 16 queued; ');
+  expect(scanOf(16, 12)).toContain(' 12 queued, 4 were queued or in flight before; ');
+});
+
+const SUMMARY = { records: 0, deleted: 0, stillNamed: 0, again: 1, doubts: [], pending: 1, held: 0, paused: false };
+
+it('reap says why a record is not finished, and when it is looked at again', () => {
+  const text = summaryText({ ...SUMMARY, nextLookMs: 600_000 }, 0);
+  expect(text).toContain('what became unreferenced stays for one grace period; the next look is in 10m');
+  const doubt = summaryText({ ...SUMMARY, doubts: ['no answer'], nextLookMs: 30_000 }, 0);
+  expect(doubt).toContain('in doubt; the next look is in 30s: no answer');
+  expect(doubt).not.toContain('grace period');
+});
+
+it('the mask of passwords leaves a hint as it is, and nothing that may be a password', () => {
+  const hint = 'give its own at the end of the URL, as ?sentinelPassword=… or ?sentinelUsername=…&sentinelPassword=…';
+  expect(redactText(hint)).toBe(hint);
+  expect(redactText('?sentinelPassword=…x&a=1')).toBe('?sentinelPassword=***&a=1');
+});
+
+it('only Redis is said to have a prefix', async () => {
+  const none = (storeId: string) => ({ storeId, getFilesystem: async () => null });
+  await expect(requireFilesystem(none('redis:fs'), 4)).rejects.toThrow(/METADATA_URL and METADATA_PREFIX$/);
+  await expect(requireFilesystem(none('curvefs'), 4)).rejects.toThrow(/check the number and METADATA_URL$/);
+});

@@ -1,0 +1,53 @@
+/** A worker process that is started while the queue's Redis is away: it waits, /readyz says so, and it works when it is there. */
+import { once } from 'node:events';
+import { afterEach, beforeEach, expect, inject, it } from 'vitest';
+import type { Readiness } from '../../src/observe/readiness.ts';
+import { E2eWorld } from '../e2e/world.ts';
+import { freePort } from '../kit/servers/free-port.ts';
+import { startKeptRedis } from '../kit/servers/kept.ts';
+import { findRedis } from '../kit/servers/redis.ts';
+import { eventually } from '../queue/world.ts';
+
+const WITHIN_MS = 120_000;
+let world: E2eWorld;
+beforeEach(async () => {
+  world = await E2eWorld.open('late');
+});
+afterEach(() => world.close());
+
+async function readyz(port: number): Promise<Readiness | undefined> {
+  const answer = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(5_000) }).catch(
+    () => undefined,
+  );
+  return (await answer?.json()) as Readiness | undefined;
+}
+
+it.skipIf(findRedis() === undefined)('waits for it, and works when it is there', async () => {
+  const redis = await startKeptRedis();
+  try {
+    await redis.server.end('SIGTERM');
+    const port = await freePort();
+    const env = { REDIS_URL: redis.url, METADATA_URL: inject('redisUrl'), S3COMPACT_METRICS_PORT: `${port}` };
+    const worker = world.startWorker(env);
+    const waiting = await eventually('it says what it waits for', () => readyz(port), WITHIN_MS);
+    expect(waiting.ready).toBe(false);
+    expect(waiting.parts.queue.reasons.join()).toMatch(/the queue's Redis was not ready within/);
+    await redis.server.start();
+    await eventually('it is ready', async () => (await readyz(port))?.ready === true, WITHIN_MS);
+    expect(worker.exitCode).toBeNull();
+  } finally {
+    await redis.stop();
+  }
+});
+
+it('ends when it is told to while it waits', async () => {
+  const port = await freePort();
+  const worker = world.startWorker({
+    REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
+    S3COMPACT_METRICS_PORT: `${port}`,
+  });
+  await eventually('it waits', () => readyz(port), WITHIN_MS);
+  worker.kill('SIGTERM');
+  const [exitCode] = await once(worker, 'exit');
+  expect(exitCode).toBe(0);
+});
