@@ -5,6 +5,9 @@
  */
 'use strict';
 
+const { existsSync } = require('node:fs');
+const { join } = require('node:path');
+
 /** `[major, minor, patch]` of a text that holds one, such as `v22.18.0` or `>=22.18.0`. */
 function numbersOf(text) {
   return /(\d+)\.(\d+)\.(\d+)/.exec(text).slice(1).map(Number);
@@ -16,19 +19,21 @@ function isOlder(version, minimum) {
   return index >= 0 && have[index] < need[index];
 }
 
-/** What to tell the user of a Node.js of this version, or `null` when it will do. */
-function complaint(version, minimum) {
+/** What to tell the user of a Node.js of this version, or `null` when it will do. Only a checkout has sources. */
+function complaint(version, minimum, isCheckout) {
   if (!isOlder(version, minimum)) return null;
   const needed = numbersOf(minimum).slice(0, 2).join('.');
   return (
     `s3compact needs Node.js ${needed} or newer; this is ${version}.\n` +
-    'Install a newer one (https://nodejs.org). In a source checkout, "npm ci" brings one that the npm scripts use.'
+    (isCheckout
+      ? 'In this checkout "npm ci" brings one that the npm scripts use; for bin/s3compact.js install a newer one (https://nodejs.org).'
+      : 'Install a newer one (https://nodejs.org) and then s3compact again, or use the container image, which has its own.')
   );
 }
 
 module.exports = { complaint };
 
-const text = complaint(process.version, require('../package.json').engines.node);
+const text = complaint(process.version, require('../package.json').engines.node, existsSync(join(__dirname, '../src')));
 if (text !== null) {
   console.error(text);
   // Documented exit code of the command for "cannot work like this".

@@ -66,9 +66,17 @@ describe('the Node.js version', () => {
     ['v24.0.0', false],
     ['v100.0.0', false],
   ])('%s is refused: %s', (version, refused) => {
-    const text = complaint(version, manifest.engines.node);
-    if (refused) expect(text).toContain(`needs Node.js 22.18 or newer; this is ${version}`);
-    else expect(text).toBeNull();
+    for (const [isCheckout, way] of [
+      [true, 'In this checkout "npm ci" brings one'],
+      [false, 'or use the container image'],
+    ] as const) {
+      const text = complaint(version, manifest.engines.node, isCheckout);
+      if (!refused) expect(text).toBeNull();
+      else {
+        expect(text).toContain(`needs Node.js 22.18 or newer; this is ${version}`);
+        expect(text).toContain(way);
+      }
+    }
   });
 
   test('every script that runs our code asks first', () => {
