@@ -341,6 +341,9 @@ describe('a process that dies between any two commands', () => {
           return bought === 20;
         });
         expect(await options.connection.pttl(`${options.prefix}:pace:members`)).not.toBe(-1);
+        const members = await budget.members();
+        await options.connection.zadd(`${options.prefix}:pace:members`, 1, 'gone-long-ago');
+        expect(await budget.members()).toBe(members);
       },
     });
     expect(cuts).toBeGreaterThan(3);
