@@ -2,7 +2,7 @@
 import { DelayedError, Worker } from 'bullmq';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { COMPACT_QUEUE, type CompactJobData, CompactQueue } from '../../src/queue/compact-queue.ts';
-import { QueueControl } from '../../src/queue/pause.ts';
+import { PARK_MS, QueueControl } from '../../src/queue/pause.ts';
 import { ReapQueue } from '../../src/queue/reap-queue.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
@@ -84,6 +84,10 @@ it('jobs of a paused file system are parked once each while the others run, and 
   await eventually('all of it are parked', async () => (await queue.queue.getDelayedCount()) === 20);
   expect(worker.taken).toHaveLength(40);
   expect(worker.ran.every((key) => key.startsWith('2/'))).toBe(true);
+  // The note of them outlives the last, which comes back by itself, and then goes.
+  const noteMs = await world.redis.pttl(`${world.prefix}:parked:1`);
+  expect(noteMs).toBeGreaterThan(PARK_MS);
+  expect(noteMs).toBeLessThanOrEqual(2 * PARK_MS);
   // A parked inode is still in flight: it is not queued twice.
   const { requestedId, jobId } = await queue.enqueue({ fsId: 1, inodeId: 3n }, 'scan');
   expect(jobId).not.toBe(requestedId);

@@ -12,7 +12,7 @@ import { BullmqKeys, lockKeys } from '../../src/queue/bullmq-keys.ts';
 import { COMPACT_QUEUE, type CompactJobData, CompactQueue } from '../../src/queue/compact-queue.ts';
 import { LostJobs } from '../../src/queue/lost-jobs.ts';
 import { ReapQueue } from '../../src/queue/reap-queue.ts';
-import { ScanSchedule } from '../../src/queue/scan-schedule.ts';
+import { SCAN_QUEUE, ScanSchedule } from '../../src/queue/scan-schedule.ts';
 import { runNow } from '../../src/queue/wait-for-run.ts';
 import { startRedis } from '../kit/servers/redis.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
@@ -307,6 +307,18 @@ describe('a plan of scans', () => {
     expect(jobs).toHaveLength(1);
     return jobs[0]?.id ?? '';
   }
+
+  it('lets a scan see another of the same file system, and neither itself nor those of others', async () => {
+    const schedule = openSchedule();
+    await schedule.plan(7, 3_600_000);
+    const worker = new Worker(SCAN_QUEUE, null, { connection: world.blocking, prefix: world.prefix });
+    closing.unshift(() => worker.close(true));
+    const taken = await worker.getNextJob('token');
+    expect(taken?.data).toEqual({ fsId: 7 });
+    expect(await schedule.isScanned(7, 'another')).toBe(true);
+    expect(await schedule.isScanned(7, taken?.id)).toBe(false);
+    expect(await schedule.isScanned(8, 'another')).toBe(false);
+  });
 
   it('whose next job was lost goes on; as it was, nothing changes', async () => {
     const schedule = openSchedule();
