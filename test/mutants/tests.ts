@@ -61,7 +61,7 @@ export const TEST_FILES: readonly string[] = [
   'test/workers/compact.test.ts',
   'test/workers/shared-job-limit.test.ts',
   'test/queue/marks.test.ts',
-  'test/workers/pool.test.ts',
+  'test/workers/pool-process.test.ts',
   'test/workers/stops.test.ts',
   'test/objects/s3/answers.test.ts',
   'test/objects/s3/forms.test.ts',

@@ -2,9 +2,9 @@
 import type { PoolAnswer, PoolOrder } from '../../workers/processes/messages.ts';
 
 process.on('message', (order: PoolOrder) => {
-  if (order.kind === 'stop') process.exit(0);
-  if (order.kind !== 'start') return;
   const how = process.env['POOL_ENTRY'];
+  if (order.kind === 'stop' && how !== 'silent') process.exit(0);
+  if (order.kind !== 'start') return;
   if (how === 'die') process.exit(7);
   if (how === 'kill') process.kill(process.pid, 'SIGKILL');
   if (how === 'silent') return;

@@ -1,15 +1,11 @@
 /**
  * The pool: several real processes under one, on the run's real servers. What is killed is started again, its jobs are
- * done by others (I9, I12); what cannot work says so and ends; nothing outlives the main process; no secret on a command line.
+ * done by others (I9, I12); nothing outlives the main process; no secret on a command line.
  */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadSettings, type Settings } from '../../src/config/index.ts';
-import { createLogger } from '../../src/observe/log.ts';
-import { type RunningPool, startPool } from '../../workers/processes/process-group.ts';
 import { E2eWorld } from '../e2e/world.ts';
 import { loadCase } from '../kit/cases/load.ts';
 import { eventually } from '../queue/world.ts';
@@ -112,58 +108,5 @@ describe('a pool on real servers', () => {
     expect(pool.exitCode, said.join('\n')).toBe(0);
     expect(said.filter((line) => (JSON.parse(line) as { level: string }).level !== 'info')).toEqual([]);
     expect(said.at(-1)).toContain('the pool has stopped');
-  });
-});
-
-describe('a pool whose processes cannot work', () => {
-  const entry = fileURLToPath(new URL('pool-entry.ts', import.meta.url));
-  const settings = loadSettings({ flags: {}, env: { S3COMPACT_PROCESSES: '2', S3COMPACT_SHUTDOWN_GRACE: '100ms' } });
-  let pool: RunningPool;
-  afterEach(async () => {
-    await pool.stop();
-    delete process.env['POOL_ENTRY'];
-  });
-
-  function start(how: string, more: Partial<Settings> = {}): RunningPool {
-    process.env['POOL_ENTRY'] = how;
-    pool = startPool({ ...settings, ...more }, createLogger({ level: 'silent' }), { entry, backOffMs: 1 });
-    return pool;
-  }
-
-  it.each([
-    ['die', 'with exit code 7'],
-    ['kill', 'by SIGKILL'],
-  ])('%s: gives up after some deaths in a row, with a sentence that says what to look at', async (how, told) => {
-    const error = await start(how).failed;
-    expect(error).toMatchObject({ code: 'process-died' });
-    expect(error.message).toContain(told);
-    expect(error.message).toContain('S3COMPACT_PROCESS_MEMORY');
-    expect(pool.crashes).toBeGreaterThanOrEqual(9);
-    expect((await pool.snapshots())[0]?.notReady.join()).toContain('died');
-  });
-
-  it('a process that needs more than its bound ends alone, and is started again', async () => {
-    start('hog', { processes: 1, processMemoryBytes: 64 * 1024 * 1024 });
-    await eventually('it has died of it', async () => pool.crashes > 0);
-    expect(pool.restarts).toMatchObject({ memory: pool.crashes, crash: 0, other: 0 });
-    expect(process.memoryUsage().rss).toBeLessThan(2 ** 31);
-  });
-
-  it('a refusal for good ends the pool at once with its reason', async () => {
-    await expect(start('halt').failed).resolves.toMatchObject({ code: 'queue-unfit', kind: 'halt' });
-  });
-
-  it('a server that is away is waited for, however long', async () => {
-    start('retry');
-    await eventually('it was started more often than a crash would be', async () => pool.crashes > 24);
-    const failed = await Promise.race([pool.failed, Promise.resolve('not failed')]);
-    expect(failed).toBe('not failed');
-  });
-
-  it('a process that does not answer is reported as not ready, and a stop is bounded', async () => {
-    start('silent');
-    const snapshots = await pool.snapshots();
-    expect(snapshots).toHaveLength(2);
-    for (const { notReady } of snapshots) expect(notReady.join()).toContain('does not answer');
   });
 });

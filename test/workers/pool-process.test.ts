@@ -1,0 +1,66 @@
+/**
+ * The processes of a pool that cannot work: what dies again and again, needs too much, is refused or does not answer. No
+ * servers: the processes are told what to do instead of working.
+ */
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { loadSettings, type Settings } from '../../src/config/index.ts';
+import { createLogger } from '../../src/observe/log.ts';
+import { type RunningPool, startPool } from '../../workers/processes/process-group.ts';
+import { eventually } from '../queue/world.ts';
+
+describe('a pool whose processes cannot work', () => {
+  const entry = fileURLToPath(new URL('pool-entry.ts', import.meta.url));
+  const settings = loadSettings({ flags: {}, env: { S3COMPACT_PROCESSES: '2', S3COMPACT_SHUTDOWN_GRACE: '100ms' } });
+  let pool: RunningPool;
+  afterEach(async () => {
+    await pool.stop();
+    delete process.env['POOL_ENTRY'];
+  });
+
+  function start(how: string, more: Partial<Settings> = {}): RunningPool {
+    process.env['POOL_ENTRY'] = how;
+    pool = startPool({ ...settings, ...more }, createLogger({ level: 'silent' }), { entry, backOffMs: 1 });
+    return pool;
+  }
+
+  it.each([
+    ['die', 'with exit code 7'],
+    ['kill', 'by SIGKILL'],
+  ])('%s: gives up after some deaths in a row, with a sentence that says what to look at', async (how, told) => {
+    const error = await start(how).failed;
+    expect(error).toMatchObject({ code: 'process-died' });
+    expect(error.message).toContain(told);
+    expect(error.message).toContain('S3COMPACT_PROCESS_MEMORY');
+    expect(pool.crashes).toBeGreaterThanOrEqual(9);
+    expect((await pool.snapshots())[0]?.notReady.join()).toContain('died');
+  });
+
+  it('a process that needs more than its bound ends alone, and is started again', async () => {
+    start('hog', { processes: 1, processMemoryBytes: 64 * 1024 * 1024 });
+    await eventually('it has died of it', async () => pool.crashes > 0);
+    expect(pool.restarts).toMatchObject({ memory: pool.crashes, crash: 0, other: 0 });
+    expect(process.memoryUsage().rss).toBeLessThan(2 ** 31);
+  });
+
+  it('a refusal for good ends the pool at once with its reason', async () => {
+    await expect(start('halt').failed).resolves.toMatchObject({ code: 'queue-unfit', kind: 'halt' });
+  });
+
+  it('a server that is away is waited for, however long', async () => {
+    start('retry');
+    await eventually('it was started more often than a crash would be', async () => pool.crashes > 24);
+    const failed = await Promise.race([pool.failed, Promise.resolve('not failed')]);
+    expect(failed).toBe('not failed');
+  });
+
+  it('a process that does not answer is reported as not ready, and a stop is bounded', async () => {
+    start('silent');
+    const snapshots = await pool.snapshots();
+    expect(snapshots).toHaveLength(2);
+    for (const { notReady } of snapshots) expect(notReady.join()).toContain('does not answer');
+    // Nor does it hear that it is to stop.
+    await pool.stop();
+    expect((await pool.snapshots()).flatMap(({ notReady }) => notReady).join()).toContain('has died');
+  });
+});
