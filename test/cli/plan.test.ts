@@ -181,7 +181,7 @@ describe('s3compact plan', () => {
   });
 
   it('ends with 3 when Redis is down, without the password', async () => {
-    const env = { METADATA_URL: 'redis://user:hunter2@127.0.0.1:1', S3COMPACT_REDIS_TIMEOUT: '500ms' };
+    const env = { METADATA_URL: 'redis://user:hunter2@127.0.0.1:1', S3COMPACT_REDIS_TIMEOUT: '10s' };
     const { exitCode, stdout, stderr } = await fixture.cli(['plan', '1', '2'], env);
     expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
     expect(stderr).toContain('127.0.0.1:1');

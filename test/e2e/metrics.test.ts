@@ -26,7 +26,11 @@ async function scrape(path = '/metrics'): Promise<{ status: number; text: string
 
 it('tells the inodes in quarantine, and ends with the worker', async () => {
   const worker = world.startWorker({ S3COMPACT_METRICS_PORT: `${port}` });
-  const first = await eventually('the worker answers', () => scrape());
+  // Until its servers are there it has no figures of its own.
+  const first = await eventually('the worker works', async () => {
+    const answer = await scrape();
+    return answer?.text.includes('process_resident_memory_bytes') === true && answer;
+  });
   expect(first.status).toBe(200);
   expect(first.text).toMatch(/^s3compact_quarantined_inodes 0$/m);
   expect(first.text).toMatch(/^s3compact_build_info\{version="\d+\.\d+\.\d+",node="v\d+\..*"\} 1$/m);
