@@ -11,6 +11,7 @@ import { SETTINGS, type Settings } from '../config/table.ts';
 import { CompactError, toError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { createLogger, Logger } from '../observe/log.ts';
+import { redactUrl } from '../redact.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { type CliStreams, type ExitCode, toJson, UsageError } from './output.ts';
 import type { PictureStyle } from './picture.ts';
@@ -143,7 +144,7 @@ export class CliContext {
     const { openMetadata } = await import('../wiring/open-metadata.ts');
     const metadata = await openMetadata(this.settings);
     try {
-      await requireAnswer(metadata, this.#connectMs);
+      await requireAnswer(metadata, this.settings.metadataUrl, this.#connectMs);
       return await work(metadata);
     } finally {
       await metadata.close();
@@ -190,7 +191,7 @@ export class CliContext {
 }
 
 /** One small question, so that nobody waits for a long one; what it comes to is found out by the work. */
-async function requireAnswer(metadata: MetadataStore, waitMs: number): Promise<void> {
+async function requireAnswer(metadata: MetadataStore, url: string, waitMs: number): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<'late'>();
   const timer = setTimeout(resolve, waitMs, 'late');
   const asked = metadata.getFilesystem(0).catch(() => undefined);
@@ -198,7 +199,7 @@ async function requireAnswer(metadata: MetadataStore, waitMs: number): Promise<v
   clearTimeout(timer);
   if (first !== 'late') return;
   throw new CompactError(
-    `the metadata store ${metadata.storeId} did not answer within ${waitMs / 1000} s; check METADATA_URL and the server`,
+    `the metadata store at ${redactUrl(url)} did not answer within ${waitMs / 1000} s; check METADATA_URL and the server`,
     { kind: 'retry', code: 'metadata-unavailable' },
   );
 }
