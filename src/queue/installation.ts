@@ -1,6 +1,6 @@
 /**
- * What makes the workers of one queue one installation: a random text beside the queue, and which life of each metadata
- * server was seen last. Apart from the metadata on purpose: whoever copies the metadata does not copy this
+ * What makes the workers of one queue one installation: a random text beside the queue, the texts that it had before it was
+ * lost, and which life of each metadata server was seen last. Apart from the metadata on purpose: whoever copies the metadata does not copy this
  * (docs/adr/0019). It must not judge anything.
  */
 import { randomUUID } from 'node:crypto';
@@ -8,12 +8,18 @@ import type { Cluster, Redis } from 'ioredis';
 import { type QueueOptions, queueCall } from './compact-queue.ts';
 
 const ID = 'id';
+/** Fields of ids that were proven to be this installation's, too. */
+const PROVEN = 'proven:';
+/** One for each time that the queue was lost; more is no installation any more (I8). */
+const PROVEN_MAX = 1_000;
 
 /** Errors are CompactError `queue-unavailable` (retry). */
 export class QueueInstallation {
   readonly #redis: Redis | Cluster;
   readonly #hash: string;
   #id: string | undefined;
+  /** A queue that came back empty is given them again. */
+  readonly #proven = new Set<string>();
 
   constructor({ connection, prefix }: QueueOptions) {
     this.#redis = connection;
@@ -34,9 +40,22 @@ export class QueueInstallation {
     return (await this.id()) ?? id;
   }
 
-  async setId(id: string): Promise<void> {
-    this.#id = id;
-    await queueCall('keep the id of the installation', () => this.#redis.hset(this.#hash, ID, id));
+  async proven(): Promise<ReadonlySet<string>> {
+    const fields = await queueCall('read what the installation was before', () => this.#redis.hkeys(this.#hash));
+    const kept = new Set(fields.flatMap((field) => (field.startsWith(PROVEN) ? [field.slice(PROVEN.length)] : [])));
+    for (const id of this.#proven) if (!kept.has(id)) await this.#keep(id);
+    for (const id of kept) if (this.#proven.size < PROVEN_MAX) this.#proven.add(id);
+    return this.#proven;
+  }
+
+  async addProven(id: string): Promise<void> {
+    if (this.#proven.has(id) || this.#proven.size >= PROVEN_MAX) return;
+    await this.#keep(id);
+    this.#proven.add(id);
+  }
+
+  async #keep(id: string): Promise<void> {
+    await queueCall('keep what the installation was before', () => this.#redis.hset(this.#hash, `${PROVEN}${id}`, ''));
   }
 
   server(storeId: string): Promise<string | null> {

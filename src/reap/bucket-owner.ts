@@ -38,7 +38,9 @@ export interface Installation {
   id(): Promise<string | null>;
   /** The one there is, or a new one. */
   makeId(): Promise<string>;
-  setId(id: string): Promise<void>;
+  /** Ids of owners that were found to be ours all the same: of this queue before it was lost. */
+  proven(): Promise<ReadonlySet<string>>;
+  addProven(id: string): Promise<void>;
   /** The life of the metadata server that was last seen under the owner's addresses; `null`: none yet. */
   server(storeId: string): Promise<string | null>;
   setServer(storeId: string, server: string): Promise<void>;
@@ -66,6 +68,7 @@ const UNREADABLE = 'an owner that this version cannot read';
 /** Who we are, to one file system. */
 interface Self extends Omit<BucketOwner, 'installation'> {
   readonly installation: string | null;
+  readonly proven: ReadonlySet<string>;
   /** The server that was last seen under the addresses that own the bucket. */
   readonly serverBefore: string | null;
 }
@@ -162,14 +165,18 @@ export class Ownership {
 
   async #remember(owner: BucketOwner, self: Self): Promise<void> {
     const { installation } = this.#deps;
-    if (owner.installation !== self.installation) await installation.setId(owner.installation);
+    if (!isInstallation(owner, self)) await installation.addProven(owner.installation);
     if (self.server !== undefined && self.server !== self.serverBefore && haveSameAddress(owner, self)) {
       await installation.setServer(self.store, self.server);
     }
   }
 
   async #claim(filesystem: Filesystem): Promise<void> {
-    const { serverBefore: _, ...owner } = await this.#self(filesystem, await this.#deps.installation.makeId());
+    const {
+      serverBefore: _,
+      proven: __,
+      ...owner
+    } = await this.#self(filesystem, await this.#deps.installation.makeId());
     const body = Buffer.from(`${JSON.stringify({ format: 1, ...owner }, null, 2)}\n`);
     await this.#deps.objects.forFilesystem(filesystem).putIfAbsent(ownerObjectName(filesystem.fsId), body);
   }
@@ -180,6 +187,7 @@ export class Ownership {
     return {
       ...{ fsId, uuid, store: storeId, addresses, installation: id },
       ...(server === undefined ? {} : { server }),
+      proven: await installation.proven(),
       serverBefore: server === undefined ? null : await installation.server(storeId),
     };
   }
@@ -213,12 +221,17 @@ function whyAnother(owner: BucketOwner, self: Self): string | null {
   }
   if (owner.store !== self.store) return `metadata store ${owner.store}, this one is ${self.store}`;
   if (self.server !== undefined && self.server === owner.server) return null;
-  if (owner.installation !== self.installation) {
+  if (!isInstallation(owner, self)) {
     return `an installation with another queue, and its metadata store at ${owner.addresses.join(', ')}`;
   }
   const knownServer = self.server !== undefined && self.server === self.serverBefore;
   if (haveSameAddress(owner, self) || knownServer) return null;
   return `a metadata store at ${owner.addresses.join(', ')}, this one is at ${self.addresses.join(', ')}`;
+}
+
+/** This queue, as it is or as it was before it was lost: file systems that were claimed at different times stay ours. */
+function isInstallation(owner: BucketOwner, self: Self): boolean {
+  return owner.installation === self.installation || self.proven.has(owner.installation);
 }
 
 function haveSameAddress(owner: BucketOwner, self: Self): boolean {

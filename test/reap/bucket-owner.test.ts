@@ -20,6 +20,7 @@ const OWNER = ownerObjectName(1);
 class MemoryInstallation implements Installation {
   value: string | null = null;
   readonly servers = new Map<string, string>();
+  readonly others = new Set<string>();
   static #made = 0;
 
   async id() {
@@ -31,8 +32,12 @@ class MemoryInstallation implements Installation {
     return this.value;
   }
 
-  async setId(id: string) {
-    this.value = id;
+  async proven() {
+    return this.others;
+  }
+
+  async addProven(id: string) {
+    this.others.add(id);
   }
 
   async server(storeId: string) {
@@ -46,6 +51,7 @@ class MemoryInstallation implements Installation {
   copy(): MemoryInstallation {
     const copy = new MemoryInstallation();
     copy.value = this.value;
+    for (const id of this.others) copy.others.add(id);
     for (const [store, server] of this.servers) copy.servers.set(store, server);
     return copy;
   }
@@ -190,8 +196,21 @@ describe('ours is still', () => {
   it('the server after the queue was lost, and after its next restart', async () => {
     const lost = new MemoryInstallation();
     await process({ queue: lost }).require(FS);
-    expect(lost.value).toBe(production.value);
+    expect([...lost.others]).toEqual([production.value]);
     await process({ queue: lost, server: 'run-2' }).require(FS);
+  });
+
+  it('each of several file systems that were claimed before and after the queue was lost', async () => {
+    const lost = new MemoryInstallation();
+    const second = { ...FS, fsId: 2, uuid: 'u-2' };
+    await process({ queue: lost }).require(second);
+    await process({ queue: lost }).require(FS);
+    for (const filesystem of [FS, second]) await process({ queue: lost, server: 'run-2' }).require(filesystem);
+    // It proves nothing to a copy of the metadata, which has a queue of its own.
+    const copy = { queue: new MemoryInstallation(), server: 'run-3' };
+    for (const filesystem of [FS, second]) {
+      await expect(process(copy).require(filesystem)).rejects.toMatchObject(refused);
+    }
   });
 });
 

@@ -30,9 +30,10 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     'owner.store === ""',
   ]),
   owner('a copy of the metadata with its own queue counts as the owner', [
-    'if (owner.installation !== self.installation) {\n    return',
+    'if (!isInstallation(owner, self)) {\n    return',
     'if (owner.installation === null) {\n    return',
   ]),
+  owner('a lost queue forgets what it was before', [' || self.proven.has(owner.installation)', '']),
   owner('a copy at another address counts as the owner', [
     'if (haveSameAddress(owner, self) || knownServer)',
     'if (self)',

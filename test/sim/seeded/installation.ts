@@ -4,6 +4,7 @@ import type { Installation } from '../../../src/reap/bucket-owner.ts';
 export class MemoryInstallation implements Installation {
   readonly #name: string;
   readonly #servers = new Map<string, string>();
+  readonly #proven = new Set<string>();
   #id: string | null = null;
 
   constructor(name: string) {
@@ -19,8 +20,12 @@ export class MemoryInstallation implements Installation {
     return this.#id;
   }
 
-  async setId(id: string): Promise<void> {
-    this.#id = id;
+  async proven(): Promise<ReadonlySet<string>> {
+    return this.#proven;
+  }
+
+  async addProven(id: string): Promise<void> {
+    this.#proven.add(id);
   }
 
   async server(storeId: string): Promise<string | null> {
