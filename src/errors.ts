@@ -25,6 +25,7 @@ export const ERROR_CODES = [
   'object-collision',
   'bucket-missing',
   'bucket-owned',
+  'held',
   'access-denied',
   'store-refused',
   'store-unavailable',

@@ -43,6 +43,14 @@ export function ownerObjectName(fsId: number): string {
   return `${OWN_NAMES}owner-${fsId}`;
 }
 
+/**
+ * What the names of the holds of a file system number begin with, and an id follows (docs/adr/0022). They stand right behind
+ * the owner in a listing, so that one listing shows both, and one that does not show the owner is none.
+ */
+export function holdNamesBegin(fsId: number): string {
+  return `${ownerObjectName(fsId)}-hold-`;
+}
+
 /** What the names of all objects of an inode begin with, and no other name does. */
 export function namesBegin(key: InodeKey, prefix: ObjectPrefix): string {
   return objectName(key, { chunkId: 0n, compaction: 0n, blockIndex: 0 }, prefix).slice(0, -'0_0_0'.length);

@@ -9,7 +9,7 @@ import type { GcBook, ReapRecords } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import { DELETE_BATCH_MAX, type DeleteFailure, type ListedObject, type ObjectStore } from '../objects/port.ts';
-import { type DeleteGuard, passGuards } from '../reap/delete-guard.ts';
+import { type DeleteGuard, guardedDelete } from '../reap/delete-guard.ts';
 import { deletable } from '../reap/fresh-look.ts';
 import { isReusable, type LookFor, SharedLists } from '../reap/named-objects.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
@@ -98,11 +98,12 @@ async function deleteBatch(batch: readonly Deletable[], deps: Deleting): Promise
   if (orphans.length === 0) return [];
   // Lists that were read of a file system which is gone by now say nothing.
   await sameFilesystem(deps);
-  await passGuards(deps.guards, { filesystem, keys: orphans.map(({ key }) => key), looks: orphans });
-  const failures = await deps.store.delete(orphans.map(({ object }) => object.name));
+  const going = orphans.map(({ object }) => object.name);
+  const about = { filesystem, keys: orphans.map(({ key }) => key), looks: orphans, names: going };
+  const failures = await guardedDelete(about, deps);
   const failed = new Set(failures.map(({ name }) => name));
   // Also those that stay: their next look is a first one, and does not stand before others.
-  await deps.book.forget(orphans.map(({ object }) => object.name));
+  await deps.book.forget(going);
   for (const { object } of orphans) {
     if (failed.has(object.name)) continue;
     deps.tally.deleted = {

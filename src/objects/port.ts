@@ -87,13 +87,16 @@ export interface ObjectStore {
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'>;
   /** `null` when there is no such object. */
   head(name: string, signal?: AbortSignal): Promise<ObjectHead | null>;
-  /** The next objects of the bucket by name, strictly behind `after`; at most some thousand. */
-  list(after?: string, signal?: AbortSignal): Promise<ObjectPage>;
+  /**
+   * The next objects of the bucket by name, strictly behind `after`; at most some thousand. With `prefix`, others than those
+   * whose names begin so may be left out.
+   */
+  list(after?: string, signal?: AbortSignal, prefix?: string): Promise<ObjectPage>;
   /** Deletes at most DELETE_BATCH_MAX names; a missing object counts as deleted. Returns what could not be deleted. */
   delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]>;
   /**
-   * The same store, of one that waits before it sends: `before` is called right before each try of a PUT or a range read,
-   * when all waiting is over, and the call fails with what it throws. Without this, both send at once.
+   * The same store, of one that waits before it sends: `before` is called right before each try of a PUT, a range read or a
+   * delete, when all waiting is over, and the call fails with what it throws. Without this, all send at once.
    */
   guarded?(before: () => void): ObjectStore;
   /** What the requests so far have shown of the server. */

@@ -160,8 +160,8 @@ class RetryingStore implements ObjectStore {
       getRange: (name, offset, target, signal) => this.#get({ name, offset, target }, { signal, before }),
       putIfAbsent: (name, body, signal) => this.#put(name, body, { signal, before }),
       head: (name, signal) => this.head(name, signal),
-      list: (after, signal) => this.list(after, signal),
-      delete: (names, signal) => this.delete(names, signal),
+      list: (after, signal, prefix) => this.list(after, signal, prefix),
+      delete: (names, signal) => this.#delete(names, { signal, before }),
     };
   }
 
@@ -208,23 +208,30 @@ class RetryingStore implements ObjectStore {
     });
   }
 
-  list(after?: string, signal?: AbortSignal): Promise<ObjectPage> {
+  list(after?: string, signal?: AbortSignal, prefix?: string): Promise<ObjectPage> {
     return this.#call({
       op: 'list',
       signal,
       bytes: 0,
-      run: () => this.#store.list(after, signal),
+      run: () => this.#store.list(after, signal, prefix),
       outcomeOf: () => ({ outcome: 'ok', bytes: 0 }),
     });
   }
 
   delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
+    return this.#delete(names, { signal });
+  }
+
+  /** One try may be many requests, to a server without batches: the store itself asks before each, where it can. */
+  #delete(names: readonly string[], { signal, before }: Caller): Promise<readonly DeleteFailure[]> {
+    const store = before === undefined ? this.#store : (this.#store.guarded?.(before) ?? this.#store);
     return this.#call({
       op: 'delete',
       signal,
       bytes: 0,
       size: names.length * DELETE_NAME_BYTES,
-      run: () => this.#store.delete(names, signal),
+      before,
+      run: () => store.delete(names, signal),
       outcomeOf: (result) => ({ outcome: result.length === 0 ? 'ok' : 'partial', bytes: 0 }),
     });
   }

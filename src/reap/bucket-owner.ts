@@ -8,14 +8,13 @@
 import { CompactError } from '../errors.ts';
 import { ownerObjectName } from '../format.ts';
 import type { Filesystem } from '../model.ts';
-import type { ObjectStore, ObjectStores } from '../objects/port.ts';
+import type { ObjectStores } from '../objects/port.ts';
+import { parseNote, readNote } from './bucket-notes.ts';
 import type { DeleteGuard } from './delete-guard.ts';
 
 /** How long "it is ours" is believed: what another adopts is deleted from here no longer than this. */
 export const OWNER_FRESH_MS = 60_000;
-/** A larger object under the owner's name is none of ours. */
-const OWNER_BYTES_MAX = 16_384;
-/** Owners that come and go while one is read or written, in a row. */
+/** Owners that come and go while one is written, in a row. */
 const TRIES_MAX = 5;
 
 /** What the owner object holds, as JSON. */
@@ -195,18 +194,8 @@ export class Ownership {
   /** `null`: there is none. `undefined`: what is there cannot be understood. */
   async #read(filesystem: Filesystem, signal?: AbortSignal): Promise<BucketOwner | null | undefined> {
     const store = this.#deps.objects.forFilesystem(filesystem);
-    const name = ownerObjectName(filesystem.fsId);
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const head = await store.head(name, signal);
-      if (head === null) return null;
-      if (head.bytes > OWNER_BYTES_MAX) return undefined;
-      const text = await readWhole(store, { name, bytes: head.bytes }, signal);
-      if (text !== null) return parseOwner(text);
-    }
-    throw new CompactError(`object "${name}" in bucket ${filesystem.bucket} changes all the time`, {
-      kind: 'retry',
-      code: 'store-unavailable',
-    });
+    const text = await readNote(store, ownerObjectName(filesystem.fsId), signal);
+    return typeof text === 'string' ? parseOwner(text) : text;
   }
 }
 
@@ -245,30 +234,8 @@ function refusal({ fsId, bucket }: Filesystem, why: string): CompactError {
   );
 }
 
-/** `null`: it was replaced meanwhile. */
-async function readWhole(
-  store: ObjectStore,
-  { name, bytes }: { readonly name: string; readonly bytes: number },
-  signal: AbortSignal | undefined,
-): Promise<string | null> {
-  const body = Buffer.alloc(bytes);
-  try {
-    await store.getRange(name, 0, body, signal);
-    return body.toString();
-  } catch (error) {
-    if (error instanceof CompactError && (error.code === 'object-missing' || error.code === 'object-short'))
-      return null;
-    throw error;
-  }
-}
-
 function parseOwner(text: string): BucketOwner | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = parseNote(text);
   return isOwner(value) ? value : undefined;
 }
 

@@ -8,9 +8,10 @@ import { changedLayout, namesBegin, parseObjectName } from '../format.ts';
 import type { ReapRecord } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode } from '../model.ts';
-import { DELETE_BATCH_MAX, type DeleteFailure, type ObjectStores } from '../objects/port.ts';
-import { type DeleteGuard, passGuards } from './delete-guard.ts';
+import type { DeleteFailure, ObjectStores } from '../objects/port.ts';
+import { confirmNothing, type DeleteAbout, type DeleteGuard, guardedDelete } from './delete-guard.ts';
 import { deletable } from './fresh-look.ts';
+import { type HeldObjects, heldObjects } from './held-objects.ts';
 import { isReusable, type LookFor, SharedLists } from './named-objects.ts';
 import { StoredObjects } from './stored-objects.ts';
 
@@ -18,6 +19,8 @@ import { StoredObjects } from './stored-objects.ts';
 export const MISSING_INODE_WAIT_MS = 24 * 60 * 60 * 1000;
 const DOUBT_DELAY_FIRST_MS = 30_000;
 const DOUBT_DELAY_MAX_MS = 60 * 60 * 1000;
+/** Between two looks at a record whose objects a hold keeps: so late they go after its end. */
+export const HELD_DELAY_MS = 30 * 60 * 1000;
 
 export interface ReapDeps {
   readonly metadata: MetadataStore;
@@ -31,11 +34,14 @@ export interface ReapDeps {
   readonly stored?: StoredObjects;
   /** What else must allow a delete. */
   readonly guards?: readonly DeleteGuard[];
+  /** Throws what a guard would surely say: spares the look. */
+  readonly refuseEarly?: (filesystem: Filesystem) => void;
 }
 
 /**
  * `again`: keep the record in this form. `doubt` is set when something stood in the way; `unsafe`, when the store lacks what
- * the lists reference: the objects that the record keeps may be the last copy. `deleted`: what went all the same.
+ * the lists reference: the objects that the record keeps may be the last copy. `held`: what would go but for a hold, which
+ * is no doubt. `deleted`: what went all the same.
  */
 export type ReapVerdict =
   | { readonly kind: 'done'; readonly deleted: number; readonly stillNamed: number }
@@ -44,6 +50,7 @@ export type ReapVerdict =
       readonly record: ReapRecord;
       readonly doubt?: string;
       readonly unsafe?: true;
+      readonly held?: HeldObjects;
       readonly deleted?: number;
     };
 
@@ -58,6 +65,9 @@ export async function reapRecord(record: ReapRecord, deps: ReapDeps): Promise<Re
   } catch (error) {
     const { message } = toError(error);
     const code = error instanceof CompactError ? error.code : undefined;
+    if (code === 'held') {
+      return { kind: 'again', record: { ...record, dueMs: nowMs + HELD_DELAY_MS }, held: heldObjects(record) };
+    }
     const unsafe = code === 'object-missing' || code === 'object-short';
     return { kind: 'again', record: delayed(record, nowMs), doubt: message, ...(unsafe ? { unsafe } : {}) };
   }
@@ -265,13 +275,13 @@ class Look {
     { deleted, stillNamed }: Pick<Deletes, 'deleted' | 'stillNamed'>,
     filesystem: Filesystem,
   ): Promise<ReapVerdict> {
-    if (deleted === 0) await this.#pass(filesystem);
+    if (deleted === 0) await confirmNothing(this.#deps.guards, this.#about(filesystem));
     return { kind: 'done', deleted, stillNamed };
   }
 
-  #pass(filesystem: Filesystem): Promise<void> {
+  #about(filesystem: Filesystem): Omit<DeleteAbout, 'names'> {
     const { key, incarnation } = this.#lookFor(filesystem);
-    return passGuards(this.#deps.guards, { filesystem, keys: [key], looks: [{ key, incarnation }] });
+    return { filesystem, keys: [key], looks: [{ key, incarnation }] };
   }
 
   /** With what the store would not delete: it may be locked, or under a legal hold, and must not keep the others. */
@@ -298,15 +308,12 @@ class Look {
 
   /** I7: a fresh look right before the delete; what anything references stays, and the last copy of anything does. */
   async #delete(names: readonly string[], filesystem: Filesystem): Promise<Deletes> {
+    const { metadata, nowMs, guards } = this.#deps;
+    this.#deps.refuseEarly?.(filesystem);
     const store = this.#deps.objects.forFilesystem(filesystem);
     const look = this.#lookFor(filesystem);
-    const { metadata, nowMs } = this.#deps;
     const going = await deletable(names, look, { metadata, nowMs, store, lists: this.#lists, stored: this.#stored });
-    const kept: DeleteFailure[] = [];
-    for (let from = 0; from < going.length; from += DELETE_BATCH_MAX) {
-      await this.#pass(filesystem);
-      kept.push(...(await store.delete(going.slice(from, from + DELETE_BATCH_MAX))));
-    }
+    const kept = await guardedDelete({ ...this.#about(filesystem), names: going }, { guards, store });
     return { deleted: going.length - kept.length, stillNamed: names.length - going.length, kept };
   }
 

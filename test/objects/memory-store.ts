@@ -136,10 +136,11 @@ class MemoryObjectStore implements ObjectStore {
     });
   }
 
-  list(after?: string, signal?: AbortSignal): Promise<ObjectPage> {
+  list(after?: string, signal?: AbortSignal, prefix = ''): Promise<ObjectPage> {
     const call: StoreCall = { op: 'list', bucket: this.#bucket, names: after === undefined ? [] : [after] };
     return this.#step(call, signal, (objects) => {
-      const names = [...objects.keys()].filter((name) => after === undefined || compareNames(name, after) > 0);
+      const behind = (name: string) => after === undefined || compareNames(name, after) > 0;
+      const names = [...objects.keys()].filter((name) => name.startsWith(prefix) && behind(name));
       const page = names.sort(compareNames).slice(0, this.#stores.pageMax);
       return {
         objects: page.map((name) => {

@@ -161,7 +161,7 @@ describe('refused is', () => {
   ])('%s', async (_, place, changes) => {
     const filesystem = { ...FS, ...changes };
     await expect(process(place).require(filesystem)).rejects.toMatchObject(refused);
-    await expect(process(place).guard({ filesystem, keys: [], looks: [] })).rejects.toMatchObject(refused);
+    await expect(process(place).guard({ filesystem, keys: [], looks: [], names: [] })).rejects.toMatchObject(refused);
     expect(await process(place).look(filesystem)).toMatchObject({ kind: 'other' });
     await process().require(FS);
   });
@@ -260,7 +260,7 @@ it('the bucket is asked once for many deletes at a time', async () => {
   const one = process();
   await one.require(FS);
   heads = 0;
-  await Promise.all(Array.from({ length: 50 }, () => one.guard({ filesystem: FS, keys: [], looks: [] })));
+  await Promise.all(Array.from({ length: 50 }, () => one.guard({ filesystem: FS, keys: [], looks: [], names: [] })));
   expect(heads).toBe(1);
 });
 

@@ -40,7 +40,7 @@ afterEach(async () => {
 
 async function ask(): Promise<void> {
   const incarnation = await store.incarnation(KEY);
-  await primaries.guard({ filesystem: FILESYSTEM, keys: [KEY], looks: [{ key: KEY, incarnation }] });
+  await primaries.guard({ filesystem: FILESYSTEM, keys: [KEY], looks: [{ key: KEY, incarnation }], names: [] });
 }
 
 test('single servers without replicas stand in the way of nothing', async () => {
@@ -66,7 +66,7 @@ test('a metadata Redis that may throw keys away is refused at start and before a
 
 test('lists that were read at another server than the one that is confirmed are doubt', async () => {
   const looks = [{ key: KEY, incarnation: 'of before' }];
-  const asked = primaries.guard({ filesystem: FILESYSTEM, keys: [KEY], looks });
+  const asked = primaries.guard({ filesystem: FILESYSTEM, keys: [KEY], looks, names: [] });
   await expect(asked).rejects.toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
 });
 

@@ -23,6 +23,13 @@ interface BatchResult {
   readonly missing: readonly string[];
 }
 
+/** Whoever waits for the answer. */
+export interface DeleteCaller {
+  readonly signal: AbortSignal | undefined;
+  /** Called right before each request; the delete fails with what it throws. */
+  readonly before?: () => void;
+}
+
 export class S3Deletes {
   readonly #connection: S3Connection;
   readonly #bucket: string;
@@ -33,25 +40,25 @@ export class S3Deletes {
   }
 
   /** What could not be deleted; a missing object counts as deleted. */
-  async delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
+  async delete(names: readonly string[], caller: DeleteCaller): Promise<readonly DeleteFailure[]> {
     const { capabilities } = this.#connection;
-    if (!capabilities.has('multiDelete')) return this.singly(names, signal);
-    const result = await this.#batchInForm(names, signal).catch((thrown: unknown) => {
+    if (!capabilities.has('multiDelete')) return this.singly(names, caller);
+    const result = await this.#batchInForm(names, caller).catch((thrown: unknown) => {
       if (thrown instanceof CompactError && refusesForm(thrown, REFUSED_BATCH)) return null;
       throw thrown;
     });
-    if (result !== null) return [...result.failures, ...(await this.singly(result.missing, signal))];
-    const failures = await this.singly(names, signal);
+    if (result !== null) return [...result.failures, ...(await this.singly(result.missing, caller))];
+    const failures = await this.singly(names, caller);
     // Where batches have succeeded before, or single deletes do not, it is not about batches.
     if (failures.length < names.length && !capabilities.isAccepted('multiDelete')) capabilities.refuses('multiDelete');
     return failures;
   }
 
   /** With a checksum header where the server takes it, which older ones do not; then with Content-MD5 alone. */
-  async #batchInForm(names: readonly string[], signal: AbortSignal | undefined): Promise<BatchResult> {
+  async #batchInForm(names: readonly string[], caller: DeleteCaller): Promise<BatchResult> {
     const { capabilities, sendsChecksums } = this.#connection;
     const send = async (checksum: boolean): Promise<BatchResult> => {
-      const result = await this.#batch(names, checksum, signal);
+      const result = await this.#batch(names, checksum, caller);
       capabilities.accepts('multiDelete');
       if (checksum) capabilities.accepts('checksumHeaders');
       return result;
@@ -70,7 +77,7 @@ export class S3Deletes {
     }
   }
 
-  #batch(names: readonly string[], checksum: boolean, signal: AbortSignal | undefined): Promise<BatchResult> {
+  #batch(names: readonly string[], checksum: boolean, { signal, before }: DeleteCaller): Promise<BatchResult> {
     const doing = `Deleting ${names.length} objects ("${names[0] ?? ''}" first)`;
     return this.#connection.request({ doing, bucket: this.#bucket, signal }, async (sdk, abort) => {
       const command = new DeleteObjectsCommand({
@@ -80,18 +87,19 @@ export class S3Deletes {
       });
       const setDigests = editHeaders((request) => addDigests(request, checksum));
       command.middlewareStack.add(setDigests, BEFORE_SIGNING);
+      before?.();
       return accountOf(names, await sdk.send(command, { abortSignal: abort }));
     });
   }
 
   /** Each under its own time-out; the first failure of the whole store ends them all. */
-  async singly(names: readonly string[], signal: AbortSignal | undefined): Promise<readonly DeleteFailure[]> {
+  async singly(names: readonly string[], caller: DeleteCaller): Promise<readonly DeleteFailure[]> {
     const failures: DeleteFailure[] = [];
     let broken: unknown;
     await pLimit(SINGLE_DELETES_MAX).map(names, async (name) => {
       if (broken !== undefined) return;
       try {
-        await this.#one(name, signal);
+        await this.#one(name, caller);
       } catch (thrown) {
         if (thrown instanceof CompactError && thrown.code === 'object-missing') return;
         const code = refusedName(thrown);
@@ -103,9 +111,10 @@ export class S3Deletes {
     return failures;
   }
 
-  #one(name: string, signal: AbortSignal | undefined): Promise<void> {
+  #one(name: string, { signal, before }: DeleteCaller): Promise<void> {
     const doing = `Deleting object "${name}"`;
     return this.#connection.request({ doing, bucket: this.#bucket, signal }, async (sdk, abort) => {
+      before?.();
       await sdk.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: name }), { abortSignal: abort });
     });
   }

@@ -22,7 +22,7 @@ import {
 import { askBucketSettings } from './bucket-settings.ts';
 import type { RequestOptions, S3Connection } from './connection.ts';
 import { CRC32_METADATA, type RangeRead, type S3DataPath } from './data-path-sdk.ts';
-import { S3Deletes } from './deletes.ts';
+import { type DeleteCaller, S3Deletes } from './deletes.ts';
 import { errorFacts, refusesForm, storeError } from './errors.ts';
 import { listedPage } from './list.ts';
 import { putDamaged, putInForm } from './put-forms.ts';
@@ -51,7 +51,7 @@ export class S3ObjectStore implements ObjectStore {
     const [connection, bucket] = [this.#connection, this.#bucket];
     return {
       settings: (signal) => askBucketSettings(connection, bucket, signal),
-      deleteSingly: (names, signal) => this.#deletes.singly(names, signal),
+      deleteSingly: (names, signal) => this.#deletes.singly(names, { signal }),
       putDamaged: (name, body, signal) => putDamaged({ connection, data: this.#data, name, body, signal }),
     };
   }
@@ -103,12 +103,13 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   /** One ListObjectsV2. By name and not by a token, so that whoever comes later can go on where this one stopped. */
-  list(after?: string, signal?: AbortSignal): Promise<ObjectPage> {
+  list(after?: string, signal?: AbortSignal, prefix?: string): Promise<ObjectPage> {
     const from = after === undefined ? 'from the beginning' : `after "${after}"`;
     const options = this.#options(`Listing the bucket ${from}`, signal);
     const command = new ListObjectsV2Command({
       Bucket: this.#bucket,
       ...(after === undefined ? {} : { StartAfter: after }),
+      ...(prefix === undefined ? {} : { Prefix: prefix }),
     });
     return this.#connection.request(options, async (sdk, abort) => {
       const answer = await sdk.send(command, { abortSignal: abort });
@@ -116,11 +117,26 @@ export class S3ObjectStore implements ObjectStore {
     });
   }
 
+  /** `before` is asked only by deletes: each of the others is one request, which is sent at once. */
+  guarded(before: () => void): ObjectStore {
+    return {
+      getRange: (name, offset, target, signal) => this.getRange(name, offset, target, signal),
+      putIfAbsent: (name, body, signal) => this.putIfAbsent(name, body, signal),
+      head: (name, signal) => this.head(name, signal),
+      list: (after, signal, prefix) => this.list(after, signal, prefix),
+      delete: (names, signal) => this.#delete(names, { signal, before }),
+    };
+  }
+
   /** One DeleteObjects, or single deletes where the server has none. Refuses more than DELETE_BATCH_MAX names (I8). */
-  async delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
+  delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
+    return this.#delete(names, { signal });
+  }
+
+  async #delete(names: readonly string[], caller: DeleteCaller): Promise<readonly DeleteFailure[]> {
     if (names.length > DELETE_BATCH_MAX)
       throw new RangeError(`a delete takes at most ${DELETE_BATCH_MAX} names, ${names.length} were given`);
-    return names.length === 0 ? [] : this.#deletes.delete(names, signal);
+    return names.length === 0 ? [] : this.#deletes.delete(names, caller);
   }
 
   #options(doing: string, signal: AbortSignal | undefined): RequestOptions {

@@ -1,0 +1,27 @@
+/**
+ * How much a reap record would delete if no hold kept it: for people, not for decisions. Apart from the look because it
+ * reads nothing but the record. Bytes are what the replaced versions say; what an attempt merged and nobody referenced is
+ * counted as an object without bytes.
+ */
+import { objectName, parseRecord } from '../format.ts';
+import type { ReapRecord } from '../ledger.ts';
+import { objectSizes } from '../plan/index.ts';
+
+export interface HeldObjects {
+  readonly objects: number;
+  /** At least. */
+  readonly bytes: number;
+}
+
+export function heldObjects(record: ReapRecord): HeldObjects {
+  const { key, layout, unnamed, retired, replaced = [] } = record;
+  const names = new Set(unnamed ?? retired);
+  const sizes = new Map<string, number>();
+  if (layout !== undefined) {
+    for (const { object, bytes } of objectSizes(replaced.map(parseRecord), layout)) {
+      const name = objectName(key, object, layout.objectPrefix);
+      if (names.has(name)) sizes.set(name, Math.max(bytes, sizes.get(name) ?? 0));
+    }
+  }
+  return { objects: names.size, bytes: [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0) };
+}
