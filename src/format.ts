@@ -44,11 +44,11 @@ export function ownerObjectName(fsId: number): string {
 }
 
 /**
- * What the names of the holds of a file system number begin with, and an id follows (docs/adr/0022). They stand right behind
- * the owner in a listing, so that one listing shows both, and one that does not show the owner is none.
+ * What the names of the holds of a file system number begin with, and an id follows (docs/adr/0022). They begin as
+ * the owner's, so that one listing shows both, and one that does not show the owner is none.
  */
 export function holdNamesBegin(fsId: number): string {
-  return `${ownerObjectName(fsId)}-hold-`;
+  return `${ownerObjectName(fsId)}_hold-`;
 }
 
 /** What the names of all objects of an inode begin with, and no other name does. */

@@ -29,6 +29,8 @@ export interface ReapSummary {
   /** Records in the queue at the end, and how many of them other processes have in work. */
   readonly pending: number;
   readonly held: number;
+  /** Of those that stayed: what a hold keeps. */
+  readonly onHold: number;
   /** Nobody may reap at the moment. */
   readonly paused: boolean;
 }
@@ -36,7 +38,7 @@ export interface ReapSummary {
 /** Ends when no record is due any more; every look either finishes a record or delays it, so it does end. */
 export async function drainReapQueue(clients: Clients, log: Logger): Promise<ReapSummary> {
   await sweepLostJobs(clients, new AbortController().signal);
-  const tally = { records: 0, deleted: 0, stillNamed: 0, again: 0, doubts: [] as string[] };
+  const tally = { onHold: 0, records: 0, deleted: 0, stillNamed: 0, again: 0, doubts: [] as string[] };
   let nextLookMs: number | undefined;
   const worker = startWorker(clients, log, {
     queues: 'reap',
@@ -49,6 +51,7 @@ export async function drainReapQueue(clients: Clients, log: Logger): Promise<Rea
       }
       tally.again++;
       nextLookMs = Math.min(nextLookMs ?? verdict.record.dueMs, verdict.record.dueMs);
+      if (verdict.held !== undefined) tally.onHold++;
       if (verdict.doubt !== undefined && tally.doubts.length < DOUBTS_TOLD_MAX) tally.doubts.push(verdict.doubt);
     },
   });

@@ -1,6 +1,6 @@
 /**
- * What a pod asks of the queue's Redis when a scrape comes: queues, reap records, quarantine, pauses, the last scans and
- * the clock. The same questions as `s3compact status` asks, so both tell the same. It asks and sets gauges, nothing else.
+ * What a pod asks when a scrape comes: of the queue's Redis queues, reap records, quarantine, pauses, the last scans and
+ * the clock, and of the buckets the holds. The same questions as `s3compact status` asks, so both tell the same. It asks and sets gauges, nothing else.
  */
 import { FILESYSTEMS_MAX, OTHER } from '../src/observe/metric-spec.ts';
 import type { GaugeName } from '../src/observe/metric-table.ts';
@@ -9,12 +9,14 @@ import { COMPACT_QUEUE } from '../src/queue/compact-queue.ts';
 import type { LastScan } from '../src/queue/scan-book.ts';
 import { jobsInFlight, queueDepths, reapBacklog } from '../src/queue/status.ts';
 import type { Clients } from '../src/wiring/clients.ts';
+import { standingHolds } from '../src/wiring/standing-holds.ts';
 
 /** Clients as far as they are asked. */
-export type AskedClients = Pick<Clients, 'status' | 'control' | 'quarantine' | 'scans' | 'ledger'>;
+export type AskedClients = Pick<Clients, 'status' | 'control' | 'quarantine' | 'scans' | 'ledger' | HoldParts>;
+type HoldParts = 'holds' | 'holdBook' | 'metadata';
 
 export function podSources(clients: AskedClients): readonly MetricSource[] {
-  return [queues(clients), reap(clients), quarantine(clients), backlog(clients), clock(clients)];
+  return [queues(clients), reap(clients), quarantine(clients), holds(clients), backlog(clients), clock(clients)];
 }
 
 function queues({ status, control }: AskedClients): MetricSource {
@@ -62,6 +64,30 @@ function quarantine({ quarantine: book }: AskedClients): MetricSource {
     name: 'quarantine',
     gauges: ['s3compact_quarantined_inodes'],
     ask: async (metrics) => metrics.set('s3compact_quarantined_inodes', await book.count()),
+  };
+}
+
+/** A look at the buckets of file systems on which a hold was seen; where none is noted it costs one question to the queue. */
+function holds(clients: AskedClients): MetricSource {
+  return {
+    name: 'holds',
+    gauges: [
+      ...(['s3compact_holds', 's3compact_hold_oldest_age_seconds'] as const),
+      ...(['s3compact_held_objects', 's3compact_held_bytes'] as const),
+    ],
+    ask: async (metrics) => {
+      const held = await standingHolds(clients);
+      const nowMs = held.length === 0 ? 0 : await clients.ledger.nowMs();
+      const all = held.flatMap((one) => one.holds);
+      for (const end of ['open', 'timed'] as const) {
+        const ofEnd = all.filter(({ hold }) => (hold?.untilMs === undefined ? 'open' : 'timed') === end);
+        const agesMs = ofEnd.map(({ hold }) => nowMs - (hold?.sinceMs ?? nowMs));
+        metrics.set('s3compact_holds', ofEnd.length, { end });
+        metrics.set('s3compact_hold_oldest_age_seconds', Math.max(0, ...agesMs) / 1000, { end });
+      }
+      metrics.set('s3compact_held_objects', sum(held.map(({ objects }) => objects)));
+      metrics.set('s3compact_held_bytes', sum(held.map(({ bytes }) => bytes)));
+    },
   };
 }
 

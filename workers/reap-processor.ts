@@ -8,6 +8,7 @@ import { toError } from '../src/errors.ts';
 import type { ReapRecord } from '../src/ledger.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { parseReapRecord, printReapRecord, type ReapJobData } from '../src/queue/reap-queue.ts';
+import type { HeldObjects } from '../src/reap/held-objects.ts';
 import { type ReapDeps, type ReapVerdict, reapRecord } from '../src/reap/reap-record.ts';
 
 /** A record that cannot be read waits for a person, an hour at a time. */
@@ -28,6 +29,8 @@ export interface ReapListeners {
   readonly log: Logger;
   /** `null`: the record could not be read. */
   readonly onVerdict?: (verdict: ReapVerdict | null, look: LookEvent) => void;
+  /** A hold keeps what the record would delete. */
+  readonly onHeld?: (fsId: number, jobId: string, held: HeldObjects) => Promise<void>;
 }
 
 /** A processor for BullMQ's Worker. */
@@ -47,6 +50,9 @@ export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
     tell.onVerdict?.(verdict, { place: logContext({ ...record, jobId: job.id ?? '' }), startMs });
     await tellDoubt(job, verdict);
     if (verdict.kind === 'done') return { deleted: verdict.deleted, stillNamed: verdict.stillNamed };
+    // Only numbers: the record itself stays whatever becomes of them.
+    if (verdict.held !== undefined)
+      await tell.onHeld?.(record.key.fsId, job.id ?? '', verdict.held).catch(() => undefined);
     if (verdict.record !== record) await job.updateData(printReapRecord(verdict.record));
     return delayJob(job, verdict.record.dueMs - (await deps.nowMs()), token);
   };
@@ -100,6 +106,9 @@ function logVerdict(
   } else if (verdict.unsafe === true) {
     const { doubts, dueMs } = verdict.record;
     log.error({ event: LOG_EVENTS.reapUnsafe, ...where, doubts, dueMs }, `nothing is deleted: ${verdict.doubt}`);
+  } else if (verdict.held !== undefined) {
+    const { dueMs } = verdict.record;
+    log.debug({ event: LOG_EVENTS.reapHeld, ...where, dueMs, ...verdict.held }, 'a hold keeps what would be deleted');
   } else if (verdict.doubt !== undefined) {
     const { doubts, dueMs } = verdict.record;
     const { deleted = 0 } = verdict;

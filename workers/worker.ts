@@ -9,6 +9,7 @@ import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { NOT_READY } from '../src/observe/readiness.ts';
 import { COMPACT_QUEUE, type CompactJobData, inodeOfJob, REAP_QUEUE } from '../src/queue/compact-queue.ts';
 import type { ReapJobData } from '../src/queue/reap-queue.ts';
+import type { HeldObjects } from '../src/reap/held-objects.ts';
 import type { ReapVerdict } from '../src/reap/reap-record.ts';
 import { connectRedis, type RedisClient } from '../src/redis/client.ts';
 import { endsWithin } from '../src/wiring/bounded.ts';
@@ -163,8 +164,8 @@ function reapWorker(clients: Clients, context: WorkerContext): Worker {
     clients.observer.reapLook(verdict, look);
     if (verdict !== null) onReapVerdict?.(verdict);
   };
-  const listeners = { log, onVerdict };
-  const process = gate.guarded(reapProcessor(clients.reap, listeners));
+  const onHeld = (fsId: number, jobId: string, held: HeldObjects) => clients.holdBook.count(fsId, jobId, held);
+  const process = gate.guarded(reapProcessor(clients.reap, { log, onVerdict, onHeld }));
   const worker = new Worker<ReapJobData>(REAP_QUEUE, jobs.tracked(process), {
     ...baseOptions(clients, connection),
     concurrency: clients.settings.reapConcurrency,

@@ -6,6 +6,7 @@ import type { Filesystem, InodeKey } from '../../src/model.ts';
 import type { ObjectPage, ObjectStores } from '../../src/objects/port.ts';
 import { storesWithRetries } from '../../src/objects/retrying-store.ts';
 import { S3ObjectStores } from '../../src/objects/s3/stores.ts';
+import { Holds } from '../../src/reap/holds.ts';
 import { SharedLists } from '../../src/reap/named-objects.ts';
 import { type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
 import { StoredObjects } from '../../src/reap/stored-objects.ts';
@@ -25,6 +26,8 @@ export interface ReapFigures {
   readonly deleteRequests: number;
   readonly headRequests: number;
   readonly listRequests: number;
+  /** Listings that ask for holds, before deletes. */
+  readonly holdListings: number;
   readonly aboveIdleBytes: number;
 }
 
@@ -73,7 +76,7 @@ function recordOf(chunkIndex: number, dueMs: number): ReapRecord {
   return { storeId: 'memory:fs', fsUuid: 'bench', bucket: 'bench', key, chunkIndex, ...attempt, retired, dueMs };
 }
 
-const figures = { listReads: 0, deleteRequests: 0, headRequests: 0, listRequests: 0 };
+const figures = { listReads: 0, deleteRequests: 0, headRequests: 0, listRequests: 0, holdListings: 0 };
 const s3 = storesWithRetries(
   new S3ObjectStores({
     endpoint: order.endpoint,
@@ -94,7 +97,11 @@ const s3 = storesWithRetries(
 let listed: string[] | undefined;
 
 /** A listing of the inode, made up here; a page has as few of the referenced objects as it would have beside the replaced ones. */
-async function list(after = ''): Promise<ObjectPage> {
+async function list(after = '', _?: AbortSignal, prefix?: string): Promise<ObjectPage> {
+  if (prefix !== undefined) {
+    figures.holdListings++;
+    return { objects: [{ name: prefix, bytes: 1, modifiedMs: 0 }], more: false };
+  }
   figures.listRequests++;
   listed ??= liveNames().sort();
   const pageMax = Math.max(1, Math.floor((PAGE_OBJECTS * listed.length) / (listed.length + order.objects)));
@@ -125,6 +132,10 @@ const stores: ObjectStores = {
   },
   close: () => s3.close(),
 };
+const holds = new Holds({
+  ...{ objects: stores, clock: systemClock, nowMs: async () => Date.now(), hostNowMs: () => Date.now() },
+  newId: () => 'bench',
+});
 const deps: ReapDeps = {
   metadata: metadata(() => figures.listReads++),
   objects: stores,
@@ -132,6 +143,7 @@ const deps: ReapDeps = {
   graceMs: 1,
   lists: new SharedLists(),
   stored: new StoredObjects(),
+  guards: [holds.guard],
 };
 const dueMs = Date.now() - 1_000;
 const idleBytes = process.memoryUsage.rss();

@@ -49,9 +49,9 @@ else {
     `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, load ${machine.load.map((n) => n.toFixed(1)).join(' ')}\n`,
   );
   console.log(
-    '| form | objects | s | objects/s | CPU-µs/object | list reads | HEADs | listings | deletes | above idle MiB |',
+    '| form | objects | s | objects/s | CPU-µs/object | list reads | HEADs | listings | deletes | for holds | above idle MiB |',
   );
-  console.log('|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|');
+  console.log('|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|');
   for (const { form, objects, wallMs, cpuMs, ...row } of rows) {
     const cells = [
       (wallMs / 1000).toFixed(2),
@@ -61,6 +61,7 @@ else {
       row.headRequests,
       row.listRequests,
       row.deleteRequests,
+      row.holdListings,
       (row.aboveIdleBytes / 2 ** 20).toFixed(0),
     ];
     console.log(`| ${form} | ${objects} | ${cells.join(' | ')} |`);

@@ -22,7 +22,7 @@ export const STUCK: Row = {
     {
       title: 'Looks at reap records',
       description:
-        'again: the grace period is not over. doubt, unreadable: nothing was deleted, and somebody should look.',
+        'again: the grace period is not over. held: a hold keeps what would be deleted. doubt, unreadable: nothing was deleted, and somebody should look.',
       unit: 'ops',
       kind: 'stack',
       queries: [sum('s3compact_reap_looks_total', 'verdict')],
@@ -85,6 +85,25 @@ export const STUCK: Row = {
       description: '1 while the whole queue is paused, and how many file systems are paused one by one.',
       unit: 'short',
       queries: [highest('s3compact_queue_paused'), highest('s3compact_paused_filesystems')],
+    },
+    {
+      title: 'Holds',
+      description:
+        'Open ones last until somebody releases them: `s3compact hold list`. In days, the oldest of each kind.',
+      unit: 'short',
+      queries: [
+        highest('s3compact_holds', 'end'),
+        {
+          expr: 'max by (end) (s3compact_hold_oldest_age_seconds{@}) / 86400',
+          legend: 'oldest {{end}}, days',
+        },
+      ],
+    },
+    {
+      title: 'Kept by holds',
+      description: 'What would be deleted but for a hold: bytes at least, and objects.',
+      unit: 'short',
+      queries: [highest('s3compact_held_bytes'), highest('s3compact_held_objects')],
     },
     {
       title: 'Runs handed back, jobs given up',

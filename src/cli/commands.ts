@@ -104,6 +104,12 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./gc.ts')).registerGc,
   },
   {
+    name: 'hold',
+    summary: 'keep everything that the lists of a file system reference, for a backup of its metadata',
+    usage: '<fs>',
+    load: async () => (await import('./hold.ts')).registerHold,
+  },
+  {
     name: 'quarantine',
     summary: 'inodes on which work has stopped',
     usage: '',

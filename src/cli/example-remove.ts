@@ -48,8 +48,8 @@ export async function removeExample(fsId: number, parts: RemoveParts): Promise<R
   return { filesystem, ...gone };
 }
 
-/** Files that somebody else made in it, and objects that are somebody else's. */
-async function refuseOthers(filesystem: Filesystem, { metadata, ownership }: Clients): Promise<void> {
+/** Files that somebody else made in it, objects that are somebody else's, and a hold. */
+async function refuseOthers(filesystem: Filesystem, { metadata, ownership, holds }: Clients): Promise<void> {
   const { fsId, bucket } = filesystem;
   const own = new Set(EXAMPLE_FILES.map(({ inodeId }) => inodeId));
   for await (const { keys } of metadata.inodePages(fsId)) {
@@ -59,6 +59,7 @@ async function refuseOthers(filesystem: Filesystem, { metadata, ownership }: Cli
   }
   const owner = await ownership.look(filesystem).catch(noBucket);
   if (owner.kind === 'other') throw refusal(`the objects in bucket ${bucket} belong to ${owner.why}`, 'bucket-owned');
+  if (owner.kind === 'own') await holds.refuseHeld(filesystem);
 }
 
 function noBucket(error: unknown): { readonly kind: 'none' } {

@@ -13,7 +13,7 @@ const HELP = `
 Exit code 3 when deleting is paused, or a record was in doubt: nothing of it was deleted, and it comes back by itself.
 
 With --json: {records: done, deleted: objects, stillNamed, again: not finished yet, doubts: [text], nextLookMs, pending: records left,
-  held: of these, in work elsewhere, paused}`;
+  held: of these, in work elsewhere, onHold: kept by holds, paused}`;
 
 export function registerReap(program: Command, context: CliContext): void {
   program
@@ -37,13 +37,16 @@ export function registerReap(program: Command, context: CliContext): void {
 }
 
 export function summaryText(summary: ReapSummary, nowMs: number): string {
-  const { records, deleted, stillNamed, again, doubts, pending, held, paused, nextLookMs } = summary;
+  const { records, deleted, stillNamed, again, doubts, pending, held, onHold, paused, nextLookMs } = summary;
   const next = nextLookMs === undefined ? '' : `; the next look is in ${duration(nextLookMs - nowMs)}`;
   return [
     `${plural(records, 'record')} done: ${plural(deleted, 'object')} deleted, ${stillNamed} still named`,
     `${plural(again, 'record')} looked at and not finished, ${plural(pending, 'record')} in the queue`,
-    ...(again > doubts.length && !paused ? [`what became unreferenced stays for one grace period${next}`] : []),
+    ...(again > doubts.length + onHold && !paused
+      ? [`what became unreferenced stays for one grace period${next}`]
+      : []),
     ...(held > 0 ? [`${plural(held, 'record')} of these in work elsewhere`] : []),
+    ...(onHold > 0 ? [`${plural(onHold, 'record')} kept by holds ("s3compact hold list")`] : []),
     ...(paused ? ['nothing was deleted: deleting is paused ("s3compact resume")'] : []),
     ...doubts.map((doubt) => `in doubt${next}: ${doubt}`),
   ].join('\n');

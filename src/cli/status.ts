@@ -27,7 +27,7 @@ With --json: {nowMs, problems: [{need: act|wait, what, advice}], health: {server
   getsSaved}, paused: {compact, reap, filesystems: [{fsId, sinceMs, by}]}, scans: [{fsId, startedMs, endedMs, by, backlog}],
   failed, delayed: {total, jobs: [{jobId, fsId, inodeId, origin, tries, reason, code, endedMs, nextMs}]}, reap: {pending, due,
   overdue, oldestDueMs, overdueRecords, recordsInDoubt: [{jobId, fsId, inodeId, chunkIndex, dueMs, doubts, doubt}]},
-  quarantined, quarantine: [{fsId, inodeId, code, reason, sinceMs}]}; with --watch one line each time`;
+  quarantined, quarantine: [{fsId, inodeId, code, reason, sinceMs}]; with --watch one line each time`;
 
 const ROWS_MAX = 20;
 const WATCH_MS = 2_000;

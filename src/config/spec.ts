@@ -8,7 +8,7 @@ import type { NumberUnit } from './units.ts';
 /** Commands whose help shows a setting; `inode` and `worker` use nearly all of them. */
 export const COMMAND_NAMES = [
   ...(['inode', 'plan', 'inspect', 'worker', 'scan', 'run', 'scheduler', 'status', 'pause', 'resume'] as const),
-  ...(['reap', 'fsck', 'repair', 'gc', 'quarantine', 'doctor', 'adopt', 'example'] as const),
+  ...(['reap', 'fsck', 'repair', 'gc', 'hold', 'quarantine', 'doctor', 'adopt', 'example'] as const),
 ] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 

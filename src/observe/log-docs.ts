@@ -37,6 +37,7 @@ export const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   fenceLost: 'Another attempt, or its own reap record, took the fence of an attempt away.',
   reapLooked: 'A reap record was looked at and is not over yet.',
   reapDeleted: 'A reap record is done; the line tells how many objects were deleted.',
+  reapHeld: 'A hold keeps what a reap record would delete; it is looked at again every half hour. At level debug.',
   reapDoubt: 'A reap record is in doubt, or cannot be read: nothing is deleted, it is looked at again later.',
   reapUnsafe:
     'The store lacks objects that lists reference: what they replaced is not deleted. Somebody must act (runbook).',

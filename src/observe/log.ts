@@ -40,6 +40,7 @@ export const LOG_EVENTS = {
   fenceLost: 'fence.lost',
   reapLooked: 'reap.looked',
   reapDeleted: 'reap.deleted',
+  reapHeld: 'reap.held',
   reapDoubt: 'reap.doubt',
   reapUnsafe: 'reap.unsafe',
   reapGraceDiffers: 'reap.grace-differs',

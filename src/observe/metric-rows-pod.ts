@@ -6,6 +6,7 @@
 import type { MetricSpec } from './metric-spec.ts';
 import {
   AGED_STATES,
+  HOLD_ENDS,
   QUEUE_STATES,
   QUEUES,
   READY_PARTS,
@@ -65,6 +66,40 @@ const QUEUE_ROWS = [
     aggregate: 'max',
   },
   {
+    name: 's3compact_holds',
+    type: 'gauge',
+    help: 'Holds that stand, or of which that is not known: open ones last until they are released (s3compact hold list).',
+    scope: 'pod',
+    group: 'Safety',
+    labels: { end: HOLD_ENDS },
+    aggregate: 'max',
+  },
+  {
+    name: 's3compact_hold_oldest_age_seconds',
+    type: 'gauge',
+    help: 'For how long the oldest hold has stood, by whether it ends by itself (timed) or not (open); 0: there is none.',
+    scope: 'pod',
+    group: 'Safety',
+    labels: { end: HOLD_ENDS },
+    aggregate: 'max',
+  },
+  {
+    name: 's3compact_held_objects',
+    type: 'gauge',
+    help: 'Objects that would be deleted but for a hold, as far as their reap records were looked at.',
+    scope: 'pod',
+    group: 'Safety',
+    aggregate: 'max',
+  },
+  {
+    name: 's3compact_held_bytes',
+    type: 'gauge',
+    help: 'Bytes of those objects at least.',
+    scope: 'pod',
+    group: 'Safety',
+    aggregate: 'max',
+  },
+  {
     name: 's3compact_clock_skew_seconds',
     type: 'gauge',
     help: "How far this pod's clock is ahead of the clock of the queue's Redis; negative when it is behind.",
@@ -95,7 +130,7 @@ const REAP_ROWS = [
   {
     name: 's3compact_reap_looks_total',
     type: 'counter',
-    help: 'Looks at reap records: done, again (not over yet); nothing was deleted: doubt, unreadable, unsafe (the store lacks objects that lists reference).',
+    help: 'Looks at reap records: done, again (not over yet), held (by a hold); nothing was deleted: doubt, unreadable, unsafe (the store lacks objects that lists reference).',
     scope: 'process',
     group: 'Reap',
     labels: { verdict: REAP_VERDICTS },

@@ -62,11 +62,12 @@ export const QUEUES = ['compact', 'reap'] as const;
 export const QUEUE_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 export const AGED_STATES = ['waiting', 'active'] as const;
 
-export const REAP_VERDICTS = ['done', 'again', 'doubt', 'unsafe', 'unreadable'] as const;
+export const REAP_VERDICTS = ['done', 'again', 'held', 'doubt', 'unsafe', 'unreadable'] as const;
 export const CANCEL_REASONS = ['shutdown', 'lock-lost', OTHER] as const;
 export const READY_PARTS = ['queue', 'metadata', 'store', 'running'] as const;
 export const TASKS = ['run', 'reap', 'scan'] as const;
-export const SOURCES = ['queues', 'reap', 'quarantine', 'backlog', 'clock'] as const;
+export const SOURCES = ['queues', 'reap', 'quarantine', 'holds', 'backlog', 'clock'] as const;
 /** `memory`: the JavaScript heap was full. `other`: it could not begin its work, such as with a Redis that is away. */
 export const RESTART_REASONS = ['crash', 'memory', OTHER] as const;
 export const REAP_STATES = ['pending', 'due', 'overdue'] as const;
+export const HOLD_ENDS = ['open', 'timed'] as const;

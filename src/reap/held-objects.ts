@@ -5,6 +5,7 @@
  */
 import { objectName, parseRecord } from '../format.ts';
 import type { ReapRecord } from '../ledger.ts';
+import type { S3ChunkInfo } from '../model.ts';
 import { objectSizes } from '../plan/index.ts';
 
 export interface HeldObjects {
@@ -17,11 +18,18 @@ export function heldObjects(record: ReapRecord): HeldObjects {
   const { key, layout, unnamed, retired, replaced = [] } = record;
   const names = new Set(unnamed ?? retired);
   const sizes = new Map<string, number>();
-  if (layout !== undefined) {
-    for (const { object, bytes } of objectSizes(replaced.map(parseRecord), layout)) {
-      const name = objectName(key, object, layout.objectPrefix);
-      if (names.has(name)) sizes.set(name, Math.max(bytes, sizes.get(name) ?? 0));
-    }
+  for (const { object, bytes } of layout === undefined ? [] : objectSizes(versionsOf(replaced), layout)) {
+    const name = objectName(key, object, layout?.objectPrefix ?? 0);
+    if (names.has(name)) sizes.set(name, Math.max(bytes, sizes.get(name) ?? 0));
   }
   return { objects: names.size, bytes: [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0) };
+}
+
+/** Versions that cannot be read have no size. */
+function versionsOf(texts: readonly string[]): readonly S3ChunkInfo[] {
+  try {
+    return texts.map(parseRecord);
+  } catch {
+    return [];
+  }
 }

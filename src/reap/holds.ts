@@ -36,6 +36,8 @@ const SEEN_MS = 60_000;
 /** Looks for a hold that was just written, a second apart: until a listing shows it, it holds nothing. */
 const SHOWN_TRIES_MAX = 30;
 const SHOWN_PAUSE_MS = 1_000;
+/** Of a listing of owners and holds; mostly one. */
+const PAGES_MAX = 10;
 /** Holds whose text is remembered: it never changes. */
 const KNOWN_MAX = 10_000;
 
@@ -91,10 +93,10 @@ export class Holds {
   };
 
   /** Throws `held` where a hold stood within the last minute: spares whoever would be refused later a look at everything. */
-  refuseEarly(filesystem: Filesystem): void {
+  readonly refuseEarly = (filesystem: Filesystem): void => {
     const look = this.#looks.get(idOf(filesystem));
     if (look?.held !== undefined && this.#deps.clock.monotonicMs() - look.beganMs < SEEN_MS) throw look.held;
-  }
+  };
 
   /** All that are in the bucket, also ended ones, as they are now. Throws CompactError where that cannot be known. */
   async list(filesystem: Filesystem): Promise<readonly FoundHold[]> {
@@ -154,7 +156,7 @@ export class Holds {
     const beganMs = this.#deps.clock.monotonicMs();
     const before = this.#looks.get(id);
     if (before !== undefined && beganMs - before.beganMs < SHARED_MS) return before;
-    const look: Look = { beganMs, free: this.#refuseHeld(filesystem) };
+    const look: Look = { beganMs, free: this.refuseHeld(filesystem) };
     look.free.catch((error: unknown) => {
       if (error instanceof CompactError && error.code === 'held') look.held = error;
       // What could not be found out is asked again at once.
@@ -164,7 +166,8 @@ export class Holds {
     return look;
   }
 
-  async #refuseHeld(filesystem: Filesystem): Promise<void> {
+  /** Throws `held` (retry) while one stands, something else where that cannot be known; as the bucket says it now. */
+  async refuseHeld(filesystem: Filesystem): Promise<void> {
     const found = await this.list(filesystem);
     const { fsId } = filesystem;
     const standing = found.find(({ kind }) => kind === 'stands');
@@ -197,21 +200,23 @@ export class Holds {
     return { signal: time.signal, check, end: () => ended.abort() };
   }
 
-  /** One page is enough: holds stand right behind the owner, and there are no more than HOLDS_MAX. */
+  /** All names that begin as the owner's: that one first, which shows that this is the listing of our bucket, then holds. */
   async #ids(filesystem: Filesystem): Promise<readonly string[]> {
     const { fsId, bucket } = filesystem;
     const [owner, begin] = [ownerObjectName(fsId), holdNamesBegin(fsId)];
-    const { objects, more } = await this.#deps.objects.forFilesystem(filesystem).list(undefined, undefined, owner);
-    if (objects[0]?.name !== owner) {
-      throw doubt(
-        `bucket ${bucket} shows no owner of the objects of file system ${fsId}, so its listing cannot be believed to show holds; nothing is deleted`,
-      );
+    const store = this.#deps.objects.forFilesystem(filesystem);
+    const names: string[] = [];
+    for (let pages = 0; pages < PAGES_MAX; pages++) {
+      const { objects, more } = await store.list(names.at(-1), undefined, owner);
+      names.push(...objects.map(({ name }) => name));
+      if (names[0] !== owner) {
+        throw doubt(
+          `bucket ${bucket} shows no owner of the objects of file system ${fsId}, so its listing cannot be believed to show holds; nothing is deleted`,
+        );
+      }
+      if (!more) return names.flatMap((name) => (name.startsWith(begin) ? [name.slice(begin.length)] : []));
     }
-    const ids = objects.flatMap(({ name }) => (name.startsWith(begin) ? [name.slice(begin.length)] : []));
-    if (more && objects.at(-1)?.name.startsWith(`${owner}-`) !== false) {
-      throw doubt(`file system ${fsId} has more holds than can be listed at once; nothing is deleted`);
-    }
-    return ids;
+    throw doubt(`bucket ${bucket} has more objects named ${owner}… than can be listed; nothing is deleted`);
   }
 
   /** `null`: it was released meanwhile. */

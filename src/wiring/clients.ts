@@ -3,6 +3,7 @@
  * for workers and commands alike. It opens and closes; it decides nothing and starts no work.
  */
 
+import { randomUUID } from 'node:crypto';
 import { systemClock } from '../clock.ts';
 import { AttemptIds } from '../compact/attempt.ts';
 import { planPolicy } from '../compact/choose-chunks.ts';
@@ -21,6 +22,7 @@ import { Metrics } from '../observe/metrics.ts';
 import type { Pace } from '../pace/pace.ts';
 import { COMPACT_QUEUE, CompactQueue, type QueueOptions } from '../queue/compact-queue.ts';
 import { QueueGcBook } from '../queue/gc-book.ts';
+import { HoldBook } from '../queue/hold-book.ts';
 import { QueueInstallation } from '../queue/installation.ts';
 import { QueueControl } from '../queue/pause.ts';
 import { Quarantine } from '../queue/quarantine.ts';
@@ -28,6 +30,7 @@ import { ReapQueue } from '../queue/reap-queue.ts';
 import { QueueScanBook } from '../queue/scan-book.ts';
 import type { StatusSource } from '../queue/status.ts';
 import { Ownership } from '../reap/bucket-owner.ts';
+import { Holds } from '../reap/holds.ts';
 import { SharedLists } from '../reap/named-objects.ts';
 import type { ReapDeps } from '../reap/reap-record.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
@@ -46,6 +49,9 @@ import { openTracing } from './tracing.ts';
 
 /** How long closing may wait for a server that is away; a part of a pod's 30 s to end (workers/worker.ts). */
 const CLOSE_WAIT_MS = 1_000;
+
+/** Enough never to meet another one's, and few enough to type. */
+const HOLD_ID_CHARACTERS = 8;
 
 /** How long keys from an MDS are used before it is asked again. */
 const KEYS_FRESH_MS = 15 * 60_000;
@@ -71,6 +77,9 @@ export interface Clients {
   readonly reap: ReapDeps;
   /** Whose the objects in a bucket are. */
   readonly ownership: Ownership;
+  /** What keeps objects from being deleted, and what people are told of that. */
+  readonly holds: Holds;
+  readonly holdBook: HoldBook;
   /** What this process tells about its work. */
   readonly observer: Observer;
   /** The limits on requests to S3, to be looked at. */
@@ -120,7 +129,8 @@ export async function openClients(
   const control = new QueueControl({ ...queues, compact: queue.queue, reap: ledger.queue });
   const scans = new QueueScanBook(queues, metadata.storeId);
   const ownership = openOwnership(settings, { metadata, objects, queues });
-  const guards = [ownership.guard, primaries.guard];
+  const holds = openHolds(objects, ledger);
+  const guards = [ownership.guard, primaries.guard, holds.guard];
   const close = async (): Promise<void> => {
     objects.close();
     primaries.close();
@@ -136,7 +146,8 @@ export async function openClients(
     throw error;
   }
   return {
-    ...{ settings, metadata, queue, ledger, quarantine, control, scans, ownership, observer, pace },
+    ...{ settings, metadata, queue, ledger, quarantine, control, scans, ownership, holds, observer, pace },
+    holdBook: new HoldBook(queues, metadata.storeId),
     status: { ...queues, queue, ledger },
     run: {
       ...{ metadata, objects, queue, quarantine, control, limits },
@@ -148,13 +159,11 @@ export async function openClients(
       requireOwner: (filesystem) => ownership.require(filesystem),
     },
     reap: {
-      metadata,
-      objects,
+      ...{ metadata, objects, guards, refuseEarly: holds.refuseEarly },
       nowMs: () => ledger.nowMs(),
       graceMs: protocolOf(metadata).graceMs(limits),
       lists: new SharedLists(),
       stored: new StoredObjects(),
-      guards,
     },
     gc: (fsUuid) => ({
       ...{ metadata, objects, records: ledger, guards },
@@ -225,6 +234,16 @@ export function openStores(settings: Settings, log: Logger, metadata: MetadataSt
     responseChecksums: settings.s3ResponseChecksums,
     log: (message: string) => log.warn(message),
     ...keysFrom(metadata),
+  });
+}
+
+/** What keeps objects from being deleted. */
+export function openHolds(objects: ObjectStores, ledger: ReapQueue, clock = systemClock): Holds {
+  return new Holds({
+    ...{ objects, clock },
+    nowMs: () => ledger.nowMs(),
+    hostNowMs: () => Date.now(),
+    newId: () => randomUUID().replaceAll('-', '').slice(0, HOLD_ID_CHARACTERS),
   });
 }
 

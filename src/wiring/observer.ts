@@ -11,6 +11,7 @@ import type { CompactError } from '../errors.ts';
 import type { ChunkPlan } from '../model.ts';
 import type { ObjectOperation, RequestObserver, RequestOutcome } from '../objects/retrying-store.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
+import type { REAP_VERDICTS } from '../observe/metric-values.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { NOT_READY } from '../observe/readiness.ts';
 import { lookSpan, RunSpans } from '../observe/run-spans.ts';
@@ -331,8 +332,9 @@ function spanEnd({
   return failed ? [attributes, redactText(message ?? ending)] : [attributes];
 }
 
-function verdictWord(verdict: ReapVerdict | null): 'unreadable' | 'done' | 'again' | 'doubt' | 'unsafe' {
+function verdictWord(verdict: ReapVerdict | null): (typeof REAP_VERDICTS)[number] {
   if (verdict === null) return 'unreadable';
+  if (verdict.kind === 'again' && verdict.held !== undefined) return 'held';
   if (verdict.kind === 'done' || verdict.doubt === undefined) return verdict.kind;
   return verdict.unsafe === true ? 'unsafe' : 'doubt';
 }

@@ -23,7 +23,17 @@ it('a scan speaks of others only where there are others', () => {
   expect(scanOf(16, 12)).toContain(' 12 queued, 4 were queued or in flight before; ');
 });
 
-const SUMMARY = { records: 0, deleted: 0, stillNamed: 0, again: 1, doubts: [], pending: 1, held: 0, paused: false };
+const SUMMARY = {
+  records: 0,
+  deleted: 0,
+  stillNamed: 0,
+  again: 1,
+  doubts: [],
+  pending: 1,
+  held: 0,
+  onHold: 0,
+  paused: false,
+};
 
 it('reap says why a record is not finished, and when it is looked at again', () => {
   const text = summaryText({ ...SUMMARY, nextLookMs: 600_000 }, 0);

@@ -16,6 +16,8 @@ export const TEST_FILES: readonly string[] = [
   'test/reap/named-objects.test.ts',
   'test/reap/bucket-owner.test.ts',
   'test/reap/delete-guard.test.ts',
+  'test/reap/holds.test.ts',
+  'test/reap/hold-note.test.ts',
   'test/gc/gc.test.ts',
   'test/gc/doubts.test.ts',
   'test/gc/named-index.test.ts',

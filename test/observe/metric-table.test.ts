@@ -12,7 +12,7 @@ const ROWS = METRICS as readonly MetricSpec[];
 const DOCS = fileURLToPath(new URL('../../docs/metrics.md', import.meta.url));
 const LABELS = [
   ...['result', 'reason', 'phase', 'budget', 'task', 'outcome', 'operation', 'code', 'limit', 'scope', 'queue'],
-  ...['state', 'verdict', 'fs', 'part', 'source', 'version', 'node'],
+  ...['state', 'verdict', 'fs', 'part', 'source', 'version', 'node', 'end'],
 ];
 
 test('docs/metrics.md is what the table says', () => {

@@ -4,13 +4,17 @@ import { CompactError } from '../../src/errors.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import type { ObjectStore } from '../../src/objects/port.ts';
 import { withRetries } from '../../src/objects/retrying-store.ts';
-import { confirmNothing, type DeleteGuard, guardedDelete } from '../../src/reap/delete-guard.ts';
+import { confirmNothing, type DeletePermit, guardedDelete } from '../../src/reap/delete-guard.ts';
 import { reapRecord } from '../../src/reap/reap-record.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
 
 const refusal = new CompactError('a hold stands', { kind: 'retry', code: 'store-refused' });
+
+const refuse = async (): Promise<void> => {
+  throw refusal;
+};
 
 const about = (world: World, names: readonly string[]) => {
   return { filesystem: world.filesystem, keys: [KEY], looks: [], names };
@@ -31,7 +35,7 @@ function worldWith(objects: number) {
 /** A guard that allows each delete until its permit's time is over, which a test says; `given` counts those not ended. */
 function permits() {
   const time = { over: new AbortController(), open: 0 };
-  const guard: DeleteGuard = () => {
+  const guard = (): Promise<DeletePermit> => {
     time.open++;
     const { signal } = time.over;
     return Promise.resolve({ signal, check: () => signal.throwIfAborted(), end: () => void time.open-- });
@@ -116,7 +120,7 @@ test('the permit is checked by the clock right before each try, when all waiting
     },
     end: () => undefined,
   };
-  const guard: DeleteGuard = () => Promise.resolve(permit);
+  const guard = (): Promise<DeletePermit> => Promise.resolve(permit);
   const store = withRetries(failing, { clock });
   await expect(guardedDelete(about(world, names), { guards: [guard], store })).rejects.toBe(over);
   expect({ tries, batches }).toEqual({ tries: 1, batches: [] });
@@ -133,7 +137,7 @@ test('a record whose delete is refused stays as it is, with the reason, and no o
   const verdict = await reapRecord(record, {
     ...{ metadata: new MemoryMetadata(world.metadata), objects: world.stores, graceMs: LIMITS.graceMs },
     nowMs: async () => world.ledger.nowMs,
-    guards: [async () => Promise.reject(refusal)],
+    guards: [refuse],
   });
   expect(verdict).toMatchObject({ kind: 'again', doubt: 'a hold stands', record: { retired: ['old'] } });
   expect(world.stores.bucket('world').has('old')).toBe(true);
@@ -151,7 +155,7 @@ test('a record of which everything is referenced is not dropped on the word of a
     ...{ metadata: new MemoryMetadata(world.metadata), objects: world.stores, graceMs: LIMITS.graceMs },
     nowMs: async () => world.ledger.nowMs,
   };
-  const refused = await reapRecord(record, { ...deps, guards: [async () => Promise.reject(refusal)] });
+  const refused = await reapRecord(record, { ...deps, guards: [refuse] });
   expect(refused).toMatchObject({ kind: 'again', doubt: 'a hold stands', record: { retired: [referenced] } });
   expect(await reapRecord(record, deps)).toEqual({ kind: 'done', deleted: 0, stillNamed: 1 });
 });

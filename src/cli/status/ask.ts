@@ -1,6 +1,7 @@
 /**
  * What `s3compact status` asks, all at one moment. A new section adds its question here, its form to report.ts and a file
- * of its own. It asks only the queue's Redis, and the metadata service for the number it was given; it changes nothing.
+ * of its own. It asks only the queue's Redis, the metadata service for the number it was given, and the bucket where a hold
+ * was seen; it changes nothing.
  */
 import { CompactError } from '../../errors.ts';
 import { requireFilesystem } from '../../metadata/lookup.ts';
@@ -11,6 +12,7 @@ import { endsWithin } from '../../wiring/bounded.ts';
 import type { Clients } from '../../wiring/clients.ts';
 import type { SeenAges } from '../../wiring/server-seen.ts';
 import { healthOf } from './health.ts';
+import { askHolds } from './holds.ts';
 import { problemsOf } from './problems.ts';
 import type { QuarantineListed, StatusReport } from './report.ts';
 
@@ -37,12 +39,13 @@ export async function askStatus(clients: Clients, fsId?: number): Promise<Status
     ask.reapBacklog(status),
   ]);
   const reports = new WorkerReports(status);
-  const [told, failed, delayed, records, quarantine] = await Promise.all([
+  const [told, failed, delayed, records, quarantine, holds] = await Promise.all([
     reports.all(),
     lists.failedJobs(status),
     lists.delayedJobs(status),
     lists.listedRecords(status),
     quarantineOf(clients, isAsked),
+    askHolds(clients, fsId),
   ]);
   const nowMs = await ledger.nowMs();
   const report = {
@@ -58,6 +61,7 @@ export async function askStatus(clients: Clients, fsId?: number): Promise<Status
     },
     quarantined: quarantine.total,
     quarantine: quarantine.inodes,
+    holds,
   };
   return { ...report, problems: problemsOf(report) };
 }

@@ -35,6 +35,27 @@ export interface StatusReport {
   readonly quarantined: number;
   /** The newest of them. */
   readonly quarantine: readonly QuarantineListed[];
+  readonly holds: HoldsListed;
+}
+
+/** Holds that have not ended, and what would be deleted but for them. */
+export interface HoldsListed {
+  readonly total: number;
+  readonly objects: number;
+  readonly bytes: number;
+  readonly holds: readonly HoldListed[];
+  /** Why nobody knows. */
+  readonly unknown?: string;
+}
+
+export interface HoldListed {
+  readonly fsId: number;
+  readonly id: string;
+  readonly state: 'stands' | 'ended' | 'doubt';
+  readonly reason?: string | undefined;
+  readonly by?: string | undefined;
+  readonly sinceMs?: number | undefined;
+  readonly untilMs?: number | undefined;
 }
 
 /** One server as those who use it saw it last; ages before `nowMs`. */

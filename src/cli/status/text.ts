@@ -4,6 +4,7 @@
  * asks nothing.
  */
 import { healthText } from './health.ts';
+import { holdsText } from './holds.ts';
 import { delayedText, failedText, inFlightText } from './jobs.ts';
 import { problemsText } from './problems.ts';
 import { queuesText } from './queues.ts';
@@ -21,6 +22,7 @@ const SECTIONS: readonly Section[] = [
   delayedText,
   quarantineText,
   reapText,
+  holdsText,
   scansText,
 ];
 

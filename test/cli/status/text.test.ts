@@ -27,6 +27,7 @@ const IDLE: Told = {
   scans: [],
   ...{ failed: NO_JOBS, delayed: NO_JOBS },
   reap: { pending: 0, due: 0, overdue: 0, oldestDueMs: 0, overdueRecords: [], recordsInDoubt: [] },
+  holds: { total: 0, objects: 0, bytes: 0, holds: [] },
   ...{ quarantined: 0, quarantine: [] },
 };
 

@@ -23,6 +23,10 @@ function chunk(name: string, ...edits: readonly Replacement[]): Fault {
   return fault(name, 'I1', { file: 'src/fsck/check-chunk.ts', edits });
 }
 
+function holds(name: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, 'I10', { file: 'src/reap/holds.ts', edits });
+}
+
 export const BUCKET_FAULTS: readonly Fault[] = [
   owner('another file system under the same number owns the bucket, too', [' || owner.uuid !== self.uuid', '']),
   owner('a copy of the metadata in another store counts as the owner', [
@@ -158,5 +162,57 @@ export const BUCKET_FAULTS: readonly Fault[] = [
   fault('garbage collection takes an inode whose chunk indexes are gone for an empty one', 'I10', {
     file: 'src/gc/delete.ts',
     edits: [[', length: inode.length }', ' }']],
+  }),
+  holds('a hold that stands is not asked for', ["if (standing?.kind === 'stands') {", 'if (standing === null) {']),
+  holds('a hold in doubt is none', ["if (doubtful?.kind !== 'doubt') return;", 'if (doubtful !== null) return;']),
+  holds('a listing without the owner shows that there is no hold', [
+    'if (names[0] !== owner) {',
+    'if (names.length > 1e9) {',
+  ]),
+  holds('only the first page of a listing is read', ['if (!more) return names', 'if (pages >= 0) return names']),
+  holds('a permit lasts for ever', ['if (clock.monotonicMs() < untilMs) return;', 'if (untilMs > 0) return;']),
+  holds('a listing counts for longer than hold waits', [
+    'beganMs - before.beganMs < SHARED_MS',
+    'beganMs >= before.beganMs',
+  ]),
+  holds('hold answers before earlier permits have run out', ['await clock.sleep(SETTLE_MS, signal);', '']),
+  holds('a hold that the store did not keep is answered', [
+    "if (state?.kind === 'stands') return;",
+    'if (state !== undefined) return;',
+  ]),
+  holds('more holds than there may be', ['if (left < HOLDS_MAX) return;', 'if (left < 10 * HOLDS_MAX) return;']),
+  holds('who has seen a hold stand forgets it', [
+    'leftMs: leftUntilMs - clock.monotonicMs()',
+    'leftMs: 0 * leftUntilMs',
+  ]),
+  fault("a hold ends by the queue's clock alone", 'I10', {
+    file: 'src/reap/hold-note.ts',
+    edits: [['if (hostMs >= hold.untilMs && leftMs <= 0)', 'if (leftMs <= 0)']],
+  }),
+  fault('a hold of another uuid has ended, too', 'I10', {
+    file: 'src/reap/hold-note.ts',
+    edits: [['hold.uuid !== filesystem.uuid || ', '']],
+  }),
+  fault('guards are asked before the first batch only', 'I10', {
+    file: 'src/reap/delete-guard.ts',
+    edits: [
+      [
+        'const refused = await deleteOnce({ ...about, names }, batch);',
+        'const refused = await deleteOnce({ ...about, names }, from === 0 ? batch : { store: batch.store });',
+      ],
+    ],
+  }),
+  fault('a delete is sent although its permit is over', 'I10', {
+    file: 'src/reap/delete-guard.ts',
+    edits: [
+      [
+        'return await (store.guarded?.(check) ?? store).delete(about.names, signal);',
+        'return await store.delete(about.names, signal);',
+      ],
+    ],
+  }),
+  fault('a hold counts as doubt', 'I12', {
+    file: 'src/reap/reap-record.ts',
+    edits: [["if (code === 'held') {", 'if (code === undefined) {']],
   }),
 ];

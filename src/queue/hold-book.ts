@@ -1,0 +1,73 @@
+/**
+ * What people are told of holds, beside the queue: on which file systems one was seen, and how much each keeps from being
+ * deleted. Whether a hold stands is never decided by this (docs/adr/0022): losing it costs numbers, until the next look at
+ * a record that is held.
+ */
+import type { Cluster, Redis } from 'ioredis';
+import { decimalNumber } from '../format.ts';
+import { type QueueOptions, queueCall } from './compact-queue.ts';
+
+/** What nobody has added to for so long is forgotten. */
+const KEEP_MS = 90 * 24 * 3_600_000;
+/** File systems that are told of. */
+const FILESYSTEMS_MAX = 1_000;
+
+export interface HeldCount {
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+/** Errors are CompactError `queue-unavailable` (retry). */
+export class HoldBook {
+  readonly #redis: Redis | Cluster;
+  readonly #prefix: string;
+
+  constructor({ connection, prefix }: QueueOptions, storeId: string) {
+    this.#redis = connection;
+    this.#prefix = `${prefix}:holds:${storeId}`;
+  }
+
+  /** A hold was seen on this file system. */
+  async note(fsId: number): Promise<void> {
+    await queueCall('note a hold', async () => {
+      await this.#redis.hset(this.#prefix, `${fsId}`, '');
+      await this.#redis.pexpire(this.#prefix, KEEP_MS);
+    });
+  }
+
+  /** A reap record that a hold keeps: counted once, however often it is looked at. */
+  async count(fsId: number, recordId: string, { objects, bytes }: HeldCount): Promise<void> {
+    await this.note(fsId);
+    const key = this.#held(fsId);
+    await queueCall('count what a hold keeps', async () => {
+      if ((await this.#redis.hsetnx(key, `record:${recordId}`, '')) === 0) return;
+      await this.#redis.hincrby(key, 'objects', objects);
+      await this.#redis.hincrby(key, 'bytes', bytes);
+      await this.#redis.pexpire(key, KEEP_MS);
+    });
+  }
+
+  /** No hold stands there any more. */
+  async forget(fsId: number): Promise<void> {
+    await queueCall('forget a hold', async () => {
+      await this.#redis.hdel(this.#prefix, `${fsId}`);
+      await this.#redis.unlink(this.#held(fsId));
+    });
+  }
+
+  async filesystems(): Promise<readonly number[]> {
+    const ids = await queueCall('list the file systems with holds', () => this.#redis.hkeys(this.#prefix));
+    return ids.flatMap((id) => decimalNumber(id) ?? []).slice(0, FILESYSTEMS_MAX);
+  }
+
+  async held(fsId: number): Promise<HeldCount> {
+    const [objects, bytes] = await queueCall('ask what a hold keeps', () =>
+      this.#redis.hmget(this.#held(fsId), 'objects', 'bytes'),
+    );
+    return { objects: Number(objects ?? 0), bytes: Number(bytes ?? 0) };
+  }
+
+  #held(fsId: number): string {
+    return `${this.#prefix}:${fsId}`;
+  }
+}

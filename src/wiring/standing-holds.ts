@@ -1,0 +1,32 @@
+/**
+ * The holds that stand, and what they keep, for `status`, `hold list` and the metrics: the file systems by the book beside
+ * the queue, the holds by the buckets themselves. A file system without one leaves the book. It decides nothing.
+ */
+import type { FoundHold } from '../reap/holds.ts';
+import type { Clients } from './clients.ts';
+
+export interface HeldFilesystem {
+  readonly fsId: number;
+  /** Those that have not ended, in doubt or not. */
+  readonly holds: readonly FoundHold[];
+  /** What would be deleted but for them, as far as reap records were looked at. */
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+/** Throws CompactError (retry) when queue, metadata or store are away. */
+export async function standingHolds({
+  holds,
+  holdBook,
+  metadata,
+}: Pick<Clients, 'holds' | 'holdBook' | 'metadata'>): Promise<readonly HeldFilesystem[]> {
+  const held: HeldFilesystem[] = [];
+  for (const fsId of await holdBook.filesystems()) {
+    const filesystem = await metadata.getFilesystem(fsId);
+    const found = filesystem === null ? [] : await holds.list(filesystem);
+    const standing = found.filter(({ kind }) => kind !== 'ended');
+    if (standing.length === 0) await holdBook.forget(fsId);
+    else held.push({ fsId, holds: standing, ...(await holdBook.held(fsId)) });
+  }
+  return held;
+}
