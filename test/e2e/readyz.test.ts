@@ -39,16 +39,12 @@ async function readyz(): Promise<Answer | undefined> {
 
 /** The names of the parts that are not ready, when they are just these. */
 async function notReady(...parts: readonly string[]): Promise<Answer> {
-  return eventually(
-    `not ready: ${parts.join(', ') || 'nothing'}`,
-    async () => {
-      const answer = await readyz();
-      const broken = Object.entries(answer?.body.parts ?? {}).filter(([, part]) => !part.ready);
-      const same = broken.map(([name]) => name).join() === parts.join();
-      return answer?.status === (parts.length === 0 ? 200 : 503) && same ? answer : undefined;
-    },
-    20_000,
-  );
+  return eventually(`not ready: ${parts.join(', ') || 'nothing'}`, async () => {
+    const answer = await readyz();
+    const broken = Object.entries(answer?.body.parts ?? {}).filter(([, part]) => !part.ready);
+    const same = broken.map(([name]) => name).join() === parts.join();
+    return answer?.status === (parts.length === 0 ? 200 : 503) && same ? answer : undefined;
+  });
 }
 
 async function text(path: string): Promise<string> {
