@@ -27,7 +27,7 @@ const CHECK_LIST = 'checkChunkList(versions, chunkIndex, look.filesystem);';
 
 export const REAP_FAULTS: readonly Fault[] = [
   reap('a record is dropped on the word of any server', 'I12', [
-    'if (deleted === 0) await this.#pass(filesystem);',
+    'if (deleted === 0) await confirmNothing(this.#deps.guards, this.#about(filesystem));',
     '',
   ]),
   reap('the second look follows the first at once', 'I7', ['dueMs: sinceMs + this.#graceMs', 'dueMs: sinceMs']),
@@ -74,10 +74,10 @@ export const REAP_FAULTS: readonly Fault[] = [
     'this.#refuseReusable(names, filesystem);',
     '',
   ]),
-  reap('asks to delete more objects than a request may hold', 'I8', [
-    'from + DELETE_BATCH_MAX)',
-    'from + 2 * DELETE_BATCH_MAX)',
-  ]),
+  fault('asks to delete more objects than a request may hold', 'I8', {
+    file: 'src/reap/delete-guard.ts',
+    edits: [['let batchMax = DELETE_BATCH_MAX;', 'let batchMax = 2 * DELETE_BATCH_MAX;']],
+  }),
   lists("uses what was read before the ledger's clock went back", 'I7', ['nowMs >= beganMs && ', '']),
   lists('the index of the chunks is gone, and nothing is referenced', 'I10', [
     'if (versionsTotal === 0) return;',
