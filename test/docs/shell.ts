@@ -66,7 +66,7 @@ export class PageShell {
   async run(commands: string): Promise<Ended> {
     const mark = `::end-${++this.#turn}::`;
     this.#output = '';
-    this.#bash.stdin?.write(`${commands}\necho "${mark}$?::"\nexport -p > .exported\n`);
+    this.#bash.stdin?.write(`${commands}\nended=$?; export -p > .exported; echo "${mark}$ended::"\n`);
     for (;;) {
       const end = new RegExp(`${mark}(\\d+)::`).exec(this.#output);
       if (end !== null) return { code: Number(end[1]), output: this.#output.slice(0, end.index) };
