@@ -2,8 +2,9 @@
  * How the tests run: one Redis and one S3 server for the whole run (test/setup), two files at a time, each file with
  * key prefixes and buckets of its own (test/setup/isolation.ts). No retries: a test that fails sometimes has failed.
  *
- * Two tiers: `npm test` is what a change must pass; `npm run test:torture` (S3COMPACT_TEST_TIER=torture) is chaos, soak, whole
- * spaces and scale. A file `*.torture.test.ts` belongs to the second.
+ * Two tiers: `npm test` is what a change must pass; `npm run test:torture` (S3COMPACT_TEST_TIER=torture) is what takes longer:
+ * chaos, soak, whole spaces, scale, large files, processes and servers that are stopped and killed, packages that are
+ * installed. A file `*.torture.test.ts` belongs to the second.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -16,6 +17,8 @@ export default defineConfig({
   test: {
     include: torture ? [TORTURE] : ['test/**/*.test.ts'],
     exclude: torture ? [] : [TORTURE],
+    // What processes that tests start have compiled, the next ones need not compile again.
+    env: { NODE_COMPILE_CACHE: new URL('node_modules/.cache/s3compact', import.meta.url).pathname },
     globalSetup: ['test/setup/global.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -2,4 +2,4 @@
 import { testCases } from './cases.ts';
 import { CurveE2eWorld } from './curvefs-world.ts';
 
-testCases(CurveE2eWorld.open);
+testCases(CurveE2eWorld.open, 'all');

@@ -24,6 +24,7 @@ export default defineConfig({
   test: {
     ...ordinary.test,
     include: ORDER,
+    exclude: [],
     sequence: { sequencer: InOrder },
     bail: 1,
     maxWorkers: 1,
