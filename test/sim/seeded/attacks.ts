@@ -13,7 +13,8 @@ import type { Act, Step } from './script.ts';
  * of the grace period. lost-indexes: the set of a file's chunk indexes is gone, its lists are there. demoted: a metadata
  * primary was replaced and does not know; some processes still ask it. neighbour: another metadata store gave the file
  * system's number to one of its own, in the same bucket. clone: workers run on a copy of the metadata, with a queue of
- * its own, in the same bucket. client-clocks: clients' clocks are hours wrong.
+ * its own, in the same bucket. client-clocks: clients' clocks are hours wrong. holds: operators hold the file system and release
+ * it, in the middle of whatever goes on.
  */
 export const ATTACKS = [
   'lying-store',
@@ -25,13 +26,14 @@ export const ATTACKS = [
   'neighbour',
   'clone',
   'client-clocks',
+  'holds',
 ] as const;
 export type Attack = (typeof ATTACKS)[number];
 
 /** Those that the sources stand. */
 export const DEFAULT_ATTACKS: ReadonlySet<Attack> = new Set<Attack>([
   ...(['lying-store', 'store-dates', 'hasty-reaper', 'lost-indexes', 'demoted', 'neighbour', 'clone'] as const),
-  ...(['still-clocks', 'client-clocks'] as const),
+  ...(['still-clocks', 'client-clocks', 'holds'] as const),
 ]);
 
 /** Those that mean something for this kind of metadata service. */
@@ -53,7 +55,9 @@ export type AttackAct =
   | { readonly act: 'neighbour' }
   | { readonly act: 'clone' }
   | { readonly act: 'in-clone'; readonly work: 'compact' | 'reap' | 'gc'; readonly file: number }
-  | { readonly act: 'client-clock'; readonly ms: number };
+  | { readonly act: 'client-clock'; readonly ms: number }
+  | { readonly act: 'hold'; readonly forMs?: number }
+  | { readonly act: 'release-hold' };
 
 const file = fc.nat(1);
 const dates = fc.constantFrom('epoch' as const, 'epoch' as const, 'future' as const, 'right' as const);
@@ -85,6 +89,14 @@ export const ATTACK_ACTS: Readonly<Record<Attack, fc.Arbitrary<Act> | null>> = {
     act: fc.constant('client-clock' as const),
     ms: fc.integer({ min: -CLIENT_CLOCK_OFF_MAX_MS, max: CLIENT_CLOCK_OFF_MAX_MS }),
   }),
+  holds: fc.oneof(
+    { arbitrary: fc.record({ act: fc.constant('hold' as const) }), weight: 2 },
+    {
+      arbitrary: fc.record({ act: fc.constant('hold' as const), forMs: fc.integer({ min: 60_000, max: 7_200_000 }) }),
+      weight: 2,
+    },
+    { arbitrary: fc.record({ act: fc.constant('release-hold' as const) }), weight: 1 },
+  ),
 };
 
 const compact = { act: 'compact', file: 0, times: 1, rate: 1, small: false, turns: 0 } as const;
@@ -94,12 +106,20 @@ const writes: readonly Step[] = [0, 8, 16, 24].map((offset) => {
 });
 const inClone = (work: 'compact' | 'reap' | 'gc'): Step => ({ act: 'in-clone', work, file: 0, turns: 30 });
 
+/** The record's second look, at which it deletes, falls on any moment of the hold's making. */
+const heldRecord: readonly Step[] = [
+  ...[...writes, { ...compact, turns: 30 }, { act: 'wait', wait: 'due', part: 1, turns: 200 } as const],
+  ...[{ act: 'hold', turns: 0 } as const, { act: 'wait', wait: 'due', part: 1, turns: 5 } as const],
+  ...[grace, { ...grace, part: 0.9 }, { act: 'release-hold', turns: 60 } as const, grace],
+];
+
 /** How such a script may end: what must come together for the attack to do harm. */
 export const ATTACK_TAILS: Partial<Record<Attack, readonly Step[]>> = {
   demoted: [
     ...[...writes, { act: 'demote', ms: 0, turns: 200 } as const],
     ...[compact, compact, compact, grace, grace, { ...compact, turns: 200 }, grace, grace, grace],
   ],
+  holds: heldRecord,
   clone: [
     ...[...writes, { act: 'clone', turns: 200 } as const, inClone('compact'), grace],
     ...[inClone('reap'), grace, inClone('reap'), grace, inClone('reap'), grace],

@@ -60,6 +60,8 @@ export class Judge {
   readonly #attempting = new Map<SimProcess, Attempting>();
   /** How many versions clients had appended to the chunk when a merged version was committed. */
   readonly #appendedBefore = new Map<bigint, number>();
+  /** What must stay as long as a hold stands, by its id; ms of true time. */
+  readonly #held = new Map<string, { readonly untilMs: number; readonly names: ReadonlySet<string> }>();
   readonly #contents = new Map<string, string>();
   /** By an object that the store did not keep: what it replaced, from which it can be made again. */
   readonly #sources = new Map<string, ReadonlySet<string>>();
@@ -141,6 +143,16 @@ export class Judge {
       if ((this.#drawn.get(attempt) ?? 0) > 1) continue;
       if ((this.#commits.get(attempt) ?? 0) > 0) this.fail(`I6: attempt ${attempt} told a conflict and committed`);
     }
+  }
+
+  /** A hold was answered: nothing that is named now may be deleted before its end. */
+  holdBegins(id: string, untilMs: number): void {
+    this.#held.set(id, { untilMs, names: this.#named });
+  }
+
+  /** Somebody begins to release it. */
+  holdEnds(id: string): void {
+    this.#held.delete(id);
   }
 
   /** Names that a server has lost from view: by its fault, not by ours. */
@@ -273,6 +285,9 @@ export class Judge {
     const age = scheduler.nowMs - (this.#unnamedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
     if (age < this.#options.graceMs - this.#options.clockStepMaxMs) {
       this.fail(`I7: ${name} is deleted ${age} ms after it became unnamed`);
+    }
+    for (const [id, { untilMs, names }] of this.#held) {
+      if (scheduler.nowMs < untilMs && names.has(name)) this.fail(`${name} is deleted under hold ${id}`);
     }
     for (const reading of this.readings) {
       if (visibleObjects(reading.state, 0, reading.state.length).has(name)) {

@@ -10,6 +10,7 @@ import { SEVERAL_WRITERS_TIMES } from '../../../src/compact/quiet-period.ts';
 import { toError } from '../../../src/errors.ts';
 import type { GcOptions } from '../../../src/gc/gc.ts';
 import type { CommitForm } from '../../../src/metadata/port.ts';
+import { SETTLE_MS } from '../../../src/reap/holds.ts';
 import { RecordState } from '../record-metadata.ts';
 import { type Attack, type AttackAct, CLIENT_CLOCK_OFF_MAX_MS } from './attacks.ts';
 import { Clients } from './clients.ts';
@@ -35,6 +36,9 @@ const WAITS = {
   day: 1.1 * DAY_MS,
   neglect: 3 * (LEASE_MS + GRACE_MS),
 };
+
+/** What is left of the wait of a hold after a permit (a third of it) and the longest call. */
+const HELD_DELETE_LATE_MS = (SETTLE_MS * 2) / 3 - 31_000;
 
 /** For services without a comparison. */
 const QUIET_MS = 60_000;
@@ -98,7 +102,11 @@ export async function play(script: Script, options: PlayOptions = {}): Promise<V
     slowMaxMs: 30_000,
     pauseMaxMs: LEASE_MS + 3 * GRACE_MS,
     // A time-bound commit that comes later than this is outside the guarantee.
-    ...(form === 'fenced' ? {} : { pauseMaxMsOf: new Map([['metadata.commit', LATE_COMMIT_SKEW_MS]]) }),
+    pauseMaxMsOf: new Map([
+      ...(form === 'fenced' ? [] : [['metadata.commit', LATE_COMMIT_SKEW_MS] as const]),
+      // A delete that comes later than this after its last check is outside what a hold promises.
+      ...(script.attack === 'holds' ? [['objects.delete', HELD_DELETE_LATE_MS] as const] : []),
+    ]),
   });
   if (options.trace === true) scheduler.trace = [];
   const world = new Play(scheduler, script, form);
@@ -150,7 +158,8 @@ class Play {
     });
     this.#workers = new Workers(this.#stage, this.judge);
     this.#stage.demotes = script.attack === 'demoted';
-    this.#stage.owned = script.attack === 'clone' || script.attack === 'neighbour';
+    this.#stage.holds = script.attack === 'holds';
+    this.#stage.owned = this.#stage.holds || script.attack === 'clone' || script.attack === 'neighbour';
     // Objects of inodes that the metadata does not have may be a neighbour's: nobody asks for them to be deleted.
     this.#gcOptions = { ...GC, inodeless: script.attack !== 'neighbour' };
   }
@@ -249,6 +258,12 @@ class Play {
         return;
       case 'client-clock':
         stage.clientsOffMs = step.ms;
+        return;
+      case 'hold':
+        this.#start(this.#workers.hold(step.forMs));
+        return;
+      case 'release-hold':
+        this.#start(this.#workers.release());
     }
   }
 
@@ -290,6 +305,7 @@ class Play {
   async #comeToRest(): Promise<void> {
     this.#stage.passAllChunkIds();
     this.#stage.setRight();
+    await this.#toEnd(this.#workers.releaseAll());
     // Files of which clients say that they were changed in the future.
     if (this.#script.attack === 'client-clocks') await this.#scheduler.advance(CLIENT_CLOCK_OFF_MAX_MS);
     for (const file of this.#stage.files) await this.#compactAll(file);

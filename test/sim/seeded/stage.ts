@@ -72,6 +72,8 @@ export class Stage {
   readonly installation = new MemoryInstallation('original');
   /** The bucket has an owner, and whoever writes or deletes asks who it is. */
   owned = false;
+  /** Operators hold the file system, and whoever deletes asks for holds. */
+  holds = false;
   /** How far clients' clocks are off. */
   clientsOffMs = 0;
   /** The primary is replaced some time, and some processes will not notice. */

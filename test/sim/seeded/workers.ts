@@ -14,12 +14,14 @@ import type { ObjectStore, ObjectStores } from '../../../src/objects/port.ts';
 import { storesWithRetries } from '../../../src/objects/retrying-store.ts';
 import { Ownership } from '../../../src/reap/bucket-owner.ts';
 import type { DeleteGuard } from '../../../src/reap/delete-guard.ts';
+import { Holds, SETTLE_MS } from '../../../src/reap/holds.ts';
 import { reapRecord } from '../../../src/reap/reap-record.ts';
 import { storeFault } from '../../objects/memory-store.ts';
 import { MemoryGcBook } from '../memory-gc-book.ts';
 import { MemoryLedger } from '../memory-ledger.ts';
 import type { Judge } from './judge.ts';
 import { SimProcess } from './scheduler.ts';
+import { CLOCK_STEP_MAX_MS } from './script.ts';
 import { BUCKET, OWNER, type SimFile, type Stage } from './stage.ts';
 
 /** What a process works for: the file system, or a copy of its metadata. */
@@ -135,6 +137,44 @@ export class Workers {
     return this.#endOf(process, pass);
   }
 
+  /** `s3compact hold`, by an operator whose process and requests can fail like any other. */
+  async hold(forMs: number | undefined): Promise<void> {
+    const process = this.#process('operator', 1);
+    const { scheduler, filesystem } = this.#stage;
+    const beganMs = scheduler.nowMs;
+    const request = { reason: 'backup', by: process.name, ...(forMs === undefined ? {} : { forMs }) };
+    const made = await this.#endOf(process, this.#holdsOf(process).make(filesystem, request));
+    if (made === null || process.gone) return;
+    const untilMs = forMs === undefined ? Number.POSITIVE_INFINITY : beganMs + SETTLE_MS + forMs - CLOCK_STEP_MAX_MS;
+    this.#judge.holdBegins(made.id, untilMs);
+  }
+
+  /** The hold that is listed first. */
+  async release(): Promise<boolean> {
+    const process = this.#process('operator', 1);
+    const { filesystem } = this.#stage;
+    const holds = this.#holdsOf(process);
+    const [first] = (await this.#endOf(process, holds.list(filesystem))) ?? [];
+    if (first === undefined || process.gone) return false;
+    this.#judge.holdEnds(first.id);
+    return (await this.#endOf(process, holds.release(filesystem, first.id))) ?? false;
+  }
+
+  async releaseAll(): Promise<void> {
+    while (this.#stage.holds && (await this.release()));
+  }
+
+  #holdsOf(process: SimProcess): Holds {
+    const { scheduler, ledger } = this.#stage;
+    return new Holds({
+      objects: this.#objects(process, this.#stage),
+      nowMs: () => new MemoryLedger(ledger, process).nowMs(),
+      hostNowMs: () => scheduler.nowMs,
+      clock: process.clock,
+      newId: () => `${scheduler.random.below(1 << 30)}`.padStart(12, '0'),
+    });
+  }
+
   #process(name: string, rate: number): SimProcess {
     return new SimProcess(`${name}-${this.#count++}`, this.#stage.scheduler, { tested: true, rate });
   }
@@ -158,7 +198,11 @@ export class Workers {
 
   #guards(process: SimProcess, site: Site, metadata: MetadataStore): readonly DeleteGuard[] {
     const primary: DeleteGuard = ({ looks }) => metadata.confirmPrimary(looks);
-    return this.#stage.owned ? [this.#ownership(process, site).guard, primary] : [primary];
+    return [
+      ...(this.#stage.owned ? [this.#ownership(process, site).guard] : []),
+      primary,
+      ...(this.#stage.holds ? [this.#holdsOf(process).guard] : []),
+    ];
   }
 
   #ownership(process: SimProcess, site: Site): Ownership {
@@ -203,7 +247,7 @@ export class Workers {
       putIfAbsent: (name, body) => {
         // What is on its way is a copy: the caller may use its buffer again.
         const sent = Uint8Array.from(body);
-        if (name === OWNER) return process.cross('objects.put', () => store.putIfAbsent(name, sent));
+        if (name.startsWith(OWNER)) return process.cross('objects.put', () => store.putIfAbsent(name, sent));
         if (site !== this.#stage) judge.lost([name], 'workers on a copy of the metadata put it');
         else judge.putSent(process, name);
         const put = async () => {
@@ -219,8 +263,10 @@ export class Workers {
         });
       },
       head: (name) => process.cross('objects.head', () => store.head(name), { missing: () => null }),
-      list: (after) =>
-        process.cross('objects.list', () => store.list(after), { untrue: () => ({ objects: [], more: false }) }),
+      list: (after, signal, prefix) =>
+        process.cross('objects.list', () => store.list(after, signal, prefix), {
+          untrue: () => ({ objects: [], more: false }),
+        }),
       delete: (names) =>
         process.cross(
           'objects.delete',
