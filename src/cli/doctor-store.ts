@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { CompactError } from '../errors.ts';
-import { OWN_NAMES, ownerObjectName } from '../format.ts';
+import { holdNamesBegin, OWN_NAMES, ownerObjectName } from '../format.ts';
 import type { Filesystem } from '../model.ts';
 import type { BucketSettings, LifecycleRule, ObjectStore, StoreCapability } from '../objects/port.ts';
 import { WITHOUT } from '../objects/s3/capabilities.ts';
@@ -73,10 +73,11 @@ function lifecycleFound({ fsId }: Filesystem, { lifecycle }: BucketSettings): Fo
   return ok(`no rule of ${lifecycle.length} takes objects of this file system`);
 }
 
-/** Its names begin with `F_` or `F/` (docs/format.md), and one object says whose they are. */
+/** Its names begin with `F_` or `F/` (docs/format.md), one object says whose they are, and one stands for each hold. */
 function takesNamesOf(fsId: number, { prefix, tagged }: LifecycleRule): boolean {
   if (tagged) return false;
-  const isOurs = [`${fsId}_`, `${fsId}/`].some((begin) => begin.startsWith(prefix) || prefix.startsWith(begin));
+  const begins = [`${fsId}_`, `${fsId}/`, holdNamesBegin(fsId)];
+  const isOurs = begins.some((begin) => begin.startsWith(prefix) || prefix.startsWith(begin));
   return isOurs || ownerObjectName(fsId).startsWith(prefix);
 }
 

@@ -160,6 +160,8 @@ describe('what a bucket is set to', () => {
     ['its names in folders', { prefix: '2/', expires: true }, 'failed'],
     ['some of its inodes', { prefix: '2_77', expires: true }, 'failed'],
     ['the name of its owner', { prefix: 's3compact-owner-', expires: true }, 'failed'],
+    ['its holds', { prefix: 's3compact-owner-2_hold-', expires: true }, 'failed'],
+    ["another's holds", { prefix: 's3compact-owner-21_hold-', expires: true }, 'ok'],
     ["another file system's", { prefix: '21_', expires: true }, 'ok'],
     ["another owner's name", { prefix: 's3compact-owner-7', expires: true }, 'ok'],
     ['objects with tags', { prefix: '', tagged: true, expires: true }, 'ok'],
