@@ -3,6 +3,7 @@
  * meanwhile gives no false alarm: a fault counts only if the list, read again, still asks for the same. It changes
  * nothing and judges no inode.
  */
+
 import { crc32 } from 'node:zlib';
 import pLimit from 'p-limit';
 import { CompactError } from '../errors.ts';
@@ -10,6 +11,7 @@ import { objectName } from '../format.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
+import { outside } from '../outside.ts';
 import { type BlockView, type ChunkInput, checkChunkList, visibleBlocks } from '../plan/index.ts';
 
 /** A list longer than this is not read whole: it is reported as a fault of its own. */
@@ -134,8 +136,7 @@ function wantedInBlock(
 ): Iterable<WantedObject> {
   const byVersion = new Map<number, WantedObject>();
   for (const piece of block.data) {
-    const version = input.versions[piece.version];
-    if (version === undefined) throw new RangeError(`no version at position ${piece.version}`);
+    const version = input.versions[piece.version] ?? outside();
     let wanted = byVersion.get(piece.version);
     if (wanted === undefined) {
       const { chunkId, compaction } = version;

@@ -4,12 +4,14 @@
  * names are the same as before, so no list changes. It stands apart from fsck, which changes nothing. It writes only
  * objects that are not there, deletes nothing, and makes nothing where any source is missing.
  */
+
 import { CompactError } from '../errors.ts';
 import { objectName, parseRecord } from '../format.ts';
 import type { ReapRecord, ReapRecords } from '../ledger.ts';
 import { COMMIT_VERSIONS_MAX, type MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, S3ChunkInfo } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
+import { outside } from '../outside.ts';
 import { checkChunkList, objectSizes, visibleBlocks } from '../plan/index.ts';
 
 export interface RepairDeps {
@@ -141,9 +143,8 @@ async function bytesOf(
     for (const piece of block.data) {
       const from = Math.max(piece.begin, begin);
       const to = Math.min(piece.end, end);
-      const version = versions[piece.version];
-      if (from >= to || version === undefined) continue;
-      const { chunkId, compaction, offset } = version;
+      if (from >= to) continue;
+      const { chunkId, compaction, offset } = versions[piece.version] ?? outside();
       const name = objectName(key, { chunkId, compaction, blockIndex }, filesystem.objectPrefix);
       const objectBegin = Math.max(offset, block.begin);
       await objects.getRange(name, from - objectBegin, body.subarray(from - begin, to - begin));

@@ -4,8 +4,10 @@
  * refused, and the caller reads for each part as before. It knows which of the named objects have been seen in the
  * listing. It reads nothing.
  */
+
 import { objectName } from '../format.ts';
 import type { Filesystem, InodeKey, ObjectId, S3ChunkInfo } from '../model.ts';
+import { outside } from '../outside.ts';
 import { blockSpan } from '../plan/index.ts';
 
 /** 90 MB. */
@@ -67,15 +69,15 @@ export class NamedIndex {
   /** Marks the object as seen; the bytes that it must have, or `undefined`: nothing names it. */
   see(object: ObjectId): number | undefined {
     let needed: number | undefined;
-    let n = this.#heads[this.#slot(object.chunkId)] ?? 0;
-    for (; n > 0; n = this.#columns.next[n - 1] ?? 0) {
+    let n = this.#heads[this.#slot(object.chunkId)] ?? outside();
+    for (; n > 0; n = this.#columns.next[n - 1] ?? outside()) {
       const version = this.#version(n - 1);
       if (version.chunkId !== object.chunkId || version.compaction !== object.compaction) continue;
       const { first, last } = blockSpan(version, this.#filesystem);
       if (object.blockIndex < first || object.blockIndex > last) continue;
-      const bit = (this.#columns.firstBit[n - 1] ?? 0) + object.blockIndex - first;
+      const bit = (this.#columns.firstBit[n - 1] ?? outside()) + object.blockIndex - first;
       const word = Math.floor(bit / WORD_BITS);
-      this.#seen[word] = (this.#seen[word] ?? 0) | (1 << (bit % WORD_BITS));
+      this.#seen[word] = (this.#seen[word] ?? outside()) | (1 << (bit % WORD_BITS));
       needed = Math.max(needed ?? 0, this.#neededBytes(version, object.blockIndex));
     }
     return needed;
@@ -88,8 +90,8 @@ export class NamedIndex {
       const version = this.#version(n);
       const { first, last } = blockSpan(version, this.#filesystem);
       for (let blockIndex = first; blockIndex <= last; blockIndex++) {
-        const bit = (this.#columns.firstBit[n] ?? 0) + blockIndex - first;
-        if (((this.#seen[Math.floor(bit / WORD_BITS)] ?? 0) >>> (bit % WORD_BITS)) & 1) continue;
+        const bit = (this.#columns.firstBit[n] ?? outside()) + blockIndex - first;
+        if (((this.#seen[Math.floor(bit / WORD_BITS)] ?? outside()) >>> (bit % WORD_BITS)) & 1) continue;
         const { chunkId, compaction } = version;
         const name = objectName(key, { chunkId, compaction, blockIndex }, objectPrefix);
         yield { name, neededBytes: this.#neededBytes(version, blockIndex) };
@@ -105,9 +107,9 @@ export class NamedIndex {
 
   #version(n: number): S3ChunkInfo {
     const { chunkId, compaction, offset, len } = this.#columns;
-    const bytes = len[n] ?? 0;
-    const ids = { chunkId: chunkId[n] ?? 0n, compaction: compaction[n] ?? 0n };
-    return { ...ids, offset: offset[n] ?? 0, len: bytes, size: bytes, zero: false };
+    const bytes = len[n] ?? outside();
+    const ids = { chunkId: chunkId[n] ?? outside(), compaction: compaction[n] ?? outside() };
+    return { ...ids, offset: offset[n] ?? outside(), len: bytes, size: bytes, zero: false };
   }
 
   /** ChunkIds are given out one after the other: their low bits are hash enough. */
@@ -116,8 +118,8 @@ export class NamedIndex {
   }
 
   #link(n: number): void {
-    const slot = this.#slot(this.#columns.chunkId[n] ?? 0n);
-    this.#columns.next[n] = this.#heads[slot] ?? 0;
+    const slot = this.#slot(this.#columns.chunkId[n] ?? outside());
+    this.#columns.next[n] = this.#heads[slot] ?? outside();
     this.#heads[slot] = n + 1;
   }
 

@@ -2,7 +2,9 @@
  * Valid ranges cut at block borders and grouped by block: the unit in which objects exist, are kept or are rewritten.
  * It stands alone because reading cost, keeping and merging all look at blocks in the same way. It decides nothing.
  */
+
 import type { Geometry, S3ChunkInfo, ValidRange } from '../model.ts';
+import { outside } from '../outside.ts';
 import type { VersionsAbove } from './above.ts';
 import { RangeTable, rangeTable } from './valid-ranges.ts';
 
@@ -48,9 +50,9 @@ export function visibleBlocks(input: ChunkInput): BlockView[] {
   // Ranges name versions in no order: a byte each is in the cache where the versions themselves are not.
   const isZero = zeroFlags(input.versions);
   for (let n = 0; n < ranges.count; n++) {
-    const begin = ranges.begins[n] ?? 0;
-    const end = ranges.ends[n] ?? 0;
-    const version = ranges.versions[n] ?? 0;
+    const begin = ranges.begins[n] ?? outside();
+    const end = ranges.ends[n] ?? outside();
+    const version = ranges.versions[n] ?? outside();
     // A version above is read there.
     if (version >= input.versions.length) continue;
     const last = Math.floor((end - 1 - chunkBegin) / blockSize);
@@ -99,7 +101,7 @@ class OpenBlock implements BlockView {
 
 function zeroFlags(versions: readonly S3ChunkInfo[]): Uint8Array {
   const flags = new Uint8Array(versions.length);
-  for (let n = 0; n < flags.length; n++) if (versions[n]?.zero === true) flags[n] = 1;
+  for (let n = 0; n < flags.length; n++) if ((versions[n] ?? outside()).zero) flags[n] = 1;
   return flags;
 }
 

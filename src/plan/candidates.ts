@@ -3,7 +3,9 @@
  * unit that a budget takes or leaves, because what stays in it depends on all of its runs. It also keeps lists short: when
  * the dial would leave a list that is long to read, it is turned up for that chunk. It must not choose between blocks.
  */
+
 import type { PlanCost, PlanPolicy, S3ChunkInfo } from '../model.ts';
+import { outside } from '../outside.ts';
 import { type BlockView, type ChunkInput, dataCount } from './blocks.ts';
 import { addCost, NO_COST, scoreOf } from './cost.ts';
 import { reached, remainsOf } from './keep.ts';
@@ -105,13 +107,14 @@ function joinedAway(runs: readonly Run[]): number {
 }
 
 function extentOf({ table }: BlockView, { from, to }: Run): Window {
-  return { begin: table.begins[from] ?? 0, end: table.ends[to - 1] ?? 0 };
+  return { begin: table.begins[from] ?? outside(), end: table.ends[to - 1] ?? outside() };
 }
 
 /** What one object for a run moves: its bytes are read, and written with the gaps. */
 function bytesToMerge(view: BlockView, run: Run): number {
   const { begin, end } = extentOf(view, run);
   let bytes = end - begin;
-  for (let n = run.from; n < run.to; n++) bytes += (view.table.ends[n] ?? 0) - (view.table.begins[n] ?? 0);
+  for (let n = run.from; n < run.to; n++)
+    bytes += (view.table.ends[n] ?? outside()) - (view.table.begins[n] ?? outside());
   return bytes;
 }

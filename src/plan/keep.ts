@@ -4,7 +4,9 @@
  * may be anywhere. Parts are made block by block and joined where they touch, so objects of rewritten or hidden blocks
  * are let go. Kept versions keep their order, and each part lies inside its version: so what was on top stays on top (I1).
  */
+
 import type { S3ChunkInfo, ValidRange } from '../model.ts';
+import { outside } from '../outside.ts';
 import type { BlockView } from './blocks.ts';
 import type { Run } from './runs.ts';
 import type { Window } from './valid-ranges.ts';
@@ -28,8 +30,10 @@ export function remainsOf(view: BlockView, runs: readonly Run[]): Remains {
   }
   let next = 0;
   const zeros = view.zeros.filter((zero) => {
-    while (next < runs.length && (table.ends[(runs[next]?.to ?? 0) - 1] ?? 0) <= zero.begin) next++;
-    return (table.begins[runs[next]?.from ?? 0] ?? 0) >= zero.end || next === runs.length;
+    for (let run = runs[next]; run !== undefined; run = runs[++next]) {
+      if ((table.ends[run.to - 1] ?? outside()) > zero.begin) return (table.begins[run.from] ?? outside()) >= zero.end;
+    }
+    return true;
   });
   return { begin, data, zeros };
 }
@@ -72,7 +76,7 @@ function lastSeen(versions: readonly S3ChunkInfo[], pieces: readonly ValidRange[
       part.end = piece.end;
       continue;
     }
-    const begin = Math.max(versions[piece.version]?.offset ?? 0, blockBegin);
+    const begin = Math.max((versions[piece.version] ?? outside()).offset, blockBegin);
     parts.set(piece.version, { version: piece.version, begin, end: piece.end });
   }
   return [...parts.values()];
@@ -95,8 +99,7 @@ function overlapped<Extent extends Window>(extents: readonly Extent[], parts: re
 }
 
 function narrowed(versions: readonly S3ChunkInfo[], part: Part): S3ChunkInfo {
-  const version = versions[part.version];
-  if (version === undefined) throw new RangeError(`no version at position ${part.version}`);
+  const version = versions[part.version] ?? outside();
   const len = part.end - part.begin;
   if (version.offset === part.begin && version.len === len) return version;
   return { ...version, offset: part.begin, len };

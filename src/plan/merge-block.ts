@@ -2,6 +2,7 @@
  * The reads that make one object of a run of pieces, and the joining of such objects into merged versions.
  * Ranges of one object that are near each other become one GET: a request costs more than a few kilobytes.
  */
+
 import type {
   Copy,
   Geometry,
@@ -13,6 +14,7 @@ import type {
   SourceRead,
   ValidRange,
 } from '../model.ts';
+import { outside } from '../outside.ts';
 import type { BlockView } from './blocks.ts';
 import type { Run } from './runs.ts';
 
@@ -51,10 +53,10 @@ export class BlockMerger {
     const stamp = ++this.#runs;
     const { table } = view;
     for (let n = run.from; n < run.to; n++) {
-      const begin = table.begins[n] ?? 0;
-      const end = table.ends[n] ?? 0;
-      const version = table.versions[n] ?? 0;
-      const lastEnd = this.#lastEnd[version] ?? 0;
+      const begin = table.begins[n] ?? outside();
+      const end = table.ends[n] ?? outside();
+      const version = table.versions[n] ?? outside();
+      const lastEnd = this.#lastEnd[version] ?? outside();
       const joins = this.#lastRun[version] === stamp && begin - lastEnd <= this.#readGapBytes;
       if (!joins) readRequests++;
       readBytes += end - (joins ? lastEnd : begin);
@@ -83,8 +85,8 @@ class RunObject implements MergedBlock {
     { versions, readGapBytes }: { readonly versions: readonly S3ChunkInfo[]; readonly readGapBytes: number },
   ) {
     this.blockIndex = view.blockIndex;
-    this.begin = view.table.begins[run.from] ?? view.begin;
-    this.end = view.table.ends[run.to - 1] ?? this.begin;
+    this.begin = view.table.begins[run.from] ?? outside();
+    this.end = view.table.ends[run.to - 1] ?? outside();
     this.#view = view;
     this.#run = run;
     this.#versions = versions;
@@ -115,8 +117,7 @@ class RunObject implements MergedBlock {
 
   /** An object starts at the version's own start or at the block border, whichever is later. */
   #openRead(piece: ValidRange): OpenRead {
-    const version = this.#versions[piece.version];
-    if (version === undefined) throw new RangeError(`no version at position ${piece.version}`);
+    const version = this.#versions[piece.version] ?? outside();
     return {
       source: { chunkId: version.chunkId, compaction: version.compaction, blockIndex: this.blockIndex },
       fileBegin: piece.begin,
@@ -148,7 +149,7 @@ export function joinBlocks(blocks: readonly PlacedBlock[], geometry: Geometry): 
     last.end = block.end;
   }
   return versions.map(({ blocks: own, above, end }) => {
-    const offset = own[0]?.begin ?? 0;
+    const offset = (own[0] ?? outside()).begin;
     return { offset, len: end - offset, blocks: own, above };
   });
 }

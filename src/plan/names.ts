@@ -2,6 +2,7 @@
  * What a plan means in versions and objects once an attempt has lent it a number: the replacement list, the objects
  * written, the objects let go. Pure, and apart from planning because a plan is made before there is an attempt.
  */
+
 import {
   type ChunkPlan,
   type Geometry,
@@ -10,6 +11,7 @@ import {
   type ObjectId,
   type S3ChunkInfo,
 } from '../model.ts';
+import { outside } from '../outside.ts';
 import { blockSpan, type ChunkInput, visibleBlocks } from './blocks.ts';
 
 /** Our numbers are even: CurveFS's built-in compactor takes the next one of what it replaces (docs/adr/0017). */
@@ -115,9 +117,7 @@ export function* objectSizes(
 export function* readSizes(input: ChunkInput): Generator<{ readonly object: ObjectId; readonly bytes: number }> {
   for (const { begin, blockIndex, data } of visibleBlocks(input)) {
     for (const piece of data) {
-      const version = input.versions[piece.version];
-      if (version === undefined) throw new RangeError(`no version at position ${piece.version}`);
-      const { chunkId, compaction, offset } = version;
+      const { chunkId, compaction, offset } = input.versions[piece.version] ?? outside();
       yield { object: { chunkId, compaction, blockIndex }, bytes: piece.end - Math.max(offset, begin) };
     }
   }

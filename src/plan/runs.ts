@@ -8,7 +8,9 @@
  * taken, in linear time. What is found is final: the pieces that are left hold no run that is worth it (`find` looks again
  * until there is none), so a second plan finds nothing.
  */
+
 import type { S3ChunkInfo } from '../model.ts';
+import { outside } from '../outside.ts';
 import type { BlockView } from './blocks.ts';
 import type { RangeTable } from './valid-ranges.ts';
 
@@ -51,11 +53,11 @@ class Pieces {
   }
 
   begin(n: number): number {
-    return this.#table.begins[this.#borders[n] ?? 0] ?? 0;
+    return this.#table.begins[this.#borders[n] ?? outside()] ?? outside();
   }
 
   end(n: number): number {
-    return this.#table.ends[(this.#borders[n + 1] ?? 0) - 1] ?? 0;
+    return this.#table.ends[(this.#borders[n + 1] ?? outside()) - 1] ?? outside();
   }
 
   bytes(n: number): number {
@@ -64,15 +66,15 @@ class Pieces {
 
   /** A list position, or -1 for a run. */
   version(n: number): number {
-    const from = this.#borders[n] ?? 0;
-    return (this.#borders[n + 1] ?? 0) - from > 1 ? -1 : (this.#table.versions[from] ?? 0);
+    const from = this.#borders[n] ?? outside();
+    return (this.#borders[n + 1] ?? outside()) - from > 1 ? -1 : (this.#table.versions[from] ?? outside());
   }
 
   /** The runs that were found so far, in positions of the table. */
   runs(): Run[] {
     const out: Run[] = [];
     for (let n = 0; n < this.count; n++) {
-      const run = { from: this.#borders[n] ?? 0, to: this.#borders[n + 1] ?? 0 };
+      const run = { from: this.#borders[n] ?? outside(), to: this.#borders[n + 1] ?? outside() };
       if (run.to - run.from > 1) out.push(run);
     }
     return out;
@@ -85,10 +87,10 @@ class Pieces {
     let next = 0;
     let count = 0;
     for (const { from, to } of runs) {
-      while (next <= from) borders[count++] = this.#borders[next++] ?? 0;
+      while (next <= from) borders[count++] = this.#borders[next++] ?? outside();
       next = to;
     }
-    while (next <= this.count) borders[count++] = this.#borders[next++] ?? 0;
+    while (next <= this.count) borders[count++] = this.#borders[next++] ?? outside();
     return new Pieces(this.#table, borders);
   }
 }
@@ -150,7 +152,7 @@ export class RunFinder {
       end = pieces.end(n);
       const version = pieces.version(n);
       if (version < 0) continue;
-      const start = Math.max(this.#versions[version]?.offset ?? 0, view.begin);
+      const start = Math.max((this.#versions[version] ?? outside()).offset, view.begin);
       // Overwritten at its start, or in the middle: what was overwritten once will be again.
       if (begin !== start || this.#seen[version] === round) return 1;
       this.#seen[version] = round;

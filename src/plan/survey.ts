@@ -2,7 +2,9 @@
  * Everything that planning wants to know of a chunk list as a whole, in one pass that also checks it: in a list of a
  * million versions the passes over it are a good part of the work. It judges nothing but the format.
  */
+
 import type { S3ChunkInfo } from '../model.ts';
+import { outside } from '../outside.ts';
 import { blockSpan, type ChunkInput } from './blocks.ts';
 import { checkVersion, chunkWindow } from './check.ts';
 
@@ -25,8 +27,7 @@ export function surveyList(input: ChunkInput): Survey {
   let objects = 0;
   let storedBytes = 0;
   for (let position = 0; position < versions.length; position++) {
-    const version = versions[position];
-    if (version === undefined) continue;
+    const version = versions[position] ?? outside();
     checkVersion(version, position, { chunkIndex, window });
     if (version.offset + version.len > length) beyond = true;
     if (lowest === undefined || version.chunkId < lowest.chunkId) lowest = version;

@@ -3,7 +3,9 @@
  * A sweep over the begins with a max-heap of list positions: O(n log n) time, O(n) memory, typed arrays, because
  * lists of a million versions occur. It must know nothing of blocks, budgets or what is worth doing.
  */
+
 import type { Extent, ValidRange } from '../model.ts';
+import { outside } from '../outside.ts';
 
 /** A half-open range of file offsets. */
 export interface Window {
@@ -38,7 +40,11 @@ export class RangeTable {
   slice(from = 0, to = this.count): ValidRange[] {
     const out: ValidRange[] = [];
     for (let n = from; n < to; n++) {
-      out.push({ begin: this.begins[n] ?? 0, end: this.ends[n] ?? 0, version: this.versions[n] ?? 0 });
+      out.push({
+        begin: this.begins[n] ?? outside(),
+        end: this.ends[n] ?? outside(),
+        version: this.versions[n] ?? outside(),
+      });
     }
     return out;
   }
@@ -65,26 +71,27 @@ export function rangeTable(versions: readonly Extent[], window: Window): RangeTa
   let begin = 0;
   let owner = -1;
   for (;;) {
-    while (top.size > 0 && (ends[top.max] ?? 0) <= at) top.pop();
+    while (top.size > 0 && (ends[top.max] ?? outside()) <= at) top.pop();
     if (top.size === 0 && next === count) break;
     if (top.size === 0) {
-      if (owner >= 0) out.push(begin, at, positions[owner] ?? 0);
+      if (owner >= 0) out.push(begin, at, positions[owner] ?? outside());
       owner = -1;
-      at = begins[next] ?? 0;
+      at = begins[next] ?? outside();
     }
-    for (; next < count && (begins[next] ?? 0) <= at; next++) {
+    for (; next < count && (begins[next] ?? outside()) <= at; next++) {
       // What starts below the top and ends no later than it can never be seen.
-      if (top.size === 0 || top.isBelow(next) || (ends[next] ?? 0) > (ends[top.max] ?? 0)) top.push(next);
+      if (top.size === 0 || top.isBelow(next) || (ends[next] ?? outside()) > (ends[top.max] ?? outside()))
+        top.push(next);
     }
     if (top.max !== owner) {
-      if (owner >= 0) out.push(begin, at, positions[owner] ?? 0);
+      if (owner >= 0) out.push(begin, at, positions[owner] ?? outside());
       begin = at;
       owner = top.max;
     }
-    const end = ends[owner] ?? 0;
-    at = next < count ? Math.min(end, begins[next] ?? 0) : end;
+    const end = ends[owner] ?? outside();
+    at = next < count ? Math.min(end, begins[next] ?? outside()) : end;
   }
-  if (owner >= 0) out.push(begin, at, positions[owner] ?? 0);
+  if (owner >= 0) out.push(begin, at, positions[owner] ?? outside());
   return out;
 }
 
@@ -104,8 +111,7 @@ function clip(versions: readonly Extent[], window: Window): Clipped {
   let sorted = true;
   let previous = -1;
   for (let position = 0; position < versions.length; position++) {
-    const version = versions[position];
-    if (version === undefined) continue;
+    const version = versions[position] ?? outside();
     const begin = Math.max(version.offset, window.begin);
     const end = Math.min(version.offset + version.len, window.end);
     if (begin >= end) continue;
@@ -129,19 +135,19 @@ function sortedByBegin({ positions, begins, ends }: Clipped, window: Window): Cl
   const order = new Uint32Array(count);
   if ((window.end - window.begin) * count >= Number.MAX_SAFE_INTEGER) {
     for (let n = 0; n < count; n++) order[n] = n;
-    order.sort((a, b) => (begins[a] ?? 0) - (begins[b] ?? 0));
+    order.sort((a, b) => (begins[a] ?? outside()) - (begins[b] ?? outside()));
   } else {
     const keys = new Float64Array(count);
-    for (let n = 0; n < count; n++) keys[n] = ((begins[n] ?? 0) - window.begin) * count + n;
+    for (let n = 0; n < count; n++) keys[n] = ((begins[n] ?? outside()) - window.begin) * count + n;
     keys.sort();
-    for (let n = 0; n < count; n++) order[n] = (keys[n] ?? 0) % count;
+    for (let n = 0; n < count; n++) order[n] = (keys[n] ?? outside()) % count;
   }
   const sorted = { positions: new Uint32Array(count), begins: new Float64Array(count), ends: new Float64Array(count) };
   for (let n = 0; n < count; n++) {
-    const from = order[n] ?? 0;
-    sorted.positions[n] = positions[from] ?? 0;
-    sorted.begins[n] = begins[from] ?? 0;
-    sorted.ends[n] = ends[from] ?? 0;
+    const from = order[n] ?? outside();
+    sorted.positions[n] = positions[from] ?? outside();
+    sorted.begins[n] = begins[from] ?? outside();
+    sorted.ends[n] = ends[from] ?? outside();
   }
   return sorted;
 }
@@ -158,22 +164,22 @@ class TopHeap {
   }
 
   get max(): number {
-    return this.#items[0] ?? 0;
+    return this.#items[0] ?? outside();
   }
 
   /** Whether the top of the heap lies below this version in the list. */
   isBelow(item: number): boolean {
-    return (this.#positions[item] ?? 0) > (this.#positions[this.max] ?? 0);
+    return (this.#positions[item] ?? outside()) > (this.#positions[this.max] ?? outside());
   }
 
   push(item: number): void {
     const items = this.#items;
-    const position = this.#positions[item] ?? 0;
+    const position = this.#positions[item] ?? outside();
     let slot = this.size++;
     while (slot > 0) {
       const parent = (slot - 1) >> 1;
-      const above = items[parent] ?? 0;
-      if ((this.#positions[above] ?? 0) >= position) break;
+      const above = items[parent] ?? outside();
+      if ((this.#positions[above] ?? outside()) >= position) break;
       items[slot] = above;
       slot = parent;
     }
@@ -183,16 +189,19 @@ class TopHeap {
   pop(): void {
     const items = this.#items;
     const positions = this.#positions;
-    const moved = items[--this.size] ?? 0;
-    const position = positions[moved] ?? 0;
+    const moved = items[--this.size] ?? outside();
+    const position = positions[moved] ?? outside();
     let slot = 0;
     for (;;) {
       let child = 2 * slot + 1;
       if (child >= this.size) break;
-      const right = items[child + 1] ?? 0;
-      if (child + 1 < this.size && (positions[right] ?? 0) > (positions[items[child] ?? 0] ?? 0)) child++;
-      const below = items[child] ?? 0;
-      if ((positions[below] ?? 0) <= position) break;
+      let below = items[child] ?? outside();
+      const right = child + 1 < this.size ? (items[child + 1] ?? outside()) : below;
+      if ((positions[right] ?? outside()) > (positions[below] ?? outside())) {
+        below = right;
+        child++;
+      }
+      if ((positions[below] ?? outside()) <= position) break;
       items[slot] = below;
       slot = child;
     }

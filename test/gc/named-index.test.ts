@@ -58,6 +58,17 @@ function neededByName(versions: readonly S3ChunkInfo[]): Map<string, number> {
 }
 
 describe('NamedIndex', () => {
+  it('does not take an object as seen before it is sealed', () => {
+    const index = new NamedIndex(filesystem);
+    const versions = Array.from({ length: 9 }, (_, n) => ({
+      ...{ chunkId: BigInt(n), compaction: 0n, zero: false },
+      ...{ offset: 0, len: 64, size: 64 },
+    }));
+    expect(index.add(versions)).toBe(true);
+    // The 33rd bit: in the second word, which is not there yet.
+    expect(() => index.see({ chunkId: 8n, compaction: 0n, blockIndex: 0 })).toThrow('outside its row');
+  });
+
   it('knows what is named, how many bytes it needs, and what was not seen', () => {
     const seen = fc.array(fc.tuple(fc.nat(40), fc.nat(3), fc.constantFrom(0n, 4096n)), { maxLength: 60 });
     fc.assert(
