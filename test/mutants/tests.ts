@@ -38,6 +38,7 @@ export const TEST_FILES: readonly string[] = [
   'test/metadata/curvefs/cluster/built-in.test.ts',
   'test/metadata/curvefs/snapshots.test.ts',
   'test/metadata/curvefs/cluster/faults.test.ts',
+  'test/plan/outside.test.ts',
   'test/plan/vectors.test.ts',
   'test/plan/properties.test.ts',
   'test/plan/above.test.ts',

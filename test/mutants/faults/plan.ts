@@ -25,7 +25,11 @@ export const PLAN_FAULTS: readonly Fault[] = [
   }),
   fault('a kept version starts inside a block', 'I1', {
     file: 'src/plan/keep.ts',
-    edits: [['Math.max(versions[piece.version]?.offset ?? 0, blockBegin)', 'piece.begin']],
+    edits: [['Math.max((versions[piece.version] ?? outside()).offset, blockBegin)', 'piece.begin']],
+  }),
+  fault('a wrong index reads as offset 0', 'I1', {
+    file: 'src/plan/valid-ranges.ts',
+    edits: [['begin: this.begins[n] ?? outside()', 'begin: this.begins[n] ?? 0']],
   }),
   fault('drops bytes beyond the length without requiring the length', 'I1', {
     file: 'src/plan/chunk.ts',
