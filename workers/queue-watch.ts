@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'bullmq';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
-import { NOT_READY } from '../src/observe/readiness.ts';
+import type { NotReady } from '../src/observe/readiness.ts';
 
 const ASK_EVERY_MS = 500;
 
@@ -28,9 +28,9 @@ export class QueueWatch {
     this.#options = options;
   }
 
-  /** Why no job can be taken, a clause for each queue. */
-  clauses(): string[] {
-    return [...this.#lost].map((queue) => `the ${queue} ${NOT_READY.queue}`);
+  /** Why no job can be taken, for each queue. */
+  notReady(): NotReady[] {
+    return [...this.#lost].map((queue) => ({ code: 'queue', what: `the ${queue} queue is not reachable` }));
   }
 
   /** Also keeps an error event from ending the process. */

@@ -2,6 +2,7 @@
  * Tells the queue's Redis every few seconds what this worker process sees, so that `s3compact status` knows it elsewhere.
  * It only tells: a report that is lost costs nothing, and it never keeps a process alive or work waiting.
  */
+import type { NotReady } from '../src/observe/readiness.ts';
 import { WorkerReports } from '../src/queue/worker-reports.ts';
 import { endsWithin } from '../src/wiring/bounded.ts';
 import type { Clients } from '../src/wiring/clients.ts';
@@ -13,11 +14,11 @@ export class Reporter {
   readonly #clients: Clients;
   readonly #worker: string;
   readonly #reports: WorkerReports;
-  readonly #notReady: () => Promise<readonly string[]>;
+  readonly #notReady: () => Promise<readonly NotReady[]>;
   readonly #timer: NodeJS.Timeout;
   #telling: Promise<void> | undefined;
 
-  constructor(clients: Clients, worker: string, notReady: () => Promise<readonly string[]>) {
+  constructor(clients: Clients, worker: string, notReady: () => Promise<readonly NotReady[]>) {
     this.#clients = clients;
     this.#worker = worker;
     this.#notReady = notReady;

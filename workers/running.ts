@@ -4,6 +4,7 @@
  * is in a snapshot is plain JSON, since it crosses from one process to another.
  */
 import type { CompactError } from '../src/errors.ts';
+import type { NotReady } from '../src/observe/readiness.ts';
 
 /** A job that a process has taken. */
 export interface RunningJob {
@@ -16,8 +17,8 @@ export interface RunningJob {
 /** One working process at one moment. */
 export interface ProcessSnapshot {
   readonly pid: number;
-  /** Why no work can be done at the moment, a clause each (`the queue's Redis is not reachable`); empty: ready. */
-  readonly notReady: readonly string[];
+  /** Why no work can be done at the moment; empty: ready. */
+  readonly notReady: readonly NotReady[];
   readonly jobs: readonly RunningJob[];
   /** `registry.getMetricsAsJSON()` of the process, where it has metrics of its own. */
   readonly metrics?: readonly unknown[];

@@ -6,7 +6,7 @@
 import { hostname } from 'node:os';
 import { type Job, Worker } from 'bullmq';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
-import { NOT_READY } from '../src/observe/readiness.ts';
+import type { NotReady } from '../src/observe/readiness.ts';
 import { COMPACT_QUEUE, type CompactJobData, inodeOfJob, REAP_QUEUE } from '../src/queue/compact-queue.ts';
 import type { ReapJobData } from '../src/queue/reap-queue.ts';
 import type { HeldObjects } from '../src/reap/held-objects.ts';
@@ -57,7 +57,8 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   });
   // A command that works off what is due is short, and says what it could not do instead of waiting.
   const locks = queues === 'all' ? new LockKeeper({ settings: clients.settings, log }) : undefined;
-  const away = async (kinds?: readonly RefusalKind[]) => (queues === 'all' ? clients.observer.notReady(kinds) : []);
+  const away = async (kinds?: readonly RefusalKind[]) =>
+    queues === 'all' ? (await clients.observer.notReady(kinds)).map(({ what }) => what) : [];
   const jobs = new RunningJobs(locks);
   const watch = new QueueWatch({ probe: () => probeQueue(clients), log });
   const stopping = new AbortController();
@@ -78,8 +79,8 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
     for (const worker of workers) worker.cancelAllJobs('shutdown');
   };
   let stopped: Promise<void> | undefined;
-  const notReady = async (): Promise<string[]> =>
-    stopped ? [NOT_READY.stopping] : [...watch.clauses(), ...(await clients.observer.notReady())];
+  const notReady = async (): Promise<NotReady[]> =>
+    stopped ? [{ code: 'running', what: 'stopping' }] : [...watch.notReady(), ...(await clients.observer.notReady())];
   const reporter = queues === 'all' ? new Reporter(clients, nameOfWorker(), notReady) : undefined;
   return {
     stop: () => {

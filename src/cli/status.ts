@@ -21,7 +21,7 @@ const HELP = `
 Exit code 0 whatever the state is; 4 where there is no such file system, 3 where the queue's Redis is away.
 
 With --json: {nowMs, problems: [{need: act|wait, what, advice}], health: {servers: [{name, state: ok|failing|unknown,
-  answeredAgoMs, failedAgoMs, failingForMs, error}], notReady: [{clause, workers}], reports}, queues: [{name, waiting, active, delayed, failed, paused,
+  answeredAgoMs, failedAgoMs, failingForMs, error}], notReady: [{code, what, workers}], reports}, queues: [{name, waiting, active, delayed, failed, paused,
   oldestWaitingMs}], workers, inFlight: [{jobId, fsId, inodeId, origin, ageMs, progress,
   waits: {for: limit|memory|s3|metadata|server|worker, what, forMs} | null}], recent: {windowMs, runs, bytesMoved,
   getsSaved}, paused: {compact, reap, filesystems: [{fsId, sinceMs, by}]}, scans: [{fsId, startedMs, endedMs, by, backlog}],

@@ -6,21 +6,17 @@ import type { READY_PARTS } from './metric-values.ts';
 
 export type ReadyPart = (typeof READY_PARTS)[number];
 
-/** Why a process cannot work, as the processes say it. */
-export const NOT_READY = {
-  store: 'S3 does not answer',
-  /** What it said follows. */
-  refused: 'S3 refuses: ',
-  metadata: 'the metadata service does not answer',
-  /** Behind "the compact" or "the reap". */
-  queue: 'queue is not reachable',
-  stopping: 'stopping',
-} as const;
+/** Why a process cannot work. `refused`: S3 answers and says no, so a person must act; the others may pass by themselves. */
+export interface NotReady {
+  readonly code: ReadyPart | 'refused';
+  /** For people. */
+  readonly what: string;
+}
 
 export interface SeenProcess {
   readonly pid: number;
-  /** Clauses; empty: ready. */
-  readonly notReady: readonly string[];
+  /** Empty: ready. */
+  readonly notReady: readonly NotReady[];
 }
 
 export interface Seen {
@@ -41,11 +37,9 @@ export interface Readiness {
  * process of the pod can do any for a reason of its own.
  */
 export function readinessOf({ processes, faults }: Seen): Readiness {
-  const clauses = [...new Set(processes.flatMap((one) => one.notReady))];
   const reasonsOf = (part: ReadyPart): string[] => {
     const fault = faults[part];
-    const reasons =
-      part === 'running' ? runningReasons(processes) : clauses.filter((clause) => partOf(clause) === part);
+    const reasons = part === 'running' ? runningReasons(processes) : whats(processes, part);
     return fault === undefined ? reasons : [...reasons, fault];
   };
   const partReport = (part: ReadyPart) => {
@@ -61,14 +55,17 @@ export function readinessOf({ processes, faults }: Seen): Readiness {
   return { ready: Object.values(parts).every((part) => part.ready), parts, processes };
 }
 
-function partOf(clause: string): ReadyPart {
-  if (clause === NOT_READY.store || clause.startsWith(NOT_READY.refused)) return 'store';
-  if (clause === NOT_READY.metadata) return 'metadata';
-  return clause.endsWith(NOT_READY.queue) ? 'queue' : 'running';
+/** What the processes say of one part, each once. */
+function whats(processes: readonly SeenProcess[], part: ReadyPart): string[] {
+  const all = processes.flatMap((one) => one.notReady.filter(({ code }) => partOf(code) === part));
+  return [...new Set(all.map(({ what }) => what))];
+}
+
+function partOf(code: NotReady['code']): ReadyPart {
+  return code === 'refused' ? 'store' : code;
 }
 
 function runningReasons(processes: readonly SeenProcess[]): string[] {
   if (processes.length === 0) return ['no worker process has been started yet'];
-  const own = processes.map((one) => one.notReady.filter((clause) => partOf(clause) === 'running'));
-  return own.every((clauses) => clauses.length > 0) ? [...new Set(own.flat())] : [];
+  return processes.every((one) => whats([one], 'running').length > 0) ? whats(processes, 'running') : [];
 }

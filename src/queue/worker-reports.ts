@@ -22,8 +22,8 @@ const seenSchema = z.object({
 const reportSchema = z.object({
   worker: z.string(),
   atMs: ms,
-  /** A clause each, as `/readyz` tells them; empty: it works. */
-  notReady: z.array(z.string()),
+  /** As `/readyz` reports it; empty: it works. */
+  notReady: z.array(z.object({ code: z.string(), what: z.string() })),
   metadata: seenSchema,
   stores: z.array(seenSchema.extend({ bucket: z.string() })),
 });

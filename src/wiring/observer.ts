@@ -13,7 +13,7 @@ import type { ObjectOperation, RequestObserver, RequestOutcome } from '../object
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import type { REAP_VERDICTS } from '../observe/metric-values.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import { NOT_READY } from '../observe/readiness.ts';
+import type { NotReady } from '../observe/readiness.ts';
 import { lookSpan, RunSpans } from '../observe/run-spans.ts';
 import { movedBytes, NO_COST, requestsOf } from '../plan/index.ts';
 import type { ReapVerdict } from '../reap/reap-record.ts';
@@ -49,8 +49,8 @@ const IDS_LOGGED_MAX = 20;
 
 export class Observer implements RequestObserver {
   readonly metrics: Metrics | undefined;
-  readonly store = new Reachable(NOT_READY.store);
-  readonly metadata = new Reachable(NOT_READY.metadata);
+  readonly store = new Reachable({ code: 'store', what: 'S3 does not answer' });
+  readonly metadata = new Reachable({ code: 'metadata', what: 'the metadata service does not answer' });
   /** The limits for which somebody in this process waits. */
   limitsWaitedFor: () => readonly string[] = () => [];
   readonly #metadataSeen = new ServerSeen();
@@ -74,12 +74,12 @@ export class Observer implements RequestObserver {
     return this.#runs.getStore()?.record;
   }
 
-  /** Servers that do not answer, or refuse everybody, a clause each; `kinds`: refusals of these requests only. */
-  async notReady(kinds?: readonly RefusalKind[]): Promise<string[]> {
+  /** Servers that do not answer, or refuse everybody; `kinds`: refusals of these requests only. */
+  async notReady(kinds?: readonly RefusalKind[]): Promise<NotReady[]> {
     const [store, metadata] = await Promise.all([this.store.checked(), this.metadata.checked()]);
     const said = this.#refusals.message(kinds);
-    const refused = said === undefined ? undefined : `${NOT_READY.refused}${said}`;
-    return [store, metadata, refused].filter((clause) => clause !== undefined);
+    const refused = said === undefined ? undefined : ({ code: 'refused', what: `S3 refuses: ${said}` } as const);
+    return [store, metadata, refused].filter((one) => one !== undefined);
   }
 
   /** What was seen of the servers last. */

@@ -1,8 +1,11 @@
 /** What makes a pod not ready, part by part: what its processes say and what its own questions came to. */
 import { expect, it } from 'vitest';
-import { NOT_READY, type Readiness, readinessOf, type Seen } from '../../src/observe/readiness.ts';
+import { type NotReady, type Readiness, readinessOf, type Seen } from '../../src/observe/readiness.ts';
 
-const process = (...notReady: string[]) => ({ pid: 1, notReady });
+const process = (...notReady: NotReady[]) => ({ pid: 1, notReady });
+
+const STORE: NotReady = { code: 'store', what: 'S3 does not answer' };
+const METADATA: NotReady = { code: 'metadata', what: 'the metadata service does not answer' };
 
 function broken(seen: Partial<Seen>): Record<string, readonly string[]> {
   const { ready, parts }: Readiness = readinessOf({ processes: [process()], faults: {}, ...seen });
@@ -17,21 +20,27 @@ it('is ready when every part is', () => {
 
 it('is not before anything was started, nor while it stops', () => {
   expect(broken({ processes: [] })).toEqual({ running: ['no worker process has been started yet'] });
-  expect(broken({ processes: [process(NOT_READY.stopping)] })).toEqual({ running: ['stopping'] });
+  expect(broken({ processes: [process({ code: 'running', what: 'stopping' })] })).toEqual({ running: ['stopping'] });
 });
 
 it('a server that one process cannot reach is not ready', () => {
-  const compact = `the compact ${NOT_READY.queue}`;
-  expect(broken({ processes: [process(), process(compact), process(compact)] })).toEqual({ queue: [compact] });
-  expect(broken({ processes: [process(), process(NOT_READY.store)] })).toEqual({ store: [NOT_READY.store] });
-  expect(broken({ processes: [process(NOT_READY.metadata)] })).toEqual({ metadata: [NOT_READY.metadata] });
+  const compact: NotReady = { code: 'queue', what: 'the compact queue is not reachable' };
+  expect(broken({ processes: [process(), process(compact), process(compact)] })).toEqual({ queue: [compact.what] });
+  expect(broken({ processes: [process(), process(STORE)] })).toEqual({ store: [STORE.what] });
+  expect(broken({ processes: [process(METADATA)] })).toEqual({ metadata: [METADATA.what] });
+});
+
+it('goes by the code, whatever the words are', () => {
+  const what = 'S3 refuses: the queue is not reachable';
+  expect(broken({ processes: [process({ code: 'refused', what })] })).toEqual({ store: [what] });
+  expect(broken({ processes: [process({ code: 'queue', what })] })).toEqual({ queue: [what] });
 });
 
 it('one process that cannot work leaves the others; all of them are the pod', () => {
-  const dead = 'process 1 has died';
+  const dead: NotReady = { code: 'running', what: 'process 1 has died' };
   expect(broken({ processes: [process(), process(dead)] })).toEqual({});
-  expect(broken({ processes: [process(dead), process(dead, NOT_READY.store)] })).toEqual({
-    ...{ running: [dead], store: [NOT_READY.store] },
+  expect(broken({ processes: [process(dead), process(dead, STORE)] })).toEqual({
+    ...{ running: [dead.what], store: [STORE.what] },
   });
 });
 

@@ -12,7 +12,13 @@ beforeEach(() => {
 afterEach(() => world.close());
 
 function report(worker: string, atMs: number): WorkerReport {
-  return { worker, atMs, notReady: ['S3 does not answer'], metadata: {}, stores: [{ bucket: 'b', error: 'no' }] };
+  return {
+    worker,
+    atMs,
+    notReady: [{ code: 'store', what: 'S3 does not answer' }],
+    metadata: {},
+    stores: [{ bucket: 'b', error: 'no' }],
+  };
 }
 
 it('are read as they were written, and expire', async () => {

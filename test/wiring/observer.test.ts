@@ -266,26 +266,28 @@ it('limits are told as they are when a scrape comes, also one that has given way
   expect(flight.state().limit).toBeLessThan(before);
 });
 
+const AWAY = { code: 'store', what: 'it is away' } as const;
+
 describe('whether a server answers', () => {
   it('one failure says nothing, several in a row do, one answer takes it back', async () => {
-    const server = new Reachable('it is away');
+    const server = new Reachable(AWAY);
     server.failed();
     server.failed();
     expect(await server.checked()).toBeUndefined();
     server.failed();
-    expect(await server.checked()).toBe('it is away');
+    expect(await server.checked()).toBe(AWAY);
     server.answered();
     expect(await server.checked()).toBeUndefined();
   });
 
   it('a server that failed is asked whether it is back', async () => {
-    const server = new Reachable('it is away');
+    const server = new Reachable(AWAY);
     let back = false;
     server.probe = async () => {
       if (!back) throw new Error('no');
     };
     for (let n = 0; n < 3; n++) server.failed();
-    expect(await server.checked()).toBe('it is away');
+    expect(await server.checked()).toBe(AWAY);
     back = true;
     expect(await server.checked()).toBeUndefined();
   });
@@ -293,7 +295,7 @@ describe('whether a server answers', () => {
   it('requests tell it: no answer is a failure, a refusal is an answer, a withdrawn call is neither', async () => {
     for (let n = 0; n < 3; n++) observer.request('get', 'store-unavailable', 1, 0);
     observer.request('get', 'cancelled', 1, 0);
-    expect(await observer.notReady()).toEqual(['S3 does not answer']);
+    expect(await observer.notReady()).toEqual([{ code: 'store', what: 'S3 does not answer' }]);
     observer.request('get', 'object-missing', 1, 0);
     expect(await observer.notReady()).toEqual([]);
   });

@@ -49,7 +49,7 @@ function work(): RunningWorker {
 }
 
 async function notReady(): Promise<string> {
-  return (await worker?.snapshots())?.flatMap((one) => one.notReady).join('; ') ?? '';
+  return (await worker?.snapshots())?.flatMap((one) => one.notReady.map(({ what }) => what)).join('; ') ?? '';
 }
 
 async function untilReady(): Promise<void> {

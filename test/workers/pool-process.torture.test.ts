@@ -33,7 +33,7 @@ describe('a pool whose processes cannot work', () => {
     expect(error.message).toContain(told);
     expect(error.message).toContain('S3COMPACT_PROCESS_MEMORY');
     expect(pool.crashes).toBeGreaterThanOrEqual(9);
-    expect((await pool.snapshots())[0]?.notReady.join()).toContain('died');
+    expect((await pool.snapshots())[0]?.notReady[0]?.what).toContain('died');
   });
 
   it('a process that needs more than its bound ends alone, and is started again', async () => {
@@ -58,9 +58,11 @@ describe('a pool whose processes cannot work', () => {
     start('silent');
     const snapshots = await pool.snapshots();
     expect(snapshots).toHaveLength(2);
-    for (const { notReady } of snapshots) expect(notReady.join()).toContain('does not answer');
+    for (const { notReady } of snapshots) expect(notReady[0]?.what).toContain('does not answer');
     // Nor does it hear that it is to stop.
     await pool.stop();
-    expect((await pool.snapshots()).flatMap(({ notReady }) => notReady).join()).toContain('has died');
+    expect((await pool.snapshots()).flatMap(({ notReady }) => notReady.map(({ what }) => what)).join()).toContain(
+      'has died',
+    );
   });
 });

@@ -99,7 +99,11 @@ class Orders {
     tell({
       kind: 'snapshot',
       id,
-      snapshot: snapshot ?? { pid: process.pid, notReady: ['the process is starting'], jobs: [] },
+      snapshot: snapshot ?? {
+        pid: process.pid,
+        notReady: [{ code: 'running', what: 'the process is starting' }],
+        jobs: [],
+      },
     });
   }
 }

@@ -71,12 +71,11 @@ export class PoolProcess {
 
   async snapshot(): Promise<ProcessSnapshot> {
     const child = this.#child;
-    const absent = (why: string) => ({ pid: child?.pid ?? 0, notReady: [why], jobs: [] });
-    if (child === undefined) return absent(`process ${this.#options.slot} has died and is started again soon`);
+    if (child === undefined) return absent(child, `process ${this.#options.slot} has died and is started again soon`);
     const id = ++this.#asked;
     const { promise, resolve } = Promise.withResolvers<ProcessSnapshot>();
     const timer = setTimeout(
-      () => resolve(absent(`process ${this.#options.slot} does not answer (pid ${child.pid})`)),
+      () => resolve(absent(child, `process ${this.#options.slot} does not answer (pid ${child.pid})`)),
       ANSWER_WAIT_MS,
     );
     this.#questions.set(id, resolve);
@@ -122,8 +121,7 @@ export class PoolProcess {
     this.#ended = promise;
     const end = (code: number | null, signal: NodeJS.Signals | null): void => {
       this.#child = undefined;
-      for (const answer of this.#questions.values())
-        answer({ pid: child.pid ?? 0, notReady: [`process ${slot} has died`], jobs: [] });
+      for (const answer of this.#questions.values()) answer(absent(child, `process ${slot} has died`));
       if (!this.#stopping) this.restarts[this.#reasonOf(code, signal)]++;
       if (!this.#stopping) this.#again(`${code === null ? `by ${signal}` : `with exit code ${code}`}`, child.pid);
       resolve();
@@ -189,4 +187,8 @@ export class PoolProcess {
   #tell(order: PoolOrder): void {
     if (this.#child?.connected === true) this.#child.send(order, () => undefined);
   }
+}
+
+function absent(child: ChildProcess | undefined, what: string): ProcessSnapshot {
+  return { pid: child?.pid ?? 0, notReady: [{ code: 'running', what }], jobs: [] };
 }

@@ -67,7 +67,7 @@ export function startPool(settings: Settings, log: Logger, options: PoolOptions 
 }
 
 function withReason(snapshot: ProcessSnapshot, reason: string): ProcessSnapshot {
-  return { ...snapshot, notReady: [...snapshot.notReady, reason] };
+  return { ...snapshot, notReady: [...snapshot.notReady, { code: 'running', what: reason }] };
 }
 
 async function stopAll(processes: readonly PoolProcess[], settings: Settings, log: Logger): Promise<void> {

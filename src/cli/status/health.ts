@@ -20,8 +20,10 @@ export function healthOf(reports: readonly WorkerReport[], metadata: SeenAges, n
   for (const { stores, atMs } of reports) {
     for (const { bucket, ...seen } of stores) buckets.set(bucket, [...(buckets.get(bucket) ?? []), agesAt(seen, atMs)]);
   }
-  const clauses = new Map<string, number>();
-  for (const clause of reports.flatMap(({ notReady }) => notReady)) clauses.set(clause, (clauses.get(clause) ?? 0) + 1);
+  const alike = Map.groupBy(
+    reports.flatMap(({ notReady }) => notReady),
+    ({ what }) => what,
+  );
   const byWorkers = reports.map((report) => agesAt(report.metadata, report.atMs));
   return {
     servers: [
@@ -31,7 +33,7 @@ export function healthOf(reports: readonly WorkerReport[], metadata: SeenAges, n
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
         .map(([bucket, seen]) => serverOf(`bucket ${bucket}`, seen)),
     ],
-    notReady: [...clauses].map(([clause, workers]) => ({ clause, workers })),
+    notReady: [...alike.values()].flatMap((all) => all.slice(0, 1).map((one) => ({ ...one, workers: all.length }))),
     reports: reports.length,
   };
 }

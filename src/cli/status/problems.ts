@@ -2,7 +2,6 @@
  * What is wrong, in a line each, at the top of the status page: red where a person must act, yellow where it may pass by
  * itself. Rules over the report and nothing else, so that `--json` and the page say the same.
  */
-import { NOT_READY } from '../../observe/readiness.ts';
 import { count, plural } from '../output.ts';
 import { duration, paragraph } from '../table.ts';
 import type { Problem, StatusReport } from './report.ts';
@@ -19,9 +18,9 @@ export function problemsOf(report: Told): readonly Problem[] {
 /** A refusal or a wrong setting needs a person; what is away may come back by itself. */
 function serverProblems({ health }: Told): Problem[] {
   const advice = 'work waits and goes on by itself when it is mended';
-  const told = health.notReady.map(({ clause, workers }): Problem => {
-    const need = clause.startsWith(NOT_READY.refused) ? 'act' : 'wait';
-    return { need, what: `${plural(workers, 'worker')}: ${clause}`, advice };
+  const told = health.notReady.map(({ code, what, workers }): Problem => {
+    const need = code === 'refused' ? 'act' : 'wait';
+    return { need, what: `${plural(workers, 'worker')}: ${what}`, advice };
   });
   const metadata = health.servers.find(({ name }) => name === 'metadata');
   if (metadata?.state !== 'failing' || told.length > 0) return told;

@@ -70,8 +70,8 @@ export interface ServerHealth extends SeenAges {
 
 export interface Health {
   readonly servers: readonly ServerHealth[];
-  /** What workers say why they cannot work, a clause each, with the number of those who say so. */
-  readonly notReady: readonly { readonly clause: string; readonly workers: number }[];
+  /** Why workers cannot work, with the number of those who say so. */
+  readonly notReady: readonly { readonly code: string; readonly what: string; readonly workers: number }[];
   /** Workers that told of themselves within the last minute. */
   readonly reports: number;
 }

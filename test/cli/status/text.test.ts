@@ -38,7 +38,7 @@ const BUSY: Told = {
   health: healthOf(
     [
       {
-        ...{ worker: 'pod-1:1', atMs: NOW - 1_000, notReady: [`S3 refuses: ${REFUSED}`] },
+        ...{ worker: 'pod-1:1', atMs: NOW - 1_000, notReady: [{ code: 'refused', what: `S3 refuses: ${REFUSED}` }] },
         metadata: { answeredAgoMs: 400, failedAgoMs: 90_000, error: 'the metadata Redis did not answer' },
         stores: [
           { bucket: 'photos-data', answeredAgoMs: 70_000, failedAgoMs: 500, failingForMs: 64_000, error: REFUSED },
