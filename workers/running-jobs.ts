@@ -1,5 +1,5 @@
 /**
- * The jobs that this process has taken and not ended yet: what readiness, `status` and the keeper of locks look at. It
+ * The jobs that this process has taken and not ended yet: what readiness and `status` look at. It
  * stands apart from BullMQ's own book, which is private to each of its workers. It changes nothing about a job.
  */
 import type { Job } from 'bullmq';
@@ -8,19 +8,8 @@ import type { RunningJob } from './running.ts';
 /** What BullMQ calls for a job; three parameters, or it would give no signal. */
 export type Processor<Data, Result> = (job: Job<Data>, token?: string, signal?: AbortSignal) => Promise<Result>;
 
-/** Called for every job that is taken and let go. */
-export interface JobListener {
-  taken(queue: string, jobId: string, token: string): void;
-  ended(queue: string, jobId: string): void;
-}
-
 export class RunningJobs {
   readonly #jobs = new Set<RunningJob>();
-  readonly #listener: JobListener | undefined;
-
-  constructor(listener?: JobListener) {
-    this.#listener = listener;
-  }
 
   all(): readonly RunningJob[] {
     return [...this.#jobs];
@@ -31,12 +20,10 @@ export class RunningJobs {
     return async (job, token, signal) => {
       const entry = { queue: job.queueName, jobId: job.id ?? '', takenAtMs: Date.now() };
       this.#jobs.add(entry);
-      this.#listener?.taken(entry.queue, entry.jobId, token ?? '');
       try {
         return await process(job, token, signal);
       } finally {
         this.#jobs.delete(entry);
-        this.#listener?.ended(entry.queue, entry.jobId);
       }
     };
   }

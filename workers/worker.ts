@@ -16,7 +16,6 @@ import { endsWithin } from '../src/wiring/bounded.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import type { RefusalKind } from '../src/wiring/store-refusals.ts';
 import { compactProcessor } from './compact-processor.ts';
-import { LockKeeper } from './locks/keeper.ts';
 import { keepLookingForLostJobs } from './lost-jobs.ts';
 import { OutageGate } from './outage-gate.ts';
 import { QueueWatch } from './queue-watch.ts';
@@ -56,10 +55,9 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
     timeoutMs: clients.settings.redisTimeoutMs,
   });
   // A command that works off what is due is short, and says what it could not do instead of waiting.
-  const locks = queues === 'all' ? new LockKeeper({ settings: clients.settings, log }) : undefined;
   const away = async (kinds?: readonly RefusalKind[]) =>
     queues === 'all' ? (await clients.observer.notReady(kinds)).map(({ what }) => what) : [];
-  const jobs = new RunningJobs(locks);
+  const jobs = new RunningJobs();
   const watch = new QueueWatch({ probe: () => probeQueue(clients), log });
   const stopping = new AbortController();
   const held = (job: Job, clauses: readonly string[]) => void tellHeld(job, clauses);
@@ -86,11 +84,8 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
     stop: () => {
       stopping.abort();
       watch.stop();
-      stopped ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs }).finally(
-        async () => {
-          locks?.stop();
-          await reporter?.stop();
-        },
+      stopped ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs }).finally(() =>
+        reporter?.stop(),
       );
       return stopped;
     },

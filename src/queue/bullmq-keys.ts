@@ -1,6 +1,6 @@
 /**
  * What BullMQ 6.7 keeps in Redis, as far as we go past its API: names of keys and fields, the scale of its places and
- * times, its lock. This is the only file that knows them; bullmq-keys.test.ts holds them against the real library, so that
+ * times. This is the only file that knows them; bullmq-keys.test.ts holds them against the real library, so that
  * an upgrade which changes one is noticed. It also holds the one step that gives a lost job back: it must be a single
  * script beside BullMQ's own single scripts, or it would take a job that is just being moved for lost.
  */
@@ -27,20 +27,6 @@ local SCALE = 4294967296
 local function slotOf(base, id) return tonumber(redis.call('HGET', base .. id, 'priority') or 0) end
 local function setSlot(base, id, slot) redis.call('HSET', base .. id, 'priority', slot) end
 `;
-
-/** BullMQ's own script for one lock: only the holder's token extends, and a job whose lock is extended is not stalled. */
-export const EXTEND_LOCK = `
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-  redis.call('SREM', KEYS[2], ARGV[3])
-  return 1
-end
-return 0`;
-
-/** The keys of EXTEND_LOCK for a job. */
-export function lockKeys(base: string, jobId: string): { readonly lockKey: string; readonly stalledKey: string } {
-  return { lockKey: `${base}:${jobId}:lock`, stalledKey: `${base}:stalled` };
-}
 
 /**
  * KEYS: wait, paused, active, prioritized, delayed, waiting-children, completed, failed, marker, and our note of active

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Queue, Worker } from 'bullmq';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { BullmqKeys, EXTEND_LOCK, lockKeys } from '../../src/queue/bullmq-keys.ts';
+import { BullmqKeys } from '../../src/queue/bullmq-keys.ts';
 import { openQueueWorld, type QueueWorld } from './world.ts';
 
 const worlds: QueueWorld[] = [];
@@ -73,19 +73,6 @@ describe('what BullMQ keeps', () => {
     expect(await keys.endedSince('completed', 0, 10)).toEqual([id]);
     expect(await keys.ended(id)).toEqual({ worker: 'me', result: '"well"', progress: '{"at":1}' });
     expect(await keys.ended('x')).toEqual({ worker: null, result: null, progress: null });
-  });
-
-  it('a lock is extended by its holder alone, who is not stalled then', async () => {
-    await queue.add('one', {}, { jobId: 'one-1' });
-    await byHand().getNextJob('token');
-    const { lockKey, stalledKey } = lockKeys(`${world.prefix}:q`, 'one-1');
-    expect(await world.redis.get(lockKey)).toBe('token');
-    await world.redis.sadd(stalledKey, 'one-1');
-    expect(await world.redis.eval(EXTEND_LOCK, 2, lockKey, stalledKey, 'other', 90_000, 'one-1')).toBe(0);
-    expect(await world.redis.scard(stalledKey)).toBe(1);
-    expect(await world.redis.eval(EXTEND_LOCK, 2, lockKey, stalledKey, 'token', 90_000, 'one-1')).toBe(1);
-    expect(await world.redis.pttl(lockKey)).toBeGreaterThan(30_000);
-    expect(await world.redis.scard(stalledKey)).toBe(0);
   });
 });
 

@@ -8,7 +8,7 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import type { InodeKey } from '../../src/model.ts';
-import { BullmqKeys, lockKeys } from '../../src/queue/bullmq-keys.ts';
+import { BullmqKeys } from '../../src/queue/bullmq-keys.ts';
 import { COMPACT_QUEUE, type CompactJobData, CompactQueue } from '../../src/queue/compact-queue.ts';
 import { LostJobs } from '../../src/queue/lost-jobs.ts';
 import { ReapQueue } from '../../src/queue/reap-queue.ts';
@@ -172,7 +172,7 @@ describe('an active job', () => {
     const worker = new Worker(COMPACT_QUEUE, null, { connection: world.blocking, prefix: world.prefix });
     closing.unshift(() => worker.close(true));
     expect((await worker.getNextJob('token'))?.id).toBe(jobId);
-    return { jobId, ...lockKeys(`${world.prefix}:${COMPACT_QUEUE}`, jobId) };
+    return { jobId, lockKey: queue.queue.toKey(`${jobId}:lock`) };
   }
 
   it('with a lock is left alone, however often it is seen', async () => {
@@ -361,7 +361,7 @@ it('a Redis that is full refuses to give a job back, and leaves no half of it', 
     });
     await worker.getNextJob('token');
     await worker.getNextJob('token');
-    await redis.del(...[jobId, active].map((id) => lockKeys(`full:${COMPACT_QUEUE}`, id).lockKey));
+    await redis.del(...[jobId, active].map((id) => full.queue.toKey(`${id}:lock`)));
     await full.giveBack([active]);
     await systemClock.sleep(2);
     await redis.lrem(full.queue.toKey('active'), 0, jobId);
