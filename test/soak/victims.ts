@@ -2,16 +2,17 @@
  * Processes of s3compact as an operator runs them, to be killed: a pool of workers that is started again whenever it ends,
  * and commands that are started again when they were killed. It follows what they log. It must not choose whom to hit.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import {
+  CommandProcess,
+  EXIT_LATER,
+  isRunning,
+  type LogLine,
+  peakRssBytes,
+  sendSignal,
+} from '../kit/support/command-process.ts';
 
-const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
-const LAST_LINES = 5;
-const EXIT_LATER = 3;
-const KIB = 1024;
+/** Between two looks at how much memory a command holds. */
+const RSS_EVERY_MS = 100;
 
 export const COUNTS = {
   started: 'pools started',
@@ -26,22 +27,6 @@ export const COUNTS = {
 } as const;
 export type CountName = keyof typeof COUNTS;
 
-interface LogLine {
-  readonly event?: string;
-  readonly deleted?: number;
-  readonly chunksCompacted?: number;
-}
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly ended: Promise<unknown>;
-  readonly lines: string[];
-  /** Since then it listens to SIGTERM. */
-  readonly started: Promise<void>;
-  readonly onStarted: () => void;
-  ending: boolean;
-}
-
 export interface Ending {
   readonly exitCode: number | null;
   readonly stdout: string;
@@ -55,7 +40,9 @@ export class Victims {
   readonly faults: string[] = [];
   readonly #env: Readonly<Record<string, string>>;
   readonly #processes: number;
-  #pool: Running | undefined;
+  #pool: CommandProcess | undefined;
+  /** Since then the pool listens to SIGTERM. */
+  #started = Promise.withResolvers<void>();
   #wanted = false;
   readonly #seen = new Set<number>();
   /** The most memory that any worker process held. */
@@ -79,34 +66,34 @@ export class Victims {
   /** Starts the pool, and starts it again whenever it ends, as Kubernetes would. */
   keepPool(): void {
     this.#wanted = true;
+    this.#started = Promise.withResolvers<void>();
     const pool = this.#spawn(['worker', '--processes', `${this.#processes}`]);
     this.#pool = pool;
     this.add('started');
     void pool.ended.then(() => {
-      const { exitCode, signalCode } = pool.child;
+      const { exitCode } = pool.child;
       // 3: its processes died again and again; with us around they do.
       const wrong = !pool.ending && exitCode !== EXIT_LATER;
       if (wrong) this.#wanted = false;
-      if (wrong) this.faults.push(`the pool ended by itself with ${exitCode ?? signalCode}: ${pool.lines.join(' | ')}`);
+      if (wrong) this.faults.push(`the pool ended by itself with ${pool.exit}: ${pool.lines.join(' | ')}`);
       if (this.#wanted && this.#pool === pool) this.keepPool();
     });
   }
 
   /** The worker processes of the pool. */
   get workers(): readonly number[] {
-    const pid = this.#pool?.child.pid;
-    const pids = pid === undefined ? [] : childrenOf(pid);
+    const pids = this.#pool?.children ?? [];
     for (const one of pids) this.#seen.add(one);
     return pids;
   }
 
   /** Worker processes that were ever seen and are still there; those of a killed pool have to end by themselves. */
   get survivors(): readonly number[] {
-    return [...this.#seen].filter((pid) => textOf(`/proc/${pid}/cmdline`).includes('pool-child'));
+    return [...this.#seen].filter((pid) => isRunning(pid, 'pool-child'));
   }
 
   killWorker(pid: number): void {
-    if (kill(pid)) this.add('workersKilled');
+    if (sendSignal(pid, 'SIGKILL')) this.add('workersKilled');
   }
 
   killPool(): void {
@@ -117,7 +104,7 @@ export class Victims {
 
   /** Notes how much memory workers hold. */
   measure(): void {
-    for (const pid of this.workers) this.workerRssBytes = Math.max(this.workerRssBytes, rssMostOf(pid));
+    for (const pid of this.workers) this.workerRssBytes = Math.max(this.workerRssBytes, peakRssBytes(pid));
   }
 
   /** SIGTERM; the pool has to end well. */
@@ -126,13 +113,10 @@ export class Victims {
     const pool = this.#pool;
     if (pool === undefined) return;
     const timer = setTimeout(() => pool.child.kill('SIGKILL'), deadlineMs);
-    await Promise.race([pool.started, pool.ended]);
-    pool.ending = true;
-    pool.child.kill('SIGTERM');
-    await pool.ended;
+    await Promise.race([this.#started.promise, pool.ended]);
+    await pool.stop(deadlineMs);
     clearTimeout(timer);
-    if (pool.child.exitCode !== 0)
-      this.faults.push(`the pool ended on SIGTERM with ${pool.child.exitCode ?? pool.child.signalCode}`);
+    if (pool.child.exitCode !== 0) this.faults.push(`the pool ended on SIGTERM with ${pool.exit}`);
     this.#pool = undefined;
   }
 
@@ -149,14 +133,13 @@ export class Victims {
       await early.ended;
       clearTimeout(timer);
     }
-    const { child, ended, lines } = this.#spawn(args);
-    let stdout = '';
-    child.stdout?.on('data', (data: Buffer) => (stdout += data.toString()));
+    const command = this.#spawn(args);
+    const { child, lines } = command;
     let rssBytes = 0;
-    const timer = setInterval(() => (rssBytes = Math.max(rssBytes, rssMostOf(child.pid ?? 0))), 100);
-    await ended;
+    const timer = setInterval(() => (rssBytes = Math.max(rssBytes, peakRssBytes(child.pid ?? 0))), RSS_EVERY_MS);
+    await command.ended;
     clearInterval(timer);
-    return { exitCode: child.exitCode, stdout, stderr: lines.join('\n'), rssBytes };
+    return { exitCode: child.exitCode, stdout: command.stdout, stderr: lines.join('\n'), rssBytes };
   }
 
   /** Whatever still runs goes. */
@@ -171,26 +154,15 @@ export class Victims {
   #killAll(): void {
     this.#wanted = false;
     this.#pool?.child.kill('SIGKILL');
-    for (const pid of this.survivors) kill(pid);
+    for (const pid of this.survivors) sendSignal(pid, 'SIGKILL');
   }
 
-  #spawn(args: readonly string[]): Running {
-    const child = spawn(process.execPath, [COMMAND, ...args], {
-      env: { ...process.env, ...this.#env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const { promise: started, resolve: onStarted } = Promise.withResolvers<void>();
-    const running: Running = { child, ended: once(child, 'close'), lines: [], started, onStarted, ending: false };
-    if (args[0] === 'worker') child.stdout?.resume();
-    createInterface({ input: child.stderr ?? process.stdin }).on('line', (line) => this.#read(running, line));
-    return running;
+  #spawn(args: readonly string[]): CommandProcess {
+    return new CommandProcess({ args, env: this.#env, onLine: (line, text) => this.#read(line, text) });
   }
 
-  #read({ lines, onStarted }: Running, text: string): void {
-    lines.push(text);
-    if (lines.length > LAST_LINES) lines.shift();
-    const { event, deleted = 0, chunksCompacted = 0 } = parse(text);
-    if (event === 'pool.started') onStarted();
+  #read({ event, deleted = 0, chunksCompacted = 0 }: LogLine, text: string): void {
+    if (event === 'pool.started') this.#started.resolve();
     if (event === 'job.done') {
       this.add('runs');
       this.add('chunks', chunksCompacted);
@@ -199,42 +171,5 @@ export class Victims {
       this.add('records');
       this.add('deleted', deleted);
     } else if (event === 'inode.quarantined' || event === 'job.failed') this.faults.push(text);
-  }
-}
-
-function kill(pid: number): boolean {
-  try {
-    return process.kill(pid, 'SIGKILL');
-  } catch {
-    return false;
-  }
-}
-
-function childrenOf(pid: number): number[] {
-  return textOf(`/proc/${pid}/task/${pid}/children`)
-    .split(' ')
-    .filter((one) => one !== '')
-    .map(Number);
-}
-
-function rssMostOf(pid: number): number {
-  return Number(/^VmHWM:\s+(\d+) kB/m.exec(textOf(`/proc/${pid}/status`))?.[1] ?? 0) * KIB;
-}
-
-/** Empty for a process that is gone. */
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return '';
-  }
-}
-
-/** A process that is killed may leave half a line. */
-function parse(text: string): LogLine {
-  try {
-    return JSON.parse(text) as LogLine;
-  } catch {
-    return {};
   }
 }
