@@ -5,8 +5,8 @@
  */
 import type { InodeKey } from './model.ts';
 
-/** retry: the same work may succeed later. stale: the work is out of date, read again. halt: only a person can help. */
-export type ErrorKind = 'retry' | 'stale' | 'halt';
+/** retry: the same work may succeed later. halt: only a person can help. */
+export type ErrorKind = 'retry' | 'halt';
 
 /** Every code there is; metrics have a series for each. */
 export const ERROR_CODES = [
@@ -33,9 +33,7 @@ export const ERROR_CODES = [
   'metadata-refused',
   'queue-unavailable',
   'queue-unfit',
-  'budget-too-small',
   'lease-expired',
-  'fence-lost',
   'cancelled',
   'process-died',
   'settings-invalid',
@@ -87,6 +85,16 @@ export class CompactError extends Error {
       ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
     });
   }
+}
+
+/** Work that its caller withdrew; the message says what has not happened. */
+export function cancelled(message: string, cause?: unknown): CompactError {
+  return new CompactError(message, { kind: 'retry', code: 'cancelled', cause });
+}
+
+/** Throws `cancelled` when the signal has aborted. */
+export function throwIfCancelled(signal: AbortSignal | undefined, message: string): void {
+  if (signal?.aborted === true) throw cancelled(message);
 }
 
 /** Whether a failure stops work on the inode: `now`, `after-retries`, or `never` (the fault is elsewhere). */

@@ -133,6 +133,6 @@ export function parseInodeKey(text: string): InodeKey | null {
 }
 
 /** `fsId/inodeId`, for people and logs. */
-export function printInodeKey(key: InodeKey): string {
+export function printInodeKey(key: { readonly fsId: number; readonly inodeId: bigint | string }): string {
   return `${key.fsId}/${key.inodeId}`;
 }

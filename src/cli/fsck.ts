@@ -169,7 +169,7 @@ function text({ summary, faults, unknown, endedEarly }: Findings, { fsId }: Targ
       { head: 'detail', align: 'left', wrap: true },
     ] as const;
     const rows = faults.map((fault) => {
-      const inode = printInodeKey({ fsId, inodeId: BigInt(fault.inodeId) });
+      const inode = printInodeKey({ fsId, inodeId: fault.inodeId });
       return [inode, `${fault.begin}`, `${fault.end}`, fault.reason, fault.object ?? '', fault.detail];
     });
     lines.push(table([...columns, ...words], rows, context.style));
@@ -177,7 +177,7 @@ function text({ summary, faults, unknown, endedEarly }: Findings, { fsId }: Targ
     lines.push('');
   }
   for (const { inodeId, message } of unknown)
-    lines.push(` inode ${fsId}/${inodeId} could not be looked at: ${message}`);
+    lines.push(` inode ${printInodeKey({ fsId, inodeId })} could not be looked at: ${message}`);
   const { inodes, skipped, objects, dataBytes } = summary;
   const skips = skipped === 0 ? '' : `, ${skipped} of them skipped (directories, unlinked, removed meanwhile)`;
   lines.push(` ${plural(inodes, 'inode')}${skips}; ${bytes(dataBytes)} in ${plural(objects, 'object')}`);

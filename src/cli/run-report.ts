@@ -2,6 +2,7 @@
  * The end of a run for people: one headline, what was saved, what it cost, what is left. It stands apart from the
  * command because more than one command runs inodes. It only words what the report says; programs read --json.
  */
+import { printInodeKey } from '../format.ts';
 import type { RunReport } from '../wiring/run-inode.ts';
 import type { CliContext } from './context.ts';
 import { bytes, plural } from './output.ts';
@@ -10,7 +11,7 @@ import { gainText } from './plan.ts';
 /** Several lines for a terminal; exact numbers are in --json. */
 export function reportText(report: RunReport, context: CliContext): string {
   const { bold } = context.colors;
-  const lines = [bold(`inode ${report.fsId}/${report.inodeId}: ${headline(report)}`)];
+  const lines = [bold(`inode ${printInodeKey(report)}: ${headline(report)}`)];
   if (report.message !== undefined) lines.push(` ${report.message}`);
   if (report.chunksCompacted > 0 && report.gain !== undefined && report.cost !== undefined) {
     const { cost } = report;

@@ -3,7 +3,7 @@
  * so memory is bounded by one list and `chunksMax`, not by the size of the file. The chosen chunks are read and planned
  * again when their turn comes, so a stale choice costs a little time and nothing else.
  */
-import { CompactError } from '../errors.ts';
+import { throwIfCancelled } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ChunkBudget, Filesystem, InodeKey, PlanCost, PlanPolicy } from '../model.ts';
 import { MERGED_VERSIONS_MAX, movedBytes, planChunk, requestsOf } from '../plan/index.ts';
@@ -53,12 +53,7 @@ export async function worthwhileChunks(
   const best: Candidate[] = [];
   let worthwhile = 0;
   for await (const chunkIndex of options.metadata.chunkIndexes(key)) {
-    if (options.signal?.aborted === true) {
-      throw new CompactError('the attempt was cancelled while planning; nothing was written', {
-        kind: 'retry',
-        code: 'cancelled',
-      });
-    }
+    throwIfCancelled(options.signal, 'the attempt was cancelled while planning; nothing was written');
     const planned = await planAsItIs(key, chunkIndex, { ...options, filesystem });
     if (planned?.decision.kind !== 'plan') continue;
     worthwhile++;

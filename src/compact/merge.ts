@@ -5,13 +5,15 @@
  */
 import { crc32 } from 'node:zlib';
 import pLimit from 'p-limit';
-import { CompactError } from '../errors.ts';
+import { CompactError, throwIfCancelled } from '../errors.ts';
 import type { Copy, MergedBlock, ObjectId, SourceRead } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
 import type { MemoryBudget, Reservation } from './memory-budget.ts';
 import { ReadPump } from './read-pump.ts';
 
 /** One object to write and how its sources are named. */
+const CANCELLED = 'the attempt was cancelled; its objects are left to its reap record';
+
 export interface MergeTask {
   readonly name: string;
   readonly block: MergedBlock;
@@ -41,7 +43,7 @@ export async function writeMergedObjects(tasks: readonly MergeTask[], options: M
   const one = async (task: MergeTask): Promise<void> => {
     if (first !== undefined) return;
     try {
-      throwIfCancelled(options.signal);
+      throwIfCancelled(options.signal, CANCELLED);
       await options.memory.reserve(sizesOf(task.block), (own) =>
         writeOne(task, { ...options, objects, signal, pump, own }),
       );
@@ -84,7 +86,7 @@ async function writeOne(task: MergeTask, options: WriteOptions): Promise<void> {
   for (const read of block.reads) (isDirect(read) ? direct : inTurn).push(read);
   // One after the other: their scratch buffer is what sizesOf counted once.
   await pump.readAll({ direct, inTurn, run: (read) => readInto(body, read, options) });
-  throwIfCancelled(options.signal);
+  throwIfCancelled(options.signal, CANCELLED);
   options.beforePut();
   await putOwn(task.name, body, options);
   own.give(body);
@@ -109,7 +111,7 @@ function isTiled(block: MergedBlock): boolean {
 }
 
 async function readInto(body: Buffer, read: SourceRead, options: WriteOptions): Promise<void> {
-  throwIfCancelled(options.signal);
+  throwIfCancelled(options.signal, CANCELLED);
   const name = options.nameOf(read.source);
   const [only] = read.copies;
   if (only !== undefined && isDirect(read)) {
@@ -162,13 +164,4 @@ async function isOwn(checksum: number | undefined, { name, body, options }: Take
     if (!read.equals(expected)) return false;
   }
   return true;
-}
-
-function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) {
-    throw new CompactError('the attempt was cancelled; its objects are left to its reap record', {
-      kind: 'retry',
-      code: 'cancelled',
-    });
-  }
 }

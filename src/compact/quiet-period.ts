@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import { CompactError } from '../errors.ts';
+import { CompactError, throwIfCancelled } from '../errors.ts';
 import { printRecord } from '../format.ts';
 import type { Look, ReapLedger } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -132,11 +132,7 @@ export class QuietRule {
 
   async #sleep(waitMs: number): Promise<void> {
     await this.#clock.sleep(waitMs, this.#signal).catch(() => undefined);
-    if (this.#signal?.aborted !== true) return;
-    throw new CompactError('the attempt was cancelled between two looks; nothing was written', {
-      kind: 'retry',
-      code: 'cancelled',
-    });
+    throwIfCancelled(this.#signal, 'the attempt was cancelled between two looks; nothing was written');
   }
 
   async #quietly(plan: Plan): Promise<PlannedChunk | null> {

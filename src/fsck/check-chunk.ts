@@ -6,7 +6,7 @@
 
 import { crc32 } from 'node:zlib';
 import pLimit from 'p-limit';
-import { CompactError } from '../errors.ts';
+import { CompactError, throwIfCancelled } from '../errors.ts';
 import { objectName } from '../format.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
@@ -21,6 +21,7 @@ const READ_BYTES_MAX = 1024 * 1024;
 /** Looks at a chunk whose list changes under the look. */
 const LOOKS_MAX = 5;
 const BATCH_OBJECTS = 1_000;
+export const STOPPED = 'the check was stopped; nothing was changed';
 
 export type FaultReason = 'missing' | 'short' | 'corrupt' | 'list-invalid' | 'record-malformed' | 'inode-malformed';
 
@@ -158,7 +159,7 @@ async function faultsOf(
   const limit = pLimit(context.requestsInFlight);
   const faults: FsckFault[] = [];
   for (let from = 0; from < wanted.length; from += BATCH_OBJECTS) {
-    throwIfCancelled(context.signal);
+    throwIfCancelled(context.signal, STOPPED);
     const batch = wanted.slice(from, from + BATCH_OBJECTS);
     const found = await Promise.all(batch.map((object) => limit(() => lookAt(object, chunkIndex, context))));
     for (const some of found) for (const fault of some) faults.push(fault);
@@ -256,9 +257,4 @@ function stillWanted(faults: readonly FsckFault[], wanted: readonly WantedObject
     }
   }
   return still;
-}
-
-export function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return;
-  throw new CompactError('the check was stopped; nothing was changed', { kind: 'retry', code: 'cancelled' });
 }

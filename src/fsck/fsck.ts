@@ -3,7 +3,7 @@
  * apart from gc, which starts from the bucket: this starts from the metadata. It changes nothing and repairs nothing.
  */
 
-import { CompactError } from '../errors.ts';
+import { CompactError, throwIfCancelled } from '../errors.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { inodeKeys, type MetadataStore } from '../metadata/port.ts';
 import type { InodeKey } from '../model.ts';
@@ -14,7 +14,7 @@ import {
   type FsckDeps,
   type FsckFault,
   type FsckOptions,
-  throwIfCancelled,
+  STOPPED,
   verifyChunk,
 } from './check-chunk.ts';
 
@@ -110,7 +110,7 @@ async function checkChunks(key: InodeKey, context: ChunkContext): Promise<FsckRe
   const indexes: number[] = [];
   for await (const chunkIndex of context.metadata.chunkIndexes(key)) indexes.push(chunkIndex);
   for (const chunkIndex of indexes.sort((a, b) => a - b)) {
-    throwIfCancelled(context.signal);
+    throwIfCancelled(context.signal, STOPPED);
     tally.chunk(await verifyChunk(key, chunkIndex, context));
   }
   return tally.report();

@@ -6,7 +6,7 @@
  * an inode that cannot be read stays (I10), and so does what it does not understand. Doubt about the walk ends it.
  */
 
-import { CompactError } from '../errors.ts';
+import { CompactError, throwIfCancelled } from '../errors.ts';
 import { OWN_NAMES, objectName, parseObjectName } from '../format.ts';
 import { type GcBook, type ReapRecords, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
@@ -134,7 +134,11 @@ class Pass {
     let after = from;
     let open: { key: InodeKey; objects: ListedObject[]; after?: string } | undefined;
     for (let more = true; more; ) {
-      this.#throwIfCancelled();
+      const { fsId } = this.#filesystem;
+      throwIfCancelled(
+        this.#options.signal,
+        `the gc of file system ${fsId} was stopped; the next one goes on where it was`,
+      );
       const page = await this.#store.list(after, this.#options.signal);
       for (const object of page.objects) {
         after = object.name;
@@ -308,13 +312,5 @@ class Pass {
       return `nothing references ${this.#leaked} of the ${this.#objects} objects: that looks like the wrong metadata store (METADATA_URL, METADATA_PREFIX) or a bucket that is shared, not like orphans`;
     }
     return null;
-  }
-
-  #throwIfCancelled(): void {
-    if (this.#options.signal?.aborted !== true) return;
-    throw new CompactError(
-      `the gc of file system ${this.#filesystem.fsId} was stopped; the next one goes on where it was`,
-      { kind: 'retry', code: 'cancelled' },
-    );
   }
 }

@@ -4,19 +4,12 @@
  * store) need it, and because every request passes here twice: a free turn costs no promise and no listener, and
  * p-limit would keep an aborted caller waiting until its turn comes. It must not know what the calls do.
  */
-import { CompactError } from '../errors.ts';
+import { type CompactError, cancelled } from '../errors.ts';
 import { type AbortListener, listen, unlisten } from './abort.ts';
 
 /** The failure of a call whose caller withdrew it. */
 export function cancelledError(cause?: unknown): CompactError {
-  return new CompactError(
-    'The call to the object store was cancelled by its caller; repeat it when the work goes on.',
-    {
-      kind: 'retry',
-      code: 'cancelled',
-      cause,
-    },
-  );
+  return cancelled('The call to the object store was cancelled by its caller; repeat it when the work goes on.', cause);
 }
 
 /** Places of those who have been served are taken back when there are so many. */

@@ -4,7 +4,7 @@
  * when: the limit does.
  */
 import type { Clock } from '../clock.ts';
-import { CompactError } from '../errors.ts';
+import { cancelled } from '../errors.ts';
 
 /** A limit as it is shown to metrics and `status`; plain JSON. */
 export interface LimitState {
@@ -17,6 +17,8 @@ export interface LimitState {
   /** Their time, those that wait now included. */
   readonly waitedMs: number;
 }
+
+const CANCELLED = 'a request that waited for a limit was cancelled by its caller; nothing was sent';
 
 interface Place {
   readonly amount: number;
@@ -52,14 +54,14 @@ export class Waiting {
 
   /** Resolves when it is served; rejects with `cancelled` when `signal` aborts before, and is no longer in the line. */
   async join(amount: number, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted === true) throw cancelled(signal.reason);
+    if (signal?.aborted === true) throw cancelled(CANCELLED, signal.reason);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const place: Place = { amount, sinceMs: this.#clock.monotonicMs(), resolve };
     const onAbort = (): void => {
       if (!this.#leave(place)) return;
       // Nobody is left to be woken for: a timer must not keep the process alive.
       if (this.empty) this.wake();
-      reject(cancelled(signal?.reason));
+      reject(cancelled(CANCELLED, signal?.reason));
     };
     this.#places.add(place);
     this.#waits++;
@@ -98,12 +100,4 @@ export class Waiting {
     this.#waitedMs += this.#clock.monotonicMs() - place.sinceMs;
     return true;
   }
-}
-
-function cancelled(cause: unknown): CompactError {
-  return new CompactError('a request that waited for a limit was cancelled by its caller; nothing was sent', {
-    kind: 'retry',
-    code: 'cancelled',
-    cause,
-  });
 }

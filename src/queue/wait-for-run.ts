@@ -4,7 +4,7 @@
  */
 import type { Job, Queue } from 'bullmq';
 import type { Clock } from '../clock.ts';
-import { CompactError } from '../errors.ts';
+import { throwIfCancelled } from '../errors.ts';
 import type { InodeKey } from '../model.ts';
 import { COMMAND_PRIORITY, type CompactJobData, type CompactQueue, type Enqueued, queueCall } from './compact-queue.ts';
 
@@ -106,9 +106,7 @@ async function awaitJob(jobId: string, options: Deadlined): Promise<JobSeen> {
     if (seen !== null) return seen;
     if (state === 'unknown' || state === 'active') await options.queue.giveBack([jobId]);
     if (options.clock.monotonicMs() >= options.deadlineMs) return { kind: 'timed-out', jobId, state };
-    if (options.signal?.aborted === true) {
-      throw new CompactError('stopped waiting; the inode stays queued', { kind: 'retry', code: 'cancelled' });
-    }
+    throwIfCancelled(options.signal, 'stopped waiting; the inode stays queued');
     await options.clock.sleep(POLL_MS);
   }
 }

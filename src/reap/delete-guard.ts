@@ -4,7 +4,7 @@
  * hold). It stands alone so that a new reason is added in one place, and so that no delete outlives what allowed it. It
  * chooses nothing to delete and changes no list.
  */
-import { CompactError } from '../errors.ts';
+import { CompactError, cancelled } from '../errors.ts';
 import type { ServerLook } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import { DELETE_BATCH_MAX, type DeleteFailure, type ObjectStore } from '../objects/port.ts';
@@ -113,8 +113,5 @@ function isOver(permits: readonly DeletePermit[]): boolean {
 
 /** Thrown by permits. */
 export function outOfTime(): CompactError {
-  return new CompactError('the time in which the delete was allowed is over; the rest waits for another look', {
-    kind: 'retry',
-    code: 'cancelled',
-  });
+  return cancelled('the time in which the delete was allowed is over; the rest waits for another look');
 }

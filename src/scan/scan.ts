@@ -5,6 +5,7 @@
  */
 
 import { CompactError } from '../errors.ts';
+import { printInodeKey } from '../format.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { type InodePage, LIST_VERSIONS_MAX } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
@@ -205,7 +206,7 @@ class Scan {
     let sum = NO_BACKLOG;
     for (const { key, score, backlog, error } of findings) {
       if (error !== undefined) this.#options.onUnreadable?.(key, error);
-      if (score > 0 && quarantined.has(`${key.fsId}/${key.inodeId}`)) {
+      if (score > 0 && quarantined.has(printInodeKey(key))) {
         sum = addBacklog(sum, { ...NO_BACKLOG, inodes: 1, quarantined: 1 });
         continue;
       }

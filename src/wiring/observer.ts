@@ -264,7 +264,6 @@ export class Observer implements RequestObserver {
       this.metrics?.count('s3compact_leases_expired_total', 1);
       this.#log.warn({ event: LOG_EVENTS.leaseExpired, ...where }, 'the attempt outlived its lease and was given up');
     }
-    if (error.code === 'fence-lost') this.metrics?.count('s3compact_fences_lost_total', 1);
   }
 
   #ended(report: RunReport, fields: RunFields, how: { seconds: number; signal: AbortSignal | undefined }): void {

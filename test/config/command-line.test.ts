@@ -140,7 +140,6 @@ describe('settings reach a command', () => {
 describe('errors', () => {
   it.each([
     ['retry', 'store-unavailable', EXIT.retry],
-    ['stale', 'fence-lost', EXIT.retry],
     ['halt', 'access-denied', EXIT.halted],
     ['halt', 'settings-invalid', EXIT.usage],
   ] as const)('of kind %s (%s) end with %d', (kind: ErrorKind, code, exitCode) => {

@@ -2,7 +2,9 @@
  * Jobs of the compact queue, one list each: what is being worked on, what was given up, what waits for a time; with the
  * reason and the next try. It words what the queue tells, and changes nothing.
  */
+
 import type { CompactProgress } from '../../compact/compact-inode.ts';
+import { printInodeKey } from '../../format.ts';
 import type { JobInFlight } from '../../queue/status.ts';
 import type { ListedJob } from '../../queue/status-lists.ts';
 import { bytes } from '../output.ts';
@@ -21,7 +23,7 @@ export const inFlightText: Section = ({ inFlight }, style) => {
   if (inFlight.length === 0) return ' nothing is being worked on';
   const rows = inFlight
     .slice(0, style.rowsMax)
-    .map((job) => [`${job.fsId}/${job.inodeId}`, job.origin, duration(job.ageMs), stateOf(job)]);
+    .map((job) => [printInodeKey(job), job.origin, duration(job.ageMs), stateOf(job)]);
   return table(IN_FLIGHT, rows, style) + moreText(inFlight.length, style);
 };
 
@@ -44,7 +46,7 @@ export const failedText: Section = ({ failed, nowMs }, style) => {
   const rows = failed.jobs
     .slice(0, style.rowsMax)
     .map((job) => [
-      `${job.fsId}/${job.inodeId}`,
+      printInodeKey(job),
       job.endedMs === undefined ? '-' : `${duration(nowMs - job.endedMs)} ago`,
       `${job.tries}`,
       reasonOf(job),
@@ -64,7 +66,7 @@ export const delayedText: Section = ({ delayed, nowMs, paused }, style) => {
   const rows = delayed.jobs
     .slice(0, style.rowsMax)
     .map((job) => [
-      `${job.fsId}/${job.inodeId}`,
+      printInodeKey(job),
       job.nextMs === undefined || job.nextMs <= nowMs ? 'now' : `in ${duration(job.nextMs - nowMs)}`,
       `${job.tries}`,
       isPaused(job.fsId) ? 'its file system is paused' : reasonOf(job),

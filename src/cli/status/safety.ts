@@ -2,6 +2,7 @@
  * What keeps data safe and waits for somebody: reap records that are late or in doubt, and inodes in quarantine, each
  * with its reason. It words what the queue tells.
  */
+import { printInodeKey } from '../../format.ts';
 import type { ListedRecord } from '../../queue/status-lists.ts';
 import { count, plural } from '../output.ts';
 import { type Column, duration, table } from '../table.ts';
@@ -12,11 +13,7 @@ export const quarantineText: Section = ({ quarantined, quarantine, nowMs }, styl
   if (quarantined === 0) return ' quarantine  no inode';
   const rows = quarantine
     .slice(0, style.rowsMax)
-    .map(({ fsId, inodeId, sinceMs, code, reason }) => [
-      `${fsId}/${inodeId}`,
-      duration(nowMs - sinceMs),
-      `${code}: ${reason}`,
-    ]);
+    .map((entry) => [printInodeKey(entry), duration(nowMs - entry.sinceMs), `${entry.code}: ${entry.reason}`]);
   const columns: readonly Column[] = [
     { head: 'quarantine' },
     { head: 'for' },
@@ -36,7 +33,7 @@ export const reapText: Section = (report, style) => {
 
 function recordsText({ reap, nowMs, ...report }: StatusReport, style: StatusStyle): string[] {
   const rowOf = (record: ListedRecord, when: string, why: string) => [
-    `${record.fsId}/${record.inodeId}`,
+    printInodeKey(record),
     count(record.chunkIndex),
     when,
     why,

@@ -7,7 +7,7 @@
  */
 
 import { CompactError } from '../../errors.ts';
-import { sameVersion } from '../../format.ts';
+import { printInodeKey, sameVersion } from '../../format.ts';
 import type { Inode, InodeKey, S3ChunkInfo } from '../../model.ts';
 import { COMMIT_VERSIONS_MAX, type CommitOutcome, type CommitRequest, ownVersion } from '../port.ts';
 import { toRemoveList, type WholeInode } from './convert.ts';
@@ -43,7 +43,7 @@ export async function commitChunkList(request: CommitRequest, deps: CommitDeps):
 }
 
 function unknownAfterRefusal({ key, chunkIndex }: CommitRequest): CommitOutcome {
-  const what = `the metaserver refuses the commit of chunk ${chunkIndex} of inode ${key.fsId}/${key.inodeId} (${INTERNAL_ERROR})`;
+  const what = `the metaserver refuses the commit of chunk ${chunkIndex} of inode ${printInodeKey(key)} (${INTERNAL_ERROR})`;
   return { outcome: 'unknown', cause: unavailable(what) };
 }
 
@@ -92,7 +92,7 @@ async function attemptCommit(
   if (statusCode === 'OK')
     return (await isGone(key, deps)) ? { outcome: 'stale', reason: 'missing' } : { outcome: 'committed' };
   if (statusCode === INTERNAL_ERROR) return 'refused';
-  const what = `the metaserver answered the commit of chunk ${chunkIndex} of inode ${key.fsId}/${key.inodeId} with ${statusCode}`;
+  const what = `the metaserver answered the commit of chunk ${chunkIndex} of inode ${printInodeKey(key)} with ${statusCode}`;
   if (REFUSALS.has(statusCode)) throw refused(`${what}; nothing was changed`);
   return { outcome: 'unknown', cause: unavailable(what) };
 }

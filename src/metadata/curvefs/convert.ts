@@ -2,7 +2,9 @@
  * From CurveFS messages to the model and back. The model's numbers are narrower (offsets below 2^53) and its words
  * fewer: what does not fit is refused here, so that nothing behind the port has to know CurveFS. No calls, no policy.
  */
+
 import { createHash } from 'node:crypto';
+import { printInodeKey } from '../../format.ts';
 import {
   type Filesystem,
   type Inode,
@@ -32,7 +34,7 @@ export interface WholeInode {
 /** Throws `inode-malformed` (halt). */
 export function toInode(key: InodeKey, message: InodeMessage | InodeAttr): Inode {
   if (message.inodeId !== key.inodeId || message.fsId !== key.fsId) {
-    throw inodeMalformed(key, `the metaserver answered with inode ${message.fsId}/${message.inodeId}`);
+    throw inodeMalformed(key, `the metaserver answered with inode ${printInodeKey(message)}`);
   }
   if (!Number.isSafeInteger(message.length)) throw inodeMalformed(key, 'its length is 2^53 or more');
   const mtimeMs = timeMs(message.mtime, message.mtime_ns);

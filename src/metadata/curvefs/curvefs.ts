@@ -4,6 +4,7 @@
  * is kept out by rule and by time (docs/adr), in policy. It must hold no policy, and never send a commit twice.
  */
 
+import { printInodeKey } from '../../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
 import type { Address } from '../../urls/curvefs.ts';
 import type {
@@ -194,7 +195,7 @@ export class CurvefsMetadata implements MetadataStore {
     if (response === null || response.statusCode === 'NOT_FOUND') return null;
     const message: InodeMessage | undefined = response.inode;
     if (response.statusCode !== 'OK')
-      throw unavailable(`the metaserver cannot read inode ${key.fsId}/${key.inodeId}: ${response.statusCode}`);
+      throw unavailable(`the metaserver cannot read inode ${printInodeKey(key)}: ${response.statusCode}`);
     if (message === undefined || response.streaming === true)
       throw inodeMalformed(key, 'the metaserver answered without the inode');
     return { inode: toInode(key, message), lists: toChunkLists(key, message) };

@@ -2,7 +2,9 @@
  * From what went wrong on the wire to what the port promises: CompactError with a kind that says what to do. Apart from
  * the clients because the same failure of an MDS and of a metaserver must be reported alike. It decides no retries.
  */
+
 import { CompactError } from '../../errors.ts';
+import { printInodeKey } from '../../format.ts';
 import type { InodeKey } from '../../model.ts';
 import { RpcFault } from './rpc-fault.ts';
 
@@ -17,7 +19,7 @@ export function refused(what: string, cause?: unknown): CompactError {
 }
 
 export function inodeMalformed(key: InodeKey, what: string): CompactError {
-  return new CompactError(`inode ${key.fsId}/${key.inodeId}: ${what}; nothing was changed`, {
+  return new CompactError(`inode ${printInodeKey(key)}: ${what}; nothing was changed`, {
     kind: 'halt',
     code: 'inode-malformed',
     inode: key,

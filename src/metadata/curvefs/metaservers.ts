@@ -3,7 +3,9 @@
  * A write is sent again only when the server has certainly not begun with the one before; otherwise its fate is
  * `unknown`, and only reading back can tell. It must not know what is read or written.
  */
+
 import { CompactError } from '../../errors.ts';
+import { printInodeKey } from '../../format.ts';
 import { type Channels, Deadline } from './calls.ts';
 import { asFault, refused, unavailable } from './faults.ts';
 import type { InitOf, MessageOf, MessageType } from './proto/codec.ts';
@@ -187,10 +189,9 @@ class Tries {
   }
 
   failed(cause: Error | undefined = this.fault): CompactError {
-    const { fsId, inodeId } = this.place;
     const why = cause === undefined ? 'no time was left' : cause.message;
     return unavailable(
-      `no metaserver answered for inode ${fsId}/${inodeId} within ${this.deadline.totalMs} ms: ${why}`,
+      `no metaserver answered for inode ${printInodeKey(this.place)} within ${this.deadline.totalMs} ms: ${why}`,
       cause,
     );
   }

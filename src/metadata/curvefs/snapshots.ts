@@ -3,6 +3,7 @@
  * a walk come from its first call instead of one call per chunk. A list is given once and only while it is young: who
  * reads a chunk a second time, or late, gets it as it is by then.
  */
+import { printInodeKey } from '../../format.ts';
 import type { InodeKey } from '../../model.ts';
 import type { WholeInode } from './convert.ts';
 
@@ -26,7 +27,7 @@ export class Snapshots {
 
   /** Keeps an inode until the returned function is called. */
   keep(key: InodeKey, whole: WholeInode): () => void {
-    const name = nameOf(key);
+    const name = printInodeKey(key);
     const snapshot = { whole, atMs: this.#nowMs(), left: new Set(whole.lists.keys()) };
     this.#snapshots.set(name, snapshot);
     return () => {
@@ -36,12 +37,8 @@ export class Snapshots {
 
   /** The inode, if this list of it was not taken before and is young. */
   take(key: InodeKey, chunkIndex: number): WholeInode | null {
-    const snapshot = this.#snapshots.get(nameOf(key));
+    const snapshot = this.#snapshots.get(printInodeKey(key));
     if (snapshot === undefined || this.#nowMs() - snapshot.atMs > AGE_MAX_MS) return null;
     return snapshot.left.delete(chunkIndex) ? snapshot.whole : null;
   }
-}
-
-function nameOf({ fsId, inodeId }: InodeKey): string {
-  return `${fsId}/${inodeId}`;
 }

@@ -7,7 +7,7 @@ import { CompactError, type ErrorKind } from '../../errors.ts';
 import { type ConnectionFault, isReply, replyCode, safeError } from '../../redis/link.ts';
 
 interface Meaning {
-  readonly kind: Extract<ErrorKind, 'retry' | 'halt'>;
+  readonly kind: ErrorKind;
   /** What is the matter and what to do; goes on from "Redis refused …: ". */
   readonly advice: string;
 }
