@@ -2,13 +2,13 @@
  * The metrics and the readiness of a pod: its own, those of its processes added up, and the server that tells them. It
  * only wires; names are in the table of metrics (`src/observe/metric-table.ts`).
  */
+import { endsWithin } from '../src/clock.ts';
 import { CompactError, toError } from '../src/errors.ts';
 import { aggregateMetrics, DepartedMetrics, type ProcessMetrics } from '../src/observe/aggregate.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../src/observe/metrics-server.ts';
 import { type Readiness, readinessOf } from '../src/observe/readiness.ts';
-import { endsWithin } from '../src/wiring/bounded.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { podSources } from './pod-sources.ts';
 import type { RunningPool } from './processes/process-group.ts';

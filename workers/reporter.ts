@@ -2,9 +2,9 @@
  * Tells the queue's Redis every few seconds what this worker process sees, so that `s3compact status` knows it elsewhere.
  * It only tells: a report that is lost costs nothing, and it never keeps a process alive or work waiting.
  */
+import { endsWithin } from '../src/clock.ts';
 import type { NotReady } from '../src/observe/readiness.ts';
 import { WorkerReports } from '../src/queue/worker-reports.ts';
-import { endsWithin } from '../src/wiring/bounded.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 
 const EVERY_MS = 2_000;

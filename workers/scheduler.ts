@@ -2,13 +2,14 @@
  * The scheduler's work: plans scans and carries them out, one at a time for each process. Of any number of replicas one
  * takes each scan; if it dies, another goes on where it stood. Nothing is lost with it but time.
  */
+
 import { DelayedError, type Job, Worker } from 'bullmq';
+import { endsWithin } from '../src/clock.ts';
 import { CompactError } from '../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { SCAN_QUEUE, type ScanJobData, ScanSchedule } from '../src/queue/scan-schedule.ts';
 import { connectRedis } from '../src/redis/client.ts';
 import type { ScanReport } from '../src/scan/types.ts';
-import { endsWithin } from '../src/wiring/bounded.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { runScan } from './run-scan.ts';
 

@@ -3,8 +3,10 @@
  * lets running ones finish within the shutdown grace, then cancels them and hands them back. Whatever is cut off is
  * covered by its reap record, so stopping badly costs time, never data.
  */
+
 import { hostname } from 'node:os';
 import { type Job, Worker } from 'bullmq';
+import { endsWithin } from '../src/clock.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import type { NotReady } from '../src/observe/readiness.ts';
 import { COMPACT_QUEUE, type CompactJobData, inodeOfJob, REAP_QUEUE } from '../src/queue/compact-queue.ts';
@@ -12,7 +14,6 @@ import type { ReapJobData } from '../src/queue/reap-queue.ts';
 import type { HeldObjects } from '../src/reap/held-objects.ts';
 import type { ReapVerdict } from '../src/reap/reap-record.ts';
 import { connectRedis, type RedisClient } from '../src/redis/client.ts';
-import { endsWithin } from '../src/wiring/bounded.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import type { RefusalKind } from '../src/wiring/store-refusals.ts';
 import { compactProcessor } from './compact-processor.ts';

@@ -2,9 +2,11 @@
  * What every command shares: settings from flags, environment and file, streams, logger, colours and connections.
  * The only place of the command line that turns settings into clients. It knows no command.
  */
+
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import { endsWithin } from '../clock.ts';
 import type { loadSettings } from '../config/load.ts';
 import { SETTINGS_FILE_BYTES_MAX } from '../config/sources.ts';
 import { SETTINGS, type Settings } from '../config/table.ts';
@@ -192,12 +194,8 @@ export class CliContext {
 
 /** One small question, so that nobody waits for a long one; what it comes to is found out by the work. */
 async function requireAnswer(metadata: MetadataStore, url: string, waitMs: number): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<'late'>();
-  const timer = setTimeout(resolve, waitMs, 'late');
   const asked = metadata.getFilesystem(0).catch(() => undefined);
-  const first = await Promise.race([asked, late]);
-  clearTimeout(timer);
-  if (first !== 'late') return;
+  if (await endsWithin(asked, waitMs)) return;
   throw new CompactError(
     `the metadata store at ${redactUrl(url)} did not answer within ${waitMs / 1000} s; check METADATA_URL and the server`,
     { kind: 'retry', code: 'metadata-unavailable' },

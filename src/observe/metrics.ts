@@ -4,7 +4,9 @@
  * scrape comes leaves its last value when it cannot be asked or does not answer in time: a scrape never fails for it,
  * nor waits long. Counting never throws: a value that a label does not know counts as `other`, or not at all.
  */
+
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { answerWithin } from '../clock.ts';
 import type { ProcessMetrics } from './aggregate.ts';
 import { type Aggregate, type MetricScope, type MetricSpec, OTHER } from './metric-spec.ts';
 import {
@@ -136,7 +138,7 @@ export class Metrics {
 
   async #ask(source: MetricSource): Promise<void> {
     try {
-      await inTime(source.ask(this));
+      await answerWithin(source.ask(this), ASK_TIMEOUT_MS);
     } catch (error) {
       this.count('s3compact_metric_source_errors_total', 1, { source: source.name });
       this.#options.onSourceError?.(source.name, error);
@@ -205,17 +207,4 @@ function addSeries(entry: Entry, values: readonly string[]): Series {
   const series: Series = metric.labels(labels);
   entry.series.set(values.join(), series);
   return series;
-}
-
-async function inTime(answer: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const expire = () => reject(new Error(`no answer within ${ASK_TIMEOUT_MS} ms`));
-    timer = setTimeout(expire, ASK_TIMEOUT_MS);
-  });
-  try {
-    await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

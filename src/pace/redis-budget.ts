@@ -3,9 +3,11 @@
  * and a list of who has bought lately. All time is Redis's own, so a pod's wrong clock changes nothing. It
  * waits for nobody: an answer that does not come soon is a failure, and what to do then is the caller's business.
  */
+
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { answerWithin } from '../clock.ts';
 import type { PoolBudget, Purchase } from './shared-rate.ts';
 
 export interface RedisBudgetOptions {
@@ -44,11 +46,11 @@ export function redisBudget({ connection, prefix, perSecond }: RedisBudgetOption
   const member = randomUUID();
   return {
     lotBytes,
-    buy: () => within(ANSWER_WAIT_MS, buyLot(limiter, lotBytes)),
+    buy: () => answerWithin(buyLot(limiter, lotBytes), ANSWER_WAIT_MS),
     members: async () => {
       if (connection.status !== 'ready') throw new Error('the queue is not reachable');
       const count = connection.eval(COUNT_MEMBERS, 1, `${prefix}:pace:members`, member, MEMBER_LIFE_MS);
-      return Number(await within(ANSWER_WAIT_MS, count));
+      return Number(await answerWithin(count, ANSWER_WAIT_MS));
     },
   };
 }
@@ -61,17 +63,5 @@ async function buyLot(limiter: RateLimiterRedis, lotBytes: number): Promise<Purc
     // The library rejects with its result when all is sold, with an error when Redis failed.
     if (refusal instanceof RateLimiterRes) return { kind: 'sold-out', retryMs: refusal.msBeforeNext };
     throw refusal;
-  }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { systemClock } from '../clock.ts';
+import { endsWithin, systemClock } from '../clock.ts';
 import { AttemptIds } from '../compact/attempt.ts';
 import { planPolicy } from '../compact/choose-chunks.ts';
 import type { CompactLimits } from '../compact/compact-inode.ts';
@@ -36,7 +36,6 @@ import type { ReapDeps } from '../reap/reap-record.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
 import { checkRedisFit, connectRedis } from '../redis/client.ts';
 import { type RedisClient, whenReady } from '../redis/link.ts';
-import { endsWithin } from './bounded.ts';
 import { limitGauges, limitsWaitedFor } from './limit-gauges.ts';
 import { metadataAddresses } from './metadata-addresses.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';

@@ -3,8 +3,10 @@
  * dies young. It stands apart from the pool so that the life of one process can be tested alone. A death costs its jobs a
  * retry: their locks run out, and what they left behind is covered by reap records.
  */
+
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { endsWithin, within } from '../../src/clock.ts';
 import type { Settings } from '../../src/config/index.ts';
 import { CompactError } from '../../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../../src/observe/log.ts';
@@ -74,16 +76,13 @@ export class PoolProcess {
     if (child === undefined) return absent(child, `process ${this.#options.slot} has died and is started again soon`);
     const id = ++this.#asked;
     const { promise, resolve } = Promise.withResolvers<ProcessSnapshot>();
-    const timer = setTimeout(
-      () => resolve(absent(child, `process ${this.#options.slot} does not answer (pid ${child.pid})`)),
-      ANSWER_WAIT_MS,
-    );
     this.#questions.set(id, resolve);
     this.#tell({ kind: 'ask', id });
     try {
-      return await promise;
+      return await within(promise, ANSWER_WAIT_MS, () =>
+        absent(child, `process ${this.#options.slot} does not answer (pid ${child.pid})`),
+      );
     } finally {
-      clearTimeout(timer);
       this.#questions.delete(id);
     }
   }
@@ -94,9 +93,8 @@ export class PoolProcess {
     clearTimeout(this.#timer);
     this.#tell({ kind: 'stop' });
     const child = this.#child;
-    const timer = setTimeout(() => child?.kill('SIGKILL'), killAfterMs);
+    if (!(await endsWithin(this.#ended, killAfterMs))) child?.kill('SIGKILL');
     await this.#ended;
-    clearTimeout(timer);
   }
 
   abort(): void {

@@ -3,12 +3,12 @@
  * of its own. It asks only the queue's Redis, the metadata service for the number it was given, and the bucket where a hold
  * was seen; it changes nothing.
  */
+import { endsWithin } from '../../clock.ts';
 import { CompactError } from '../../errors.ts';
 import { requireFilesystem } from '../../metadata/lookup.ts';
 import type { QuarantinedInode } from '../../queue/quarantine.ts';
 import type { JobList } from '../../queue/status-lists.ts';
 import { WorkerReports } from '../../queue/worker-reports.ts';
-import { endsWithin } from '../../wiring/bounded.ts';
 import type { Clients } from '../../wiring/clients.ts';
 import type { SeenAges } from '../../wiring/server-seen.ts';
 import { healthOf } from './health.ts';

@@ -3,7 +3,9 @@
  * CompactError. It stands alone because single calls, walks and bulk reads must not differ in that. It must know no key
  * and send nothing twice.
  */
+
 import { Cluster, type Redis } from 'ioredis';
+import { within } from '../../clock.ts';
 import { type RedisClient, whenReady } from '../../redis/link.ts';
 import { primariesOf } from '../../redis/primary.ts';
 import { callFailed, notSent } from './errors.ts';
@@ -34,17 +36,10 @@ export class RedisCalls {
   }
 
   /** The client has a time-out of its own, but not in every state that a cluster can be in. */
-  async inTime<T>(call: Promise<T>, endMs: number): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const expire = () => reject(new Error(`no answer within ${this.#timeoutMs} ms`));
-      timer = setTimeout(expire, Math.max(0, endMs - performance.now()));
+  inTime<T>(call: Promise<T>, endMs: number): Promise<T> {
+    return within(call, Math.max(0, endMs - performance.now()), () => {
+      throw new Error(`no answer within ${this.#timeoutMs} ms`);
     });
-    try {
-      return await Promise.race([call, late]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   /** Every primary, in one order for the same nodes. */

@@ -3,7 +3,9 @@
  * of what is stored and the meaning of errors are beside it. It must hold no policy, and it must never send a commit
  * twice: give it a client of the profile `metadata`.
  */
+
 import { Cluster } from 'ioredis';
+import { answerWithin } from '../../clock.ts';
 import { CompactError } from '../../errors.ts';
 import { printInodeKey, printRecord } from '../../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
@@ -226,7 +228,7 @@ export class RedisMetadata implements MetadataStore {
   async close(): Promise<void> {
     // QUIT lets answers arrive that are on their way; a server that is not there must not hold up the end.
     if (this.#redis.status === 'ready') {
-      await this.#calls.inTime(this.#redis.quit(), performance.now() + this.#timeoutMs).catch(() => {});
+      await answerWithin(this.#redis.quit(), this.#timeoutMs).catch(() => {});
     }
     this.#redis.disconnect();
     this.#primary.close();
