@@ -4,12 +4,22 @@
  * that only that is ever removed (example-remove.ts).
  */
 import { randomUUID } from 'node:crypto';
+import type { Settings } from '../config/table.ts';
 import { CompactError } from '../errors.ts';
 import { ownerObjectName } from '../format.ts';
 import type { Filesystem } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
-import type { FsWriter } from '../writer/fs-writer.ts';
+import { connectRedis } from '../redis/client.ts';
+import { FsWriter } from '../writer/fs-writer.ts';
 import { EXAMPLE_FILES, type ExampleFile, exampleBytes } from './example-files.ts';
+
+/** The one writer there is: nothing that compacts has one. */
+export function openWriter(settings: Settings, objects: ObjectStores): { writer: FsWriter; close(): void } {
+  const timeoutMs = settings.redisTimeoutMs;
+  const redis = connectRedis(settings.metadataUrl, { profile: 'metadata', timeoutMs });
+  const writer = new FsWriter({ redis, objects, keyPrefix: settings.metadataPrefix, timeoutMs });
+  return { writer, close: () => redis.disconnect() };
+}
 
 /** Fields of the file system beside those of the format. */
 export const MADE_BY = { field: 'madeBy', value: 's3compact example' } as const;

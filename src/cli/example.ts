@@ -42,8 +42,8 @@ export function registerExample(program: Command, context: CliContext): void {
 
 async function example(fsId: number, options: Options, context: CliContext): Promise<void> {
   refuseCurvefs(context.settings);
-  const [{ openStores, openWriter }, { makeExample }, { removeExample }] = await Promise.all([
-    import('../wiring/open-writer.ts'),
+  const [{ openStores }, { makeExample, openWriter }, { removeExample }] = await Promise.all([
+    import('../wiring/clients.ts'),
     import('./example-make.ts'),
     import('./example-remove.ts'),
   ]);

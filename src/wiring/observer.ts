@@ -19,8 +19,7 @@ import { movedBytes, NO_COST, requestsOf } from '../plan/index.ts';
 import type { ReapVerdict } from '../reap/reap-record.ts';
 import type { RunReport } from './run-inode.ts';
 import { type ChunkEvent, isAnswer, type RunFields, RunRecord } from './run-record.ts';
-import { Reachable } from './server-health.ts';
-import { type SeenAges, ServerSeen } from './server-seen.ts';
+import { Reachable, type SeenAges, ServerSeen } from './server-health.ts';
 import { isRefusal, type RefusalKind, type Refusing, StoreRefusals } from './store-refusals.ts';
 
 export interface ObserverOptions {

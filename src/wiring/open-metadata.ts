@@ -7,6 +7,7 @@ import type { MetadataStore } from '../metadata/port.ts';
 import { RedisMetadata } from '../metadata/redis/redis.ts';
 import { connectRedis } from '../redis/client.ts';
 import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
+import { parseRedisUrl } from '../urls/redis.ts';
 import { replicasWanted } from './primaries.ts';
 
 /** The metadata store that the settings name. */
@@ -24,4 +25,21 @@ export async function openMetadata(settings: Settings): Promise<MetadataStore> {
     ...{ redis, keyPrefix: settings.metadataPrefix, timeoutMs: settings.redisTimeoutMs },
     replicas: replicasWanted(settings.metadataReplicas),
   });
+}
+
+export interface MetadataAddresses {
+  /** `host:port`, of Redis with the database (and of Sentinels with the master's name). */
+  readonly addresses: readonly string[];
+  /** Of Redis. */
+  readonly database?: number;
+}
+
+/** Where the metadata is asked for, in one spelling and without passwords: what tells a copy that is served from another place (docs/adr/0019). */
+export function metadataAddresses(url: string): MetadataAddresses {
+  if (url.startsWith(CURVEFS_SCHEME)) {
+    return { addresses: parseCurvefsUrl(url).map(({ host, port }) => `${host.toLowerCase()}:${port}`) };
+  }
+  const { nodes, db, masterName } = parseRedisUrl(url);
+  const master = masterName === undefined ? '' : `/${masterName}`;
+  return { addresses: nodes.map(({ host, port }) => `${host.toLowerCase()}:${port}${master}/${db}`), database: db };
 }

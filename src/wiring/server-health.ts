@@ -1,8 +1,10 @@
 /**
- * Whether a server answered lately, as the work itself saw it: no requests of its own while all is well. It stands alone
- * because S3 and the metadata service are judged alike. It only tells; the work waits and tries again by itself.
+ * What the work itself saw of one server: whether it answered lately, so that work can be done, and its last words with
+ * their age, for whoever looks at night when all is well again. It stands alone because S3 and the metadata service are
+ * judged alike. It makes no requests while all is well, and decides nothing: the work waits and tries again by itself.
  */
 import type { NotReady } from '../observe/readiness.ts';
+import { redactText } from '../redact.ts';
 
 /** So many failures in a row: one may be a server that restarts. */
 const FAILURES_MIN = 3;
@@ -47,5 +49,53 @@ export class Reachable {
       // It is still away: that is what is reported.
     }
     return this.away();
+  }
+}
+
+/** Longer messages are cut: a report is read by people, and many workers write one. */
+const WORDS_MAX = 400;
+
+/** Ages in ms before now; absent: never. */
+export interface SeenAges {
+  readonly answeredAgoMs?: number | undefined;
+  readonly failedAgoMs?: number | undefined;
+  /** For how long every request has failed; absent: the last one was answered. */
+  readonly failingForMs?: number | undefined;
+  /** What the last failure was. */
+  readonly error?: string | undefined;
+}
+
+export class ServerSeen {
+  readonly #nowMs: () => number;
+  #answeredMs: number | undefined;
+  #failedMs: number | undefined;
+  #failingSinceMs: number | undefined;
+  #error: string | undefined;
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
+
+  answered(): void {
+    this.#answeredMs = this.#nowMs();
+    this.#failingSinceMs = undefined;
+  }
+
+  failed(message: string): void {
+    this.#failedMs = this.#nowMs();
+    this.#failingSinceMs ??= this.#failedMs;
+    this.#error = message;
+  }
+
+  ages(): SeenAges {
+    const nowMs = this.#nowMs();
+    const ago = (ms: number | undefined) => (ms === undefined ? undefined : Math.round(nowMs - ms));
+    const told = {
+      answeredAgoMs: ago(this.#answeredMs),
+      failedAgoMs: ago(this.#failedMs),
+      failingForMs: ago(this.#failingSinceMs),
+      error: this.#error === undefined ? undefined : redactText(this.#error).slice(0, WORDS_MAX),
+    };
+    return Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
   }
 }

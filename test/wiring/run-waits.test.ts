@@ -1,7 +1,7 @@
 /** What a run is said to wait for: the thing that somebody can do something about, and for how long. */
 import { beforeEach, expect, it } from 'vitest';
 import { RunWaits } from '../../src/wiring/run-waits.ts';
-import { ServerSeen } from '../../src/wiring/server-seen.ts';
+import { ServerSeen } from '../../src/wiring/server-health.ts';
 
 let nowMs = 0;
 let waits: RunWaits;

@@ -1,5 +1,5 @@
 /** A process of a pool that does what its slot's pool was told: dies at once, takes all memory, refuses for good, refuses for now. */
-import type { PoolAnswer, PoolOrder } from '../../workers/processes/messages.ts';
+import type { PoolAnswer, PoolOrder } from '../../workers/processes/child-process.ts';
 
 process.on('message', (order: PoolOrder) => {
   const how = process.env['POOL_ENTRY'];

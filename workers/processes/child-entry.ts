@@ -8,7 +8,7 @@ import { createLogger, LOG_EVENTS, type Logger } from '../../src/observe/log.ts'
 import { openClients } from '../../src/wiring/clients.ts';
 import type { RunningWorker } from '../running.ts';
 import { startWorker } from '../worker.ts';
-import type { PoolAnswer, PoolOrder } from './messages.ts';
+import type { PoolAnswer, PoolOrder } from './child-process.ts';
 
 function tell(answer: PoolAnswer): void {
   // The pool may be gone; then nobody is left to hear it.

@@ -8,10 +8,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { endsWithin, within } from '../../src/clock.ts';
 import type { Settings } from '../../src/config/index.ts';
-import { CompactError } from '../../src/errors.ts';
+import { CompactError, type ErrorCode, type ErrorKind } from '../../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../../src/observe/log.ts';
 import type { ProcessSnapshot } from '../running.ts';
-import type { PoolAnswer, PoolOrder } from './messages.ts';
 
 /** The entry beside this file: `.ts` in a checkout, `.js` in the package. */
 const ENTRY = fileURLToPath(
@@ -28,6 +27,22 @@ const ANSWER_WAIT_MS = 1_500;
 const MIB = 1024 * 1024;
 /** A small space for young objects: what sockets have read is let go sooner, 40 to 90 MiB less at no CPU (docs/performance.md). */
 const NEW_SPACE = '--max-semi-space-size=4';
+
+/** From the pool to a process: plain JSON over the channel of `fork`, since passwords in settings must not go over a command line. */
+export type PoolOrder =
+  | { readonly kind: 'start'; readonly settings: Settings; readonly slot: number }
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'abort' }
+  | { readonly kind: 'ask'; readonly id: number };
+
+/** From a process to the pool. */
+export type PoolAnswer =
+  | { readonly kind: 'started' }
+  | {
+      readonly kind: 'refused';
+      readonly error: { readonly kind: ErrorKind; readonly code: ErrorCode; readonly message: string };
+    }
+  | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: ProcessSnapshot };
 
 export interface ProcessOptions {
   readonly slot: number;

@@ -10,7 +10,7 @@ import type { QuarantinedInode } from '../../queue/quarantine.ts';
 import type { JobList } from '../../queue/status-lists.ts';
 import { WorkerReports } from '../../queue/worker-reports.ts';
 import type { Clients } from '../../wiring/clients.ts';
-import type { SeenAges } from '../../wiring/server-seen.ts';
+import type { SeenAges } from '../../wiring/server-health.ts';
 import { healthOf } from './health.ts';
 import { askHolds } from './holds.ts';
 import { problemsOf } from './problems.ts';

@@ -4,7 +4,7 @@
  * also when all is well again. It asks nothing.
  */
 import type { WorkerReport } from '../../queue/worker-reports.ts';
-import type { SeenAges } from '../../wiring/server-seen.ts';
+import type { SeenAges } from '../../wiring/server-health.ts';
 import { type Column, duration, table } from '../table.ts';
 import type { Health, ServerHealth } from './report.ts';
 import type { Section } from './section.ts';

@@ -6,7 +6,7 @@ import type { Paused } from '../../queue/pause.ts';
 import type { LastScan } from '../../queue/scan-book.ts';
 import type { JobInFlight, QueueDepth, ReapBacklog, RecentRuns } from '../../queue/status.ts';
 import type { JobList, RecordLists } from '../../queue/status-lists.ts';
-import type { SeenAges } from '../../wiring/server-seen.ts';
+import type { SeenAges } from '../../wiring/server-health.ts';
 
 export interface Problem {
   /** act: a person must. wait: it passes by itself, or somebody wanted it so. */
