@@ -4,7 +4,7 @@
  */
 import { endsWithin } from '../src/clock.ts';
 import { CompactError, toError } from '../src/errors.ts';
-import { aggregateMetrics, DepartedMetrics, type ProcessMetrics } from '../src/observe/aggregate.ts';
+import { aggregateMetrics } from '../src/observe/aggregate.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../src/observe/metrics-server.ts';
@@ -46,9 +46,6 @@ class Pod {
   worker: RunningWorker | undefined;
   readonly #clients: Clients;
   readonly #metrics: Metrics;
-  readonly #departed = new DepartedMetrics();
-  /** What each process reported last, by its id. */
-  readonly #last = new Map<number, ProcessMetrics>();
   #telling: Promise<string> | undefined;
 
   constructor(clients: Clients, log: Logger, version: string) {
@@ -68,7 +65,7 @@ class Pod {
     for (const source of podSources(clients)) this.#metrics.addSource(source);
   }
 
-  /** Scrapes that come at the same time get the same text: what is remembered of processes changes by one at a time. */
+  /** Scrapes that come at the same time get the same text. */
   text(): Promise<string> {
     this.#telling ??= this.#text().finally(() => {
       this.#telling = undefined;
@@ -81,39 +78,28 @@ class Pod {
     const [readiness] = await Promise.all([this.#readiness(snapshots), this.#metrics.refresh()]);
     for (const [part, { ready }] of Object.entries(readiness.parts))
       this.#metrics.set('s3compact_ready', ready ? 1 : 0, { part });
-    await this.#remember(snapshots);
     this.#tellPool(snapshots);
     const pod = await this.#metrics.registry.getMetricsAsJSON();
-    return aggregateMetrics([pod, ...this.#last.values(), this.#departed.metrics]);
+    const parts = this.#pool?.metrics ?? snapshots.flatMap(({ metrics }) => (metrics === undefined ? [] : [metrics]));
+    return aggregateMetrics([pod, ...parts]);
   }
 
   async readiness(): Promise<Readiness> {
     return this.#readiness(await this.#snapshots());
   }
 
-  async #snapshots(): Promise<readonly ProcessSnapshot[]> {
-    return (await this.worker?.snapshots()) ?? [];
+  get #pool(): RunningPool | undefined {
+    return this.worker !== undefined && 'restarts' in this.worker ? (this.worker as RunningPool) : undefined;
   }
 
-  /** A process that does not answer in time is reported as it was; one that is gone leaves its counts. */
-  async #remember(snapshots: readonly ProcessSnapshot[]): Promise<void> {
-    const pids = new Set(snapshots.map(({ pid }) => pid));
-    for (const [pid, last] of [...this.#last]) {
-      if (pids.has(pid)) continue;
-      this.#last.delete(pid);
-      await this.#departed.add(last);
-    }
-    for (const { pid, metrics } of snapshots) {
-      if (metrics !== undefined) this.#last.set(pid, metrics as ProcessMetrics);
-    }
+  async #snapshots(): Promise<readonly ProcessSnapshot[]> {
+    return (await this.worker?.snapshots()) ?? [];
   }
 
   #tellPool(snapshots: readonly ProcessSnapshot[]): void {
     const up = snapshots.filter(({ metrics }) => metrics !== undefined).length;
     this.#metrics.set('s3compact_worker_processes', up);
-    const restarts: Readonly<Record<string, number>> =
-      (this.worker as Partial<RunningPool> | undefined)?.restarts ?? {};
-    for (const [reason, count] of Object.entries(restarts))
+    for (const [reason, count] of Object.entries(this.#pool?.restarts ?? {}))
       this.#metrics.countTo('s3compact_worker_restarts_total', count, { reason });
   }
 

@@ -4,7 +4,6 @@
  */
 
 import type { Settings } from '../src/config/index.ts';
-import type { ProcessMetrics } from '../src/observe/aggregate.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import { pushMetrics } from '../src/observe/push.ts';
@@ -29,8 +28,8 @@ export async function pushAtEnd(clients: Clients, log: Logger, job: PushedJob): 
   const pod = await new Metrics({ version: job.version, scopes: ['pod'], defaults: false }).registry.getMetricsAsJSON();
   // What only a living pod can tell (queues, quarantine) stays out: it would stand still in the gateway.
   const build = pod.filter(({ name }) => name === 's3compact_build_info');
-  const others = (job.worker as Partial<RunningPool> | undefined)?.lastMetrics ?? [];
-  const parts = [build, await observer.metrics.json(), others as ProcessMetrics];
+  const others = (job.worker as Partial<RunningPool> | undefined)?.metrics ?? [];
+  const parts = [build, await observer.metrics.json(), ...others];
   const fault = await pushMetrics(parts, { url, job: pushJob, group: groupOf(settings, job) });
   if (fault === undefined) log.debug({ event: LOG_EVENTS.metricsPushed, url }, 'the metrics were pushed');
   else log.warn({ event: LOG_EVENTS.metricsNotPushed, url, reason: fault }, 'the metrics could not be pushed');

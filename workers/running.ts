@@ -4,6 +4,7 @@
  * is in a snapshot is plain JSON, since it crosses from one process to another.
  */
 import type { CompactError } from '../src/errors.ts';
+import type { ProcessMetrics } from '../src/observe/aggregate.ts';
 import type { NotReady } from '../src/observe/readiness.ts';
 
 /** A job that a process has taken. */
@@ -21,7 +22,7 @@ export interface ProcessSnapshot {
   readonly notReady: readonly NotReady[];
   readonly jobs: readonly RunningJob[];
   /** `registry.getMetricsAsJSON()` of the process, where it has metrics of its own. */
-  readonly metrics?: readonly unknown[];
+  readonly metrics?: ProcessMetrics;
 }
 
 /** Work on the queues that has been started. */

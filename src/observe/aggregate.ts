@@ -19,19 +19,32 @@ export async function aggregateMetrics(parts: readonly ProcessMetrics[]): Promis
   return aggregateRegistry(parts).metrics();
 }
 
-/** What is kept of processes that are gone: their last counters and histograms, added up. */
-export class DepartedMetrics {
-  #kept: ProcessMetrics = [];
+/** What the processes of a pool have reported, by their ids; one that died leaves its counts, not its gauges. */
+export class PoolCounts {
+  readonly #last = new Map<number, ProcessMetrics>();
+  #departed: ProcessMetrics = [];
+  #adding = Promise.resolve();
 
-  /** Adds what a process last reported, when it is known to be gone; gauges go with it. */
-  async add(last: ProcessMetrics): Promise<void> {
-    const growing = last.filter((metric) => GROWING.has(typeOf(metric)));
-    this.#kept = await aggregateRegistry([this.#kept, growing]).getMetricsAsJSON();
+  /** One that does not answer any more is reported as it was. */
+  set(pid: number, metrics: ProcessMetrics): void {
+    this.#last.set(pid, metrics);
   }
 
-  /** To be given to `aggregateMetrics` behind the living. */
-  get metrics(): ProcessMetrics {
-    return this.#kept;
+  /** One after another, or what one adds is lost to the next. */
+  died(pid: number): Promise<void> {
+    this.#adding = this.#adding.then(async () => {
+      const growing = (this.#last.get(pid) ?? []).filter((metric) => GROWING.has(typeOf(metric)));
+      const departed = await aggregateRegistry([this.#departed, growing]).getMetricsAsJSON();
+      // In one step, so that nobody sees them twice or not at all.
+      this.#last.delete(pid);
+      this.#departed = departed;
+    });
+    return this.#adding;
+  }
+
+  /** For `aggregateMetrics`. */
+  get parts(): readonly ProcessMetrics[] {
+    return [...this.#last.values(), this.#departed];
   }
 }
 

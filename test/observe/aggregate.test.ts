@@ -1,6 +1,6 @@
 /** A pod of several processes: what is added up, what is not, and counters that never fall when a process ends. */
 import { expect, it } from 'vitest';
-import { aggregateMetrics, DepartedMetrics, type ProcessMetrics } from '../../src/observe/aggregate.ts';
+import { aggregateMetrics, PoolCounts, type ProcessMetrics } from '../../src/observe/aggregate.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 
 const RUNS = 's3compact_runs_started_total';
@@ -36,10 +36,14 @@ it('adds up what every process counts, takes the latest of times, and tells once
 });
 
 it('keeps the counts of processes that are gone, and not their gauges', async () => {
-  const departed = new DepartedMetrics();
-  await departed.add(await sent(child(3)));
-  await departed.add(await sent(child(5)));
-  const text = await aggregateMetrics([await sent(child(1)), departed.metrics]);
+  const counts = new PoolCounts();
+  counts.set(1, await sent(child(3)));
+  counts.set(2, await sent(child(5)));
+  counts.set(3, await sent(child(1)));
+  expect(await aggregateMetrics(counts.parts)).toContain(`\n${RUNS} 9\n`);
+  // Both at once: neither takes the other's along.
+  await Promise.all([counts.died(1), counts.died(2), counts.died(4)]);
+  const text = await aggregateMetrics(counts.parts);
   expect(text).toContain(`\n${RUNS} 9\n`);
   expect(text).toContain('s3compact_run_duration_seconds_count{result="done"} 3\n');
   expect(text).toContain('\ns3compact_runs_in_flight 1\n');
@@ -47,5 +51,5 @@ it('keeps the counts of processes that are gone, and not their gauges', async ()
 
 it('nobody to ask gives an empty text', async () => {
   expect((await aggregateMetrics([])).trim()).toBe('');
-  expect((await aggregateMetrics([new DepartedMetrics().metrics])).trim()).toBe('');
+  expect((await aggregateMetrics([...new PoolCounts().parts])).trim()).toBe('');
 });

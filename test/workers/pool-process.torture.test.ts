@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadSettings, type Settings } from '../../src/config/index.ts';
+import { aggregateMetrics } from '../../src/observe/aggregate.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { type RunningPool, startPool } from '../../workers/processes/process-group.ts';
 import { eventually } from '../queue/world.ts';
@@ -34,6 +35,16 @@ describe('a pool whose processes cannot work', () => {
     expect(error.message).toContain('S3COMPACT_PROCESS_MEMORY');
     expect(pool.crashes).toBeGreaterThanOrEqual(9);
     expect((await pool.snapshots())[0]?.notReady[0]?.what).toContain('died');
+  });
+
+  it('what processes have counted that died is kept, whoever pushes it in the end', async () => {
+    start('count', { processes: 1 });
+    await pool.failed;
+    await eventually('all are counted', async () =>
+      (await aggregateMetrics(pool.metrics)).includes(`\nruns_total ${pool.crashes}\n`),
+    );
+    expect(pool.crashes).toBeGreaterThan(1);
+    await eventually('as one', async () => pool.metrics.length === 1);
   });
 
   it('a process that needs more than its bound ends alone, and is started again', async () => {

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { endsWithin, within } from '../../src/clock.ts';
 import type { Settings } from '../../src/config/index.ts';
 import { CompactError, type ErrorCode, type ErrorKind } from '../../src/errors.ts';
+import type { PoolCounts } from '../../src/observe/aggregate.ts';
 import { LOG_EVENTS, type Logger } from '../../src/observe/log.ts';
 import type { ProcessSnapshot } from '../running.ts';
 
@@ -48,6 +49,8 @@ export interface ProcessOptions {
   readonly slot: number;
   readonly settings: Settings;
   readonly log: Logger;
+  /** Where what it reports is kept. */
+  readonly counts: PoolCounts;
   /** It cannot go on: refused for good, or dying again and again. */
   readonly onFailed: (error: CompactError) => void;
   /** Another entry, for tests. */
@@ -73,8 +76,6 @@ export class PoolProcess {
   #asked = 0;
   /** Deaths that nobody asked for, for the metrics. */
   crashes = 0;
-  /** What the process reported last, also of one that is gone. */
-  lastMetrics: readonly unknown[] = [];
   readonly restarts: Record<RestartReason, number> = { crash: 0, memory: 0, other: 0 };
 
   constructor(options: ProcessOptions) {
@@ -135,8 +136,11 @@ export class PoolProcess {
     const end = (code: number | null, signal: NodeJS.Signals | null): void => {
       this.#child = undefined;
       for (const answer of this.#questions.values()) answer(absent(child, `process ${slot} has died`));
-      if (!this.#stopping) this.restarts[this.#reasonOf(code, signal)]++;
-      if (!this.#stopping) this.#again(`${code === null ? `by ${signal}` : `with exit code ${code}`}`, child.pid);
+      if (!this.#stopping) {
+        this.restarts[this.#reasonOf(code, signal)]++;
+        if (child.pid !== undefined) void this.#options.counts.died(child.pid);
+        this.#again(code === null ? `by ${signal}` : `with exit code ${code}`, child.pid);
+      }
       resolve();
     };
     if (child.pid === undefined) setImmediate(end, null, null);
@@ -152,7 +156,8 @@ export class PoolProcess {
 
   #hear(answer: PoolAnswer): void {
     if (answer.kind === 'snapshot') {
-      this.lastMetrics = answer.snapshot.metrics ?? this.lastMetrics;
+      const { pid, metrics } = answer.snapshot;
+      if (metrics !== undefined) this.#options.counts.set(pid, metrics);
       this.#questions.get(answer.id)?.(answer.snapshot);
     }
     if (answer.kind === 'refused') this.#refusal = new CompactError(answer.error.message, answer.error);

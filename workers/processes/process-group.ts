@@ -3,8 +3,10 @@
  * used and a crash or an out-of-memory of one costs its jobs a retry and nothing else. It hands orders on, keeps the
  * processes running, and says so when it cannot. Nothing about data rests on it: kill any of them at any moment.
  */
+
 import type { Settings } from '../../src/config/index.ts';
 import type { CompactError } from '../../src/errors.ts';
+import { PoolCounts, type ProcessMetrics } from '../../src/observe/aggregate.ts';
 import { LOG_EVENTS, type Logger } from '../../src/observe/log.ts';
 import type { ProcessSnapshot, RunningWorker } from '../running.ts';
 import { STOP_TAIL_MS } from '../worker.ts';
@@ -23,16 +25,17 @@ export interface PoolOptions {
 export interface RunningPool extends RunningWorker {
   readonly crashes: number;
   readonly restarts: Readonly<Record<RestartReason, number>>;
-  /** The metrics of all processes as they were reported last, also after the end. */
-  readonly lastMetrics: readonly unknown[];
+  /** What all processes have reported, also those that died, and after the end. */
+  readonly metrics: readonly ProcessMetrics[];
 }
 
 /** Starts `settings.processes` processes. They connect for themselves; the caller needs no clients. */
 export function startPool(settings: Settings, log: Logger, options: PoolOptions = {}): RunningPool {
   const failed = Promise.withResolvers<CompactError>();
+  const counts = new PoolCounts();
   const processes = Array.from(
     { length: settings.processes },
-    (_, slot) => new PoolProcess({ slot, settings, log, onFailed: failed.resolve, ...options }),
+    (_, slot) => new PoolProcess({ slot, settings, log, counts, onFailed: failed.resolve, ...options }),
   );
   log.info({ event: LOG_EVENTS.poolStarted, processes: processes.length, pid: process.pid }, 'pool started');
   let stopping: Promise<void> | undefined;
@@ -56,8 +59,8 @@ export function startPool(settings: Settings, log: Logger, options: PoolOptions 
     get crashes() {
       return processes.reduce((sum, one) => sum + one.crashes, 0);
     },
-    get lastMetrics() {
-      return processes.flatMap((one) => one.lastMetrics);
+    get metrics() {
+      return counts.parts;
     },
     get restarts() {
       const sumOf = (reason: RestartReason) => processes.reduce((sum, one) => sum + one.restarts[reason], 0);

@@ -164,5 +164,13 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     "const waiting = this.#refusal?.kind === 'retry';",
     'const waiting = false;',
   ]),
+  pool('what a process that died has reported is kept for ever', [
+    'void this.#options.counts.died(child.pid)',
+    'void 0',
+  ]),
+  fault('of two processes that die at once one takes its counts along', 'I8', {
+    file: 'src/observe/aggregate.ts',
+    edits: [['this.#adding = this.#adding.then(', 'this.#adding = Promise.resolve().then(']],
+  }),
   pool('a process that does not stop is not killed', ["child?.kill('SIGKILL')", 'child']),
 ];
