@@ -18,8 +18,6 @@ export const ENQUEUE_MAX = 1_000;
 export interface ScanQueue {
   /** Queues inodes of one file system, best first, that are not in flight; answers how many. May simply be called again. */
   enqueueBest(fsId: number, inodes: readonly ScoredInode[]): Promise<number>;
-  /** Nothing more comes for now: puts what waits of the file system into its final order. */
-  settle(fsId: number): Promise<void>;
   /** Jobs that wait for a worker. */
   waitingCount(): Promise<number>;
 }

@@ -67,7 +67,7 @@ async function readAll(redis: Redis, keys: readonly string[]): Promise<void> {
 function scanOf(metadata: RedisMetadata): Promise<ScanReport> {
   const deps: ScanDeps = {
     ...{ metadata, clock: systemClock, nowMs: async () => 0 },
-    queue: { enqueueBest: async () => 0, waitingCount: async () => 0, settle: async () => undefined },
+    queue: { enqueueBest: async () => 0, waitingCount: async () => 0 },
     control: { isPaused: async () => false },
     quarantine: { among: async () => new Set() },
     book: { position: async () => null, setPosition: async () => undefined, setResult: async () => undefined },
@@ -116,12 +116,12 @@ async function scanBench(redis: Redis, url: string, rounds: number): Promise<voi
   await metadata.close();
 }
 
-/** The same jobs, once by addBulk alone, once as a scan queues them; `mixed` scores make it put them in order, too. */
-async function enqueueBench(url: string, rounds: number, mixed: boolean): Promise<void> {
+/** The same jobs, once by addBulk alone, once as a scan queues them. */
+async function enqueueBench(url: string, rounds: number): Promise<void> {
   const batches = Array.from({ length: JOBS / BATCH }, (_, b) =>
     Array.from({ length: BATCH }, (_, n) => ({
       key: { fsId: FS_ID, inodeId: BigInt(b * BATCH + n) },
-      score: mixed ? ((b * BATCH + n) * 7919) % 1009 : JOBS - (b * BATCH + n),
+      score: JOBS - (b * BATCH + n),
     })),
   );
   const withQueue = async (work: (queue: CompactQueue) => Promise<void>): Promise<void> => {
@@ -144,10 +144,9 @@ async function enqueueBench(url: string, rounds: number, mixed: boolean): Promis
   const ours = () =>
     withQueue(async (queue) => {
       for (const batch of batches) await queue.enqueueBest(FS_ID, batch);
-      await queue.settle(FS_ID);
     });
   const [a, b] = await inTurns(rounds, bare, ours);
-  tell(mixed ? 'enqueue, every batch mixed into the order' : 'enqueue, best first', JOBS, a, b);
+  tell('enqueue, best first', JOBS, a, b);
 }
 
 function jobOf({ key }: { readonly key: { readonly fsId: number; readonly inodeId: bigint } }) {
@@ -183,8 +182,7 @@ try {
   await fill(redis, Number(values.inodes));
   await scanBench(redis, service.url, Number(values.rounds));
   await redis.flushall();
-  await enqueueBench(service.url, Number(values.rounds), false);
-  await enqueueBench(service.url, Number(values.rounds), true);
+  await enqueueBench(service.url, Number(values.rounds));
   redis.disconnect();
 } finally {
   await service.stop();

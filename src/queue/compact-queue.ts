@@ -125,18 +125,8 @@ export class CompactQueue implements ScanQueue {
     const first = await this.#fair.take(fsId, fresh.length);
     const jobs = fresh.map(({ key }, n) => this.#job(key, 'scan', this.#fair.slotAt(first, n)));
     const added = await queueCall('queue inodes', () => this.queue.addBulk(jobs));
-    // Another scan may have queued some of them meanwhile: those are its jobs, and have their order.
-    const queued = fresh.flatMap(({ score }, n) => {
-      const jobId = added[n]?.id;
-      return jobId !== undefined && jobId === jobs[n]?.opts.jobId ? [{ jobId, score }] : [];
-    });
-    if (queued.length > 0) await this.#fair.order(fsId, queued);
-    return queued.length;
-  }
-
-  /** Puts all that waits of a file system into order by score, when nothing more comes for now. */
-  async settle(fsId: number): Promise<void> {
-    await this.#fair.orderAll(fsId);
+    // Another scan may have queued some of them meanwhile: those are its jobs.
+    return added.filter(({ id }, n) => id === jobs[n]?.opts.jobId).length;
   }
 
   /** Jobs that wait: the depth that a scan goes by. */

@@ -1,8 +1,8 @@
 /**
- * The order in which jobs of several file systems are served: fair between file systems, best score first within one
- * (docs/adr/0007). BullMQ serves small priorities first; here a priority is a slot on one line of virtual time. A file
+ * The order in which jobs of several file systems are served: fair between file systems, first come first served within
+ * one (docs/adr/0007). BullMQ serves small priorities first; here a priority is a slot on one line of virtual time. A file
  * system takes at most one slot per step, beginning where serving stands now, so whoever comes with few jobs waits for
- * no one's backlog. Which job of a file system has which of its slots goes by score. Only the order rests on this: a job
+ * no one's backlog. A scan feeds its best finds first, so score needs no order here. Only the order rests on this: a job
  * with a wrong slot is early or late, never lost.
  */
 import type { Queue } from 'bullmq';
@@ -20,14 +20,6 @@ export interface FairRange {
 }
 
 export const FAIR_RANGE: FairRange = { first: 1_000, last: 2_000_000, rebaseAt: 1_000_000 };
-/**
- * Waiting jobs of a file system that are put in order by score: the best few after every batch, and all of them (but no
- * more than so many) when a quarter of them is new, or nothing more comes for now. So order costs a job a bounded time.
- */
-const ORDERED = { some: 500, all: 20_000 } as const;
-/** The book of a file system that queues nothing for so long goes. */
-const BOOK_LIFE_MS = 7 * 24 * 3_600_000;
-
 /**
  * KEYS: prioritized, line (hash: `v` where serving stands, `l:FS` the last slot of each), delayed. ARGV: file system,
  * slots, first, last, rebaseAt, start of job keys. Answers the first of the slots, which follow each other.
@@ -76,69 +68,10 @@ end
 return start
 `;
 
-/**
- * KEYS: prioritized, book of a file system (sorted set: job by score), line. ARGV: first, places to order: some and all,
- * life of the book in ms, field that counts new jobs, 1 to order all, then job and score in pairs. Enters them; then hands
- * out the places that the jobs of the book have, best score first.
- */
-const ORDER = `${ORDER_LUA}
-local worst = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
-local disordered = ARGV[6] == '1'
-for n = 7, #ARGV, 2 do
-  if worst and tonumber(ARGV[n + 1]) > tonumber(worst) then disordered = true end
-  redis.call('ZADD', KEYS[2], ARGV[n + 1], ARGV[n])
-end
-local most = tonumber(ARGV[2])
-local new = redis.call('HINCRBY', KEYS[3], ARGV[5], (#ARGV - 6) / 2)
-if ARGV[6] == '1' or new * 4 >= redis.call('ZCARD', KEYS[2]) then
-  most = tonumber(ARGV[3])
-  redis.call('HDEL', KEYS[3], ARGV[5])
-end
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
-if not disordered and redis.call('ZCARD', KEYS[2]) <= redis.call('ZCARD', KEYS[1]) then return 0 end
-local jobs, places, gone = {}, {}, {}
-local ids = redis.call('ZREVRANGE', KEYS[2], 0, most - 1)
-for from = 1, #ids, 1000 do
-  local upTo = math.min(from + 999, #ids)
-  local found = redis.call('ZMSCORE', KEYS[1], unpack(ids, from, upTo))
-  for n = from, upTo do
-    local place = found[n - from + 1]
-    -- Served, parked, or hurried by a command: its place is not one of ours any more.
-    if place and tonumber(place) >= tonumber(ARGV[1]) * SCALE then
-      jobs[#jobs + 1] = ids[n]
-      places[#places + 1] = tonumber(place)
-    else
-      gone[#gone + 1] = ids[n]
-    end
-  end
-end
-for from = 1, #gone, 1000 do
-  redis.call('ZREM', KEYS[2], unpack(gone, from, math.min(from + 999, #gone)))
-end
-local sorted = {}
-for n, place in ipairs(places) do sorted[n] = place end
-table.sort(sorted)
-local changed = 0
-for n, id in ipairs(jobs) do
-  if sorted[n] ~= places[n] then
-    redis.call('ZADD', KEYS[1], sorted[n], id)
-    changed = changed + 1
-  end
-end
-return changed
-`;
-
 interface FairScripts {
   s3compactSlots(prioritized: string, line: string, delayed: string, ...args: (string | number)[]): Promise<number>;
-  s3compactOrder(prioritized: string, book: string, line: string, ...args: (string | number)[]): Promise<number>;
 }
 
-export interface OrderedJob {
-  readonly jobId: string;
-  readonly score: number;
-}
-
-/** Errors are CompactError `queue-unavailable` (retry). */
 export class FairOrder {
   readonly #keys: BullmqKeys;
   readonly #scripts: FairScripts;
@@ -155,7 +88,6 @@ export class FairOrder {
     this.#prefix = options.prefix;
     this.#range = options.range ?? FAIR_RANGE;
     connection.defineCommand('s3compactSlots', { numberOfKeys: 3, lua: SLOTS });
-    connection.defineCommand('s3compactOrder', { numberOfKeys: 3, lua: ORDER });
     // defineCommand adds the methods at run time; ioredis has no type for that.
     this.#scripts = connection as unknown as FairScripts;
   }
@@ -172,23 +104,5 @@ export class FairOrder {
   /** The slot `n` behind `first`, within the range. */
   slotAt(first: number, n: number): number {
     return Math.min(this.#range.last, first + n);
-  }
-
-  /** Puts jobs that have just been queued into the order by score. */
-  async order(fsId: number, jobs: readonly OrderedJob[]): Promise<void> {
-    await this.#order(fsId, jobs, false);
-  }
-
-  /** Puts all jobs of a file system into the order by score; O(its waiting jobs). */
-  async orderAll(fsId: number): Promise<void> {
-    await this.#order(fsId, [], true);
-  }
-
-  async #order(fsId: number, jobs: readonly OrderedJob[], all: boolean): Promise<void> {
-    const book = `${this.#prefix}:fair:${fsId}`;
-    const keys = [this.#keys.prioritized, book, `${this.#prefix}:fair`] as const;
-    const limits = [this.#range.first, ORDERED.some, ORDERED.all, BOOK_LIFE_MS, `n:${fsId}`, all ? 1 : 0];
-    const pairs = jobs.flatMap(({ jobId, score }) => [jobId, score]);
-    await queueCall('put the queue in order', () => this.#scripts.s3compactOrder(...keys, ...limits, ...pairs));
   }
 }

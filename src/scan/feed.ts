@@ -9,8 +9,8 @@ import type { PageWork } from './pages.ts';
 
 /** Finds that are held at most; some 20 MB. */
 const HELD_MAX = 50_000;
-/** Jobs that wait in the queue while the walk goes on: enough for every worker to have its next one. */
-const AHEAD = 500;
+/** Jobs that wait in the queue while the walk goes on: few, since better finds queue up behind them (docs/adr/0007). */
+const AHEAD = 100;
 const BATCH = Math.min(500, ENQUEUE_MAX);
 
 interface Find extends ScoredInode {
@@ -38,8 +38,6 @@ export class Feed {
   /** By score, the best last, where as many as `#sorted` are here; else something was added since. */
   #finds: Find[] = [];
   #sorted = 0;
-  /** Something was queued since the queue was put in order. */
-  #unsettled = false;
   /** Jobs that this scan queued. */
   queued = 0;
 
@@ -73,17 +71,11 @@ export class Feed {
   /** Queues some of the best, if there is room. A failure leaves all of them here. */
   async feed(walking: boolean): Promise<FeedState> {
     const { fsId, queueMax } = this.#options;
-    if (this.#finds.length === 0) {
-      await this.#settle();
-      return 'empty';
-    }
+    if (this.#finds.length === 0) return 'empty';
     if (await this.#deps.control.isPaused(fsId)) return 'paused';
     const most = walking && !this.isFull ? Math.min(AHEAD, queueMax) : queueMax;
     const room = most - (await this.#deps.queue.waitingCount());
-    if (room <= 0) {
-      await this.#settle();
-      return 'full';
-    }
+    if (room <= 0) return 'full';
     const best = this.#takeBest(Math.min(room, BATCH));
     try {
       this.queued += await this.#deps.queue.enqueueBest(fsId, best);
@@ -91,15 +83,8 @@ export class Feed {
       this.#finds.push(...best);
       throw error;
     }
-    this.#unsettled = true;
     for (const { page } of best) page.outstanding--;
     return 'fed';
-  }
-
-  async #settle(): Promise<void> {
-    if (!this.#unsettled) return;
-    await this.#deps.queue.settle(this.#options.fsId);
-    this.#unsettled = false;
   }
 
   /** The best ones, best first. Runs that are sorted already cost the sort next to nothing. */

@@ -74,7 +74,6 @@ const report = await scanFilesystem(
     queue: {
       enqueueBest: async (_fsId, inodes) => inodes.length,
       waitingCount: async () => 0,
-      settle: async () => undefined,
     },
     control: { isPaused: async () => false },
     quarantine: { among: async () => new Set<string>() },

@@ -123,10 +123,11 @@ describe('a scan', () => {
     expect(json.backlog).toMatchObject({ inodes: 1_000, inodesWorthIt: expected.size, unreadable: 0 });
     const order = await queued(fixture.redis);
     expect(order.toSorted()).toEqual([...expected].toSorted());
-    // Nobody took a job meanwhile, so the whole queue is in order.
+    // Nobody took a job meanwhile: behind the few that were fed while the walk went on the whole queue is in order.
     const all = await scan(['--top', '10000']);
     const scores = new Map(all.json.top.map(({ key, score }) => [key.inodeId, score]));
-    const inOrder = order.map((id) => scores.get(id) ?? -1);
+    const inOrder = order.slice(100).map((id) => scores.get(id) ?? -1);
+    expect(inOrder.length).toBeGreaterThan(200);
     expect(inOrder).toEqual(inOrder.toSorted((a, b) => b - a));
     expect(top.json.top).toEqual(all.json.top.slice(0, 10));
     const again = await scan();

@@ -81,7 +81,6 @@ export class ScanWorld {
           }),
       },
       queue: {
-        settle: () => cross('ledger.settle', () => undefined),
         waitingCount: () => cross('ledger.waitingCount', () => this.waiting.size),
         enqueueBest: (_fsId, inodes) => cross('ledger.enqueueBest', () => this.#enqueue(inodes)),
       },
