@@ -46,8 +46,10 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
       const waits = () => record.waits.now(observer.limitsWaitedFor());
       const reporter = new RunReporter({ tell: (update) => void tell(job, update), waits });
       return runInode(key, deps, {
-        ...(signal === undefined ? {} : { signal }),
-        ...{ onProgress: (at) => reporter.moved(at), observer: record, looks: new JobLooks(job) },
+        signal,
+        onProgress: (at) => reporter.moved(at),
+        observer: record,
+        looks: new JobLooks(job),
       }).finally(() => reporter.stop());
     };
     const { report, fields } = await observer.watchRun(where, work, signal);

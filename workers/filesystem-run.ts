@@ -120,8 +120,12 @@ class Run {
       return 0;
     });
     return {
-      ...{ end: this.#failure === null ? end : 'failed', fsId: this.#fsId, scan: this.#scan, failure: this.#failure },
-      ...{ ...this.#counter.counts, reapLeft },
+      ...this.#counter.counts,
+      end: this.#failure === null ? end : 'failed',
+      fsId: this.#fsId,
+      scan: this.#scan,
+      failure: this.#failure,
+      reapLeft,
       jobsLeft: await clients.queue.waitingCount().catch(() => this.#waiting),
       durationMs: Math.round(performance.now() - startedAtMs),
     };
@@ -228,7 +232,9 @@ class Run {
     const { onProgress } = this.#context.options;
     onProgress?.({
       ...this.#counter.counts,
-      ...{ scan: this.#scanAt, waiting: this.#waiting, reapLeft: this.#reapLeft },
+      scan: this.#scanAt,
+      waiting: this.#waiting,
+      reapLeft: this.#reapLeft,
     });
   }
 }

@@ -112,8 +112,8 @@ class Pod {
     return readinessOf({
       processes: snapshots.map(({ pid, notReady }) => ({ pid, notReady })),
       faults: {
-        ...(queue ? { queue: "the queue's Redis did not answer" } : {}),
-        ...(service ? { metadata: 'the metadata service did not answer' } : {}),
+        queue: queue ? "the queue's Redis did not answer" : undefined,
+        metadata: service ? 'the metadata service did not answer' : undefined,
       },
     });
   }

@@ -12,8 +12,8 @@ const LOOK_EVERY_MS = 1_000;
 
 export interface RunUpdate {
   readonly kind: 'running';
-  readonly progress?: CompactProgress;
-  readonly waits?: JobWait;
+  readonly progress?: CompactProgress | undefined;
+  readonly waits?: JobWait | undefined;
 }
 
 export interface RunReporterOptions {
@@ -45,11 +45,7 @@ export class RunReporter {
 
   #tell(): void {
     this.#toldMs = performance.now();
-    const waits = this.#options.waits();
-    this.#options.tell({
-      kind: 'running',
-      ...(this.#progress === undefined ? {} : { progress: this.#progress }),
-      ...(waits === null ? {} : { waits }),
-    });
+    const waits = this.#options.waits() ?? undefined;
+    this.#options.tell({ kind: 'running', progress: this.#progress, waits });
   }
 }

@@ -68,7 +68,7 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   const reap = reapWorker(clients, {
     ...context,
     gate: new OutageGate({ away: () => away(['reads']), stopping: stopping.signal }),
-    ...(onReapVerdict === undefined ? {} : { onReapVerdict }),
+    onReapVerdict,
   });
   const workers: Worker[] = [reap];
   if (queues === 'all') workers.push(compactWorker(clients, context));
@@ -114,7 +114,7 @@ interface WorkerContext {
   readonly jobs: RunningJobs;
   readonly watch: QueueWatch;
   readonly gate: OutageGate;
-  readonly onReapVerdict?: (verdict: ReapVerdict) => void;
+  readonly onReapVerdict?: WorkerOptions['onReapVerdict'] | undefined;
 }
 
 function compactWorker(clients: Clients, context: WorkerContext): Worker {

@@ -31,7 +31,7 @@ export interface SelectOptions {
   readonly versionsMax?: number | undefined;
   /** Called for every chunk that is worth it. */
   readonly onPlanned?: (planned: PlannedChunk) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What the settings say of planning. */

@@ -18,7 +18,7 @@ export interface CommitDeps {
   /** How long one commit call may take: the lease must outlast it. */
   readonly commitTimeoutMs: number;
   /** Ends the waiting for an answer: the reap record takes over. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Back-off between tries to learn the fate of a commit. */

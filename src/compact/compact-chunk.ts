@@ -35,7 +35,7 @@ export interface ChunkDeps extends CommitDeps {
   readonly beforeCommit?: () => Promise<void>;
   readonly onBlock?: (task: MergeTask) => void;
   readonly observer?: RunObserver | undefined;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How a chunk ended. `fenceCleared`: the attempt cannot commit any more and must end. */

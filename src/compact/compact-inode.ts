@@ -89,7 +89,7 @@ class Run {
       chunksMax: limits.chunksMax,
       versionsMax: limits.versionsMax,
       ...(this.#quiet === null ? {} : { onPlanned: this.#quiet.seen }),
-      ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
+      signal: this.#options.signal,
     });
     this.#left = selection.more;
     if (selection.more > 0) observer?.spent('chunks');
@@ -229,7 +229,7 @@ class Run {
       ...(quiet === null ? {} : { beforeCommit: () => quiet.again(this.#key) }),
       filesystem: this.#filesystem,
       objects: this.#deps.objects.forFilesystem(this.#filesystem),
-      ...(signal === undefined ? {} : { signal }),
+      signal,
       onBlock: ({ block }) => {
         this.#blocksDone++;
         // Charged when it is done: what a missing object prevents must not use up the budget of other chunks.
@@ -248,7 +248,7 @@ class Run {
   async #end(attempt: Attempt): Promise<void> {
     const { signal, observer } = this.#options;
     observer?.phase('end');
-    const warning = await endAttempt(attempt, { ...this.#deps, ...(signal === undefined ? {} : { signal }) });
+    const warning = await endAttempt(attempt, { ...this.#deps, signal });
     if (warning !== undefined) this.#warnings.push(warning);
   }
 

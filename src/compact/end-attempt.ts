@@ -16,7 +16,7 @@ export interface EndDeps {
   readonly ledger: ReapLedger;
   readonly clock: Clock;
   /** Who is asked to stop tries once more, at once. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Back-off between tries to hand the records over. */

@@ -28,7 +28,7 @@ export interface MergeOptions {
   /** Called before every PUT; throws when the lease is over. */
   readonly beforePut: () => void;
   readonly onBlock?: (task: MergeTask) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Writes every task's object. Ends only when no request of its own is in flight; throws the first failure. */

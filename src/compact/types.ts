@@ -72,7 +72,7 @@ export interface LookKeeper {
 
 export interface CompactOptions {
   readonly limits: CompactLimits;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: CompactProgress) => void;
   readonly observer?: RunObserver | undefined;
   /** Only with a time-bound store; absent: a run waits. */

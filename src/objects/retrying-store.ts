@@ -64,7 +64,7 @@ export interface RetryOptions {
   readonly requestsMax?: number;
   /** Rates, and places in flight that give way to a store in trouble; every try waits for both. */
   readonly pace?: Pace;
-  readonly observer?: RequestObserver;
+  readonly observer?: RequestObserver | undefined;
   /** In [0, 1); given by the simulation, which must repeat. */
   readonly random?: () => number;
 }

@@ -23,7 +23,7 @@ export interface Seen {
   /** None: nothing has been started yet. */
   readonly processes: readonly SeenProcess[];
   /** What the pod's own questions came to: why a server cannot be reached. */
-  readonly faults: Partial<Readonly<Record<ReadyPart, string>>>;
+  readonly faults: Partial<Readonly<Record<ReadyPart, string | undefined>>>;
 }
 
 export interface Readiness {

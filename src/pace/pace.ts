@@ -19,9 +19,11 @@ export interface PaceOptions {
   /** Requests in flight to each store. */
   readonly inFlight: AdaptiveOptions;
   /** The pool's rate, where there is one. */
-  readonly pool?: { readonly bytesPerSecond: number; readonly budget: PoolBudget; readonly membersAtFirst: number };
+  readonly pool?:
+    | { readonly bytesPerSecond: number; readonly budget: PoolBudget; readonly membersAtFirst: number }
+    | undefined;
   /** Called for every wait when it is over, in the waiting caller's own asynchronous context. */
-  readonly onWaited?: (limit: PaceLimit, ms: number) => void;
+  readonly onWaited?: ((limit: PaceLimit, ms: number) => void) | undefined;
 }
 
 /** What a request may wait for, as metrics name it. */

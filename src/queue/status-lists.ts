@@ -20,10 +20,10 @@ export interface ListedJob {
   /** Tries that were charged. */
   readonly tries: number;
   /** Why it failed, or waits; absent: nobody has said. */
-  readonly reason?: string;
-  readonly code?: string;
+  readonly reason?: string | undefined;
+  readonly code?: string | undefined;
   /** When its last try ended; absent: none has. */
-  readonly endedMs?: number;
+  readonly endedMs?: number | undefined;
   /** When it is taken again; absent: never by itself. */
   readonly nextMs?: number;
 }
@@ -61,12 +61,8 @@ function listed(job: Job<CompactJobData>): ListedJob {
   const { fsId, inodeId, origin } = job.data;
   const report = failureOf(job.progress);
   const reason = report?.message ?? (job.failedReason || undefined);
-  return {
-    ...{ jobId: job.id ?? '', fsId, inodeId, origin, tries: job.attemptsMade },
-    ...(reason === undefined ? {} : { reason }),
-    ...(report?.code === undefined ? {} : { code: report.code }),
-    ...(job.finishedOn === undefined ? {} : { endedMs: job.finishedOn }),
-  };
+  const { id: jobId = '', attemptsMade: tries, finishedOn: endedMs } = job;
+  return { jobId, fsId, inodeId, origin, tries, reason, code: report?.code, endedMs };
 }
 
 /** What a worker said of the last run of a job (workers/compact-processor.ts). */
@@ -85,7 +81,7 @@ export interface ListedRecord {
   /** Looks in a row that ended in doubt. */
   readonly doubts: number;
   /** What the last of them found. */
-  readonly doubt?: string;
+  readonly doubt?: string | undefined;
 }
 
 export interface RecordLists {
@@ -120,10 +116,8 @@ export async function listedRecords({ ledger, connection }: StatusSource): Promi
 function record(job: Job<ReapJobData>, dueMs: number): ListedRecord {
   const { fsId, inodeId, chunkIndex, doubts = 0 } = job.data;
   const { doubt } = (job.progress ?? {}) as { readonly doubt?: unknown };
-  return {
-    ...{ jobId: job.id ?? '', fsId, inodeId, chunkIndex, dueMs, doubts },
-    ...(typeof doubt === 'string' ? { doubt } : {}),
-  };
+  const known = typeof doubt === 'string' ? doubt : undefined;
+  return { jobId: job.id ?? '', fsId, inodeId, chunkIndex, dueMs, doubts, doubt: known };
 }
 
 /** A job may be gone when it is read. */

@@ -42,7 +42,7 @@ export async function runNow(key: InodeKey, options: WaitOptions): Promise<RunSe
     if (jobId !== null) {
       await hurry(queue.queue, jobId);
       const own = jobId === enqueued.requestedId;
-      const seen = await awaitJob(jobId, { ...options, deadlineMs, ...(own ? { triesBefore: 0 } : {}) });
+      const seen = await awaitJob(jobId, { ...options, deadlineMs, triesBefore: own ? 0 : undefined });
       if (seen.kind !== 'gone') return seen;
     }
     // The run that was under way ended, and what followed it, or our job, is gone from sight: a second run does no harm.
@@ -56,7 +56,7 @@ export async function runNow(key: InodeKey, options: WaitOptions): Promise<RunSe
 type Deadlined = WaitOptions & {
   readonly deadlineMs: number;
   /** Tries that were over before the request; absent: what the first look finds. */
-  readonly triesBefore?: number;
+  readonly triesBefore?: number | undefined;
 };
 
 /** What a look at one job came to; `gone`: the queue does not keep it any more. */

@@ -103,11 +103,8 @@ export async function openClients(
   const connection = await openQueueRedis(settings, log, connectMs);
   const limits = limitsOf(settings);
   const tracing = await openTracing();
-  const observer = new Observer({
-    ...{ log, limits },
-    ...(isWatched(settings) ? { metrics: processMetrics() } : {}),
-    ...(tracing === undefined ? {} : { tracer: tracing.tracer }),
-  });
+  const metrics = isWatched(settings) ? processMetrics() : undefined;
+  const observer = new Observer({ log, limits, metrics, tracer: tracing?.tracer });
   const metadata = observedMetadata(await openMetadata(settings), observer);
   const primaries = openPrimaries(settings, { connection, metadata, log });
   const pace = openPace(settings, { connection, onWaited: (limit, ms) => observer.waited(limit, ms) });
@@ -215,7 +212,7 @@ export function openObjects(
 ): ObjectStores {
   const retries = { clock: systemClock, patienceMs: settings.s3PatienceMs, pace };
   const stores = openStores(settings, log, metadata);
-  return storesWithRetries(stores, { ...retries, ...(observer === undefined ? {} : { observer }) });
+  return storesWithRetries(stores, { ...retries, observer });
 }
 
 /** The S3 buckets as they are. */
@@ -237,7 +234,8 @@ export function openStores(settings: Settings, log: Logger, metadata: MetadataSt
 /** What keeps objects from being deleted. */
 export function openHolds(objects: ObjectStores, ledger: ReapQueue, clock = systemClock): Holds {
   return new Holds({
-    ...{ objects, clock },
+    objects,
+    clock,
     nowMs: () => ledger.nowMs(),
     hostNowMs: () => Date.now(),
     newId: () => randomUUID().replaceAll('-', '').slice(0, HOLD_ID_CHARACTERS),

@@ -25,9 +25,9 @@ import { isRefusal, type RefusalKind, type Refusing, StoreRefusals } from './sto
 export interface ObserverOptions {
   readonly log: Logger;
   /** Absent: nothing is counted. */
-  readonly metrics?: Metrics;
+  readonly metrics?: Metrics | undefined;
   /** Absent: no traces. */
-  readonly tracer?: Tracer;
+  readonly tracer?: Tracer | undefined;
   /** The budget of a run, to tell which part of it was spent furthest. */
   readonly limits: { readonly bytesMax: number; readonly requestsMax: number };
 }
@@ -318,13 +318,13 @@ function spanEnd({
   message,
 }: RunReport): Parameters<RunSpans['end']> {
   const attributes = {
-    ...{ 's3compact.ending': ending, 's3compact.chunks_compacted': chunksCompacted },
-    ...(outcome === undefined ? {} : { 's3compact.outcome': outcome }),
-    ...(attempt === undefined ? {} : { 's3compact.attempt': attempt }),
-    ...(code === undefined ? {} : { 's3compact.code': code }),
-    ...(cost === undefined
-      ? {}
-      : { 's3compact.bytes_read': cost.readBytes, 's3compact.bytes_written': cost.writeBytes }),
+    's3compact.ending': ending,
+    's3compact.chunks_compacted': chunksCompacted,
+    's3compact.outcome': outcome,
+    's3compact.attempt': attempt,
+    's3compact.code': code,
+    's3compact.bytes_read': cost?.readBytes,
+    's3compact.bytes_written': cost?.writeBytes,
   };
   const failed = ending === 'quarantined' || ending === 'halted' || code !== undefined;
   return failed ? [attributes, redactText(message ?? ending)] : [attributes];

@@ -19,23 +19,15 @@ export interface PaceWiring {
 /** The limits of this process. */
 export function openPace(settings: Settings, { connection, onWaited }: PaceWiring = {}): Pace {
   const { poolBytesPerSecond: perSecond, queuePrefix: prefix } = settings;
-  const pool =
-    connection === undefined || perSecond === 0
-      ? {}
-      : {
-          pool: {
-            bytesPerSecond: perSecond,
-            budget: redisBudget({ connection, prefix, perSecond }),
-            membersAtFirst: settings.processes,
-          },
-        };
+  const isShared = connection !== undefined && perSecond !== 0;
+  const budget = isShared ? redisBudget({ connection, prefix, perSecond }) : undefined;
   return new Pace({
     clock: systemClock,
     bytesPerSecond: settings.bytesPerSecond,
     requestsPerSecond: settings.requestsPerSecond,
     inFlight: { floor: settings.requestsInFlightMin, ceiling: settings.requestsInFlight },
-    ...pool,
-    ...(onWaited === undefined ? {} : { onWaited }),
+    pool: budget && { bytesPerSecond: perSecond, budget, membersAtFirst: settings.processes },
+    onWaited,
   });
 }
 

@@ -36,7 +36,7 @@ export interface CompactJobDeps extends RunDeps {
 }
 
 export interface RunOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: CompactProgress) => void;
   readonly observer?: RunObserver;
   /** Where the job keeps the first look at its inode; absent: a run waits for the second one. */
@@ -55,12 +55,12 @@ export interface RunReport {
   readonly fsId: number;
   readonly inodeId: string;
   readonly outcome?: CompactOutcome;
-  readonly attempt?: string;
+  readonly attempt?: string | undefined;
   readonly code?: ErrorCode | string;
   /** For people: what happened and what to do. */
-  readonly message?: string;
+  readonly message?: string | undefined;
   /** The file may be in use: a second look tells, so much later. */
-  readonly lookAgainMs?: number;
+  readonly lookAgainMs?: number | undefined;
   readonly chunksCompacted: number;
   readonly chunksLeft: number;
   /** A further run was queued for what is left. */
@@ -79,13 +79,7 @@ export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions
       const message = `inode ${printInodeKey(key)} is in quarantine: ${entry.reason}`;
       return { ...empty(key, 'quarantined'), code: entry.code, message };
     }
-    const result = await compactInode(key, deps, {
-      limits: deps.limits,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
-      ...(options.observer === undefined ? {} : { observer: options.observer }),
-      ...(options.looks === undefined ? {} : { looks: options.looks }),
-    });
+    const result = await compactInode(key, deps, { ...options, limits: deps.limits });
     return await reportResult(result, deps, options.looks?.first);
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
@@ -99,8 +93,8 @@ async function reportResult(result: CompactResult, deps: RunDeps, look: Look | u
     ...rest,
     fsId: key.fsId,
     inodeId: key.inodeId.toString(),
-    ...(attempt === undefined ? {} : { attempt: attempt.toString() }),
-    ...(reason === undefined ? {} : { message: `inode ${printInodeKey(key)}: ${reason}` }),
+    attempt: attempt?.toString(),
+    message: reason === undefined ? undefined : `inode ${printInodeKey(key)}: ${reason}`,
   };
   // What was compacted stays so; the rest is judged as it would be in a run with nothing else to do.
   if (damage !== undefined) return { ...base, continued: false, ...(await failureReport(key, damage, deps)) };
@@ -131,12 +125,11 @@ async function failureReport(key: InodeKey, error: CompactError, deps: RunDeps):
   try {
     const { code, message, retryAfterMs } = error;
     const ending = await endingOf(key, error, deps);
-    const lookAgain = code === 'inode-busy' && retryAfterMs !== undefined;
     return {
       ending,
       code,
       message: isMissingObject(error) && ending === 'later' ? `${message} It is tried again later.` : message,
-      ...(lookAgain ? { lookAgainMs: retryAfterMs } : {}),
+      lookAgainMs: code === 'inode-busy' ? retryAfterMs : undefined,
     };
   } catch (fault) {
     if (!(fault instanceof CompactError)) throw fault;

@@ -192,11 +192,7 @@ export class PoolProcess {
     }
     const delayMs = Math.min(BACK_OFF_MAX_MS, backOffMs * 2 ** (this.#restarts - 1));
     log.warn(
-      {
-        event: LOG_EVENTS.processRestarting,
-        ...{ slot, pid, delayMs, crashes: this.crashes },
-        ...(this.#refusal === undefined ? {} : { err: this.#refusal }),
-      },
+      { event: LOG_EVENTS.processRestarting, slot, pid, delayMs, crashes: this.crashes, err: this.#refusal },
       `a process of the pool ended ${how}; it is started again, its jobs are taken by others`,
     );
     this.#timer = setTimeout(() => this.#start(), delayMs);
