@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DelayedError, type Job } from 'bullmq';
 import type { ErrorCode } from '../src/errors.ts';
 import { isRefusal, type Refusing } from '../src/wiring/store-refusals.ts';
-import type { Processor } from './running-jobs.ts';
+import type { Processor } from './running.ts';
 
 /** What a server that is away, full of requests or failing over looks like. */
 const OUTAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>([

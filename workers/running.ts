@@ -1,8 +1,9 @@
 /**
  * What whoever starts work can do with it and ask of it, whether it is one process or a pool of them: stop, abort, look.
- * It stands alone because the worker, the pool, metrics, readiness and commands all speak of it. It holds no logic; what
- * is in a snapshot is plain JSON, since it crosses from one process to another.
+ * It stands alone because the worker, the pool, metrics, readiness and commands all speak of it. It must not
+ * change anything about a job; what is in a snapshot is plain JSON, since it crosses from one process to another.
  */
+import type { Job } from 'bullmq';
 import type { CompactError } from '../src/errors.ts';
 import type { ProcessMetrics } from '../src/observe/aggregate.ts';
 import type { NotReady } from '../src/observe/readiness.ts';
@@ -35,4 +36,29 @@ export interface RunningWorker {
   snapshots(): Promise<readonly ProcessSnapshot[]>;
   /** Resolves with the reason when the work cannot go on by itself: processes that die again and again. */
   readonly failed: Promise<CompactError>;
+}
+
+/** What BullMQ calls for a job; three parameters, or it would give no signal. */
+export type Processor<Data, Result> = (job: Job<Data>, token?: string, signal?: AbortSignal) => Promise<Result>;
+
+/** The jobs that this process has taken and not ended yet; BullMQ's own book is private to each of its workers. */
+export class RunningJobs {
+  readonly #jobs = new Set<RunningJob>();
+
+  all(): readonly RunningJob[] {
+    return [...this.#jobs];
+  }
+
+  /** The processor, entered in the book while it runs. */
+  tracked<Data, Result>(process: Processor<Data, Result>): Processor<Data, Result> {
+    return async (job, token, signal) => {
+      const entry = { queue: job.queueName, jobId: job.id ?? '', takenAtMs: Date.now() };
+      this.#jobs.add(entry);
+      try {
+        return await process(job, token, signal);
+      } finally {
+        this.#jobs.delete(entry);
+      }
+    };
+  }
 }

@@ -23,8 +23,7 @@ import { QueueWatch } from './queue-watch.ts';
 import { type LookEvent, reapProcessor } from './reap-processor.ts';
 import { Reporter } from './reporter.ts';
 import type { RunUpdate } from './run-reporter.ts';
-import type { ProcessSnapshot, RunningWorker } from './running.ts';
-import { RunningJobs } from './running-jobs.ts';
+import { type ProcessSnapshot, RunningJobs, type RunningWorker } from './running.ts';
 
 /** A job whose processes died this often is given up: something about it kills them. */
 const COMPACT_STALLS_MAX = 10;
