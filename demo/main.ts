@@ -5,9 +5,9 @@
  * check held. It uses the product as an operator does: settings, the command line, a worker.
  */
 import pc from 'picocolors';
-import { bytes, count } from '../src/cli/output.ts';
 import { drawBeforeAfter } from '../src/cli/picture.ts';
 import { table } from '../src/cli/table.ts';
+import { bytes, count } from '../src/view/words.ts';
 import type { RunReport } from '../src/wiring/run-inode.ts';
 import { loadCase } from '../test/kit/cases/load.ts';
 import { fullReadGets } from '../test/kit/oracle/reader.ts';

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what the tests use as real servers, from Debian's (or Ubuntu's) packages: redis-server, Ceph radosgw,
 # prometheus (with promtool) and prometheus-pushgateway.
+# And chromium, for the tests of the console, which are skipped where it cannot be had.
 # Does nothing, quietly, when all of it is there. The tests start their own instances on free ports: the system's
 # services are not needed, so one that this script brought in is stopped and disabled again.
 #
@@ -18,8 +19,13 @@ missing() {
 }
 
 absent=$(missing)
-if [ -z "$absent" ]; then exit 0; fi
+has_chromium() { command -v chromium >/dev/null; }
+if [ -z "$absent" ] && has_chromium; then exit 0; fi
 
+if [ -z "$absent" ] && { ! command -v apt-get >/dev/null || { [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; }; }; then
+  echo "Not installed: chromium; the tests of the console are skipped." >&2
+  exit 0
+fi
 if ! command -v apt-get >/dev/null; then
   echo "Not installed: ${absent//$'\n'/, }. This script knows only apt-get (Debian, Ubuntu):" >&2
   echo "install Redis (or Valkey), Ceph radosgw and Prometheus with your system's tools, or run the tests without them." >&2
@@ -34,15 +40,20 @@ if [ "$(id -u)" -ne 0 ]; then
   sudo=(sudo)
 fi
 
-echo "Installing: ${absent//$'\n'/, }"
+wanted=$absent
+if ! has_chromium; then wanted=${absent:+$absent$'\n'}chromium; fi
+echo "Installing: ${wanted//$'\n'/, }"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 apt_get() {
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 "$@" \
     >"$log" 2>&1 || { cat "$log" >&2; return 1; }
 }
-apt_get update
-apt_get install -y --no-install-recommends "${packages[@]}"
+apt_get update || [ -z "$absent" ]
+if [ -n "$absent" ]; then apt_get install -y --no-install-recommends "${packages[@]}"; fi
+if ! has_chromium && ! apt_get install -y --no-install-recommends chromium; then
+  echo "chromium could not be installed; the tests of the console are skipped." >&2
+fi
 
 for service in redis-server prometheus prometheus-pushgateway; do
   if grep -qx "$service" <<<"$absent" && [ -d /run/systemd/system ]; then

@@ -112,12 +112,26 @@ export const GROUPS: readonly Group[] = [
     owner: true,
   },
   {
+    // What is shown, as plain data: for the terminal and for the browser.
+    name: 'src/view',
+    groups: [...WORDS, ...PORTS, 'src/plan', 'src/compact', 'src/queue', 'src/config', 'src/wiring'],
+    packages: ['pretty-bytes'],
+  },
+  {
+    name: 'src/console',
+    groups: [
+      ...[...WORDS, ...PORTS, 'src/plan', 'src/compact', 'src/queue', 'src/scan', 'src/reap', 'src/config'],
+      ...['src/observe', 'src/wiring', 'src/view'],
+    ],
+    packages: ['hono', 'hono/*', '@hono/node-server', 'node:crypto', 'node:net', 'type node:http'],
+  },
+  {
     name: 'src/cli',
     groups: [
       ...[...WORDS, ...PORTS, ...ADAPTERS, ...POLICY, 'src/urls', 'src/config', 'src/observe', 'src/wiring'],
-      ...['workers', 'src/writer'],
+      ...['workers', 'src/writer', 'src/view', 'src/console'],
     ],
-    packages: ['commander', 'cli-progress', 'picocolors', 'pretty-bytes', 'node:*'],
+    packages: ['commander', 'cli-progress', 'picocolors', 'node:*'],
     owner: true,
   },
 ];

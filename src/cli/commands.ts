@@ -68,6 +68,12 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./status.ts')).registerStatus,
   },
   {
+    name: 'console',
+    summary: 'show queues, the worst files and single files in a browser',
+    usage: '',
+    load: async () => (await import('./console.ts')).registerConsole,
+  },
+  {
     name: 'pause',
     summary: 'stop work on a file system, or on all, until it is resumed',
     usage: '[fs]',

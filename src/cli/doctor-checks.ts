@@ -13,12 +13,12 @@ import type { Logger } from '../observe/log.ts';
 import { connectRedis, type FitOptions } from '../redis/client.ts';
 import { whenReady } from '../redis/link.ts';
 import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
+import { bytes, plural } from '../view/words.ts';
 import { openObjects, openOwnership } from '../wiring/clients.ts';
 import { openMetadata } from '../wiring/open-metadata.ts';
 import { checkRedisUrl } from '../wiring/primaries.ts';
 import type { Check } from './doctor-check.ts';
 import { settingsChecks, writeChecks } from './doctor-store.ts';
-import { bytes, plural } from './output.ts';
 
 /** Files that are looked at for traces of the built-in compactor. */
 const SAMPLE_FILES = 200;

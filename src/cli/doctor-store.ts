@@ -9,8 +9,8 @@ import { holdNamesBegin, OWN_NAMES, ownerObjectName } from '../format.ts';
 import type { Filesystem } from '../model.ts';
 import type { BucketSettings, LifecycleRule, ObjectStore, StoreCapability } from '../objects/port.ts';
 import { WITHOUT } from '../objects/s3/capabilities.ts';
+import { plural } from '../view/words.ts';
 import type { Check } from './doctor-check.ts';
-import { plural } from './output.ts';
 
 /** More than one packet, and quickly sent. */
 const BODY_BYTES = 64 * 1024;

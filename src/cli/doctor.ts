@@ -4,10 +4,11 @@
  * nothing else is written, queued or deleted.
  */
 import type { Command } from 'commander';
+import { plural } from '../view/words.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import type { Check, CheckStatus } from './doctor-check.ts';
-import { EXIT, type ExitCode, plural } from './output.ts';
+import { EXIT, type ExitCode } from './output.ts';
 import { paragraph, type TextStyle } from './table.ts';
 
 const HELP = `

@@ -6,11 +6,11 @@
 import type { Command } from 'commander';
 import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
+import { bytes, count, plural } from '../view/words.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import type { Made } from './example-make.ts';
 import type { Removed } from './example-remove.ts';
-import { bytes, count, plural } from './output.ts';
 import { CountProgress } from './progress.ts';
 import { table } from './table.ts';
 

@@ -11,10 +11,10 @@ import { checkFilesystem, checkInode, type InodeVerdict } from '../fsck/fsck.ts'
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ObjectStores } from '../objects/port.ts';
-
+import { bytes, plural } from '../view/words.ts';
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { bytes, EXIT, type ExitCode, exitCodeOf, plural } from './output.ts';
+import { EXIT, type ExitCode, exitCodeOf } from './output.ts';
 import { CountProgress } from './progress.ts';
 import { table } from './table.ts';
 

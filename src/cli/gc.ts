@@ -8,10 +8,11 @@ import { collectGarbage } from '../gc/gc.ts';
 import { AGE_CLASSES, type GcReason, type GcReport, REASONS } from '../gc/report.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { Filesystem } from '../model.ts';
+import { bytes, count, plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { bytes, count, EXIT, type ExitCode, plural } from './output.ts';
+import { EXIT, type ExitCode } from './output.ts';
 import { CountProgress } from './progress.ts';
 import { table } from './table.ts';
 

@@ -7,10 +7,11 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { formOf, parseNumber, printNumber } from '../config/units.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { FoundHold } from '../reap/holds.ts';
+import { plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { plural, UsageError } from './output.ts';
+import { UsageError } from './output.ts';
 import { type Column, table } from './table.ts';
 
 const HOLD_HELP = `

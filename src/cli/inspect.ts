@@ -9,6 +9,7 @@ import { requireFile, requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
 import type { ReadCost } from '../plan/index.ts';
+import { bytes, count, plural } from '../view/words.ts';
 import { parseCount, parseLimit, withInodeArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import {
@@ -18,7 +19,7 @@ import {
   inodeReport,
   inspectChunk,
 } from './inspect-report.ts';
-import { bytes, count, EXIT, type ExitCode, plural, UsageError } from './output.ts';
+import { EXIT, type ExitCode, UsageError } from './output.ts';
 import { drawChunk } from './picture.ts';
 import { type QuarantineState, quarantineLines, quarantineOf } from './quarantine-note.ts';
 import { table } from './table.ts';

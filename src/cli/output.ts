@@ -2,7 +2,6 @@
  * What commands write and how they end: data on standard output, words about it on standard error, one exit code.
  * It stands alone so that every command reads the same. No secret and, unless asked for, no stack trace gets out here.
  */
-import prettyBytes from 'pretty-bytes';
 import { CompactError, toError } from '../errors.ts';
 import { redactText } from '../redact.ts';
 
@@ -82,19 +81,4 @@ function usageHint(exitCode: ExitCode, command?: string): string {
 /** JSON for programs: numbers exact, ids as decimal text. */
 export function toJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? item.toString() : item), indent);
-}
-
-/** A byte count for people: `1.5 MiB`. */
-export function bytes(count: number): string {
-  return prettyBytes(count, { binary: true, maximumFractionDigits: 1 });
-}
-
-/** A count for people: `12,345`. */
-export function count(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-/** `1 chunk`, `2 chunks`. */
-export function plural(value: number, word: string): string {
-  return `${count(value)} ${word}${value === 1 ? '' : 's'}`;
 }

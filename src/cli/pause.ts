@@ -4,10 +4,11 @@
  */
 import type { Command } from 'commander';
 import { requireFilesystem } from '../metadata/lookup.ts';
+import { plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { plural, UsageError } from './output.ts';
+import { UsageError } from './output.ts';
 
 const PAUSE_HELP = `
 Runs that are under way finish (within --max-seconds). Queued jobs stay queued; scans end and go on where they stood.

@@ -5,8 +5,8 @@
 import pc from 'picocolors';
 import type { S3ChunkInfo } from '../model.ts';
 import type { ChunkInput } from '../plan/index.ts';
-import { bytes } from './output.ts';
-import { type Cell, type Grid, identityOf } from './picture-cells.ts';
+import { type Cell, CLIENT_LETTERS, type Grid, identityOf, lettersOf } from '../view/cells.ts';
+import { bytes } from '../view/words.ts';
 
 export interface PictureStyle {
   /** Columns that the picture may take; at least 48. Default 80. */
@@ -20,9 +20,6 @@ export interface PictureStyle {
 const DEFAULT_WIDTH = 80;
 /** Below this the words under the grid are wider than the grid. */
 const WIDTH_MIN = 48;
-/** A version needs one cell to itself to get a letter; the others are named by shades only. */
-const CLIENT_LETTERS = 'abcdefghijklmnopqrstuvwxyz123456789';
-const MERGED_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 const LEGEND_LINES_MAX = 4;
 
 interface Glyphs {
@@ -93,29 +90,6 @@ export function brushOf(style: PictureStyle, grids: readonly Grid[]): Brush {
     letters,
     starred: cells.some((cell) => cell.kind === 'version' && !letters.has(identityOf(cell.version))),
   };
-}
-
-/** Letters for the versions that own whole cells, the most cells first where letters run out, in order of appearance. */
-function lettersOf(grids: readonly Grid[]): ReadonlyMap<string, string> {
-  const cells = new Map<string, { readonly version: S3ChunkInfo; count: number }>();
-  for (const cell of grids.flatMap((grid) => grid.rows.flatMap((row) => row.cells))) {
-    if (cell.kind !== 'version') continue;
-    const id = identityOf(cell.version);
-    const seen = cells.get(id);
-    if (seen === undefined) cells.set(id, { version: cell.version, count: 1 });
-    else seen.count++;
-  }
-  const letters = new Map<string, string>();
-  for (const [merged, alphabet] of [
-    [false, CLIENT_LETTERS],
-    [true, MERGED_LETTERS],
-  ] as const) {
-    const named = [...cells].filter(([, { version }]) => (version.compaction !== 0n) === merged);
-    const most = new Set([...named].sort(([, a], [, b]) => b.count - a.count).slice(0, alphabet.length));
-    const inOrder = named.filter((entry) => most.has(entry));
-    for (const [n, [id]] of inOrder.entries()) letters.set(id, alphabet.charAt(n));
-  }
-  return letters;
 }
 
 interface NamedVersion {

@@ -5,7 +5,8 @@
  * versions meet: the darker, the more pieces. It must not read anything or know a terminal.
  */
 import type { ChunkInput } from '../plan/index.ts';
-import { bytes } from './output.ts';
+import { foldedRows, type Grid, gridOf, type Row } from '../view/cells.ts';
+import { bytes } from '../view/words.ts';
 import {
   type Brush,
   brushOf,
@@ -16,7 +17,6 @@ import {
   paintOf,
   widthOf,
 } from './picture-brush.ts';
-import { type Grid, gridOf, type Row } from './picture-cells.ts';
 
 export type { PictureStyle } from './picture-brush.ts';
 
@@ -30,7 +30,7 @@ export function drawChunk(chunk: ChunkInput, style: PictureStyle = {}): string {
   const brush = brushOf(style, [grid]);
   const { colors, glyphs } = brush;
   const label = labelWidth([grid]);
-  const lines = merged([grid]).map(({ rows: [row], label: text }) => {
+  const lines = foldedRows([grid]).map(({ rows: [row], label: text }) => {
     if (row === undefined) return '';
     const offset = colors.dim(bytes(row.begin).padStart(10));
     return `${text.padStart(label)} ${offset}  ${framed(row, brush)} ${getsText(row).padStart(6)}`.trimEnd();
@@ -53,7 +53,7 @@ export function drawBeforeAfter(before: ChunkInput, after: ChunkInput, style: Pi
   const [left, right] = grids;
   if (left === undefined || right === undefined) return '';
   const side = left.cellsPerRow + 2;
-  const lines = merged(grids).map(({ rows: [old, now], label: text }) => {
+  const lines = foldedRows(grids).map(({ rows: [old, now], label: text }) => {
     if (old === undefined || now === undefined) return '';
     const same = rowText(old, brush) === rowText(now, brush) && old.gets === now.gets;
     const between = same ? colors.dim('=') : colors.bold(glyphs.becomes);
@@ -79,25 +79,6 @@ function title(chunk: ChunkInput, grid: Grid): string {
   const cell = (blockSize * grid.blocksPerRow) / grid.cellsPerRow;
   const rows = grid.blocksPerRow > 1 ? `, ${grid.blocksPerRow} blocks to a row` : '';
   return `chunk ${chunk.chunkIndex}: ${bytes(chunkSize)} in ${count} blocks of ${bytes(blockSize)}${rows}; a cell is ${bytes(cell)}`;
-}
-
-/** Rows of all grids side by side; neighbours that are blank in every grid become one. */
-function merged(grids: readonly Grid[]): { readonly rows: readonly Row[]; readonly label: string }[] {
-  const out: { rows: readonly Row[]; first: number; last: number; blank: boolean }[] = [];
-  for (const n of grids[0]?.rows.keys() ?? []) {
-    const rows = grids.flatMap((grid) => grid.rows[n] ?? []);
-    const blank = rows.every((row) => row.blank);
-    const first = rows[0]?.firstBlock ?? 0;
-    const last = rows[0]?.lastBlock ?? 0;
-    const above = out.at(-1);
-    if (blank && above?.blank === true && sameCells(above.rows, rows)) above.last = last;
-    else out.push({ rows, first, last, blank });
-  }
-  return out.map(({ rows, first, last }) => ({ rows, label: first === last ? `${first}` : `${first}-${last}` }));
-}
-
-function sameCells(above: readonly Row[], rows: readonly Row[]): boolean {
-  return rows.every((row, n) => row.cells.every((cell, m) => cell.kind === above[n]?.cells[m]?.kind));
 }
 
 function labelWidth(grids: readonly Grid[]): number {

@@ -5,10 +5,9 @@
 import { SingleBar } from 'cli-progress';
 import type { CompactProgress } from '../compact/compact-inode.ts';
 import type { JobWait } from '../queue/status.ts';
+import { waitText } from '../view/job-text.ts';
+import { bytes, duration } from '../view/words.ts';
 import type { CliContext } from './context.ts';
-import { bytes } from './output.ts';
-import { duration } from './table.ts';
-import { waitText } from './wait-text.ts';
 
 export class RunProgress {
   readonly #context: CliContext;

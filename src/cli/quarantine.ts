@@ -6,10 +6,11 @@ import type { Command } from 'commander';
 import { printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
 import type { QuarantinedInode } from '../queue/quarantine.ts';
+import { plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { EXIT, type ExitCode, plural, UsageError } from './output.ts';
+import { EXIT, type ExitCode, UsageError } from './output.ts';
 import { table } from './table.ts';
 
 /** Rows shown unless `--limit` says otherwise. */

@@ -4,9 +4,9 @@
  */
 import type { Command } from 'commander';
 import type { ReapSummary } from '../../workers/drain-reap.ts';
+import { duration, plural } from '../view/words.ts';
 import type { CliContext } from './context.ts';
-import { EXIT, plural } from './output.ts';
-import { duration } from './table.ts';
+import { EXIT } from './output.ts';
 import { packageVersion } from './version.ts';
 
 const HELP = `

@@ -5,9 +5,10 @@
 import type { Command } from 'commander';
 import { type Repaired, repairInode } from '../fsck/repair.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
+import { plural } from '../view/words.ts';
 import { parseCount, parseInodeId } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { EXIT, type ExitCode, plural } from './output.ts';
+import { EXIT, type ExitCode } from './output.ts';
 
 const HELP = `
 Exit code 0: nothing is missing, or all of it was made again (with --dry-run: can be). 4: some of it cannot be.

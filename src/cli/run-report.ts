@@ -3,9 +3,9 @@
  * command because more than one command runs inodes. It only words what the report says; programs read --json.
  */
 import { printInodeKey } from '../format.ts';
+import { bytes, plural } from '../view/words.ts';
 import type { RunReport } from '../wiring/run-inode.ts';
 import type { CliContext } from './context.ts';
-import { bytes, plural } from './output.ts';
 import { gainText } from './plan.ts';
 
 /** Several lines for a terminal; exact numbers are in --json. */

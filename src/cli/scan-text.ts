@@ -6,8 +6,8 @@
 import type { WorstInode } from '../scan/top-inodes.ts';
 import type { ScanProgress, ScanReport } from '../scan/types.ts';
 import type { Backlog } from '../scan-port.ts';
+import { bytes, count, plural } from '../view/words.ts';
 import type { CliContext } from './context.ts';
-import { bytes, count, plural } from './output.ts';
 import { table } from './table.ts';
 
 /** One line while it goes on. */

@@ -1,18 +1,18 @@
 /**
  * `s3compact status [FS]`: queues, what is in flight, backlog, reap records, quarantine, pauses, speed; `--watch` again
- * and again, as top does. It changes nothing; what is asked is in `status/ask.ts`, each section of the page in a file
+ * and again, as top does. It changes nothing; what is asked is in `src/view/ask-status.ts`, each section of the page in a file
  * beside it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { formOf, parseNumber } from '../config/units.ts';
 import { CompactError } from '../errors.ts';
+import type { StatusReport } from '../view/status-report.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { toJson } from './output.ts';
 import { untilSignal } from './signals.ts';
-import type { StatusReport } from './status/report.ts';
 import type { StatusStyle } from './status/section.ts';
 import { statusText } from './status/text.ts';
 import { fitted } from './table.ts';
@@ -69,7 +69,7 @@ export function registerStatus(program: Command, context: CliContext): void {
 
 /** The queue's library is loaded only now. */
 async function ask(clients: Clients, fsId: number | undefined): Promise<StatusReport> {
-  const { askStatus } = await import('./status/ask.ts');
+  const { askStatus } = await import('../view/ask-status.ts');
   return askStatus(clients, fsId);
 }
 

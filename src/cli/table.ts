@@ -112,24 +112,3 @@ function wrapWords(text: string, width: number): string[] {
 export function visibleLength(text: string): number {
   return stripVTControlCharacters(text).length;
 }
-
-/** `45s`, `12m 5s`, `3h 20m`, `5d 2h`: the two largest units. */
-export function duration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  const units = [
-    ['d', 86_400],
-    ['h', 3_600],
-    ['m', 60],
-    ['s', 1],
-  ] as const;
-  const parts: string[] = [];
-  let left = seconds;
-  for (const [unit, size] of units) {
-    const value = Math.floor(left / size);
-    left -= value * size;
-    if (value > 0 || (unit === 's' && parts.length === 0)) parts.push(`${value}${unit}`);
-    else if (parts.length > 0) break;
-    if (parts.length === 2) break;
-  }
-  return parts.join(' ');
-}

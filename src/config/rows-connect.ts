@@ -12,6 +12,7 @@ const QUEUE: readonly CommandName[] = [
     'run',
     'scheduler',
     'status',
+    'console',
     'pause',
     'resume',
     'reap',

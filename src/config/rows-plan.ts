@@ -4,7 +4,7 @@
  */
 import type { CommandName, SettingSpec } from './spec.ts';
 
-const PLANNING: readonly CommandName[] = ['inode', 'plan', 'worker', 'scan', 'run', 'scheduler'];
+const PLANNING: readonly CommandName[] = ['inode', 'plan', 'console', 'worker', 'scan', 'run', 'scheduler'];
 
 export const PLAN_ROWS = [
   {

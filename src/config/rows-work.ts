@@ -3,7 +3,7 @@
  */
 import type { CommandName, SettingSpec } from './spec.ts';
 
-const PLANNING: readonly CommandName[] = ['inode', 'plan', 'worker', 'run'];
+const PLANNING: readonly CommandName[] = ['inode', 'plan', 'console', 'worker', 'run'];
 const QUEUE: readonly CommandName[] = ['inode', 'worker', 'scan', 'run', 'scheduler', 'reap', 'gc'];
 const WORKING: readonly CommandName[] = ['inode', 'worker', 'run'];
 const READING: readonly CommandName[] = ['inode', 'worker', 'run', 'fsck'];

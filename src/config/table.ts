@@ -4,6 +4,7 @@
  * checks (schemas.ts). No policy here.
  */
 import { CONNECTION_ROWS } from './rows-connect.ts';
+import { CONSOLE_ROWS } from './rows-console.ts';
 import { CURVEFS_ROWS } from './rows-curvefs.ts';
 import { LIMIT_ROWS } from './rows-limits.ts';
 import { OBSERVE_ROWS } from './rows-observe.ts';
@@ -20,6 +21,7 @@ export const SETTINGS = [
   ...WORK_ROWS,
   ...LIMIT_ROWS,
   ...SCAN_ROWS,
+  ...CONSOLE_ROWS,
   ...OBSERVE_ROWS,
 ] as const;
 

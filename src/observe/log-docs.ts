@@ -46,6 +46,8 @@ export const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   scanEnded: 'A scan ended; the line has the backlog that it found.',
   scanWaiting: 'A scan waits for the metadata service or the queue.',
   scanReplanned: 'The plan of scans, or its next job, was gone from the queue; it is planned again.',
+  consoleStarted: 'The console in the browser is answered.',
+  consoleFault: 'A page of the console failed by a fault in s3compact.',
   metricsStarted: '/metrics, /healthz and /readyz are answered.',
   metricLost: 'A source of metrics could not be asked; its gauges keep their last value.',
   metricsPushed: 'The metrics of a command were pushed.',

@@ -49,6 +49,8 @@ export const LOG_EVENTS = {
   scanWaiting: 'scan.waiting',
   scanReplanned: 'scan.replanned',
   inodeUnreadable: 'inode.unreadable',
+  consoleStarted: 'console.started',
+  consoleFault: 'console.fault',
   metricsStarted: 'metrics.started',
   metricLost: 'metric.lost',
   metricsPushed: 'metrics.pushed',

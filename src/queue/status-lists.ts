@@ -4,6 +4,8 @@
  * Every list is bounded, whatever is in the queues; nothing is changed.
  */
 import type { Job } from 'bullmq';
+import { z } from 'zod';
+import type { InodeKey } from '../model.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 import { type CompactJobData, queueCall } from './compact-queue.ts';
 import type { ReapJobData } from './reap-queue.ts';
@@ -123,4 +125,45 @@ function record(job: Job<ReapJobData>, dueMs: number): ListedRecord {
 /** A job may be gone when it is read. */
 function isThere<T>(job: T | undefined | null): job is T {
   return job !== undefined && job !== null;
+}
+
+/** A run of one inode that has ended. */
+export interface EndedRun {
+  readonly endedMs: number;
+  readonly origin: string;
+  /** Absent: it was given up, or ended well without doing anything. */
+  readonly moved?: { readonly bytes: number; readonly getsBefore: number; readonly getsAfter: number };
+  readonly words?: string;
+}
+
+/** Ended jobs that are looked through for one inode: half of them done, half of them given up. */
+const ENDED_LOOKED_AT = 1_000;
+
+/** The runs of one inode as far as the queue keeps them and they are among the newest jobs; the newest first. */
+export async function endedRuns({ queue: { queue } }: StatusSource, key: InodeKey): Promise<readonly EndedRun[]> {
+  const most = ENDED_LOOKED_AT / 2;
+  const jobs = await queueCall('list the runs of an inode', () =>
+    Promise.all([queue.getCompleted(0, most - 1), queue.getFailed(0, most - 1)]),
+  );
+  return jobs
+    .flat()
+    .filter(isThere)
+    .filter(({ data }) => data.fsId === key.fsId && data.inodeId === key.inodeId.toString())
+    .map(ended)
+    .toSorted((a, b) => b.endedMs - a.endedMs);
+}
+
+const movedSchema = z.object({
+  cost: z.object({ readBytes: z.number(), writeBytes: z.number() }),
+  gain: z.object({ getsBefore: z.number(), getsAfter: z.number() }),
+});
+
+function ended(job: Job<CompactJobData>): EndedRun {
+  const { data } = movedSchema.safeParse(job.returnvalue);
+  const { reason } = listed(job);
+  return {
+    ...{ endedMs: job.finishedOn ?? 0, origin: job.data.origin },
+    ...(data === undefined ? {} : { moved: { bytes: data.cost.readBytes + data.cost.writeBytes, ...data.gain } }),
+    ...(reason === undefined ? {} : { words: reason }),
+  };
 }

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { drawBeforeAfter, drawChunk, type PictureStyle } from '../../src/cli/picture.ts';
-import { gridOf } from '../../src/cli/picture-cells.ts';
 import type { S3ChunkInfo } from '../../src/model.ts';
 import { type ChunkInput, planChunk, readCost, replacementList } from '../../src/plan/index.ts';
+import { gridOf } from '../../src/view/cells.ts';
 import { loadCase } from '../kit/cases/load.ts';
 
 const GOLDEN = fileURLToPath(new URL('golden/', import.meta.url));

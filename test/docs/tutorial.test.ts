@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { run } from '../../src/cli/main.ts';
-import type { StatusReport } from '../../src/cli/status/report.ts';
+import type { StatusReport } from '../../src/view/status-report.ts';
 import { type RedisService, startRedis } from '../kit/servers/redis.ts';
 import { blocksOf, missingLine, PageShell } from './shell.ts';
 

@@ -3,7 +3,7 @@
  * file), and the reason in `s3compact status --json`, which runs in another process and asks only Redis.
  */
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
-import type { StatusReport } from '../../src/cli/status/report.ts';
+import type { StatusReport } from '../../src/view/status-report.ts';
 import { loadCase } from '../kit/cases/load.ts';
 import { eventually } from '../queue/world.ts';
 import { S3Proxy } from '../workers/s3-proxy.ts';

@@ -2,14 +2,11 @@
  * Jobs of the compact queue, one list each: what is being worked on, what was given up, what waits for a time; with the
  * reason and the next try. It words what the queue tells, and changes nothing.
  */
-
-import type { CompactProgress } from '../../compact/compact-inode.ts';
 import { printInodeKey } from '../../format.ts';
-import type { JobInFlight } from '../../queue/status.ts';
 import type { ListedJob } from '../../queue/status-lists.ts';
-import { bytes } from '../output.ts';
-import { type Column, duration, table } from '../table.ts';
-import { waitText } from '../wait-text.ts';
+import { jobStateText } from '../../view/job-text.ts';
+import { duration } from '../../view/words.ts';
+import { type Column, table } from '../table.ts';
 import { moreText, type Section } from './section.ts';
 
 const IN_FLIGHT: readonly Column[] = [
@@ -23,23 +20,9 @@ export const inFlightText: Section = ({ inFlight }, style) => {
   if (inFlight.length === 0) return ' nothing is being worked on';
   const rows = inFlight
     .slice(0, style.rowsMax)
-    .map((job) => [printInodeKey(job), job.origin, duration(job.ageMs), stateOf(job)]);
+    .map((job) => [printInodeKey(job), job.origin, duration(job.ageMs), jobStateText(job)]);
   return table(IN_FLIGHT, rows, style) + moreText(inFlight.length, style);
 };
-
-function stateOf({ progress, waits }: JobInFlight): string {
-  const moved = progressOf(progress);
-  if (waits === null) return moved;
-  const waiting = `waits for ${waitText(waits)}`;
-  return moved === '-' ? waiting : `${moved}; ${waiting}`;
-}
-
-function progressOf(progress: unknown): string {
-  const { kind, progress: at } = (progress ?? {}) as { readonly kind?: unknown; readonly progress?: CompactProgress };
-  if (kind !== 'running' || at === undefined) return '-';
-  const moved = bytes(at.bytesMoved);
-  return `${at.chunksDone}/${at.chunksTotal} chunks, ${at.blocksDone}/${at.blocksTotal} blocks, ${moved} moved`;
-}
 
 export const failedText: Section = ({ failed, nowMs }, style) => {
   if (failed.total === 0) return '';

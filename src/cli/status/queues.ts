@@ -2,9 +2,10 @@
  * The queues, who works on them, and what was done in the last minute. Numbers only: what of them is a problem is said in
  * problems.ts.
  */
-import { bytes, count, plural } from '../output.ts';
-import { type Column, duration, paragraph, table } from '../table.ts';
-import type { StatusReport } from './report.ts';
+
+import type { StatusReport } from '../../view/status-report.ts';
+import { bytes, count, duration, plural } from '../../view/words.ts';
+import { type Column, paragraph, table } from '../table.ts';
 import type { Section } from './section.ts';
 
 const COLUMNS: readonly Column[] = [

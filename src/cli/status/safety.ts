@@ -4,9 +4,9 @@
  */
 import { printInodeKey } from '../../format.ts';
 import type { ListedRecord } from '../../queue/status-lists.ts';
-import { count, plural } from '../output.ts';
-import { type Column, duration, table } from '../table.ts';
-import type { StatusReport } from './report.ts';
+import type { StatusReport } from '../../view/status-report.ts';
+import { count, duration, plural } from '../../view/words.ts';
+import { type Column, table } from '../table.ts';
 import { moreText, type Section, type StatusStyle } from './section.ts';
 
 export const quarantineText: Section = ({ quarantined, quarantine, nowMs }, style) => {

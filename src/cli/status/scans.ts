@@ -2,8 +2,9 @@
  * What the last scan of each file system found: how much there is to do. The headings are short, so that a row fits 80
  * columns.
  */
-import { bytes, count } from '../output.ts';
-import { duration, table } from '../table.ts';
+
+import { bytes, count, duration } from '../../view/words.ts';
+import { table } from '../table.ts';
 import { moreText, type Section } from './section.ts';
 
 const HEADS = ['fs', 'scanned', 'inodes', 'worth it', 'chunks', 'GETs', 'reclaim', 'move', 'unread'];

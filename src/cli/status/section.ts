@@ -2,9 +2,10 @@
  * What every section of the status page has in common: its form, and how a long list is cut. It stands alone so that a
  * section needs no other. It knows nothing of what is shown.
  */
-import { count } from '../output.ts';
+
+import type { StatusReport } from '../../view/status-report.ts';
+import { count } from '../../view/words.ts';
 import type { TextStyle } from '../table.ts';
-import type { StatusReport } from './report.ts';
 
 /** Empty text: there is nothing to show. */
 export type Section = (report: StatusReport, style: StatusStyle) => string;

@@ -1,11 +1,11 @@
 /** What `s3compact status` shows, as golden files: an idle queue, and one in which everything happens. */
 import { describe, expect, it, test } from 'vitest';
-import { healthOf } from '../../../src/cli/status/health.ts';
-import { problemsOf } from '../../../src/cli/status/problems.ts';
-import type { StatusReport } from '../../../src/cli/status/report.ts';
 import { statusText } from '../../../src/cli/status/text.ts';
-import { duration } from '../../../src/cli/table.ts';
 import { NO_BACKLOG } from '../../../src/scan-port.ts';
+import { healthOf } from '../../../src/view/health.ts';
+import { problemsOf } from '../../../src/view/problems.ts';
+import type { StatusReport } from '../../../src/view/status-report.ts';
+import { duration } from '../../../src/view/words.ts';
 import { type Look, looksOf, styleOf, tooWide } from '../../kit/support/looks.ts';
 
 const NOW = 1_800_000_000_000;

@@ -1,35 +1,64 @@
 /**
- * What `s3compact status` asks, all at one moment. A new section adds its question here, its form to report.ts and a file
- * of its own. It asks only the queue's Redis, the metadata service for the number it was given, and the bucket where a hold
+ * What `s3compact status` and the console ask, all at one moment. A new section adds its question here, its form to
+ * status-report.ts and a file of its own. It asks only the queue's Redis, the metadata service for the number it was given, and the bucket where a hold
  * was seen; it changes nothing.
  */
-import { endsWithin } from '../../clock.ts';
-import { CompactError } from '../../errors.ts';
-import { requireFilesystem } from '../../metadata/lookup.ts';
-import type { QuarantinedInode } from '../../queue/quarantine.ts';
-import type { JobList } from '../../queue/status-lists.ts';
-import { WorkerReports } from '../../queue/worker-reports.ts';
-import type { Clients } from '../../wiring/clients.ts';
-import type { SeenAges } from '../../wiring/server-health.ts';
+import { endsWithin } from '../clock.ts';
+import { CompactError } from '../errors.ts';
+import { requireFilesystem } from '../metadata/lookup.ts';
+import { COMPACT_QUEUE } from '../queue/compact-queue.ts';
+import type { QuarantinedInode } from '../queue/quarantine.ts';
+import type { JobList } from '../queue/status-lists.ts';
+import { WorkerReports } from '../queue/worker-reports.ts';
+import type { Clients } from '../wiring/clients.ts';
+import type { SeenAges } from '../wiring/server-health.ts';
 import { healthOf } from './health.ts';
 import { askHolds } from './holds.ts';
 import { problemsOf } from './problems.ts';
-import type { QuarantineListed, StatusReport } from './report.ts';
+import type { QuarantineListed, StatusReport } from './status-report.ts';
 
 /** Inodes in quarantine that are listed. */
 const QUARANTINE_MAX = 100;
 
 /** Everything at once; errors are CompactError `queue-unavailable` (retry) or `filesystem-missing` (halt). */
 export async function askStatus(clients: Clients, fsId?: number): Promise<StatusReport> {
-  const [ask, lists] = await Promise.all([import('../../queue/status.ts'), import('../../queue/status-lists.ts')]);
-  const { status, control, scans, ledger } = clients;
-  const metadata = await askMetadata(clients, fsId);
+  const lists = await import('../queue/status-lists.ts');
+  const { status } = clients;
   const isAsked = (one: { readonly fsId: number }) => fsId === undefined || one.fsId === fsId;
   const ofAsked = ({ total, jobs }: JobList): JobList => {
     const asked = jobs.filter(isAsked);
     return { total: fsId === undefined ? total : asked.length, jobs: asked };
   };
-  const [queues, workers, paused, inFlight, recent, results, backlog] = await Promise.all([
+  const counts = await askCounts(clients, fsId);
+  const [failed, delayed, records, quarantine, holds] = await Promise.all([
+    lists.failedJobs(status),
+    lists.delayedJobs(status),
+    lists.listedRecords(status),
+    quarantineOf(clients, isAsked),
+    askHolds(clients, fsId),
+  ]);
+  const report = {
+    ...counts,
+    ...{ failed: ofAsked(failed), delayed: ofAsked(delayed) },
+    reap: {
+      ...counts.reap,
+      overdueRecords: records.overdueRecords.filter(isAsked),
+      recordsInDoubt: records.recordsInDoubt.filter(isAsked),
+    },
+    quarantined: quarantine.total,
+    quarantine: quarantine.inodes,
+    holds,
+  };
+  return { ...report, problems: problemsOf(report) };
+}
+
+/** The same without the lists of what is stuck, which are empty; for those who ask every few seconds. */
+export async function askCounts(clients: Clients, fsId?: number): Promise<StatusReport> {
+  const ask = await import('../queue/status.ts');
+  const { status, control, scans, ledger } = clients;
+  const metadata = await askMetadata(clients, fsId);
+  const isAsked = (one: { readonly fsId: number }) => fsId === undefined || one.fsId === fsId;
+  const [queues, workers, paused, inFlight, recent, results, backlog, seen, quarantined] = await Promise.all([
     ask.queueDepths(status),
     ask.workersConnected(status),
     control.paused(),
@@ -37,31 +66,21 @@ export async function askStatus(clients: Clients, fsId?: number): Promise<Status
     ask.recentRuns(status),
     scans.results(),
     ask.reapBacklog(status),
-  ]);
-  const reports = new WorkerReports(status);
-  const [told, failed, delayed, records, quarantine, holds] = await Promise.all([
-    reports.all(),
-    lists.failedJobs(status),
-    lists.delayedJobs(status),
-    lists.listedRecords(status),
-    quarantineOf(clients, isAsked),
-    askHolds(clients, fsId),
+    new WorkerReports(status).all(),
+    clients.quarantine.count(),
   ]);
   const nowMs = await ledger.nowMs();
+  const compact = queues.find(({ name }) => name === COMPACT_QUEUE);
   const report = {
-    ...{ nowMs, health: healthOf(told, metadata, nowMs), queues, workers, recent },
+    ...{ nowMs, health: healthOf(seen, metadata, nowMs), queues, workers, recent, quarantined },
     paused: { ...paused, filesystems: paused.filesystems.filter(isAsked) },
     inFlight: inFlight.filter(isAsked),
     scans: results.filter(isAsked),
-    ...{ failed: ofAsked(failed), delayed: ofAsked(delayed) },
-    reap: {
-      ...backlog,
-      overdueRecords: records.overdueRecords.filter(isAsked),
-      recordsInDoubt: records.recordsInDoubt.filter(isAsked),
-    },
-    quarantined: quarantine.total,
-    quarantine: quarantine.inodes,
-    holds,
+    failed: { total: compact?.failed ?? 0, jobs: [] },
+    delayed: { total: compact?.delayed ?? 0, jobs: [] },
+    reap: { ...backlog, overdueRecords: [], recordsInDoubt: [] },
+    quarantine: [],
+    holds: { total: 0, objects: 0, bytes: 0, holds: [], unknown: 'not asked for' },
   };
   return { ...report, problems: problemsOf(report) };
 }

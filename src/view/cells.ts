@@ -117,3 +117,49 @@ function cellOf(chunk: ChunkInput, input: CellInput): Cell {
 export function identityOf(version: S3ChunkInfo): string {
   return `${version.chunkId}_${version.compaction}`;
 }
+
+/** A version needs one cell to itself to get a letter; the others are named by shades only. */
+export const CLIENT_LETTERS = 'abcdefghijklmnopqrstuvwxyz123456789';
+const MERGED_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
+/** Letters for the versions that own whole cells, the most cells first where letters run out, in order of appearance. */
+export function lettersOf(grids: readonly Grid[]): ReadonlyMap<string, string> {
+  const cells = new Map<string, { readonly version: S3ChunkInfo; count: number }>();
+  for (const cell of grids.flatMap((grid) => grid.rows.flatMap((row) => row.cells))) {
+    if (cell.kind !== 'version') continue;
+    const id = identityOf(cell.version);
+    const seen = cells.get(id);
+    if (seen === undefined) cells.set(id, { version: cell.version, count: 1 });
+    else seen.count++;
+  }
+  const letters = new Map<string, string>();
+  for (const [merged, alphabet] of [
+    [false, CLIENT_LETTERS],
+    [true, MERGED_LETTERS],
+  ] as const) {
+    const named = [...cells].filter(([, { version }]) => (version.compaction !== 0n) === merged);
+    const most = new Set([...named].sort(([, a], [, b]) => b.count - a.count).slice(0, alphabet.length));
+    const inOrder = named.filter((entry) => most.has(entry));
+    for (const [n, [id]] of inOrder.entries()) letters.set(id, alphabet.charAt(n));
+  }
+  return letters;
+}
+
+/** Rows of all grids side by side; neighbours that are blank in every grid become one. */
+export function foldedRows(grids: readonly Grid[]): { readonly rows: readonly Row[]; readonly label: string }[] {
+  const out: { rows: readonly Row[]; first: number; last: number; blank: boolean }[] = [];
+  for (const n of grids[0]?.rows.keys() ?? []) {
+    const rows = grids.flatMap((grid) => grid.rows[n] ?? []);
+    const blank = rows.every((row) => row.blank);
+    const first = rows[0]?.firstBlock ?? 0;
+    const last = rows[0]?.lastBlock ?? 0;
+    const above = out.at(-1);
+    if (blank && above?.blank === true && sameCells(above.rows, rows)) above.last = last;
+    else out.push({ rows, first, last, blank });
+  }
+  return out.map(({ rows, first, last }) => ({ rows, label: first === last ? `${first}` : `${first}-${last}` }));
+}
+
+function sameCells(above: readonly Row[], rows: readonly Row[]): boolean {
+  return rows.every((row, n) => row.cells.every((cell, m) => cell.kind === above[n]?.cells[m]?.kind));
+}

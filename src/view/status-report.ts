@@ -2,11 +2,11 @@
  * The form of what `s3compact status` tells: what `--json` prints and the sections show. It stands apart so that a section
  * or a test makes a report without servers. It holds no behaviour.
  */
-import type { Paused } from '../../queue/pause.ts';
-import type { LastScan } from '../../queue/scan-book.ts';
-import type { JobInFlight, QueueDepth, ReapBacklog, RecentRuns } from '../../queue/status.ts';
-import type { JobList, RecordLists } from '../../queue/status-lists.ts';
-import type { SeenAges } from '../../wiring/server-health.ts';
+import type { Paused } from '../queue/pause.ts';
+import type { LastScan } from '../queue/scan-book.ts';
+import type { JobInFlight, QueueDepth, ReapBacklog, RecentRuns } from '../queue/status.ts';
+import type { JobList, RecordLists } from '../queue/status-lists.ts';
+import type { SeenAges } from '../wiring/server-health.ts';
 
 export interface Problem {
   /** act: a person must. wait: it passes by itself, or somebody wanted it so. */

@@ -1,0 +1,157 @@
+/**
+ * The routes of the console, and what every answer has: a strict policy for contents, no other origin, an end. Reading
+ * changes nothing: only GET and HEAD are answered. It knows no socket; `server.ts` does the listening.
+ */
+import { type Context, Hono } from 'hono';
+import { html } from 'hono/html';
+import { secureHeaders } from 'hono/secure-headers';
+import { streamSSE } from 'hono/streaming';
+import { CompactError } from '../errors.ts';
+import { decimalId, decimalNumber } from '../format.ts';
+import type { InodeKey } from '../model.ts';
+import { redactText } from '../redact.ts';
+import type { Clients } from '../wiring/clients.ts';
+import { ICON, SCRIPT, STYLE } from './assets.ts';
+import { filesystemsPage, sortOf, statesOf, worstFilesPage } from './files.ts';
+import { askFile, fileNow, filePage } from './one-file.ts';
+import { overview } from './overview.ts';
+import { type Html, live, page } from './page.ts';
+import type { Sample, Sampler } from './sampler.ts';
+import type { Turns } from './turns.ts';
+import type { FileWalks } from './worst-files.ts';
+
+/** Pages that are kept fresh at a time; one more is told to come back. */
+export const LIVE_MAX = 200;
+
+export interface ConsoleParts {
+  readonly clients: Clients;
+  readonly sampler: Sampler;
+  readonly walks: FileWalks;
+  /** Pages that read lists and plan, one at a time. */
+  readonly turns: Turns;
+  /** Names that a browser may call this server by; another is a page of somebody else's that points here. */
+  readonly isOwnHost: (host: string) => boolean;
+  readonly onFault: (error: unknown) => void;
+}
+
+export function consoleApp(parts: ConsoleParts): Hono {
+  const app = new Hono();
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: ["'none'"],
+        ...{ scriptSrc: ["'self'"], styleSrc: ["'self'"], imgSrc: ["'self'"], connectSrc: ["'self'"] },
+        ...{ formAction: ["'self'"], baseUri: ["'none'"], frameAncestors: ["'none'"] },
+      },
+      referrerPolicy: 'no-referrer',
+      xFrameOptions: 'DENY',
+      strictTransportSecurity: false,
+    }),
+  );
+  app.use(async (c, next) => {
+    if (!parts.isOwnHost(c.req.header('host') ?? '')) return c.text('this console has another name', 421);
+    c.header('Cache-Control', 'no-store');
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return c.text('this console only shows', 405);
+    return next();
+  });
+  addPages(app, parts);
+  addLive(app, parts);
+  app.get('/style.css', (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
+  app.get('/live.js', (c) => c.body(SCRIPT, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }));
+  app.get('/icon.svg', (c) => c.body(ICON, 200, { 'Content-Type': 'image/svg+xml' }));
+  app.notFound((c) => problem(c, 404, 'There is no such page', 'The links above lead to all that there are.'));
+  app.onError((error, c) => refused(c, error, parts));
+  return app;
+}
+
+function addPages(app: Hono, { clients, sampler, walks, turns }: ConsoleParts): void {
+  app.get('/', async (c) => {
+    const body = live('/live/overview', overview(await sampler.fresh()));
+    return c.html(page({ title: 'Overview', at: '/', body }));
+  });
+  app.get('/files', async (c) => {
+    const [fsId, inodeId] = [decimalNumber(c.req.query('fs')), decimalId(c.req.query('inode'))];
+    if (fsId !== null) return c.redirect(inodeId === null ? `/files/${fsId}` : `/files/${fsId}/${inodeId}`);
+    return c.html(filesystemsPage(await sampler.fresh()));
+  });
+  app.get('/files/:fs', async (c) => {
+    const fsId = decimalNumber(c.req.param('fs'));
+    if (fsId === null) return c.notFound();
+    const found = await turns.take(() => walks.look(fsId));
+    const states = await statesOf(found.files, clients, await sampler.fresh());
+    return c.html(worstFilesPage(found, states, sortOf(c.req.query('sort'))));
+  });
+  app.get('/files/:fs/:inode', async (c) => {
+    const key = keyOf(c);
+    if (key === null) return c.notFound();
+    const chunk = decimalNumber(c.req.query('chunk')) ?? undefined;
+    const file = await turns.take(() => askFile(key, clients, chunk));
+    return c.html(filePage(file, await sampler.fresh()));
+  });
+}
+
+function addLive(app: Hono, { sampler }: ConsoleParts): void {
+  const rendered = new WeakMap<Sample, Promise<string>>();
+  /** The same for all who look: rendered once. */
+  const overviewOf = (sample: Sample) => {
+    const text = rendered.get(sample) ?? textOf(overview(sample));
+    rendered.set(sample, text);
+    return text;
+  };
+  const stream = (c: Context, textFor: (sample: Sample) => Promise<string>) => {
+    if (sampler.watchers >= LIVE_MAX) return c.text('too many pages are open', 503, { 'Retry-After': '60' });
+    return streamSSE(c, async (events) => {
+      const ended = Promise.withResolvers<void>();
+      let last = '';
+      let writing = false;
+      const stop = sampler.watch(async (sample) => {
+        // One that cannot keep up misses samples, and nothing is kept for it.
+        if (writing) return;
+        writing = true;
+        const data = JSON.stringify(await textFor(sample));
+        if (data === last) await events.write(': nothing new\n\n');
+        else await events.writeSSE({ data });
+        last = data;
+        writing = false;
+      });
+      events.onAbort(() => ended.resolve());
+      await events.write(': here\n\n');
+      await ended.promise;
+      stop();
+    });
+  };
+  app.get('/live/overview', (c) => stream(c, overviewOf));
+  app.get('/live/files/:fs/:inode', (c) => {
+    const key = keyOf(c);
+    return key === null ? c.notFound() : stream(c, (sample) => textOf(fileNow(key, sample)));
+  });
+}
+
+async function textOf(part: Html): Promise<string> {
+  return String(await part);
+}
+
+function keyOf(c: Context): InodeKey | null {
+  const [fsId, inodeId] = [decimalNumber(c.req.param('fs')), decimalId(c.req.param('inode'))];
+  return fsId === null || inodeId === null ? null : { fsId, inodeId };
+}
+
+/** What a server or a file said is for people; a fault of ours is in the log alone. */
+function refused(c: Context, error: unknown, { onFault }: ConsoleParts): Response | Promise<Response> {
+  if (!(error instanceof CompactError)) {
+    onFault(error);
+    return problem(c, 500, 'A fault in s3compact', 'The log has what happened.');
+  }
+  if (error.code.endsWith('-missing')) return problem(c, 404, 'Not there', redactText(error.message));
+  const [status, title] = error.kind === 'halt' ? ([422, 'This needs a person'] as const) : ([503, 'Not now'] as const);
+  return problem(c, status, title, redactText(error.message));
+}
+
+function problem(
+  c: Context,
+  status: 404 | 422 | 500 | 503,
+  title: string,
+  words: string,
+): Response | Promise<Response> {
+  return c.html(page({ title, body: html`<p class="problem act">${words}</p>` }), status);
+}

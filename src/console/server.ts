@@ -1,0 +1,92 @@
+/**
+ * The console as a server: where it may listen, how long a request may take, how it ends. Without a log-in it listens on
+ * addresses of this machine alone, and answers only to their names. It knows no page.
+ */
+import { isIP } from 'node:net';
+import { serve } from '@hono/node-server';
+import { systemClock } from '../clock.ts';
+import { planPolicy } from '../compact/choose-chunks.ts';
+import { CompactError, toError } from '../errors.ts';
+import { LOG_EVENTS, type Logger } from '../observe/log.ts';
+import { askCounts } from '../view/ask-status.ts';
+import type { Clients } from '../wiring/clients.ts';
+import { consoleApp } from './app.ts';
+import { Sampler } from './sampler.ts';
+import { Turns } from './turns.ts';
+import { FileWalks } from './worst-files.ts';
+
+/** Browsers hold several connections each. */
+const CONNECTIONS_MAX = 1_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export interface RunningConsole {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Listens where the settings say. Throws `settings-invalid` (halt) where it may not, or cannot. */
+export async function startConsole(clients: Clients, log: Logger): Promise<RunningConsole> {
+  const { host, port } = listenAddress(clients.settings.consoleListen);
+  const onFault = (error: unknown) =>
+    log.error({ event: LOG_EVENTS.consoleFault, err: toError(error) }, 'a page failed');
+  const { monotonicMs } = systemClock;
+  const sampler = new Sampler({ ask: () => askCounts(clients), monotonicMs, onFault });
+  const walks = new FileWalks({ metadata: clients.metadata, policy: planPolicy(clients.settings), monotonicMs });
+  const app = consoleApp({ clients, sampler, walks, turns: new Turns(), isOwnHost: isLoopbackHost, onFault });
+  const { server, port: taken } = await listen(app.fetch, host, port);
+  sampler.start();
+  const url = `http://${isIP(host) === 6 ? `[${host}]` : host}:${taken}/`;
+  log.info({ event: LOG_EVENTS.consoleStarted, url }, `the console is at ${url}`);
+  return {
+    url,
+    close: () => {
+      sampler.close();
+      return new Promise((resolve) => {
+        server.close(() => resolve());
+        if ('closeAllConnections' in server) server.closeAllConnections();
+      });
+    },
+  };
+}
+
+function listen(fetch: ReturnType<typeof consoleApp>['fetch'], hostname: string, port: number) {
+  return new Promise<{ server: ReturnType<typeof serve>; port: number }>((resolve, reject) => {
+    const serverOptions = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
+    const server = serve({ fetch, hostname, port, serverOptions }, (info) => resolve({ server, port: info.port }));
+    if ('maxConnections' in server) server.maxConnections = CONNECTIONS_MAX;
+    server.once('error', (error: Error) => {
+      reject(
+        new CompactError(`the console cannot listen on ${hostname}:${port}: ${error.message}`, {
+          kind: 'halt',
+          code: 'settings-invalid',
+          cause: error,
+        }),
+      );
+    });
+  });
+}
+
+/** The parts of `host:port`. Throws `settings-invalid` (halt) for an address that others reach. */
+export function listenAddress(text: string): { readonly host: string; readonly port: number } {
+  const at = text.lastIndexOf(':');
+  const host = text.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+  const port = Number(text.slice(at + 1));
+  if (port > 65_535) throw refusal(`--listen ${text}: there is no such port`);
+  if (isLoopback(host)) return { host, port };
+  throw refusal(
+    `--listen ${text}: the console has no log-in, so it listens on this machine's own addresses only (127.0.0.1, ::1, localhost); reach it through "kubectl port-forward" or "ssh -L"`,
+  );
+}
+
+function refusal(message: string): CompactError {
+  return new CompactError(message, { kind: 'halt', code: 'settings-invalid' });
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** A name that leads here from another place is a page of somebody else's (DNS rebinding). */
+export function isLoopbackHost(host: string): boolean {
+  return isLoopback(host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'));
+}

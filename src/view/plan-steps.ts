@@ -1,0 +1,137 @@
+/**
+ * What the next run over an inode would do, step by step, as plain data: chosen and planned exactly as the run does it.
+ * `plan` and the console show it; it reads metadata only, and draws nothing.
+ */
+import { budgetLeft, planAsItIs, planPolicy, worthwhileChunks } from '../compact/choose-chunks.ts';
+import type { PlannedChunk } from '../compact/types.ts';
+import type { Settings } from '../config/index.ts';
+import type { MetadataStore } from '../metadata/port.ts';
+import {
+  type ChunkPlan,
+  type Filesystem,
+  type InodeKey,
+  MERGED_VERSION_BITS,
+  type PlanCost,
+  type PlanGain,
+} from '../model.ts';
+import { addCost, addGain, type ChunkInput, NO_COST, NO_GAIN, replacementList } from '../plan/index.ts';
+
+/** Stands for the attempt that does not exist yet: no attempt of our clock's lifetime has this number. */
+const PICTURE_ATTEMPT = 2n ** 64n - 2n ** BigInt(MERGED_VERSION_BITS);
+
+/** The chunk as it would be afterwards. */
+export function chunkAfter(before: ChunkInput, plan: ChunkPlan): ChunkInput {
+  return { ...before, versions: replacementList(plan, PICTURE_ATTEMPT) };
+}
+
+/** What `plan --json` prints. */
+export interface PlanReport {
+  readonly fsId: number;
+  /** Decimal text. */
+  readonly inodeId: string;
+  /** Always: this command changes nothing. */
+  readonly changed: false;
+  readonly outcome: 'plan' | 'nothing' | 'over-budget';
+  /** In the order of the run: best first. */
+  readonly chunks: readonly ChunkReport[];
+  /** Chunks worth compacting that a later run takes. */
+  readonly chunksLeft: number;
+  readonly cost: PlanCost;
+  readonly gain: PlanGain;
+}
+
+export interface ChunkReport {
+  readonly chunkIndex: number;
+  readonly outcome: 'plan' | 'nothing' | 'over-budget';
+  /** Versions in the list; a plan replaces the first 100,000 at most. */
+  readonly versionsTotal: number;
+  readonly score?: number;
+  readonly cost?: PlanCost;
+  readonly gain?: PlanGain;
+  /** Extents to be written, in file offsets. */
+  readonly merged?: readonly { readonly offset: number; readonly len: number; readonly blocks: number }[];
+  readonly kept?: number;
+  readonly blocksLeft?: number;
+  /** The plan drops bytes beyond this length, so the file must still have it. */
+  readonly requiredLength?: number;
+  /** What the cheapest block would take, where nothing fits the budget. */
+  readonly cheapest?: { readonly bytes: number; readonly requests: number };
+}
+
+export interface StepsInput {
+  readonly metadata: MetadataStore;
+  readonly filesystem: Filesystem;
+  readonly settings: Settings;
+  readonly tally: Tally;
+}
+
+/** The chunks that a run would take, best first, each planned within what the ones before leave of the budget. */
+export async function* stepsOfRun(key: InodeKey, input: StepsInput): AsyncGenerator<PlannedChunk> {
+  const { metadata, filesystem, settings, tally } = input;
+  const policy = planPolicy(settings);
+  const selection = await worthwhileChunks(key, filesystem, { metadata, policy, chunksMax: settings.maxChunks });
+  tally.left += selection.more;
+  for (const { chunkIndex } of selection.chunks) {
+    const budget = budgetLeft({ bytesMax: settings.maxBytes, requestsMax: settings.maxRequests }, tally);
+    const planned = await planAsItIs(key, chunkIndex, { metadata, filesystem, policy, budget });
+    if (planned !== null) yield planned;
+  }
+}
+
+/** What the steps come to; holds no list. */
+export class Tally {
+  readonly key: InodeKey;
+  readonly chunks: ChunkReport[] = [];
+  cost = NO_COST;
+  gain = NO_GAIN;
+  mergedVersions = 0;
+  left = 0;
+
+  constructor(key: InodeKey) {
+    this.key = key;
+  }
+
+  add(step: PlannedChunk): void {
+    this.chunks.push(reportOf(step));
+    const { decision } = step;
+    // A first chunk that fits no budget is not left for later: later runs have the same budget.
+    if (decision.kind === 'overBudget' && this.cost.writeRequests > 0) this.left++;
+    if (decision.kind !== 'plan') return;
+    this.cost = addCost(this.cost, decision.plan.cost);
+    this.gain = addGain(this.gain, decision.plan.gain);
+    this.mergedVersions += decision.plan.merged.length;
+    if (decision.plan.blocksLeft > 0 || step.versionsTotal > step.before.versions.length) this.left++;
+  }
+
+  get outcome(): PlanReport['outcome'] {
+    if (this.chunks.some((chunk) => chunk.outcome === 'plan')) return 'plan';
+    return this.chunks.some((chunk) => chunk.outcome === 'over-budget') ? 'over-budget' : 'nothing';
+  }
+
+  report(): PlanReport {
+    const { key, outcome, chunks, cost, gain } = this;
+    const inodeId = key.inodeId.toString();
+    return { fsId: key.fsId, inodeId, changed: false, outcome, chunksLeft: this.left, cost, gain, chunks };
+  }
+}
+
+function reportOf({ before, versionsTotal, decision }: PlannedChunk): ChunkReport {
+  const base = { chunkIndex: before.chunkIndex, versionsTotal };
+  if (decision.kind === 'nothing') return { ...base, outcome: 'nothing' };
+  if (decision.kind === 'overBudget') {
+    const cheapest = { bytes: decision.cheapestBytes, requests: decision.cheapestRequests };
+    return { ...base, outcome: 'over-budget', cheapest };
+  }
+  const { score, cost, gain, merged, kept, blocksLeft, requiredLength } = decision.plan;
+  return {
+    ...base,
+    outcome: 'plan',
+    score,
+    cost,
+    gain,
+    merged: merged.map(({ offset, len, blocks }) => ({ offset, len, blocks: blocks.length })),
+    kept: kept.length,
+    blocksLeft,
+    ...(requiredLength === undefined ? {} : { requiredLength }),
+  };
+}

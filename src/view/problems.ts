@@ -1,0 +1,71 @@
+/**
+ * What is wrong, in a line each: what a person must do, and what may pass by itself. Rules over the report and nothing
+ * else, so that `--json`, the page in a terminal and the console say the same.
+ */
+import type { Problem, StatusReport } from './status-report.ts';
+import { count, duration, plural } from './words.ts';
+
+type Told = Omit<StatusReport, 'problems'>;
+
+/** What needs a person first. */
+export function problemsOf(report: Told): readonly Problem[] {
+  const all = [...serverProblems(report), ...workProblems(report), ...pauseProblems(report), ...safetyProblems(report)];
+  return all.toSorted((a, b) => Number(b.need === 'act') - Number(a.need === 'act'));
+}
+
+/** A refusal or a wrong setting needs a person; what is away may come back by itself. */
+function serverProblems({ health }: Told): Problem[] {
+  const advice = 'work waits and goes on by itself when it is mended';
+  const told = health.notReady.map(({ code, what, workers }): Problem => {
+    const need = code === 'refused' ? 'act' : 'wait';
+    return { need, what: `${plural(workers, 'worker')}: ${what}`, advice };
+  });
+  const metadata = health.servers.find(({ name }) => name === 'metadata');
+  if (metadata?.state !== 'failing' || told.length > 0) return told;
+  return [{ need: 'wait', what: `the metadata service: ${metadata.error}`, advice }];
+}
+
+function workProblems({ queues, workers, failed }: Told): Problem[] {
+  const problems: Problem[] = [];
+  const waiting = queues.reduce((sum, queue) => sum + (queue.paused ? 0 : queue.waiting), 0);
+  if (workers === 0 && waiting > 0) {
+    const what = `${plural(waiting, 'job')} waiting and no worker is connected`;
+    problems.push({ need: 'act', what, advice: 'start workers: "s3compact worker"' });
+  }
+  if (failed.total > 0) {
+    const advice = 'their reasons are below; the next scan queues their inodes again';
+    problems.push({ need: 'act', what: `${plural(failed.total, 'job')} given up`, advice });
+  }
+  return problems;
+}
+
+function pauseProblems({ paused, nowMs }: Told): Problem[] {
+  const { compact, reap, filesystems } = paused;
+  const parts: string[] = [];
+  if (compact) parts.push(reap ? 'everything, deleting included' : 'everything but deleting');
+  else if (reap) parts.push('deleting');
+  for (const { fsId, sinceMs, by } of filesystems) {
+    parts.push(
+      `file system ${fsId} (${sinceMs === 0 ? 'nobody knows since when' : `for ${duration(nowMs - sinceMs)}`}, by ${by})`,
+    );
+  }
+  if (parts.length === 0) return [];
+  return [{ need: 'wait', what: `paused: ${parts.join(', ')}`, advice: '"s3compact resume" lets it go on' }];
+}
+
+function safetyProblems({ reap, quarantined }: Told): Problem[] {
+  const problems: Problem[] = [];
+  if (quarantined > 0) {
+    const what = `${plural(quarantined, 'inode')} in quarantine: nothing works on them`;
+    problems.push({ need: 'act', what, advice: 'look at the reasons below; "s3compact quarantine release FS INODE"' });
+  }
+  if (reap.overdue > 0) {
+    const what = `${plural(reap.overdue, 'reap record')} overdue, the oldest for ${duration(reap.oldestDueMs)}`;
+    problems.push({ need: 'act', what, advice: 'nothing is lost, and nothing is reclaimed; the reasons are below' });
+  }
+  if (reap.recordsInDoubt.length > 0) {
+    const what = `${count(reap.recordsInDoubt.length)} or more reap records in doubt: nothing of them is deleted`;
+    problems.push({ need: 'wait', what, advice: 'they are looked at again by themselves; the reasons are below' });
+  }
+  return problems;
+}

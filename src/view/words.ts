@@ -1,0 +1,41 @@
+/**
+ * Numbers for people: bytes, counts, durations. It stands alone so that the terminal and the console in the browser say
+ * the same. Pure.
+ */
+import prettyBytes from 'pretty-bytes';
+
+/** A byte count for people: `1.5 MiB`. */
+export function bytes(count: number): string {
+  return prettyBytes(count, { binary: true, maximumFractionDigits: 1 });
+}
+
+/** A count for people: `12,345`. */
+export function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** `1 chunk`, `2 chunks`. */
+export function plural(value: number, word: string): string {
+  return `${count(value)} ${word}${value === 1 ? '' : 's'}`;
+}
+
+/** `45s`, `12m 5s`, `3h 20m`, `5d 2h`: the two largest units. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const units = [
+    ['d', 86_400],
+    ['h', 3_600],
+    ['m', 60],
+    ['s', 1],
+  ] as const;
+  const parts: string[] = [];
+  let left = seconds;
+  for (const [unit, size] of units) {
+    const value = Math.floor(left / size);
+    left -= value * size;
+    if (value > 0 || (unit === 's' && parts.length === 0)) parts.push(`${value}${unit}`);
+    else if (parts.length > 0) break;
+    if (parts.length === 2) break;
+  }
+  return parts.join(' ');
+}

@@ -1,0 +1,90 @@
+/**
+ * The console in a real Chromium, with a real worker on real servers: what is said in the browser's console, who is asked,
+ * what axe-core finds, how wide and narrow pages are made, and numbers that change without a reload.
+ */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { axeViolations, CHROMIUM, openPage, startChromium, structureOf } from './chromium.ts';
+import { ConsoleWorld } from './world.ts';
+
+if (CHROMIUM === undefined) process.stderr.write('skipped: no Chromium is installed (scripts/install-services.sh)\n');
+
+const PAGES = [
+  ['overview', '/'],
+  ['files', '/files'],
+  ['worst', '/files/1'],
+  ['file', '/files/1/500'],
+  ['missing', '/nothing'],
+] as const;
+
+describe.skipIf(CHROMIUM === undefined)('the console in Chromium', () => {
+  let console: ConsoleWorld;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    console = await ConsoleWorld.open('browser', { env: { S3COMPACT_FRAGMENT_THRESHOLD: '3' } });
+    await console.store(500n);
+    await console.store(501n);
+    browser = await startChromium();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await console?.close();
+  });
+
+  it.each([...PAGES])('%s: quiet, alone, without a violation, wide and narrow, light and dark', async (name, path) => {
+    for (const [form, style] of [
+      ['wide', { width: 1280 }],
+      ['narrow', { width: 360, dark: true }],
+    ] as const) {
+      const { page, expectQuiet } = await openPage(browser, console.url, style);
+      await page.goto(new URL(path, console.url).href);
+      if (name !== 'missing') expectQuiet();
+      expect(await axeViolations(page), `${name} ${form}`).toEqual([]);
+      const structure = await structureOf(page);
+      expect(structure).not.toContain('TOO WIDE');
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+      await expect(structure).toMatchFileSnapshot(`golden/${name}-${form}.txt`);
+      await page.context().close();
+    }
+  });
+
+  it('the keyboard begins at the skip link, and its place stays when what is around it changes', async () => {
+    const { page, expectQuiet } = await openPage(browser, console.url, { width: 1280 });
+    await page.goto(console.url);
+    await page.keyboard.press('Tab');
+    expect(await focused(page)).toBe('Skip to the contents');
+    await page.keyboard.press('Tab');
+    expect(await focused(page)).toBe('Overview');
+    await console.world.command(['scan', '1']);
+    await page.waitForSelector('main a[href="/files/1"]');
+    await page.focus('main a[href="/files/1"]');
+    const entry = { code: 'object-missing', reason: 'for the test', sinceMs: 1_800_000_000_000 };
+    await console.world.clients.quarantine.put({ fsId: 1, inodeId: 9n }, entry);
+    await page.waitForSelector('text=1 inode in quarantine');
+    expect(await focused(page)).toBe('1');
+    expectQuiet();
+    await page.context().close();
+  });
+
+  it('a worker compacts: the overview says so without a reload, and the file has a run and less to do', async () => {
+    const { page, expectQuiet } = await openPage(browser, console.url, { width: 1280 });
+    await page.goto(console.url);
+    await page.evaluate(() => document.body.setAttribute('data-mark', 'first load'));
+    await page.waitForSelector('text=2 waiting');
+    console.world.startWorker();
+    await page.waitForSelector('text=1 worker,');
+    await page.waitForSelector('text=0 waiting');
+    await page.waitForSelector('text=Nothing is being worked on.');
+    expect(await page.evaluate(() => document.body.getAttribute('data-mark'))).toBe('first load');
+    await page.goto(new URL('/files/1/500', console.url).href);
+    await page.waitForSelector('text=Nothing to do: no chunk is worth compacting.');
+    expect(await page.locator('table', { hasText: 'asked by' }).locator('tbody tr').count()).toBe(1);
+    expectQuiet();
+    await page.context().close();
+  });
+});
+
+function focused(page: Page): Promise<string | undefined> {
+  return page.evaluate(() => document.activeElement?.textContent);
+}
