@@ -43,7 +43,7 @@ describe.skipIf(CHROMIUM === undefined)('the console in Chromium', () => {
       expect(await axeViolations(page), `${name} ${form}`).toEqual([]);
       const structure = await structureOf(page);
       expect(structure).not.toContain('TOO WIDE');
-      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+      expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
       await expect(structure).toMatchFileSnapshot(`golden/${name}-${form}.txt`);
       await page.context().close();
     }
@@ -70,13 +70,13 @@ describe.skipIf(CHROMIUM === undefined)('the console in Chromium', () => {
   it('a worker compacts: the overview says so without a reload, and the file has a run and less to do', async () => {
     const { page, expectQuiet } = await openPage(browser, console.url, { width: 1280 });
     await page.goto(console.url);
-    await page.evaluate(() => document.body.setAttribute('data-mark', 'first load'));
+    await page.evaluate(`document.body.setAttribute('data-mark', 'first load')`);
     await page.waitForSelector('text=2 waiting');
     console.world.startWorker();
     await page.waitForSelector('text=1 worker,');
     await page.waitForSelector('text=0 waiting');
     await page.waitForSelector('text=Nothing is being worked on.');
-    expect(await page.evaluate(() => document.body.getAttribute('data-mark'))).toBe('first load');
+    expect(await page.evaluate(`document.body.getAttribute('data-mark')`)).toBe('first load');
     await page.goto(new URL('/files/1/500', console.url).href);
     await page.waitForSelector('text=Nothing to do: no chunk is worth compacting.');
     expect(await page.locator('table', { hasText: 'asked by' }).locator('tbody tr').count()).toBe(1);
@@ -86,5 +86,5 @@ describe.skipIf(CHROMIUM === undefined)('the console in Chromium', () => {
 });
 
 function focused(page: Page): Promise<string | undefined> {
-  return page.evaluate(() => document.activeElement?.textContent);
+  return page.evaluate('document.activeElement?.textContent');
 }

@@ -50,25 +50,25 @@ export async function axeViolations(page: Page): Promise<readonly string[]> {
     violations.map(({ id, nodes }) => id + ': ' + nodes[0].html.slice(0, 200)))`);
 }
 
-/** What a page is made of, without its numbers and words: headings, regions, tables, pictures, links. */
-export async function structureOf(page: Page): Promise<string> {
-  return page.evaluate(() => {
-    const lines: string[] = [];
-    const walk = (element: Element, depth: number): void => {
-      const name = element.tagName.toLowerCase();
-      const kept = ['header', 'nav', 'main', 'section', 'article', 'h1', 'h2', 'h3', 'table', 'th', 'figure', 'form'];
-      const isKept = [...kept, 'label', 'button', 'svg', 'ol', 'ul'].includes(name);
-      if (isKept) {
-        const words = /^(h[1-3]|th|button)$/.test(name)
-          ? ` ${element.textContent?.trim().replaceAll(/\d+/g, '#')}`
-          : '';
-        const box = element.getBoundingClientRect();
-        const wide = box.right > innerWidth + 1 && element.closest('.wide') === null ? ' TOO WIDE' : '';
-        lines.push(`${'  '.repeat(depth)}${name}${words}${wide}`);
-      }
-      if (name !== 'svg') for (const child of element.children) walk(child, isKept ? depth + 1 : depth);
-    };
-    walk(document.body, 0);
-    return `${lines.join('\n')}\n`;
-  });
+/** What a page is made of, without its numbers and words: headings, regions, tables, pictures, forms. Runs in the page. */
+const STRUCTURE = `(() => {
+  const kept = 'header nav main section article h1 h2 h3 table th figure form label button svg ol ul'.split(' ');
+  const lines = [];
+  const walk = (element, depth) => {
+    const name = element.tagName.toLowerCase();
+    const isKept = kept.includes(name);
+    if (isKept) {
+      const words = /^(h[1-3]|th|button)$/.test(name) ? ' ' + element.textContent.trim().replaceAll(/\\d+/g, '#') : '';
+      const box = element.getBoundingClientRect();
+      const wide = box.right > innerWidth + 1 && element.closest('.wide') === null ? ' TOO WIDE' : '';
+      lines.push('  '.repeat(depth) + name + words + wide);
+    }
+    if (name !== 'svg') for (const child of element.children) walk(child, isKept ? depth + 1 : depth);
+  };
+  walk(document.body, 0);
+  return lines.join('\\n') + '\\n';
+})()`;
+
+export function structureOf(page: Page): Promise<string> {
+  return page.evaluate(STRUCTURE);
 }

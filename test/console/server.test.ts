@@ -142,9 +142,9 @@ function countCalls(): () => number {
   const { connection } = console.world.clients.status;
   const send = connection.sendCommand.bind(connection);
   let calls = 0;
-  connection.sendCommand = (...args: Parameters<typeof send>) => {
+  connection.sendCommand = (command: Parameters<typeof send>[0]) => {
     calls++;
-    return send(...args);
+    return send(command);
   };
   return () => {
     connection.sendCommand = send;
