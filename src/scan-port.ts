@@ -28,8 +28,8 @@ export interface ScanGate {
 }
 
 export interface ScanQuarantine {
-  /** Those of the inodes that are in quarantine, as `fsId/inodeId`. */
-  among(keys: readonly InodeKey[]): Promise<ReadonlySet<string>>;
+  /** Those of the inodes that are in quarantine and stay there, as `fsId/inodeId`; not those that may be looked at again. */
+  among(keys: readonly InodeKey[], nowMs: number): Promise<ReadonlySet<string>>;
 }
 
 /** What a walk found, by what the planner says without a budget. */

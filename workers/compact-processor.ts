@@ -54,7 +54,8 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
     };
     const { report, fields } = await observer.watchRun(where, work, signal);
     const wellEnded = report.ending === 'done' || report.ending === 'gone';
-    const level = wellEnded || report.lookAgainMs !== undefined ? 'info' : 'warn';
+    const rests = report.lookAgainMs !== undefined && report.code === 'inode-busy';
+    const level = wellEnded || rests ? 'info' : 'warn';
     log[level](
       { event: EVENT_OF[report.ending], ...where, queuedMs: queuedMsOf(job), ...report, ...fields },
       report.message ?? `run ended: ${report.ending}`,

@@ -1,14 +1,17 @@
 /**
- * Looks for lost jobs while a worker runs: at its start, and again every few minutes; most of the time somebody else has
- * done it lately, and the look is one command. It stands apart because a worker lives for months and `s3compact reap` for
- * seconds, and both must look. It takes no job and ends none.
+ * Looks for lost jobs, and for inodes in quarantine whose next look is due, while a worker runs: at its start, and again
+ * every few minutes; most of the time somebody else has done it lately, and the look is one command. It stands apart because
+ * a worker lives for months and `s3compact reap` for seconds, and both must look. It takes no job and ends none.
  */
 import type { Queue } from 'bullmq';
 import { systemClock } from '../src/clock.ts';
 import { LostJobs } from '../src/queue/lost-jobs.ts';
+import { isDue } from '../src/queue/quarantine.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 
 const LOOK_EVERY_MS = 5 * 60_000;
+/** Inodes in quarantine that one look queues; the rest is for the next one, or for a scan. */
+const DUE_MAX = 1_000;
 
 /** One look. A queue that is away is reported by those who work on it; the next look comes by itself. */
 export async function sweepLostJobs(clients: Clients, signal: AbortSignal): Promise<void> {
@@ -22,7 +25,22 @@ export async function sweepLostJobs(clients: Clients, signal: AbortSignal): Prom
       onGivenBack: (jobIds) => observer.jobsGivenBack(one.name, jobIds),
     })),
   });
-  await lost.sweep(signal).catch(() => undefined);
+  const look = async (): Promise<void> => {
+    if (await lost.sweep(signal)) await queueDue(clients, signal);
+  };
+  await look().catch(() => undefined);
+}
+
+/** An object that was missing may have come: a run tells, and releases the inode. */
+async function queueDue({ quarantine, queue, ledger }: Clients, signal: AbortSignal): Promise<void> {
+  const nowMs = await ledger.nowMs();
+  let queued = 0;
+  for await (const entry of quarantine.all()) {
+    if (signal.aborted || queued >= DUE_MAX) return;
+    if (!isDue(entry, nowMs)) continue;
+    await queue.enqueue(entry.key, 'scan');
+    queued++;
+  }
 }
 
 /** Looks now and then until the signal. */

@@ -101,16 +101,19 @@ async function queued(key: InodeKey, { clients, context, options, progress }: Qu
     context.note('no worker is connected to the queue: start one with "s3compact worker", or use --inline');
   }
   const { runNow } = await import('./work-parts.ts');
+  let latest: JobProgress | undefined;
   const seen = await runNow(key, {
     queue: clients.queue,
     clock: systemClock,
     timeoutMs: options.wait,
     onPoll: (state, job) => {
-      const latest = job as JobProgress | undefined;
+      latest = job as JobProgress | undefined;
       if (latest?.kind === 'running') progress.show(latest.progress, latest.waits);
       else progress.state(state);
     },
   });
+  // Handed back, to be looked at again later: what the last look found says more than that it waits.
+  if (seen.kind === 'timed-out' && seen.state === 'delayed' && latest?.kind === 'failed') return latest.report;
   return reportOf(key, seen, options.wait);
 }
 

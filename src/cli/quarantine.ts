@@ -19,7 +19,8 @@ const ROWS_SHOWN = 100;
 const LIST_HELP = `
 Exit code 0 whether the list is empty or not.
 
-With --json: {total: inodes in quarantine, inodes: [{fsId, inodeId, code, reason, sinceMs}]}`;
+With --json: {total: inodes in quarantine, inodes: [{fsId, inodeId, code, reason, sinceMs,
+lookAtMs: when it is looked at again by itself; absent: a person must release it}]}`;
 
 const RELEASE_HELP = `
 Look first ("s3compact fsck FS INODE", "s3compact inspect FS INODE"): an inode whose fault is still there comes back.
@@ -114,15 +115,17 @@ class OldestInodes {
 }
 
 function listText(inodes: readonly QuarantinedInode[], total: number, context: CliContext): string {
-  const rows = inodes.map(({ key, sinceMs, code, reason }) => [
+  const rows = inodes.map(({ key, sinceMs, lookAtMs, code, reason }) => [
     printInodeKey(key),
     new Date(sinceMs).toISOString(),
+    lookAtMs === undefined ? 'a person' : new Date(lookAtMs).toISOString(),
     code,
     reason,
   ]);
   const columns = [
     { head: 'inode' },
     { head: 'since' },
+    { head: 'waits for', align: 'left' },
     { head: 'code', align: 'left' },
     { head: 'reason', align: 'left', wrap: true },
   ] as const;

@@ -181,6 +181,18 @@ export const WORK_ROWS = [
     commands: WORKING,
   },
   {
+    key: 'uploadWaitMs',
+    env: 'S3COMPACT_UPLOAD_WAIT',
+    flag: 'upload-wait',
+    unit: 'duration',
+    default: '1h',
+    min: '0s',
+    max: '3d',
+    meaning: 'An inode whose object is missing is not quarantined earlier: the longest that clients take to upload.',
+    group: 'Worker',
+    commands: WORKING,
+  },
+  {
     key: 'retryDelayMs',
     env: 'S3COMPACT_RETRY_DELAY',
     flag: 'retry-delay',

@@ -1,7 +1,8 @@
 /**
  * The quarantine book: inodes on which work has stopped, each with its reason. One hash beside the
- * queue. Being in it deletes nothing and changes nothing; it only keeps workers away until a person releases the inode.
- * Beside it stands, for each inode, how many runs in a row met a missing or short object; that count expires (I8).
+ * queue. Being in it deletes nothing and changes nothing; it only keeps workers away until a person releases the inode, or
+ * until an object that was missing is looked for again. Beside it stands, for each inode, how many runs in a row met a
+ * missing or short object, and since when; that count expires (I8).
  */
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
@@ -10,7 +11,14 @@ import type { InodeKey } from '../model.ts';
 import { inOneStep, safeJson } from './bullmq.ts';
 import { type QueueOptions, queueCall } from './compact-queue.ts';
 
-const entrySchema = z.object({ code: z.string(), reason: z.string(), sinceMs: z.number() });
+const entrySchema = z.object({
+  code: z.string(),
+  reason: z.string(),
+  /** By the ledger's clock, as `lookAtMs`. */
+  sinceMs: z.number(),
+  /** When the next run may look whether its objects have come; absent: only a person releases it. */
+  lookAtMs: z.number().optional(),
+});
 
 export type QuarantineEntry = z.infer<typeof entrySchema>;
 
@@ -18,8 +26,19 @@ export interface QuarantinedInode extends QuarantineEntry {
   readonly key: InodeKey;
 }
 
+/** Runs of an inode that met a missing or short object. */
+export interface MissingRuns {
+  readonly count: number;
+  /** When the first of them did. */
+  readonly sinceMs: number;
+}
+
+const HOUR_MS = 3_600_000;
+/** The first look at an inode that was stopped for a missing object; each further one waits as long again as the inode has been there. */
+const LOOK_AFTER_MS = HOUR_MS;
+const LOOK_AFTER_MAX_MS = 24 * HOUR_MS;
 /** A count that nobody adds to goes by itself: longer than all tries of a job take, and than most pauses between scans. */
-const MISSING_LIFE_MS = 7 * 24 * 3600 * 1000;
+const MISSING_LIFE_MS = 7 * 24 * HOUR_MS;
 /** Fields per HSCAN call. */
 const SCAN_COUNT = 1_000;
 
@@ -41,12 +60,13 @@ export class Quarantine {
     return text === null ? null : parseEntry(text);
   }
 
-  /** Those of the inodes that are in it, as `fsId/inodeId`; one round trip. */
-  async among(keys: readonly InodeKey[]): Promise<ReadonlySet<string>> {
+  /** Those of the inodes that are in it and stay there, as `fsId/inodeId`; those whose look is due by `nowMs` are left out. */
+  async among(keys: readonly InodeKey[], nowMs = Number.NEGATIVE_INFINITY): Promise<ReadonlySet<string>> {
     if (keys.length === 0) return new Set();
     const names = keys.map(printInodeKey);
     const entries = await queueCall('read the quarantine', () => this.#redis.hmget(this.#hash, ...names));
-    return new Set(names.filter((_, n) => entries[n] !== null));
+    const stays = (text: string | null | undefined) => typeof text === 'string' && !isDue(parseEntry(text), nowMs);
+    return new Set(names.filter((_, n) => stays(entries[n])));
   }
 
   /** How many inodes are in it. */
@@ -75,12 +95,19 @@ export class Quarantine {
     );
   }
 
-  /** Counts a run of the inode that met a missing or short object; returns how many did in a row. */
-  async countMissing(key: InodeKey): Promise<number> {
+  /** Its object is still missing: the next look comes later than the one before. */
+  async putOff(key: InodeKey, entry: QuarantineEntry, nowMs: number): Promise<void> {
+    const text = JSON.stringify({ ...entry, lookAtMs: nextLookMs(entry.sinceMs, nowMs) });
+    await queueCall('write the quarantine', () => this.#redis.hset(this.#hash, printInodeKey(key), text));
+  }
+
+  /** Counts a run of the inode that met a missing or short object; returns those in a row. */
+  async countMissing(key: InodeKey, nowMs: number): Promise<MissingRuns> {
     return queueCall('count the runs with a missing object', async () => {
       const name = this.#missingOf(key);
-      const [count] = await inOneStep(this.#redis.multi().incr(name).pexpire(name, MISSING_LIFE_MS));
-      return Number(count);
+      const step = this.#redis.multi().hincrby(name, 'runs', 1).hsetnx(name, 'since', nowMs).hget(name, 'since');
+      const [count, , sinceMs] = await inOneStep(step.pexpire(name, MISSING_LIFE_MS));
+      return { count: Number(count), sinceMs: Number(sinceMs) };
     });
   }
 
@@ -100,6 +127,16 @@ export class Quarantine {
   #missingOf(key: InodeKey): string {
     return `${this.#missing}:${printInodeKey(key)}`;
   }
+}
+
+/** Whether a run may look if the objects have come. */
+export function isDue({ lookAtMs }: QuarantineEntry, nowMs: number): boolean {
+  return lookAtMs !== undefined && lookAtMs <= nowMs;
+}
+
+/** As long again as the inode has been in quarantine, within an hour and a day. */
+export function nextLookMs(sinceMs: number, nowMs: number): number {
+  return nowMs + Math.min(LOOK_AFTER_MAX_MS, Math.max(LOOK_AFTER_MS, nowMs - sinceMs));
 }
 
 /** Unreadable is still quarantined: doubt stops work, it does not start it. */

@@ -200,7 +200,7 @@ class Scan {
         if (finding !== null) findings.push(finding);
       }
       const worthIt = findings.filter((one) => one.score > 0).map(({ key }) => key);
-      return { findings, quarantined: await this.#deps.quarantine.among(worthIt) };
+      return { findings, quarantined: await this.#deps.quarantine.among(worthIt, this.#startedMs) };
     });
     this.#patience.progress();
     let sum = NO_BACKLOG;

@@ -3,6 +3,7 @@
  * or a test makes a report without servers. It holds no behaviour.
  */
 import type { Paused } from '../queue/pause.ts';
+import type { QuarantineEntry } from '../queue/quarantine.ts';
 import type { LastScan } from '../queue/scan-book.ts';
 import type { JobInFlight, QueueDepth, ReapBacklog, RecentRuns } from '../queue/status.ts';
 import type { JobList, RecordLists } from '../queue/status-lists.ts';
@@ -76,10 +77,7 @@ export interface Health {
   readonly reports: number;
 }
 
-export interface QuarantineListed {
+export interface QuarantineListed extends QuarantineEntry {
   readonly fsId: number;
   readonly inodeId: string;
-  readonly code: string;
-  readonly reason: string;
-  readonly sinceMs: number;
 }

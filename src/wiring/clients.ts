@@ -150,6 +150,7 @@ export async function openClients(
       memory: new ObservedMemory(settings.memoryBytes, observer),
       attemptIds: new AttemptIds(),
       attempts: settings.attempts,
+      uploadWaitMs: settings.uploadWaitMs,
       requireOwner: (filesystem) => ownership.require(filesystem),
     },
     reap: {

@@ -19,15 +19,19 @@ import type { Look } from '../ledger.ts';
 import type { InodeKey, PlanCost, PlanGain } from '../model.ts';
 import type { CompactQueue } from '../queue/compact-queue.ts';
 import type { QueueControl } from '../queue/pause.ts';
-import type { Quarantine } from '../queue/quarantine.ts';
+import { isDue, nextLookMs, type Quarantine } from '../queue/quarantine.ts';
 
 export interface RunDeps extends CompactDeps {
   readonly limits: CompactLimits;
   readonly queue: CompactQueue;
   readonly quarantine: Quarantine;
-  /** Runs in a row with a missing or short object after which the inode is stopped. */
+  /** Runs in a row with a missing or short object after which the inode is stopped, and how long it waits at least. */
   readonly attempts: number;
+  readonly uploadWaitMs: number;
 }
+
+/** Where the tries of a job are used up and the upload may still come, the inode is looked at so often. */
+const UPLOAD_LOOK_MS = 10 * 60_000;
 
 /** What a job of the queue needs besides. */
 export interface CompactJobDeps extends RunDeps {
@@ -45,7 +49,7 @@ export interface RunOptions {
 
 /**
  * done: whatever could be done in one run. later: the same run may succeed later. gone: the file was removed meanwhile.
- * quarantined: work on this inode has stopped until a person releases it. halted: something else needs a person.
+ * quarantined: work on this inode has stopped until a person or a later look releases it. halted: something else needs a person.
  */
 export type RunEnding = 'done' | 'later' | 'gone' | 'quarantined' | 'halted';
 
@@ -59,7 +63,7 @@ export interface RunReport {
   readonly code?: ErrorCode | string;
   /** For people: what happened and what to do. */
   readonly message?: string | undefined;
-  /** The file may be in use: a second look tells, so much later. */
+  /** The file may be in use, or its object be uploaded late: another look tells, so much later. */
   readonly lookAgainMs?: number | undefined;
   readonly chunksCompacted: number;
   readonly chunksLeft: number;
@@ -75,7 +79,7 @@ export interface RunReport {
 export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions = {}): Promise<RunReport> {
   try {
     const entry = await deps.quarantine.get(key);
-    if (entry !== null) {
+    if (entry !== null && !(entry.lookAtMs !== undefined && isDue(entry, await deps.ledger.nowMs()))) {
       const message = `inode ${printInodeKey(key)} is in quarantine: ${entry.reason}`;
       return { ...empty(key, 'quarantined'), code: entry.code, message };
     }
@@ -103,7 +107,7 @@ async function reportResult(result: CompactResult, deps: RunDeps, look: Look | u
   // Only a run that got somewhere is continued: a continuation can never spin.
   const continued = result.chunksCompacted > 0 && result.chunksLeft > 0;
   try {
-    await deps.quarantine.forgetMissing(key);
+    await deps.quarantine.release(key);
     if (continued) await deps.queue.enqueue(key, 'continuation', look);
     return { ...base, ending: 'done', continued };
   } catch (error) {
@@ -124,29 +128,45 @@ type FailureReport = Pick<RunReport, 'ending' | 'code' | 'message' | 'lookAgainM
 async function failureReport(key: InodeKey, error: CompactError, deps: RunDeps): Promise<FailureReport> {
   try {
     const { code, message, retryAfterMs } = error;
+    if (isMissingObject(error)) return { code, ...(await missingReport(key, error, deps)) };
     const ending = await endingOf(key, error, deps);
-    return {
-      ending,
-      code,
-      message: isMissingObject(error) && ending === 'later' ? `${message} It is tried again later.` : message,
-      lookAgainMs: code === 'inode-busy' ? retryAfterMs : undefined,
-    };
+    return { ending, code, message, lookAgainMs: code === 'inode-busy' ? retryAfterMs : undefined };
   } catch (fault) {
     if (!(fault instanceof CompactError)) throw fault;
     return { ending: 'later', code: fault.code, message: fault.message };
   }
 }
 
-/** One run in a row too many that met a missing object stops work on the inode. */
+/**
+ * An object that is missing may be uploaded late: work stops when as many runs in a row as a job has tries have met it, and
+ * no client takes that long any more. What was stopped is looked at again by itself.
+ */
+async function missingReport(key: InodeKey, error: CompactError, deps: RunDeps): Promise<Omit<FailureReport, 'code'>> {
+  const nowMs = await deps.ledger.nowMs();
+  const { code, message } = error;
+  const { count, sinceMs } = await deps.quarantine.countMissing(key, nowMs);
+  const leftMs = sinceMs + deps.uploadWaitMs - nowMs;
+  const later = { ending: 'later', message: `${message} It is tried again later.` } as const;
+  if (count < deps.attempts) return later;
+  if (leftMs > 0) return { ...later, lookAgainMs: Math.min(leftMs, UPLOAD_LOOK_MS) };
+  const before = await deps.quarantine.get(key);
+  if (before !== null) await deps.quarantine.putOff(key, before, nowMs);
+  else await deps.quarantine.put(key, { code, reason: message, sinceMs: nowMs, lookAtMs: nextLookMs(nowMs, nowMs) });
+  return { ending: 'quarantined', message };
+}
+
 async function endingOf(key: InodeKey, error: CompactError, deps: RunDeps): Promise<RunEnding> {
-  const rule = quarantineRule(error.code);
-  const waits = rule === 'after-retries' && (await deps.quarantine.countMissing(key)) < deps.attempts;
-  if (rule !== 'never' && !waits) {
+  if (quarantineRule(error.code) === 'now') {
     const sinceMs = await deps.ledger.nowMs();
+    // It was to be looked at again by itself; from now on a person must.
+    if ((await deps.quarantine.get(key))?.lookAtMs !== undefined) await deps.quarantine.release(key);
     await deps.quarantine.put(key, { code: error.code, reason: error.message, sinceMs });
     return 'quarantined';
   }
-  if (error.code === 'inode-missing' || error.code === 'inode-unlinked') return 'gone';
+  if (error.code === 'inode-missing' || error.code === 'inode-unlinked') {
+    await deps.quarantine.release(key);
+    return 'gone';
+  }
   return error.kind === 'halt' ? 'halted' : 'later';
 }
 

@@ -111,7 +111,7 @@ function testLife(): void {
       await store('tar-append.mid');
       const [name = ''] = await world.writer.bucketNames();
       await world.writer.deleteObjects([name]);
-      world.startWorker({ S3COMPACT_ATTEMPTS: '2' });
+      world.startWorker({ S3COMPACT_ATTEMPTS: '2', S3COMPACT_UPLOAD_WAIT: '0s' });
       await workersConnected(1);
       const first = await world.command(['inode', '1', `${INODE}`], { S3COMPACT_ATTEMPTS: '2' });
       expect(first.exitCode).toBe(3);

@@ -353,7 +353,7 @@ describe('a process that dies between any two commands', () => {
     const cuts = await cutAnywhere('notes', {
       act: async ({ options, queue, ledger }) => {
         const quarantine = new Quarantine(options, 'redis:fs');
-        await quarantine.countMissing(FIRST);
+        await quarantine.countMissing(FIRST, 1);
         const book = new QueueGcBook(options, { storeId: 'redis:fs', fsUuid: 'u' });
         await book.note(new Map([['a', { sinceMs: 1, incarnation: 'i' }]]));
         await book.setPosition({ after: 'a', objects: 1, leaked: 0, failures: 0 });

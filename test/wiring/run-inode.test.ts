@@ -3,6 +3,7 @@
  * stops work on the inode only when run after run meets it, whatever else failed or went well in between.
  */
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { printInodeKey } from '../../src/format.ts';
 import { CompactQueue } from '../../src/queue/compact-queue.ts';
 import { Quarantine } from '../../src/queue/quarantine.ts';
 import { type RunReport, runInode } from '../../src/wiring/run-inode.ts';
@@ -36,8 +37,9 @@ function book(): Quarantine {
   return new Quarantine({ connection: servers.redis, prefix: servers.prefix }, 'store');
 }
 
-function run(limits = LIMITS): Promise<RunReport> {
-  return runInode(KEY, { ...world.deps(), limits, queue, quarantine: book(), attempts: ATTEMPTS });
+function run(limits = LIMITS, uploadWaitMs = 0): Promise<RunReport> {
+  const deps = { ...world.deps(), limits, queue, quarantine: book(), attempts: ATTEMPTS };
+  return runInode(KEY, { ...deps, uploadWaitMs });
 }
 
 /** Reads of what was written to the second chunk (chunkIds 9 to 14) find nothing. */
@@ -93,6 +95,67 @@ describe('a missing or short object', () => {
     await endings(['object-missing', 'object-missing', 'object-missing']);
     await book().release(KEY);
     expect(await endings(['object-missing'])).toEqual(['later']);
+  });
+
+  it('is waited for as long as clients take to upload: looked at again and again, and no try is charged', async () => {
+    const hour = 3_600_000;
+    failReads('object-missing');
+    const seen: RunReport[] = [];
+    for (let runs = 0; runs < ATTEMPTS + 6; runs++) {
+      seen.push(await run(LIMITS, hour));
+      world.ledger.nowMs += seen.at(-1)?.lookAgainMs ?? 1_000;
+    }
+    expect(seen.slice(0, ATTEMPTS - 1).map(({ lookAgainMs }) => lookAgainMs)).toEqual(
+      Array(ATTEMPTS - 1).fill(undefined),
+    );
+    const looks = seen.slice(ATTEMPTS - 1, -1).map(({ lookAgainMs = 0 }) => lookAgainMs);
+    expect(Math.max(...looks)).toBe(600_000);
+    expect(looks.reduce((sum, ms) => sum + ms, (ATTEMPTS - 1) * 1_000)).toBe(hour);
+    expect(seen.map(({ ending }) => ending)).toEqual([...Array(ATTEMPTS + 5).fill('later'), 'quarantined']);
+  });
+
+  it('is looked for again by itself, later each time; the inode is released when it has come', async () => {
+    const hour = 3_600_000;
+    await endings(['object-missing', 'object-missing', 'object-missing']);
+    const beganMs = world.ledger.nowMs;
+    const waits: number[] = [];
+    for (let looks = 0; looks < 7; looks++) {
+      const { lookAtMs = 0 } = (await book().get(KEY)) ?? {};
+      waits.push((lookAtMs - world.ledger.nowMs) / hour);
+      expect(await book().among([KEY], lookAtMs - 1)).toEqual(new Set([printInodeKey(KEY)]));
+      expect(await book().among([KEY], lookAtMs)).toEqual(new Set());
+      world.ledger.nowMs = lookAtMs - 1;
+      expect((await run()).message).toContain('is in quarantine');
+      world.ledger.nowMs = lookAtMs;
+      expect((await run()).message).not.toMatch(/is in quarantine|again later/);
+    }
+    expect(waits).toEqual([1, 1, 2, 4, 8, 16, 24]);
+    expect((await book().get(KEY))?.sinceMs).toBe(beganMs);
+    failReads(null);
+    expect((await run()).ending).toBe('quarantined');
+    world.ledger.nowMs = (await book().get(KEY))?.lookAtMs ?? 0;
+    expect((await run()).ending).toBe('done');
+    expect(await book().get(KEY)).toBeNull();
+  });
+
+  it('is not looked for again where a look finds a list that breaks the format: a person must', async () => {
+    await endings(['object-missing', 'object-missing', 'object-missing']);
+    failReads(null);
+    world.metadata
+      .at(KEY)
+      ?.lists.set(0, [{ chunkId: 99n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false }]);
+    world.ledger.nowMs = (await book().get(KEY))?.lookAtMs ?? 0;
+    expect((await run()).ending).toBe('quarantined');
+    expect(await book().get(KEY)).toMatchObject({ code: 'list-invalid' });
+    expect((await book().get(KEY))?.lookAtMs).toBeUndefined();
+  });
+
+  it('leaves the quarantine with the inode that is gone', async () => {
+    await endings(['object-missing', 'object-missing', 'object-missing']);
+    world.unlink();
+    world.ledger.nowMs = (await book().get(KEY))?.lookAtMs ?? 0;
+    expect((await run()).ending).toBe('gone');
+    expect(await book().get(KEY)).toBeNull();
   });
 
   it('leaves a count that expires', async () => {

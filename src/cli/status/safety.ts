@@ -13,10 +13,16 @@ export const quarantineText: Section = ({ quarantined, quarantine, nowMs }, styl
   if (quarantined === 0) return ' quarantine  no inode';
   const rows = quarantine
     .slice(0, style.rowsMax)
-    .map((entry) => [printInodeKey(entry), duration(nowMs - entry.sinceMs), `${entry.code}: ${entry.reason}`]);
+    .map((entry) => [
+      printInodeKey(entry),
+      duration(nowMs - entry.sinceMs),
+      entry.lookAtMs === undefined ? '-' : `in ${duration(Math.max(0, entry.lookAtMs - nowMs))}`,
+      `${entry.code}: ${entry.reason}`,
+    ]);
   const columns: readonly Column[] = [
     { head: 'quarantine' },
     { head: 'for' },
+    { head: 'next look' },
     { head: 'reason', align: 'left', wrap: true },
   ];
   return table(columns, rows, style) + moreText(quarantined, style);

@@ -125,6 +125,10 @@ const BUSY: Told = {
       ...{ fsId: 1, inodeId: '9007199254740993', code: 'list-invalid', sinceMs: NOW - 400 * MINUTE },
       reason: 'chunk 0: version 3 reaches beyond the end of the chunk',
     },
+    {
+      ...{ fsId: 1, inodeId: '77', code: 'object-missing', sinceMs: NOW - 90 * MINUTE, lookAtMs: NOW + 25 * MINUTE },
+      reason: 'inode 1/77: object 1_77_5_0_0 is missing',
+    },
   ],
 };
 

@@ -77,7 +77,28 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
   }),
   fault('a damaged inode is never quarantined', 'I10', {
     file: 'src/wiring/run-inode.ts',
-    edits: [['const rule = quarantineRule(error.code);', "const rule = 'never' as ReturnType<typeof quarantineRule>;"]],
+    edits: [["if (quarantineRule(error.code) === 'now') {", "if (quarantineRule(error.code) === 'never') {"]],
+  }),
+  fault('an object that may still be uploaded stops work on its inode', 'I8', {
+    file: 'src/wiring/run-inode.ts',
+    edits: [['  if (leftMs > 0) return { ...later', '  if (leftMs > deps.uploadWaitMs) return { ...later']],
+  }),
+  fault('an inode whose missing object has come stays in quarantine', 'I8', {
+    file: 'src/wiring/run-inode.ts',
+    edits: [
+      [
+        'await deps.quarantine.release(key);\n    if (continued)',
+        'await deps.quarantine.forgetMissing(key);\n    if (continued)',
+      ],
+    ],
+  }),
+  fault('a scan passes over an inode whose next look is due', 'I8', {
+    file: 'src/queue/quarantine.ts',
+    edits: [["typeof text === 'string' && !isDue(parseEntry(text), nowMs)", "typeof text === 'string'"]],
+  }),
+  fault('a damaged inode is looked at again by itself', 'I10', {
+    file: 'src/wiring/run-inode.ts',
+    edits: [['?.lookAtMs !== undefined) await deps', '?.lookAtMs === null) await deps']],
   }),
   fault('a request during a run is forgotten', 'I9', {
     file: 'src/queue/compact-queue.ts',
