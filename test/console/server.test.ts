@@ -1,6 +1,6 @@
 /** The console over real HTTP, Redis and S3: what each page shows, that reading changes nothing, what it refuses. */
 import { request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isLoopbackHost, listenAddress } from '../../src/console/server.ts';
 import { askCounts } from '../../src/view/ask-status.ts';
 import { ConsoleWorld } from './world.ts';
@@ -40,8 +40,15 @@ afterAll(() => console.close());
 
 describe('the pages', () => {
   it('the overview shows the queue and its problem', async () => {
-    const text = await console.text('/');
-    expect(text).toContain('1</strong> waiting');
+    // The page shows the last sample, which may be older than the job.
+    const text = await vi.waitFor(
+      async () => {
+        const page = await console.text('/');
+        expect(page).toContain('1</strong> waiting');
+        return page;
+      },
+      { timeout: 120_000, interval: 200 },
+    );
     expect(text).toMatch(/1 job waiting and no worker is connected/);
   });
 
