@@ -6,8 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Address } from '../../urls/curvefs.ts';
 import { Channel } from './channel.ts';
 import { printAddress } from './connection.ts';
-import type { InitOf, MessageOf, MessageType } from './proto/codec.ts';
-import type { Method } from './proto/method.ts';
+import type { InitOf, MessageOf, MessageType, Method } from './proto/codec.ts';
 
 /** When a whole call must have ended, tries and pauses included; monotonic ms. */
 export class Deadline {

@@ -7,8 +7,7 @@
 import type { Address } from '../../urls/curvefs.ts';
 import { Connection, printAddress } from './connection.ts';
 import { REQUEST_BYTES_MAX } from './frame.ts';
-import type { InitOf, MessageOf, MessageType } from './proto/codec.ts';
-import type { Method } from './proto/method.ts';
+import type { InitOf, MessageOf, MessageType, Method } from './proto/codec.ts';
 import { MessageFault } from './proto/values.ts';
 import { RpcFault } from './rpc-fault.ts';
 

@@ -6,8 +6,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Address } from '../../urls/curvefs.ts';
 import { FrameFault, FrameReader, type Reply, requestFrame } from './frame.ts';
-import type { MessageType } from './proto/codec.ts';
-import type { Method } from './proto/method.ts';
+import type { MessageType, Method } from './proto/codec.ts';
 import { RpcFault } from './rpc-fault.ts';
 
 export function printAddress({ host, port }: Address): string {

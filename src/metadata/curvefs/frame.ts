@@ -3,10 +3,8 @@
  * the connection because bytes from a socket must be judged before anything is believed: what is no frame, or a frame of
  * absurd size, ends the connection. It must hold no state but the bytes of the frame that is arriving.
  */
-import type { MessageType } from './proto/codec.ts';
-import type { Method } from './proto/method.ts';
-import { RpcMeta } from './proto/rpc.ts';
-import { MessageFault } from './proto/values.ts';
+import { type MessageOf, type MessageType, type Method, message, optional, required } from './proto/codec.ts';
+import { int32, int64, MessageFault, string } from './proto/values.ts';
 
 const HEADER_BYTES = 12;
 const MAGIC = 0x50525043;
@@ -31,6 +29,26 @@ export class FrameFault extends Error {
     this.name = 'FrameFault';
   }
 }
+
+// The meta data of a frame (brpc/baidu_rpc_meta.proto): no streams, no authentication.
+const RpcRequestMeta = message('brpc.policy.RpcRequestMeta', {
+  service_name: required(1, string),
+  method_name: required(2, string),
+  log_id: optional(3, int64),
+});
+
+const RpcResponseMeta = message('brpc.policy.RpcResponseMeta', {
+  error_code: optional(1, int32),
+  error_text: optional(2, string),
+});
+
+export const RpcMeta = message('brpc.policy.RpcMeta', {
+  request: optional(1, RpcRequestMeta),
+  response: optional(2, RpcResponseMeta),
+  compress_type: optional(3, int32),
+  correlation_id: optional(4, int64),
+  attachment_size: optional(5, int32),
+});
 
 /** The meta data of a method's requests up to the correlation id, which is the last of it. */
 const HEADS = new WeakMap<Method<MessageType, MessageType>, Uint8Array>();
@@ -145,7 +163,7 @@ function parseFrame(frame: Buffer): Reply {
   };
 }
 
-function parseMeta(data: Uint8Array): RpcMeta {
+function parseMeta(data: Uint8Array): MessageOf<typeof RpcMeta> {
   try {
     return RpcMeta.decode(data);
   } catch (error) {

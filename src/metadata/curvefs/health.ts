@@ -5,7 +5,7 @@
 import { type Channels, Deadline } from './calls.ts';
 import { printAddress } from './connection.ts';
 import { asFault } from './faults.ts';
-import { getLeader } from './proto/cli2.ts';
+import { getLeader } from './proto/metaserver.ts';
 import type { Copyset, Peer, Topology } from './topology.ts';
 
 /** Long enough for a busy server; a person waits. */

@@ -10,8 +10,7 @@ import type { Address } from '../../urls/curvefs.ts';
 import type { Channels, Deadline } from './calls.ts';
 import { printAddress } from './connection.ts';
 import { asFault, refused, unavailable } from './faults.ts';
-import type { InitOf, MessageOf, MessageType } from './proto/codec.ts';
-import type { Method } from './proto/method.ts';
+import type { InitOf, MessageOf, MessageType, Method } from './proto/codec.ts';
 import { RPC_CODES, type RpcFault, wrongServer } from './rpc-fault.ts';
 
 const TIMEOUT_FIRST_MS = 500;

@@ -8,9 +8,8 @@ import { CompactError } from '../../errors.ts';
 import { printInodeKey } from '../../format.ts';
 import { type Channels, Deadline } from './calls.ts';
 import { asFault, refused, unavailable } from './faults.ts';
-import type { InitOf, MessageOf, MessageType } from './proto/codec.ts';
+import type { InitOf, MessageOf, MessageType, Method } from './proto/codec.ts';
 import type { PartitionInfo } from './proto/common.ts';
-import type { Method } from './proto/method.ts';
 import { mayHaveHappened, RpcFault, wrongServer } from './rpc-fault.ts';
 import type { Peer, Topology } from './topology.ts';
 

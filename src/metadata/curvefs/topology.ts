@@ -9,8 +9,8 @@ import type { Channels, Deadline } from './calls.ts';
 import { printAddress } from './connection.ts';
 import { asFault, unavailable } from './faults.ts';
 import type { Mds } from './mds.ts';
-import { getLeader } from './proto/cli2.ts';
 import type { PartitionInfo } from './proto/common.ts';
+import { getLeader } from './proto/metaserver.ts';
 import {
   getMetaServer,
   getMetaServerListInCopysets,

@@ -2,7 +2,7 @@
  * Protobuf messages (proto2) from a typed table: the table of a message's fields gives its TypeScript type, its encoder
  * and its decoder, so nothing is generated at build time and nothing can drift. What it does that a generated decoder
  * does not: a message that lacks a required field is an error, and required zeros are always written. The tables beside
- * it say what the .proto files say; a test compares them. It must know no message by name.
+ * it are the one description of the messages (ADR 5). It must know no message by name.
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { MessageFault, Reader, type ValueType } from './values.ts';
@@ -13,7 +13,7 @@ export interface Field<T = unknown, L extends Label = Label> {
   readonly no: number;
   readonly label: L;
   readonly wireType: WireType;
-  /** For the comparison with the .proto files. */
+  /** As protobuf names the type. */
   readonly protoName: string;
   /** Writes the field with its tag, or all of its tags. */
   write(writer: BinaryWriter, value: T): void;
@@ -187,4 +187,21 @@ function faultsOf<T>(protoName: string, read: () => T): T {
     if (error instanceof MessageFault) throw error;
     throw new MessageFault(`not a ${protoName}: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** A remote call as data: the service and the method as they go over the wire, and its two messages. */
+export interface Method<Request extends MessageType, Response extends MessageType> {
+  /** Full name, e.g. `curvefs.mds.MdsService`. */
+  readonly service: string;
+  readonly name: string;
+  readonly request: Request;
+  readonly response: Response;
+}
+
+export function method<Request extends MessageType, Response extends MessageType>(
+  service: string,
+  name: string,
+  messages: { readonly request: Request; readonly response: Response },
+): Method<Request, Response> {
+  return { service, name, ...messages };
 }

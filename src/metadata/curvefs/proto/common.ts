@@ -1,6 +1,6 @@
 /**
- * CurveFS messages as tables: what several of the services speak of. The same as curvefs/proto/common.proto says; a test
- * compares the two. Names are the wire's own, which is why some break the house style. Only what is used; no behaviour.
+ * CurveFS messages as tables (curvefs/proto/common.proto): what several of the services speak of. Apart from the codec
+ * because the tables are facts about other people's servers. Names are the wire's own. Only what is used; no behaviour.
  */
 import { type MessageOf, map, message, optional, required } from './codec.ts';
 import { bool, enumeration, int32, size64, string, uint32, uint64 } from './values.ts';

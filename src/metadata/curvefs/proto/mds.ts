@@ -1,10 +1,9 @@
 /**
- * CurveFS messages as tables: file systems, and chunk ids. The same as curvefs/proto/mds.proto says; a test
- * compares the two. Names are the wire's own, which is why some break the house style. Only what is used; no behaviour.
+ * CurveFS messages as tables (curvefs/proto/mds.proto): file systems. Apart from the codec because the tables are facts
+ * about other people's servers. Names are the wire's own. Only what is used; no behaviour.
  */
-import { type MessageOf, message, optional, repeated, required } from './codec.ts';
+import { type MessageOf, message, method, optional, repeated, required } from './codec.ts';
 import { FSType, S3Info } from './common.ts';
-import { method } from './method.ts';
 import { bool, enumeration, size64, string, uint32, uint64 } from './values.ts';
 
 export const FSStatusCode = enumeration('curvefs.mds.FSStatusCode', {
@@ -103,23 +102,9 @@ export const ListClusterFsInfoResponse = message('curvefs.mds.ListClusterFsInfoR
   fsInfo: repeated(1, FsInfo),
 });
 
-export const AllocateS3ChunkRequest = message('curvefs.mds.AllocateS3ChunkRequest', {
-  fsId: required(1, uint32),
-  chunkIdNum: optional(2, uint32),
-});
-
-export const AllocateS3ChunkResponse = message('curvefs.mds.AllocateS3ChunkResponse', {
-  statusCode: required(1, FSStatusCode),
-  beginChunkId: required(2, uint64),
-});
-
 const MdsService = 'curvefs.mds.MdsService';
 export const getFsInfo = method(MdsService, 'GetFsInfo', { request: GetFsInfoRequest, response: GetFsInfoResponse });
 export const listClusterFsInfo = method(MdsService, 'ListClusterFsInfo', {
   request: ListClusterFsInfoRequest,
   response: ListClusterFsInfoResponse,
-});
-export const allocateS3Chunk = method(MdsService, 'AllocateS3Chunk', {
-  request: AllocateS3ChunkRequest,
-  response: AllocateS3ChunkResponse,
 });

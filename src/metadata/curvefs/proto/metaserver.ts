@@ -1,9 +1,10 @@
 /**
- * CurveFS messages as tables: inodes, chunk lists and directories. The same as curvefs/proto/metaserver.proto says; a test
- * compares the two. Names are the wire's own, which is why some break the house style. Only what is used; no behaviour.
+ * CurveFS messages as tables (curvefs/proto/metaserver.proto, cli2.proto): inodes, chunk lists, directories, and who leads
+ * a copyset. Names are the wire's own, which is why some break the house style. Only what is used; no behaviour.
+ * A table may leave out optional fields of the message; numbers, types and labels must be the server's.
  */
-import { type MessageOf, map, message, optional, repeated, required } from './codec.ts';
-import { method } from './method.ts';
+import { type MessageOf, map, message, method, optional, repeated, required } from './codec.ts';
+import { Peer } from './common.ts';
 import { bool, byteString, bytes, enumeration, int32, size64, string, uint32, uint64 } from './values.ts';
 
 export const MetaStatusCode = enumeration('curvefs.metaserver.MetaStatusCode', {
@@ -86,7 +87,8 @@ export const S3ChunkInfoList = message('curvefs.metaserver.S3ChunkInfoList', {
 });
 export type S3ChunkInfoList = MessageOf<typeof S3ChunkInfoList>;
 
-export const Inode = message('curvefs.metaserver.Inode', {
+/** What an inode and its attributes alone begin with. */
+const ATTRIBUTES = {
   inodeId: required(1, uint64),
   fsId: required(2, uint32),
   length: required(3, size64),
@@ -103,6 +105,10 @@ export const Inode = message('curvefs.metaserver.Inode', {
   type: required(14, FsFileType),
   symlink: optional(15, string),
   rdev: optional(16, uint64),
+};
+
+export const Inode = message('curvefs.metaserver.Inode', {
+  ...ATTRIBUTES,
   s3ChunkInfoMap: map(18, uint64, S3ChunkInfoList),
   dtime: optional(19, uint64),
   openmpcount: optional(20, uint32),
@@ -111,11 +117,16 @@ export const Inode = message('curvefs.metaserver.Inode', {
 });
 export type Inode = MessageOf<typeof Inode>;
 
-export const GetInodeRequest = message('curvefs.metaserver.GetInodeRequest', {
+/** Where an inode is kept: what every request to a metaserver begins with. */
+const PARTITION = {
   poolId: required(1, uint32),
   copysetId: required(2, uint32),
   partitionId: required(3, uint32),
   fsId: required(4, uint32),
+};
+
+export const GetInodeRequest = message('curvefs.metaserver.GetInodeRequest', {
+  ...PARTITION,
   inodeId: required(5, uint64),
   appliedIndex: optional(6, uint64),
   supportStreaming: optional(7, bool),
@@ -129,22 +140,7 @@ export const GetInodeResponse = message('curvefs.metaserver.GetInodeResponse', {
 });
 
 export const InodeAttr = message('curvefs.metaserver.InodeAttr', {
-  inodeId: required(1, uint64),
-  fsId: required(2, uint32),
-  length: required(3, size64),
-  ctime: required(4, uint64),
-  ctime_ns: required(5, uint32),
-  mtime: required(6, uint64),
-  mtime_ns: required(7, uint32),
-  atime: required(8, uint64),
-  atime_ns: required(9, uint32),
-  uid: required(10, uint32),
-  gid: required(11, uint32),
-  mode: required(12, uint32),
-  nlink: required(13, uint32),
-  type: required(14, FsFileType),
-  symlink: optional(15, string),
-  rdev: optional(16, uint64),
+  ...ATTRIBUTES,
   dtime: optional(17, uint32),
   openmpcount: optional(18, uint32),
   xattr: map(19, string, bytes),
@@ -153,10 +149,7 @@ export const InodeAttr = message('curvefs.metaserver.InodeAttr', {
 export type InodeAttr = MessageOf<typeof InodeAttr>;
 
 export const BatchGetInodeAttrRequest = message('curvefs.metaserver.BatchGetInodeAttrRequest', {
-  poolId: required(1, uint32),
-  copysetId: required(2, uint32),
-  partitionId: required(3, uint32),
-  fsId: required(4, uint32),
+  ...PARTITION,
   inodeId: repeated(5, uint64),
   appliedIndex: optional(6, uint64),
 });
@@ -168,10 +161,7 @@ export const BatchGetInodeAttrResponse = message('curvefs.metaserver.BatchGetIno
 });
 
 export const GetOrModifyS3ChunkInfoRequest = message('curvefs.metaserver.GetOrModifyS3ChunkInfoRequest', {
-  poolId: required(1, uint32),
-  copysetId: required(2, uint32),
-  partitionId: required(3, uint32),
-  fsId: required(4, uint32),
+  ...PARTITION,
   inodeId: required(5, uint64),
   s3ChunkInfoAdd: map(6, uint64, S3ChunkInfoList),
   s3ChunkInfoRemove: map(7, uint64, S3ChunkInfoList),
@@ -208,10 +198,7 @@ export const TxLock = message('curvefs.metaserver.TxLock', {
 export type TxLock = MessageOf<typeof TxLock>;
 
 export const ListDentryRequest = message('curvefs.metaserver.ListDentryRequest', {
-  poolId: required(1, uint32),
-  copysetId: required(2, uint32),
-  partitionId: required(3, uint32),
-  fsId: required(4, uint32),
+  ...PARTITION,
   dirInodeId: required(5, uint64),
   txId: optional(6, uint64),
   last: optional(7, byteString),
@@ -225,34 +212,6 @@ export const ListDentryResponse = message('curvefs.metaserver.ListDentryResponse
   dentrys: repeated(2, Dentry),
   appliedIndex: optional(3, uint64),
   txLock: optional(4, TxLock),
-});
-
-export const UpdateInodeRequest = message('curvefs.metaserver.UpdateInodeRequest', {
-  poolId: required(1, uint32),
-  copysetId: required(2, uint32),
-  partitionId: required(3, uint32),
-  fsId: required(4, uint32),
-  inodeId: required(5, uint64),
-  length: optional(6, size64),
-  ctime: optional(7, uint64),
-  ctime_ns: optional(8, uint32),
-  mtime: optional(9, uint64),
-  mtime_ns: optional(10, uint32),
-  atime: optional(11, uint64),
-  atime_ns: optional(12, uint32),
-  uid: optional(13, uint32),
-  gid: optional(14, uint32),
-  mode: optional(15, uint32),
-  s3ChunkInfoMap: map(17, uint64, S3ChunkInfoList),
-  nlink: optional(18, uint32),
-  xattr: map(20, string, bytes),
-  parent: repeated(21, uint64),
-  s3ChunkInfoAdd: map(22, uint64, S3ChunkInfoList),
-});
-
-export const UpdateInodeResponse = message('curvefs.metaserver.UpdateInodeResponse', {
-  statusCode: required(1, MetaStatusCode),
-  appliedIndex: optional(2, uint64),
 });
 
 const MetaServerService = 'curvefs.metaserver.MetaServerService';
@@ -269,7 +228,16 @@ export const getOrModifyS3ChunkInfo = method(MetaServerService, 'GetOrModifyS3Ch
   request: GetOrModifyS3ChunkInfoRequest,
   response: GetOrModifyS3ChunkInfoResponse,
 });
-export const updateInode = method(MetaServerService, 'UpdateInode', {
-  request: UpdateInodeRequest,
-  response: UpdateInodeResponse,
+
+export const GetLeaderRequest2 = message('curvefs.metaserver.copyset.GetLeaderRequest2', {
+  poolId: required(1, uint32),
+  copysetId: required(2, uint32),
+  peer: optional(3, Peer),
 });
+
+export const GetLeaderResponse2 = message('curvefs.metaserver.copyset.GetLeaderResponse2', {
+  leader: required(1, Peer),
+});
+
+const CliService2 = 'curvefs.metaserver.copyset.CliService2';
+export const getLeader = method(CliService2, 'GetLeader', { request: GetLeaderRequest2, response: GetLeaderResponse2 });

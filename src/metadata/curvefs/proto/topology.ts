@@ -1,11 +1,9 @@
 /**
- * CurveFS messages as tables: where partitions and metaservers are. The same as curvefs/proto/topology.proto says; a test
- * compares the two. Names are the wire's own, which is why some break the house style. Only what is used; no behaviour.
+ * CurveFS messages as tables (curvefs/proto/topology.proto): where partitions and metaservers are. Apart from the codec
+ * because the tables are facts about other people's servers. Names are the wire's own. Only what is used; no behaviour.
  */
-import { type MessageOf, message, optional, repeated, required } from './codec.ts';
+import { type MessageOf, message, method, optional, repeated, required } from './codec.ts';
 import { PartitionInfo } from './common.ts';
-import { CopySetInfo } from './heartbeat.ts';
-import { method } from './method.ts';
 import { enumeration, string, uint32 } from './values.ts';
 
 export const TopoStatusCode = enumeration('curvefs.mds.topology.TopoStatusCode', {
@@ -77,26 +75,6 @@ export const GetMetaServerListInCopySetsResponse = message('curvefs.mds.topology
   csInfo: repeated(2, CopySetServerInfo),
 });
 
-export const CopysetKey = message('curvefs.mds.topology.CopysetKey', {
-  poolId: required(1, uint32),
-  copysetId: required(2, uint32),
-});
-export type CopysetKey = MessageOf<typeof CopysetKey>;
-
-export const GetCopysetsInfoRequest = message('curvefs.mds.topology.GetCopysetsInfoRequest', {
-  copysetKeys: repeated(1, CopysetKey),
-});
-
-export const CopysetValue = message('curvefs.mds.topology.CopysetValue', {
-  statusCode: required(1, TopoStatusCode),
-  copysetInfo: optional(2, CopySetInfo),
-});
-export type CopysetValue = MessageOf<typeof CopysetValue>;
-
-export const GetCopysetsInfoResponse = message('curvefs.mds.topology.GetCopysetsInfoResponse', {
-  copysetValues: repeated(1, CopysetValue),
-});
-
 export const GetMetaServerInfoRequest = message('curvefs.mds.topology.GetMetaServerInfoRequest', {
   metaServerID: optional(1, uint32),
   hostIp: optional(2, string),
@@ -128,10 +106,6 @@ export const listPartition = method(TopologyService, 'ListPartition', {
 export const getMetaServerListInCopysets = method(TopologyService, 'GetMetaServerListInCopysets', {
   request: GetMetaServerListInCopySetsRequest,
   response: GetMetaServerListInCopySetsResponse,
-});
-export const getCopysetsInfo = method(TopologyService, 'GetCopysetsInfo', {
-  request: GetCopysetsInfoRequest,
-  response: GetCopysetsInfoResponse,
 });
 export const getMetaServer = method(TopologyService, 'GetMetaServer', {
   request: GetMetaServerInfoRequest,
