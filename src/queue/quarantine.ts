@@ -111,16 +111,12 @@ export class Quarantine {
     });
   }
 
-  /** A run of the inode met none: the next one that does is the first in a row. */
-  async forgetMissing(key: InodeKey): Promise<void> {
-    await queueCall('forget the runs with a missing object', () => this.#redis.del(this.#missingOf(key)));
-  }
-
   /** `false` when the inode was not in quarantine. What was counted goes too: a released inode starts anew. */
   async release(key: InodeKey): Promise<boolean> {
-    await this.forgetMissing(key);
     return queueCall('write the quarantine', async () => {
-      return (await this.#redis.hdel(this.#hash, printInodeKey(key))) > 0;
+      const step = this.#redis.multi().del(this.#missingOf(key)).hdel(this.#hash, printInodeKey(key));
+      const [, released] = await inOneStep(step);
+      return Number(released) > 0;
     });
   }
 

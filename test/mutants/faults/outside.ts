@@ -84,13 +84,8 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     edits: [['  if (leftMs > 0) return { ...later', '  if (leftMs > deps.uploadWaitMs) return { ...later']],
   }),
   fault('an inode whose missing object has come stays in quarantine', 'I8', {
-    file: 'src/wiring/run-inode.ts',
-    edits: [
-      [
-        'await deps.quarantine.release(key);\n    if (continued)',
-        'await deps.quarantine.forgetMissing(key);\n    if (continued)',
-      ],
-    ],
+    file: 'src/queue/quarantine.ts',
+    edits: [['.hdel(this.#hash, printInodeKey(key));', '.exists(this.#hash);']],
   }),
   fault('a scan passes over an inode whose next look is due', 'I8', {
     file: 'src/queue/quarantine.ts',
