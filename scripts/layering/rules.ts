@@ -123,7 +123,7 @@ export const GROUPS: readonly Group[] = [
       ...[...WORDS, ...PORTS, 'src/plan', 'src/compact', 'src/queue', 'src/scan', 'src/reap', 'src/config'],
       ...['src/observe', 'src/wiring', 'src/view'],
     ],
-    packages: ['hono', 'hono/*', '@hono/node-server', 'node:crypto', 'node:net', 'type node:http'],
+    packages: ['hono', 'hono/*', '@hono/node-server', 'p-limit', 'node:crypto', 'node:net', 'type node:http'],
   },
   {
     name: 'src/cli',

@@ -6,7 +6,8 @@ import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import { secureHeaders } from 'hono/secure-headers';
 import { streamSSE } from 'hono/streaming';
-import { CompactError } from '../errors.ts';
+import type { LimitFunction } from 'p-limit';
+import { CompactError, cancelled } from '../errors.ts';
 import { decimalId, decimalNumber } from '../format.ts';
 import type { InodeKey } from '../model.ts';
 import { redactText } from '../redact.ts';
@@ -17,18 +18,19 @@ import { askFile, fileNow, filePage } from './one-file.ts';
 import { overview } from './overview.ts';
 import { type Html, live, page } from './page.ts';
 import type { Sample, Sampler } from './sampler.ts';
-import type { Turns } from './turns.ts';
 import type { FileWalks } from './worst-files.ts';
 
-/** Pages that are kept fresh at a time; one more is told to come back. */
+/** Pages that are kept fresh at a time; one more has to come back. */
 export const LIVE_MAX = 200;
+/** Pages that read lists and plan, the one that is being made included. */
+const HEAVY_MAX = 16;
 
 export interface ConsoleParts {
   readonly clients: Clients;
   readonly sampler: Sampler;
   readonly walks: FileWalks;
-  /** Pages that read lists and plan, one at a time. */
-  readonly turns: Turns;
+  /** Pages that read lists and plan, one at a time: many at once would need the memory of many. */
+  readonly turns: LimitFunction;
   /** Names that a browser may call this server by; another is a page of somebody else's that points here. */
   readonly isOwnHost: (host: string) => boolean;
   readonly onFault: (error: unknown) => void;
@@ -77,7 +79,7 @@ function addPages(app: Hono, { clients, sampler, walks, turns }: ConsoleParts): 
   app.get('/files/:fs', async (c) => {
     const fsId = decimalNumber(c.req.param('fs'));
     if (fsId === null) return c.notFound();
-    const found = await turns.take(() => walks.look(fsId));
+    const found = await inTurn(turns, () => walks.look(fsId));
     const states = await statesOf(found.files, clients, await sampler.fresh());
     return c.html(worstFilesPage(found, states, sortOf(c.req.query('sort'))));
   });
@@ -85,9 +87,17 @@ function addPages(app: Hono, { clients, sampler, walks, turns }: ConsoleParts): 
     const key = keyOf(c);
     if (key === null) return c.notFound();
     const chunk = decimalNumber(c.req.query('chunk')) ?? undefined;
-    const file = await turns.take(() => askFile(key, clients, chunk));
+    const file = await inTurn(turns, () => askFile(key, clients, chunk));
     return c.html(filePage(file, await sampler.fresh()));
   });
+}
+
+/** Throws `cancelled` (retry) where too many wait already. */
+function inTurn<T>(turns: LimitFunction, work: () => Promise<T>): Promise<T> {
+  if (turns.activeCount + turns.pendingCount >= HEAVY_MAX) {
+    throw cancelled('too many pages are being made; look again in a moment');
+  }
+  return turns(work);
 }
 
 function addLive(app: Hono, { sampler }: ConsoleParts): void {

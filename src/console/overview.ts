@@ -3,6 +3,7 @@
  * systems. A function of one sample: the same sample gives the same HTML, and nothing is asked.
  */
 import { html } from 'hono/html';
+import { COMPACT_QUEUE, REAP_QUEUE } from '../queue/compact-queue.ts';
 import { jobStateText } from '../view/job-text.ts';
 import type { ServerHealth, StatusReport } from '../view/status-report.ts';
 import { bytes, count, duration, plural } from '../view/words.ts';
@@ -36,7 +37,7 @@ function problems({ problems: all }: StatusReport): Html {
 }
 
 function chain(report: StatusReport): Html {
-  const [compact, reap] = ['compact', 'reap'].map((name) => report.queues.find((queue) => queue.name === name));
+  const [compact, reap] = [COMPACT_QUEUE, REAP_QUEUE].map((name) => report.queues.find((queue) => queue.name === name));
   const left = report.scans.reduce((sum, { backlog }) => sum + backlog.inodesWorthIt, 0);
   const oldest = Math.min(...report.scans.map(({ endedMs }) => report.nowMs - endedMs));
   const scanned = report.scans.length === 0 ? 'no scan has ended' : `last one ${duration(oldest)} ago`;

@@ -11,7 +11,6 @@ export interface PageOptions {
   readonly title: string;
   /** The link that this page is behind, if any. */
   readonly at?: string;
-  /** Where new contents of the part that `live` made come from. */
   readonly body: Html | readonly Html[];
 }
 

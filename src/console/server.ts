@@ -4,6 +4,7 @@
  */
 import { isIP } from 'node:net';
 import { serve } from '@hono/node-server';
+import pLimit from 'p-limit';
 import { systemClock } from '../clock.ts';
 import { planPolicy } from '../compact/choose-chunks.ts';
 import { CompactError, toError } from '../errors.ts';
@@ -12,7 +13,6 @@ import { askCounts } from '../view/ask-status.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { consoleApp } from './app.ts';
 import { Sampler } from './sampler.ts';
-import { Turns } from './turns.ts';
 import { FileWalks } from './worst-files.ts';
 
 /** Browsers hold several connections each. */
@@ -32,7 +32,7 @@ export async function startConsole(clients: Clients, log: Logger): Promise<Runni
   const { monotonicMs } = systemClock;
   const sampler = new Sampler({ ask: () => askCounts(clients), monotonicMs, onFault });
   const walks = new FileWalks({ metadata: clients.metadata, policy: planPolicy(clients.settings), monotonicMs });
-  const app = consoleApp({ clients, sampler, walks, turns: new Turns(), isOwnHost: isLoopbackHost, onFault });
+  const app = consoleApp({ clients, sampler, walks, turns: pLimit(1), isOwnHost: isLoopbackHost, onFault });
   const { server, port: taken } = await listen(app.fetch, host, port);
   sampler.start();
   const url = `http://${isIP(host) === 6 ? `[${host}]` : host}:${taken}/`;
