@@ -2,6 +2,7 @@
  * `s3compact console`: pages for a browser, from this machine, until stopped. The server is in `src/console/`; this wires
  * it to the process.
  */
+import { once } from 'node:events';
 import type { Command } from 'commander';
 import type { CliContext } from './context.ts';
 import { untilSignal } from './signals.ts';
@@ -23,9 +24,9 @@ export function registerConsole(program: Command, context: CliContext): void {
         try {
           if (context.json) context.dataJson({ url: running.url });
           else context.data(`the console is at ${running.url}`);
-          await untilSignal(
-            (signal) => new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve())),
-          );
+          await untilSignal(async (signal) => {
+            if (!signal.aborted) await once(signal, 'abort');
+          });
         } finally {
           await running.close();
         }

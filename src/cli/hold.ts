@@ -131,8 +131,8 @@ async function heldOf(fsId: number, clients: Clients) {
 function rowOf(fsId: number, { id, ...state }: FoundHold): string[] {
   const { hold } = state;
   const end = hold?.untilMs === undefined ? '-' : iso(hold.untilMs);
-  const told = state.kind === 'doubt' ? `in doubt: ${state.why}` : state.kind;
-  return [`${fsId}`, id, hold === undefined ? '-' : iso(hold.sinceMs), end, told, hold?.reason ?? ''];
+  const standing = state.kind === 'doubt' ? `in doubt: ${state.why}` : state.kind;
+  return [`${fsId}`, id, hold === undefined ? '-' : iso(hold.sinceMs), end, standing, hold?.reason ?? ''];
 }
 
 function listed({ id, kind, hold, ...rest }: FoundHold) {

@@ -21,6 +21,7 @@ import { table } from './table.ts';
 
 /** Pictures shown unless `--limit` says otherwise: more than these scroll away. */
 const PICTURES_SHOWN = 5;
+
 export interface PlanOptions {
   /** Chunks to draw; `Infinity` draws all. */
   readonly limit: number;

@@ -11,9 +11,9 @@ import type { ObjectStore } from '../objects/port.ts';
 import type { MemoryBudget, Reservation } from './memory-budget.ts';
 import { ReadPump } from './read-pump.ts';
 
-/** One object to write and how its sources are named. */
 const CANCELLED = 'the attempt was cancelled; its objects are left to its reap record';
 
+/** One object to write and how its sources are named. */
 export interface MergeTask {
   readonly name: string;
   readonly block: MergedBlock;

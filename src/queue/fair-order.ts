@@ -20,6 +20,7 @@ export interface FairRange {
 }
 
 export const FAIR_RANGE: FairRange = { first: 1_000, last: 2_000_000, rebaseAt: 1_000_000 };
+
 /**
  * KEYS: prioritized, line (hash: `v` where serving stands, `l:FS` the last slot of each), delayed. ARGV: file system,
  * slots, first, last, rebaseAt, start of job keys. Answers the first of the slots, which follow each other.
@@ -72,6 +73,7 @@ interface FairScripts {
   s3compactSlots(prioritized: string, line: string, delayed: string, ...args: (string | number)[]): Promise<number>;
 }
 
+/** Errors are CompactError `queue-unavailable` (retry). */
 export class FairOrder {
   readonly #keys: BullmqKeys;
   readonly #scripts: FairScripts;

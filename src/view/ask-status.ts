@@ -20,11 +20,14 @@ import type { QuarantineListed, StatusReport } from './status-report.ts';
 /** Inodes in quarantine that are listed. */
 const QUARANTINE_MAX = 100;
 
+/** Whether something is of the file system that is asked for; without one, everything is. */
+const isOf = (fsId: number | undefined) => (one: { readonly fsId: number }) => fsId === undefined || one.fsId === fsId;
+
 /** Everything at once; errors are CompactError `queue-unavailable` (retry) or `filesystem-missing` (halt). */
 export async function askStatus(clients: Clients, fsId?: number): Promise<StatusReport> {
   const lists = await import('../queue/status-lists.ts');
   const { status } = clients;
-  const isAsked = (one: { readonly fsId: number }) => fsId === undefined || one.fsId === fsId;
+  const isAsked = isOf(fsId);
   const ofAsked = ({ total, jobs }: JobList): JobList => {
     const asked = jobs.filter(isAsked);
     return { total: fsId === undefined ? total : asked.length, jobs: asked };
@@ -57,7 +60,7 @@ export async function askCounts(clients: Clients, fsId?: number): Promise<Status
   const ask = await import('../queue/status.ts');
   const { status, control, scans, ledger } = clients;
   const metadata = await askMetadata(clients, fsId);
-  const isAsked = (one: { readonly fsId: number }) => fsId === undefined || one.fsId === fsId;
+  const isAsked = isOf(fsId);
   const [queues, workers, paused, inFlight, recent, results, backlog, seen, quarantined] = await Promise.all([
     ask.queueDepths(status),
     ask.workersConnected(status),

@@ -1,6 +1,6 @@
 /**
  * The servers as those who use them see them: the queue and the metadata service by who asks, and all of them by the
- * workers' reports. A server is failing when a worker's last request to it failed; the last error and its age are told
+ * workers' reports. A server is failing when a worker's last request to it failed; the last error and its age are shown
  * also when all is well again. It asks nothing.
  */
 import type { WorkerReport } from '../queue/worker-reports.ts';

@@ -5,27 +5,27 @@
 import type { Problem, StatusReport } from './status-report.ts';
 import { count, duration, plural } from './words.ts';
 
-type Told = Omit<StatusReport, 'problems'>;
+type Facts = Omit<StatusReport, 'problems'>;
 
 /** What needs a person first. */
-export function problemsOf(report: Told): readonly Problem[] {
+export function problemsOf(report: Facts): readonly Problem[] {
   const all = [...serverProblems(report), ...workProblems(report), ...pauseProblems(report), ...safetyProblems(report)];
   return all.toSorted((a, b) => Number(b.need === 'act') - Number(a.need === 'act'));
 }
 
 /** A refusal or a wrong setting needs a person; what is away may come back by itself. */
-function serverProblems({ health }: Told): Problem[] {
+function serverProblems({ health }: Facts): Problem[] {
   const advice = 'work waits and goes on by itself when it is mended';
-  const told = health.notReady.map(({ code, what, workers }): Problem => {
+  const reported = health.notReady.map(({ code, what, workers }): Problem => {
     const need = code === 'refused' ? 'act' : 'wait';
     return { need, what: `${plural(workers, 'worker')}: ${what}`, advice };
   });
   const metadata = health.servers.find(({ name }) => name === 'metadata');
-  if (metadata?.state !== 'failing' || told.length > 0) return told;
+  if (metadata?.state !== 'failing' || reported.length > 0) return reported;
   return [{ need: 'wait', what: `the metadata service: ${metadata.error}`, advice }];
 }
 
-function workProblems({ queues, workers, failed }: Told): Problem[] {
+function workProblems({ queues, workers, failed }: Facts): Problem[] {
   const problems: Problem[] = [];
   const waiting = queues.reduce((sum, queue) => sum + (queue.paused ? 0 : queue.waiting), 0);
   if (workers === 0 && waiting > 0) {
@@ -39,7 +39,7 @@ function workProblems({ queues, workers, failed }: Told): Problem[] {
   return problems;
 }
 
-function pauseProblems({ paused, nowMs }: Told): Problem[] {
+function pauseProblems({ paused, nowMs }: Facts): Problem[] {
   const { compact, reap, filesystems } = paused;
   const parts: string[] = [];
   if (compact) parts.push(reap ? 'everything, deleting included' : 'everything but deleting');
@@ -53,7 +53,7 @@ function pauseProblems({ paused, nowMs }: Told): Problem[] {
   return [{ need: 'wait', what: `paused: ${parts.join(', ')}`, advice: '"s3compact resume" lets it go on' }];
 }
 
-function safetyProblems({ reap, quarantined }: Told): Problem[] {
+function safetyProblems({ reap, quarantined }: Facts): Problem[] {
   const problems: Problem[] = [];
   if (quarantined > 0) {
     const what = `${plural(quarantined, 'inode')} in quarantine: nothing works on them`;

@@ -57,12 +57,12 @@ export function limitsWaitedFor(pace: PaceSnapshot): readonly string[] {
     { state: requestsPerSecond, name: 'S3COMPACT_REQUESTS_PER_SECOND' },
     { state: poolBytesPerSecond, name: 'S3COMPACT_POOL_BYTES_PER_SECOND' },
   ];
-  const told = rates.flatMap(({ state, name }) =>
+  const waitedFor = rates.flatMap(({ state, name }) =>
     state !== null && state.waiting > 0 ? [`the rate ${name} (${state.limit})`] : [],
   );
   const places = inFlight.filter(({ waiting }) => waiting > 0);
   return [
-    ...told,
+    ...waitedFor,
     ...places.map(({ store, limit, ceiling, heldMs }) =>
       heldMs > 0
         ? `S3, which asked not to be asked for ${Math.ceil(heldMs / 1000)} s (${store})`

@@ -90,12 +90,12 @@ export class ServerSeen {
   ages(): SeenAges {
     const nowMs = this.#nowMs();
     const ago = (ms: number | undefined) => (ms === undefined ? undefined : Math.round(nowMs - ms));
-    const told = {
+    const seen = {
       answeredAgoMs: ago(this.#answeredMs),
       failedAgoMs: ago(this.#failedMs),
       failingForMs: ago(this.#failingSinceMs),
       error: this.#error === undefined ? undefined : redactText(this.#error).slice(0, WORDS_MAX),
     };
-    return Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
+    return Object.fromEntries(Object.entries(seen).filter(([, value]) => value !== undefined));
   }
 }

@@ -27,6 +27,11 @@ class Running extends CommandProcess {
     super({ args: ['worker'], env: { ...env, ...(pool ? POOL : {}) }, onLine, leavesChildren: pool });
     this.pool = pool;
   }
+
+  /** Of a pool, those under its main process. */
+  get processes(): readonly number[] {
+    return this.pool ? this.children : [];
+  }
 }
 
 export class WorkerPool {
@@ -65,7 +70,7 @@ export class WorkerPool {
 
   /** `chance` is in [0, 1): which process of a pool dies, mostly one under the main one. */
   async kill(worker: Running, chance: number): Promise<void> {
-    const pids = worker.pool ? worker.children : [];
+    const pids = worker.processes;
     if (worker.pool && chance >= MAIN_KILLED_SHARE) {
       const pid = pids[Math.floor(((chance - MAIN_KILLED_SHARE) / (1 - MAIN_KILLED_SHARE)) * pids.length)];
       // None yet: it is still starting.
@@ -84,7 +89,7 @@ export class WorkerPool {
 
   pause(worker: Running, chance: number): void {
     worker.paused = true;
-    const pids = worker.pool ? worker.children : [];
+    const pids = worker.processes;
     worker.pausedPid = pids[Math.floor(chance * pids.length)];
     if (worker.pausedPid === undefined) worker.child.kill('SIGSTOP');
     else sendSignal(worker.pausedPid, 'SIGSTOP');
@@ -115,7 +120,7 @@ export class WorkerPool {
     this.#wanted = 0;
     for (const worker of this.#running) {
       worker.ending = true;
-      for (const pid of worker.children) sendSignal(pid, 'SIGKILL');
+      for (const pid of worker.processes) sendSignal(pid, 'SIGKILL');
       worker.child.kill('SIGKILL');
     }
     await Promise.all([...this.#running].map(({ ended }) => ended));
