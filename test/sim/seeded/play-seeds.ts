@@ -10,7 +10,7 @@ import { playSeed, shrink } from './explore.ts';
 
 const share = process.env['S3COMPACT_SIM_SHARE'];
 /** The torture tier's. */
-export const SEEDS = { fixed: 6_000, fresh: 3_000, timeBound: 600 } as const;
+export const SEEDS = { fixed: 6_000, fresh: 3_000, timeBound: 1_500, timeBoundFresh: 600 } as const;
 export type SeedCounts = Readonly<Record<keyof typeof SEEDS, number>>;
 
 /** No share is asked for: what a tier plays is what it was made for. */
@@ -20,7 +20,12 @@ export const WHOLE = share === undefined;
 export function countsOr(own: SeedCounts): SeedCounts {
   if (share === undefined) return own;
   const part = (name: keyof SeedCounts): number => Math.ceil(Number(share) * SEEDS[name]);
-  return { fixed: part('fixed'), fresh: part('fresh'), timeBound: part('timeBound') };
+  return {
+    fixed: part('fixed'),
+    fresh: part('fresh'),
+    timeBound: part('timeBound'),
+    timeBoundFresh: part('timeBoundFresh'),
+  };
 }
 
 /** Where fresh seeds begin; `flags` as `npm run sim` takes them. */

@@ -17,10 +17,14 @@ describe('I1-I12 in a seeded world', () => {
     await playSeeds(freshFrom(counts.fresh), counts.fresh);
   });
 
-  it(`hold for ${counts.timeBound} seeds on a service that compares and fences nothing`, async () => {
-    const { timeBound } = counts;
-    const coverage = await playSeeds(freshFrom(timeBound, '--time-bound '), timeBound, 'time-bound');
-    // That each pair is struck ten times is for `npm run sim`.
+  it(`hold for ${counts.timeBound} fixed seeds on a service that compares and fences nothing`, async () => {
+    const coverage = await playSeeds(1, counts.timeBound, 'time-bound');
+    // About one seed in 600 strikes this pair; that each pair is struck ten times is for `npm run sim`.
     if (WHOLE) expect(coverage.of('metadata.commit', 'late')).toBeGreaterThan(0);
+  });
+
+  it(`hold for ${counts.timeBoundFresh} fresh seeds on a service that compares and fences nothing`, async () => {
+    const { timeBoundFresh } = counts;
+    await playSeeds(freshFrom(timeBoundFresh, '--time-bound '), timeBoundFresh, 'time-bound');
   });
 });
