@@ -15,7 +15,7 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { createLogger, Logger } from '../observe/log.ts';
 import { redactUrl } from '../redact.ts';
 import type { Clients } from '../wiring/clients.ts';
-import { type CliStreams, type ExitCode, toJson, UsageError } from './output.ts';
+import { type CliStreams, EXIT, type ExitCode, toJson, UsageError } from './output.ts';
 import type { PictureStyle } from './picture.ts';
 import { fitted, type TextStyle } from './table.ts';
 
@@ -41,6 +41,8 @@ interface Loaded {
 export class CliContext {
   /** What `run` returns when the command ends without throwing. */
   exitCode: ExitCode = 0;
+  /** What work that was stopped from outside ends with: Ctrl-C makes it another. */
+  stopCode: ExitCode = EXIT.retry;
   readonly env: Environment;
   readonly streams: CliStreams;
   #program: Command | undefined;

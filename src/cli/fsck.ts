@@ -6,7 +6,7 @@
 import { type Command, Option } from 'commander';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
-import type { FsckFault } from '../fsck/check-chunk.ts';
+import { type FsckFault, STOPPED } from '../fsck/check-chunk.ts';
 import { checkFilesystem, checkInode, type InodeVerdict } from '../fsck/fsck.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -16,6 +16,7 @@ import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './output.ts';
 import { CountProgress } from './progress.ts';
+import { untilStopped } from './signals.ts';
 import { table } from './table.ts';
 
 /** Faults shown unless `--limit` says otherwise. */
@@ -52,6 +53,7 @@ const HELP = `
 Looks at the size of every object that a reader would ask for; --read also reads every byte, and checks the CRC32 of
 objects that s3compact wrote. An object that is missing may be "not uploaded yet" where clients write back.
 Exit code 0: everything can be read. 3: some or all could not be looked at. 4: something cannot be read.
+130: stopped by Ctrl-C; what was found by then is reported.
 
 With --json: {summary: {inodes, skipped, unknown, objects, dataBytes, faults, faultBytes, inodesWithFaults},
   faults: [{inodeId, chunkIndex, begin, end, reason: missing|short|corrupt|list-invalid|record-malformed|inode-malformed,
@@ -95,13 +97,15 @@ async function fsck(target: Target, context: CliContext, options: Options): Prom
   };
   try {
     const checking = { metadata, objects, context, options, onObject };
-    for await (const verdict of verdicts(target, checking)) add(findings, verdict, options.limit);
+    await untilStopped(context, { left: STOPPED }, async (signal) => {
+      for await (const verdict of verdicts(target, checking, signal)) add(findings, verdict, options.limit);
+    });
     if (findings.summary.unknown > 0) code = EXIT.retry;
   } catch (error) {
     // What hours of looking have found is reported, whatever ends them.
     if (!(error instanceof CompactError) || findings.summary.inodes === 0) throw error;
     findings.endedEarly = error.message;
-    code = exitCodeOf(error);
+    code = exitCodeOf(error, context.stopCode);
   } finally {
     progress.stop();
     objects.close();
@@ -120,9 +124,12 @@ interface Checking {
   readonly onObject: () => void;
 }
 
-async function* verdicts(target: Target, checking: Checking): AsyncGenerator<InodeVerdict> {
+async function* verdicts(target: Target, checking: Checking, signal: AbortSignal): AsyncGenerator<InodeVerdict> {
   const { metadata, objects, context, options, onObject } = checking;
-  const settings = { read: options.read === true, requestsInFlight: context.settings.getsInFlight, onObject };
+  const settings = {
+    ...{ read: options.read === true, requestsInFlight: context.settings.getsInFlight },
+    ...{ onObject, signal },
+  };
   if (target.inodeId === undefined) {
     yield* checkFilesystem(target.fsId, { metadata, objects }, { ...settings, inodesInFlight: INODES_IN_FLIGHT });
     return;

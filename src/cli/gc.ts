@@ -14,6 +14,7 @@ import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
 import { CountProgress } from './progress.ts';
+import { untilStopped } from './signals.ts';
 import { table } from './table.ts';
 
 /** Orphans that one pass deletes at most. */
@@ -37,12 +38,15 @@ const MEANINGS: Readonly<Record<GcReason, string>> = {
   own: "s3compact's own: says whose the bucket is",
 };
 
+/** What a stop leaves before the deletes; theirs is in the report. */
+const LEFT = 'gc was stopped: nothing was deleted, and the next pass goes on where this one was';
+
 const HELP = `
 Deletes nothing unless --delete is given, and then only orphans that an earlier pass, at least --min-age before, found too.
 Orphans of inodes that the metadata does not have (removed there, or never its own: another metadata store's) stay unless
 --inodeless is given. What belongs to an inode that cannot be read, or is in quarantine, stays. A pass that was stopped goes
 on where it was. When most of the bucket looks like an orphan, nothing is deleted and the reason is reported.
-Exit code 0: nothing is wrong. 3: something could not be read, or a delete failed. 4: an object is missing or too short, or a delete was refused.
+Exit code 0: nothing is wrong. 3: something could not be read, or a delete failed. 4: an object is missing or too short, or a delete was refused. 130: stopped by Ctrl-C.
 
 With --json: {counts: {REASON: {objects, bytes}}, ages: {REASON: {hour|day|week|month|older: {objects, bytes}}},
   examples: {REASON: [name]}, faults: [{inodeId, object, reason: missing|short, bytes, neededBytes}], faultsTotal,
@@ -70,20 +74,23 @@ async function gc(fsId: number, context: CliContext, options: Options): Promise<
   try {
     const filesystem = await requireFilesystem(clients.metadata, fsId);
     await requireOwned(filesystem, clients, options);
-    const report = await collectGarbage(fsId, clients.gc(filesystem.uuid), {
-      // What reaping waits for: without a fence, longer than the setting.
-      graceMs: clients.reap.graceMs,
-      leaseMs: settings.leaseMs,
-      minAgeMs: settings.gcMinAgeMs,
-      delete: options.delete === true,
-      inodeless: options.inodeless === true,
-      deletesMax: options.maxDeletes,
-      onProgress: ({ objects, leaked }) => progress.show(`${plural(objects, 'object')}, ${plural(leaked, 'orphan')}`),
-    });
+    const report = await untilStopped(context, { left: LEFT }, (signal) =>
+      collectGarbage(fsId, clients.gc(filesystem.uuid), {
+        signal,
+        // What reaping waits for: without a fence, longer than the setting.
+        graceMs: clients.reap.graceMs,
+        leaseMs: settings.leaseMs,
+        minAgeMs: settings.gcMinAgeMs,
+        delete: options.delete === true,
+        inodeless: options.inodeless === true,
+        deletesMax: options.maxDeletes,
+        onProgress: ({ objects, leaked }) => progress.show(`${plural(objects, 'object')}, ${plural(leaked, 'orphan')}`),
+      }),
+    );
     progress.stop();
     if (context.json) context.dataJson(report);
     else context.data(reportText(report, context, options));
-    return exitCodeOfGc(report);
+    return exitCodeOfGc(report, context.stopCode);
   } finally {
     progress.stop();
     await clients.close();
@@ -102,9 +109,10 @@ async function requireOwned(filesystem: Filesystem, { ownership }: Clients, opti
   );
 }
 
-function exitCodeOfGc(report: GcReport): ExitCode {
+function exitCodeOfGc(report: GcReport, stopCode: ExitCode): ExitCode {
   if (report.faultsTotal > 0) return EXIT.halted;
-  if (report.failures > 0 || report.stopped !== undefined) return EXIT.retry;
+  if (report.stopped !== undefined) return stopCode;
+  if (report.failures > 0) return EXIT.retry;
   return report.refused === undefined ? EXIT.done : EXIT.halted;
 }
 

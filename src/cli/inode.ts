@@ -18,14 +18,21 @@ import { EXIT, type ExitCode } from './output.ts';
 import { showPlan } from './plan.ts';
 import { RunProgress } from './progress.ts';
 import { reportText } from './run-report.ts';
+import { untilStopped } from './signals.ts';
 
 const HELP = `
 Without --inline a worker must be running ("s3compact worker"). Reap records go into the reap queue either way: a worker
-or "s3compact reap" deletes the old objects after the grace period.
+or "s3compact reap" deletes the old objects after the grace period. Ctrl-C stops the waiting, and not the worker; with --inline
+it stops the work, and the same command goes on.
 
 With --json: {ending: done|later|gone|quarantined|halted, outcome: compacted|nothing|conflict|stale|unknown|over-budget,
   fsId, inodeId, attempt, code, message, chunksCompacted, chunksLeft, continued, cost, gain, durationMs, warnings}`;
 
+/** What Ctrl-C leaves. */
+const LEFT_QUEUED =
+  'stopped waiting; the inode stays queued: a worker compacts it, and the same command waits for that again';
+const LEFT_INLINE =
+  'it was stopped: each chunk is as it was or done, nothing is lost, and what was written in vain is deleted by a reap record; the same command goes on';
 /** After this long, somebody wants to see that something moves. */
 const LOOK_EVERY_MS = 1_000;
 
@@ -56,20 +63,28 @@ async function compactNow(key: InodeKey, context: CliContext, options: InodeOpti
     await requireFilesystem(clients.metadata, key.fsId);
     await requireInode(clients.metadata, key);
     const progress = new RunProgress(context);
-    const report =
-      options.inline === true
-        ? await inline(key, clients, progress)
-        : await queued(key, { clients, context, options, progress });
-    progress.stop();
+    const work = { key, clients, context, options, progress };
+    const isInline = options.inline === true;
+    const report = await untilStopped(context, { left: isInline ? LEFT_INLINE : LEFT_QUEUED }, (signal) =>
+      isInline ? inline(work, signal) : queued(work, signal),
+    ).finally(() => progress.stop());
     if (context.json) context.dataJson(report);
     else context.data(reportText(report, context));
-    return exitCodeOfRun(report);
+    return exitCodeOfRun(report, context.stopCode);
   } finally {
     await clients.close();
   }
 }
 
-async function inline(key: InodeKey, clients: Clients, progress: RunProgress): Promise<RunReport> {
+interface Work {
+  readonly key: InodeKey;
+  readonly clients: Clients;
+  readonly context: CliContext;
+  readonly options: InodeOptions;
+  readonly progress: RunProgress;
+}
+
+async function inline({ key, clients, progress }: Work, signal: AbortSignal): Promise<RunReport> {
   const { runInode } = await import('./work-parts.ts');
   const place = { fsId: key.fsId, inodeId: key.inodeId.toString() };
   const { observer } = clients;
@@ -81,22 +96,15 @@ async function inline(key: InodeKey, clients: Clients, progress: RunProgress): P
         at = now;
         progress.show(at);
       };
-      return await runInode(key, clients.run, { onProgress, observer: record });
+      return await runInode(key, clients.run, { onProgress, observer: record, signal });
     } finally {
       clearInterval(timer);
     }
   });
-  return report;
+  return signal.aborted && report.code === 'cancelled' ? { ...report, message: LEFT_INLINE } : report;
 }
 
-interface QueuedContext {
-  readonly clients: Clients;
-  readonly context: CliContext;
-  readonly options: InodeOptions;
-  readonly progress: RunProgress;
-}
-
-async function queued(key: InodeKey, { clients, context, options, progress }: QueuedContext): Promise<RunReport> {
+async function queued({ key, clients, context, options, progress }: Work, signal: AbortSignal): Promise<RunReport> {
   if ((await clients.queue.queue.getWorkersCount()) === 0) {
     context.note('no worker is connected to the queue: start one with "s3compact worker", or use --inline');
   }
@@ -104,7 +112,7 @@ async function queued(key: InodeKey, { clients, context, options, progress }: Qu
   let latest: JobProgress | undefined;
   const seen = await runNow(key, {
     queue: clients.queue,
-    clock: systemClock,
+    ...{ clock: systemClock, signal },
     timeoutMs: options.wait,
     onPoll: (state, job) => {
       latest = job as JobProgress | undefined;
@@ -138,7 +146,8 @@ function isReport(value: unknown): value is RunReport {
   return typeof value === 'object' && value !== null && 'ending' in value;
 }
 
-function exitCodeOfRun(report: RunReport): ExitCode {
+function exitCodeOfRun(report: RunReport, stopCode: ExitCode): ExitCode {
+  if (report.code === 'cancelled') return stopCode;
   if (report.outcome === 'over-budget') return EXIT.usage;
   const codes = { done: EXIT.done, later: EXIT.retry, gone: EXIT.retry, quarantined: EXIT.halted, halted: EXIT.halted };
   return codes[report.ending];

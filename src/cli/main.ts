@@ -37,7 +37,7 @@ export async function run(argv: readonly string[], env: Environment, streams: Cl
       const text = errorText(failure, styleOf(argv, context));
       streams.stderr.write(argv.includes('--json') ? text : fitted(text, streams.stderr.columns));
     }
-    return failure === null ? EXIT.usage : exitCodeOf(failure);
+    return failure === null ? EXIT.usage : exitCodeOf(failure, context.stopCode);
   }
 }
 
@@ -106,9 +106,9 @@ function usageErrorOf(error: CommanderError): UsageError | null {
 }
 
 /** Commander may have failed before it came to the flag. */
-function styleOf(argv: readonly string[], { verbose }: CliContext): ErrorStyle {
+function styleOf(argv: readonly string[], { verbose, stopCode }: CliContext): ErrorStyle {
   const command = COMMANDS.find(({ name }) => argv.includes(name))?.name;
-  return { json: argv.includes('--json'), stack: verbose, ...(command === undefined ? {} : { command }) };
+  return { json: argv.includes('--json'), stack: verbose, stopCode, ...(command === undefined ? {} : { command }) };
 }
 
 /** The process entry: exit code by `exitCode`, so that streams are flushed and open handles are noticed. */

@@ -6,15 +6,16 @@ import { CompactError, toError } from '../errors.ts';
 import { redactText } from '../redact.ts';
 
 /** Exit codes, listed in `--help`. `fault` is a mistake in s3compact itself. */
-export const EXIT = { done: 0, fault: 1, usage: 2, retry: 3, halted: 4 } as const;
+export const EXIT = { done: 0, fault: 1, usage: 2, retry: 3, halted: 4, interrupted: 130 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export const EXIT_CODE_HELP = `Exit codes:
-  0  done, or nothing to do
-  1  a fault in s3compact itself
-  2  bad usage or settings
-  3  conflict, or something that may work later: try again
-  4  quarantined or halted: needs a person
+  0    done, or nothing to do
+  1    a fault in s3compact itself
+  2    bad usage or settings
+  3    conflict, or something that may work later: try again
+  4    quarantined or halted: needs a person
+  130  stopped by Ctrl-C (SIGINT); what was left is reported
 `;
 
 /** What a command needs of a stream; `process.stdout` is one. */
@@ -33,11 +34,12 @@ export interface CliStreams {
 /** Bad arguments: what commander cannot know. */
 export class UsageError extends Error {}
 
-/** The exit code that a failure stands for. */
-export function exitCodeOf(thrown: unknown): ExitCode {
+/** The exit code that a failure stands for; `stopCode` that of work which was stopped from outside. */
+export function exitCodeOf(thrown: unknown, stopCode: ExitCode = EXIT.retry): ExitCode {
   if (thrown instanceof UsageError) return EXIT.usage;
   if (!(thrown instanceof CompactError)) return EXIT.fault;
   if (thrown.code === 'settings-invalid') return EXIT.usage;
+  if (thrown.code === 'cancelled') return stopCode;
   return thrown.kind === 'halt' ? EXIT.halted : EXIT.retry;
 }
 
@@ -46,12 +48,14 @@ export interface ErrorStyle {
   readonly stack: boolean;
   /** The command that was asked for, whose help tells more. */
   readonly command?: string;
+  /** As for `exitCodeOf`. */
+  readonly stopCode?: ExitCode;
 }
 
 /** A failure as one readable block, or as `{"error": {...}}` in one line. */
 export function errorText(thrown: unknown, style: ErrorStyle): string {
   const error = toError(thrown);
-  const exitCode = exitCodeOf(thrown);
+  const exitCode = exitCodeOf(thrown, style.stopCode);
   const own = error instanceof CompactError ? error : undefined;
   const code = own?.code ?? (exitCode === EXIT.usage ? 'usage' : 'fault');
   const message = redactText(error.message);
@@ -70,6 +74,7 @@ const ADVICE: Readonly<Record<ExitCode, string>> = {
   2: '',
   3: '(exit code 3: the same command may succeed later)',
   4: '(exit code 4: needs a person)',
+  130: '(exit code 130: stopped by Ctrl-C)',
 };
 
 function usageHint(exitCode: ExitCode, command?: string): string {

@@ -12,18 +12,21 @@ import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './output.ts';
 import { CountProgress } from './progress.ts';
 import { progressText } from './scan-text.ts';
-import { untilSignal } from './signals.ts';
+import { untilStopped } from './signals.ts';
 import { packageVersion } from './version.ts';
 
 const HELP = `
 Ends when the queue is drained, or --run-seconds or --run-bytes is spent; then waits until the objects that it replaced are
 deleted (--grace). With --no-wait-reap it says how many reap records remain: a CronJob of "s3compact reap" takes them.
-Any number may run at once. SIGTERM: take no more jobs, finish within --shutdown-grace; the next run goes on.
+Any number may run at once. SIGTERM or Ctrl-C: take no more jobs, finish within --shutdown-grace; the next run goes on.
 Exit code 0: all that the budget allowed was done. 3: paused, stopped, something was away, or a run may succeed later.
-4: an inode was quarantined or a run halted: needs a person.
+4: an inode was quarantined or a run halted: needs a person. 130: stopped by Ctrl-C.
 
 With --json: {end: drained|time|bytes|paused|stopped|failed, fsId, endings: {done|later|gone|quarantined|halted: runs}, chunksCompacted,
   bytesMoved, getsSaved, bytesReclaimed, jobsLeft, reapLeft, durationMs, failure: {code, message} or null, scan: see "scan"}`;
+
+/** What a stop leaves. */
+const LEFT = 'nothing is lost: the next run goes on, or workers do';
 
 export function registerRun(program: Command, context: CliContext): void {
   program
@@ -56,17 +59,15 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
       metrics?.watch(working);
       return working;
     };
-    const report = await untilSignal(
-      (signal) =>
-        runFilesystem(fsId, clients, logger, {
-          ...{ waitReap, signal, start },
-          onProgress: (at) => progress.show(runProgressText(at)),
-        }),
-      () => working?.abort(),
+    const report = await untilStopped(context, { left: LEFT, again: () => working?.abort() }, (signal) =>
+      runFilesystem(fsId, clients, logger, {
+        ...{ waitReap, signal, start },
+        onProgress: (at) => progress.show(runProgressText(at)),
+      }),
     ).finally(() => poolJobs?.stop());
     progress.stop();
     tell(report, context);
-    return exitCodeOfFilesystemRun(report, waitReap);
+    return exitCodeOfFilesystemRun(report, waitReap, context.stopCode);
   } finally {
     progress.stop();
     const worker = working === undefined ? {} : { worker: working };
@@ -110,16 +111,22 @@ export function filesystemRunText(report: FilesystemRun, { colors }: Pick<CliCon
     lines.push(` scanned     ${plural(inodes, 'inode')}, ${count(inodesWorthIt)} worth a run`);
   }
   if (report.jobsLeft > 0) lines.push(` left        ${plural(report.jobsLeft, 'job')} in the queue`);
+  if (report.end === 'stopped') lines.push(` stopped     ${LEFT}`);
   const reap = report.reapLeft === 0 ? 'none left' : `${plural(report.reapLeft, 'record')} left for "s3compact reap"`;
   lines.push(` reap        ${reap}`);
   return lines.join('\n');
 }
 
-export function exitCodeOfFilesystemRun(report: FilesystemRun, waitReap: boolean): ExitCode {
+export function exitCodeOfFilesystemRun(
+  report: FilesystemRun,
+  waitReap: boolean,
+  stopCode: ExitCode = EXIT.retry,
+): ExitCode {
   const { end, endings, failure, scan } = report;
   if (failure !== null) return exitCodeOf(failure);
   if ((endings['quarantined'] ?? 0) + (endings['halted'] ?? 0) > 0) return EXIT.halted;
+  if (end === 'stopped') return stopCode;
   const isLater = (endings['later'] ?? 0) > 0 || (waitReap && report.reapLeft > 0);
-  if (isLater || end === 'paused' || end === 'stopped') return EXIT.retry;
+  if (isLater || end === 'paused') return EXIT.retry;
   return scan === null || scan.ending === 'paused' ? EXIT.retry : EXIT.done;
 }

@@ -48,7 +48,12 @@ export function scanText(report: ScanReport, context: CliContext, dry: boolean):
   if (backlog.unreadable > 0)
     lines.push(` ${plural(backlog.unreadable, 'inode')} could not be read: see "s3compact inspect"`);
   if (ending === 'paused') lines.push(' the scan ended early: the file system is paused ("s3compact resume")');
-  if (ending === 'stopped') lines.push(' the scan was stopped; the next one goes on where it stood');
+  if (ending === 'stopped') {
+    const next = dry
+      ? 'a look keeps no notes: the next one begins anew'
+      : 'what it queued stays queued, and the next one goes on where it stood';
+    lines.push(` the scan was stopped; ${next}`);
+  }
   return lines.join('\n');
 }
 

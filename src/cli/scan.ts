@@ -9,7 +9,7 @@ import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
 import { KnownProgress } from './progress.ts';
 import { progressText, scanText, worstText } from './scan-text.ts';
-import { untilSignal } from './signals.ts';
+import { untilStopped } from './signals.ts';
 import { packageVersion } from './version.ts';
 
 /** Rows of --top. */
@@ -17,10 +17,13 @@ const TOP_MAX = 10_000;
 /** Unreadable inodes listed by name; the log has all. */
 const UNREADABLE_TOLD = 20;
 
+/** What a stop leaves before there is anything to report. */
+const LEFT = 'the scan was stopped; nothing is lost, and the same command goes on';
+
 const HELP = `
 What is in flight is not queued again, so any number of scans may run. A scan that was stopped or killed goes on where it
 stood (--from-start: not). It waits while the queue is full, and ends early where the file system is paused.
-Exit code 0: the whole file system was scanned. 3: it was paused or stopped, or something was away for too long.
+Exit code 0: the whole file system was scanned. 3: it was paused or stopped, or something was away for too long. 130: stopped by Ctrl-C.
 
 With --json: {ending: done|paused|stopped, fsId, queued, resumedInodes, restarts, durationMs,
   backlog: {inodes, unreadable, quarantined, inodesWorthIt, chunksWorthIt, getsSaved, objectsSaved, bytesReclaimed, bytesToMove,
@@ -54,7 +57,7 @@ async function scan(fsId: number, context: CliContext, options: Options): Promis
   try {
     const known = (await clients.scans.results()).find((one) => one.fsId === fsId)?.backlog.inodes;
     const progress = new KnownProgress(context, known);
-    const report = await untilSignal((signal) =>
+    const report = await untilStopped(context, { left: LEFT }, (signal) =>
       runScan(fsId, clients, context.quietLogger, {
         ...{ dryRun: dry, resume: options.fromStart !== true, signal },
         top: Math.min(TOP_MAX, options.top ?? 0),
@@ -66,6 +69,7 @@ async function scan(fsId: number, context: CliContext, options: Options): Promis
     ).finally(() => progress.stop());
     if (context.json) context.dataJson({ ...report, unreadable });
     else tell(report, context, { dry, listed: options.top !== undefined });
+    if (report.ending === 'stopped') return context.stopCode;
     return report.ending === 'done' ? EXIT.done : EXIT.retry;
   } finally {
     await pushAtEnd(clients, context.logger, { command: 'scan', version: packageVersion(), fsId });

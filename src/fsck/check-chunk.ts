@@ -21,7 +21,7 @@ const READ_BYTES_MAX = 1024 * 1024;
 /** Looks at a chunk whose list changes under the look. */
 const LOOKS_MAX = 5;
 const BATCH_OBJECTS = 1_000;
-export const STOPPED = 'the check was stopped; nothing was changed';
+export const STOPPED = 'the check was stopped; it has changed nothing, and the next one begins anew';
 
 export type FaultReason = 'missing' | 'short' | 'corrupt' | 'list-invalid' | 'record-malformed' | 'inode-malformed';
 

@@ -59,6 +59,7 @@ export async function* checkFilesystem(
     verdictsOf(keys, { metadata: deps.metadata, objects, filesystem }, options);
   let batch: InodeKey[] = [];
   for await (const key of inodeKeys(deps.metadata, fsId)) {
+    throwIfCancelled(options.signal, STOPPED);
     batch.push(key);
     if (batch.length < options.inodesInFlight) continue;
     yield* verdicts(batch);

@@ -3,7 +3,7 @@
  * references again, that a record covers, or whose inode cannot be read or is in quarantine, stays. It chooses nothing:
  * what may go is given to it.
  */
-import { CompactError, type ErrorCode, isMissingObject } from '../errors.ts';
+import { CompactError, type ErrorCode, isMissingObject, throwIfCancelled } from '../errors.ts';
 import { changedLayout, parseObjectName, printInodeKey } from '../format.ts';
 import type { GcBook, ReapRecords } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -39,6 +39,7 @@ export interface DeleteDeps {
   /** Also what belongs to inodes that the metadata does not have. */
   readonly inodeless: boolean;
   readonly deletesMax: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One call of deleteOrphans. */
@@ -69,6 +70,7 @@ export async function deleteOrphans(deletable: readonly Deletable[], deps: Delet
   for (let from = 0; from < ordered.length; ) {
     const left = deps.deletesMax - deps.tally.deleted.objects;
     if (left <= 0) break;
+    throwIfCancelled(deps.signal, 'gc was stopped; what is left waits for the next pass');
     const batch = ordered.slice(from, from + Math.min(left, DELETE_BATCH_MAX));
     kept.push(...(await deleteBatch(batch, deleting)));
     from += batch.length;

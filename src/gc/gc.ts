@@ -134,11 +134,7 @@ class Pass {
     let after = from;
     let open: { key: InodeKey; objects: ListedObject[]; after?: string } | undefined;
     for (let more = true; more; ) {
-      const { fsId } = this.#filesystem;
-      throwIfCancelled(
-        this.#options.signal,
-        `the gc of file system ${fsId} was stopped; the next one goes on where it was`,
-      );
+      this.#throwIfStopped();
       const page = await this.#store.list(after, this.#options.signal);
       for (const object of page.objects) {
         after = object.name;
@@ -159,6 +155,12 @@ class Pass {
     }
     if (open !== undefined) await this.#examine(open);
     await this.#judgeUnnamed();
+  }
+
+  #throwIfStopped(): void {
+    const { fsId } = this.#filesystem;
+    const message = `the gc of file system ${fsId} was stopped; the next one goes on where it was`;
+    throwIfCancelled(this.#options.signal, message);
   }
 
   /** What all names of the inode begin with, and no name is: the inode is listed again from its first object. */
@@ -200,6 +202,7 @@ class Pass {
   }
 
   async #examine(part: InodePart): Promise<void> {
+    this.#throwIfStopped();
     this.#objects += part.objects.length;
     try {
       await this.#take(part.key, await this.#examiner.examine(part));
@@ -296,9 +299,9 @@ class Pass {
   /** What stops the deletes is reported with what was found and deleted until then. */
   async #deleteOrphans(): Promise<void> {
     const [store, filesystem, tally] = [this.#store, this.#filesystem, this.#tally];
-    const { deletesMax, inodeless = false } = this.#options;
+    const { deletesMax, inodeless = false, signal } = this.#options;
     try {
-      await deleteOrphans(this.#deletable, { ...this.#deps, store, filesystem, tally, deletesMax, inodeless });
+      await deleteOrphans(this.#deletable, { ...this.#deps, store, filesystem, tally, deletesMax, inodeless, signal });
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
       tally.stopped = error.message;

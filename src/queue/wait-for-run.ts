@@ -9,6 +9,7 @@ import type { InodeKey } from '../model.ts';
 import { COMMAND_PRIORITY, type CompactJobData, type CompactQueue, type Enqueued, queueCall } from './compact-queue.ts';
 
 const POLL_MS = 200;
+const STOPPED = 'stopped waiting; the inode stays queued';
 
 /** How the run ended, as BullMQ keeps it. */
 export type RunSeen =
@@ -49,6 +50,7 @@ export async function runNow(key: InodeKey, options: WaitOptions): Promise<RunSe
     enqueued = await queue.enqueue(key, 'command');
     if (options.clock.monotonicMs() >= deadlineMs)
       return { kind: 'timed-out', jobId: enqueued.jobId, state: 'waiting' };
+    throwIfCancelled(options.signal, STOPPED);
     await options.clock.sleep(POLL_MS);
   }
 }
@@ -106,7 +108,7 @@ async function awaitJob(jobId: string, options: Deadlined): Promise<JobSeen> {
     if (seen !== null) return seen;
     if (state === 'unknown' || state === 'active') await options.queue.giveBack([jobId]);
     if (options.clock.monotonicMs() >= options.deadlineMs) return { kind: 'timed-out', jobId, state };
-    throwIfCancelled(options.signal, 'stopped waiting; the inode stays queued');
+    throwIfCancelled(options.signal, STOPPED);
     await options.clock.sleep(POLL_MS);
   }
 }

@@ -68,7 +68,7 @@ describe('--help-settings', () => {
       expect(words).toContain(`(${spec.env}; default: ${'default' in spec ? spec.default : spec.unset})`);
     }
     for (const command of ['inode', 'plan', 'inspect', 'worker', 'reap']) expect(words).toContain(` ${command} `);
-    for (const code of Object.values(EXIT)) expect(stdout).toMatch(new RegExp(`^ {2}${code} {2}\\w`, 'm'));
+    for (const code of Object.values(EXIT)) expect(stdout).toMatch(new RegExp(`^ {2}${code} +\\w`, 'm'));
   });
 
   it.each(['inode', 'plan', 'inspect', 'worker', 'reap'] as const)(
