@@ -18,7 +18,7 @@ export function registerConsole(program: Command, context: CliContext): void {
     .addHelpText('after', HELP)
     .action(async () => {
       const { startConsole } = await import('../console/server.ts');
-      const clients = await context.openClients();
+      const clients = await context.openClients({ metadata: 'unasked' });
       try {
         const running = await startConsole(clients, context.logger);
         try {

@@ -6,15 +6,13 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { endsWithin } from '../clock.ts';
 import type { loadSettings } from '../config/load.ts';
 import { SETTINGS_FILE_BYTES_MAX } from '../config/sources.ts';
 import { SETTINGS, type Settings } from '../config/table.ts';
 import { CompactError, toError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { createLogger, Logger } from '../observe/log.ts';
-import { redactUrl } from '../redact.ts';
-import type { Clients } from '../wiring/clients.ts';
+import type { Clients, OpenOptions } from '../wiring/clients.ts';
 import { type CliStreams, EXIT, type ExitCode, toJson, UsageError } from './output.ts';
 import type { PictureStyle } from './picture.ts';
 import { fitted, type TextStyle } from './table.ts';
@@ -30,12 +28,16 @@ export interface GlobalOptions {
 }
 
 /** Somebody waits: a server that is away is said to be within 3 s, the start of this process included. */
-const CONNECT_MAX_MS = 2_000;
+const CONNECT_MAX_MS = 1_500;
 
 /** What only a command that acts needs. */
 interface Loaded {
   readonly loadSettings: typeof loadSettings;
   readonly createLogger: typeof createLogger;
+}
+
+export interface ClientsWish extends Pick<OpenOptions, 'metadata'> {
+  readonly logger?: Logger;
 }
 
 export class CliContext {
@@ -138,14 +140,14 @@ export class CliContext {
   }
 
   /** Connects to everything; the S3 SDK and the queue are loaded only now. */
-  async openClients(logger?: Logger): Promise<Clients> {
+  async openClients({ logger, metadata = 'required' }: ClientsWish = {}): Promise<Clients> {
     const { openClients } = await import('../wiring/clients.ts');
-    return openClients(this.settings, logger ?? this.logger, { connectMs: this.#connectMs });
+    return openClients(this.settings, logger ?? this.logger, { connectMs: this.#connectMs, metadata });
   }
 
   /** Runs `work` with the metadata store, which is closed whatever happens. */
   async withMetadata<T>(work: (metadata: MetadataStore) => Promise<T>): Promise<T> {
-    const { openMetadata } = await import('../wiring/open-metadata.ts');
+    const { openMetadata, requireAnswer } = await import('../wiring/open-metadata.ts');
     const metadata = await openMetadata(this.settings);
     try {
       await requireAnswer(metadata, this.settings.metadataUrl, this.#connectMs);
@@ -192,16 +194,6 @@ export class CliContext {
     const locale = [this.env['LC_ALL'], this.env['LC_CTYPE'], this.env['LANG']].find(isSet);
     return locale !== undefined && !/utf-?8/i.test(locale);
   }
-}
-
-/** One small question, so that nobody waits for a long one; what it comes to is found out by the work. */
-async function requireAnswer(metadata: MetadataStore, url: string, waitMs: number): Promise<void> {
-  const asked = metadata.getFilesystem(0).catch(() => undefined);
-  if (await endsWithin(asked, waitMs)) return;
-  throw new CompactError(
-    `the metadata store at ${redactUrl(url)} did not answer within ${waitMs / 1000} s; check METADATA_URL and the server`,
-    { kind: 'retry', code: 'metadata-unavailable' },
-  );
 }
 
 function isSet(value: string | undefined): boolean {

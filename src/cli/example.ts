@@ -48,7 +48,7 @@ async function example(fsId: number, options: Options, context: CliContext): Pro
     import('./example-remove.ts'),
   ]);
   const { settings } = context;
-  const clients = await context.openClients(context.quietLogger);
+  const clients = await context.openClients({ logger: context.quietLogger });
   const objects = clients.run.objects;
   const stores = openStores(settings, context.quietLogger, clients.metadata);
   const { writer, close } = openWriter(settings, objects);

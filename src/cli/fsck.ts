@@ -70,7 +70,8 @@ export function registerFsck(program: Command, context: CliContext): void {
     .addOption(limit.argParser(parseLimit).default(FAULTS_SHOWN))
     .addHelpText('after', HELP)
     .action(async (fsId: number, inodeId: bigint | undefined, options: Options) => {
-      context.exitCode = await fsck({ fsId, inodeId }, context, options);
+      const show = { context, options };
+      context.exitCode = await context.withMetadata((metadata) => fsck({ fsId, inodeId }, metadata, show));
     });
 }
 
@@ -79,12 +80,12 @@ interface Target {
   readonly inodeId: bigint | undefined;
 }
 
-async function fsck(target: Target, context: CliContext, options: Options): Promise<ExitCode> {
-  const [{ openMetadata }, { openObjects }] = await Promise.all([
-    import('../wiring/open-metadata.ts'),
-    import('../wiring/clients.ts'),
-  ]);
-  const metadata = await openMetadata(context.settings);
+async function fsck(
+  target: Target,
+  metadata: MetadataStore,
+  { context, options }: Pick<Checking, 'context' | 'options'>,
+): Promise<ExitCode> {
+  const { openObjects } = await import('../wiring/clients.ts');
   const objects = openObjects(context.settings, context.logger, { metadata });
   const progress = new CountProgress(context);
   const findings: Findings = { summary: nothing(), faults: [], unknown: [] };
@@ -109,7 +110,6 @@ async function fsck(target: Target, context: CliContext, options: Options): Prom
   } finally {
     progress.stop();
     objects.close();
-    await metadata.close();
   }
   if (context.json) context.dataJson(findings);
   else context.data(text(findings, target, context));

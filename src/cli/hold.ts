@@ -66,7 +66,7 @@ export function registerHold(program: Command, context: CliContext): void {
 }
 
 async function withClients(context: CliContext, work: (clients: Clients) => Promise<void>): Promise<void> {
-  const clients = await context.openClients(context.quietLogger);
+  const clients = await context.openClients({ logger: context.quietLogger });
   try {
     await work(clients);
   } finally {

@@ -106,7 +106,9 @@ async function inline({ key, clients, progress }: Work, signal: AbortSignal): Pr
 
 async function queued({ key, clients, context, options, progress }: Work, signal: AbortSignal): Promise<RunReport> {
   if ((await clients.queue.queue.getWorkersCount()) === 0) {
-    context.note('no worker is connected to the queue: start one with "s3compact worker", or use --inline');
+    context.note(
+      'no worker is connected to the queue yet: one that is starting takes the job when it is up; else start one with "s3compact worker", or use --inline',
+    );
   }
   const { runNow } = await import('./work-parts.ts');
   let latest: JobProgress | undefined;

@@ -46,7 +46,7 @@ export function registerResume(program: Command, context: CliContext): void {
 }
 
 async function withClients(context: CliContext, work: (clients: Clients) => Promise<void>): Promise<void> {
-  const clients = await context.openClients();
+  const clients = await context.openClients({ metadata: 'unasked' });
   try {
     await work(clients);
   } finally {

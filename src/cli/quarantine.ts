@@ -64,7 +64,7 @@ interface ReleaseFlags {
 }
 
 async function withClients<T>(context: CliContext, work: (clients: Clients) => Promise<T>): Promise<T> {
-  const clients = await context.openClients();
+  const clients = await context.openClients({ metadata: 'unasked' });
   try {
     return await work(clients);
   } finally {

@@ -57,7 +57,7 @@ export function registerStatus(program: Command, context: CliContext): void {
     .option('--watch [duration]', 'again and again until stopped; default every 2s', parsePeriod)
     .addHelpText('after', HELP)
     .action(async (fsId: number | undefined, { watch }: Options) => {
-      const clients = await context.openClients();
+      const clients = await context.openClients({ metadata: 'unasked' });
       try {
         if (watch === undefined) show(await ask(clients, fsId), context);
         else await watchStatus(clients, context, { fsId, everyMs: watch === true ? WATCH_MS : watch });

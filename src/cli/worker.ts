@@ -28,7 +28,11 @@ async function work(context: CliContext): Promise<void> {
   const { keepPoolJobs, startMetrics, startPool, startWorker } = await import('./work-parts.ts');
   const { openWhenThere } = await import('../../workers/open-when-there.ts');
   const clients = await untilSignal((signal) =>
-    openWhenThere(() => context.openClients(logger), { port: settings.metricsPort, log: logger, signal }),
+    openWhenThere(() => context.openClients({ logger, metadata: 'checked' }), {
+      port: settings.metricsPort,
+      log: logger,
+      signal,
+    }),
   );
   if (clients === null) return;
   let metrics: PodMetrics | null = null;

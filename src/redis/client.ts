@@ -32,6 +32,8 @@ export interface ConnectOptions {
 type NodeOptions = Omit<RedisOptions, 'replyMapping'>;
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+/** What the other side has to close its end, too; ioredis keeps the process for so long even where there is no connection. */
+const END_WAIT_MS = 100;
 /** A blocking command of BullMQ waits at most 10 s; a server silent for three times as long is gone. */
 const WORKER_SILENCE_MS = 30_000;
 /** BullMQ's own recommendation, and the first with all that the scripts use. */
@@ -58,6 +60,7 @@ function profileOptions(options: ConnectOptions): NodeOptions {
   const common: NodeOptions = {
     connectionName: `s3compact-${profile}`,
     connectTimeout: timeoutMs,
+    disconnectTimeout: END_WAIT_MS,
     // A primary demoted behind the same name: this command failed for good, the next one finds the new primary.
     reconnectOnError: (error) => replyCode(error) === 'READONLY',
   };

@@ -60,6 +60,8 @@ interface Link {
   fault: ConnectionFault | undefined;
   /** The fault is for ever: the client was ended because of it. */
   over: boolean;
+  /** We ended the client. */
+  closed: boolean;
   onError: ((error: Error) => void) | undefined;
   /** What sentinels said in this round of asking them; none of them gave an address. */
   sentinels: Error[];
@@ -78,11 +80,12 @@ export function watchLink(redis: RedisClient, onError?: (error: Error) => void):
 function linkOf(redis: RedisClient): Link {
   const known = links.get(redis);
   if (known !== undefined) return known;
-  const link: Link = { fault: undefined, over: false, onError: undefined, sentinels: [], waiting: new Set() };
-  links.set(redis, link);
-  const wake = () => {
-    for (const resume of link.waiting) resume();
+  const link: Link = {
+    ...{ fault: undefined, over: false, closed: false, onError: undefined },
+    ...{ sentinels: [], waiting: new Set() },
   };
+  links.set(redis, link);
+  const wake = () => wakeAll(link);
   const fail = (thrown: unknown) => {
     if (link.over) return;
     link.fault = sentinelFault(link.sentinels.splice(0)) ?? faultOf(thrown);
@@ -106,6 +109,18 @@ function linkOf(redis: RedisClient): Link {
     wake();
   });
   return link;
+}
+
+function wakeAll(link: Link): void {
+  for (const resume of link.waiting) resume();
+}
+
+/** Ends the client, and whatever waits for its connection: ioredis says nothing of an end between two tries to connect. */
+export function endLink(redis: RedisClient): void {
+  const link = linkOf(redis);
+  link.closed = true;
+  redis.disconnect();
+  wakeAll(link);
 }
 
 /** ioredis' own sentence around the error reply of a sentinel; for a name that it does not know there is no code word. */
@@ -157,10 +172,11 @@ export async function whenReady(redis: RedisClient, timeoutMs: number): Promise<
   const link = linkOf(redis);
   const endMs = performance.now() + timeoutMs;
   if (redis.status === 'wait') redis.connect().catch(() => {});
-  while (link.over || !canSend(redis)) {
+  while (link.over || link.closed || !canSend(redis)) {
     const { fault } = link;
     if (fault?.refused === true) return fault;
-    if (redis.status === 'end') return { refused: false, message: 'is not connected any more: the client was closed' };
+    if (link.closed || redis.status === 'end')
+      return { refused: false, message: 'is not connected any more: the client was closed' };
     const leftMs = endMs - performance.now();
     if (leftMs <= 0) {
       const why = fault === undefined ? '' : ` (${fault.message})`;

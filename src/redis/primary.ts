@@ -7,7 +7,7 @@
  */
 import { Cluster, Redis } from 'ioredis';
 import { CompactError } from '../errors.ts';
-import { isReply, type RedisClient, replyCode, safeError, watchLink, whenReady } from './link.ts';
+import { endLink, isReply, type RedisClient, replyCode, safeError, watchLink, whenReady } from './link.ts';
 import { Sentinels } from './sentinels.ts';
 
 /** How many replicas must confirm; `auto`: all that the server was ever seen to have, and one if it says it had any. */
@@ -107,7 +107,7 @@ export class PrimaryCheck {
   }
 
   close(): void {
-    this.#redis?.disconnect();
+    if (this.#redis !== undefined) endLink(this.#redis);
     this.#sentinels?.close();
   }
 

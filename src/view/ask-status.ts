@@ -89,7 +89,7 @@ export async function askCounts(clients: Clients, fsId?: number): Promise<Status
 }
 
 /** How long the metadata service may take: somebody waits for the page. */
-const METADATA_WAIT_MS = 2_000;
+const METADATA_WAIT_MS = 1_500;
 
 /**
  * Asks the metadata service once. One that is away must not keep anybody from the status: then the number is taken as it

@@ -38,7 +38,7 @@ import { checkRedisFit, connectRedis } from '../redis/client.ts';
 import { type RedisClient, whenReady } from '../redis/link.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';
 import { Observer } from './observer.ts';
-import { metadataAddresses, openMetadata } from './open-metadata.ts';
+import { metadataAddresses, openMetadata, requireAnswer } from './open-metadata.ts';
 import { limitGauges, limitsWaitedFor, openPace } from './open-pace.ts';
 import { openPrimaries } from './primaries.ts';
 import type { CompactJobDeps } from './run-inode.ts';
@@ -89,6 +89,11 @@ export interface Clients {
 export interface OpenOptions {
   /** How long the Redis servers may take to be there; default as long as a command may take. */
   readonly connectMs?: number;
+  /**
+   * required: throws `metadata-unavailable` (retry) where the metadata store does not answer by then. checked: it is
+   * checked if it answers by then; the usual. unasked: for those who need the queue only, or tell that it is away.
+   */
+  readonly metadata?: 'required' | 'checked' | 'unasked';
 }
 
 /**
@@ -98,7 +103,7 @@ export interface OpenOptions {
 export async function openClients(
   settings: Settings,
   log: Logger,
-  { connectMs = settings.redisTimeoutMs }: OpenOptions = {},
+  { connectMs = settings.redisTimeoutMs, metadata: need = 'checked' }: OpenOptions = {},
 ): Promise<Clients> {
   const connection = await openQueueRedis(settings, log, connectMs);
   const limits = limitsOf(settings);
@@ -134,7 +139,8 @@ export async function openClients(
   };
   try {
     // What it did not find out by then is asked again before anything is deleted.
-    await endsWithin(primaries.start(), connectMs);
+    const checked = need === 'unasked' || endsWithin(primaries.start(connectMs), connectMs);
+    await Promise.all([checked, need !== 'required' || requireAnswer(metadata, settings.metadataUrl, connectMs)]);
   } catch (error) {
     await close();
     throw error;

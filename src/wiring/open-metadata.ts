@@ -1,10 +1,13 @@
 /**
  * From settings to the metadata store. Apart from the other clients because `inspect`, `plan` and `fsck` need no more:
- * they must not wait for the S3 SDK and the queue to be loaded. It opens; it asks nothing.
+ * they must not wait for the S3 SDK and the queue to be loaded. It opens, and asks at most whether somebody is there.
  */
+import { endsWithin } from '../clock.ts';
 import type { Settings } from '../config/index.ts';
+import { CompactError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import { RedisMetadata } from '../metadata/redis/redis.ts';
+import { redactUrl } from '../redact.ts';
 import { connectRedis } from '../redis/client.ts';
 import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
 import { parseRedisUrl } from '../urls/redis.ts';
@@ -25,6 +28,16 @@ export async function openMetadata(settings: Settings): Promise<MetadataStore> {
     ...{ redis, keyPrefix: settings.metadataPrefix, timeoutMs: settings.redisTimeoutMs },
     replicas: replicasWanted(settings.metadataReplicas),
   });
+}
+
+/** One small question, so that nobody waits for a long one; what it comes to is found out by the work. */
+export async function requireAnswer(metadata: MetadataStore, url: string, waitMs: number): Promise<void> {
+  const asked = metadata.getFilesystem(0).catch(() => undefined);
+  if (await endsWithin(asked, waitMs)) return;
+  throw new CompactError(
+    `the metadata store at ${redactUrl(url)} did not answer within ${waitMs / 1000} s; check METADATA_URL and the server`,
+    { kind: 'retry', code: 'metadata-unavailable' },
+  );
 }
 
 export interface MetadataAddresses {

@@ -14,8 +14,8 @@ import { PrimaryCheck, type ReplicasWanted, serverOfKey } from '../redis/primary
 import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
 
 export interface Primaries {
-  /** Throws `metadata-refused` (halt) for a metadata Redis that is not fit; one that is away is checked before a delete. */
-  start(): Promise<void>;
+  /** Throws `metadata-refused` (halt) for a metadata Redis that is not fit; one that is away for so long is checked before a delete. */
+  start(waitMs: number): Promise<void>;
   readonly guard: DeleteGuard;
   close(): void;
 }
@@ -53,21 +53,21 @@ export function openPrimaries(
   const queueKey = `${settings.queuePrefix}:confirm`;
   // The queue's own Redis has been checked when it was opened.
   let fit = metadataUrl === redisUrl || metadataUrl.startsWith(CURVEFS_SCHEME);
-  const checkMetadata = async (): Promise<void> => {
+  const checkMetadata = async (waitMs: number): Promise<void> => {
     if (fit) return;
-    for (const warning of await checkRedisUrl(metadataUrl, { name: 'metadata', timeoutMs, graceMs })) {
+    for (const warning of await checkRedisUrl(metadataUrl, { name: 'metadata', timeoutMs: waitMs, graceMs })) {
       log.info({ event: LOG_EVENTS.redisUnguarded }, `the metadata Redis ${warning}`);
     }
     fit = true;
   };
   return {
-    start: async () => {
-      await checkMetadata().catch((error: unknown) => {
+    start: async (waitMs) => {
+      await checkMetadata(waitMs).catch((error: unknown) => {
         if (!(error instanceof CompactError) || error.kind !== 'retry') throw error;
       });
     },
     guard: async ({ looks }) => {
-      await checkMetadata();
+      await checkMetadata(timeoutMs);
       await metadata.confirmPrimary(looks);
       // What was asked of the queue (holds, records, its clock) counts if it came from the primary.
       const server = await queue.confirm(queueKey);

@@ -8,7 +8,7 @@ import { Queue, Worker } from 'bullmq';
 import { type Cluster, Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { checkRedisFit, connectRedis, type RedisProfile } from '../../src/redis/client.ts';
-import { whenReady } from '../../src/redis/link.ts';
+import { endLink, whenReady } from '../../src/redis/link.ts';
 import { type RedisService, startRedis } from '../kit/servers/redis.ts';
 import { type LossyProxy, startProxy } from '../metadata/proxy.ts';
 
@@ -54,6 +54,17 @@ describe('profiles', () => {
       expect(await redis.ping()).toBe('PONG');
     },
   );
+
+  test('whoever waits for a connection is let go when the client is ended, also between two tries', async () => {
+    proxy.set('refuse');
+    const redis = connect('metadata');
+    await vi.waitFor(() => expect(redis.status).toBe('reconnecting'), WAIT);
+    const waiting = whenReady(redis, WAIT.timeout * 10);
+    endLink(redis);
+    const closed = { refused: false, message: 'is not connected any more: the client was closed' };
+    expect(await waiting).toEqual(closed);
+    expect(await whenReady(redis, WAIT.timeout * 10)).toEqual(closed);
+  });
 
   test.each([
     ['metadata', 1],

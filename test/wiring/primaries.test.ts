@@ -44,7 +44,7 @@ async function ask(): Promise<void> {
 }
 
 test('single servers without replicas stand in the way of nothing', async () => {
-  await primaries.start();
+  await primaries.start(10_000);
   await ask();
   await ask();
 });
@@ -57,7 +57,7 @@ test('a metadata Redis that may throw keys away is refused at start and before a
     code: 'metadata-refused',
     message: expect.stringContaining('the metadata Redis is not'),
   };
-  await expect(primaries.start()).rejects.toMatchObject(unfit);
+  await expect(primaries.start(10_000)).rejects.toMatchObject(unfit);
   await expect(ask()).rejects.toMatchObject(unfit);
   await redis.config('SET', 'maxmemory-policy', 'noeviction');
   await ask();

@@ -9,7 +9,7 @@ import { answerWithin } from '../../clock.ts';
 import { CompactError } from '../../errors.ts';
 import { printInodeKey, printRecord } from '../../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
-import { type RedisClient, safeError } from '../../redis/link.ts';
+import { endLink, type RedisClient, safeError } from '../../redis/link.ts';
 import { PrimaryCheck, type ReplicasWanted, serverOf } from '../../redis/primary.ts';
 import {
   type BeginOutcome,
@@ -230,7 +230,7 @@ export class RedisMetadata implements MetadataStore {
     if (this.#redis.status === 'ready') {
       await answerWithin(this.#redis.quit(), this.#timeoutMs).catch(() => {});
     }
-    this.#redis.disconnect();
+    endLink(this.#redis);
     this.#primary.close();
   }
 
