@@ -319,6 +319,18 @@ describe('what a pass costs, and leaves behind', () => {
     expect(book.suspects.size).toBe(0);
   });
 
+  it('a stop before the deletes leaves them to the next pass, and the report is made', async () => {
+    await afterFirstLook();
+    const stop = new AbortController();
+    const atTheEnd = new Boundary(undefined, (name) => {
+      if (name === 'book.setPosition') stop.abort();
+    });
+    const report = await gc({ signal: stop.signal }, atTheEnd);
+    expect(report).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
+    expect(report.stopped).toContain('gc was stopped');
+    expect(await gc()).toMatchObject({ ripe: 1, deleted: { objects: 1 } });
+  });
+
   it("orphans that the store will not delete stand in nobody's way, in this pass and in the next", async () => {
     const orphan = (n: number) => `${KEY.fsId}_${KEY.inodeId}_${1_000 + n}_0_0`;
     const orphans = Array.from({ length: 1_500 }, (_, n) => orphan(n));

@@ -83,6 +83,14 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     file: 'src/wiring/run-inode.ts',
     edits: [['  if (leftMs > 0) return { ...later', '  if (leftMs > deps.uploadWaitMs) return { ...later']],
   }),
+  fault('the reason of a quarantine says that the work is repeated', 'I8', {
+    file: 'src/wiring/run-inode.ts',
+    edits: [['reason: message, sinceMs: nowMs, lookAtMs', 'reason: later.message, sinceMs: nowMs, lookAtMs']],
+  }),
+  fault('gc deletes on after it was stopped', 'I10', {
+    file: 'src/gc/delete.ts',
+    edits: [['throwIfCancelled(deps.signal,', 'throwIfCancelled(undefined,']],
+  }),
   fault('an inode whose missing object has come stays in quarantine', 'I8', {
     file: 'src/queue/quarantine.ts',
     edits: [['.hdel(this.#hash, printInodeKey(key));', '.exists(this.#hash);']],
