@@ -82,7 +82,7 @@ function refuseCurvefs({ metadataUrl }: Settings): void {
   );
 }
 
-function tellMade({ filesystem, madeBucket, files }: Made, context: CliContext): void {
+export function tellMade({ filesystem, madeBucket, files }: Made, context: CliContext): void {
   const { fsId, uuid, bucket } = filesystem;
   if (context.json) {
     context.dataJson({ fsId, uuid, bucket, madeBucket, files });
@@ -101,7 +101,7 @@ function tellMade({ filesystem, madeBucket, files }: Made, context: CliContext):
   context.data(` in the end: s3compact example ${fsId} --remove`);
 }
 
-function tellRemoved({ filesystem, objects, bucket }: Removed, context: CliContext): void {
+export function tellRemoved({ filesystem, objects, bucket }: Removed, context: CliContext): void {
   const { fsId } = filesystem;
   if (context.json) {
     context.dataJson({ fsId, bucket, objects });

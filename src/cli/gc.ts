@@ -35,7 +35,7 @@ const MEANINGS: Readonly<Record<GcReason, string>> = {
   unjudged: 'its inode could not be read',
   unknown: 'not a name of this layout: never touched',
   other: "another file system's: not looked at",
-  own: "s3compact's own: says whose the bucket is",
+  own: "s3compact's own: whose the bucket is, and holds",
 };
 
 /** What a stop leaves before the deletes; theirs is in the report. */

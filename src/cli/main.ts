@@ -59,8 +59,9 @@ export function createProgram(
     .helpOption('-h, --help', 'print this help')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => context.streams.stdout.write(text),
-      writeErr: (text) => context.streams.stderr.write(text),
+      // Commander wraps what it words itself, and not what is added to it.
+      writeOut: (text) => context.streams.stdout.write(fitted(text, context.streams.stdout.columns)),
+      writeErr: (text) => context.streams.stderr.write(fitted(text, context.streams.stderr.columns)),
       // Reported once, by `run`, in the form that was asked for.
       outputError: () => undefined,
       getOutHelpWidth: () => context.streams.stdout.columns ?? 100,

@@ -45,18 +45,22 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   const at = columns.findIndex((column) => column.wrap === true);
   const room = (style.width ?? Number.POSITIVE_INFINITY) - whole + (widths[at] ?? 0);
   const line = (cells: readonly string[]) => lineOf(cells, columns, widths);
-  const head = style.dim(line(columns.map((column) => column.head)));
-  if (at < 0 || room >= (widths[at] ?? 0)) return [head, ...rows.map(line)].join('\n');
+  const heads = columns.map((column) => column.head);
+  if (at < 0 || room >= (widths[at] ?? 0)) return [style.dim(line(heads)), ...rows.map(line)].join('\n');
   const below = room < WRAPPED_MIN;
   widths[at] = below ? (columns[at]?.head.length ?? 0) : room;
   const indent = below ? BELOW : widths.slice(0, at).reduce((sum, width) => sum + width + 2, 1);
+  const head = line(heads);
+  const fits = visibleLength(head) <= (style.width ?? 0);
+  const shorter = [line(heads.map((one, n) => (n === at ? '' : one))), ' '.repeat(indent) + (heads[at] ?? '')];
+  const headLines = (fits ? [head] : shorter).map(style.dim);
   const wrapped = rows.flatMap((row) => {
     const width = (style.width ?? 0) - indent;
     const [first = '', ...rest] = wrapWords(row[at] ?? '', below ? width : room);
     const text = line(row.map((cell, n) => (n === at ? (below ? '' : first) : cell)));
     return [text, ...(below && first !== '' ? [first] : []).concat(rest).map((part) => ' '.repeat(indent) + part)];
   });
-  return [head, ...wrapped].join('\n');
+  return [...headLines, ...wrapped].join('\n');
 }
 
 function lineOf(cells: readonly string[], columns: readonly Column[], widths: readonly number[]): string {
