@@ -69,6 +69,8 @@ export interface ScanPosition {
 
 /** What a whole walk found. */
 export interface ScanResult {
+  /** The id may be used again. */
+  readonly fsUuid: string;
   readonly backlog: Backlog;
   readonly startedMs: number;
   readonly endedMs: number;

@@ -44,6 +44,7 @@ export async function removeExample(fsId: number, parts: RemoveParts): Promise<R
   const gone = await removeObjects(filesystem, parts, madeBucket);
   const inHand = await clients.ledger.forget({ storeId: clients.metadata.storeId, fsUuid: filesystem.uuid });
   if (inHand > 0) throw busy(`${inHand} of its reap records are being worked on`);
+  await forgetNotes(filesystem, clients);
   await lists.removeFilesystem(fsId);
   return { filesystem, ...gone };
 }
@@ -73,6 +74,14 @@ async function takeOffQueue(fsId: number, { queue, quarantine }: Clients): Promi
     if (jobId !== null && !(await queue.cancel(jobId))) throw busy(`inode ${inodeId} is being worked on`);
     await quarantine.release({ fsId, inodeId });
   }
+}
+
+/** What scans and gc remember of it; losing such notes costs time only. */
+async function forgetNotes(filesystem: Filesystem, { scans, gc }: Clients): Promise<void> {
+  await scans.forget(filesystem);
+  const { book } = gc(filesystem.uuid);
+  await book.setPosition(null);
+  await book.forget([...(await book.suspects()).keys()]);
 }
 
 async function removeObjects(

@@ -23,7 +23,7 @@ interface Options {
 const HELP = `
 Writes some 14 MiB in 122 objects. A bucket that does not exist is made. Nothing is made where the number is taken by a file system,
 an inode or an object in the bucket; --remove removes nothing that the example did not make: another inode in the file system
-stops it, and a bucket that was there before, or holds something else, stays.
+stops it, and a bucket that was there before, or holds something else, stays. What scan and gc have noted of it goes, too.
 
 With --json: {fsId, uuid, bucket, madeBucket, files: [{inodeId, what, bytes, versions}]}, and with --remove
   {fsId, bucket: "removed" | "kept", objects}`;

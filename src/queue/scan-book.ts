@@ -5,6 +5,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { decimalNumber } from '../format.ts';
+import type { Filesystem } from '../model.ts';
 import type { ScanBook, ScanPosition, ScanResult } from '../scan-port.ts';
 import { safeJson } from './bullmq.ts';
 import { type QueueOptions, queueCall } from './compact-queue.ts';
@@ -25,8 +26,9 @@ const positionSchema = z.object({
 });
 
 const resultSchema = z.object({ backlog: backlogSchema, startedMs: z.number(), endedMs: z.number(), by: z.string() });
+const ownerSchema = z.object({ fsUuid: z.string() });
 
-export interface LastScan extends ScanResult {
+export interface LastScan extends Omit<ScanResult, 'fsUuid'> {
   readonly fsId: number;
 }
 
@@ -65,6 +67,16 @@ export class QueueScanBook implements ScanBook {
       const full = (await this.#redis.hlen(this.#resultsKey)) >= RESULTS_MAX;
       if (full) await this.#redis.del(this.#resultsKey);
       await this.#redis.hset(this.#resultsKey, `${fsId}`, JSON.stringify(result));
+    });
+  }
+
+  /** What scans of this very file system have left; what another one under its number has left stays. */
+  async forget({ fsId, uuid }: Pick<Filesystem, 'fsId' | 'uuid'>): Promise<void> {
+    await this.setPosition(uuid, null);
+    await queueCall('forget the result of a scan', async () => {
+      const text = await this.#redis.hget(this.#resultsKey, `${fsId}`);
+      const owner = ownerSchema.safeParse(safeJson(text ?? '')).data;
+      if (owner?.fsUuid === uuid) await this.#redis.hdel(this.#resultsKey, `${fsId}`);
     });
   }
 

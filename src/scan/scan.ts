@@ -261,7 +261,8 @@ class Scan {
     const endedMs = await this.#deps.nowMs();
     const { fsId, uuid } = this.#filesystem;
     const { backlog } = this.#pages;
-    await this.#deps.book.setResult(fsId, { backlog, startedMs: this.#startedMs, endedMs, by: this.#options.by });
+    const result = { fsUuid: uuid, backlog, startedMs: this.#startedMs, endedMs, by: this.#options.by };
+    await this.#deps.book.setResult(fsId, result);
     await this.#deps.book.setPosition(uuid, null);
   }
 

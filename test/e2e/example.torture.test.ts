@@ -10,8 +10,9 @@ import { run } from '../../src/cli/main.ts';
 import { readFile, visibleObjects } from '../kit/oracle/reader.ts';
 import { RedisFiles } from '../kit/support/redis-files.ts';
 import { freshBucket, testS3Client, uniquePrefix } from '../setup/isolation.ts';
-import { type CommandEnding, commonEnv } from './world.ts';
+import { type CommandEnding, clientsOf, commonEnv } from './world.ts';
 
+const OTHER_UUID = '00000000-0000-4000-8000-00000000beef';
 const redis = new Redis(inject('redisUrl'));
 const s3 = testS3Client();
 let prefix: string;
@@ -40,6 +41,25 @@ async function command(...argv: string[]): Promise<CommandEnding> {
   const stream = (name: keyof typeof out) => ({ write: (text: string) => (out[name] += text) });
   const exitCode = await run(argv, env, { stdout: stream('stdout'), stderr: stream('stderr') });
   return { exitCode, ...out };
+}
+
+/** Of the example, as scan and gc leave them, and beside them those of another file system. */
+async function notesOfScanAndGc() {
+  const clients = await clientsOf(env);
+  try {
+    const { uuid = '' } = await redis.hgetall(`${prefix}:{7}`);
+    const [own, other] = [clients.gc(uuid).book, clients.gc(OTHER_UUID).book];
+    for (const book of [own, other]) {
+      await book.note(new Map([['7_1_99_0_0', { sinceMs: 1, incarnation: 'a', firstMs: 1 }]]));
+      await book.setPosition({ after: '7_1_1_0_0', objects: 1, leaked: 1, failures: 0 });
+    }
+    const [result] = await clients.scans.results();
+    if (result === undefined) throw new Error('the scan has left no result');
+    await clients.scans.setResult(8, { ...result, fsUuid: OTHER_UUID });
+    return { uuid, results: `${env['QUEUE_PREFIX']}:scans:${clients.metadata.storeId}:results` };
+  } finally {
+    await clients.close();
+  }
 }
 
 const example = (...flags: string[]) => command('example', '7', '--bucket', bucket, ...flags);
@@ -71,6 +91,9 @@ it('makes files that compact and read right; nothing is left when it is removed 
   }
   await expectReads();
   await command('scan', '7');
+  // An orphan that is old enough to be noted, and what stands there of others: of another number, and of this one before.
+  const notes = await notesOfScanAndGc();
+  expect((await redis.keys(`*${notes.uuid}*`)).length).toBeGreaterThan(0);
   const removed = await example('--remove', '--json');
   expect(removed.exitCode, removed.stderr).toBe(0);
   expect(JSON.parse(removed.stdout)).toMatchObject({ fsId: 7, bucket: 'removed' });
@@ -78,12 +101,27 @@ it('makes files that compact and read right; nothing is left when it is removed 
   expect(await buckets()).not.toContain(bucket);
   const status = JSON.parse((await command('status', '--json')).stdout);
   for (const queue of status.queues) expect(queue).toMatchObject({ waiting: 0, active: 0, delayed: 0 });
+  expect(await redis.keys(`*${notes.uuid}*`)).toEqual([]);
+  expect(await redis.hkeys(notes.results)).toEqual(['8']);
+  expect(await redis.keys(`*${OTHER_UUID}*`)).not.toEqual([]);
   // And again, from the beginning.
   expect((await example()).exitCode).toBe(0);
   await expectReads();
   expect((await example('--remove')).stdout).toMatch(
     /^file system 7 is removed with 12\d objects; bucket \S+ is removed/,
   );
+});
+
+it('the result of a scan of another file system that had its number stays', async () => {
+  expect((await example()).exitCode).toBe(0);
+  await command('scan', '7');
+  const clients = await clientsOf(env);
+  const [result] = await clients.scans.results();
+  if (result === undefined) throw new Error('the scan has left no result');
+  await clients.scans.setResult(7, { ...result, fsUuid: OTHER_UUID });
+  expect((await example('--remove')).exitCode).toBe(0);
+  expect((await clients.scans.results()).map(({ fsId }) => fsId)).toEqual([7]);
+  await clients.close();
 });
 
 it("a bucket that is there is used, stays, and keeps what is not the example's", async () => {
