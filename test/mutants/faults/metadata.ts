@@ -105,7 +105,7 @@ export const METADATA_FAULTS: readonly Fault[] = [
   }),
   fault('the metadata Redis may throw keys away', 'I10', {
     file: 'src/wiring/primaries.ts',
-    edits: [['      await checkMetadata();\n', '']],
+    edits: [['      await checkMetadata(timeoutMs);\n', '']],
   }),
   fault('a commit does not look for the version that it counts on', 'I5', {
     file: 'src/metadata/redis/scripts.ts',
