@@ -5,23 +5,20 @@
 import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
 import { secureHeaders } from 'hono/secure-headers';
-import { streamSSE } from 'hono/streaming';
 import type { LimitFunction } from 'p-limit';
 import { CompactError, cancelled } from '../errors.ts';
 import { decimalId, decimalNumber } from '../format.ts';
-import type { InodeKey } from '../model.ts';
 import { redactText } from '../redact.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { ICON, SCRIPT, STYLE } from './assets.ts';
 import { filesystemsPage, sortOf, statesOf, worstFilesPage } from './files.ts';
-import { askFile, fileNow, filePage } from './one-file.ts';
+import { addLive } from './live.ts';
+import { askFile, filePage } from './one-file.ts';
 import { overview } from './overview.ts';
-import { type Html, live, page } from './page.ts';
-import type { Sample, Sampler } from './sampler.ts';
+import { keyOf, live, page } from './page.ts';
+import type { Sampler } from './sampler.ts';
 import type { FileWalks } from './worst-files.ts';
 
-/** Pages that are kept fresh at a time; one more has to come back. */
-export const LIVE_MAX = 200;
 /** Pages that read lists and plan, the one that is being made included. */
 const HEAVY_MAX = 16;
 
@@ -98,52 +95,6 @@ function inTurn<T>(turns: LimitFunction, work: () => Promise<T>): Promise<T> {
     throw cancelled('too many pages are being made; look again in a moment');
   }
   return turns(work);
-}
-
-function addLive(app: Hono, { sampler }: ConsoleParts): void {
-  const rendered = new WeakMap<Sample, Promise<string>>();
-  /** The same for all who look: rendered once. */
-  const overviewOf = (sample: Sample) => {
-    const text = rendered.get(sample) ?? textOf(overview(sample));
-    rendered.set(sample, text);
-    return text;
-  };
-  const stream = (c: Context, textFor: (sample: Sample) => Promise<string>) => {
-    if (sampler.watchers >= LIVE_MAX) return c.text('too many pages are open', 503, { 'Retry-After': '60' });
-    return streamSSE(c, async (events) => {
-      const ended = Promise.withResolvers<void>();
-      let last = '';
-      let writing = false;
-      const stop = sampler.watch(async (sample) => {
-        // One that cannot keep up misses samples, and nothing is kept for it.
-        if (writing) return;
-        writing = true;
-        const data = JSON.stringify(await textFor(sample));
-        if (data === last) await events.write(': nothing new\n\n');
-        else await events.writeSSE({ data });
-        last = data;
-        writing = false;
-      });
-      events.onAbort(() => ended.resolve());
-      await events.write(': here\n\n');
-      await ended.promise;
-      stop();
-    });
-  };
-  app.get('/live/overview', (c) => stream(c, overviewOf));
-  app.get('/live/files/:fs/:inode', (c) => {
-    const key = keyOf(c);
-    return key === null ? c.notFound() : stream(c, (sample) => textOf(fileNow(key, sample)));
-  });
-}
-
-async function textOf(part: Html): Promise<string> {
-  return String(await part);
-}
-
-function keyOf(c: Context): InodeKey | null {
-  const [fsId, inodeId] = [decimalNumber(c.req.param('fs')), decimalId(c.req.param('inode'))];
-  return fsId === null || inodeId === null ? null : { fsId, inodeId };
 }
 
 /** What a server or a file said is for people; a fault of ours is in the log alone. */

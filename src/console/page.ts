@@ -2,7 +2,10 @@
  * What every page of the console has around it: head, links, footer, and the small words of HTML that pages share. All
  * text goes through hono's `html`, which escapes it. It knows no page and asks nothing.
  */
+import type { Context } from 'hono';
 import { html } from 'hono/html';
+import { decimalId, decimalNumber } from '../format.ts';
+import type { InodeKey } from '../model.ts';
 
 /** HTML that is escaped already. */
 export type Html = ReturnType<typeof html>;
@@ -79,6 +82,12 @@ export function table(
 
 export function note(text: string | Html): Html {
   return html`<p class="note">${text}</p>`;
+}
+
+/** The file that the path of a request names; `null`: it is no number. */
+export function keyOf(c: Context): InodeKey | null {
+  const [fsId, inodeId] = [decimalNumber(c.req.param('fs')), decimalId(c.req.param('inode'))];
+  return fsId === null || inodeId === null ? null : { fsId, inodeId };
 }
 
 /** The page of one file. */
