@@ -144,7 +144,9 @@ export interface PlanGain {
   readonly versionsAfter: number;
   readonly objectsBefore: number;
   readonly objectsAfter: number;
-  /** Bytes that the lists name (objects as the lists describe them), before and after. */
+  /** Bytes of objects that a reader sees; compaction changes none of them. */
+  readonly visibleBytes: number;
+  /** Bytes of the objects that the lists name, before and after. */
   readonly storedBytesBefore: number;
   readonly storedBytesAfter: number;
 }
@@ -172,6 +174,15 @@ export interface ChunkPlan {
   readonly score: number;
   /** Blocks that would pay but did not fit the budget. */
   readonly blocksLeft: number;
+  /** Set when more than 1.10 times the visible bytes stay stored. */
+  readonly waste?: PlanWaste;
+}
+
+/** Why a plan leaves stored bytes that nobody reads, and what it would take to leave none, bytes read plus written. */
+export interface PlanWaste {
+  /** `price`: the storage price is 0; `budget`: it did not fit; `list`: small holes would keep the list too long. */
+  readonly why: 'price' | 'budget' | 'list';
+  readonly bytesToMove: number;
 }
 
 /** What one run may spend; `Infinity` means no limit. */
@@ -194,12 +205,23 @@ export interface PlanPolicy {
    * takes, so every block that is read from more than one object becomes one.
    */
   readonly bytesPerGet?: number;
+  /**
+   * Bytes that may be moved for each byte that need not be stored any more (docs/adr/0032). Absent or 0: stored bytes cost
+   * nothing, holes are filled, and a plan may store more than before.
+   */
+  readonly storagePrice?: number;
   /** Merged versions never lie above kept ones: for a metadata service that orders lists by chunkId. */
   readonly mergedFirst?: boolean;
 }
 
+/** What a chunk takes in the bucket, bytes, and how much of it a reader sees. */
+export interface ChunkSpace {
+  readonly storedBytes: number;
+  readonly visibleBytes: number;
+}
+
 /** The planner's answer for one chunk. `overBudget` tells what the cheapest block would have cost. */
 export type ChunkDecision =
-  | { readonly kind: 'nothing' }
+  | ({ readonly kind: 'nothing' } & ChunkSpace)
   | { readonly kind: 'plan'; readonly plan: ChunkPlan }
-  | { readonly kind: 'overBudget'; readonly cheapestBytes: number; readonly cheapestRequests: number };
+  | ({ readonly kind: 'overBudget'; readonly cheapestBytes: number; readonly cheapestRequests: number } & ChunkSpace);

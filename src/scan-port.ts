@@ -45,16 +45,21 @@ export interface Backlog {
   /** GETs of one full read of those chunks that would go. */
   readonly getsSaved: number;
   readonly objectsSaved: number;
-  /** Stored bytes that nobody can see. */
+  /** Stored bytes that would go. */
   readonly bytesReclaimed: number;
   /** Payload read plus written to do it all. */
   readonly bytesToMove: number;
   readonly requestsToMake: number;
+  /** Bytes of the objects of all files that could be read, worth a run or not. */
+  readonly storedBytes: number;
+  /** Those of them that a reader sees. */
+  readonly visibleBytes: number;
 }
 
 export const NO_BACKLOG: Backlog = {
   ...{ inodes: 0, unreadable: 0, quarantined: 0, inodesWorthIt: 0, chunksWorthIt: 0 },
   ...{ getsSaved: 0, objectsSaved: 0, bytesReclaimed: 0, bytesToMove: 0, requestsToMake: 0 },
+  ...{ storedBytes: 0, visibleBytes: 0 },
 };
 
 /** Where a walk stands: all before `cursor` has been looked at and, where it is worth it, queued. */

@@ -93,7 +93,7 @@ function holds(clients: AskedClients): MetricSource {
 
 /** One gauge of what scans found: how it is read, and how those of several file systems become one. */
 interface ScanGauge {
-  readonly name: Extract<GaugeName, `s3compact_backlog_${string}` | `s3compact_scan_${string}`>;
+  readonly name: Extract<GaugeName, `s3compact_${'backlog' | 'scan' | 'stored' | 'visible'}_${string}`>;
   readonly of: (scan: LastScan) => number;
   readonly joined: (values: readonly number[]) => number;
 }
@@ -105,6 +105,8 @@ const SCAN_GAUGES: readonly ScanGauge[] = [
   { name: 's3compact_backlog_chunks', of: ({ backlog: found }) => found.chunksWorthIt, joined: sum },
   { name: 's3compact_backlog_bytes', of: ({ backlog: found }) => found.bytesReclaimed, joined: sum },
   { name: 's3compact_backlog_gets', of: ({ backlog: found }) => found.getsSaved, joined: sum },
+  { name: 's3compact_stored_bytes', of: ({ backlog: found }) => found.storedBytes, joined: sum },
+  { name: 's3compact_visible_bytes', of: ({ backlog: found }) => found.visibleBytes, joined: sum },
   // The one that was scanned longest ago.
   {
     name: 's3compact_scan_last_completed_timestamp_seconds',

@@ -20,7 +20,10 @@ export function processName(): string {
   return `${hostname()}:${process.pid}`;
 }
 
-export type ScanWishes = Pick<ScanOptions, 'dryRun' | 'resume' | 'top' | 'signal' | 'onProgress' | 'onUnreadable'>;
+export type ScanWishes = Pick<
+  ScanOptions,
+  'dryRun' | 'resume' | 'top' | 'topBy' | 'signal' | 'onProgress' | 'onUnreadable'
+>;
 
 /** Scans one file system by the settings. Throws as scanFilesystem does. */
 export async function runScan(

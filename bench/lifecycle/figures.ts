@@ -16,6 +16,7 @@ export const DEFAULT_POLICY = {
   fragmentThreshold: 4,
   readGapBytes: 64 * KIB,
   bytesPerGet: 768 * KIB,
+  storagePrice: 2,
 } satisfies PlanPolicy;
 /** Points of the dial, bytes per GET; the last is all the way up. */
 const DIAL = [64, 128, 192, 256, 320, 400, 512, 640, 768, 1024, 1536, 2000, 3072, 4096, 64 * KIB].map(
@@ -32,7 +33,9 @@ export interface Row {
   readonly requests: number;
   readonly objectsDeleted: number;
   readonly versions: number;
-  readonly garbageBytes: number;
+  /** Stored bytes for each one that the writer's last writes left visible: over all flushes, and at the worst of them. */
+  readonly stored: number;
+  readonly storedWorst: number;
   readonly compactions: number;
 }
 
@@ -46,6 +49,9 @@ export interface Total {
   readonly movedBytes: number;
   readonly requests: number;
   readonly objectsDeleted: number;
+  /** Stored bytes for each visible one: the mean of the lives, and the worst flush of any. */
+  readonly stored: number;
+  readonly storedWorst: number;
 }
 
 export interface DialPoint extends Total {
@@ -65,6 +71,7 @@ export function policies(): Policy[] {
     curvefs,
     juicefs,
     ours('s3compact', DEFAULT_POLICY),
+    ours('s3compact (stored bytes free)', { ...DEFAULT_POLICY, storagePrice: 0 }),
     ours('s3compact (CurveFS order)', { ...DEFAULT_POLICY, mergedFirst: true }),
   ];
 }
@@ -94,9 +101,28 @@ export function rowOf(life: Life, policy: Policy): Row {
     requests: requestsOf(cost),
     objectsDeleted: outcome.objectsDeleted,
     versions: rounded(outcome.versionsAverage),
-    garbageBytes: Math.round(outcome.garbageAverage),
+    ...storedOf(life, outcome.storedBytes),
     compactions: outcome.compactions,
   };
+}
+
+const visibleOf = new WeakMap<Life, readonly number[]>();
+
+/** Zeros that a policy wrote into holes are stored, not visible: what is, is counted on lists that nobody compacted. */
+function storedOf(life: Life, storedBytes: readonly number[]): Pick<Row, 'stored' | 'storedWorst'> {
+  const visible = visibleOf.get(life) ?? replay(life, none).visibleBytes;
+  visibleOf.set(life, visible);
+  let stored = 0;
+  let seen = 0;
+  let worst = 0;
+  for (const [n, bytes] of storedBytes.entries()) {
+    const now = visible[n] ?? 0;
+    if (now === 0) continue;
+    stored += bytes;
+    seen += now;
+    worst = Math.max(worst, bytes / now);
+  }
+  return { stored: rounded(stored / Math.max(1, seen)), storedWorst: rounded(worst) };
 }
 
 export function totalOf(rows: readonly Row[], policy: string): Total {
@@ -115,6 +141,8 @@ export function totalOf(rows: readonly Row[], policy: string): Total {
     movedBytes: sum((row) => row.movedBytes),
     requests: sum((row) => row.requests),
     objectsDeleted: sum((row) => row.objectsDeleted),
+    stored: rounded(sum((row) => row.stored) / Math.max(1, own.length)),
+    storedWorst: Math.max(0, ...own.map((row) => row.storedWorst)),
   };
 }
 

@@ -16,8 +16,9 @@ export interface Outcome {
   /** GETs of one full sequential read. */
   readonly getsAverage: number;
   readonly versionsAverage: number;
-  /** Bytes that the lists name and nobody can see. */
-  readonly garbageAverage: number;
+  /** Bytes of all objects after each flush, and those that a list makes visible. */
+  readonly storedBytes: readonly number[];
+  readonly visibleBytes: readonly number[];
   /** The same at the end of the life. */
   readonly getsLast: number;
 }
@@ -52,7 +53,9 @@ class Replay {
   #deleted = 0;
   #flushes = 0;
   #now = NOTHING;
-  #sum = { gets: 0, versions: 0, garbage: 0 };
+  #sum = { gets: 0, versions: 0 };
+  readonly #stored: number[] = [];
+  readonly #visible: number[] = [];
 
   constructor(life: Life, policy: Policy) {
     this.#life = life;
@@ -87,7 +90,8 @@ class Replay {
     }
     this.#sum.gets += this.#now.gets;
     this.#sum.versions += this.#now.versions;
-    this.#sum.garbage += this.#now.storedBytes - this.#now.dataBytes;
+    this.#stored.push(this.#now.storedBytes);
+    this.#visible.push(this.#now.dataBytes);
   }
 
   #input(chunkIndex: number, chunk: Chunk) {
@@ -139,7 +143,8 @@ class Replay {
       objectsDeleted: this.#deleted,
       getsAverage: per(this.#sum.gets),
       versionsAverage: per(this.#sum.versions),
-      garbageAverage: per(this.#sum.garbage),
+      storedBytes: this.#stored,
+      visibleBytes: this.#visible,
       getsLast: this.#now.gets,
     };
   }

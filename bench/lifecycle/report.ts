@@ -20,12 +20,13 @@ export function terminalReport({ rows, totals, dial, lowerBoundBytes }: Figures)
     'requests',
     'deleted',
     'versions',
-    'garbage MiB',
+    'stored',
+    'at worst',
     'compactions',
   ];
   const body = lives.flatMap((life) => [
     ...rows.filter((row) => row.life === life).map((row) => [life, ...cellsOf(row)]),
-    [life, 'lower bound', '', mib(lowerBoundBytes[life] ?? 0), '', '', '', '', ''],
+    [life, 'lower bound', '', mib(lowerBoundBytes[life] ?? 0), '', '', '', '', '', ''],
   ]);
   const sum = Object.values(lowerBoundBytes).reduce((all, bytes) => all + bytes, 0);
   const totalHead = [
@@ -35,6 +36,8 @@ export function terminalReport({ rows, totals, dial, lowerBoundBytes }: Figures)
     'moved MiB',
     'requests',
     'deleted',
+    'stored',
+    'at worst',
   ];
   const totalRow = (total: Total, name: string): string[] => [
     name,
@@ -43,6 +46,8 @@ export function terminalReport({ rows, totals, dial, lowerBoundBytes }: Figures)
     mib(total.movedBytes),
     String(total.requests),
     String(total.objectsDeleted),
+    total.stored.toFixed(2),
+    total.storedWorst.toFixed(2),
   ];
   return [
     columns([head, ...body]),
@@ -51,7 +56,7 @@ export function terminalReport({ rows, totals, dial, lowerBoundBytes }: Figures)
     columns([
       totalHead,
       ...totals.map((total) => totalRow(total, total.policy)),
-      ['lower bound', '', '', mib(sum), '', ''],
+      ['lower bound', '', '', mib(sum), '', '', '', ''],
       ...dial.map((point) => totalRow(point, `dial ${point.bytesPerGet / KIB} KiB`)),
     ]),
   ].join('\n');
@@ -65,7 +70,8 @@ function cellsOf(row: Row): string[] {
     String(row.requests),
     String(row.objectsDeleted),
     row.versions.toFixed(1),
-    mib(row.garbageBytes),
+    row.stored.toFixed(2),
+    row.storedWorst.toFixed(2),
     String(row.compactions),
   ];
 }
@@ -76,7 +82,7 @@ export function markdownTables({ rows, totals, dial, lowerBoundBytes }: Figures)
   const shown = [...PEERS, OURS];
   const cell = (life: string, policy: string): string => {
     const row = rows.find((one) => one.life === life && one.policy === policy);
-    return row === undefined ? '' : `${row.gets.toFixed(1)} / ${mib(row.movedBytes)}`;
+    return row === undefined ? '' : `${row.gets.toFixed(1)} / ${mib(row.movedBytes)} / ${row.stored.toFixed(2)}`;
   };
   const bound = Object.values(lowerBoundBytes).reduce((all, bytes) => all + bytes, 0);
   const totalRow = (name: string, total: Total): string[] => [
@@ -86,19 +92,30 @@ export function markdownTables({ rows, totals, dial, lowerBoundBytes }: Figures)
     mib(total.movedBytes),
     ...PEERS.map((peer) => share(total, totals, peer)),
     thousands(total.requests),
+    total.stored.toFixed(2),
+    total.storedWorst.toFixed(2),
   ];
-  const measures = ['GETs per read', 'sum of lives', 'MiB moved', 'of curvefs', 'of juicefs', 'requests'];
+  const measures = [
+    'GETs per read',
+    'sum of lives',
+    'MiB moved',
+    'of curvefs',
+    'of juicefs',
+    'requests',
+    'stored',
+    'at worst',
+  ];
   const points = dial.map((point) => totalRow(`${thousands(point.bytesPerGet / KIB)} KiB`, point));
   return [
     markdown([
       ['all lives together', ...measures],
       ...totals.map((total) => totalRow(total.policy, total)),
-      ['lower bound', '', '', mib(bound), '', '', ''],
+      ['lower bound', '', '', mib(bound), '', '', '', '', ''],
     ]),
     '',
     ...(points.length === 0 ? [] : [markdown([['the dial', ...measures], ...points]), '']),
     markdown([
-      ['GETs of a full read / MiB moved', 'none', ...shown, 'lower bound'],
+      ['GETs of a full read / MiB moved / stored', 'none', ...shown, 'lower bound'],
       ...lives.map((life) => [
         life,
         rows.find((one) => one.life === life && one.policy === 'none')?.gets.toFixed(1) ?? '',

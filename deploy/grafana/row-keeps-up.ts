@@ -63,6 +63,18 @@ export const KEEPS_UP: Row = {
       queries: [{ expr: 'max by (fs) (s3compact_backlog_bytes{@})', legend: 'fs {{fs}}' }],
     },
     {
+      title: 'Waste: stored for each visible byte',
+      description:
+        'Bytes of objects for each byte that a reader sees, at the last scan of each file system. A compacted file is at 1.10 at most; what waits for a run or for its quiet period is above.',
+      unit: 'short',
+      queries: [
+        {
+          expr: 'max by (fs) (s3compact_stored_bytes{@}) / max by (fs) (s3compact_visible_bytes{@} > 0)',
+          legend: 'fs {{fs}}',
+        },
+      ],
+    },
+    {
       title: 'Since the last complete scan',
       description: 'A file system that is not scanned gets no work.',
       unit: 's',

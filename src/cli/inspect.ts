@@ -9,7 +9,7 @@ import { requireFile, requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
 import type { ReadCost } from '../plan/index.ts';
-import { bytes, count, plural } from '../view/words.ts';
+import { bytes, count, plural, wasteText } from '../view/words.ts';
 import { parseCount, parseLimit, withInodeArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import {
@@ -211,8 +211,8 @@ function cutNote(total: number, shown: number, context: CliContext): string {
 }
 
 function readText(cost: ReadCost): string {
-  const share = cost.storedBytes === 0 ? '' : ` (${Math.round((100 * cost.dataBytes) / cost.storedBytes)} %)`;
-  return `a full read takes ${plural(cost.gets, 'GET')} for ${bytes(cost.dataBytes)}; stored are ${bytes(cost.storedBytes)} in ${plural(cost.objects, 'object')} of ${plural(cost.versions, 'version')}, visible ${bytes(cost.dataBytes)}${share}`;
+  const waste = wasteText(cost.storedBytes, cost.dataBytes);
+  return `a full read takes ${plural(cost.gets, 'GET')} for ${bytes(cost.dataBytes)}; stored are ${bytes(cost.storedBytes)} in ${plural(cost.objects, 'object')} of ${plural(cost.versions, 'version')}, ${waste} times what is visible`;
 }
 
 function totalText(total: InspectReport['total'], context: CliContext, limit: number): string {

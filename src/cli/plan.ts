@@ -9,9 +9,9 @@ import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { ChunkDecision, ChunkPlan, InodeKey, PlanCost, PlanGain } from '../model.ts';
+import type { ChunkDecision, ChunkPlan, InodeKey, PlanCost, PlanGain, PlanWaste } from '../model.ts';
 import { chunkAfter, type PlanReport, stepsOfRun, Tally } from '../view/plan-steps.ts';
-import { bytes, count, plural } from '../view/words.ts';
+import { bytes, count, plural, wasteText } from '../view/words.ts';
 import { parseLimit, withInodeArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
@@ -32,9 +32,10 @@ Reads metadata only and changes nothing. Chunks come best first, as a run takes 
 
 With --json: {fsId, inodeId, changed: false, quarantine: {code, reason, sinceMs} | null | 'unknown', outcome: plan|nothing|over-budget, chunksLeft, cost, gain,
   chunks: [{chunkIndex, outcome, versionsTotal, score, cost, gain, kept, merged: [{offset, len, blocks}],
-            blocksLeft, requiredLength, cheapest: {bytes, requests}}]}
+            blocksLeft, requiredLength, waste, cheapest: {bytes, requests}}]}
   cost: {readRequests, readBytes, writeRequests, writeBytes}
-  gain: {gets, versions, objects, storedBytes, each with Before and After}; offsets and sizes in bytes.`;
+  gain: {gets, versions, objects, storedBytes, each with Before and After, visibleBytes}; waste: {why: price|budget|list, bytesToMove} where more
+  than 1.10 times the visible bytes stay stored; offsets and sizes in bytes.`;
 
 export function registerPlan(program: Command, context: CliContext): void {
   withInodeArguments(program.command('plan').description('show what compacting an inode would do; change nothing'))
@@ -84,6 +85,7 @@ function stepText({ before, decision, versionsTotal }: PlannedChunk, context: Cl
   const { plan } = decision;
   const notes: string[] = [];
   if (plan.blocksLeft > 0) notes.push(`${plural(plan.blocksLeft, 'block')} more would pay but did not fit the budget`);
+  if (plan.waste !== undefined) notes.push(wasteNote(plan.waste, plan.gain));
   if (plan.requiredLength !== undefined)
     notes.push(`bytes beyond the length ${count(plan.requiredLength)} are dropped`);
   if (versionsTotal > before.versions.length)
@@ -98,6 +100,17 @@ function stepText({ before, decision, versionsTotal }: PlannedChunk, context: Cl
     ` ${costText(plan)}`,
     ...notes.map((note) => ` ${note}`),
   ].join('\n');
+}
+
+const WASTE_REASONS: Readonly<Record<PlanWaste['why'], string>> = {
+  price: 'stored bytes cost nothing (--storage-price 0)',
+  budget: 'the rest did not fit the budget',
+  list: 'small holes would keep the list too long',
+};
+
+function wasteNote({ why, bytesToMove }: PlanWaste, gain: PlanGain): string {
+  const left = wasteText(gain.storedBytesAfter, gain.visibleBytes);
+  return `stored bytes stay at ${left} times the visible ones, since ${WASTE_REASONS[why]}; to free them would move ${bytes(bytesToMove)}`;
 }
 
 function overBudgetText(
@@ -127,9 +140,13 @@ export function gainText(gain: PlanGain, context: CliContext): string {
     ['objects', gain.objectsBefore, gain.objectsAfter, count],
     ['bytes stored', gain.storedBytesBefore, gain.storedBytesAfter, bytes],
   ] as const;
+  const waste = [gain.storedBytesBefore, gain.storedBytesAfter].map((stored) => wasteText(stored, gain.visibleBytes));
   return table(
     [{ head: '', align: 'left' }, { head: 'before' }, { head: 'after' }, { head: 'saved' }],
-    rows.map(([name, before, after, human]) => [name, human(before), human(after), human(before - after)]),
+    [
+      ...rows.map(([name, before, after, human]) => [name, human(before), human(after), human(before - after)]),
+      ['stored / visible', ...waste, ''],
+    ],
     context.style,
   );
 }

@@ -6,7 +6,7 @@
 import type { WorstInode } from '../scan/top-inodes.ts';
 import type { ScanProgress, ScanReport } from '../scan/types.ts';
 import type { Backlog } from '../scan-port.ts';
-import { bytes, count, plural } from '../view/words.ts';
+import { bytes, count, plural, wasteText } from '../view/words.ts';
 import type { CliContext } from './context.ts';
 import { table } from './table.ts';
 
@@ -38,6 +38,7 @@ export function scanText(report: ScanReport, context: CliContext, dry: boolean):
       `file system ${report.fsId}: ${plural(backlog.inodes, 'inode')}, ${count(backlog.inodesWorthIt)} worth a run (${plural(backlog.chunksWorthIt, 'chunk')})`,
     ),
     ...backlogText(backlog),
+    ` stored are ${bytes(backlog.storedBytes)}, ${wasteText(backlog.storedBytes, backlog.visibleBytes)} times what readers see`,
     ` ${dry ? 'nothing was queued' : queuedText(report)}; ${seconds.toFixed(1)} s, ${speed} inodes a second`,
   ];
   if (resumedInodes > 0)
@@ -70,10 +71,11 @@ export function worstText(worst: readonly WorstInode[], { style }: CliContext): 
     key.inodeId.toString(),
     count(backlog.chunksWorthIt),
     count(backlog.getsSaved),
+    wasteText(backlog.storedBytes, backlog.visibleBytes),
     bytes(backlog.bytesReclaimed),
     bytes(backlog.bytesToMove),
     score.toFixed(2),
   ]);
-  const heads = ['inode', 'chunks', 'GETs saved', 'reclaimed', 'to move', 'score'].map((head) => ({ head }));
+  const heads = ['inode', 'chunks', 'GETs saved', 'waste', 'reclaimed', 'to move', 'score'].map((head) => ({ head }));
   return table(heads, rows, style);
 }

@@ -2,7 +2,8 @@
  * `s3compact scan FS`: finds what is worth a run and queues it, the best first; `--top` and `--dry-run` only look. The
  * scanning is in `src/scan/scan.ts`; this asks and tells.
  */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { TOP_ORDERS, type TopOrder } from '../scan/top-inodes.ts';
 import type { ScanReport } from '../scan/types.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
@@ -27,10 +28,11 @@ Exit code 0: the whole file system was scanned. 3: it was paused or stopped, or 
 
 With --json: {ending: done|paused|stopped, fsId, queued, resumedInodes, restarts, durationMs,
   backlog: {inodes, unreadable, quarantined, inodesWorthIt, chunksWorthIt, getsSaved, objectsSaved, bytesReclaimed, bytesToMove,
-  requestsToMake}, top: [{key: {fsId, inodeId}, score, backlog}], unreadable: [{inodeId, message}]}`;
+  requestsToMake, storedBytes, visibleBytes}, top: [{key: {fsId, inodeId}, score, backlog}], unreadable: [{inodeId, message}]}`;
 
 interface Options {
   readonly top?: number;
+  readonly sort: TopOrder;
   readonly dryRun?: boolean;
   readonly fromStart?: boolean;
 }
@@ -41,6 +43,11 @@ export function registerScan(program: Command, context: CliContext): void {
     .description('find what is worth a run in a file system and queue it')
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--top <count>', 'only list the worst files; changes nothing', parseCount)
+    .addOption(
+      new Option('--sort <order>', 'with --top: the worst by score, GETs saved, or stored bytes that nobody reads')
+        .choices(TOP_ORDERS)
+        .default('score' satisfies TopOrder),
+    )
     .option('--dry-run', 'only report the backlog; changes nothing')
     .option('--from-start', 'do not go on where an earlier scan stopped')
     .addHelpText('after', HELP)
@@ -61,6 +68,7 @@ async function scan(fsId: number, context: CliContext, options: Options): Promis
       runScan(fsId, clients, context.quietLogger, {
         ...{ dryRun: dry, resume: options.fromStart !== true, signal },
         top: Math.min(TOP_MAX, options.top ?? 0),
+        topBy: options.sort,
         onProgress: (at) => progress.show(at.backlog.inodes, progressText(at)),
         onUnreadable: (key, { message }) => {
           if (unreadable.length < UNREADABLE_TOLD) unreadable.push({ inodeId: key.inodeId.toString(), message });

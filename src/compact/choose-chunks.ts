@@ -39,9 +39,10 @@ export function planPolicy(settings: {
   readonly fragmentThreshold: number;
   readonly readGapBytes: number;
   readonly aggressivenessBytes: number;
+  readonly storagePrice: number;
 }): PlanPolicy {
-  const { fragmentThreshold, readGapBytes, aggressivenessBytes } = settings;
-  return { fragmentThreshold, readGapBytes, bytesPerGet: aggressivenessBytes };
+  const { fragmentThreshold, readGapBytes, aggressivenessBytes, storagePrice } = settings;
+  return { fragmentThreshold, readGapBytes, bytesPerGet: aggressivenessBytes, storagePrice };
 }
 
 /** Plans every chunk of the inode; O(chunks) reads of the metadata service. */

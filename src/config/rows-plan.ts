@@ -33,6 +33,19 @@ export const PLAN_ROWS = [
     commands: PLANNING,
   },
   {
+    key: 'storagePrice',
+    env: 'S3COMPACT_STORAGE_PRICE',
+    flag: 'storage-price',
+    unit: 'count',
+    default: '2',
+    min: '0',
+    max: '1000',
+    meaning:
+      'Bytes that may be moved (read and written) for each byte that need not be stored any more. Above 0 a plan never stores more than before and leaves at most 1.10 times the bytes that a reader sees, or says why. 0: stored bytes cost nothing, holes are filled with zeros, and a plan may store more than before.',
+    group: 'Planning and merging',
+    commands: PLANNING,
+  },
+  {
     key: 'readGapBytes',
     env: 'S3COMPACT_READ_GAP',
     flag: 'read-gap',
@@ -40,7 +53,8 @@ export const PLAN_ROWS = [
     default: '64KiB',
     min: '0',
     max: '64MiB',
-    meaning: 'Two pieces of one object at most this far apart are read in one GET.',
+    meaning:
+      'Two pieces of one object at most this far apart are read in one GET; holes up to this length may be filled with zeros.',
     group: 'Planning and merging',
     commands: PLANNING,
   },

@@ -221,6 +221,24 @@ const SCAN_ROWS = [
     labels: { fs: 'filesystems' },
     aggregate: 'max',
   },
+  {
+    name: 's3compact_stored_bytes',
+    type: 'gauge',
+    help: 'Bytes of the objects that the lists of all files name, as of the last scan.',
+    scope: 'pod',
+    group: 'Scan and backlog',
+    labels: { fs: 'filesystems' },
+    aggregate: 'max',
+  },
+  {
+    name: 's3compact_visible_bytes',
+    type: 'gauge',
+    help: 'Those of the stored bytes that a reader sees, as of the last scan; stored divided by visible is the waste.',
+    scope: 'pod',
+    group: 'Scan and backlog',
+    labels: { fs: 'filesystems' },
+    aggregate: 'max',
+  },
 ] as const satisfies readonly MetricSpec[];
 
 const POOL_ROWS = [

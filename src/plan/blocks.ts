@@ -110,6 +110,25 @@ export function dataCount(block: BlockView): number {
   return block.dataTo - block.dataFrom;
 }
 
+/** Visible bytes of a block that come from objects. */
+export function dataBytes({ table, dataFrom, dataTo }: BlockView): number {
+  let bytes = 0;
+  for (let n = dataFrom; n < dataTo; n++) bytes += (table.ends[n] ?? outside()) - (table.begins[n] ?? outside());
+  return bytes;
+}
+
+/**
+ * Where the objects of a version end: `offset + size` is where it ended when it was written, and its last object is as long
+ * as that even if the version was narrowed since (docs/adr/0033).
+ */
+export function objectsEnd(version: S3ChunkInfo, { blockSize, chunkSize }: Geometry): number {
+  const { offset, len, size } = version;
+  if (size <= len) return offset + len;
+  const lastByte = (offset % chunkSize) + len - 1;
+  const blockEnd = offset - (offset % chunkSize) + lastByte - (lastByte % blockSize) + blockSize;
+  return Math.min(offset + size, blockEnd);
+}
+
 /** Block indexes (within the chunk) that a version touches: `[first, last]`, both included. */
 export function blockSpan(version: S3ChunkInfo, geometry: Geometry): { readonly first: number; readonly last: number } {
   const inChunk = version.offset % geometry.chunkSize;

@@ -5,13 +5,13 @@
  */
 
 import type { PlanCost, PlanPolicy, S3ChunkInfo } from '../model.ts';
-import { outside } from '../outside.ts';
 import { type BlockView, type ChunkInput, dataCount } from './blocks.ts';
 import { addCost, NO_COST, scoreOf } from './cost.ts';
-import { reached, remainsOf } from './keep.ts';
 import { BlockMerger, type PlacedBlock } from './merge-block.ts';
-import { type Run, RunFinder } from './runs.ts';
-import type { Window } from './valid-ranges.ts';
+import type { Run } from './pieces.ts';
+import { type BlockRuns, bytesToMerge, joinedAway, runsReached } from './reach.ts';
+import { RunFinder } from './runs.ts';
+import { chooseInSpace } from './space.ts';
 
 /** A block with runs of pieces that would become one object each. */
 export interface Candidate {
@@ -21,7 +21,9 @@ export interface Candidate {
   readonly merged: readonly PlacedBlock[];
   readonly cost: PlanCost;
   readonly getsSaved: number;
-  /** GETs saved per full read for what it costs. */
+  /** Bytes that are stored more than before, or fewer; 0 where stored bytes cost nothing. */
+  readonly growthBytes: number;
+  /** GETs saved per full read, and bytes reclaimed, for what it costs. */
   readonly score: number;
 }
 
@@ -30,48 +32,68 @@ const PIECES_MAX = 1000;
 /** A chunk of many blocks may have this many pieces in each. */
 const PIECES_PER_BLOCK_MAX = 4;
 const TURN_UP = 4;
+/** So many times that and no choice is weighed any more: the list is brought down first. */
+const LONG_FACTOR = 16;
 /** A dial that is turned up starts at least here: a block's size by this. */
 const BYTES_PER_GET_STEPS = 64;
 
-interface Found {
-  readonly view: BlockView;
-  /** At least one, ascending. */
-  readonly runs: readonly Run[];
-}
-
 type Input = ChunkInput & { readonly policy: PlanPolicy };
+type Found = BlockRuns & Pick<Candidate, 'growthBytes'>;
 
-/** The candidates among the visible blocks of a chunk, in their order; linear in the number of pieces. */
-export function findCandidates(input: Input, blocks: readonly BlockView[]): Candidate[] {
+/** The candidates among the visible blocks of a chunk, in their order; linear in the pieces. `storedBytes`: of all objects. */
+export function findCandidates(input: Input, blocks: readonly BlockView[], storedBytes: number): Candidate[] {
   const merger = new BlockMerger(input.versions, input.policy.readGapBytes);
-  return findRuns(input, blocks).map((found) => candidateOf(found, input.versions, merger));
+  return findRuns(input, blocks, storedBytes).map((found) => candidateOf(found, input.versions, merger));
 }
 
 /** The runs at the price of the dial, or at the lowest of the higher ones that leave few enough pieces. */
-function findRuns({ versions, geometry, policy }: Input, blocks: readonly BlockView[]): Found[] {
+function findRuns(input: Input, blocks: readonly BlockView[], storedBytes: number): Found[] {
+  const { geometry, policy } = input;
   const { blockSize, chunkSize } = geometry;
-  const finder = new RunFinder(versions, blockSize);
+  const free = (policy.storagePrice ?? 0) === 0;
   const piecesMax = Math.max(PIECES_MAX, blocks.length * PIECES_PER_BLOCK_MAX);
+  const piecesBefore = blocks.reduce((sum, view) => sum + dataCount(view), 0);
+  if (!free && piecesBefore > LONG_FACTOR * piecesMax) return shortened(input, blocks);
   let bytesPerGet = policy.bytesPerGet ?? Number.POSITIVE_INFINITY;
   for (;;) {
     if (bytesPerGet >= chunkSize) bytesPerGet = Number.POSITIVE_INFINITY;
-    const found: Found[] = [];
-    let pieces = 0;
-    for (const view of blocks) {
-      pieces += dataCount(view);
-      const runs = finder.find(view, bytesPerGet);
-      const allowed = policy.mergedFirst === true ? withNothingUnder({ view, runs }, versions, bytesPerGet) : runs;
-      if (allowed.length === 0) continue;
-      found.push({ view, runs: allowed });
-      pieces -= joinedAway(allowed);
-    }
-    if (pieces <= piecesMax || bytesPerGet === Number.POSITIVE_INFINITY) return found;
+    const all = free
+      ? chooseByGets(input, blocks, bytesPerGet)
+      : chooseInSpace({ ...input, storedBytes }, blocks, bytesPerGet);
+    const found = all.filter(({ runs }) => runs.length > 0);
+    const pieces = found.reduce((sum, { runs }) => sum - joinedAway(runs), piecesBefore);
+    if (pieces <= piecesMax || (free && bytesPerGet === Number.POSITIVE_INFINITY)) return found;
+    if (bytesPerGet === Number.POSITIVE_INFINITY) return shortened(input, blocks);
     bytesPerGet = Math.max(bytesPerGet * TURN_UP, blockSize / BYTES_PER_GET_STEPS);
   }
 }
 
+/**
+ * A list that small holes keep long: whole blocks, holes filled, whatever is stored then. Blocks of one object are weighed by
+ * themselves, so that a second plan, which sees a short list, finds them as it wants them.
+ */
+function shortened(input: Input, blocks: readonly BlockView[]): Found[] {
+  const infinite = Number.POSITIVE_INFINITY;
+  const mixed = chooseByGets(input, blocks, infinite).filter(({ runs }) => runs.length > 0);
+  const single = blocks.filter((view) => !view.mixed);
+  const tidied = chooseInSpace({ ...input, storedBytes: infinite }, single, input.policy.bytesPerGet ?? infinite);
+  const found = [...mixed, ...tidied.filter(({ runs }) => runs.length > 0)];
+  return found.sort((a, b) => a.view.blockIndex - b.view.blockIndex);
+}
+
+/** Where stored bytes cost nothing: holes of any length are filled, and objects are kept for whatever is read of them. */
+function chooseByGets({ versions, geometry, policy }: Input, blocks: readonly BlockView[], get: number): Found[] {
+  const finder = new RunFinder(versions, geometry.blockSize);
+  const prices = { get, stored: 0, holeMax: Number.POSITIVE_INFINITY, tailWaits: true };
+  return blocks.map((view) => {
+    const runs = finder.find(view, prices);
+    const allowed = policy.mergedFirst === true ? withNothingUnder({ view, runs }, versions, get) : runs;
+    return { view, runs: allowed, growthBytes: 0 };
+  });
+}
+
 /** The runs that no kept part reaches into; or, where there are others and that pays too, the whole block. */
-function withNothingUnder(found: Found, versions: readonly S3ChunkInfo[], bytesPerGet: number): readonly Run[] {
+function withNothingUnder(found: BlockRuns, versions: readonly S3ChunkInfo[], bytesPerGet: number): readonly Run[] {
   const { view, runs } = found;
   const inTheWay = runsReached(found, versions);
   if (inTheWay.size === 0) return runs;
@@ -81,15 +103,8 @@ function withNothingUnder(found: Found, versions: readonly S3ChunkInfo[], bytesP
   return runsReached({ view, runs: rest }, versions).size === 0 ? rest : [];
 }
 
-/** The runs that some part that stays in the block reaches into: their objects must lie above it. */
-function runsReached({ view, runs }: Found, versions: readonly S3ChunkInfo[]): ReadonlySet<Run> {
-  if (runs.length === 0) return new Set();
-  const extents = runs.map((run) => ({ run, ...extentOf(view, run) }));
-  return new Set(reached(versions, remainsOf(view, runs), extents).map(({ run }) => run));
-}
-
 function candidateOf(found: Found, versions: readonly S3ChunkInfo[], merger: BlockMerger): Candidate {
-  const { view, runs } = found;
+  const { view, runs, growthBytes } = found;
   const above = runsReached(found, versions);
   let cost = NO_COST;
   const merged = runs.map((run) => {
@@ -98,23 +113,5 @@ function candidateOf(found: Found, versions: readonly S3ChunkInfo[], merger: Blo
     return { block: made.block, above: above.has(run) };
   });
   const getsSaved = joinedAway(runs);
-  return { view, runs, merged, cost, getsSaved, score: scoreOf(cost, getsSaved, 0) };
-}
-
-/** Pieces, so GETs, that are gone when each run is one. */
-function joinedAway(runs: readonly Run[]): number {
-  return runs.reduce((sum, { from, to }) => sum + to - from - 1, 0);
-}
-
-function extentOf({ table }: BlockView, { from, to }: Run): Window {
-  return { begin: table.begins[from] ?? outside(), end: table.ends[to - 1] ?? outside() };
-}
-
-/** What one object for a run moves: its bytes are read, and written with the gaps. */
-function bytesToMerge(view: BlockView, run: Run): number {
-  const { begin, end } = extentOf(view, run);
-  let bytes = end - begin;
-  for (let n = run.from; n < run.to; n++)
-    bytes += (view.table.ends[n] ?? outside()) - (view.table.begins[n] ?? outside());
-  return bytes;
+  return { view, runs, merged, cost, getsSaved, growthBytes, score: scoreOf(cost, getsSaved, -growthBytes) };
 }

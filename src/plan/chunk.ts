@@ -2,17 +2,20 @@
  * The planner: one chunk list in, what to keep, rewrite and drop out (ADR 8). Pure: no clock, no I/O, no
  * randomness; the worker, `plan`, the scanner's score and the backlog all call this one function.
  *
- * A chunk qualifies when it has more versions than the threshold, bytes beyond the length, or versions that nobody can see.
+ * A chunk qualifies when it has more versions than the threshold, bytes beyond the length, versions that nobody can see, or
+ * too many stored bytes of which nobody reads anything.
  * In it the runs of pieces that are worth one object (candidates.ts) become one; everything else stays in place; covered
  * versions go without moving a byte; holes and zeros make no objects of their own.
  */
-import type { ChunkBudget, ChunkDecision, ChunkPlan, PlanPolicy } from '../model.ts';
-import { type BlockView, type ChunkInput, visibleBlocks } from './blocks.ts';
+import type { ChunkBudget, ChunkDecision, ChunkPlan, ChunkSpace, PlanGain, PlanPolicy, PlanWaste } from '../model.ts';
+import { BlockSpace } from './block-space.ts';
+import { type BlockView, type ChunkInput, dataBytes, visibleBlocks } from './blocks.ts';
 import { type Candidate, findCandidates } from './candidates.ts';
-import { addCost, getsOf, movedBytes, NO_COST, requestsOf, scoreOf, stored } from './cost.ts';
+import { addCost, getsOf, movedBytes, NO_COST, requestsOf, scoreOf, stored, visibleBytesOf } from './cost.ts';
 import { keptVersions, remainsOf } from './keep.ts';
 import { joinBlocks } from './merge-block.ts';
 import { MERGED_VERSIONS_MAX } from './names.ts';
+import { WASTE_MAX } from './space.ts';
 import { type Survey, surveyList } from './survey.ts';
 
 export interface PlanInput extends ChunkInput {
@@ -37,22 +40,25 @@ const VERSIONS_AFTER_MAX = 100_000;
 export function planChunk(input: PlanInput): ChunkDecision {
   const survey = surveyList(input);
   const blocks = visibleBlocks(input);
-  if (!survey.beyond && !qualifies(input, blocks)) return { kind: 'nothing' };
-  const candidates = findCandidates(input, blocks);
-  const chosen = choose(candidates, input.budget ?? NO_LIMIT);
+  const space = { storedBytes: survey.storedBytes, visibleBytes: visibleBytesOf(blocks) };
+  if (!survey.beyond && !qualifies(input, blocks, space)) return { kind: 'nothing', ...space };
+  const candidates = findCandidates(input, blocks, survey.storedBytes);
+  const chosen = choose(candidates, input.budget ?? NO_LIMIT, roomBytes(input, blocks, survey));
   const plan = assemble(input, blocks, { survey, chosen, candidates: candidates.length });
   if (plan !== null) return { kind: 'plan', plan };
-  if (candidates.length === 0) return { kind: 'nothing' };
+  if (candidates.length === 0) return { kind: 'nothing', ...space };
   const cheapest = candidates.reduce((a, b) => (movedBytes(b.cost) < movedBytes(a.cost) ? b : a));
   return {
     kind: 'overBudget',
+    ...space,
     cheapestBytes: movedBytes(cheapest.cost),
     cheapestRequests: requestsOf(cheapest.cost),
   };
 }
 
-function qualifies(input: PlanInput, blocks: readonly BlockView[]): boolean {
+function qualifies(input: PlanInput, blocks: readonly BlockView[], space: ChunkSpace): boolean {
   if (input.versions.length > input.policy.fragmentThreshold) return true;
+  if (hasStoragePrice(input) && space.storedBytes > WASTE_MAX * space.visibleBytes) return true;
   const seen = new Set<number>();
   for (const block of blocks) {
     for (const piece of block.data) seen.add(piece.version);
@@ -61,8 +67,38 @@ function qualifies(input: PlanInput, blocks: readonly BlockView[]): boolean {
   return seen.size < input.versions.length;
 }
 
-/** The candidates that fit the budget, best first (I8). */
-function choose(candidates: readonly Candidate[], budget: ChunkBudget): ReadonlySet<Candidate> {
+/** By how much more may be stored for the blocks that are seen: what goes without moving a byte makes room. */
+function roomBytes(input: PlanInput, blocks: readonly BlockView[], survey: Survey): number {
+  if (!hasStoragePrice(input) || input.budget === undefined) return Number.POSITIVE_INFINITY;
+  const space = new BlockSpace(input.versions, input.geometry);
+  return blocks.reduce((room, view) => room - space.storedBytes(view, []), survey.storedBytes);
+}
+
+function hasStoragePrice({ policy }: PlanInput): boolean {
+  return (policy.storagePrice ?? 0) > 0;
+}
+
+/** Why too much stays stored, if it does. */
+function wasteOf(
+  input: PlanInput,
+  blocks: readonly BlockView[],
+  plan: { readonly gain: PlanGain; readonly chosen: ReadonlySet<Candidate>; readonly blocksLeft: number },
+): PlanWaste | undefined {
+  const { gain, chosen } = plan;
+  if (gain.storedBytesAfter <= WASTE_MAX * gain.visibleBytes) return undefined;
+  const space = new BlockSpace(input.versions, input.geometry);
+  const runs = new Map([...chosen].map((one) => [one.view, one.runs]));
+  let bytesToMove = 0;
+  for (const view of blocks) {
+    const visible = dataBytes(view);
+    if (space.storedBytes(view, runs.get(view) ?? []) > visible) bytesToMove += 2 * visible;
+  }
+  if (!hasStoragePrice(input)) return { why: 'price', bytesToMove };
+  return { why: plan.blocksLeft > 0 ? 'budget' : 'list', bytesToMove };
+}
+
+/** The candidates that fit the budget, best first (I8), without those for whose growth nothing else makes room. */
+function choose(candidates: readonly Candidate[], budget: ChunkBudget, roomBytes: number): ReadonlySet<Candidate> {
   const chosen = new Set<Candidate>();
   let spent = NO_COST;
   let mergedVersions = 0;
@@ -75,6 +111,12 @@ function choose(candidates: readonly Candidate[], budget: ChunkBudget): Readonly
     chosen.add(next);
     mergedVersions += next.merged.length;
     spent = total;
+  }
+  let growth = 0;
+  for (const { growthBytes } of chosen) growth += growthBytes;
+  for (const next of byScore.reverse()) {
+    if (growth <= roomBytes) break;
+    if (next.growthBytes > 0 && chosen.delete(next)) growth -= next.growthBytes;
   }
   return chosen;
 }
@@ -105,6 +147,7 @@ function assemble(
   const gain = {
     getsBefore,
     getsAfter: getsBefore - getsSaved,
+    visibleBytes: visibleBytesOf(blocks),
     versionsBefore: versions.length,
     versionsAfter: merged.length + kept.length,
     objectsBefore: survey.objects,
@@ -117,6 +160,8 @@ function assemble(
   if (merged.length === 0 && !beyond && !fewer) return null;
   // Versions cut at the borders of blocks may lengthen the list; a commit can write only so many.
   if (gain.versionsAfter > Math.max(versions.length, VERSIONS_AFTER_MAX)) return null;
+  const blocksLeft = choice.candidates - chosen.size;
+  const waste = wasteOf(input, blocks, { gain, chosen, blocksLeft });
   return {
     chunkIndex: input.chunkIndex,
     replaced: versions,
@@ -128,6 +173,7 @@ function assemble(
     cost,
     gain,
     score: scoreOf(cost, getsSaved, gain.storedBytesBefore - gain.storedBytesAfter),
-    blocksLeft: choice.candidates - chosen.size,
+    blocksLeft,
+    ...(waste === undefined ? {} : { waste }),
   };
 }

@@ -3,7 +3,15 @@
  * The worker, the dry run, the scanner and the backlog use these same figures.
  */
 import type { Geometry, MergedBlock, PlanCost, PlanGain, S3ChunkInfo } from '../model.ts';
-import { type BlockView, blockSpan, type ChunkInput, dataCount, visibleBlocks } from './blocks.ts';
+import {
+  type BlockView,
+  blockSpan,
+  type ChunkInput,
+  dataBytes,
+  dataCount,
+  objectsEnd,
+  visibleBlocks,
+} from './blocks.ts';
 
 /** One S3 request weighs as much as moving this many bytes: about 20 ms at 50 MiB/s. */
 export const REQUEST_WEIGHT_BYTES = 1024 * 1024;
@@ -17,18 +25,16 @@ export interface ReadCost {
   readonly versions: number;
   /** Objects that the list names. */
   readonly objects: number;
-  /** Bytes that the list names, visible or not. */
+  /** Bytes of these objects, visible or not. */
   readonly storedBytes: number;
 }
 
 /** The read cost of a chunk list; O(n log n). */
 export function readCost(input: ChunkInput): ReadCost {
   const blocks = visibleBlocks(input);
-  let dataBytes = 0;
-  for (const block of blocks) for (const piece of block.data) dataBytes += piece.end - piece.begin;
   return {
     gets: getsOf(blocks),
-    dataBytes,
+    dataBytes: visibleBytesOf(blocks),
     versions: input.versions.length,
     ...stored(input.versions, input.geometry),
   };
@@ -40,7 +46,14 @@ export function getsOf(blocks: Iterable<BlockView>): number {
   return gets;
 }
 
-/** Objects and bytes that a list names. */
+/** Visible bytes that come from objects. */
+export function visibleBytesOf(blocks: Iterable<BlockView>): number {
+  let bytes = 0;
+  for (const block of blocks) bytes += dataBytes(block);
+  return bytes;
+}
+
+/** Objects that a list names, and their bytes. */
 export function stored(versions: Iterable<S3ChunkInfo>, geometry: Geometry): { objects: number; storedBytes: number } {
   let objects = 0;
   let storedBytes = 0;
@@ -48,7 +61,7 @@ export function stored(versions: Iterable<S3ChunkInfo>, geometry: Geometry): { o
     if (version.zero) continue;
     const { first, last } = blockSpan(version, geometry);
     objects += last - first + 1;
-    storedBytes += version.len;
+    storedBytes += objectsEnd(version, geometry) - version.offset;
   }
   return { objects, storedBytes };
 }
@@ -87,6 +100,7 @@ export function scoreOf(cost: PlanCost, getsSaved: number, bytesReclaimed: numbe
 export const NO_GAIN: PlanGain = {
   getsBefore: 0,
   getsAfter: 0,
+  visibleBytes: 0,
   versionsBefore: 0,
   versionsAfter: 0,
   objectsBefore: 0,
@@ -100,6 +114,7 @@ export function addGain(a: PlanGain, b: PlanGain): PlanGain {
   return {
     getsBefore: a.getsBefore + b.getsBefore,
     getsAfter: a.getsAfter + b.getsAfter,
+    visibleBytes: a.visibleBytes + b.visibleBytes,
     versionsBefore: a.versionsBefore + b.versionsBefore,
     versionsAfter: a.versionsAfter + b.versionsAfter,
     objectsBefore: a.objectsBefore + b.objectsBefore,

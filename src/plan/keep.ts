@@ -8,7 +8,7 @@
 import type { S3ChunkInfo, ValidRange } from '../model.ts';
 import { outside } from '../outside.ts';
 import type { BlockView } from './blocks.ts';
-import type { Run } from './runs.ts';
+import type { Run } from './pieces.ts';
 import type { Window } from './valid-ranges.ts';
 
 /** What stays visible from before in one block. */
@@ -102,7 +102,9 @@ function narrowed(versions: readonly S3ChunkInfo[], part: Part): S3ChunkInfo {
   const version = versions[part.version] ?? outside();
   const len = part.end - part.begin;
   if (version.offset === part.begin && version.len === len) return version;
-  return { ...version, offset: part.begin, len };
+  // The end of what was written stays where it was, since that is how long the objects are (docs/adr/0033).
+  const size = Math.max(len, version.size - (part.begin - version.offset));
+  return { ...version, offset: part.begin, len, size };
 }
 
 /** Parts by version: blocks arrive in ascending order, the list wants the order of versions. */

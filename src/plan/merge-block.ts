@@ -16,7 +16,7 @@ import type {
 } from '../model.ts';
 import { outside } from '../outside.ts';
 import type { BlockView } from './blocks.ts';
-import type { Run } from './runs.ts';
+import type { Run } from './pieces.ts';
 
 interface OpenRead {
   readonly source: ObjectId;

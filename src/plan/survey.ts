@@ -5,7 +5,7 @@
 
 import type { S3ChunkInfo } from '../model.ts';
 import { outside } from '../outside.ts';
-import { blockSpan, type ChunkInput } from './blocks.ts';
+import { blockSpan, type ChunkInput, objectsEnd } from './blocks.ts';
 import { checkVersion, chunkWindow } from './check.ts';
 
 export interface Survey {
@@ -14,7 +14,7 @@ export interface Survey {
   readonly lowestChunkId: bigint;
   /** Objects that the list names. */
   readonly objects: number;
-  /** Bytes that the list names. */
+  /** Bytes of these objects. */
   readonly storedBytes: number;
 }
 
@@ -34,7 +34,7 @@ export function surveyList(input: ChunkInput): Survey {
     if (version.zero) continue;
     const { first, last } = blockSpan(version, geometry);
     objects += last - first + 1;
-    storedBytes += version.len;
+    storedBytes += objectsEnd(version, geometry) - version.offset;
   }
   return { beyond, lowestChunkId: lowest?.chunkId ?? 0n, objects, storedBytes };
 }

@@ -11,10 +11,13 @@ import { safeJson } from './bullmq.ts';
 import { type QueueOptions, queueCall } from './compact-queue.ts';
 
 const count = z.number().nonnegative();
+/** Scans of older releases did not count it. */
+const newCount = count.default(0);
 
 const backlogSchema = z.object({
   ...{ inodes: count, unreadable: count, quarantined: count, inodesWorthIt: count, chunksWorthIt: count },
   ...{ getsSaved: count, objectsSaved: count, bytesReclaimed: count, bytesToMove: count, requestsToMake: count },
+  ...{ storedBytes: newCount, visibleBytes: newCount },
 });
 
 const positionSchema = z.object({

@@ -62,7 +62,7 @@ class Scan {
     this.#options = options;
     this.#feed = new Feed(deps, { fsId: filesystem.fsId, ...options });
     this.#patience = new Patience(deps.clock, { ...options, signal: this.#stop.signal });
-    this.#worst = new Worst(options.top ?? 0);
+    this.#worst = new Worst(options.top ?? 0, options.topBy);
     this.#savedAtMs = deps.clock.monotonicMs();
   }
 
@@ -207,12 +207,13 @@ class Scan {
     for (const { key, score, backlog, error } of findings) {
       if (error !== undefined) this.#options.onUnreadable?.(key, error);
       if (score > 0 && quarantined.has(printInodeKey(key))) {
-        sum = addBacklog(sum, { ...NO_BACKLOG, inodes: 1, quarantined: 1 });
+        const { storedBytes, visibleBytes } = backlog;
+        sum = addBacklog(sum, { ...NO_BACKLOG, inodes: 1, quarantined: 1, storedBytes, visibleBytes });
         continue;
       }
       sum = addBacklog(sum, backlog);
-      if (score <= 0) continue;
       this.#worst.add({ key, score, backlog });
+      if (score <= 0) continue;
       if (this.#options.dryRun !== true) this.#feed.add(key, score, work);
     }
     this.#pages.found(work, sum);

@@ -6,7 +6,7 @@ import { planAsItIs } from '../compact/choose-chunks.ts';
 import { protocolOf } from '../compact/protocol.ts';
 import { CompactError } from '../errors.ts';
 import type { InodePart, MetadataStore } from '../metadata/port.ts';
-import type { ChunkPlan, Filesystem, InodeKey, PlanPolicy } from '../model.ts';
+import type { ChunkDecision, Filesystem, InodeKey, PlanPolicy } from '../model.ts';
 import { addCost, movedBytes, NO_COST, planChunk, requestsOf, scoreOf } from '../plan/index.ts';
 import { type Backlog, NO_BACKLOG } from '../scan-port.ts';
 
@@ -36,6 +36,8 @@ export class InodeScore {
   #getsSaved = 0;
   #objectsSaved = 0;
   #bytesReclaimed = 0;
+  #storedBytes = 0;
+  #visibleBytes = 0;
 
   constructor(context: ScoreContext) {
     this.#context = context;
@@ -56,7 +58,7 @@ export class InodeScore {
                   ...{ geometry: this.#context.filesystem, chunkIndex, versions, length: inode.length },
                   policy: this.#policy,
                 });
-          if (decision?.kind === 'plan') this.#count(decision.plan);
+          if (decision !== undefined) this.#count(decision);
         }
       } catch (error) {
         if (!(error instanceof CompactError) || error.kind !== 'halt') throw error;
@@ -66,7 +68,15 @@ export class InodeScore {
     return part.last ? this.#finding(key) : null;
   }
 
-  #count({ cost, gain }: ChunkPlan): void {
+  #count(decision: ChunkDecision): void {
+    if (decision.kind !== 'plan') {
+      this.#storedBytes += decision.storedBytes;
+      this.#visibleBytes += decision.visibleBytes;
+      return;
+    }
+    const { cost, gain } = decision.plan;
+    this.#storedBytes += gain.storedBytesBefore;
+    this.#visibleBytes += gain.visibleBytes;
     this.#chunks++;
     this.#cost = addCost(this.#cost, cost);
     this.#getsSaved += gain.getsBefore - gain.getsAfter;
@@ -84,6 +94,7 @@ export class InodeScore {
         ...{ inodes: 1, inodesWorthIt: worthIt ? 1 : 0, chunksWorthIt: this.#chunks },
         ...{ getsSaved: this.#getsSaved, objectsSaved: this.#objectsSaved, bytesReclaimed: this.#bytesReclaimed },
         ...{ bytesToMove: movedBytes(this.#cost), requestsToMake: requestsOf(this.#cost) },
+        ...{ storedBytes: this.#storedBytes, visibleBytes: this.#visibleBytes },
       },
     };
     this.#clear();
@@ -101,6 +112,8 @@ export class InodeScore {
     this.#getsSaved = 0;
     this.#objectsSaved = 0;
     this.#bytesReclaimed = 0;
+    this.#storedBytes = 0;
+    this.#visibleBytes = 0;
   }
 }
 
@@ -117,5 +130,7 @@ export function addBacklog(a: Backlog, b: Backlog): Backlog {
     bytesReclaimed: a.bytesReclaimed + b.bytesReclaimed,
     bytesToMove: a.bytesToMove + b.bytesToMove,
     requestsToMake: a.requestsToMake + b.requestsToMake,
+    storedBytes: a.storedBytes + b.storedBytes,
+    visibleBytes: a.visibleBytes + b.visibleBytes,
   };
 }

@@ -1,5 +1,5 @@
 /**
- * The worst inodes of any number of them: those whose work brings most. Holds at most twice as many as it keeps, and does
+ * The worst inodes of any number of them, by what their work brings, or by one part of it. Holds at most twice as many as it keeps, and does
  * no I/O.
  */
 import type { InodeKey } from '../model.ts';
@@ -11,16 +11,28 @@ export interface WorstInode {
   readonly backlog: Backlog;
 }
 
+export const TOP_ORDERS = ['score', 'gets', 'waste'] as const;
+export type TopOrder = (typeof TOP_ORDERS)[number];
+
+/** `waste`: stored bytes that no reader sees, whatever a plan would do about them. */
+const MEASURES: Readonly<Record<TopOrder, (inode: WorstInode) => number>> = {
+  score: ({ score }) => score,
+  gets: ({ backlog }) => backlog.getsSaved,
+  waste: ({ backlog }) => backlog.storedBytes - backlog.visibleBytes,
+};
+
 export class Worst {
   readonly #most: number;
+  readonly #measure: (inode: WorstInode) => number;
   #inodes: WorstInode[] = [];
 
-  constructor(most: number) {
+  constructor(most: number, order: TopOrder = 'score') {
     this.#most = most;
+    this.#measure = MEASURES[order];
   }
 
   add(inode: WorstInode): void {
-    if (this.#most === 0) return;
+    if (this.#most === 0 || this.#measure(inode) <= 0) return;
     this.#inodes.push(inode);
     if (this.#inodes.length >= 2 * this.#most) this.#inodes = this.#best();
   }
@@ -29,7 +41,7 @@ export class Worst {
     this.#inodes = [];
   }
 
-  /** Best score first; a walk may give an inode twice. */
+  /** The worst first; a walk may give an inode twice. */
   list(): readonly WorstInode[] {
     return this.#best();
   }
@@ -37,7 +49,7 @@ export class Worst {
   #best(): WorstInode[] {
     const byKey = new Map(this.#inodes.map((one) => [one.key.inodeId, one]));
     return [...byKey.values()]
-      .toSorted((a, b) => b.score - a.score || (a.key.inodeId < b.key.inodeId ? -1 : 1))
+      .toSorted((a, b) => this.#measure(b) - this.#measure(a) || (a.key.inodeId < b.key.inodeId ? -1 : 1))
       .slice(0, this.#most);
   }
 }

@@ -7,7 +7,7 @@ import type { CompactError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, PlanPolicy } from '../model.ts';
 import type { Backlog, ScanBook, ScanGate, ScanQuarantine, ScanQueue } from '../scan-port.ts';
-import type { WorstInode } from './top-inodes.ts';
+import type { TopOrder, WorstInode } from './top-inodes.ts';
 
 export interface ScanDeps {
   readonly metadata: MetadataStore;
@@ -36,6 +36,8 @@ export interface ScanOptions {
   readonly resume?: boolean;
   /** The worst inodes to tell. */
   readonly top?: number;
+  /** What makes them the worst; default `score`. */
+  readonly topBy?: TopOrder;
   /** Who scans, for those who ask later. */
   readonly by: string;
   readonly signal?: AbortSignal;

@@ -13,6 +13,7 @@ import {
   MERGED_VERSION_BITS,
   type PlanCost,
   type PlanGain,
+  type PlanWaste,
 } from '../model.ts';
 import { addCost, addGain, type ChunkInput, NO_COST, NO_GAIN, replacementList } from '../plan/index.ts';
 
@@ -52,6 +53,7 @@ export interface ChunkReport {
   readonly merged?: readonly { readonly offset: number; readonly len: number; readonly blocks: number }[];
   readonly kept?: number;
   readonly blocksLeft?: number;
+  readonly waste?: PlanWaste;
   /** The plan drops bytes beyond this length, so the file must still have it. */
   readonly requiredLength?: number;
   /** What the cheapest block would take, where nothing fits the budget. */
@@ -122,7 +124,7 @@ function reportOf({ before, versionsTotal, decision }: PlannedChunk): ChunkRepor
     const cheapest = { bytes: decision.cheapestBytes, requests: decision.cheapestRequests };
     return { ...base, outcome: 'over-budget', cheapest };
   }
-  const { score, cost, gain, merged, kept, blocksLeft, requiredLength } = decision.plan;
+  const { score, cost, gain, merged, kept, blocksLeft, requiredLength, waste } = decision.plan;
   return {
     ...base,
     outcome: 'plan',
@@ -133,5 +135,6 @@ function reportOf({ before, versionsTotal, decision }: PlannedChunk): ChunkRepor
     kept: kept.length,
     blocksLeft,
     ...(requiredLength === undefined ? {} : { requiredLength }),
+    ...(waste === undefined ? {} : { waste }),
   };
 }

@@ -19,6 +19,11 @@ export function plural(value: number, word: string): string {
   return `${count(value)} ${word}${value === 1 ? '' : 's'}`;
 }
 
+/** Stored bytes for each visible one: `1.07`; `-` where nothing is visible. */
+export function wasteText(storedBytes: number, visibleBytes: number): string {
+  return visibleBytes === 0 ? '-' : (storedBytes / visibleBytes).toFixed(2);
+}
+
 /** `45s`, `12m 5s`, `3h 20m`, `5d 2h`: the two largest units. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));

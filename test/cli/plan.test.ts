@@ -37,7 +37,7 @@ const size = z.number().int().min(0);
 const costShape = z.strictObject({ readRequests: size, readBytes: size, writeRequests: size, writeBytes: size });
 const gainShape = z.strictObject({
   ...{ getsBefore: size, getsAfter: size, versionsBefore: size, versionsAfter: size },
-  ...{ objectsBefore: size, objectsAfter: size, storedBytesBefore: size, storedBytesAfter: size },
+  ...{ objectsBefore: size, objectsAfter: size, storedBytesBefore: size, storedBytesAfter: size, visibleBytes: size },
 });
 const outcomeShape = z.enum(['plan', 'nothing', 'over-budget']);
 /** The documented shape (`s3compact plan --help`). */
@@ -62,6 +62,7 @@ const planShape = z.strictObject({
       merged: z.array(z.strictObject({ offset: size, len: size, blocks: size })).optional(),
       blocksLeft: size.optional(),
       requiredLength: size.optional(),
+      waste: z.strictObject({ why: z.enum(['price', 'budget', 'list']), bytesToMove: size }).optional(),
       cheapest: z.strictObject({ bytes: size, requests: size }).optional(),
     }),
   ),
@@ -87,6 +88,7 @@ describe('s3compact plan', () => {
     expect(stdout).toContain('chunk 0: 64 B in 4 blocks of 16 B');
     expect(stdout).toMatch(/ 1 │a?[░▒b-m].*│ +\d+ → │A+│ +1\n/);
     expect(stdout).toMatch(/GETs of a full read +\d+ +\d+ +\d+/);
+    expect(stdout).toMatch(/stored \/ visible +\d\.\d\d +\d\.\d\d/);
     expect(stdout).toContain('one run compacts 2 chunks');
     expect(stdout).toContain('bytes beyond the length 120 are dropped');
     expect(stdout).toContain('Nothing was changed');
@@ -95,7 +97,8 @@ describe('s3compact plan', () => {
   });
 
   it('with --json holds exact numbers, ids as text, best chunk first, in the documented shape', async () => {
-    const report = await planJson(['1', String(BIG_INODE), '--fragment-threshold', '5']);
+    const argv = ['1', String(BIG_INODE), '--fragment-threshold', '5', '--storage-price', '0'];
+    const report = await planJson(argv);
     expect(report).toMatchObject({ fsId: 1, inodeId: String(BIG_INODE), outcome: 'plan', chunksLeft: 0 });
     expect(report.chunks.map((chunk) => chunk.outcome)).toEqual(['plan', 'plan']);
     expect(report.chunks.map((chunk) => chunk.chunkIndex).sort()).toEqual([0, 1]);
@@ -130,6 +133,21 @@ describe('s3compact plan', () => {
     expect(await planJson(argv)).toMatchObject({ outcome: 'over-budget', chunksLeft: 0 });
   });
 
+  it('says why more stays stored than is visible, and what it would take', async () => {
+    // A block of which a reader sees the first two bytes and the last.
+    const chunks = { 0: [record(1, 0, 16), record(2, 2, 13), '3,0,2,13,13,1'] };
+    await fixture.inode(1, { id: 9, length: 16, chunks });
+    const argv = ['1', '9', '--fragment-threshold', '1', '--aggressiveness', '0'];
+    const free = await planJson([...argv, '--storage-price', '0']);
+    expect(free.chunks[0]).toMatchObject({ gain: { storedBytesAfter: 16, visibleBytes: 3 } });
+    expect(free.chunks[0]?.waste).toEqual({ why: 'price', bytesToMove: 6 });
+    const text = await fixture.cli(['plan', ...argv, '--storage-price', '0']);
+    expect(text.stdout).toContain('stay at 5.33 times the visible ones, since stored bytes cost nothing');
+    const priced = await planJson(argv);
+    expect(priced.chunks[0]).toMatchObject({ gain: { storedBytesAfter: 3, visibleBytes: 3 } });
+    expect(priced.chunks[0]).not.toHaveProperty('waste');
+  });
+
   it('has nothing to do for a file in order, and for one without chunks', async () => {
     for (const inode of ['2', '7']) {
       const { exitCode, stdout } = await fixture.cli(['plan', '1', inode]);
@@ -144,6 +162,7 @@ describe('s3compact plan', () => {
     const { stdout } = await fixture.cli(argv);
     expect(stdout.match(/^chunk \d+: /gm)).toHaveLength(1);
     expect(stdout).toContain('1 more chunk of this plan not drawn');
+    expect(stdout).toMatch(/stored \/ visible +\d\.\d\d +\d\.\d\d/);
     expect(stdout).toContain('one run compacts 2 chunks');
   });
 

@@ -108,7 +108,7 @@ describe('settings reach a command', () => {
   };
 
   it('from a file, over it from the environment, over that from a flag before or after the command', async () => {
-    const config = ['--config', file('high.yaml', 'fragment-threshold: 3\n')];
+    const config = ['--config', file('high.yaml', 'fragment-threshold: 3\nstorage-price: 0\n')];
     const env = { S3COMPACT_FRAGMENT_THRESHOLD: '2' };
     expect((await plan(config)).outcome).toBe('nothing');
     expect((await plan(config, env)).outcome).toBe('plan');

@@ -87,6 +87,7 @@ export const policies = fc.record(
     readGapBytes: fc.constantFrom(0, 1, 2, 64),
     /** From nothing to all the way up, for blocks of 1 to 16 bytes. */
     bytesPerGet: fc.constantFrom(0, 1, 2, 3, 5, 8, 13, 24, 1000),
+    storagePrice: fc.constantFrom(0, 1, 2, 5, 40),
     mergedFirst: fc.constant(true),
   },
   { requiredKeys: ['fragmentThreshold', 'readGapBytes'] },

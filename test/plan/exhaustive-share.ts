@@ -43,6 +43,12 @@ const EXTRA_EVERY = 31;
 
 /** Below, between and above what the few bytes of a block cost. */
 const DIALS = [{ bytesPerGet: 1 }, { bytesPerGet: 3 }, { bytesPerGet: 5 }, { bytesPerGet: 3, mergedFirst: true }];
+/** The same with a price of stored bytes, which makes a difference where an object holds some that nobody reads. */
+const SPACES = [
+  { storagePrice: 1 },
+  { storagePrice: 2, bytesPerGet: 3 },
+  { storagePrice: 2, bytesPerGet: 3, mergedFirst: true },
+];
 
 type Objects = ReadonlyMap<string, Uint8Array>;
 type Answer = 'nothing' | 'plan' | 'rewrite';
@@ -92,6 +98,8 @@ function checkCase(input: PlanInput, objects: Objects, expected: Buffer): Answer
   const view = viewOf(input);
   const answer = checkPlan(input, { view, objects, expected });
   checkSecondQualifier(input, view, answer !== 'nothing');
+  for (const space of SPACES)
+    checkPlan({ ...input, policy: { ...input.policy, ...space } }, { view, objects, expected });
   // The dial makes a difference only where a block has several objects.
   if (view.candidates.length === 0) return answer;
   for (const dial of DIALS) checkPlan({ ...input, policy: { ...input.policy, ...dial } }, { view, objects, expected });

@@ -51,7 +51,7 @@ export type Shape = keyof typeof SHAPES;
 export const SHAPE_NAMES = Object.keys(SHAPES) as Shape[];
 
 /** As the settings have it. */
-const POLICY = { fragmentThreshold: 4, readGapBytes: 64 * 1024, bytesPerGet: 768 * 1024 };
+const POLICY = { fragmentThreshold: 4, readGapBytes: 64 * 1024, bytesPerGet: 768 * 1024, storagePrice: 2 };
 
 export function planInputOf(shape: Shape, count: number, policy: PlanPolicy = POLICY) {
   return { geometry: SCALE_GEOMETRY, chunkIndex: 0, versions: SHAPES[shape](count), length: chunkSize, policy };

@@ -15,6 +15,7 @@ import { blockExtents, namedObjects } from '../kit/oracle/layout.ts';
 import { oracleName } from '../kit/oracle/names.ts';
 import { fullReadGets } from '../kit/oracle/reader.ts';
 import type { OracleVersion } from '../kit/oracle/types.ts';
+import { checkSpace, storedBytesOf, visibleBytesOf, WASTE_MAX } from './space-rules.ts';
 import {
   bytesOf,
   type CandidateBlock,
@@ -27,7 +28,7 @@ import {
   type View,
   viewOf,
 } from './view.ts';
-import { checkWorth, limitless, nothingIsWorth } from './worth.ts';
+import { checkWorth, limitless, nothingIsWorth, priced } from './worth.ts';
 
 export type Plan = Extract<ReturnType<typeof planChunk>, { kind: 'plan' }>['plan'];
 
@@ -39,7 +40,12 @@ export function verifyDecision(input: PlanInput, attempt: bigint, view = viewOf(
     return decision.plan;
   }
   const { versions, policy } = input;
-  const qualifies = versions.length > policy.fragmentThreshold || view.beyond || view.seen.size < versions.length;
+  const space = { storedBytes: storedBytesOf(versions, input.geometry), visibleBytes: visibleBytesOf(input, view) };
+  same('storedBytes', decision.storedBytes, space.storedBytes);
+  same('visibleBytes', decision.visibleBytes, space.visibleBytes);
+  const wasteful = priced(input) && space.storedBytes > WASTE_MAX * space.visibleBytes;
+  const qualifies =
+    versions.length > policy.fragmentThreshold || view.beyond || wasteful || view.seen.size < versions.length;
   if (!qualifies) {
     check(decision.kind === 'nothing', 'a chunk that does not qualify gives nothing');
     return null;
@@ -47,6 +53,7 @@ export function verifyDecision(input: PlanInput, attempt: bigint, view = viewOf(
   check(!view.beyond, 'bytes beyond the length are always worth a plan');
   check(allObjectsSeen(input, view), 'an object that nobody reads is always worth a plan');
   if (decision.kind === 'nothing') {
+    check(!wasteful, 'too much that nobody reads is always worth a plan');
     nothingIsWorth(input, view);
     return null;
   }
@@ -86,6 +93,7 @@ export function verifyPlan(input: PlanInput, view: View, plan: Plan, attempt: bi
     check(version === input.versions[position], 'replaced is exactly what was read');
   }
   verifyMerged(input, view, plan);
+  checkSpace(input, view, plan);
   verifyKept(input, view, plan);
   verifyReplacement(plan, attempt);
   verifyNames(input, plan, attempt);
@@ -96,7 +104,8 @@ export function verifyPlan(input: PlanInput, view: View, plan: Plan, attempt: bi
 }
 
 function verifyMerged(input: PlanInput, view: View, plan: Plan): void {
-  const blocks = new Map(view.candidates.map((block) => [block.blockIndex, block]));
+  const rewritable = priced(input) ? view.blocks : view.candidates;
+  const blocks = new Map(rewritable.map((block) => [block.blockIndex, block]));
   const touched = new Set<number>();
   let previousEnd = Number.NEGATIVE_INFINITY;
   for (const version of plan.merged) {
@@ -123,11 +132,11 @@ function verifyMerged(input: PlanInput, view: View, plan: Plan): void {
   if (input.budget === undefined) check(plan.blocksLeft === 0, 'without a budget everything that is worth it goes');
 }
 
-/** An object begins and ends with a piece, takes in more than one, and is worth it; returns what reading it costs. */
+/** An object begins and ends with a piece and is worth it; returns what reading it costs. */
 function verifyRun(input: PlanInput, block: CandidateBlock, object: { begin: number; end: number }): Cost {
   const from = block.pieces.findIndex(({ begin }) => begin === object.begin);
   const to = block.pieces.findIndex(({ end }) => end === object.end);
-  check(from >= 0 && to > from, 'an object is made of several neighbouring pieces of one block');
+  check(from >= 0 && to >= from, 'an object is made of neighbouring pieces of one block');
   checkWorth(input, block, { from, to: to + 1 });
   return costOf(block.pieces.slice(from, to + 1), input.policy.readGapBytes);
 }
@@ -205,7 +214,7 @@ function holds(version: OracleVersion | undefined, kept: OracleVersion): boolean
     version.chunkId === kept.chunkId &&
     version.compaction === kept.compaction &&
     version.zero === kept.zero &&
-    version.size === kept.size &&
+    (version === kept || kept.size === Math.max(kept.len, version.size - (kept.offset - version.offset))) &&
     version.offset <= kept.offset &&
     kept.len > 0 &&
     kept.offset + kept.len <= version.offset + version.len
@@ -271,7 +280,7 @@ export function verifyFigures(input: PlanInput, plan: Plan, attempt: bigint): vo
   const after = countsOf(input, replacementList(plan, attempt));
   const cost = { readRequests: 0, readBytes: 0, writeRequests: 0, writeBytes: 0 };
   for (const object of plan.merged.flatMap((version) => version.blocks)) {
-    const block = view.candidates.find(({ blockIndex }) => blockIndex === object.blockIndex);
+    const block = view.blocks.find(({ blockIndex }) => blockIndex === object.blockIndex);
     const pieces = block?.pieces.filter(({ begin, end }) => begin >= object.begin && end <= object.end) ?? [];
     const { readRequests, readBytes } = costOf(pieces, input.policy.readGapBytes);
     cost.readRequests += readRequests;
@@ -283,6 +292,7 @@ export function verifyFigures(input: PlanInput, plan: Plan, attempt: bigint): vo
   const { gain } = plan;
   same('getsBefore', gain.getsBefore, before.gets);
   same('getsAfter', gain.getsAfter, after.gets);
+  same('visibleBytes', gain.visibleBytes, visibleBytesOf(input, view));
   same('versionsBefore', gain.versionsBefore, before.versions);
   same('versionsAfter', gain.versionsAfter, after.versions);
   same('objectsBefore', gain.objectsBefore, before.objects);
@@ -302,8 +312,7 @@ export function verifyFigures(input: PlanInput, plan: Plan, attempt: bigint): vo
 export function countsOf(input: PlanInput, versions: readonly OracleVersion[]) {
   const file = fileOf(input, versions);
   const named = namedObjects(file);
-  let storedBytes = 0;
-  for (const bytes of named.values()) storedBytes += bytes;
+  const storedBytes = storedBytesOf(versions, input.geometry);
   const counts = { gets: fullReadGets(file), versions: versions.length, objects: named.size, storedBytes };
   const { chunkIndex, geometry, length } = input;
   const cost = readCost({ chunkIndex, geometry, length, versions });

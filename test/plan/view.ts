@@ -14,7 +14,7 @@ export interface Piece {
   readonly owner: number;
 }
 
-/** A block that is read from more than one object. */
+/** A block that is read; a candidate, if from more than one object. */
 export interface CandidateBlock extends Cost {
   readonly blockIndex: number;
   readonly begin: number;
@@ -35,6 +35,8 @@ export interface View {
   /** By byte of the visible part of the chunk. */
   readonly owners: Int32Array;
   readonly candidates: readonly CandidateBlock[];
+  /** All blocks of which something is read, whatever the number of objects. */
+  readonly blocks: readonly CandidateBlock[];
   /** Positions of versions of which at least one byte is read. */
   readonly seen: ReadonlySet<number>;
   readonly beyond: boolean;
@@ -66,17 +68,18 @@ export function viewOf(input: PlanInput, rest: readonly OracleVersion[] = []): V
   );
   const seen = new Set(owners);
   seen.delete(HOLE);
-  const candidates: CandidateBlock[] = [];
+  const blocks: CandidateBlock[] = [];
   for (let begin = chunkBegin; begin < visibleEnd; begin += geometry.blockSize) {
-    const block = candidateBlock(input, owners, begin);
-    if (block !== null) candidates.push(block);
+    const block = readBlock(input, owners, begin);
+    if (block !== null) blocks.push(block);
   }
+  const candidates = blocks.filter(({ pieces }) => new Set(pieces.map(({ owner }) => owner)).size > 1);
   const beyond = versions.some((version) => version.offset + version.len > length);
-  return { chunkBegin, visibleEnd, owners, candidates, seen, beyond };
+  return { chunkBegin, visibleEnd, owners, candidates, blocks, seen, beyond };
 }
 
-/** The block at file offset `blockBegin` if it is read from more than one object. */
-function candidateBlock(input: PlanInput, owners: Int32Array, blockBegin: number): CandidateBlock | null {
+/** The block at file offset `blockBegin` if something of it is read. */
+function readBlock(input: PlanInput, owners: Int32Array, blockBegin: number): CandidateBlock | null {
   const { geometry, chunkIndex, versions } = input;
   const chunkBegin = chunkIndex * geometry.chunkSize;
   const blockEnd = Math.min(blockBegin + geometry.blockSize, chunkBegin + owners.length);
@@ -90,7 +93,7 @@ function candidateBlock(input: PlanInput, owners: Int32Array, blockBegin: number
   }
   const [first] = pieces;
   const last = pieces.at(-1);
-  if (first === undefined || last === undefined || new Set(pieces.map(({ owner }) => owner)).size < 2) return null;
+  if (first === undefined || last === undefined) return null;
   const blockIndex = blockOf(blockBegin, geometry);
   return { blockIndex, begin: first.begin, end: last.end, pieces, ...costOf(pieces, input.policy.readGapBytes) };
 }

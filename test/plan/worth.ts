@@ -12,8 +12,14 @@ const FACTOR_MAX = 4;
 /** The end of a block that is not full may wait: so many pieces at most. */
 const TAIL_PIECES_MAX = 8;
 
+/** Whether stored bytes have a price, so that whole blocks are weighed and not only runs. */
+export function priced({ policy }: PlanInput): boolean {
+  return (policy.storagePrice ?? 0) > 0;
+}
+
 /** Whether every block that is read from several objects is to become one. */
 export function limitless({ policy, geometry }: PlanInput): boolean {
+  if ((policy.storagePrice ?? 0) > 0) return false;
   return (policy.bytesPerGet ?? Number.POSITIVE_INFINITY) >= geometry.chunkSize;
 }
 
@@ -28,6 +34,14 @@ function moved(pieces: readonly Piece[]): number {
 /** A run that is merged pays, and is the whole block where the dial is all the way up. */
 export function checkWorth(input: PlanInput, block: CandidateBlock, run: { from: number; to: number }): void {
   const pieces = block.pieces.slice(run.from, run.to);
+  if (priced(input)) {
+    for (const [n, { begin }] of pieces.entries()) {
+      const hole = begin - (pieces[n - 1]?.end ?? begin);
+      check(hole <= input.policy.readGapBytes, 'only small holes are filled');
+    }
+    return;
+  }
+  check(pieces.length > 1, 'one piece alone is not rewritten');
   if (limitless(input)) {
     check(pieces.length === block.pieces.length, 'with the dial all the way up a block becomes one object');
     return;
@@ -42,7 +56,7 @@ export function nothingIsWorth(input: PlanInput, view: View): void {
     check(view.candidates.length === 0, 'a block of several objects is worth a plan');
     return;
   }
-  if (input.policy.mergedFirst === true) return;
+  if (input.policy.mergedFirst === true || priced(input)) return;
   for (const { pieces, blockIndex } of view.candidates) {
     const blockEnd = view.chunkBegin + (blockIndex + 1) * input.geometry.blockSize;
     const open = (pieces.at(-1)?.end ?? 0) < blockEnd;

@@ -13,6 +13,7 @@ import { inodeKeys } from '../../src/metadata/port.ts';
 import { RedisMetadata } from '../../src/metadata/redis/redis.ts';
 import { COMPACT_QUEUE } from '../../src/queue/compact-queue.ts';
 import { connectRedis } from '../../src/redis/client.ts';
+import type { Backlog } from '../../src/scan-port.ts';
 import { MetadataFixture, record, runCli } from '../cli/fixture.ts';
 import { findRedis, type RedisService, startRedis } from '../kit/servers/redis.ts';
 import { startProxy } from '../metadata/proxy.ts';
@@ -26,8 +27,12 @@ interface ScanJson {
   readonly ending: string;
   readonly queued: number;
   readonly resumedInodes: number;
-  readonly backlog: Readonly<Record<string, number>>;
-  readonly top: readonly { readonly key: { readonly inodeId: string }; readonly score: number }[];
+  readonly backlog: Backlog;
+  readonly top: readonly {
+    readonly key: { readonly inodeId: string };
+    readonly score: number;
+    readonly backlog: Backlog;
+  }[];
 }
 
 let fixture: MetadataFixture;
@@ -130,6 +135,11 @@ describe('a scan', () => {
     expect(inOrder.length).toBeGreaterThan(200);
     expect(inOrder).toEqual(inOrder.toSorted((a, b) => b - a));
     expect(top.json.top).toEqual(all.json.top.slice(0, 10));
+    expect(json.backlog.storedBytes).toBeGreaterThan(json.backlog.visibleBytes);
+    const byWaste = await scan(['--top', '10000', '--sort', 'waste']);
+    const waste = byWaste.json.top.map(({ backlog }) => backlog.storedBytes - backlog.visibleBytes);
+    expect(waste).toEqual(waste.toSorted((a, b) => b - a));
+    expect(waste.reduce((sum, bytes) => sum + bytes, 0)).toBe(json.backlog.storedBytes - json.backlog.visibleBytes);
     const again = await scan();
     expect(again.json).toMatchObject({ ending: 'done', queued: 0, backlog: json.backlog });
     const status = await runCli(['status', '--json'], env());

@@ -63,4 +63,24 @@ export const PLAN_FAULTS: readonly Fault[] = [
     file: 'src/plan/chunk.ts',
     edits: [['...(input.above === undefined ? {} : { requiredAbove: input.above.last }),', '']],
   }),
+  fault('a plan may store more than before', 'I8', {
+    file: 'src/plan/space.ts',
+    edits: [['if (excess <= 0) return 0;', 'if (excess < Number.POSITIVE_INFINITY) return 0;']],
+  }),
+  fault('nothing is reclaimed however much nobody reads', 'I8', {
+    file: 'src/plan/space.ts',
+    edits: [['const DEAD_SHARES = [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 0];', 'const DEAD_SHARES: number[] = [];']],
+  }),
+  fault('an object counts as freed while pieces of it stay', 'I8', {
+    file: 'src/plan/block-space.ts',
+    edits: [['return left === 0 ? this.#objectBytes(view, version) : 0;', 'return this.#objectBytes(view, version);']],
+  }),
+  fault('a narrowed version forgets how long its objects are', 'I8', {
+    file: 'src/plan/keep.ts',
+    edits: [['Math.max(len, version.size - (part.begin - version.offset))', 'len']],
+  }),
+  fault('under a budget blocks grow for which nothing makes room', 'I8', {
+    file: 'src/plan/chunk.ts',
+    edits: [['if (growth <= roomBytes) break;', 'if (growth < Number.POSITIVE_INFINITY) break;']],
+  }),
 ];

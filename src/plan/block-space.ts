@@ -1,0 +1,205 @@
+/**
+ * What becomes of one block when GETs, bytes moved and bytes stored each have a price (docs/adr/0032). An object is freed only
+ * when all of its visible pieces in the block are rewritten, which no walk over neighbours can see: so a few choices are
+ * made, weighed as wholes, and the best is taken, again and again until nothing is worth it. It sees one block at a time.
+ */
+import type { S3ChunkInfo } from '../model.ts';
+import { outside } from '../outside.ts';
+import { bestRuns, type Prices } from './best-runs.ts';
+import { type BlockView, dataBytes, objectsEnd } from './blocks.ts';
+import { Pieces, type Run } from './pieces.ts';
+import { RunFinder } from './runs.ts';
+
+/** Objects of which nobody reads more than this share are rewritten, where that pays: half, and whatever there is. */
+const DEAD_SHARES = [0.5, 0];
+/** Rewriting some objects leaves less of others; after so many rounds of that the rest goes, too. */
+const ROUNDS_MAX = 4;
+
+export interface Choice {
+  /** In positions of the block's range table, ascending and disjoint; none: the block stays as it is. */
+  readonly runs: readonly Run[];
+  /** Bytes of all objects of the block afterwards. */
+  readonly storedBytes: number;
+}
+
+export class BlockSpace {
+  readonly #versions: readonly S3ChunkInfo[];
+  readonly #blockSize: number;
+  readonly #chunkSize: number;
+  readonly #finder: RunFinder;
+  /** By list position, of the last tally that met the version: its number, bytes and pieces that are read and stay. */
+  readonly #tallied: Uint32Array;
+  readonly #live: Float64Array;
+  readonly #left: Uint32Array;
+  #tallies = 0;
+
+  constructor(versions: readonly S3ChunkInfo[], geometry: { readonly blockSize: number; readonly chunkSize: number }) {
+    this.#versions = versions;
+    this.#blockSize = geometry.blockSize;
+    this.#chunkSize = geometry.chunkSize;
+    this.#finder = new RunFinder(versions, geometry.blockSize);
+    this.#tallied = new Uint32Array(versions.length);
+    this.#live = new Float64Array(versions.length);
+    this.#left = new Uint32Array(versions.length);
+  }
+
+  /** Bytes of all objects of the block when these runs are made. */
+  storedBytes(view: BlockView, runs: readonly Run[]): number {
+    const inBlock = runs.map(({ from, to }) => ({ from: from - view.dataFrom, to: to - view.dataFrom }));
+    const pieces = Pieces.of(view).joined(inBlock);
+    const tally = ++this.#tallies;
+    let bytes = 0;
+    for (let n = 0; n < pieces.count; n++) {
+      const version = pieces.version(n);
+      if (version < 0) bytes += pieces.bytes(n);
+      else if (this.#tallied[version] !== tally) {
+        this.#tallied[version] = tally;
+        bytes += this.#objectBytes(view, version);
+      }
+    }
+    return bytes;
+  }
+
+  /** The best choice at these prices; without `mayGrow` one that stores no more than before. */
+  choose(view: BlockView, prices: Prices, mayGrow: boolean): Choice {
+    if (!view.mixed && this.storedBytes(view, []) === dataBytes(view)) return this.#choice(view, []);
+    return this.#goOn(view, Pieces.of(view), { prices, mayGrow });
+  }
+
+  /** A choice after which no object of the block keeps more than this share of bytes that nobody reads. */
+  tidy(view: BlockView, prices: Prices, deadShare: number): Choice {
+    const pieces = Pieces.of(view);
+    const runs = this.#freeing(view, pieces, { prices, deadShare });
+    return this.#goOn(view, pieces.joined(runs), { prices, mayGrow: false });
+  }
+
+  /** Each look sees what the last one left, as a second plan would. */
+  #goOn(view: BlockView, start: Pieces, how: { readonly prices: Prices; readonly mayGrow: boolean }): Choice {
+    let pieces = start;
+    for (;;) {
+      const runs = this.#bestOf(view, pieces, how);
+      if (runs.length === 0) return this.#choice(view, pieces.runs());
+      pieces = pieces.joined(runs);
+    }
+  }
+
+  #choice(view: BlockView, runs: readonly Run[]): Choice {
+    return { runs, storedBytes: this.storedBytes(view, runs) };
+  }
+
+  #bestOf(
+    view: BlockView,
+    pieces: Pieces,
+    { prices, mayGrow }: { readonly prices: Prices; readonly mayGrow: boolean },
+  ): readonly Run[] {
+    const choices = DEAD_SHARES.map((deadShare) => this.#freeing(view, pieces, { prices, deadShare }));
+    const priced = { ...prices, get: prices.get * this.#finder.factor(view, pieces) };
+    let best: readonly Run[] = [];
+    let most = 0;
+    for (const runs of [this.#finder.best(view, pieces, prices), ...choices]) {
+      const { value, growth } = this.#worth(view, pieces, { runs, prices: priced });
+      if (value <= most || (growth > 0 && !mayGrow)) continue;
+      best = runs;
+      most = value;
+    }
+    return best;
+  }
+
+  /** What runs of pieces bring, at the prices, and by how much more is stored then. */
+  #worth(
+    view: BlockView,
+    pieces: Pieces,
+    { runs, prices }: { readonly runs: readonly Run[]; readonly prices: Prices },
+  ): { readonly value: number; readonly growth: number } {
+    this.#tally(pieces);
+    let growth = 0;
+    let moved = 0;
+    let saved = 0;
+    for (const { from, to } of runs) {
+      const written = pieces.end(to - 1) - pieces.begin(from);
+      growth += written;
+      moved += written;
+      saved += to - from - 1;
+      for (let n = from; n < to; n++) {
+        moved += pieces.bytes(n);
+        growth -= this.#freed(view, pieces, n);
+      }
+    }
+    return { value: saved * prices.get - moved - growth * prices.stored, growth };
+  }
+
+  /** Bytes that need not be stored any more when the n-th piece is rewritten after those before it. */
+  #freed(view: BlockView, pieces: Pieces, n: number): number {
+    const version = pieces.version(n);
+    if (version < 0) return pieces.bytes(n);
+    const left = (this.#left[version] ?? outside()) - 1;
+    this.#left[version] = left;
+    return left === 0 ? this.#objectBytes(view, version) : 0;
+  }
+
+  /** The runs that free all objects of which nobody reads more than a share, those included that this does it to. */
+  #freeing(
+    view: BlockView,
+    pieces: Pieces,
+    { prices, deadShare }: { readonly prices: Prices; readonly deadShare: number },
+  ): readonly Run[] {
+    const priced = { ...prices, get: prices.get * this.#finder.factor(view, pieces) };
+    const forced = new Uint8Array(pieces.count);
+    let runs: readonly Run[] = [];
+    for (let round = 0; this.#mark(view, pieces, { runs, forced, deadShare, all: round >= ROUNDS_MAX }); round++) {
+      runs = bestRuns(pieces, { from: 0, to: pieces.count }, priced, forced);
+    }
+    return runs;
+  }
+
+  /** Marks the pieces of objects that would keep too much that nobody reads; whether there are more than before. */
+  #mark(
+    view: BlockView,
+    pieces: Pieces,
+    how: {
+      readonly runs: readonly Run[];
+      readonly forced: Uint8Array;
+      readonly deadShare: number;
+      readonly all: boolean;
+    },
+  ): boolean {
+    const { runs, forced, deadShare, all } = how;
+    this.#tally(pieces);
+    for (const { from, to } of runs) {
+      for (let n = from; n < to; n++) {
+        const version = pieces.version(n);
+        if (version >= 0) this.#live[version] = (this.#live[version] ?? outside()) - pieces.bytes(n);
+      }
+    }
+    let more = false;
+    for (let n = 0; n < pieces.count; n++) {
+      const version = pieces.version(n);
+      if (version < 0 || forced[n] === 1) continue;
+      const bytes = this.#objectBytes(view, version);
+      const live = this.#live[version] ?? outside();
+      if (!all && (live === 0 || bytes - live <= deadShare * bytes)) continue;
+      forced[n] = 1;
+      more = true;
+    }
+    return more;
+  }
+
+  #tally(pieces: Pieces): void {
+    const tally = ++this.#tallies;
+    for (let n = 0; n < pieces.count; n++) {
+      const version = pieces.version(n);
+      if (version < 0) continue;
+      const again = this.#tallied[version] === tally;
+      this.#tallied[version] = tally;
+      this.#live[version] = (again ? (this.#live[version] ?? outside()) : 0) + pieces.bytes(n);
+      this.#left[version] = (again ? (this.#left[version] ?? outside()) : 0) + 1;
+    }
+  }
+
+  /** The object of a version in the block. */
+  #objectBytes(view: BlockView, position: number): number {
+    const version = this.#versions[position] ?? outside();
+    const end = objectsEnd(version, { blockSize: this.#blockSize, chunkSize: this.#chunkSize });
+    return Math.min(end, view.begin + this.#blockSize) - Math.max(version.offset, view.begin);
+  }
+}
