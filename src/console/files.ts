@@ -6,7 +6,7 @@ import { html } from 'hono/html';
 import { printInodeKey } from '../format.ts';
 import { BullmqKeys } from '../queue/bullmq-keys.ts';
 import { dedupIdOf } from '../queue/compact-queue.ts';
-import type { WorstInode } from '../scan/top-inodes.ts';
+import { type WorstInode, wastedBytes } from '../scan/top-inodes.ts';
 import { bytes, count } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { fileLink, type Html, note, page, table } from './page.ts';
@@ -47,7 +47,7 @@ const SORTS = {
   chunks: ({ backlog }: WorstInode) => backlog.chunksWorthIt,
   gets: ({ backlog }: WorstInode) => backlog.getsSaved,
   objects: ({ backlog }: WorstInode) => backlog.objectsSaved,
-  waste: ({ backlog }: WorstInode) => backlog.bytesReclaimed,
+  waste: ({ backlog }: WorstInode) => wastedBytes(backlog),
   move: ({ backlog }: WorstInode) => backlog.bytesToMove,
 } as const;
 type Sort = keyof typeof SORTS;
@@ -75,7 +75,7 @@ export function worstFilesPage(found: WorstFiles, states: ReadonlyMap<string, st
     .map(({ key, score, backlog }) => [
       fileLink(key.fsId, key.inodeId.toString()),
       ...[score.toFixed(2), count(backlog.chunksWorthIt), count(backlog.getsSaved), count(backlog.objectsSaved)],
-      ...[bytes(backlog.bytesReclaimed), bytes(backlog.bytesToMove)],
+      ...[bytes(wastedBytes(backlog)), bytes(backlog.bytesToMove)],
       states.get(printInodeKey(key)) ?? 'not queued',
     ]);
   const sorts = (Object.keys(SORTS) as Sort[]).map((name) => ({

@@ -4,6 +4,7 @@
  */
 import { html } from 'hono/html';
 import { COMPACT_QUEUE, REAP_QUEUE } from '../queue/compact-queue.ts';
+import { wastedBytes } from '../scan/top-inodes.ts';
 import { jobStateText } from '../view/job-text.ts';
 import type { ServerHealth, StatusReport } from '../view/status-report.ts';
 import { bytes, count, duration, plural } from '../view/words.ts';
@@ -130,7 +131,7 @@ function worst({ scans, nowMs }: StatusReport): Html {
     .map(({ fsId, endedMs, backlog }) => [
       html`<a href="/files/${fsId}">${fsId}</a>`,
       ...[backlog.inodesWorthIt, backlog.getsSaved].map(count),
-      ...[bytes(backlog.bytesReclaimed), bytes(backlog.bytesToMove)],
+      ...[bytes(wastedBytes(backlog)), bytes(backlog.bytesToMove)],
       `${duration(nowMs - endedMs)} ago`,
     ]);
   const heads = ['file system', 'files worth a run', 'GETs saved', 'waste', 'to move', 'scanned'];

@@ -46,7 +46,10 @@ export class BlockSpace {
   /** Bytes of all objects of the block when these runs are made. */
   storedBytes(view: BlockView, runs: readonly Run[]): number {
     const inBlock = runs.map(({ from, to }) => ({ from: from - view.dataFrom, to: to - view.dataFrom }));
-    const pieces = Pieces.of(view).joined(inBlock);
+    return this.#storedBytes(view, Pieces.of(view).joined(inBlock));
+  }
+
+  #storedBytes(view: BlockView, pieces: Pieces): number {
     const tally = ++this.#tallies;
     let bytes = 0;
     for (let n = 0; n < pieces.count; n++) {
@@ -62,8 +65,9 @@ export class BlockSpace {
 
   /** The best choice at these prices; without `mayGrow` one that stores no more than before. */
   choose(view: BlockView, prices: Prices, mayGrow: boolean): Choice {
-    if (!view.mixed && this.storedBytes(view, []) === dataBytes(view)) return this.#choice(view, []);
-    return this.#goOn(view, Pieces.of(view), { prices, mayGrow });
+    const pieces = Pieces.of(view);
+    if (!view.mixed && !this.#hasDead(view, pieces)) return { runs: [], storedBytes: dataBytes(view) };
+    return this.#goOn(view, pieces, { prices, mayGrow });
   }
 
   /** A choice after which no object of the block keeps more than this share of bytes that nobody reads. */
@@ -78,13 +82,16 @@ export class BlockSpace {
     let pieces = start;
     for (;;) {
       const runs = this.#bestOf(view, pieces, how);
-      if (runs.length === 0) return this.#choice(view, pieces.runs());
+      if (runs.length === 0) return { runs: pieces.runs(), storedBytes: this.#storedBytes(view, pieces) };
       pieces = pieces.joined(runs);
     }
   }
 
-  #choice(view: BlockView, runs: readonly Run[]): Choice {
-    return { runs, storedBytes: this.storedBytes(view, runs) };
+  /** Whether some object holds bytes that nobody reads. */
+  #hasDead(view: BlockView, pieces: Pieces): boolean {
+    let live = 0;
+    for (let n = 0; n < pieces.count; n++) live += pieces.bytes(n);
+    return this.#storedBytes(view, pieces) > live;
   }
 
   #bestOf(
@@ -92,11 +99,13 @@ export class BlockSpace {
     pieces: Pieces,
     { prices, mayGrow }: { readonly prices: Prices; readonly mayGrow: boolean },
   ): readonly Run[] {
-    const choices = DEAD_SHARES.map((deadShare) => this.#freeing(view, pieces, { prices, deadShare }));
+    const shares = this.#hasDead(view, pieces) ? DEAD_SHARES : [];
+    const choices = shares.map((deadShare) => this.#freeing(view, pieces, { prices, deadShare }));
     const priced = { ...prices, get: prices.get * this.#finder.factor(view, pieces) };
     let best: readonly Run[] = [];
     let most = 0;
     for (const runs of [this.#finder.best(view, pieces, prices), ...choices]) {
+      if (runs.length === 0) continue;
       const { value, growth } = this.#worth(view, pieces, { runs, prices: priced });
       if (value <= most || (growth > 0 && !mayGrow)) continue;
       best = runs;

@@ -54,17 +54,25 @@ function findRuns(input: Input, blocks: readonly BlockView[], storedBytes: numbe
   const piecesMax = Math.max(PIECES_MAX, blocks.length * PIECES_PER_BLOCK_MAX);
   const piecesBefore = blocks.reduce((sum, view) => sum + dataCount(view), 0);
   if (!free && piecesBefore > LONG_FACTOR * piecesMax) return shortened(input, blocks);
-  let bytesPerGet = policy.bytesPerGet ?? Number.POSITIVE_INFINITY;
-  for (;;) {
-    if (bytesPerGet >= chunkSize) bytesPerGet = Number.POSITIVE_INFINITY;
+  const runsAt = (price: number): { readonly found: Found[]; readonly few: boolean } => {
+    const bytesPerGet = price >= chunkSize ? Number.POSITIVE_INFINITY : price;
     const all = free
       ? chooseByGets(input, blocks, bytesPerGet)
       : chooseInSpace({ ...input, storedBytes }, blocks, bytesPerGet);
     const found = all.filter(({ runs }) => runs.length > 0);
-    const pieces = found.reduce((sum, { runs }) => sum - joinedAway(runs), piecesBefore);
-    if (pieces <= piecesMax || (free && bytesPerGet === Number.POSITIVE_INFINITY)) return found;
-    if (bytesPerGet === Number.POSITIVE_INFINITY) return shortened(input, blocks);
-    bytesPerGet = Math.max(bytesPerGet * TURN_UP, blockSize / BYTES_PER_GET_STEPS);
+    return { found, few: found.reduce((sum, { runs }) => sum - joinedAway(runs), piecesBefore) <= piecesMax };
+  };
+  let price = policy.bytesPerGet ?? chunkSize;
+  const asSet = runsAt(price);
+  if (asSet.few) return asSet.found;
+  // What the highest price does not shorten is not shortened by those between.
+  const highest = price >= chunkSize ? asSet : runsAt(chunkSize);
+  if (!highest.few) return free ? highest.found : shortened(input, blocks);
+  for (;;) {
+    price = Math.max(price * TURN_UP, blockSize / BYTES_PER_GET_STEPS);
+    if (price >= chunkSize) return highest.found;
+    const dearer = runsAt(price);
+    if (dearer.few) return dearer.found;
   }
 }
 

@@ -14,11 +14,15 @@ export interface WorstInode {
 export const TOP_ORDERS = ['score', 'gets', 'waste'] as const;
 export type TopOrder = (typeof TOP_ORDERS)[number];
 
-/** `waste`: stored bytes that no reader sees, whatever a plan would do about them. */
+/** Stored bytes that no reader sees, whatever a plan would do about them. */
+export function wastedBytes({ storedBytes, visibleBytes }: Backlog): number {
+  return storedBytes - visibleBytes;
+}
+
 const MEASURES: Readonly<Record<TopOrder, (inode: WorstInode) => number>> = {
   score: ({ score }) => score,
   gets: ({ backlog }) => backlog.getsSaved,
-  waste: ({ backlog }) => backlog.storedBytes - backlog.visibleBytes,
+  waste: ({ backlog }) => wastedBytes(backlog),
 };
 
 export class Worst {
