@@ -119,7 +119,7 @@ async function list(fsId: number | undefined, clients: Clients, context: CliCont
 
 async function allHeld(clients: Clients) {
   const { standingHolds } = await import('../wiring/standing-holds.ts');
-  return standingHolds(clients);
+  return standingHolds(clients, (fsId) => clients.holdBook.forget(fsId));
 }
 
 async function heldOf(fsId: number, clients: Clients) {

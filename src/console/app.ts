@@ -9,6 +9,7 @@ import type { LimitFunction } from 'p-limit';
 import { CompactError, cancelled } from '../errors.ts';
 import { decimalId, decimalNumber } from '../format.ts';
 import { redactText } from '../redact.ts';
+import { askStuck } from '../view/stuck.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { ICON, SCRIPT, STYLE } from './assets.ts';
 import { filesystemsPage, sortOf, statesOf, worstFilesPage } from './files.ts';
@@ -17,6 +18,7 @@ import { askFile, filePage } from './one-file.ts';
 import { overview } from './overview.ts';
 import { keyOf, live, page } from './page.ts';
 import type { Sampler } from './sampler.ts';
+import { placesOf, stuckPage } from './stuck-page.ts';
 import type { FileWalks } from './worst-files.ts';
 
 /** Pages that read lists and plan, the one that is being made included. */
@@ -72,6 +74,11 @@ function addPages(app: Hono, { clients, sampler, walks, turns }: ConsoleParts): 
     const [fsId, inodeId] = [decimalNumber(c.req.query('fs')), decimalId(c.req.query('inode'))];
     if (fsId !== null) return c.redirect(inodeId === null ? `/files/${fsId}` : `/files/${fsId}/${inodeId}`);
     return c.html(filesystemsPage(await sampler.fresh()));
+  });
+  app.get('/stuck', async (c) => {
+    const places = placesOf((name) => c.req.query(name));
+    const stuck = await inTurn(turns, () => askStuck(clients, places));
+    return c.html(stuckPage(stuck, places, await sampler.fresh()));
   });
   app.get('/files/:fs', async (c) => {
     const fsId = decimalNumber(c.req.param('fs'));

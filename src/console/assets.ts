@@ -61,7 +61,7 @@ nav a { margin-right: 1rem; }
 nav a[aria-current] { font-weight: 700; text-decoration: none; color: var(--text); }
 main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
 a { color: var(--link); }
-a:focus-visible, button:focus-visible, input:focus-visible, .wide:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
+a:focus-visible, button:focus-visible, input:focus-visible, .wide:focus-visible, summary:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .skip { position: absolute; left: -999rem; }
 .skip:focus { left: 1rem; top: 1rem; background: var(--ground); padding: .5rem; z-index: 1; }
 .lost, .bad { color: var(--bad); font-weight: 700; }
@@ -98,6 +98,7 @@ figure { margin: 0; }
 .key { display: inline-block; min-width: 1.4em; height: 1.4em; line-height: 1.4em; text-align: center; border: 1px solid var(--line); color: var(--cell); vertical-align: middle; }
 form { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; margin: 1rem 0; }
 input, button { font: inherit; padding: .3rem .6rem; border: 1px solid var(--soft); border-radius: .3rem; background: var(--ground); color: var(--text); max-width: 14rem; }
+details { margin: .25rem 0 .75rem; } summary { cursor: pointer; color: var(--link); }
 .chunks a { display: inline-block; margin: 0 .4rem .2rem 0; padding: .1rem .3rem; }
 @media (max-width: 48rem) {
   .chain { grid-template-columns: 1fr; }

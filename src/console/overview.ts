@@ -8,13 +8,11 @@ import { wastedBytes } from '../scan/top-inodes.ts';
 import { jobStateText } from '../view/job-text.ts';
 import type { ServerHealth, StatusReport } from '../view/status-report.ts';
 import { bytes, count, duration, plural } from '../view/words.ts';
-import { fileLink, type Html, note, table } from './page.ts';
+import { cut, fileLink, type Html, note, table } from './page.ts';
 import type { Minute, Sample } from './sampler.ts';
 
 /** Rows of each list. */
 const ROWS_MAX = 20;
-/** Longer reasons are cut. */
-const WORDS_MAX = 400;
 
 export function overview({ report, error, minutes }: Sample): Html {
   const away = error === undefined ? '' : html`<p class="problem act" role="alert">Not known now: ${error}</p>`;
@@ -34,7 +32,8 @@ function problems({ problems: all }: StatusReport): Html {
     const mark = need === 'act' ? 'ACT' : 'wait';
     return html`<li class="problem ${need}"><strong>${mark}</strong> ${cut(what)}; ${advice}</li>`;
   });
-  return html`<ul class="problems" aria-label="What is wrong">${lines}</ul>`;
+  return html`<ul class="problems" aria-label="What is wrong">${lines}</ul>
+<p><a href="/stuck">What is stuck, and what to do</a></p>`;
 }
 
 function chain(report: StatusReport): Html {
@@ -141,8 +140,4 @@ function worst({ scans, nowMs }: StatusReport): Html {
 
 function more(total: number): Html {
   return total <= ROWS_MAX ? html`` : note(`and ${count(total - ROWS_MAX)} more`);
-}
-
-function cut(text: string): string {
-  return text.length <= WORDS_MAX ? text : `${text.slice(0, WORDS_MAX)}…`;
 }

@@ -21,6 +21,7 @@ export interface PageOptions {
 const LINKS = [
   ['/', 'Overview'],
   ['/files', 'Files'],
+  ['/stuck', 'Stuck'],
 ] as const;
 
 /** A whole page. */
@@ -82,6 +83,13 @@ export function table(
 
 export function note(text: string | Html): Html {
   return html`<p class="note">${text}</p>`;
+}
+
+/** Longer reasons are cut. */
+const WORDS_MAX = 400;
+
+export function cut(text: string): string {
+  return text.length <= WORDS_MAX ? text : `${text.slice(0, WORDS_MAX)}…`;
 }
 
 /** The file that the path of a request names; `null`: it is no number. */

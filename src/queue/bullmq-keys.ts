@@ -141,9 +141,9 @@ export class BullmqKeys {
     return first?.dueMs ?? null;
   }
 
-  /** Delayed jobs in the order of their time, so many at most. */
-  async firstDue(max: number): Promise<readonly { readonly id: string; readonly dueMs: number }[]> {
-    const flat = await this.#redis.zrange(this.delayed, 0, `${max - 1}`, 'WITHSCORES');
+  /** Delayed jobs in the order of their time, so many at most, without the first `from`. */
+  async firstDue(max: number, from = 0): Promise<readonly { readonly id: string; readonly dueMs: number }[]> {
+    const flat = await this.#redis.zrange(this.delayed, from, `${from + max - 1}`, 'WITHSCORES');
     const ids = flat.filter((_, n) => n % 2 === 0);
     return ids.map((id, n) => ({ id, dueMs: Math.floor(Number(flat[2 * n + 1]) / DELAYED_SCALE) }));
   }

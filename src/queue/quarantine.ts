@@ -26,6 +26,12 @@ export interface QuarantinedInode extends QuarantineEntry {
   readonly key: InodeKey;
 }
 
+export interface QuarantinePart {
+  readonly inodes: readonly QuarantinedInode[];
+  /** Behind it; `null`: that was the rest. */
+  readonly next: string | null;
+}
+
 /** Runs of an inode that met a missing or short object. */
 export interface MissingRuns {
   readonly count: number;
@@ -76,16 +82,24 @@ export class Quarantine {
 
   /** All of them, in no order; one that comes or goes meanwhile may be missed. Memory does not grow with their number. */
   async *all(): AsyncGenerator<QuarantinedInode> {
-    let cursor = '0';
+    let cursor: string | null = '0';
     do {
-      const page = () => this.#redis.hscan(this.#hash, cursor, 'COUNT', SCAN_COUNT);
-      const [next, flat] = await queueCall('read the quarantine', page);
-      for (let n = 0; n + 1 < flat.length; n += 2) {
-        const key = parseInodeKey(flat[n] ?? '');
-        if (key !== null) yield { key, ...parseEntry(flat[n + 1] ?? '') };
-      }
-      cursor = next;
-    } while (cursor !== '0');
+      const part: QuarantinePart = await this.part(cursor, SCAN_COUNT);
+      yield* part.inodes;
+      cursor = part.next;
+    } while (cursor !== null);
+  }
+
+  /** Some of them, about as many as asked for, behind a cursor that an earlier part gave ('0': from the start); one call. */
+  async part(cursor: string, about: number): Promise<QuarantinePart> {
+    const read = () => this.#redis.hscan(this.#hash, cursor, 'COUNT', about);
+    const [next, flat] = await queueCall('read the quarantine', read);
+    const inodes: QuarantinedInode[] = [];
+    for (let n = 0; n + 1 < flat.length; n += 2) {
+      const key = parseInodeKey(flat[n] ?? '');
+      if (key !== null) inodes.push({ key, ...parseEntry(flat[n + 1] ?? '') });
+    }
+    return { inodes, next: next === '0' ? null : next };
   }
 
   /** Keeps the first reason: it is nearest to the cause. */

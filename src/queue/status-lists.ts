@@ -1,6 +1,6 @@
 /**
  * Lists for those who watch: jobs that failed, jobs that wait for a time, reap records that are overdue or in doubt, each
- * with its reason and its next try. It stands apart from the counts (status.ts) since only `s3compact status` asks it.
+ * with its reason and its next try. It stands apart from the counts (status.ts) since only those who look at lists ask it.
  * Every list is bounded, whatever is in the queues; nothing is changed.
  */
 import type { Job } from 'bullmq';
@@ -11,8 +11,13 @@ import { type CompactJobData, queueCall } from './compact-queue.ts';
 import type { ReapJobData } from './reap-queue.ts';
 import { OVERDUE_MS, type StatusSource } from './status.ts';
 
-/** Jobs of each list that are looked at; the counts are of all. */
-const LISTED_MAX = 100;
+/** A part of a list; the counts are of all. */
+export interface ListPart {
+  readonly from: number;
+  readonly most: number;
+}
+
+const FIRST: ListPart = { from: 0, most: 100 };
 
 export interface ListedJob {
   readonly jobId: string;
@@ -37,19 +42,22 @@ export interface JobList {
 }
 
 /** Jobs that were given up; they are kept for a week, and the next scan queues their inodes again. */
-export async function failedJobs({ queue: { queue } }: StatusSource): Promise<JobList> {
+export async function failedJobs({ queue: { queue } }: StatusSource, { from, most } = FIRST): Promise<JobList> {
   return queueCall('list the failed jobs', async () => {
-    const [total, jobs] = await Promise.all([queue.getFailedCount(), queue.getFailed(0, LISTED_MAX - 1)]);
+    const [total, jobs] = await Promise.all([queue.getFailedCount(), queue.getFailed(from, from + most - 1)]);
     return { total, jobs: jobs.filter(isThere).map((job) => listed(job)) };
   });
 }
 
 /** Jobs that wait for a time: a retry, an outage, a second look, a paused file system. */
-export async function delayedJobs({ queue: { queue }, connection }: StatusSource): Promise<JobList> {
+export async function delayedJobs(
+  { queue: { queue }, connection }: StatusSource,
+  { from, most } = FIRST,
+): Promise<JobList> {
   return queueCall('list the delayed jobs', async () => {
     const [total, due] = await Promise.all([
       queue.getDelayedCount(),
-      new BullmqKeys(connection, queue).firstDue(LISTED_MAX),
+      new BullmqKeys(connection, queue).firstDue(most, from),
     ]);
     const jobs = await Promise.all(due.map(async ({ id, dueMs }) => ({ job: await queue.getJob(id), dueMs })));
     return {
@@ -93,14 +101,22 @@ export interface RecordLists {
   readonly recordsInDoubt: readonly ListedRecord[];
 }
 
+/** Records that were looked through, and whether there are others behind them. */
+export interface RecordsPart extends RecordLists {
+  readonly more: boolean;
+}
+
 /** Reap records that need a look: some hundred of those that are due first. */
-export async function listedRecords({ ledger, connection }: StatusSource): Promise<RecordLists> {
+export async function listedRecords(
+  { ledger, connection }: StatusSource,
+  { from, most } = FIRST,
+): Promise<RecordsPart> {
   const nowMs = await ledger.nowMs();
   return queueCall('list the reap records', async () => {
     const { queue } = ledger;
     const [due, waiting] = await Promise.all([
-      new BullmqKeys(connection, queue).firstDue(LISTED_MAX),
-      queue.getJobs(['wait', 'prioritized'], 0, LISTED_MAX - 1, true),
+      new BullmqKeys(connection, queue).firstDue(most, from),
+      queue.getJobs(['wait', 'prioritized'], from, from + most - 1, true),
     ]);
     const delayed = await Promise.all(due.map(async ({ id, dueMs }) => ({ job: await queue.getJob(id), dueMs })));
     const records = [
@@ -111,6 +127,7 @@ export async function listedRecords({ ledger, connection }: StatusSource): Promi
     return {
       overdueRecords: records.filter(isOverdue),
       recordsInDoubt: records.filter((one) => one.doubts > 0 && !isOverdue(one)),
+      more: due.length === most || waiting.length >= most,
     };
   });
 }

@@ -14,6 +14,7 @@ const PAGES = [
   ['files', '/files'],
   ['worst', '/files/1'],
   ['file', '/files/1/500'],
+  ['stuck', '/stuck'],
   ['missing', '/nothing'],
 ] as const;
 
@@ -25,6 +26,11 @@ describe.skipIf(CHROMIUM === undefined)('the console in Chromium', () => {
     console = await ConsoleWorld.open('browser', { env: { S3COMPACT_FRAGMENT_THRESHOLD: '3' } });
     await console.store(500n);
     await console.store(501n);
+    await console.world.clients.queue.queue.add(
+      'compact',
+      { fsId: 1, inodeId: '7', origin: 'scan' },
+      { delay: 5_400_000 },
+    );
     browser = await startChromium();
   });
   afterAll(async () => {

@@ -45,6 +45,21 @@ export class ConsoleWorld {
     return new Map(keys.map((key, n) => [key, dumps[n]?.toString('hex') ?? '']));
   }
 
+  /** Calls on the queue's connection from now on. */
+  countCalls(): () => number {
+    const { connection } = this.world.clients.status;
+    const send = connection.sendCommand.bind(connection);
+    let calls = 0;
+    connection.sendCommand = (command: Parameters<typeof send>[0]) => {
+      calls++;
+      return send(command);
+    };
+    return () => {
+      connection.sendCommand = send;
+      return calls;
+    };
+  }
+
   async close(): Promise<void> {
     await this.#close();
     await this.world.close();

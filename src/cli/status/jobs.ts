@@ -3,8 +3,7 @@
  * reason and the next try. It words what the queue tells, and changes nothing.
  */
 import { printInodeKey } from '../../format.ts';
-import type { ListedJob } from '../../queue/status-lists.ts';
-import { jobStateText } from '../../view/job-text.ts';
+import { jobStateText, reasonText } from '../../view/job-text.ts';
 import { duration } from '../../view/words.ts';
 import { type Column, table } from '../table.ts';
 import { moreText, type Section } from './section.ts';
@@ -32,7 +31,7 @@ export const failedText: Section = ({ failed, nowMs }, style) => {
       printInodeKey(job),
       job.endedMs === undefined ? '-' : `${duration(nowMs - job.endedMs)} ago`,
       `${job.tries}`,
-      reasonOf(job),
+      reasonText(job),
     ]);
   const columns: readonly Column[] = [
     { head: 'failed' },
@@ -52,7 +51,7 @@ export const delayedText: Section = ({ delayed, nowMs, paused }, style) => {
       printInodeKey(job),
       job.nextMs === undefined || job.nextMs <= nowMs ? 'now' : `in ${duration(job.nextMs - nowMs)}`,
       `${job.tries}`,
-      isPaused(job.fsId) ? 'its file system is paused' : reasonOf(job),
+      isPaused(job.fsId) ? 'its file system is paused' : reasonText(job),
     ]);
   const columns: readonly Column[] = [
     { head: 'delayed' },
@@ -62,7 +61,3 @@ export const delayedText: Section = ({ delayed, nowMs, paused }, style) => {
   ];
   return table(columns, rows, style) + moreText(delayed.total, style);
 };
-
-function reasonOf({ reason = 'not said', code }: ListedJob): string {
-  return code === undefined ? reason : `${code}: ${reason}`;
-}

@@ -4,6 +4,7 @@
  */
 import { printInodeKey } from '../../format.ts';
 import type { ListedRecord } from '../../queue/status-lists.ts';
+import { whyOverdue } from '../../view/job-text.ts';
 import type { StatusReport } from '../../view/status-report.ts';
 import { count, duration, plural } from '../../view/words.ts';
 import { type Column, table } from '../table.ts';
@@ -60,10 +61,4 @@ function recordsText({ reap, nowMs, ...report }: StatusReport, style: StatusStyl
     { head: 'why it is not done', align: 'left', wrap: true },
   ];
   return ['', table(columns, rows.slice(0, style.rowsMax), style) + moreText(rows.length, style)];
-}
-
-/** A record that is due is looked at within moments where somebody can. */
-function whyOverdue({ paused, workers }: Pick<StatusReport, 'paused' | 'workers'>): string {
-  if (paused.reap) return 'deleting is paused';
-  return workers === 0 ? 'no worker is connected' : 'no worker has come to it yet';
 }

@@ -1,0 +1,53 @@
+/**
+ * What is stuck, a part of each list at a time: inodes in quarantine, jobs that were given up or wait for a time, reap
+ * records that are late or in doubt, holds. It asks the queue's Redis in a number of calls that does not grow with the
+ * lists, and the buckets where a hold was seen; it changes nothing.
+ */
+import { within } from '../clock.ts';
+import type { QuarantinePart } from '../queue/quarantine.ts';
+import { delayedJobs, failedJobs, type JobList, listedRecords, type RecordsPart } from '../queue/status-lists.ts';
+import type { Clients } from '../wiring/clients.ts';
+import { askHolds } from './holds.ts';
+import type { HoldsListed } from './status-report.ts';
+
+/** Rows of a part. Of the quarantine it is some more, where Redis gives more. */
+export const PART_ROWS = 50;
+/** How long the buckets may take: somebody waits for the page. */
+const HOLDS_WAIT_MS = 5_000;
+
+/** Where each list is to begin. */
+export interface StuckPlaces {
+  readonly quarantine: string;
+  readonly failed: number;
+  readonly delayed: number;
+  readonly records: number;
+}
+
+export interface Stuck {
+  readonly nowMs: number;
+  readonly quarantined: number;
+  readonly quarantine: QuarantinePart;
+  readonly failed: JobList;
+  readonly delayed: JobList;
+  readonly records: RecordsPart;
+  readonly holds: HoldsListed;
+}
+
+/** Errors are CompactError `queue-unavailable` (retry). */
+export async function askStuck(clients: Clients, places: StuckPlaces): Promise<Stuck> {
+  const { status, quarantine, ledger } = clients;
+  const part = (from: number) => ({ from, most: PART_ROWS });
+  const late = (): HoldsListed => ({ ...NO_HOLDS, unknown: 'a server did not answer in time' });
+  const [nowMs, quarantined, inodes, failed, delayed, records, holds] = await Promise.all([
+    ledger.nowMs(),
+    quarantine.count(),
+    quarantine.part(places.quarantine, PART_ROWS),
+    failedJobs(status, part(places.failed)),
+    delayedJobs(status, part(places.delayed)),
+    listedRecords(status, part(places.records)),
+    within(askHolds(clients, undefined), HOLDS_WAIT_MS, late),
+  ]);
+  return { nowMs, quarantined, quarantine: inodes, failed, delayed, records, holds };
+}
+
+const NO_HOLDS: HoldsListed = { total: 0, objects: 0, bytes: 0, holds: [] };
