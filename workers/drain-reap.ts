@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../src/observe/log.ts';
 import type { ReapVerdict } from '../src/reap/reap-record.ts';
+import { cancellable, within } from '../src/wiring/cancellable.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { sweepLostJobs } from './lost-jobs.ts';
 import type { RunningWorker } from './running.ts';
@@ -35,9 +36,13 @@ export interface ReapSummary {
   readonly paused: boolean;
 }
 
-/** Ends when no record is due any more; every look either finishes a record or delays it, so it does end. */
-export async function drainReapQueue(clients: Clients, log: Logger): Promise<ReapSummary> {
-  await sweepLostJobs(clients, new AbortController().signal);
+/** Ends when no record is due any more, or soon after the signal; every look either finishes a record or delays it, so it does end. */
+export async function drainReapQueue(
+  clients: Clients,
+  log: Logger,
+  signal = new AbortController().signal,
+): Promise<ReapSummary> {
+  await within(sweepLostJobs(clients, signal), signal);
   const tally = { onHold: 0, records: 0, deleted: 0, stillNamed: 0, again: 0, doubts: [] as string[] };
   let nextLookMs: number | undefined;
   const worker = startWorker(clients, log, {
@@ -56,11 +61,12 @@ export async function drainReapQueue(clients: Clients, log: Logger): Promise<Rea
     },
   });
   try {
-    while (await hasDue(clients, worker)) await delay(POLL_MS);
+    while (!signal.aborted && (await within(hasDue(clients, worker), signal))) await delay(POLL_MS);
   } finally {
+    if (signal.aborted) worker.abort();
     await worker.stop();
   }
-  const { queue } = clients.ledger;
+  const queue = cancellable(clients.ledger.queue, signal);
   const { delayed = 0, active = 0, ...waiting } = await queue.getJobCounts('delayed', 'active', 'wait', 'prioritized');
   const pending = Object.values(waiting).reduce((sum, count) => sum + count, delayed + active);
   const next = nextLookMs === undefined ? {} : { nextLookMs };

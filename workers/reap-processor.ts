@@ -8,8 +8,10 @@ import { toError } from '../src/errors.ts';
 import type { ReapRecord } from '../src/ledger.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { parseReapRecord, printReapRecord, type ReapJobData } from '../src/queue/reap-queue.ts';
+import { stopGuard } from '../src/reap/delete-guard.ts';
 import type { HeldObjects } from '../src/reap/held-objects.ts';
 import { type ReapDeps, type ReapVerdict, reapRecord } from '../src/reap/reap-record.ts';
+import { cancellableDeps } from '../src/wiring/cancellable.ts';
 
 /** A record that cannot be read waits for a person, an hour at a time. */
 const UNREADABLE_DELAY_MS = 60 * 60 * 1000;
@@ -37,7 +39,7 @@ export interface ReapListeners {
 export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
   const { log } = tell;
   const warnOfGrace = graceWarning(deps.graceMs, log);
-  return async (job: Job<ReapJobData>, token?: string): Promise<ReapEnding> => {
+  return async (job: Job<ReapJobData>, token?: string, signal?: AbortSignal): Promise<ReapEnding> => {
     const startMs = Date.now();
     const record = readRecord(job, log);
     if (record === null) {
@@ -45,7 +47,9 @@ export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
       return delayJob(job, UNREADABLE_DELAY_MS, token);
     }
     warnOfGrace(record.graceMs);
-    const verdict = await reapRecord(record, deps);
+    const verdict = await reapRecord(record, stoppable(deps, signal));
+    // It is the look that was stopped: nothing is in doubt, and somebody else looks at once.
+    if (signal?.aborted === true && verdict.kind === 'again') return delayJob(job, 0, token);
     logVerdict(log, { job, record, verdict });
     tell.onVerdict?.(verdict, { place: logContext({ ...record, jobId: job.id ?? '' }), startMs });
     await tellDoubt(job, verdict);
@@ -56,6 +60,12 @@ export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
     if (verdict.record !== record) await job.updateData(printReapRecord(verdict.record));
     return delayJob(job, verdict.record.dueMs - (await deps.nowMs()), token);
   };
+}
+
+/** No call outlives the signal by much, and no delete begins after it. */
+function stoppable(deps: ReapDeps, signal: AbortSignal | undefined): ReapDeps {
+  if (signal === undefined) return deps;
+  return cancellableDeps({ ...deps, guards: [stopGuard(signal), ...(deps.guards ?? [])] }, signal);
 }
 
 /** For `s3compact status`: what the last look found. Losing it must not fail a look. */

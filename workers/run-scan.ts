@@ -9,6 +9,7 @@ import type { InodeKey } from '../src/model.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { scanFilesystem } from '../src/scan/scan.ts';
 import type { ScanDeps, ScanOptions, ScanReport } from '../src/scan/types.ts';
+import { cancellableDeps } from '../src/wiring/cancellable.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { ScanTally } from '../src/wiring/scan-counters.ts';
 
@@ -44,7 +45,7 @@ export async function runScan(
     refuseOther: (filesystem) => ownership.refuseOther(filesystem, AbortSignal.timeout(OWNER_WAIT_MS)),
   };
   const tally = new ScanTally(observer.metrics, { dryRun: wishes.dryRun === true });
-  const report = await scanFilesystem(fsId, deps, {
+  const report = await scanFilesystem(fsId, cancellableDeps(deps, wishes.signal), {
     ...wishes,
     onProgress: (progress) => {
       tally.progress(progress);

@@ -73,7 +73,9 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   if (queues === 'all') workers.push(compactWorker(clients, context));
   if (queues === 'all') keepLookingForLostJobs(clients, stopping.signal);
   log.info({ event: LOG_EVENTS.workerStarted, queues, pid: process.pid }, 'worker started');
+  let aborted = false;
   const cancel = () => {
+    aborted = true;
     for (const worker of workers) worker.cancelAllJobs('shutdown');
   };
   let stopped: Promise<void> | undefined;
@@ -84,9 +86,12 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
     stop: () => {
       stopping.abort();
       watch.stop();
-      stopped ??= drain(workers, { cancel, connection, log, graceMs: clients.settings.shutdownGraceMs }).finally(() =>
-        reporter?.stop(),
-      );
+      stopped ??= drain(workers, {
+        cancel,
+        connection,
+        log,
+        graceMs: aborted ? 0 : clients.settings.shutdownGraceMs,
+      }).finally(() => reporter?.stop());
       return stopped;
     },
     abort: cancel,
@@ -210,7 +215,8 @@ async function drain(workers: readonly Worker[], context: DrainContext): Promise
   if (!(await endsWithin(closed, graceMs))) {
     cancel();
     if (!(await endsWithin(closed, CANCEL_WAIT_MS))) {
-      await endsWithin(Promise.allSettled(workers.map((worker) => worker.close(true))), CLOSE_WAIT_MS);
+      // A second close() would only wait for the first.
+      await endsWithin(Promise.allSettled(workers.map((worker) => worker.disconnect())), CLOSE_WAIT_MS);
     }
   }
   connection.disconnect();

@@ -12,6 +12,7 @@ import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import { bytes, plural } from '../view/words.ts';
+import { cancellable } from '../wiring/cancellable.ts';
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './output.ts';
@@ -97,9 +98,10 @@ async function fsck(
     progress.show(`${plural(inodes, 'inode')} done, ${plural(looked, 'object')} looked at, ${plural(faults, 'fault')}`);
   };
   try {
-    const checking = { metadata, objects, context, options, onObject };
+    const checking = { objects, context, options, onObject };
     await untilStopped(context, { left: STOPPED }, async (signal) => {
-      for await (const verdict of verdicts(target, checking, signal)) add(findings, verdict, options.limit);
+      const ports = { ...checking, metadata: cancellable(metadata, signal) };
+      for await (const verdict of verdicts(target, ports, signal)) add(findings, verdict, options.limit);
     });
     if (findings.summary.unknown > 0) code = EXIT.retry;
   } catch (error) {
@@ -120,7 +122,7 @@ interface Checking {
   readonly metadata: MetadataStore;
   readonly objects: ObjectStores;
   readonly context: CliContext;
-  readonly options: Options;
+  readonly options: Options & { readonly signal: AbortSignal };
   readonly onObject: () => void;
 }
 

@@ -8,7 +8,9 @@ import { collectGarbage } from '../gc/gc.ts';
 import { AGE_CLASSES, type GcReason, type GcReport, REASONS } from '../gc/report.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { Filesystem } from '../model.ts';
+import { stopGuard } from '../reap/delete-guard.ts';
 import { bytes, count, plural } from '../view/words.ts';
+import { cancellable, cancellableDeps } from '../wiring/cancellable.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
@@ -72,10 +74,12 @@ async function gc(fsId: number, context: CliContext, options: Options): Promise<
   const clients = await context.openClients();
   const progress = new CountProgress(context);
   try {
-    const filesystem = await requireFilesystem(clients.metadata, fsId);
-    await requireOwned(filesystem, clients, options);
-    const report = await untilStopped(context, { left: LEFT }, (signal) =>
-      collectGarbage(fsId, clients.gc(filesystem.uuid), {
+    const report = await untilStopped(context, { left: LEFT }, async (signal) => {
+      const metadata = cancellable(clients.metadata, signal);
+      const filesystem = await requireFilesystem(metadata, fsId);
+      await requireOwned(filesystem, clients, options);
+      const { guards = [], ...deps } = clients.gc(filesystem.uuid);
+      return collectGarbage(fsId, cancellableDeps({ ...deps, guards: [stopGuard(signal), ...guards] }, signal), {
         signal,
         // What reaping waits for: without a fence, longer than the setting.
         graceMs: clients.reap.graceMs,
@@ -85,8 +89,8 @@ async function gc(fsId: number, context: CliContext, options: Options): Promise<
         inodeless: options.inodeless === true,
         deletesMax: options.maxDeletes,
         onProgress: ({ objects, leaked }) => progress.show(`${plural(objects, 'object')}, ${plural(leaked, 'orphan')}`),
-      }),
-    );
+      });
+    });
     progress.stop();
     if (context.json) context.dataJson(report);
     else context.data(reportText(report, context, options));

@@ -5,6 +5,7 @@
 import { type Command, Option } from 'commander';
 import { TOP_ORDERS, type TopOrder } from '../scan/top-inodes.ts';
 import type { ScanReport } from '../scan/types.ts';
+import { cancellable } from '../wiring/cancellable.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
@@ -62,10 +63,10 @@ async function scan(fsId: number, context: CliContext, options: Options): Promis
   const dry = options.dryRun === true || options.top !== undefined;
   const unreadable: { readonly inodeId: string; readonly message: string }[] = [];
   try {
-    const known = (await clients.scans.results()).find((one) => one.fsId === fsId)?.backlog.inodes;
-    const progress = new KnownProgress(context, known);
-    const report = await untilStopped(context, { left: LEFT }, (signal) =>
-      runScan(fsId, clients, context.quietLogger, {
+    const report = await untilStopped(context, { left: LEFT }, async (signal) => {
+      const results = await cancellable(clients.scans, signal).results();
+      const progress = new KnownProgress(context, results.find((one) => one.fsId === fsId)?.backlog.inodes);
+      return runScan(fsId, clients, context.quietLogger, {
         ...{ dryRun: dry, resume: options.fromStart !== true, signal },
         top: Math.min(TOP_MAX, options.top ?? 0),
         topBy: options.sort,
@@ -73,8 +74,8 @@ async function scan(fsId: number, context: CliContext, options: Options): Promis
         onUnreadable: (key, { message }) => {
           if (unreadable.length < UNREADABLE_TOLD) unreadable.push({ inodeId: key.inodeId.toString(), message });
         },
-      }),
-    ).finally(() => progress.stop());
+      }).finally(() => progress.stop());
+    });
     if (context.json) context.dataJson({ ...report, unreadable });
     else tell(report, context, { dry, listed: options.top !== undefined });
     if (report.ending === 'stopped') return context.stopCode;

@@ -4,7 +4,7 @@
  * hold). It stands alone so that a new reason is added in one place, and so that no delete outlives what allowed it. It
  * chooses nothing to delete and changes no list.
  */
-import { CompactError, cancelled } from '../errors.ts';
+import { CompactError, cancelled, throwIfCancelled } from '../errors.ts';
 import type { ServerLook } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import { DELETE_BATCH_MAX, type DeleteFailure, type ObjectStore } from '../objects/port.ts';
@@ -109,6 +109,15 @@ async function deleteOnce(
 
 function isOver(permits: readonly DeletePermit[]): boolean {
   return permits.some(({ signal }) => signal.aborted);
+}
+
+/** No delete begins after the signal, and one that is under way ends with it. */
+export function stopGuard(signal: AbortSignal): DeleteGuard {
+  const check = () => throwIfCancelled(signal, 'the deletes were asked to stop; the rest waits for another look');
+  return async () => {
+    check();
+    return { signal, check, end: () => undefined };
+  };
 }
 
 /** Thrown by permits. */

@@ -7,6 +7,7 @@ import { MemoryBudget, type Reservation } from '../compact/memory-budget.ts';
 import { CompactError } from '../errors.ts';
 import type { ReapLedger } from '../ledger.ts';
 import type { CommitOutcome, MetadataStore } from '../metadata/port.ts';
+import { portView } from './cancellable.ts';
 import type { Observer } from './observer.ts';
 
 /** Calls that are observed, by the name they have in metrics; what is not listed passes through. */
@@ -20,23 +21,12 @@ const TOLD: Readonly<Record<string, string>> = {
   incarnation: 'incarnation',
 };
 
-type Call = (...args: unknown[]) => Promise<unknown>;
+type Call = (...args: unknown[]) => unknown;
 
-/** A Proxy, so that a store keeps every method that the port will ever have. */
 export function observedMetadata<Store extends MetadataStore>(store: Store, observer: Observer): Store {
-  const known = new Map<PropertyKey, unknown>();
-  return new Proxy(store, {
-    get(target, name) {
-      const cached = known.get(name);
-      if (cached !== undefined) return cached;
-      const value: unknown = Reflect.get(target, name, target);
-      if (typeof value !== 'function') return value;
-      const operation = typeof name === 'string' ? TOLD[name] : undefined;
-      const bound = value.bind(target) as Call;
-      const observed = operation === undefined ? bound : observedCall(operation, bound, observer);
-      known.set(name, observed);
-      return observed;
-    },
+  return portView(store, (name, call) => {
+    const operation = typeof name === 'string' ? TOLD[name] : undefined;
+    return operation === undefined ? call : observedCall(operation, call, observer);
   });
 }
 

@@ -20,6 +20,7 @@ import type { InodeKey, PlanCost, PlanGain } from '../model.ts';
 import type { CompactQueue } from '../queue/compact-queue.ts';
 import type { QueueControl } from '../queue/pause.ts';
 import { isDue, nextLookMs, type Quarantine } from '../queue/quarantine.ts';
+import { cancellable } from './cancellable.ts';
 
 export interface RunDeps extends CompactDeps {
   readonly limits: CompactLimits;
@@ -83,7 +84,9 @@ export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions
       const message = `inode ${printInodeKey(key)} is in quarantine: ${entry.reason}`;
       return { ...empty(key, 'quarantined'), code: entry.code, message };
     }
-    const result = await compactInode(key, deps, { ...options, limits: deps.limits });
+    const { signal } = options;
+    const ports = { metadata: cancellable(deps.metadata, signal), ledger: cancellable(deps.ledger, signal) };
+    const result = await compactInode(key, { ...deps, ...ports }, { ...options, limits: deps.limits });
     return await reportResult(result, deps, options.looks?.first);
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;

@@ -44,6 +44,8 @@ export interface RedisMetadataOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+/** One that hangs must not keep a process that was asked to stop. */
+const QUIT_WAIT_MS = 500;
 /** Members per SSCAN call: one reply stays below some 10 kB. */
 const SCAN_COUNT = 1000;
 const STALE_REASONS: ReadonlySet<string> = new Set<StaleReason>(['fence', 'missing', 'unlinked', 'not-s3', 'length']);
@@ -228,7 +230,7 @@ export class RedisMetadata implements MetadataStore {
   async close(): Promise<void> {
     // QUIT lets answers arrive that are on their way; a server that is not there must not hold up the end.
     if (this.#redis.status === 'ready') {
-      await answerWithin(this.#redis.quit(), this.#timeoutMs).catch(() => {});
+      await answerWithin(this.#redis.quit(), QUIT_WAIT_MS).catch(() => {});
     }
     endLink(this.#redis);
     this.#primary.close();
