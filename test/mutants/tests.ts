@@ -48,6 +48,7 @@ export const TEST_FILES: readonly string[] = [
   'test/objects/memory-store.test.ts',
   'test/objects/retrying-store.test.ts',
   'test/wiring/run-inode.test.ts',
+  'test/wiring/cancellable.test.ts',
   'test/wiring/observer.test.ts',
   'test/wiring/store-refusals.test.ts',
   'test/wiring/scan-counters.test.ts',

@@ -4,7 +4,7 @@ import { CompactError } from '../../src/errors.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import type { ObjectStore } from '../../src/objects/port.ts';
 import { withRetries } from '../../src/objects/retrying-store.ts';
-import { confirmNothing, type DeletePermit, guardedDelete } from '../../src/reap/delete-guard.ts';
+import { confirmNothing, type DeletePermit, guardedDelete, stopGuard } from '../../src/reap/delete-guard.ts';
 import { reapRecord } from '../../src/reap/reap-record.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
@@ -59,6 +59,21 @@ test('guards are asked in order, and the first that throws ends it', async () =>
   expect(time.open).toBe(0);
   expect(await guardedDelete(about(world, names), { store })).toEqual([]);
   expect(world.stores.bucket('world').size).toBe(0);
+});
+
+test('after a stop no delete begins, and the next guard is not asked', async () => {
+  const { world, names, batches, store } = worldWith(1_500);
+  const stop = new AbortController();
+  const { time, guard } = permits();
+  const before = world.stores.before;
+  world.stores.before = (call) => {
+    before?.(call);
+    if (call.op === 'delete') stop.abort();
+  };
+  const deleting = guardedDelete(about(world, names), { guards: [stopGuard(stop.signal), guard], store });
+  await expect(deleting).rejects.toMatchObject({ code: 'cancelled', kind: 'retry' });
+  expect(batches).toEqual([1_000]);
+  expect(time.open).toBe(0);
 });
 
 test('guards are asked again before each batch, and what the store refuses is reported', async () => {

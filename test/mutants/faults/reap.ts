@@ -26,6 +26,14 @@ function records(name: string, invariants: string, ...edits: readonly Replacemen
 const CHECK_LIST = 'checkChunkList(versions, chunkIndex, look.filesystem);';
 
 export const REAP_FAULTS: readonly Fault[] = [
+  fault('deletes go on after a stop', 'I7', {
+    file: 'src/reap/delete-guard.ts',
+    edits: [['    check();\n    return { signal, check, end: () => undefined };', '    return undefined;']],
+  }),
+  fault('a commit that was given up counts as a conflict', 'I6', {
+    file: 'src/wiring/cancellable.ts',
+    edits: [["{ outcome: 'unknown', cause }", "{ outcome: 'conflict' }"]],
+  }),
   reap('a record is dropped on the word of any server', 'I12', [
     'if (deleted === 0) await confirmNothing(this.#deps.guards, this.#about(filesystem));',
     '',
