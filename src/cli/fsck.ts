@@ -122,7 +122,7 @@ interface Checking {
   readonly metadata: MetadataStore;
   readonly objects: ObjectStores;
   readonly context: CliContext;
-  readonly options: Options & { readonly signal: AbortSignal };
+  readonly options: Options;
   readonly onObject: () => void;
 }
 

@@ -7,14 +7,16 @@ import type { ReapSummary } from '../../workers/drain-reap.ts';
 import { duration, plural } from '../view/words.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './output.ts';
-import { untilSignal } from './signals.ts';
+import { untilStopped } from './signals.ts';
 import { packageVersion } from './version.ts';
 
 const HELP = `
-Exit code 3 when it was stopped, deleting is paused, or a record was in doubt: nothing of it was deleted, and it comes back by itself.
+Exit code 3 when deleting is paused, or a record was in doubt: nothing of it was deleted, and it comes back by itself.
 
 With --json: {records: done, deleted: objects, stillNamed, again: not finished yet, doubts: [text], nextLookMs, pending: records left,
   held: of these, in work elsewhere, onHold: kept by holds, paused}`;
+
+const LEFT = 'reap was stopped; what it did not finish comes back by itself';
 
 export function registerReap(program: Command, context: CliContext): void {
   program
@@ -25,14 +27,15 @@ export function registerReap(program: Command, context: CliContext): void {
       const { drainReapQueue, pushAtEnd } = await import('./work-parts.ts');
       const clients = await context.openClients();
       try {
-        let stopped = false;
-        const summary = await untilSignal((signal) => {
-          signal.addEventListener('abort', () => (stopped = true));
+        let stop: AbortSignal | undefined;
+        const summary = await untilStopped(context, { left: LEFT }, (signal) => {
+          stop = signal;
           return drainReapQueue(clients, context.quietLogger, signal);
         });
         if (context.json) context.dataJson(summary);
         else context.data(summaryText(summary, await clients.ledger.nowMs()));
-        if (stopped || summary.doubts.length > 0 || summary.paused) context.exitCode = EXIT.retry;
+        if (stop?.aborted === true) context.exitCode = context.stopCode;
+        else if (summary.doubts.length > 0 || summary.paused) context.exitCode = EXIT.retry;
         else clients.observer.succeeded('reap');
       } finally {
         await pushAtEnd(clients, context.logger, { command: 'reap', version: packageVersion() });
