@@ -6,12 +6,12 @@ import { html } from 'hono/html';
 import { printInodeKey } from '../format.ts';
 import { BullmqKeys } from '../queue/bullmq-keys.ts';
 import { dedupIdOf } from '../queue/compact-queue.ts';
-import { type WorstInode, wastedBytes } from '../scan/top-inodes.ts';
+import { wastedBytes } from '../scan/top-inodes.ts';
 import { bytes, count } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { fileLink, type Html, note, page, table } from './page.ts';
 import type { Sample } from './sampler.ts';
-import { FILES_MAX, type WorstFiles } from './worst-files.ts';
+import { FILES_MAX, type WorstFile, type WorstFiles } from './worst-files.ts';
 
 /** File systems that are listed. */
 const FILESYSTEMS_MAX = 100;
@@ -43,19 +43,21 @@ function searchForm(fsId?: number): Html {
 }
 
 const SORTS = {
-  score: ({ score }: WorstInode) => score,
-  chunks: ({ backlog }: WorstInode) => backlog.chunksWorthIt,
-  gets: ({ backlog }: WorstInode) => backlog.getsSaved,
-  objects: ({ backlog }: WorstInode) => backlog.objectsSaved,
-  waste: ({ backlog }: WorstInode) => wastedBytes(backlog),
-  move: ({ backlog }: WorstInode) => backlog.bytesToMove,
+  score: ({ score }: WorstFile) => score,
+  chunks: ({ backlog }: WorstFile) => backlog.chunksWorthIt,
+  versions: ({ before }: WorstFile) => before.versions,
+  gets: ({ before }: WorstFile) => before.gets,
+  saved: ({ backlog }: WorstFile) => backlog.getsSaved,
+  waste: ({ backlog }: WorstFile) => wastedBytes(backlog),
+  move: ({ backlog }: WorstFile) => backlog.bytesToMove,
 } as const;
 type Sort = keyof typeof SORTS;
 const HEADS: Readonly<Record<Sort, string>> = {
   score: 'score',
   chunks: 'chunks worth it',
-  gets: 'GETs saved',
-  objects: 'objects saved',
+  versions: 'versions',
+  gets: 'GETs of a full read',
+  saved: 'GETs saved',
   waste: 'waste',
   move: 'to move',
 };
@@ -72,11 +74,11 @@ export function worstFilesPage(found: WorstFiles, states: ReadonlyMap<string, st
   const rows = files
     .toSorted((a, b) => value(b) - value(a))
     .slice(0, FILES_MAX)
-    .map(({ key, score, backlog }) => [
+    .map(({ key, score, before, backlog }) => [
       fileLink(key.fsId, key.inodeId.toString()),
-      ...[score.toFixed(2), count(backlog.chunksWorthIt), count(backlog.getsSaved), count(backlog.objectsSaved)],
-      ...[bytes(wastedBytes(backlog)), bytes(backlog.bytesToMove)],
-      states.get(printInodeKey(key)) ?? 'not queued',
+      ...[score.toFixed(2), count(backlog.chunksWorthIt), count(before.versions), count(before.gets)],
+      ...[count(backlog.getsSaved), bytes(wastedBytes(backlog)), bytes(backlog.bytesToMove)],
+      states.get(printInodeKey(key)) ?? 'quiet',
     ]);
   const sorts = (Object.keys(SORTS) as Sort[]).map((name) => ({
     head: html`<a href="/files/${fsId}?sort=${name}">${HEADS[name]}</a>`,
@@ -84,7 +86,7 @@ export function worstFilesPage(found: WorstFiles, states: ReadonlyMap<string, st
     sort: name === sort ? ('descending' as const) : undefined,
   }));
   const seen = `${count(looked)} files looked at, ${count(worthIt)} of them worth a run`;
-  const body = html`<p>${seen}. ${whole ? 'That is the whole file system.' : html`There are more: <a href="/files/${fsId}?sort=${sort}">look further</a>.`}</p>
+  const body = html`<p>${seen}; versions and GETs are those of the chunks that are worth it. ${whole ? 'That is the whole file system.' : html`There are more: <a href="/files/${fsId}?sort=${sort}">look further</a>.`}</p>
 ${searchForm(fsId)}
 ${rows.length === 0 ? note('Nothing that was looked at is worth a run.') : table(`Worst files of file system ${fsId}`, [{ head: 'file' }, ...sorts, { head: 'state' }], rows)}`;
   return page({
@@ -94,9 +96,9 @@ ${rows.length === 0 ? note('Nothing that was looked at is worth a run.') : table
   });
 }
 
-/** What is known of each of the files beside its lists; two calls. */
+/** What happens with each of the files; two calls. quiet: no job stands for it. */
 export async function statesOf(
-  files: readonly WorstInode[],
+  files: readonly WorstFile[],
   clients: Clients,
   { report }: Sample,
 ): Promise<Map<string, string>> {
@@ -113,7 +115,7 @@ export async function statesOf(
       const name = printInodeKey(key);
       if (quarantined.has(name)) return [name, 'quarantined'];
       if (running.has(name)) return [name, 'running'];
-      return [name, (holders[n] ?? null) === null ? 'not queued' : 'queued'];
+      return [name, (holders[n] ?? null) === null ? 'quiet' : 'waiting'];
     }),
   );
 }

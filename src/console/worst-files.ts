@@ -5,7 +5,7 @@
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { type InodePage, LIST_VERSIONS_MAX, type MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, PlanPolicy } from '../model.ts';
-import { InodeScore } from '../scan/score.ts';
+import { InodeScore, type ReadCost } from '../scan/score.ts';
 import { Worst, type WorstInode } from '../scan/top-inodes.ts';
 
 /** Files that are listed. */
@@ -19,10 +19,14 @@ const FRESH_MS = 60_000;
 /** File systems whose walk is remembered; the one looked at longest ago goes. */
 const WALKS_MAX = 32;
 
+export interface WorstFile extends WorstInode {
+  readonly before: ReadCost;
+}
+
 export interface WorstFiles {
   readonly filesystem: Filesystem;
   /** Best score first. */
-  readonly files: readonly WorstInode[];
+  readonly files: readonly WorstFile[];
   readonly looked: number;
   readonly worthIt: number;
   /** The whole file system was walked. */
@@ -38,7 +42,7 @@ export interface WorstFilesDeps {
 
 interface Walk {
   readonly filesystem: Filesystem;
-  readonly worst: Worst;
+  readonly worst: Worst<WorstFile>;
   looked: number;
   worthIt: number;
   /** Behind what was looked at; `null`: the end. */
@@ -70,7 +74,7 @@ export class FileWalks {
     const same = known?.filesystem.uuid === filesystem.uuid && !isOld ? known : undefined;
     const walk = same ?? {
       filesystem,
-      worst: new Worst(FILES_MAX),
+      worst: new Worst<WorstFile>(FILES_MAX),
       looked: 0,
       worthIt: 0,
       cursor: undefined,

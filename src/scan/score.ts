@@ -23,9 +23,19 @@ export interface Finding {
   readonly backlog: Backlog;
   /** Benefit for cost of all that is worth doing in it; 0: nothing is. */
   readonly score: number;
+  /** As they are, of the chunks that are worth it. */
+  readonly before: ReadCost;
   /** Why it could not be read. */
   readonly error?: CompactError;
 }
+
+export interface ReadCost {
+  readonly versions: number;
+  /** Of one full read. */
+  readonly gets: number;
+}
+
+const NO_READ: ReadCost = { versions: 0, gets: 0 };
 
 /** Gathers the parts of one inode after the other; one object for a whole walk, since walks are long. */
 export class InodeScore {
@@ -38,6 +48,7 @@ export class InodeScore {
   #bytesReclaimed = 0;
   #storedBytes = 0;
   #visibleBytes = 0;
+  #before = NO_READ;
 
   constructor(context: ScoreContext) {
     this.#context = context;
@@ -80,6 +91,8 @@ export class InodeScore {
     this.#chunks++;
     this.#cost = addCost(this.#cost, cost);
     this.#getsSaved += gain.getsBefore - gain.getsAfter;
+    const { versions, gets } = this.#before;
+    this.#before = { versions: versions + gain.versionsBefore, gets: gets + gain.getsBefore };
     this.#objectsSaved += Math.max(0, gain.objectsBefore - gain.objectsAfter);
     this.#bytesReclaimed += Math.max(0, gain.storedBytesBefore - gain.storedBytesAfter);
   }
@@ -88,6 +101,7 @@ export class InodeScore {
     const worthIt = this.#chunks > 0;
     const finding = {
       key,
+      before: this.#before,
       score: worthIt ? scoreOf(this.#cost, this.#getsSaved, this.#bytesReclaimed) : 0,
       backlog: {
         ...NO_BACKLOG,
@@ -103,7 +117,7 @@ export class InodeScore {
 
   #unreadable(key: InodeKey, error: CompactError): Finding {
     this.#clear();
-    return { key, score: 0, backlog: { ...NO_BACKLOG, inodes: 1, unreadable: 1 }, error };
+    return { key, score: 0, before: NO_READ, backlog: { ...NO_BACKLOG, inodes: 1, unreadable: 1 }, error };
   }
 
   #clear(): void {
@@ -114,6 +128,7 @@ export class InodeScore {
     this.#bytesReclaimed = 0;
     this.#storedBytes = 0;
     this.#visibleBytes = 0;
+    this.#before = NO_READ;
   }
 }
 

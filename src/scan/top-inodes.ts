@@ -25,17 +25,17 @@ const MEASURES: Readonly<Record<TopOrder, (inode: WorstInode) => number>> = {
   waste: ({ backlog }) => wastedBytes(backlog),
 };
 
-export class Worst {
+export class Worst<Inode extends WorstInode = WorstInode> {
   readonly #most: number;
   readonly #measure: (inode: WorstInode) => number;
-  #inodes: WorstInode[] = [];
+  #inodes: Inode[] = [];
 
   constructor(most: number, order: TopOrder = 'score') {
     this.#most = most;
     this.#measure = MEASURES[order];
   }
 
-  add(inode: WorstInode): void {
+  add(inode: Inode): void {
     if (this.#most === 0 || this.#measure(inode) <= 0) return;
     this.#inodes.push(inode);
     if (this.#inodes.length >= 2 * this.#most) this.#inodes = this.#best();
@@ -46,11 +46,11 @@ export class Worst {
   }
 
   /** The worst first; a walk may give an inode twice. */
-  list(): readonly WorstInode[] {
+  list(): readonly Inode[] {
     return this.#best();
   }
 
-  #best(): WorstInode[] {
+  #best(): Inode[] {
     const byKey = new Map(this.#inodes.map((one) => [one.key.inodeId, one]));
     return [...byKey.values()]
       .toSorted((a, b) => this.#measure(b) - this.#measure(a) || (a.key.inodeId < b.key.inodeId ? -1 : 1))

@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { expect, it } from 'vitest';
 import { addLive } from '../../src/console/live.ts';
 import type { Sample, Sampler } from '../../src/console/sampler.ts';
+import type { StatusReport } from '../../src/view/status-report.ts';
 
 /** A sampler of which the test gives the samples. */
 function sampled() {
@@ -20,14 +21,23 @@ function sampled() {
 
 const sampleOf = (error: string): Sample => ({ report: undefined, error, minutes: [] });
 
-it('a sample that cannot be rendered is reported, and the next one is sent', async () => {
+function open(path: string) {
   const faults: unknown[] = [];
   const { sampler, give } = sampled();
   const app = new Hono();
   addLive(app, { sampler, onFault: (error) => faults.push(error) });
-  const response = await app.request('/live/overview');
-  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  return { faults, give, response: app.request(path) };
+}
+
+async function reading(response: Response | Promise<Response>) {
+  const reader = (await response).body?.pipeThrough(new TextDecoderStream()).getReader();
   const read = async () => (await reader?.read())?.value;
+  return { read, end: () => reader?.cancel() };
+}
+
+it('a sample that cannot be rendered is reported, and the next one is sent', async () => {
+  const { faults, give, response } = open('/live/overview');
+  const { read, end } = await reading(response);
   expect(await read()).toBe(': here\n\n');
   const broken = {
     ...sampleOf('first'),
@@ -42,5 +52,20 @@ it('a sample that cannot be rendered is reported, and the next one is sent', asy
   await new Promise(setImmediate);
   give(sampleOf('second'));
   expect(await read()).toContain('Not known now: second');
-  await reader?.cancel();
+  await end();
+});
+
+it('a file says how far its run has come, and when it is over', async () => {
+  const { give, response } = open('/live/files/1/7');
+  const { read, end } = await reading(response);
+  await read();
+  const progress = { chunksDone: 1, chunksTotal: 3, blocksDone: 2, blocksTotal: 8, bytesMoved: 1024 };
+  const job = { jobId: 'j', fsId: 1, inodeId: '7', origin: 'scan', ageMs: 5, waits: null };
+  const report = { inFlight: [{ ...job, progress: { kind: 'running', progress } }] } as unknown as StatusReport;
+  give({ report, error: undefined, minutes: [] });
+  expect(await read()).toContain('1/3 chunks, 2/8 blocks, 1 KiB moved');
+  await new Promise(setImmediate);
+  give({ report: { inFlight: [] } as unknown as StatusReport, error: undefined, minutes: [] });
+  expect(await read()).toContain('No worker has it in hand');
+  await end();
 });

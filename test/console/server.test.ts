@@ -32,6 +32,7 @@ beforeAll(async () => {
   console = await ConsoleWorld.open('console');
   await console.store(KEY.inodeId);
   await console.store(501n);
+  await console.store(502n);
   await console.world.clients.quarantine.put(
     { fsId: 1, inodeId: 501n },
     { code: 'object-missing', reason: '<img src=x onerror=alert(1)>', sinceMs: 1_800_000_000_000 },
@@ -60,8 +61,12 @@ describe('the pages', () => {
     const text = await console.text('/files/1');
     expect(text).toContain('That is the whole file system.');
     expect(text).toContain('href="/files/1/500"');
-    expect(text).toContain('<td>queued</td>');
+    expect(text).toContain('<td>waiting</td>');
     expect(text).toContain('<td>quarantined</td>');
+    expect(text).toContain('<td>quiet</td>');
+    const { stdout } = await console.world.command(['plan', '1', '502', '--json']);
+    const { gain } = JSON.parse(stdout) as { readonly gain: Readonly<Record<string, number>> };
+    expect(text).toMatch(rowOf(502, [gain['versionsBefore'], gain['getsBefore']]));
   });
 
   it('one file is drawn before and after, with the figures of plan', async () => {
@@ -89,6 +94,12 @@ describe('the pages', () => {
     expect(await (await console.get('/files/1/999')).text()).toContain('does not exist');
   });
 });
+
+/** Of the table of files, with these figures side by side. */
+function rowOf(inode: number, figures: readonly (number | undefined)[]): RegExp {
+  const cells = figures.map((figure) => `<td class="n">${figure?.toLocaleString('en-US')}</td>`).join('');
+  return new RegExp(`/files/1/${inode}"(?:(?!<tr>).)*${cells}`);
+}
 
 describe('reading', () => {
   it('changes nothing in Redis, whatever is asked and by whatever method', async () => {
