@@ -21,8 +21,11 @@ export interface Group {
 const WORDS = ['src/outside.ts', 'src/model.ts', 'src/errors.ts', 'src/clock.ts', 'src/redact.ts', 'src/format.ts'];
 /** The ports: `port.ts` of a folder and what is as plain beside it. */
 const PORTS = ['src/metadata', 'src/objects', 'src/ledger.ts', 'src/scan-port.ts'];
-const ADAPTERS = ['src/redis', 'src/metadata/redis', 'src/metadata/curvefs', 'src/objects/s3', 'src/queue', 'src/pace'];
-const POLICY = ['src/plan', 'src/compact', 'src/reap', 'src/scan', 'src/gc', 'src/fsck'];
+const ADAPTERS = [
+  ...['src/redis', 'src/metadata/redis', 'src/metadata/curvefs', 'src/metadata/juicefs', 'src/objects/s3'],
+  ...['src/queue', 'src/pace'],
+];
+const POLICY = ['src/plan', 'src/layout', 'src/compact', 'src/reap', 'src/scan', 'src/gc', 'src/fsck', 'src/waste'];
 
 export const GROUPS: readonly Group[] = [
   { name: 'src/outside.ts', groups: [], packages: [], pure: true },
@@ -36,6 +39,9 @@ export const GROUPS: readonly Group[] = [
   { name: 'src/scan-port.ts', groups: ['src/model.ts'], packages: [], pure: true },
   { name: 'src/plan', groups: ['src/outside.ts', 'src/model.ts', 'src/errors.ts'], packages: [], pure: true },
 
+  // The other layout of files: slices. Blocks are in src/plan and src/format.ts.
+  { name: 'src/layout', groups: ['src/outside.ts', 'src/plan'], packages: [], pure: true },
+
   // Settings, and the texts of URLs among them.
   { name: 'src/urls', groups: ['src/errors.ts', 'src/redact.ts'], packages: [] },
   {
@@ -45,7 +51,7 @@ export const GROUPS: readonly Group[] = [
   },
 
   // Adapters: their port, the words, one SDK each; no policy.
-  { name: 'src/metadata', groups: WORDS, packages: [], pure: true },
+  { name: 'src/metadata', groups: [...WORDS, 'src/layout'], packages: [], pure: true },
   { name: 'src/redis', groups: ['src/errors.ts', 'src/redact.ts', 'src/urls'], packages: ['ioredis'] },
   {
     name: 'src/metadata/redis',
@@ -57,6 +63,11 @@ export const GROUPS: readonly Group[] = [
     name: 'src/metadata/curvefs',
     groups: [...WORDS, 'src/metadata', 'src/urls'],
     packages: ['@bufbuild/protobuf/wire', 'node:crypto', 'node:net', 'node:timers/promises'],
+  },
+  {
+    name: 'src/metadata/juicefs',
+    groups: [...WORDS, 'src/metadata', 'src/metadata/redis', 'src/redis', 'src/layout'],
+    packages: ['type ioredis', 'node:crypto'],
   },
   { name: 'src/pace', groups: WORDS, packages: ['rate-limiter-flexible', 'type ioredis', 'node:crypto'] },
   { name: 'src/objects', groups: [...WORDS, 'src/pace'], packages: ['p-retry'] },
@@ -84,6 +95,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'src/reap', groups: [...WORDS, ...PORTS, 'src/plan'], packages: ['p-limit'] },
   { name: 'src/scan', groups: [...WORDS, ...PORTS, 'src/plan', 'src/compact'], packages: [] },
   { name: 'src/gc', groups: [...WORDS, ...PORTS, 'src/plan', 'src/reap'], packages: ['p-limit'] },
+  { name: 'src/waste', groups: [...WORDS, 'src/metadata', 'src/layout'], packages: [] },
   { name: 'src/fsck', groups: [...WORDS, ...PORTS, 'src/plan'], packages: ['p-limit', 'node:zlib'] },
   {
     // A client of the file system: makes what compaction only reads.

@@ -12,6 +12,11 @@ export function withInodeArguments(command: Command): Command {
     .argument('<inode>', 'id of the inode', parseInodeId);
 }
 
+/** An inode, or a path from the root of the volume. */
+export function parseInodeOrPath(text: string): bigint | string {
+  return text.startsWith('/') ? text : parseInodeId(text);
+}
+
 /** A whole number up to 2^53. */
 export function parseCount(text: string): number {
   const value = decimalNumber(text);

@@ -5,6 +5,7 @@
  */
 import type { Command } from 'commander';
 import type { CommandName } from '../config/spec.ts';
+import type { LayoutName } from '../urls/layout.ts';
 import type { CliContext } from './context.ts';
 
 export type Register = (program: Command, context: CliContext) => void;
@@ -15,7 +16,11 @@ export interface CommandRow {
   /** As in a usage line: `<fs> [inode]`. */
   readonly usage: string;
   readonly load: () => Promise<Register>;
+  /** The layouts of files that it works on; absent: blocks. */
+  readonly layouts?: readonly LayoutName[];
 }
+
+const BOTH: readonly LayoutName[] = ['blocks', 'slices'];
 
 /** In the order of the help text. */
 export const COMMANDS: readonly CommandRow[] = [
@@ -35,6 +40,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'inspect',
     summary: 'show the chunk lists of an inode as they are',
     usage: '<fs> <inode>',
+    layouts: BOTH,
     load: async () => (await import('./inspect.ts')).registerInspect,
   },
   {
@@ -47,7 +53,15 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'scan',
     summary: 'find what is worth a run in a file system and queue it',
     usage: '<fs>',
+    layouts: BOTH,
     load: async () => (await import('./scan.ts')).registerScan,
+  },
+  {
+    name: 'waste',
+    summary: 'show what a volume keeps in its bucket and nobody reads; changes nothing',
+    usage: '<fs>',
+    layouts: ['slices'],
+    load: async () => (await import('./waste.ts')).registerWaste,
   },
   {
     name: 'run',
@@ -143,6 +157,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'completion',
     summary: 'print a script that completes commands and options in a shell',
     usage: '<shell>',
+    layouts: BOTH,
     load: async () => {
       const { registerCompletion } = await import('./completion.ts');
       const registers = () => Promise.all(COMMANDS.map(({ load }) => load()));

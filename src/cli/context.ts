@@ -11,7 +11,9 @@ import { SETTINGS_FILE_BYTES_MAX } from '../config/sources.ts';
 import { SETTINGS, type Settings } from '../config/table.ts';
 import { CompactError, toError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
+import type { SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
 import type { createLogger, Logger } from '../observe/log.ts';
+import { type LayoutName, layoutOf } from '../urls/layout.ts';
 import type { Clients, OpenOptions } from '../wiring/clients.ts';
 import { type CliStreams, EXIT, type ExitCode, toJson, UsageError } from './output.ts';
 import type { PictureStyle } from './picture.ts';
@@ -154,6 +156,22 @@ export class CliContext {
       return await work(metadata);
     } finally {
       await metadata.close();
+    }
+  }
+
+  /** Runs the form of a command that fits the layout of the files. */
+  byLayout<T>(forms: Readonly<Record<LayoutName, () => Promise<T>>>): Promise<T> {
+    return forms[layoutOf(this.settings.metadataUrl)]();
+  }
+
+  /** Runs `work` with the volume in the slice layout, which is closed whatever happens. */
+  async withVolume<T>(fsId: number, work: (volume: SliceVolume, setting: VolumeSetting) => Promise<T>): Promise<T> {
+    const { openVolume, requireVolume } = await import('../wiring/open-volume.ts');
+    const volume = await openVolume(this.settings, { connectMs: this.#connectMs });
+    try {
+      return await work(volume, await requireVolume(fsId, volume));
+    } finally {
+      await volume.close();
     }
   }
 

@@ -14,7 +14,7 @@ import { connectRedis, type FitOptions } from '../redis/client.ts';
 import { whenReady } from '../redis/link.ts';
 import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
 import { bytes, plural } from '../view/words.ts';
-import { openObjects, openOwnership } from '../wiring/clients.ts';
+import { keysFrom, openObjects, openOwnership } from '../wiring/clients.ts';
 import { openMetadata } from '../wiring/open-metadata.ts';
 import { checkRedisUrl } from '../wiring/primaries.ts';
 import type { Check } from './doctor-check.ts';
@@ -48,7 +48,7 @@ export async function runChecks(
   if (!isCurvefs) checks.push(await redisCheck('metadata', { name: 'metadata', url: settings.metadataUrl, settings }));
   const metadata = await openMetadata(settings);
   const s3PatienceMs = Math.min(settings.s3PatienceMs, PATIENCE_MAX_MS);
-  const objects = openObjects({ ...settings, s3PatienceMs }, log, { metadata });
+  const objects = openObjects({ ...settings, s3PatienceMs }, log, { keys: keysFrom(metadata) });
   try {
     if (metadata instanceof CurvefsMetadata) checks.push(await mdsCheck(metadata));
     const { check, filesystem } = await filesystemCheck(fsId, metadata);

@@ -42,7 +42,7 @@ export function registerExample(program: Command, context: CliContext): void {
 
 async function example(fsId: number, options: Options, context: CliContext): Promise<void> {
   refuseCurvefs(context.settings);
-  const [{ openStores }, { makeExample, openWriter }, { removeExample }] = await Promise.all([
+  const [{ keysFrom, openStores }, { makeExample, openWriter }, { removeExample }] = await Promise.all([
     import('../wiring/clients.ts'),
     import('./example-make.ts'),
     import('./example-remove.ts'),
@@ -50,7 +50,7 @@ async function example(fsId: number, options: Options, context: CliContext): Pro
   const { settings } = context;
   const clients = await context.openClients({ logger: context.quietLogger });
   const objects = clients.run.objects;
-  const stores = openStores(settings, context.quietLogger, clients.metadata);
+  const stores = openStores(settings, context.quietLogger, keysFrom(clients.metadata));
   const { writer, close } = openWriter(settings, objects);
   const progress = new CountProgress(context);
   try {

@@ -86,8 +86,8 @@ async function fsck(
   metadata: MetadataStore,
   { context, options }: Pick<Checking, 'context' | 'options'>,
 ): Promise<ExitCode> {
-  const { openObjects } = await import('../wiring/clients.ts');
-  const objects = openObjects(context.settings, context.logger, { metadata });
+  const { keysFrom, openObjects } = await import('../wiring/clients.ts');
+  const objects = openObjects(context.settings, context.logger, { keys: keysFrom(metadata) });
   const progress = new CountProgress(context);
   const findings: Findings = { summary: nothing(), faults: [], unknown: [] };
   let looked = 0;

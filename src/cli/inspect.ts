@@ -10,7 +10,7 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
 import type { ReadCost } from '../plan/index.ts';
 import { bytes, count, plural, wasteText } from '../view/words.ts';
-import { parseCount, parseLimit, withInodeArguments } from './arguments.ts';
+import { parseCount, parseInodeOrPath, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import {
   type ChunkInspection,
@@ -52,20 +52,43 @@ With --json: {filesystem, inode, quarantine: {code, reason, sinceMs} | null | 'u
   chunks: [{chunkIndex, versionsTotal, versionsRead, rangesTotal, readCost, fault: {code, message},
             versions: [{position, chunkId, compaction, offset, len, size, zero, visibleBytes, fault}],
             ranges: [{begin, end, version, zero}]}]}
-  Offsets and sizes in bytes; ids as decimal text; lists whole unless --limit is given.`;
+  Offsets and sizes in bytes; ids as decimal text; lists whole unless --limit is given.
+Of a JuiceFS volume: {volume, file: {inodeId, path, length, mtimeMs, nlink, state}, total: {chunks, faults, …},
+  chunks: [{chunkIndex, recordsTotal, fault, records: [{position, offset, len, id, size, from, references}],
+            pieces: [{begin, end, position, id, size, from}], footprint: as total}]}`;
 
 export function registerInspect(program: Command, context: CliContext): void {
   const limit = new Option(
     '--limit <count>',
     `rows of each list, and chunks, to show; 0 means all (default: ${ROWS_SHOWN})`,
   );
-  withInodeArguments(program.command('inspect').description('show the chunk lists of an inode as they are'))
+  program
+    .command('inspect')
+    .description('show the chunk lists of an inode as they are')
+    .argument('<fs>', 'id of the file system', parseCount)
+    .argument('<inode>', 'id of the inode; of a JuiceFS volume also a path', parseInodeOrPath)
     .option('--chunk <index>', 'show this chunk only', parseCount)
     .addOption(limit.argParser(parseLimit))
     .addHelpText('after', HELP)
-    .action(async (fsId: number, inodeId: bigint, options: InspectOptions) => {
-      context.exitCode = await showInode({ fsId, inodeId }, context, options);
+    .action(async (fsId: number, inode: bigint | string, options: InspectOptions) => {
+      context.exitCode = await context.byLayout({
+        blocks: () => showInode({ fsId, inodeId: inodeNumber(inode) }, context, options),
+        slices: async () => {
+          const { inspectSlices } = await import('./slices/inspect.ts');
+          return inspectSlices(fsId, inode, { context, options: { ...options, limit: limitOf(options, context) } });
+        },
+      });
     });
+}
+
+function inodeNumber(inode: bigint | string): bigint {
+  if (typeof inode === 'bigint') return inode;
+  throw new UsageError(`${inode}: this metadata has no paths that could be looked up; give the number of the inode`);
+}
+
+/** Rows to show. */
+function limitOf({ limit }: InspectOptions, { json }: CliContext): number {
+  return limit ?? (json ? Number.POSITIVE_INFINITY : ROWS_SHOWN);
 }
 
 async function showInode(key: InodeKey, context: CliContext, options: InspectOptions): Promise<ExitCode> {
@@ -87,7 +110,7 @@ async function inspectAndShow(key: InodeKey, metadata: MetadataStore, show: Show
   const { context, options } = show;
   const filesystem = await requireFilesystem(metadata, key.fsId);
   const inode = await requireFile(metadata, key);
-  const limit = options.limit ?? (context.json ? Number.POSITIVE_INFINITY : ROWS_SHOWN);
+  const limit = limitOf(options, context);
   const indexes = await wantedChunks(key, metadata, options);
   const quarantine = await quarantineOf(key, metadata.storeId, context.settings);
   if (!context.json) context.data([headText(inode, filesystem, context), ...stopsOf(inode, quarantine)].join('\n'));

@@ -4,6 +4,8 @@
  */
 import { Command, CommanderError, Help, type Option } from 'commander';
 import { SETTINGS } from '../config/table.ts';
+import { CompactError } from '../errors.ts';
+import { layoutOf } from '../urls/layout.ts';
 import { COMMANDS, type Register } from './commands.ts';
 import { CliContext, type Environment } from './context.ts';
 import { HELP_SETTINGS, optionOf, PROGRAM_OPTIONS, settingsOf } from './global-options.ts';
@@ -72,13 +74,31 @@ export function createProgram(
   for (const [flags, text] of PROGRAM_OPTIONS) program.option(flags, text);
   for (const spec of SETTINGS) program.addOption(optionOf(spec, allSettings));
   context.attach(program);
-  program.hook('preAction', () => context.prepare());
+  program.hook('preAction', async (_program, action) => {
+    await context.prepare();
+    requireLayout(action, context);
+  });
   for (const { name, usage, summary } of COMMANDS) {
     const register = loaded.get(name);
     if (register === undefined) program.command(`${name} ${usage}`.trimEnd()).description(summary);
     else register(program, context);
   }
   return program;
+}
+
+/** Refuses a command that cannot work on the files of this metadata, before anything is opened. */
+function requireLayout(action: Command, context: CliContext): void {
+  // `quarantine list` is `quarantine`.
+  const name = action.parent?.parent ? action.parent.name() : action.name();
+  const layouts = COMMANDS.find((row) => row.name === name)?.layouts ?? ['blocks'];
+  if (layouts.length > 1 || layouts.includes(layoutOf(context.settings.metadataUrl))) return;
+  const others = COMMANDS.filter((row) => row.layouts?.includes('slices') && row.name !== 'completion');
+  throw new CompactError(
+    layouts.includes('slices')
+      ? `"s3compact ${name}" looks at JuiceFS volumes (METADATA_URL=juicefs+redis://…); for other file systems "s3compact scan FS --dry-run" tells what could be saved`
+      : `"s3compact ${name}" does not work on a JuiceFS volume: those are only read (${others.map((row) => row.name).join(', ')}); nothing was changed`,
+    { kind: 'halt', code: 'settings-invalid' },
+  );
 }
 
 /** In a command's help: the global flags that matter to it. */

@@ -56,7 +56,8 @@ export const CONNECTION_ROWS = [
     flag: 'metadata-url',
     unit: 'metadata',
     unset: 'the value of REDIS_URL',
-    meaning: 'Where the inodes and chunk lists are kept: Redis, or a CurveFS cluster by the addresses of its MDS.',
+    meaning:
+      'Where inodes and chunk lists are kept: Redis, the MDS of a CurveFS cluster, or (only to read) a JuiceFS volume.',
     group: 'Connections',
     commands: ALL,
   },

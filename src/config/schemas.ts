@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { toError } from '../errors.ts';
 import { CURVEFS_SCHEME, parseCurvefsUrl } from '../urls/curvefs.ts';
+import { JUICEFS_SCHEME, parseJuicefsUrl } from '../urls/juicefs.ts';
 import { parseRedisUrl } from '../urls/redis.ts';
 import type { SettingSpec } from './spec.ts';
 import { type Form, formOf, parseNumber } from './units.ts';
@@ -83,7 +84,10 @@ function redisUrlSchema(parse: (text: string) => unknown = parseRedisUrl): z.Zod
 }
 
 function metadataUrlSchema(): z.ZodType<string, string> {
-  return redisUrlSchema((text) => (text.startsWith(CURVEFS_SCHEME) ? parseCurvefsUrl(text) : parseRedisUrl(text)));
+  return redisUrlSchema((text) => {
+    if (text.startsWith(CURVEFS_SCHEME)) return parseCurvefsUrl(text);
+    return text.startsWith(JUICEFS_SCHEME) ? parseJuicefsUrl(text) : parseRedisUrl(text);
+  });
 }
 
 function refuse(context: z.RefinementCtx, message: string): never {

@@ -7,7 +7,7 @@ import type { NumberUnit } from './units.ts';
 
 /** Commands whose help shows a setting; `inode` and `worker` use nearly all of them. */
 export const COMMAND_NAMES = [
-  ...(['inode', 'plan', 'inspect', 'worker', 'scan', 'run', 'scheduler', 'status', 'console'] as const),
+  ...(['inode', 'plan', 'inspect', 'worker', 'scan', 'waste', 'run', 'scheduler', 'status', 'console'] as const),
   ...(['pause', 'resume'] as const),
   ...(['reap', 'fsck', 'repair', 'gc', 'hold', 'quarantine', 'doctor', 'adopt', 'example'] as const),
 ] as const;

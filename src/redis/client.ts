@@ -43,8 +43,8 @@ const VERSION_MIN = [6, 2] as const;
  * A client that connects by itself, and again after every loss; it ends with `quit()` or `disconnect()`. See parseRedisUrl
  * for the forms of the URL. Throws `settings-invalid` (halt) for any other; all later trouble shows in `whenReady`.
  */
-export function connectRedis(url: string, options: ConnectOptions): RedisClient {
-  const target = parseRedisUrl(url);
+export function connectRedis(where: string | RedisTarget, options: ConnectOptions): RedisClient {
+  const target = typeof where === 'string' ? parseRedisUrl(where) : where;
   const redis = target.form === 'cluster' ? connectCluster(target, options) : connectOne(target, options);
   watchLink(redis, options.onError);
   return redis;

@@ -57,7 +57,7 @@ export function parseRedisUrl(url: string): RedisTarget {
 }
 
 /** What sentinels want may differ from what the data servers want. */
-function sentinelCredentials(
+export function sentinelCredentials(
   url: string,
   form: RedisTarget['form'],
   query = '',
@@ -76,7 +76,7 @@ function sentinelCredentials(
   return found;
 }
 
-function credentials(url: string, user = ''): { readonly username?: string; readonly password?: string } {
+export function credentials(url: string, user = ''): { readonly username?: string; readonly password?: string } {
   const colon = user.indexOf(':');
   if (user !== '' && colon < 0) throw invalid(url, 'has a user without a password');
   const username = decode(url, user.slice(0, Math.max(colon, 0)));
@@ -93,7 +93,7 @@ function decode(url: string, text: string): string {
   }
 }
 
-function parseHost(
+export function parseHost(
   url: string,
   text: string,
   form: RedisTarget['form'],

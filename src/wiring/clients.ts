@@ -14,9 +14,10 @@ import { CompactError } from '../errors.ts';
 import type { GcDeps } from '../gc/gc.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
 import type { MetadataStore } from '../metadata/port.ts';
+import type { Filesystem } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import { storesWithRetries } from '../objects/retrying-store.ts';
-import { S3ObjectStores, type S3StoresSettings } from '../objects/s3/stores.ts';
+import { type S3Credentials, S3ObjectStores, type S3StoresSettings } from '../objects/s3/stores.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { Pace } from '../pace/pace.ts';
@@ -50,9 +51,9 @@ const CLOSE_WAIT_MS = 1_000;
 /** Enough never to meet another one's, and few enough to type. */
 const HOLD_ID_CHARACTERS = 8;
 
-/** How long keys from an MDS are used before it is asked again. */
+/** How long keys that are kept beside the metadata are used before they are asked for again. */
 const KEYS_FRESH_MS = 15 * 60_000;
-/** The names by which an environment gives the SDK credentials; any of them wins over the MDS. */
+/** The names by which an environment gives the SDK credentials; any of them wins over those. */
 const KEY_SOURCES = [
   ...['AWS_ACCESS_KEY_ID', 'AWS_PROFILE', 'AWS_WEB_IDENTITY_TOKEN_FILE'],
   ...['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_CREDENTIALS_FULL_URI'],
@@ -115,7 +116,7 @@ export async function openClients(
   const pace = openPace(settings, { connection, onWaited: (limit, ms) => observer.waited(limit, ms) });
   observer.metrics?.addSource(limitGauges(pace));
   observer.limitsWaitedFor = () => limitsWaitedFor(pace.snapshot());
-  const objects = openObjects(settings, log, { metadata, observer, pace });
+  const objects = openObjects(settings, log, { keys: keysFrom(metadata), observer, pace });
   probeWith(observer, settings, metadata);
   const ledger = new ReapQueue({ connection, prefix: settings.queuePrefix });
   const { attempts, retryDelayMs, lockDurationMs } = settings;
@@ -208,22 +209,22 @@ export function openObjects(
   settings: Settings,
   log: Logger,
   {
-    metadata,
+    keys,
     observer,
     pace = openPace(settings),
   }: {
-    readonly metadata: MetadataStore;
+    readonly keys: KeySource;
     readonly observer?: Observer;
     readonly pace?: Pace;
   },
 ): ObjectStores {
   const retries = { clock: systemClock, patienceMs: settings.s3PatienceMs, pace };
-  const stores = openStores(settings, log, metadata);
+  const stores = openStores(settings, log, keys);
   return storesWithRetries(stores, { ...retries, observer });
 }
 
 /** The S3 buckets as they are. */
-export function openStores(settings: Settings, log: Logger, metadata: MetadataStore): S3ObjectStores {
+export function openStores(settings: Settings, log: Logger, keys: KeySource): S3ObjectStores {
   return new S3ObjectStores({
     maxSockets: SOCKETS_PER_REQUEST * settings.requestsInFlight,
     ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
@@ -234,7 +235,7 @@ export function openStores(settings: Settings, log: Logger, metadata: MetadataSt
     requestChecksums: settings.s3RequestChecksums,
     responseChecksums: settings.s3ResponseChecksums,
     log: (message: string) => log.warn(message),
-    ...keysFrom(metadata),
+    ...keys,
   });
 }
 
@@ -272,13 +273,20 @@ function serverId(incarnation: string, database: number): string | undefined {
   return incarnation.trim() === '' ? undefined : `${incarnation}/${database}`;
 }
 
-/** The keys that an MDS keeps for its file systems, unless the environment says whose are to be used. */
-function keysFrom(metadata: MetadataStore): Pick<S3StoresSettings, 'credentialsOf'> {
-  if (!(metadata instanceof CurvefsMetadata) || KEY_SOURCES.some((name) => (process.env[name] ?? '') !== '')) return {};
+export type KeySource = Pick<S3StoresSettings, 'credentialsOf'>;
+
+/** The keys that an MDS keeps for its file systems. */
+export function keysFrom(metadata: MetadataStore): KeySource {
+  return metadata instanceof CurvefsMetadata ? keptKeys(({ fsId }) => metadata.s3Keys(fsId)) : {};
+}
+
+/** Keys that are kept beside the metadata, unless the environment says whose are to be used. */
+export function keptKeys(ask: (filesystem: Filesystem) => Promise<S3Credentials>): KeySource {
+  if (KEY_SOURCES.some((name) => (process.env[name] ?? '') !== '')) return {};
   return {
-    credentialsOf: async ({ fsId }) => ({
-      ...(await metadata.s3Keys(fsId)),
-      // Keys may be changed at the MDS; a worker runs for months.
+    credentialsOf: async (filesystem) => ({
+      ...(await ask(filesystem)),
+      // Keys may be changed there; a worker runs for months.
       expiration: new Date(Date.now() + KEYS_FRESH_MS),
     }),
   };

@@ -1,0 +1,16 @@
+/**
+ * The public face of the slice layout: what adapters, policy and commands may use of it. Everything behind it is pure.
+ * It must export nothing that only the layout itself needs.
+ */
+export { addFootprint, type Footprint, footprintOf, NO_FOOTPRINT } from './footprint.ts';
+export {
+  blockBytes,
+  blockCount,
+  type Reads,
+  readsOf,
+  type SliceObject,
+  sliceNamesBegin,
+  sliceObject,
+} from './objects.ts';
+export { piecesOf, recordFault } from './pieces.ts';
+export { CHUNK_BYTES, type Piece, type ReferencesOf, type SliceGeometry, type SliceRecord } from './words.ts';

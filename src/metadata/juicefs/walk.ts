@@ -1,0 +1,165 @@
+/**
+ * The walk over all inodes and chunk lists of a JuiceFS volume: one SCAN over its keys, with the lists of each page read in
+ * few round trips. A volume keeps no index of a file's lists: those within the length are read with the file, others (behind
+ * its end after a truncate, or of a file that is gone) when SCAN comes by. Memory is bounded by the page, not by the volume.
+ */
+import type { Redis } from 'ioredis';
+import { CompactError } from '../../errors.ts';
+import { CHUNK_BYTES, type SliceRecord } from '../../layout/slices/index.ts';
+import type { SliceFile, SliceList, WalkPage, WalkPart } from '../slice-volume.ts';
+import { type Attributes, fileOf, parseWalkKey, VOLUME_FS_ID } from './decode.ts';
+import { LISTS_AT_ONCE, recordError, type VolumeReads } from './reads.ts';
+
+/** Keys that one SCAN looks at: one call stays below a millisecond of the server. */
+const SCAN_COUNT = 1_000;
+/** Lists that are asked for because the length says so: 256 GiB of a file; those of larger ones come with SCAN. */
+const CHUNKS_ASKED_MAX = 4_096;
+
+/** A list to be read, and what it belongs to; `file: null` for one that is gone. */
+interface Wanted {
+  readonly inodeId: bigint;
+  readonly file: SliceFile | null;
+  readonly first: boolean;
+  /** `null`: the file has none within its length. */
+  readonly chunkIndex: number | null;
+}
+
+type Looked = ReadonlyMap<bigint, Attributes | CompactError | null>;
+
+export async function* walkVolume(reads: VolumeReads): AsyncGenerator<WalkPage> {
+  await reads.calls.ready();
+  for (const node of reads.calls.primaries()) {
+    let cursor = '0';
+    do {
+      const page = await scanPage(reads, node, cursor);
+      yield* partsOf(reads, page.keys);
+      cursor = page.next;
+    } while (cursor !== '0');
+  }
+}
+
+async function scanPage(reads: VolumeReads, node: Redis, cursor: string) {
+  const pattern = reads.key('[ic]*');
+  const [next, keys] = await reads.calls.ask(pattern, () => node.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT));
+  return { next, keys: keys.map((key) => parseWalkKey(key.slice(reads.prefix.length))).filter((key) => key !== null) };
+}
+
+type WalkKey = NonNullable<ReturnType<typeof parseWalkKey>>;
+
+async function* partsOf(reads: VolumeReads, keys: readonly WalkKey[]): AsyncGenerator<WalkPage> {
+  const inodeIds = [...new Set(keys.map(({ inodeId }) => inodeId))];
+  const answers = await reads.attributes(inodeIds);
+  const looked: Looked = new Map(inodeIds.map((inodeId, n) => [inodeId, answers[n] ?? null]));
+  const manyParents = inodeIds.filter((inodeId) => {
+    const at = looked.get(inodeId);
+    return at !== null && at !== undefined && 'parent' in at && at.parent === 0n && at.type === 'file';
+  });
+  const trashed = await reads.trashed(manyParents);
+  let wanted: Wanted[] = [];
+  const told: WalkPart[] = [];
+  for (const key of keys) {
+    for (const one of wantedOf(key, { looked, trashed, told })) {
+      wanted.push(one);
+      if (wanted.length < LISTS_AT_ONCE) continue;
+      yield* readPage(reads, wanted);
+      wanted = [];
+    }
+  }
+  yield* readPage(reads, wanted);
+  if (told.length > 0) yield { parts: told, referencesOf: () => 1 };
+}
+
+/** What is to be read because of a key; what needs no more reading goes to `told`. */
+function* wantedOf(
+  { inodeId, chunkIndex }: WalkKey,
+  {
+    looked,
+    trashed,
+    told,
+  }: { readonly looked: Looked; readonly trashed: ReadonlySet<bigint>; readonly told: WalkPart[] },
+): Generator<Wanted> {
+  const attributes = looked.get(inodeId) ?? null;
+  if (attributes === null) {
+    // Gone since the key was met, or long before: then its lists wait to be cleaned up.
+    if (chunkIndex !== null) yield { inodeId, file: null, first: false, chunkIndex };
+    return;
+  }
+  if (attributes instanceof CompactError) {
+    if (chunkIndex === null) told.push({ kind: 'damaged', inodeId, error: attributes });
+    return;
+  }
+  const file = fileOf(inodeId, attributes, trashed.has(inodeId));
+  if (file === null) {
+    if (chunkIndex === null) told.push({ kind: 'other', inodeId, type: attributes.type });
+    else told.push({ kind: 'damaged', inodeId, error: listOfOther(inodeId, chunkIndex, attributes.type) });
+    return;
+  }
+  const chunks = Math.ceil(file.length / CHUNK_BYTES);
+  const asked = chunks <= CHUNKS_ASKED_MAX ? chunks : 0;
+  if (chunkIndex !== null) {
+    if (chunkIndex >= asked) yield { inodeId, file, first: false, chunkIndex };
+    return;
+  }
+  if (asked === 0) yield { inodeId, file, first: true, chunkIndex: null };
+  for (let n = 0; n < asked; n++) yield { inodeId, file, first: n === 0, chunkIndex: n };
+}
+
+async function* readPage(reads: VolumeReads, wanted: readonly Wanted[]): AsyncGenerator<WalkPage> {
+  if (wanted.length === 0) return;
+  const keys = wanted.flatMap(({ inodeId, chunkIndex }) => (chunkIndex === null ? [] : [{ inodeId, chunkIndex }]));
+  const lists = await reads.lists(keys);
+  const parts: WalkPart[] = [];
+  const records: SliceRecord[] = [];
+  const long: Wanted[] = [];
+  let at = 0;
+  for (const one of wanted) {
+    const list = one.chunkIndex === null ? [] : (lists[at++] ?? []);
+    if (list === 'long') {
+      // Alone in a page of its own, so that a page stays small; the file is told of now.
+      long.push({ ...one, first: false });
+      if (one.first) addPart(parts, { ...one, chunkIndex: null }, []);
+    } else if (list instanceof CompactError) {
+      parts.push({ kind: 'damaged', inodeId: one.inodeId, error: list });
+      if (one.first) addPart(parts, { ...one, chunkIndex: null }, []);
+    } else {
+      addPart(parts, one, list);
+      for (const record of list) records.push(record);
+    }
+  }
+  yield { parts, referencesOf: await reads.references(records) };
+  for (const one of long) yield await longPage(reads, one);
+}
+
+async function longPage(reads: VolumeReads, one: Wanted): Promise<WalkPage> {
+  const { inodeId, chunkIndex } = one;
+  const parts: WalkPart[] = [];
+  try {
+    const list = await reads.list({ inodeId, chunkIndex: chunkIndex ?? 0 });
+    addPart(parts, one, list);
+    return { parts, referencesOf: await reads.references(list) };
+  } catch (error) {
+    return { parts: [{ kind: 'damaged', inodeId, error: recordError(error) }], referencesOf: () => 1 };
+  }
+}
+
+function addPart(
+  parts: WalkPart[],
+  { file, first, inodeId, chunkIndex }: Wanted,
+  records: readonly SliceRecord[],
+): void {
+  // Without records there is no list: Redis keeps no empty ones.
+  const lists: SliceList[] = chunkIndex === null || records.length === 0 ? [] : [{ chunkIndex, records }];
+  if (file !== null) {
+    if (first || lists.length > 0) parts.push({ kind: 'file', file, first, lists });
+    return;
+  }
+  for (const list of lists) parts.push({ kind: 'gone', inodeId, list });
+}
+
+function listOfOther(inodeId: bigint, chunkIndex: number, type: string): CompactError {
+  return new CompactError(`inode ${inodeId} is a ${type} and has a list for chunk ${chunkIndex}, as only files have`, {
+    kind: 'halt',
+    code: 'inode-malformed',
+    inode: { fsId: VOLUME_FS_ID, inodeId },
+  });
+}

@@ -1,0 +1,225 @@
+/**
+ * The waste of a volume in the slice layout: bytes stored against bytes visible, GETs against the fewest possible, by file and
+ * in total, and what waits to be deleted. One walk; memory does not grow with the number of files. It only reads, and it
+ * sees the port: not how metadata is kept.
+ */
+import { CompactError, throwIfCancelled } from '../errors.ts';
+import {
+  addFootprint,
+  CHUNK_BYTES,
+  type Footprint,
+  footprintOf,
+  NO_FOOTPRINT,
+  type ReferencesOf,
+  type SliceGeometry,
+  type SliceRecord,
+} from '../layout/slices/index.ts';
+import type { FileState, SliceFile, SliceList, SliceVolume, Waiting, WalkPart } from '../metadata/slice-volume.ts';
+import { type FileWaste, measureOf, type WasteOrder, WorstFiles } from './worst-files.ts';
+
+export { type FileWaste, WASTE_ORDERS, type WasteOrder } from './worst-files.ts';
+
+/** Files with lists that come apart from them, which are ranked at the end; more are only counted. */
+const LOOSE_MAX = 100_000;
+/** Damaged inodes that are listed. */
+const DAMAGED_MAX = 100;
+
+/** A kind of files, or of lists, in total. */
+export interface WasteSum extends Footprint {
+  readonly files: number;
+  /** Of the files; 0 where there are none any more. */
+  readonly length: number;
+}
+
+export interface WasteReport {
+  readonly live: WasteSum;
+  readonly trash: WasteSum;
+  readonly unlinked: WasteSum;
+  /** Lists of files that are gone: their clean-up waits. */
+  readonly gone: WasteSum;
+  /** Of `live`, `trash` and `unlinked`: lists behind the end of their files. */
+  readonly behindEnd: Footprint;
+  readonly waiting: Waiting;
+  /** All of the above: what the volume should have in its bucket. */
+  readonly storedBytes: number;
+  readonly otherInodes: number;
+  readonly damaged: number;
+  readonly damages: readonly { readonly inodeId: bigint; readonly message: string }[];
+  readonly top: readonly FileWaste[];
+}
+
+export interface WasteOptions {
+  readonly geometry: SliceGeometry;
+  readonly top: number;
+  readonly order: WasteOrder;
+  readonly signal?: AbortSignal;
+  /** Called for each page of the walk. */
+  readonly onProgress?: (files: number) => void;
+}
+
+/** Walks the volume. Throws what ends a walk: a server that is away, a signal (`cancelled`, retry). */
+export async function wasteOf(volume: SliceVolume, options: WasteOptions): Promise<WasteReport> {
+  const tally = new WasteTally(options);
+  for await (const { parts, referencesOf } of volume.walk()) {
+    throwIfCancelled(options.signal, 'the walk over the volume was stopped; nothing was changed');
+    for (const part of parts) tally.add(part, referencesOf);
+    options.onProgress?.(tally.files);
+  }
+  tally.finish();
+  const waiting = await volume.waiting();
+  for (const inodeId of tally.looseToRank()) {
+    const file = await wholeFile(volume, inodeId, options.geometry);
+    if (file !== null) tally.rank(addWaste(file, tally.loose.get(inodeId) ?? NO_FOOTPRINT));
+  }
+  return tally.report(waiting);
+}
+
+/** What a file keeps within its length; `null` when it is no file any more, or cannot be read. */
+async function wholeFile(volume: SliceVolume, inodeId: bigint, geometry: SliceGeometry): Promise<FileWaste | null> {
+  try {
+    const file = (await volume.inode(inodeId))?.file ?? null;
+    return file === null ? null : await fileWaste(volume, file, geometry);
+  } catch (error) {
+    if (error instanceof CompactError && error.kind === 'halt' && error.inode !== undefined) return null;
+    throw error;
+  }
+}
+
+/** What one file keeps and shows, list by list. Throws `record-malformed` (halt). */
+export async function fileWaste(volume: SliceVolume, file: SliceFile, geometry: SliceGeometry): Promise<FileWaste> {
+  let footprint = NO_FOOTPRINT;
+  for (const chunkIndex of await volume.chunkIndexes(file)) {
+    const records = await volume.list(file.inodeId, chunkIndex);
+    footprint = addFootprint(
+      footprint,
+      footprintOf(records, geometry, { referencesOf: await volume.references(records) }),
+    );
+  }
+  return { ...footprint, inodeId: file.inodeId, state: file.state, length: file.length };
+}
+
+class WasteTally {
+  /** Of lists that came apart from their files, by inode. */
+  readonly loose = new Map<bigint, Footprint>();
+  readonly #options: WasteOptions;
+  readonly #worst: WorstFiles;
+  readonly #sums = { live: NO_SUM, trash: NO_SUM, unlinked: NO_SUM, gone: NO_SUM };
+  #behindEnd = NO_FOOTPRINT;
+  #current: FileWaste | undefined;
+  #other = 0;
+  #damaged = 0;
+  readonly #damages: { readonly inodeId: bigint; readonly message: string }[] = [];
+
+  constructor(options: WasteOptions) {
+    this.#options = options;
+    this.#worst = new WorstFiles(options.top, options.order);
+  }
+
+  get files(): number {
+    const { live, trash, unlinked } = this.#sums;
+    return live.files + trash.files + unlinked.files;
+  }
+
+  add(part: WalkPart, referencesOf: ReferencesOf): void {
+    switch (part.kind) {
+      case 'file':
+        this.#file(part, referencesOf);
+        break;
+      case 'gone':
+        this.#sum('gone', this.#footprint(part.list.records, referencesOf, false));
+        break;
+      case 'other':
+        this.#other++;
+        break;
+      case 'damaged':
+        this.#damaged++;
+        if (this.#damages.length < DAMAGED_MAX)
+          this.#damages.push({ inodeId: part.inodeId, message: part.error.message });
+    }
+  }
+
+  /** The last file is complete. */
+  finish(): void {
+    if (this.#current !== undefined) this.rank(this.#current);
+    this.#current = undefined;
+  }
+
+  rank(file: FileWaste): void {
+    this.#worst.add(file);
+  }
+
+  /** Of the files with loose lists those that may belong among the worst. */
+  looseToRank(): readonly bigint[] {
+    const measure = measureOf(this.#options.order);
+    const all = [...this.loose].toSorted(([, a], [, b]) => measure(b) - measure(a));
+    return all.slice(0, this.#options.top).map(([inodeId]) => inodeId);
+  }
+
+  report(waiting: Waiting): WasteReport {
+    const { live, trash, unlinked, gone } = this.#sums;
+    const kept = [live, trash, unlinked, gone].reduce((sum, { storedBytes }) => sum + storedBytes, 0);
+    return {
+      ...{ live: rounded(live), trash: rounded(trash), unlinked: rounded(unlinked), gone: rounded(gone) },
+      ...{ behindEnd: rounded(this.#behindEnd), waiting },
+      storedBytes: Math.round(kept + waiting.delayed.storedBytes + waiting.pending.storedBytes),
+      ...{ otherInodes: this.#other, damaged: this.#damaged, damages: this.#damages },
+      top: this.#worst.list().map(rounded),
+    };
+  }
+
+  #file({ file, first, lists }: Extract<WalkPart, { kind: 'file' }>, referencesOf: ReferencesOf): void {
+    const footprint = lists.reduce(
+      (sum, list) => addFootprint(sum, this.#listed(file, list, referencesOf)),
+      NO_FOOTPRINT,
+    );
+    const { inodeId, state, length } = file;
+    this.#sum(state, footprint, first ? { files: 1, length } : {});
+    if (first) {
+      this.finish();
+      this.#current = { ...footprint, inodeId, state, length };
+    } else if (this.#current?.inodeId === inodeId) {
+      this.#current = addWaste(this.#current, footprint);
+    } else {
+      const known = this.loose.get(inodeId);
+      if (known !== undefined || this.loose.size < LOOSE_MAX) {
+        this.loose.set(inodeId, addFootprint(known ?? NO_FOOTPRINT, footprint));
+      }
+    }
+  }
+
+  #listed({ length }: SliceFile, { chunkIndex, records }: SliceList, referencesOf: ReferencesOf): Footprint {
+    const shown = chunkIndex * CHUNK_BYTES < length;
+    const footprint = this.#footprint(records, referencesOf, shown);
+    if (!shown) this.#behindEnd = addFootprint(this.#behindEnd, footprint);
+    return footprint;
+  }
+
+  #footprint(records: readonly SliceRecord[], referencesOf: ReferencesOf, shown: boolean): Footprint {
+    return footprintOf(records, this.#options.geometry, { referencesOf, shown });
+  }
+
+  #sum(
+    kind: FileState | 'gone',
+    footprint: Footprint,
+    { files = 0, length = 0 }: { readonly files?: number; readonly length?: number } = {},
+  ): void {
+    const sum = this.#sums[kind];
+    this.#sums[kind] = { ...addFootprint(sum, footprint), files: sum.files + files, length: sum.length + length };
+  }
+}
+
+const NO_SUM: WasteSum = { ...NO_FOOTPRINT, files: 0, length: 0 };
+
+function addWaste(file: FileWaste, footprint: Footprint): FileWaste {
+  return { ...file, ...addFootprint(file, footprint) };
+}
+
+/** Shares are fractions until all is added. */
+function rounded<T extends Footprint>(footprint: T): T {
+  const { objects, storedBytes, hiddenBytes, sharedBytes } = footprint;
+  return {
+    ...footprint,
+    ...{ objects: Math.round(objects), storedBytes: Math.round(storedBytes) },
+    ...{ hiddenBytes: Math.round(hiddenBytes), sharedBytes: Math.round(sharedBytes) },
+  };
+}
