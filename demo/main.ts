@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: the whole life of a compaction on this machine, with servers of its own and a real worker process.
  * Files from real traces are stored in the CurveFS layout, drawn, compacted through the queue, read back byte for byte
- * against the oracle, and what nobody names any more is deleted after a (short) grace period. Exit code 0 only if every
+ * against the oracle, and what nothing references any more is deleted after a (short) grace period. Exit code 0 only if every
  * check held. It uses the product as an operator does: settings, the command line, a worker.
  */
 import pc from 'picocolors';
@@ -109,11 +109,11 @@ class Demo {
     const { writer } = this.#world;
     say(pc.bold(`\n── Waiting for the grace period (${this.#world.graceMs / 1000} s here)`));
     await this.#world.reapRecordsGone();
-    const named = await writer.namedNames(inodes);
+    const referenced = await writer.referencedNames(inodes);
     const stored = await writer.bucketNames();
     this.#check(
-      JSON.stringify(named) === JSON.stringify(stored),
-      `the bucket holds exactly the ${count(named.length)} objects that the lists name`,
+      JSON.stringify(referenced) === JSON.stringify(stored),
+      `the bucket holds exactly the ${count(referenced.length)} objects that the lists reference`,
     );
     for (const inodeId of inodes) {
       this.#check((await writer.readFault(inodeId)) === null, `inode ${inodeId} still reads right`);

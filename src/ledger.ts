@@ -1,7 +1,7 @@
 /**
- * The reap ledger: a port for the durable records that make every object of an attempt either named or deleted
- *. `compact` writes them, `reap` works them off, `queue` keeps them; and what `gc` remembers between
- * two looks, which is kept beside them. It holds no behaviour.
+ * The reap ledger: a port for the durable records that make every object of an attempt either referenced or deleted.
+ * `compact` writes them, `reap` works them off, `queue` keeps them; and what `gc` remembers between two looks, which is
+ * kept beside them. It holds no behaviour.
  *
  * All times are milliseconds of the ledger's one clock, the queue Redis's TIME.
  */
@@ -44,8 +44,8 @@ export interface ReapRecord {
   readonly graceMs?: number;
   /** When the commit was known to have happened; absent while the attempt runs, or died, and with a time-bound store. */
   readonly stampMs?: number;
-  /** Names that the first look of an unstamped record found unnamed. */
-  readonly unnamed?: readonly string[];
+  /** Names that the first look of an unstamped record found unreferenced. */
+  readonly unreferenced?: readonly string[];
   /** When a look first found the inode missing. */
   readonly missingSinceMs?: number;
   /** Looks that ended in doubt, for the back-off. */
@@ -82,7 +82,7 @@ export interface ReapRecords {
   pending(): AsyncIterable<ReapRecord>;
 }
 
-/** A name that a look of gc found unnamed. */
+/** A name that a look of gc found unreferenced. */
 export interface Suspect {
   /** When its inode's lists had been read, ledger's clock. */
   readonly sinceMs: number;

@@ -146,7 +146,7 @@ export interface PlanGain {
   readonly objectsAfter: number;
   /** Bytes of objects that a reader sees; compaction changes none of them. */
   readonly visibleBytes: number;
-  /** Bytes of the objects that the lists name, before and after. */
+  /** Bytes of the objects that the lists reference, before and after. */
   readonly storedBytesBefore: number;
   readonly storedBytesAfter: number;
 }

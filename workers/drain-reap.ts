@@ -20,8 +20,8 @@ export interface ReapSummary {
   readonly records: number;
   /** Objects deleted. */
   readonly deleted: number;
-  /** Objects of done records that something names. */
-  readonly stillNamed: number;
+  /** Objects of done records that something references. */
+  readonly stillReferenced: number;
   /** Looks after which a record stayed. */
   readonly again: number;
   readonly doubts: readonly string[];
@@ -43,7 +43,7 @@ export async function drainReapQueue(
   signal = new AbortController().signal,
 ): Promise<ReapSummary> {
   await within(sweepLostJobs(clients, signal), signal);
-  const tally = { onHold: 0, records: 0, deleted: 0, stillNamed: 0, again: 0, doubts: [] as string[] };
+  const tally = { onHold: 0, records: 0, deleted: 0, stillReferenced: 0, again: 0, doubts: [] as string[] };
   let nextLookMs: number | undefined;
   const worker = startWorker(clients, log, {
     queues: 'reap',
@@ -51,7 +51,7 @@ export async function drainReapQueue(
       if (verdict.kind === 'done') {
         tally.records++;
         tally.deleted += verdict.deleted;
-        tally.stillNamed += verdict.stillNamed;
+        tally.stillReferenced += verdict.stillReferenced;
         return;
       }
       tally.again++;

@@ -19,7 +19,7 @@ const UNREADABLE_DELAY_MS = 60 * 60 * 1000;
 const DELAY_MIN_MS = 50;
 
 /** What a look came to: `done` with numbers, or the record's new due time. */
-export type ReapEnding = { readonly deleted: number; readonly stillNamed: number };
+export type ReapEnding = { readonly deleted: number; readonly stillReferenced: number };
 
 /** Which record was looked at, and since when, ms since 1970 by this pod's clock. */
 export interface LookEvent {
@@ -53,7 +53,7 @@ export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
     logVerdict(log, { job, record, verdict });
     tell.onVerdict?.(verdict, { place: logContext({ ...record, jobId: job.id ?? '' }), startMs });
     await tellDoubt(job, verdict);
-    if (verdict.kind === 'done') return { deleted: verdict.deleted, stillNamed: verdict.stillNamed };
+    if (verdict.kind === 'done') return { deleted: verdict.deleted, stillReferenced: verdict.stillReferenced };
     // Only numbers: the record itself stays whatever becomes of them.
     if (verdict.held !== undefined)
       await tell.onHeld?.(record.key.fsId, job.id ?? '', verdict.held).catch(() => undefined);
@@ -111,8 +111,8 @@ function logVerdict(
   const { job, record, verdict } = seen;
   const where = logContext({ ...record, jobId: job.id ?? '' });
   if (verdict.kind === 'done') {
-    const { deleted, stillNamed } = verdict;
-    log.info({ event: LOG_EVENTS.reapDeleted, ...where, deleted, stillNamed }, `${deleted} objects deleted`);
+    const { deleted, stillReferenced } = verdict;
+    log.info({ event: LOG_EVENTS.reapDeleted, ...where, deleted, stillReferenced }, `${deleted} objects deleted`);
   } else if (verdict.unsafe === true) {
     const { doubts, dueMs } = verdict.record;
     log.error({ event: LOG_EVENTS.reapUnsafe, ...where, doubts, dueMs }, `nothing is deleted: ${verdict.doubt}`);

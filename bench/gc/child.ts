@@ -1,6 +1,6 @@
 /**
  * One pass of gc over a bucket and lists that exist only as a rule, in a process of its own: prints figures as JSON. So
- * what is measured is gc, not a server; one object in a thousand is named by nothing.
+ * what is measured is gc, not a server; one object in a thousand is referenced by nothing.
  */
 
 import { collectGarbage } from '../../src/gc/gc.ts';

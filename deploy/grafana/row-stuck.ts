@@ -29,9 +29,9 @@ export const STUCK: Row = {
     },
     {
       title: 'Objects deleted, objects that stay',
-      description: 'Of finished reap records: deleted because nothing names them, kept because a list does.',
+      description: 'Of finished reap records: deleted because nothing references them, kept because a list does.',
       unit: 'ops',
-      queries: [sum('s3compact_objects_deleted_total'), sum('s3compact_objects_still_named_total')],
+      queries: [sum('s3compact_objects_deleted_total'), sum('s3compact_objects_still_referenced_total')],
     },
     {
       title: 'S3: requests that fail',

@@ -98,17 +98,17 @@ export class TrialWorld {
     throw new Error(`there was still something to do after ${RUNS_MAX} runs`);
   }
 
-  /** Until the bucket holds exactly what the lists name. */
+  /** Until the bucket holds exactly what the lists reference. */
   async #reaped(): Promise<string | undefined> {
-    const named = await this.#files.namedNames([INODE]);
+    const referenced = await this.#files.referencedNames([INODE]);
     for (let looks = 0; looks < REAPS_MAX; looks++) {
       await this.#command(['reap']);
       const stored = await this.#files.bucketNames();
-      if (stored.length === named.length && stored.every((name, n) => name === named[n])) return undefined;
+      if (stored.length === referenced.length && stored.every((name, n) => name === referenced[n])) return undefined;
       await delay(REAP_PAUSE_MS);
     }
     const stored = await this.#files.bucketNames();
-    return `${stored.length} objects are left in the bucket where the lists name ${named.length}`;
+    return `${stored.length} objects are left in the bucket where the lists reference ${referenced.length}`;
   }
 
   /** The JSON that a command prints. */

@@ -101,7 +101,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'reap',
-    summary: 'delete what due reap records and no list name, then end',
+    summary: 'delete what due reap records list and no chunk list references, then end',
     usage: '',
     load: async () => (await import('./reap.ts')).registerReap,
   },

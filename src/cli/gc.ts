@@ -1,5 +1,5 @@
 /**
- * `s3compact gc FS [--delete]`: the bucket against the metadata. Shows what nothing names by reason and age, what is
+ * `s3compact gc FS [--delete]`: the bucket against the metadata. Shows what nothing references by reason and age, what is
  * missing and what is too short; deletes orphans only when asked. What may be deleted is decided by `gc`.
  */
 import type { Command } from 'commander';
@@ -29,11 +29,11 @@ interface Options {
 }
 
 const MEANINGS: Readonly<Record<GcReason, string>> = {
-  named: 'a list names it',
+  referenced: 'a list references it',
   pending: 'a reap record covers it: it goes by itself',
-  young: 'nothing names it, but it is younger than --min-age: it may be being written',
-  leaked: 'nothing names it: an orphan',
-  inodeless: 'nothing names it, and the metadata has no such inode: kept without --inodeless',
+  young: 'nothing references it, but it is younger than --min-age: it may be being written',
+  leaked: 'nothing references it: an orphan',
+  inodeless: 'nothing references it, and the metadata has no such inode: kept without --inodeless',
   unjudged: 'its inode could not be read',
   unknown: 'not a name of this layout: never touched',
   other: "another file system's: not looked at",

@@ -13,7 +13,7 @@ import { packageVersion } from './version.ts';
 const HELP = `
 Exit code 3 when deleting is paused, or a record was in doubt: nothing of it was deleted, and it comes back by itself.
 
-With --json: {records: done, deleted: objects, stillNamed, again: not finished yet, doubts: [text], nextLookMs, pending: records left,
+With --json: {records: done, deleted: objects, stillReferenced, again: not finished yet, doubts: [text], nextLookMs, pending: records left,
   held: of these, in work elsewhere, onHold: kept by holds, paused}`;
 
 const LEFT = 'reap was stopped; what it did not finish comes back by itself';
@@ -21,7 +21,7 @@ const LEFT = 'reap was stopped; what it did not finish comes back by itself';
 export function registerReap(program: Command, context: CliContext): void {
   program
     .command('reap')
-    .description('delete what due reap records and no list name, then end')
+    .description('delete what due reap records list and no chunk list references, then end')
     .addHelpText('after', HELP)
     .action(async () => {
       const { drainReapQueue, pushAtEnd } = await import('./work-parts.ts');
@@ -45,10 +45,10 @@ export function registerReap(program: Command, context: CliContext): void {
 }
 
 export function summaryText(summary: ReapSummary, nowMs: number): string {
-  const { records, deleted, stillNamed, again, doubts, pending, held, onHold, paused, nextLookMs } = summary;
+  const { records, deleted, stillReferenced, again, doubts, pending, held, onHold, paused, nextLookMs } = summary;
   const next = nextLookMs === undefined ? '' : `; the next look is in ${duration(nextLookMs - nowMs)}`;
   return [
-    `${plural(records, 'record')} done: ${plural(deleted, 'object')} deleted, ${stillNamed} still named`,
+    `${plural(records, 'record')} done: ${plural(deleted, 'object')} deleted, ${stillReferenced} still referenced`,
     `${plural(again, 'record')} looked at and not finished, ${plural(pending, 'record')} in the queue`,
     ...(again > doubts.length + onHold && !paused
       ? [`what became unreferenced stays for one grace period${next}`]

@@ -11,13 +11,13 @@ import type { Filesystem, InodeKey } from '../model.ts';
 import { DELETE_BATCH_MAX, type DeleteFailure, type ListedObject, type ObjectStore } from '../objects/port.ts';
 import { type DeleteGuard, guardedDelete } from '../reap/delete-guard.ts';
 import { deletable } from '../reap/fresh-look.ts';
-import { isReusable, type LookFor, SharedLists } from '../reap/named-objects.ts';
+import { isReusable, type LookFor, SharedLists } from '../reap/referenced-objects.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
 import { isOfOneInode } from './examine.ts';
 import { coveredNames } from './records.ts';
 import type { GcTally } from './report.ts';
 
-/** An object that two looks found unnamed, and the server at which they did. */
+/** An object that two looks found unreferenced, and the server at which they did. */
 export interface Deletable {
   readonly key: InodeKey;
   readonly object: ListedObject;
@@ -87,14 +87,14 @@ export async function deleteOrphans(deletable: readonly Deletable[], deps: Delet
 /** Returns what the store would not delete. */
 async function deleteBatch(batch: readonly Deletable[], deps: Deleting): Promise<readonly DeleteFailure[]> {
   const filesystem = await sameFilesystem(deps);
-  const unnamed: Deletable[] = [];
+  const unreferenced: Deletable[] = [];
   for (const group of await withoutQuarantined(batch, deps)) {
-    unnamed.push(...(await stillUnnamedIfSound(group, filesystem, deps)));
+    unreferenced.push(...(await stillUnreferencedIfSound(group, filesystem, deps)));
   }
-  const names = unnamed.map(({ object }) => object.name);
+  const names = unreferenced.map(({ object }) => object.name);
   // After the lists, and so late that nothing but the delete follows.
   const covered = await coveredNames(names, deps.records);
-  const orphans = unnamed.filter(
+  const orphans = unreferenced.filter(
     ({ object }) => !covered.names.has(object.name) && !isReusable(object.name, filesystem),
   );
   if (orphans.length === 0) return [];
@@ -145,13 +145,13 @@ async function withoutQuarantined(batch: readonly Deletable[], deps: Deleting): 
 }
 
 /** An inode that is damaged keeps its own objects, and nobody else's (I10). */
-async function stillUnnamedIfSound(
+async function stillUnreferencedIfSound(
   group: readonly Deletable[],
   filesystem: Filesystem,
   deps: Deleting,
 ): Promise<readonly Deletable[]> {
   try {
-    return await stillUnnamed(group, filesystem, deps);
+    return await stillUnreferenced(group, filesystem, deps);
   } catch (error) {
     if (!(error instanceof CompactError) || !isDamage(error)) throw error;
     const [first] = group;
@@ -174,7 +174,7 @@ function isDamage(error: CompactError): boolean {
 }
 
 /** Those that nothing references now, at the server of both looks, and in whose place the store has all that is referenced. */
-async function stillUnnamed(
+async function stillUnreferenced(
   group: readonly Deletable[],
   filesystem: Filesystem,
   deps: Deleting,

@@ -1,7 +1,7 @@
 /**
- * One part of a listing against the lists of its inode: which of the listed objects nothing names, and which of the named
+ * One part of a listing against the lists of its inode: which of the listed objects nothing references, and which of the referenced
  * ones are not there or too short. Only what a second reading confirms is reported as a fault. The lists of an inode with many
- * parts are read once, at its first one (named-index.ts): an object that is written after that is too young to be an
+ * parts are read once, at its first one (referenced-index.ts): an object that is written after that is too young to be an
  * orphan, and one that is retired is no fault at the second reading. It deletes nothing.
  */
 import pLimit from 'p-limit';
@@ -11,7 +11,7 @@ import type { ChunkSnapshot, MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import type { ListedObject, ObjectStore } from '../objects/port.ts';
 import { checkChunkList, objectSizes, readSizes } from '../plan/index.ts';
-import { NamedIndex } from './named-index.ts';
+import { ReferencedIndex } from './referenced-index.ts';
 import type { ObjectFault } from './report.ts';
 
 /** A list longer than this is not read whole: doubt. */
@@ -40,12 +40,12 @@ export interface ExamineDeps {
 }
 
 export interface PartFindings {
-  readonly named: readonly ListedObject[];
-  readonly unnamed: readonly ListedObject[];
+  readonly referenced: readonly ListedObject[];
+  readonly unreferenced: readonly ListedObject[];
   readonly faults: readonly ObjectFault[];
   /** Of the metadata server, before the lists were read. */
   readonly incarnation: string;
-  /** The ledger's clock after the lists were read: what is unnamed has been so since then at the latest. */
+  /** The ledger's clock after the lists were read: what is unreferenced has been so since then at the latest. */
   readonly readMs: number;
 }
 
@@ -57,7 +57,7 @@ interface OpenInode {
   readonly incarnation: string;
   readonly readMs: number;
   /** `undefined`: too large. */
-  readonly index: NamedIndex | undefined;
+  readonly index: ReferencedIndex | undefined;
 }
 
 /** Examines the parts of a listing in their order; remembers the lists of one inode. */
@@ -84,7 +84,7 @@ export class PartExaminer {
 
   async #read({ key, after }: InodePart, id: string): Promise<OpenInode> {
     const incarnation = await this.#deps.metadata.incarnation(key);
-    const index = new NamedIndex(this.#deps.filesystem);
+    const index = new ReferencedIndex(this.#deps.filesystem);
     let fits = true;
     for await (const { versions } of listsOf(key, this.#deps)) {
       fits = index.add(versions);
@@ -94,10 +94,10 @@ export class PartExaminer {
     return { id, after, incarnation, readMs: await this.#deps.nowMs(), index: fits ? index : undefined };
   }
 
-  async #compare(part: InodePart, open: OpenInode & { readonly index: NamedIndex }): Promise<PartFindings> {
+  async #compare(part: InodePart, open: OpenInode & { readonly index: ReferencedIndex }): Promise<PartFindings> {
     const { index, incarnation, readMs } = open;
-    const named: ListedObject[] = [];
-    const unnamed: ListedObject[] = [];
+    const referenced: ListedObject[] = [];
+    const unreferenced: ListedObject[] = [];
     const suspected = new Map<string, number>();
     const suspect = (name: string, neededBytes: number): void => {
       if (!suspected.has(name) && suspected.size >= SUSPECTED_FAULTS_MAX) return;
@@ -106,7 +106,7 @@ export class PartExaminer {
     for (const object of part.objects) {
       const id = parseObjectName(object.name)?.object;
       const neededBytes = id === undefined ? undefined : index.see(id);
-      (neededBytes === undefined ? unnamed : named).push(object);
+      (neededBytes === undefined ? unreferenced : referenced).push(object);
       if (neededBytes !== undefined && object.bytes < neededBytes) suspect(object.name, neededBytes);
     }
     if (part.until === undefined) {
@@ -115,7 +115,7 @@ export class PartExaminer {
         if (open.after === undefined || name > open.after) suspect(name, neededBytes);
       }
     }
-    return { named, unnamed, faults: await confirmed(part.key, suspected, this.#deps), incarnation, readMs };
+    return { referenced, unreferenced, faults: await confirmed(part.key, suspected, this.#deps), incarnation, readMs };
   }
 }
 
@@ -140,8 +140,8 @@ async function examinePart(part: InodePart, deps: ExamineDeps): Promise<PartFind
   const faults = await confirmed(part.key, suspected, deps);
   const { objects } = part;
   return {
-    named: objects.filter(({ name }) => seen.has(name)),
-    unnamed: objects.filter(({ name }) => !seen.has(name)),
+    referenced: objects.filter(({ name }) => seen.has(name)),
+    unreferenced: objects.filter(({ name }) => !seen.has(name)),
     faults,
     incarnation,
     readMs,

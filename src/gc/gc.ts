@@ -14,7 +14,7 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import type { ListedObject, ObjectStore, ObjectStores } from '../objects/port.ts';
 import type { DeleteGuard } from '../reap/delete-guard.ts';
-import { isReusable } from '../reap/named-objects.ts';
+import { isReusable } from '../reap/referenced-objects.ts';
 import { type Deletable, deleteOrphans, sameFilesystem } from './delete.ts';
 import { type InodePart, isOfOneInode, PartExaminer, type PartFindings } from './examine.ts';
 import { coveredNames } from './records.ts';
@@ -22,9 +22,9 @@ import { type GcReport, GcTally } from './report.ts';
 
 /** Objects of one inode that are looked at together: memory is bounded by this. */
 const PART_OBJECTS_MAX = 10_000;
-/** Unnamed objects for which the reap records are read once. */
-const UNNAMED_BATCH = 10_000;
-/** Pages after which the position is kept though unnamed objects wait: each time the records are read for them. */
+/** Unreferenced objects for which the reap records are read once. */
+const UNREFERENCED_BATCH = 10_000;
+/** Pages after which the position is kept though unreferenced objects wait: each time the records are read for them. */
 const POSITION_PAGES_MAX = 50;
 /** So many inodes in a row that cannot be asked for end the pass: each may have taken all retries (I8). */
 const AWAY_MAX = 10;
@@ -70,8 +70,8 @@ export async function collectGarbage(fsId: number, deps: GcDeps, options: GcOpti
   return pass.finish();
 }
 
-/** Unnamed objects that wait for a look at the reap records. */
-interface Unnamed {
+/** Unreferenced objects that wait for a look at the reap records. */
+interface Unreferenced {
   readonly key: InodeKey;
   readonly object: ListedObject;
   readonly incarnation: string;
@@ -95,7 +95,7 @@ class Pass {
   #pagesSincePosition = 0;
   #awayInARow = 0;
   #deletable: Deletable[] = [];
-  #unnamed: Unnamed[] = [];
+  #unreferenced: Unreferenced[] = [];
   /** Of this pass and of the interrupted one before it. */
   #objects = 0;
   #leaked = 0;
@@ -154,7 +154,7 @@ class Pass {
       if (more) await this.#keepPosition(open === undefined ? after : (open.after ?? this.#before(open.objects[0])));
     }
     if (open !== undefined) await this.#examine(open);
-    await this.#judgeUnnamed();
+    await this.#judgeUnreferenced();
   }
 
   #throwIfStopped(): void {
@@ -178,8 +178,8 @@ class Pass {
     const [objects, leaked] = [this.#objects, this.#leaked];
     this.#options.onProgress?.({ objects, leaked });
     if (after === undefined) return;
-    if (++this.#pagesSincePosition < POSITION_PAGES_MAX && this.#unnamed.length > 0) return;
-    await this.#judgeUnnamed();
+    if (++this.#pagesSincePosition < POSITION_PAGES_MAX && this.#unreferenced.length > 0) return;
+    await this.#judgeUnreferenced();
     this.#pagesSincePosition = 0;
     await this.#deps.book.setPosition({
       after,
@@ -215,24 +215,24 @@ class Pass {
       this.#failures++;
       for (const object of part.objects) this.#tally.object('unjudged', object, 0);
     }
-    if (this.#unnamed.length >= UNNAMED_BATCH) await this.#judgeUnnamed();
+    if (this.#unreferenced.length >= UNREFERENCED_BATCH) await this.#judgeUnreferenced();
   }
 
-  /** I7: what is unnamed counts from after the lists were read. */
+  /** I7: what is unreferenced counts from after the lists were read. */
   async #take(key: InodeKey, findings: PartFindings): Promise<void> {
-    const { named, unnamed, faults, incarnation, readMs } = findings;
-    const inodeless = unnamed.length > 0 && (await this.#deps.metadata.getInode(key)) === null;
+    const { referenced, unreferenced, faults, incarnation, readMs } = findings;
+    const inodeless = unreferenced.length > 0 && (await this.#deps.metadata.getInode(key)) === null;
     for (const fault of faults) this.#tally.fault(fault);
-    for (const object of named) this.#tally.object('named', object, readMs - object.modifiedMs);
-    const again = named.map(({ name }) => name).filter((name) => this.#suspects.has(name));
+    for (const object of referenced) this.#tally.object('referenced', object, readMs - object.modifiedMs);
+    const again = referenced.map(({ name }) => name).filter((name) => this.#suspects.has(name));
     if (again.length > 0) await this.#deps.book.forget(again);
-    for (const object of unnamed) this.#unnamed.push({ key, object, incarnation, readMs, inodeless });
+    for (const object of unreferenced) this.#unreferenced.push({ key, object, incarnation, readMs, inodeless });
   }
 
   /** The records are read after the lists: an attempt that wrote an object has recorded it before. */
-  async #judgeUnnamed(): Promise<void> {
-    const batch = this.#unnamed;
-    this.#unnamed = [];
+  async #judgeUnreferenced(): Promise<void> {
+    const batch = this.#unreferenced;
+    this.#unreferenced = [];
     if (batch.length === 0) return;
     const covered = await coveredNames(
       batch.map(({ object }) => object.name),
@@ -265,7 +265,7 @@ class Pass {
   }
 
   /** A first look is noted; a second one, late enough and at the same server, makes it ripe. */
-  #suspect({ key, object, incarnation, readMs }: Unnamed, notes: Map<string, Suspect>): void {
+  #suspect({ key, object, incarnation, readMs }: Unreferenced, notes: Map<string, Suspect>): void {
     const noted = this.#suspects.get(object.name);
     const firstMs = noted?.firstMs ?? noted?.sinceMs ?? readMs;
     if (noted !== undefined && noted.incarnation === incarnation) {

@@ -5,12 +5,12 @@
 import type { CompactError } from '../errors.ts';
 
 /**
- * named: a list names it. pending: a reap record covers it. young: nothing names it, and it may be being written.
- * leaked: nothing names it. inodeless: nothing names it, and the metadata has no such inode. unjudged: its inode could not
+ * referenced: a list references it. pending: a reap record covers it. young: nothing references it, and it may be being written.
+ * leaked: nothing references it. inodeless: nothing references it, and the metadata has no such inode. unjudged: its inode could not
  * be read. unknown: not a name of this layout. other: another file system's. own: s3compact's own.
  */
 export const REASONS = [
-  ...(['named', 'pending', 'young', 'leaked', 'inodeless', 'unjudged', 'unknown', 'other', 'own'] as const),
+  ...(['referenced', 'pending', 'young', 'leaked', 'inodeless', 'unjudged', 'unknown', 'other', 'own'] as const),
 ] as const;
 export type GcReason = (typeof REASONS)[number];
 
@@ -29,7 +29,7 @@ export interface ObjectCount {
   readonly bytes: number;
 }
 
-/** A named object that is not there, or has too few bytes. */
+/** A referenced object that is not there, or has too few bytes. */
 export interface ObjectFault {
   readonly inodeId: string;
   readonly object: string;
@@ -42,7 +42,7 @@ export interface GcReport {
   readonly counts: Readonly<Record<GcReason, ObjectCount>>;
   /** By age class (until an hour, a day, a week, a month, older); absent classes are empty. */
   readonly ages: Readonly<Record<GcReason, Readonly<Partial<Record<AgeClass, ObjectCount>>>>>;
-  /** Some names of each reason but `named`. */
+  /** Some names of each reason but `referenced`. */
   readonly examples: Readonly<Partial<Record<GcReason, readonly string[]>>>;
   readonly faults: readonly ObjectFault[];
   readonly faultsTotal: number;
@@ -83,7 +83,7 @@ export class GcTally {
   object(reason: GcReason, object: { readonly name: string; readonly bytes: number }, ageMs: number): void {
     bump(this.#counts, reason, object.bytes);
     bump(this.#ages, `${reason} ${ageClass(ageMs)}`, object.bytes);
-    if (reason === 'named') return;
+    if (reason === 'referenced') return;
     const examples = this.#examples.get(reason) ?? [];
     if (examples.length < EXAMPLES_MAX) examples.push(object.name);
     this.#examples.set(reason, examples);

@@ -138,14 +138,14 @@ const REAP_ROWS = [
   {
     name: 's3compact_objects_deleted_total',
     type: 'counter',
-    help: 'Objects that nothing named and that were deleted.',
+    help: 'Objects that nothing referenced and that were deleted.',
     scope: 'process',
     group: 'Reap',
   },
   {
-    name: 's3compact_objects_still_named_total',
+    name: 's3compact_objects_still_referenced_total',
     type: 'counter',
-    help: 'Objects of finished reap records that stay because a list names them.',
+    help: 'Objects of finished reap records that stay because a list references them.',
     scope: 'process',
     group: 'Reap',
   },

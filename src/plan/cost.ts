@@ -23,7 +23,7 @@ export interface ReadCost {
   /** Bytes that come from objects. */
   readonly dataBytes: number;
   readonly versions: number;
-  /** Objects that the list names. */
+  /** Objects that the list references. */
   readonly objects: number;
   /** Bytes of these objects, visible or not. */
   readonly storedBytes: number;
@@ -53,7 +53,7 @@ export function visibleBytesOf(blocks: Iterable<BlockView>): number {
   return bytes;
 }
 
-/** Objects that a list names, and their bytes. */
+/** Objects that a list references, and their bytes. */
 export function stored(versions: Iterable<S3ChunkInfo>, geometry: Geometry): { objects: number; storedBytes: number } {
   let objects = 0;
   let storedBytes = 0;

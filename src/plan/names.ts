@@ -74,7 +74,7 @@ export function mergedObjects(plan: ChunkPlan, attempt: bigint): MergedObject[] 
   );
 }
 
-/** The objects that the replaced list names and the replacement does not, each once. */
+/** The objects that the replaced list references and the replacement does not, each once. */
 export function retiredObjects(plan: ChunkPlan, geometry: Geometry): ObjectId[] {
   const kept = new Set<string>();
   for (const object of objectsOf(plan.kept, geometry)) kept.add(identity(object));

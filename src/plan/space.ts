@@ -31,7 +31,7 @@ export interface SpaceInput {
   readonly versions: readonly S3ChunkInfo[];
   readonly geometry: { readonly blockSize: number; readonly chunkSize: number };
   readonly policy: PlanPolicy;
-  /** Bytes of all objects that the list names: the plan may leave so many. */
+  /** Bytes of all objects that the list references: the plan may leave so many. */
   readonly storedBytes: number;
 }
 

@@ -12,7 +12,7 @@ export interface Survey {
   /** Some version reaches beyond the inode's length. */
   readonly beyond: boolean;
   readonly lowestChunkId: bigint;
-  /** Objects that the list names. */
+  /** Objects that the list references. */
   readonly objects: number;
   /** Bytes of these objects. */
   readonly storedBytes: number;

@@ -53,7 +53,7 @@ const recordSchema = z.object({
   dueMs: ms,
   graceMs: ms.optional(),
   stampMs: ms.optional(),
-  unnamed: names.optional(),
+  unreferenced: names.optional(),
   missingSinceMs: ms.optional(),
   doubts: z.number().int().nonnegative().optional(),
 });

@@ -6,7 +6,7 @@
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { ObjectStore } from '../objects/port.ts';
-import { type Found, KEPT_MS, type ListsDeps, type LookFor, type SharedLists } from './named-objects.ts';
+import { type Found, KEPT_MS, type ListsDeps, type LookFor, type SharedLists } from './referenced-objects.ts';
 import type { StoredObjects } from './stored-objects.ts';
 
 /** Looks at lists that change under the look. */

@@ -15,8 +15,8 @@ export interface HeldObjects {
 }
 
 export function heldObjects(record: ReapRecord): HeldObjects {
-  const { key, layout, unnamed, retired, replaced = [] } = record;
-  const names = new Set(unnamed ?? retired);
+  const { key, layout, unreferenced, retired, replaced = [] } = record;
+  const names = new Set(unreferenced ?? retired);
   const sizes = new Map<string, number>();
   for (const { object, bytes } of layout === undefined ? [] : objectSizes(versionsOf(replaced), layout)) {
     const name = objectName(key, object, layout?.objectPrefix ?? 0);

@@ -12,7 +12,7 @@ import type { DeleteFailure, ObjectStores } from '../objects/port.ts';
 import { confirmNothing, type DeleteAbout, type DeleteGuard, guardedDelete } from './delete-guard.ts';
 import { deletable } from './fresh-look.ts';
 import { type HeldObjects, heldObjects } from './held-objects.ts';
-import { isReusable, type LookFor, SharedLists } from './named-objects.ts';
+import { isReusable, type LookFor, SharedLists } from './referenced-objects.ts';
 import { StoredObjects } from './stored-objects.ts';
 
 /** A missing inode, or one without its lists, counts only when two looks this far apart find it so: metadata may be restored, or be another's. */
@@ -44,7 +44,7 @@ export interface ReapDeps {
  * is no doubt. `deleted`: what went all the same.
  */
 export type ReapVerdict =
-  | { readonly kind: 'done'; readonly deleted: number; readonly stillNamed: number }
+  | { readonly kind: 'done'; readonly deleted: number; readonly stillReferenced: number }
   | {
       readonly kind: 'again';
       readonly record: ReapRecord;
@@ -97,7 +97,7 @@ function namesOf(failures: readonly DeleteFailure[]): string[] {
 interface Deletes {
   /** Of the names that were asked for. */
   readonly deleted: number;
-  readonly stillNamed: number;
+  readonly stillReferenced: number;
   readonly kept: readonly DeleteFailure[];
 }
 
@@ -227,30 +227,30 @@ class Look {
    * again in between.
    */
   async #lookTwice(filesystem: Filesystem, sameServer: boolean): Promise<ReapVerdict> {
-    const { stampMs: _, unnamed, ...record } = this.#record;
+    const { stampMs: _, unreferenced, ...record } = this.#record;
     const { key, attempt, retired, merged } = record;
     const stood = await this.#deps.metadata.clearFence(key, attempt);
     const timeBound = this.#deps.metadata.commitForm === 'time-bound';
-    if (unnamed !== undefined && !stood && sameServer) {
-      const deletes = await this.#delete(unnamed, filesystem);
+    if (unreferenced !== undefined && !stood && sameServer) {
+      const deletes = await this.#delete(unreferenced, filesystem);
       const kept = new Set(namesOf(deletes.kept));
       if (timeBound) {
-        const gone = new Set(unnamed.filter((name) => !kept.has(name)));
+        const gone = new Set(unreferenced.filter((name) => !kept.has(name)));
         const rest = withoutNames(record, (name) => gone.has(name));
         return this.#lookOnceMore(rest, deletes, filesystem);
       }
       const rest = withoutNames(record, (name) => !kept.has(name));
-      if (kept.size > 0) return this.#goOnWith({ ...rest, unnamed: [...kept] }, deletes);
+      if (kept.size > 0) return this.#goOnWith({ ...rest, unreferenced: [...kept] }, deletes);
       return this.#done(deletes, filesystem);
     }
     // First look, or a fence found standing, or another server, makes it one again: from here on the attempt cannot commit.
     const names = [...retired, ...merged];
     this.#refuseReusable(names, filesystem);
     const now = (await this.#lists.look(names, this.#lookFor(filesystem), this.#deps)).unreferenced;
-    if (now.length === 0 && !timeBound) return this.#done({ deleted: 0, stillNamed: names.length }, filesystem);
+    if (now.length === 0 && !timeBound) return this.#done({ deleted: 0, stillReferenced: names.length }, filesystem);
     // I7: the grace period counts from after the lists were read; a name may have become unreferenced since the look began.
     const sinceMs = await this.#deps.nowMs();
-    const next = { ...record, incarnation: this.#incarnation, unnamed: now, dueMs: sinceMs + this.#graceMs };
+    const next = { ...record, incarnation: this.#incarnation, unreferenced: now, dueMs: sinceMs + this.#graceMs };
     return { kind: 'again', record: next };
   }
 
@@ -265,18 +265,18 @@ class Look {
     const { unreferenced } = await this.#lists.look(names, this.#lookFor(filesystem), this.#deps);
     if (unreferenced.length === 0) return this.#done(deletes, filesystem);
     const dueMs = (await this.#deps.nowMs()) + this.#graceMs;
-    if (deletes.kept.length === 0) return { kind: 'again', record: { ...record, unnamed: unreferenced, dueMs } };
-    const again = this.#goOnWith({ ...record, unnamed: unreferenced }, deletes);
+    if (deletes.kept.length === 0) return { kind: 'again', record: { ...record, unreferenced, dueMs } };
+    const again = this.#goOnWith({ ...record, unreferenced }, deletes);
     return { ...again, record: { ...again.record, dueMs: Math.max(dueMs, again.record.dueMs) } };
   }
 
   /** The record goes: a server that is not the primary any more must not have said that there is nothing to delete. */
   async #done(
-    { deleted, stillNamed }: Pick<Deletes, 'deleted' | 'stillNamed'>,
+    { deleted, stillReferenced }: Pick<Deletes, 'deleted' | 'stillReferenced'>,
     filesystem: Filesystem,
   ): Promise<ReapVerdict> {
     if (deleted === 0) await confirmNothing(this.#deps.guards, this.#about(filesystem));
-    return { kind: 'done', deleted, stillNamed };
+    return { kind: 'done', deleted, stillReferenced };
   }
 
   #about(filesystem: Filesystem): Omit<DeleteAbout, 'names'> {
@@ -314,7 +314,7 @@ class Look {
     const look = this.#lookFor(filesystem);
     const going = await deletable(names, look, { metadata, nowMs, store, lists: this.#lists, stored: this.#stored });
     const kept = await guardedDelete({ ...this.#about(filesystem), names: going }, { guards, store });
-    return { deleted: going.length - kept.length, stillNamed: names.length - going.length, kept };
+    return { deleted: going.length - kept.length, stillReferenced: names.length - going.length, kept };
   }
 
   #lookFor(filesystem: Filesystem): LookFor {

@@ -7,7 +7,7 @@
 import pLimit from 'p-limit';
 import { namesBegin, printInodeKey } from '../format.ts';
 import type { ObjectStore } from '../objects/port.ts';
-import type { LookFor } from './named-objects.ts';
+import type { LookFor } from './referenced-objects.ts';
 
 /** HEAD requests of a look under way at a time. */
 const HEADS_IN_FLIGHT = 16;

@@ -223,7 +223,7 @@ export class Observer implements RequestObserver {
     metrics?.count('s3compact_reap_looks_total', 1, { verdict: verdictWord(verdict) });
     metrics?.count('s3compact_objects_deleted_total', verdict?.deleted ?? 0);
     if (verdict?.kind !== 'done') return;
-    metrics?.count('s3compact_objects_still_named_total', verdict.stillNamed);
+    metrics?.count('s3compact_objects_still_referenced_total', verdict.stillReferenced);
     this.succeeded('reap');
   }
 

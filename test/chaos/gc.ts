@@ -1,6 +1,6 @@
 /**
  * The backstop at the end of a chaos run: `s3compact gc --delete` as an operator runs it, pass after pass, until it has
- * deleted as many objects as the verdict found unnamed. What it may delete is its own business; whether it deleted the
+ * deleted as many objects as the verdict found unreferenced. What it may delete is its own business; whether it deleted the
  * right ones is judged by holding every byte and the whole bucket against the history once more.
  */
 import { execFile } from 'node:child_process';
@@ -28,7 +28,7 @@ export async function collectAway(
   const endMs = performance.now() + DEADLINE_MS;
   while (tally.of('collected') < expected) {
     if (performance.now() > endMs) {
-      tally.violate(`gc deleted ${tally.of('collected')} of ${expected} unnamed objects`);
+      tally.violate(`gc deleted ${tally.of('collected')} of ${expected} unreferenced objects`);
       return;
     }
     const { code, stdout, stderr } = await command(['gc', `${FS_ID}`, '--delete', '--inodeless', '--json'], env);

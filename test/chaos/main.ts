@@ -45,12 +45,12 @@ async function main(): Promise<number> {
     tally,
   );
   console.log(`\nseed ${seed}, ${minutes} minutes\n${tally.table()}\n`);
-  console.log('objects that nothing named before gc, by what explains them:');
+  console.log('objects that nothing referenced before gc, by what explains them:');
   console.log(
     `${String(left.writers.length).padStart(14)}  put by a writer whose list entry failed or was lost with Redis's last second`,
   );
   console.log(
-    `${String(left.recordLost.length).padStart(14)}  named by a reap record that was added within a second that Redis lost`,
+    `${String(left.recordLost.length).padStart(14)}  referenced by a reap record that was added within a second that Redis lost`,
   );
   console.log(`${String(left.leaked.length).padStart(14)}  leaked`);
   console.log(`\n${tally.violated} violations`);

@@ -1,7 +1,7 @@
 /**
  * One chaos run: servers of its own, clients, workers and faults for the given time, then a healthy worker until both
  * queues are empty, then the verdict, then gc and the verdict once more: by now the bucket holds exactly what the
- * lists name. It puts together and takes down; what is done and what must hold is beside it.
+ * lists reference. It puts together and takes down; what is done and what must hold is beside it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -110,9 +110,9 @@ export async function runChaos(options: ChaosOptions, tally: Tally): Promise<Lef
       evidence: (name: string) => JSON.stringify(cast.aof?.recordsOf(name)),
     };
     const left = await judge(stage);
-    await collectAway(unnamedOf(left), workerEnv(servers.redisUrl, servers.s3, cast.lists.env), tally);
-    const collected = unnamedOf(await judge(stage));
-    if (collected > 0) tally.violate(`${collected} objects that nothing names are left after gc`);
+    await collectAway(unreferencedOf(left), workerEnv(servers.redisUrl, servers.s3, cast.lists.env), tally);
+    const collected = unreferencedOf(await judge(stage));
+    if (collected > 0) tally.violate(`${collected} objects that nothing references are left after gc`);
     if (cast.lists instanceof CurveLists) cast.lists.judge();
     return left;
   } finally {
@@ -121,7 +121,7 @@ export async function runChaos(options: ChaosOptions, tally: Tally): Promise<Lef
   }
 }
 
-function unnamedOf({ writers, recordLost, leaked }: Leftovers): number {
+function unreferencedOf({ writers, recordLost, leaked }: Leftovers): number {
   return writers.length + recordLost.length + leaked.length;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What must hold when the faults are over and the queues are empty (I1, I12): every byte right, every named object there
+ * What must hold when the faults are over and the queues are empty (I1, I12): every byte right, every referenced object there
  * and long enough, no quarantine, no failed reap record, and nothing else in the bucket. What is left over is
  * told apart by evidence only: a writer's own put without its list entry, or a reap record that stands in the bytes that
  * Redis lost. Anything else is a leak.
@@ -7,7 +7,7 @@
 import type { Redis } from 'ioredis';
 import type { CompactQueue } from '../../src/queue/compact-queue.ts';
 import type { ReapQueue } from '../../src/queue/reap-queue.ts';
-import { namedObjects } from '../kit/oracle/layout.ts';
+import { referencedObjects } from '../kit/oracle/layout.ts';
 import { faultOfRead } from './actors.ts';
 import type { ChaosClient } from './client.ts';
 import type { Journal } from './journal.ts';
@@ -26,7 +26,7 @@ export interface VerdictStage {
   readonly evidence: (name: string) => string;
 }
 
-/** Objects that nothing names, by what explains them. */
+/** Objects that nothing references, by what explains them. */
 export interface Leftovers {
   /** Put by a writer whose MULTI did not happen, or was lost. */
   readonly writers: readonly string[];
@@ -37,24 +37,24 @@ export interface Leftovers {
 
 export async function judge(stage: VerdictStage): Promise<Leftovers> {
   const { client, tally } = stage;
-  const named = new Map<string, number>();
+  const referenced = new Map<string, number>();
   for (const journal of client.journals) {
-    for (const [name, bytes] of await judgeFile(stage, journal)) named.set(name, bytes);
+    for (const [name, bytes] of await judgeFile(stage, journal)) referenced.set(name, bytes);
   }
   const sizes = await client.lists.files.bucketSizes();
-  for (const [name, bytes] of named) {
+  for (const [name, bytes] of referenced) {
     const size = sizes.get(name);
-    if (size === undefined) tally.violate(`object ${name} is named and missing`);
+    if (size === undefined) tally.violate(`object ${name} is referenced and missing`);
     else if (size < bytes) tally.violate(`object ${name} has ${size} bytes, the lists need ${bytes}`);
   }
   await judgeQueues(stage);
   return leftoversOf(
     stage,
-    [...sizes.keys()].filter((name) => !named.has(name)),
+    [...sizes.keys()].filter((name) => !referenced.has(name)),
   );
 }
 
-/** Every byte by the history; returns what the lists name. */
+/** Every byte by the history; returns what the lists reference. */
 async function judgeFile({ client, tally }: VerdictStage, journal: Journal): Promise<Map<string, number>> {
   const { inodeId } = journal;
   const snapshot = await client.snapshot(journal);
@@ -71,7 +71,7 @@ async function judgeFile({ client, tally }: VerdictStage, journal: Journal): Pro
   }
   tally.add('reads');
   if (await client.lists.fenced(inodeId)) tally.add('fencesLeft');
-  return namedObjects(state);
+  return referencedObjects(state);
 }
 
 async function judgeQueues({ client, queue, ledger, redis, tally }: VerdictStage): Promise<void> {
@@ -85,7 +85,10 @@ async function judgeQueues({ client, queue, ledger, redis, tally }: VerdictStage
   }
 }
 
-function leftoversOf({ client, tally, recordLost, evidence }: VerdictStage, unnamed: readonly string[]): Leftovers {
+function leftoversOf(
+  { client, tally, recordLost, evidence }: VerdictStage,
+  unreferenced: readonly string[],
+): Leftovers {
   const committed = new Set<string>();
   for (const { inodeId, entries } of client.journals) {
     for (const { version } of entries) {
@@ -99,14 +102,14 @@ function leftoversOf({ client, tally, recordLost, evidence }: VerdictStage, unna
         length: 0,
         lists: new Map([[index, [version]]]),
       };
-      for (const name of namedObjects(file).keys()) committed.add(name);
+      for (const name of referencedObjects(file).keys()) committed.add(name);
     }
   }
-  const writers = unnamed.filter((name) => client.putNames.has(name) && !committed.has(name));
-  const others = unnamed.filter((name) => !writers.includes(name));
+  const writers = unreferenced.filter((name) => client.putNames.has(name) && !committed.has(name));
+  const others = unreferenced.filter((name) => !writers.includes(name));
   const lost = recordLost(others);
   const leaked = others.filter((name) => !lost.includes(name));
   for (const name of leaked)
-    tally.violate(`object ${name} is leaked: no list names it; its records: ${evidence(name)}`);
+    tally.violate(`object ${name} is leaked: no list references it; its records: ${evidence(name)}`);
   return { writers, recordLost: lost, leaked };
 }

@@ -26,7 +26,7 @@ it('a scan speaks of others only where there are others', () => {
 const SUMMARY = {
   records: 0,
   deleted: 0,
-  stillNamed: 0,
+  stillReferenced: 0,
   again: 1,
   doubts: [],
   pending: 1,

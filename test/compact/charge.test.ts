@@ -46,7 +46,7 @@ it('a block that missed an object costs nothing; the chunk behind it has the who
   if (object !== undefined) bucket.set(lost, object);
   await finish(world);
   expect(world.readFault(world.snapshot())).toBeNull();
-  expect(world.objectNames()).toEqual(world.namedNames());
+  expect(world.objectNames()).toEqual(world.referencedNames());
 });
 
 it('a plan that was carried out is charged exactly what it said', async () => {

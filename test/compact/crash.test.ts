@@ -1,7 +1,7 @@
 /**
  * A fault at every step of an attempt and of the reaping after it: each port call fails before or after its effect, or
  * the process is gone there. Afterwards a fresh process must find every byte readable, finish the job, and leave in the
- * bucket exactly what the lists name (I1, I6, I7, I9, I12).
+ * bucket exactly what the lists reference (I1, I6, I7, I9, I12).
  */
 import { describe, expect, it } from 'vitest';
 import type { CommitForm } from '../../src/metadata/port.ts';
@@ -47,7 +47,7 @@ describe.each(FORMS)('%s: a fault at every step of an attempt', async (form) => 
 });
 
 describe.each(FORMS)('%s: a fault at every step of reaping', (form) => {
-  it.each(CALL_ENDINGS)('%s: nothing named is deleted and nothing is left over (I7, I10, I12)', async (ending) => {
+  it.each(CALL_ENDINGS)('%s: nothing referenced is deleted and nothing is left over (I7, I10, I12)', async (ending) => {
     // A worker that died right before its commit, and one right after it.
     for (const victim of ['gone-before', 'gone-after'] as const) {
       for (let at = 0; ; at++) {

@@ -149,7 +149,7 @@ describe('between the last PUT and the commit', () => {
     const { world, result } = await raceAtCommit((at) => at.unlink());
     expect(result).toMatchObject({ outcome: 'stale', chunksCompacted: 0 });
     expect(result?.reason).toContain('unlinked');
-    expect(world.objectNames()).not.toEqual(world.namedNames());
+    expect(world.objectNames()).not.toEqual(world.referencedNames());
     await world.reapAll();
     expectWhole(world);
   });

@@ -49,8 +49,8 @@ async function expectUntouched(): Promise<void> {
   expect(await world.writer.state(INODE)).toEqual(before);
   expect([...before.lists.values()].flat().every((version) => version.compaction === 0n)).toBe(true);
   const stored = await world.writer.bucketNames();
-  const named = await world.writer.namedNames([INODE]);
-  expect(stored.filter((name) => !named.includes(name))).toEqual([]);
+  const referenced = await world.writer.referencedNames([INODE]);
+  expect(stored.filter((name) => !referenced.includes(name))).toEqual([]);
 }
 
 /** What the lists reference is not whole in the store: nothing is deleted, whatever an attempt has left (I10). */

@@ -1,6 +1,6 @@
 /**
  * Every real file's chunk lists, whatever keeps them: stored for real, compacted, read back byte for byte by a client that
- * shares no code with `src/`, then reaped: the bucket holds exactly what the lists name (I1, I2, I7, I12). A file that has
+ * shares no code with `src/`, then reaped: the bucket holds exactly what the lists reference (I1, I2, I7, I12). A file that has
  * a state after half of its flushes (`.mid`) is compacted there too, and the second half of its life comes on top.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -88,10 +88,10 @@ function testEveryCase(names: readonly string[]): void {
     );
 
     it(
-      'I12: after the reap the bucket holds exactly the objects that the lists name',
+      'I12: after the reap the bucket holds exactly the objects that the lists reference',
       async () => {
         await world.reapAll(GRACE_MS);
-        expect(await world.writer.bucketNames()).toEqual(await world.writer.namedNames(inodes));
+        expect(await world.writer.bucketNames()).toEqual(await world.writer.referencedNames(inodes));
         for (const inodeId of inodes) expect(await world.writer.readFault(inodeId)).toBeNull();
       },
       TIMEOUT_MS,
@@ -109,7 +109,7 @@ function testPrefixes(open: OpenWorld): void {
         await own.compactFully(2_345_678n);
         expect(await own.writer.readFault(2_345_678n)).toBeNull();
         await own.reapAll(GRACE_MS);
-        expect(await own.writer.bucketNames()).toEqual(await own.writer.namedNames([2_345_678n]));
+        expect(await own.writer.bucketNames()).toEqual(await own.writer.referencedNames([2_345_678n]));
       } finally {
         await own.close();
       }

@@ -1,7 +1,7 @@
 /**
  * The product on a CurveFS cluster from end to end: real files' chunk lists, written over sockets by a client that shares
  * no code with `src/`, compacted through the queue's Redis and a real S3 server, read back byte for byte, and reaped until
- * the bucket holds exactly what the lists name (I1, I7, I12); while leaders move, answers are lost and MDS die.
+ * the bucket holds exactly what the lists reference (I1, I7, I12); while leaders move, answers are lost and MDS die.
  */
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -38,7 +38,7 @@ async function store(name: string): Promise<bigint> {
 async function expectWhole(inodeId: bigint): Promise<void> {
   expect(await world.writer.readFault(inodeId)).toBeNull();
   await world.reapAll(GRACE_MS);
-  expect(await world.writer.bucketNames()).toEqual(await world.writer.namedNames([inodeId]));
+  expect(await world.writer.bucketNames()).toEqual(await world.writer.referencedNames([inodeId]));
   expect(await world.writer.readFault(inodeId)).toBeNull();
 }
 
@@ -153,7 +153,7 @@ describe('commands that walk the whole file system', () => {
     for (const inodeId of inodes) expect(await world.writer.readFault(inodeId)).toBeNull();
   });
 
-  it('verify reads every file, and gc finds the one object that nobody names', async () => {
+  it('verify reads every file, and gc finds the one object that nothing references', async () => {
     const [linked, recycled] = await tree();
     const verified = await world.command(['fsck', '1', '--json']);
     expect(verified.exitCode, verified.stdout + verified.stderr).toBe(0);
@@ -161,8 +161,8 @@ describe('commands that walk the whole file system', () => {
     await world.writer.putObject(orphan, Buffer.from('nobody'));
     const collected = await world.command(['gc', '1', '--json']);
     expect(JSON.parse(collected.stdout)).toMatchObject({ faultsTotal: 0, failures: 0, deleted: { objects: 0 } });
-    const named = await world.writer.namedNames([linked, recycled]);
-    expect(await world.writer.bucketNames()).toEqual([...named, orphan].sort());
+    const referenced = await world.writer.referencedNames([linked, recycled]);
+    expect(await world.writer.bucketNames()).toEqual([...referenced, orphan].sort());
   });
 });
 

@@ -69,7 +69,7 @@ it('other bytes in a merged object: seen by reading only', async () => {
   await world.writer.createInode(inodeId);
   for (let n = 0; n < 30; n++) await world.writer.write(inodeId, n * 1_000, 1_500);
   await world.compactFully(inodeId);
-  const merged = (await world.writer.namedNames([inodeId])).find((name) => !name.endsWith('_0')) ?? '';
+  const merged = (await world.writer.referencedNames([inodeId])).find((name) => !name.endsWith('_0')) ?? '';
   const bytes = Buffer.from(await world.writer.objectBytes(merged));
   bytes.writeUInt8(bytes.readUInt8(7) ^ 0x10, 7);
   const { s3, bucket: Bucket } = world.writer.options;

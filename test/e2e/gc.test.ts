@@ -78,7 +78,7 @@ it('two looks: exactly the orphans go', async () => {
 });
 
 it('missing and short objects: exit code 4, each with its inode', async () => {
-  const [missing = '', short = ''] = await world.writer.namedNames([INODE]);
+  const [missing = '', short = ''] = await world.writer.referencedNames([INODE]);
   await world.writer.deleteObjects([missing, short]);
   await world.writer.putObject(short, Buffer.alloc(1));
   const { stdout, exitCode } = await world.command(['gc', '1']);

@@ -38,8 +38,8 @@ beforeAll(async () => {
   const ids = [FILE, DAMAGED, INCOMPLETE, LOST, ...LOOKS.map((_, n) => FRESH + BigInt(n))];
   for (const inodeId of ids) await file(inodeId);
   await world.compactInline(LOST);
-  const merged = (await world.writer.namedNames([LOST])).filter((name) => !name.endsWith('_0'));
-  const missing = (await world.writer.namedNames([INCOMPLETE])).slice(0, 1);
+  const merged = (await world.writer.referencedNames([LOST])).filter((name) => !name.endsWith('_0'));
+  const missing = (await world.writer.referencedNames([INCOMPLETE])).slice(0, 1);
   await world.writer.deleteObjects([...merged.slice(0, 1), ...missing]);
   await world.writer.options.redis.rpush(`${world.writer.inodeKey(DAMAGED)}:0`, '5,0,65530,10,10,0');
   for (const name of ['readme.txt', `1_${FILE}_1_0_7`]) await world.writer.putObject(name, Buffer.alloc(10));
@@ -179,7 +179,7 @@ const TEXTS: readonly (readonly [name: string, tell: (context: CliContext) => vo
       const counts = {
         records: 12,
         deleted: 1_234,
-        stillNamed: 3,
+        stillReferenced: 3,
         again: 4,
         pending: 5,
         held: 1,

@@ -26,7 +26,7 @@ it('nothing is deleted on the word of an acknowledgement, and what is lost is ma
   const originals = [...(await world.writer.bucketSizes()).keys()];
   const [report] = await world.compactFully(INODE);
   expect(report?.outcome).toBe('compacted');
-  const merged = (await world.writer.namedNames([INODE])).filter((name) => !name.endsWith('_0'));
+  const merged = (await world.writer.referencedNames([INODE])).filter((name) => !name.endsWith('_0'));
   const lost = merged.filter((_, n) => n % 2 === 0);
   expect(lost.length).toBeGreaterThan(1);
   await world.writer.deleteObjects(lost);

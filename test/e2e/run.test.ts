@@ -39,7 +39,7 @@ async function run(flags: readonly string[] = []): Promise<FilesystemRun & { rea
 async function expectWhole(): Promise<void> {
   const ids = Array.from({ length: Number(FILES) }, (_, n) => BigInt(n + 1));
   for (const id of ids) expect(await world.writer.readFault(id)).toBeNull();
-  expect(await world.writer.bucketNames()).toEqual(await world.writer.namedNames(ids));
+  expect(await world.writer.bucketNames()).toEqual(await world.writer.referencedNames(ids));
 }
 
 describe('s3compact run', () => {

@@ -51,7 +51,7 @@ async function quiet(): Promise<void> {
 
 async function expectWhole(): Promise<void> {
   expect(await world.writer.readFault(INODE)).toBeNull();
-  expect(await world.writer.bucketNames()).toEqual(await world.writer.namedNames([INODE]));
+  expect(await world.writer.bucketNames()).toEqual(await world.writer.referencedNames([INODE]));
 }
 
 async function exitOf(worker: ChildProcess): Promise<number | null> {

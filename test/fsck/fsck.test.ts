@@ -66,7 +66,7 @@ describe.each([false, true])('with read: %s', (read) => {
 
   it('an object that is missing or short where nothing of it is visible: no fault', async () => {
     const visible = world.visibleNames();
-    for (const [n, name] of world.namedNames().entries()) {
+    for (const [n, name] of world.referencedNames().entries()) {
       if (visible.has(name)) continue;
       if (n % 2 === 0) world.stores.bucket(BUCKET).delete(name);
       else world.stores.write(BUCKET, name, Buffer.alloc(0));

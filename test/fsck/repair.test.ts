@@ -56,7 +56,7 @@ describe.each(forms)('%s', (_, state) => {
     expect(await repaired(world)).toEqual([]);
     await world.reapAll();
     expect(world.violations).toEqual([]);
-    expect(world.objectNames()).toEqual(world.namedNames());
+    expect(world.objectNames()).toEqual(world.referencedNames());
   });
 });
 

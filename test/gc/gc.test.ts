@@ -18,7 +18,7 @@ const BUCKET = 'world';
 const MIN_AGE_MS = 72 * 3_600_000;
 /** The looks of an object must be the minimum age apart, since the store's clock may be wrong. */
 const BETWEEN_LOOKS_MS = MIN_AGE_MS;
-/** An object that a client wrote and never named. */
+/** An object that a client wrote and never referenced. */
 const ORPHAN = `${KEY.fsId}_${KEY.inodeId}_77_1_0`;
 let world: World;
 let book: GcBookState;
@@ -73,7 +73,7 @@ function record(changes: Partial<ReapRecord>): ReapRecord {
 }
 
 describe('an orphan', () => {
-  it('goes at the second look, and everything that a list names stays', async () => {
+  it('goes at the second look, and everything that a list references stays', async () => {
     const before = world.objectNames();
     await afterFirstLook();
     expect(await gc()).toMatchObject({ ripe: 1, deleted: { objects: 1, bytes: 10 } });
@@ -127,7 +127,7 @@ describe('an orphan', () => {
     expect(hasOrphan()).toBe(true);
   });
 
-  it('that a list names by the second look is forgotten, and has its two looks again later', async () => {
+  it('that a list references by the second look is forgotten, and has its two looks again later', async () => {
     await afterFirstLook();
     const list = world.lists().get(0) ?? [];
     const version = { chunkId: 77n, compaction: 0n, offset: 22, len: 10, size: 10, zero: false };
@@ -138,7 +138,7 @@ describe('an orphan', () => {
     expect(hasOrphan()).toBe(true);
   });
 
-  it('that is named between the listing and the delete stays', async () => {
+  it('that is referenced between the listing and the delete stays', async () => {
     await afterFirstLook();
     let pendings = 0;
     const boundary = new Boundary(undefined, (name) => {
@@ -334,16 +334,16 @@ describe('what a pass costs, and leaves behind', () => {
   it("orphans that the store will not delete stand in nobody's way, in this pass and in the next", async () => {
     const orphan = (n: number) => `${KEY.fsId}_${KEY.inodeId}_${1_000 + n}_0_0`;
     const orphans = Array.from({ length: 1_500 }, (_, n) => orphan(n));
-    // More that are named than not: this is no wrong bucket.
-    const named = Array.from({ length: 2_000 }, (_, n) => BigInt(100_000 + n));
+    // More that are referenced than not: this is no wrong bucket.
+    const referenced = Array.from({ length: 2_000 }, (_, n) => BigInt(100_000 + n));
     const byte = { compaction: 0n, offset: 0, len: 1, size: 1, zero: false };
     const key = { ...KEY, inodeId: 3n };
     world.metadata.put({ key, length: 1, nlink: 1, mtimeMs: 0, type: 's3' });
     world.metadata.at(key)?.lists.set(
       0,
-      named.map((chunkId) => ({ ...byte, chunkId })),
+      referenced.map((chunkId) => ({ ...byte, chunkId })),
     );
-    for (const chunkId of named) world.stores.write(BUCKET, `${KEY.fsId}_3_${chunkId}_0_0`, Buffer.alloc(1));
+    for (const chunkId of referenced) world.stores.write(BUCKET, `${KEY.fsId}_3_${chunkId}_0_0`, Buffer.alloc(1));
     for (const name of orphans) world.stores.write(BUCKET, name, Buffer.alloc(1));
     const stuck = new Set(orphans.slice(0, 1_100));
     world.stores.refuseDelete = (_bucket, name) => (stuck.has(name) ? 'AccessDenied' : undefined);
@@ -510,12 +510,12 @@ it('a pass that was stopped anywhere is gone on with, and finds all that a whole
     const rest = await gc({ delete: false });
     expect([...book.suspects.keys()], `stopped at ${at}`).toEqual([ORPHAN]);
     if (!stopped) break;
-    expect(rest.counts.named.objects).toBeLessThanOrEqual(whole.counts.named.objects);
+    expect(rest.counts.referenced.objects).toBeLessThanOrEqual(whole.counts.referenced.objects);
   }
 });
 
 it('deletes in batches, at most as many as it may', async () => {
-  // Named objects enough that the orphans are not the most.
+  // Referenced objects enough that the orphans are not the most.
   for (let n = 0; n < 700; n++) {
     const key = { fsId: KEY.fsId, inodeId: BigInt(10_000 + n) };
     world.metadata.put({ key, length: 1, nlink: 1, mtimeMs: 0, type: 's3' });
@@ -543,7 +543,7 @@ it('an object that is missing or short where nothing of it is visible is no faul
   world.truncate(90);
   expect((await gc()).faults).toEqual([]);
   const visible = world.visibleNames();
-  const hidden = world.namedNames().filter((name) => !visible.has(name));
+  const hidden = world.referencedNames().filter((name) => !visible.has(name));
   expect(hidden.length).toBeGreaterThan(1);
   for (const [n, name] of hidden.entries()) {
     if (n % 2 === 0) world.stores.bucket(BUCKET).delete(name);

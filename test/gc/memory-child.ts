@@ -1,6 +1,6 @@
 /**
  * One pass of gc over a bucket that exists only as a rule, in a process of its own: prints objects, orphans and the
- * peak of its memory as JSON. Ten objects an inode; of each hundredth inode one that nothing names.
+ * peak of its memory as JSON. Ten objects an inode; of each hundredth inode one that nothing references.
  */
 
 import { collectGarbage } from '../../src/gc/gc.ts';
@@ -78,7 +78,7 @@ const startedMs = performance.now();
 const { counts, faultsTotal } = await collectGarbage(1, deps, options);
 console.log(
   JSON.stringify({
-    ...{ named: counts.named.objects, leaked: counts.leaked.objects, faultsTotal, noted },
+    ...{ referenced: counts.referenced.objects, leaked: counts.leaked.objects, faultsTotal, noted },
     peakMiB: Math.round(process.resourceUsage().maxRSS / 1024),
     seconds: Math.round((performance.now() - startedMs) / 100) / 10,
   }),

@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, expect, it } from 'vitest';
 import { planChunk } from '../../src/plan/index.ts';
 import { caseNames, loadCase } from '../kit/cases/load.ts';
-import { namedObjects } from '../kit/oracle/layout.ts';
+import { referencedObjects } from '../kit/oracle/layout.ts';
 import { expectedFile, fullReadGets } from '../kit/oracle/reader.ts';
 import { MemoryFile } from './memory-file.ts';
 import { verifyDecision, verifyFigures } from './verify.ts';
@@ -36,11 +36,11 @@ const golden = (update ? {} : JSON.parse(readFileSync(GOLDEN, 'utf8'))) as Golde
 const made: Record<string, Summary> = {};
 
 function countsOf(file: MemoryFile): Record<'versions' | 'objects' | 'gets' | 'storedBytes', number> {
-  const named = namedObjects(file);
+  const referenced = referencedObjects(file);
   let versions = 0;
   for (const list of file.lists.values()) versions += list.length;
-  const storedBytes = [...named.values()].reduce((total, bytes) => total + bytes, 0);
-  return { versions, objects: named.size, gets: fullReadGets(file), storedBytes };
+  const storedBytes = [...referenced.values()].reduce((total, bytes) => total + bytes, 0);
+  return { versions, objects: referenced.size, gets: fullReadGets(file), storedBytes };
 }
 
 function compactCase(file: MemoryFile): Summary {
@@ -74,7 +74,7 @@ it.each(caseNames())('I1: %s reads the same after compaction, for the figures in
   const expected = expectedFile(original);
   const summary = compactCase(file);
   expect(file.read().equals(expected)).toBe(true);
-  expect(new Set(file.objects.keys())).toEqual(new Set(namedObjects(file).keys()));
+  expect(new Set(file.objects.keys())).toEqual(new Set(referencedObjects(file).keys()));
   expect(summary.gets.after).toBeLessThanOrEqual(summary.gets.before);
   made[name] = summary;
   if (!update) expect(summary).toEqual(golden[name]);

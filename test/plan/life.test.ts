@@ -1,12 +1,12 @@
 /**
  * The life of a file in the planner's eyes: appends, zero versions, truncates, growths and compactions of any chunk in any
  * order, with writes that land between read and commit, through many re-compactions. After every step the whole file must
- * read as its history allows (I1), and at the end no object is left that no list names.
+ * read as its history allows (I1), and at the end no object is left that no list references.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { History } from '../kit/oracle/history.ts';
-import { namedObjects } from '../kit/oracle/layout.ts';
+import { referencedObjects } from '../kit/oracle/layout.ts';
 import type { OracleGeometry } from '../kit/oracle/types.ts';
 import { budgets, geometries, type Piece, pieces, policies, runs, seedOf, VersionMaker } from './arbitrary.ts';
 import { MemoryFile } from './memory-file.ts';
@@ -66,7 +66,7 @@ class Life {
     expect(this.#history.mismatch(this.#file.read())).toBeNull();
   }
 
-  /** Compacts everything that is left, and expects that nothing but what is named remains. */
+  /** Compacts everything that is left, and expects that nothing but what is referenced remains. */
   finish(): void {
     const policy = { fragmentThreshold: 0, readGapBytes: 0 } as const;
     for (let chunk = 0; chunk < CHUNKS; chunk++) {
@@ -74,7 +74,7 @@ class Life {
       expect(verifyDecision(this.#file.planInput(chunk, { policy }), 1n)).toBeNull();
     }
     expect(this.#history.mismatch(this.#file.read())).toBeNull();
-    expect(new Set(this.#file.objects.keys())).toEqual(new Set(namedObjects(this.#file).keys()));
+    expect(new Set(this.#file.objects.keys())).toEqual(new Set(referencedObjects(this.#file).keys()));
   }
 
   #write({ chunk, piece }: Write): void {

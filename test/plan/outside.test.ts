@@ -7,7 +7,7 @@ import { keptVersions } from '../../src/plan/keep.ts';
 import { RangeTable } from '../../src/plan/valid-ranges.ts';
 
 const PLAN = new URL('../../src/plan/', import.meta.url);
-const INDEX = new URL('../../src/gc/named-index.ts', import.meta.url);
+const INDEX = new URL('../../src/gc/referenced-index.ts', import.meta.url);
 
 describe('an index outside its row', () => {
   it('ends the reading of a range table', () => {

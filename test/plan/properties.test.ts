@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { CompactError, ErrorCode } from '../../src/errors.ts';
 import { checkChunkList, planChunk, readCost, validRanges } from '../../src/plan/index.ts';
-import { HOLE, namedObjects, ownersOf } from '../kit/oracle/layout.ts';
+import { HOLE, ownersOf, referencedObjects } from '../kit/oracle/layout.ts';
 import { expectedRange, readRange } from '../kit/oracle/reader.ts';
 import type { OracleVersion } from '../kit/oracle/types.ts';
 import { budgets, type ListCase, listCases, policies, runs, seedOf } from './arbitrary.ts';
@@ -42,7 +42,7 @@ it('I1: a plan of any list keeps every rule, reads the same, counts right, and h
       verifyFigures(input, plan, ATTEMPT);
       file.commit(plan, ATTEMPT);
       expect(readChunk(file, list).equals(expected)).toBe(true);
-      expect(new Set(file.objects.keys())).toEqual(new Set(namedObjects(file).keys()));
+      expect(new Set(file.objects.keys())).toEqual(new Set(referencedObjects(file).keys()));
       expect(planChunk(file.planInput(list.chunkIndex, { policy })).kind).toBe('nothing');
     }),
     { seed, numRuns: runs(3000) },

@@ -1,5 +1,5 @@
 /**
- * What plans must keep of the rules for stored bytes, as the oracle counts them: the objects that a list names with all of
+ * What plans must keep of the rules for stored bytes, as the oracle counts them: the objects that a list references with all of
  * their bytes, whether anybody reads them or not. It counts for itself; what a reader sees is the view's business.
  */
 import type { PlanInput } from '../../src/plan/index.ts';

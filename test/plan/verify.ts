@@ -1,6 +1,6 @@
 /**
  * What must be true of every planner answer, checked byte by byte against the oracle's view of the same list: what is
- * rewritten, what stays, which objects are named before and after, and every figure. The tests differ in
+ * rewritten, what stays, which objects are referenced before and after, and every figure. The tests differ in
  * where their lists come from; the rules are here, once. It counts for itself and asks `src/` for names of plan parts only.
  */
 import {
@@ -11,7 +11,7 @@ import {
   replacementList,
   retiredObjects,
 } from '../../src/plan/index.ts';
-import { blockExtents, namedObjects } from '../kit/oracle/layout.ts';
+import { blockExtents, referencedObjects } from '../kit/oracle/layout.ts';
 import { oracleName } from '../kit/oracle/names.ts';
 import { fullReadGets } from '../kit/oracle/reader.ts';
 import type { OracleVersion } from '../kit/oracle/types.ts';
@@ -251,8 +251,8 @@ function verifyReplacement(plan: Plan, attempt: bigint): void {
 }
 
 function verifyNames(input: PlanInput, plan: Plan, attempt: bigint): void {
-  const before = namedObjects(fileOf(input));
-  const after = namedObjects(fileOf(input, replacementList(plan, attempt)));
+  const before = referencedObjects(fileOf(input));
+  const after = referencedObjects(fileOf(input, replacementList(plan, attempt)));
   const merged = new Set<string>();
   for (const { object } of mergedObjects(plan, attempt)) {
     const name = oracleName(KEY, object, object.blockIndex);
@@ -311,7 +311,7 @@ export function verifyFigures(input: PlanInput, plan: Plan, attempt: bigint): vo
 /** What the oracle counts for a list; `readCost` must say the same. */
 export function countsOf(input: PlanInput, versions: readonly OracleVersion[]) {
   const file = fileOf(input, versions);
-  const named = namedObjects(file);
+  const named = referencedObjects(file);
   const storedBytes = storedBytesOf(versions, input.geometry);
   const counts = { gets: fullReadGets(file), versions: versions.length, objects: named.size, storedBytes };
   const { chunkIndex, geometry, length } = input;

@@ -45,7 +45,7 @@ async function recordOf(id: string): Promise<ReapRecord | undefined> {
 
 describe('records', () => {
   it('print and parse back, ids to 2^64-1 and every optional part included', () => {
-    const full = record(5, { stampMs: 1, unnamed: ['c'], missingSinceMs: 2, doubts: 3 });
+    const full = record(5, { stampMs: 1, unreferenced: ['c'], missingSinceMs: 2, doubts: 3 });
     expect(parseReapRecord(JSON.parse(JSON.stringify(printReapRecord(full))))).toEqual(full);
     expect(parseReapRecord(JSON.parse(JSON.stringify(printReapRecord(record(5)))))).toEqual(record(5));
   });

@@ -172,5 +172,5 @@ test('a record of which everything is referenced is not dropped on the word of a
   };
   const refused = await reapRecord(record, { ...deps, guards: [refuse] });
   expect(refused).toMatchObject({ kind: 'again', doubt: 'a hold stands', record: { retired: [referenced] } });
-  expect(await reapRecord(record, deps)).toEqual({ kind: 'done', deleted: 0, stillNamed: 1 });
+  expect(await reapRecord(record, deps)).toEqual({ kind: 'done', deleted: 0, stillReferenced: 1 });
 });

@@ -7,8 +7,8 @@ import { protocolOf } from '../../src/compact/protocol.ts';
 import { objectName } from '../../src/format.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import { deletable } from '../../src/reap/fresh-look.ts';
-import { SharedLists } from '../../src/reap/named-objects.ts';
 import { type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
+import { SharedLists } from '../../src/reap/referenced-objects.ts';
 import { StoredObjects } from '../../src/reap/stored-objects.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { MemoryMetadata, MetadataState } from '../sim/memory-metadata.ts';
@@ -56,7 +56,7 @@ for (const [form, make] of [
         expect(world.readFault(before)).toBe(null);
         const record = world.ledger.first()?.record;
         expect(record?.retired).toEqual(
-          expect.arrayContaining(originals.filter((name) => !world.namedNames().includes(name))),
+          expect.arrayContaining(originals.filter((name) => !world.referencedNames().includes(name))),
         );
         expect(record?.replaced?.length).toBe(before.lists.get(0)?.length);
       },
@@ -194,15 +194,15 @@ describe('what a look asks the store for', () => {
 it('I7: where the look at the store took long, the lists are read again, at the same server', async () => {
   world.write(0, 16);
   const name = stale(1);
-  const named = { chunkId: 100_001n, compaction: 0n, offset: 0, len: 3, size: 3, zero: false };
+  const referenced = { chunkId: 100_001n, compaction: 0n, offset: 0, len: 3, size: 3, zero: false };
   let slow = true;
   world.stores.before = ({ op }) => {
     if (op !== 'head' || !slow) return;
     slow = false;
     world.ledger.nowMs += 30_001;
-    world.metadata.append(KEY, 0, named);
+    world.metadata.append(KEY, 0, referenced);
   };
-  expect(await reapRecord(stamped(0, [name]), deps)).toEqual({ kind: 'done', deleted: 0, stillNamed: 1 });
+  expect(await reapRecord(stamped(0, [name]), deps)).toEqual({ kind: 'done', deleted: 0, stillReferenced: 1 });
   expect(world.stores.bucket('world').has(name)).toBe(true);
   const other = stale(2);
   world.stores.before = ({ op }) => {

@@ -141,7 +141,7 @@ describe('when records are looked at', () => {
     await deps.metadata.begin(KEY, ATTEMPT);
     expect(await waits(record())).toEqual([LIMITS.graceMs]);
     expect((await deps.metadata.getInode(KEY))?.attempt).toBeUndefined();
-    expect(world.objectNames()).toEqual(world.namedNames());
+    expect(world.objectNames()).toEqual(world.referencedNames());
   });
 
   it('a fence found standing at the second look makes it a first look again', async () => {
@@ -167,7 +167,7 @@ describe('when records are looked at', () => {
   it('I7: stamped, but the server has come back since: two looks one grace apart, for what was retired and merged', async () => {
     world.metadata.incarnation = 2;
     expect(await waits(record({ stampMs: 1 }))).toEqual([LIMITS.graceMs]);
-    expect(world.objectNames()).toEqual(world.namedNames());
+    expect(world.objectNames()).toEqual(world.referencedNames());
   });
 
   it('I7: a server that comes back between the two looks makes the second a first one again', async () => {
@@ -187,7 +187,7 @@ describe('when records are looked at', () => {
     const forgotten = await reapRecord(record({ retired }), deps);
     expect(forgotten).toMatchObject({ kind: 'again', doubt: expect.stringContaining('give it out again') });
     if (forgotten.kind !== 'again') throw new Error('done too early');
-    expect(forgotten.record.unnamed).toBeUndefined();
+    expect(forgotten.record.unreferenced).toBeUndefined();
     world.metadata.filesystems.set(KEY.fsId, { ...world.filesystem, lastChunkId: 7n });
     world.ledger.nowMs = forgotten.record.dueMs;
     expect(await waits(forgotten.record)).toEqual([LIMITS.graceMs]);
@@ -233,12 +233,12 @@ describe('when records are looked at', () => {
     expect(batches).toEqual([1_000, 1_000, 500]);
   });
 
-  it('keeps a name that any of the lists names, not only that of its chunk', async () => {
+  it('keeps a name that any of the lists references, not only that of its chunk', async () => {
     world.write(70, 4);
-    const [named = ''] = world.namedNames().filter((name) => name.includes('_2_'));
-    const verdict = await reapRecord(record({ stampMs: 1, retired: [named, 'old'] }), deps);
-    expect(verdict).toEqual({ kind: 'done', deleted: 1, stillNamed: 1 });
-    expect(world.objectNames()).toContain(named);
+    const [referenced = ''] = world.referencedNames().filter((name) => name.includes('_2_'));
+    const verdict = await reapRecord(record({ stampMs: 1, retired: [referenced, 'old'] }), deps);
+    expect(verdict).toEqual({ kind: 'done', deleted: 1, stillReferenced: 1 });
+    expect(world.objectNames()).toContain(referenced);
   });
 });
 
@@ -258,13 +258,13 @@ describe('without a fence a commit may come after the first look', () => {
     world.stores.write('world', old, Buffer.alloc(16));
     const first = await reapRecord(record({ retired: [old] }), deps);
     if (first.kind !== 'again') throw new Error('done too early');
-    expect(first.record.unnamed).toEqual(['new']);
+    expect(first.record.unreferenced).toEqual(['new']);
     // The commit comes: the list does not name the old object any more.
     world.metadata.at(KEY)?.lists.delete(0);
     world.ledger.nowMs = first.record.dueMs;
     const second = await reapRecord(first.record, deps);
     if (second.kind !== 'again') throw new Error('the retired object leaked');
-    expect(second.record).toMatchObject({ retired: [old], merged: [], unnamed: [old] });
+    expect(second.record).toMatchObject({ retired: [old], merged: [], unreferenced: [old] });
     expect(second.record.dueMs).toBe(world.ledger.nowMs + LIMITS.graceMs);
     expect(world.stores.bucket('world').has('new')).toBe(false);
     expect(world.stores.bucket('world').has(old)).toBe(true);
@@ -282,11 +282,11 @@ describe('without a fence a commit may come after the first look', () => {
     if (first.kind !== 'again') throw new Error('done too early');
     lists?.set(0, versions);
     world.ledger.nowMs = first.record.dueMs;
-    expect(await reapRecord(first.record, deps)).toMatchObject({ kind: 'done', deleted: 0, stillNamed: 1 });
+    expect(await reapRecord(first.record, deps)).toMatchObject({ kind: 'done', deleted: 0, stillReferenced: 1 });
     expect(world.stores.bucket('world').has(old)).toBe(true);
   });
 
-  it('a record all of whose names are named is looked at once more', async () => {
+  it('a record all of whose names are referenced is looked at once more', async () => {
     const looks = await waits(record({ retired: [old], merged: [] }));
     expect(looks).toEqual([LIMITS.graceMs]);
   });

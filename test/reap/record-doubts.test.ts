@@ -82,7 +82,7 @@ describe('the grace period is the longer one of who wrote the record and who loo
     const lists = world.metadata.at(KEY)?.lists;
     lists?.set(0, lists.get(0)?.slice(1) ?? []);
     const second = await lookAt(first);
-    expect(second).toMatchObject({ unnamed: [old], dueMs: world.ledger.nowMs + 6 * HOUR_MS });
+    expect(second).toMatchObject({ unreferenced: [old], dueMs: world.ledger.nowMs + 6 * HOUR_MS });
   });
 });
 
@@ -173,7 +173,7 @@ describe('servers and file systems that are not what they were (I10)', () => {
     expect(has(name)).toBe(true);
     // What an attempt wrote has a number that nobody draws again, and a commit that is known of at this server stands.
     const own = await lookAt(record({ retired: [], merged: ['new'] }));
-    expect(own.unnamed).toEqual(['new']);
+    expect(own.unreferenced).toEqual(['new']);
     expect(await reapRecord(record({ retired: [name], stampMs: 1 }), deps)).toMatchObject({ kind: 'done' });
   });
 

@@ -8,7 +8,7 @@ import { Boundary, type Crossing } from './boundary.ts';
 export class LedgerState {
   readonly records = new Map<string, ReapRecord>();
   /** Every object name that a record has ever had. */
-  readonly everNamed = new Set<string>();
+  readonly everRecorded = new Set<string>();
   /** `attempt name` of everything that attempts have stamped or handed over. */
   readonly handedOver = new Set<string>();
   /** How many look at a record now; whoever died at it is still counted, as its job is not delayed either. */
@@ -39,7 +39,7 @@ export class LedgerState {
 
   set(id: string, record: ReapRecord): void {
     this.beforeChange?.();
-    for (const name of [...record.retired, ...record.merged]) this.everNamed.add(name);
+    for (const name of [...record.retired, ...record.merged]) this.everRecorded.add(name);
     this.records.set(id, record);
   }
 

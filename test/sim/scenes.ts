@@ -62,9 +62,9 @@ export async function finish(world: World): Promise<void> {
   await world.reapAll();
 }
 
-/** Every byte reads right and the bucket holds exactly what the lists name (I1, I12). */
+/** Every byte reads right and the bucket holds exactly what the lists reference (I1, I12). */
 export function expectWhole(world: World): void {
   expect(world.violations).toEqual([]);
   expect(world.readFault(world.snapshot())).toBeNull();
-  expect(world.objectNames()).toEqual(world.namedNames());
+  expect(world.objectNames()).toEqual(world.referencedNames());
 }

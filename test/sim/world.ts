@@ -1,7 +1,7 @@
 /**
  * A small world in memory: one file with its writers, an object store, metadata and a reap ledger on one virtual clock,
  * and the real `src/` code run in processes whose every port call can fail. After each change it checks what must always
- * hold: every byte reads as the history says (I1), nothing named is missing, nothing is deleted too early (I7).
+ * hold: every byte reads as the history says (I1), nothing referenced is missing, nothing is deleted too early (I7).
  */
 
 import type { Clock } from '../../src/clock.ts';
@@ -19,7 +19,7 @@ import { type Filesystem, type InodeKey, type S3ChunkInfo, UINT64_MAX } from '..
 import type { ObjectStore, ObjectStores } from '../../src/objects/port.ts';
 import { type ReapVerdict, reapRecord } from '../../src/reap/reap-record.ts';
 import { History } from '../kit/oracle/history.ts';
-import { namedObjects, originalObjects } from '../kit/oracle/layout.ts';
+import { originalObjects, referencedObjects } from '../kit/oracle/layout.ts';
 import { readFile, visibleObjects } from '../kit/oracle/reader.ts';
 import type { FileState } from '../kit/oracle/types.ts';
 import { MemoryObjectStores } from '../objects/memory-store.ts';
@@ -54,9 +54,9 @@ export class World {
   readonly violations: string[] = [];
   readonly #attemptIds = new AttemptIds(() => 0);
   #nextChunkId: bigint;
-  #named = new Set<string>();
-  /** When a name was last named by the lists. */
-  readonly #unnamedAtMs = new Map<string, number>();
+  #referenced = new Set<string>();
+  /** When a name was last referenced by the lists. */
+  readonly #unreferencedAtMs = new Map<string, number>();
 
   /** Another state is that of another kind of metadata service. */
   constructor(metadata = new MetadataState(), limits: CompactLimits = LIMITS) {
@@ -209,8 +209,8 @@ export class World {
     return [...this.stores.bucket(BUCKET).keys()].sort();
   }
 
-  namedNames(): string[] {
-    return [...namedObjects(this.snapshot()).keys()].sort();
+  referencedNames(): string[] {
+    return [...referencedObjects(this.snapshot()).keys()].sort();
   }
 
   /** Names of objects that a full read asks for. */
@@ -220,17 +220,17 @@ export class World {
   }
 
   #listsChanged(): void {
-    const now = new Set(this.namedNames());
-    for (const name of this.#named) if (!now.has(name)) this.#unnamedAtMs.set(name, this.ledger.nowMs);
-    this.#named = now;
+    const now = new Set(this.referencedNames());
+    for (const name of this.#referenced) if (!now.has(name)) this.#unreferencedAtMs.set(name, this.ledger.nowMs);
+    this.#referenced = now;
     const fault = this.readFault(this.snapshot());
     if (fault !== null) this.violations.push(`I1: ${fault}`);
   }
 
   #checkDelete(name: string): void {
-    if (this.#named.has(name)) this.violations.push(`I7: ${name} is deleted and still named`);
-    const age = this.ledger.nowMs - (this.#unnamedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
-    if (age < LIMITS.graceMs) this.violations.push(`I7: ${name} is deleted ${age} ms after it became unnamed`);
+    if (this.#referenced.has(name)) this.violations.push(`I7: ${name} is deleted and still referenced`);
+    const age = this.ledger.nowMs - (this.#unreferencedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
+    if (age < LIMITS.graceMs) this.violations.push(`I7: ${name} is deleted ${age} ms after it became unreferenced`);
   }
 
   #inode() {

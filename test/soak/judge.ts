@@ -23,22 +23,22 @@ export async function judge(world: World): Promise<Verdict> {
   faults.push(...verdict.faults);
   const bucket = await store.bucket();
   let missing = 0;
-  for (const [name, bytes] of verdict.named) {
+  for (const [name, bytes] of verdict.referenced) {
     const size = bucket.get(name)?.size;
     if (size === undefined || size < bytes) missing++;
     if (missing === 1 && (size === undefined || size < bytes))
-      faults.push(`object ${name} is named and ${size === undefined ? 'missing' : 'too short'}`);
+      faults.push(`object ${name} is referenced and ${size === undefined ? 'missing' : 'too short'}`);
   }
-  const leaked = [...bucket.keys()].filter((name) => !verdict.named.has(name));
+  const leaked = [...bucket.keys()].filter((name) => !verdict.referenced.has(name));
   if (leaked.length > 0)
-    faults.push(`${leaked.length} objects are in the bucket that nothing names: ${leaked.slice(0, 3).join(', ')}`);
+    faults.push(`${leaked.length} objects are in the bucket that nothing references: ${leaked.slice(0, 3).join(', ')}`);
   figures.set(
     'verified',
     `${n(verdict.bytes)} bytes of ${n(options.inodes)} inodes in ${since(startMs).toFixed(0)} s; ${verdict.faults.length} wrong`,
   );
   figures.set(
     'bucket',
-    `${n(bucket.size)} objects, ${n(verdict.named.size)} named, ${leaked.length} leaked, ${missing} missing`,
+    `${n(bucket.size)} objects, ${n(verdict.referenced.size)} referenced, ${leaked.length} leaked, ${missing} missing`,
   );
   figures.set(
     'GETs of a full read of everything',

@@ -6,7 +6,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { ChainableCommander, Redis } from 'ioredis';
 import pLimit from 'p-limit';
-import { namedObjects, originalObjects } from '../kit/oracle/layout.ts';
+import { originalObjects, referencedObjects } from '../kit/oracle/layout.ts';
 import { recordOf, recordText } from '../kit/oracle/names.ts';
 import { expectedFile, fullReadGets, readFile, visibleObjects } from '../kit/oracle/reader.ts';
 import type { FileState, OracleVersion } from '../kit/oracle/types.ts';
@@ -28,8 +28,8 @@ export interface StoreOptions {
 /** What reading all files has shown. */
 export interface Verdict {
   readonly faults: readonly string[];
-  /** Names that the lists name, with the bytes that each object must have. */
-  readonly named: ReadonlyMap<string, number>;
+  /** Names that the lists reference, with the bytes that each object must have. */
+  readonly referenced: ReadonlyMap<string, number>;
   readonly bytes: number;
   readonly versions: number;
   /** GETs of one full read of every file, now and as it was written. */
@@ -69,7 +69,7 @@ export class SoakStore {
   /** Reads every byte of every file through its lists, and holds it against what was written. */
   async verify(onProgress: (inodes: number) => void): Promise<Verdict> {
     const faults: string[] = [];
-    const named = new Map<string, number>();
+    const referenced = new Map<string, number>();
     const sums = { bytes: 0, versions: 0, gets: 0, getsWritten: 0 };
     for (const numbers of this.#batches()) {
       const states = await this.#states(numbers);
@@ -79,7 +79,7 @@ export class SoakStore {
         const written = fileOf(this.#options.seed, Number(state.inodeId));
         const fault = faultOf(state, written, objects);
         if (fault !== null) faults.push(`inode ${state.inodeId} (${written.shape}): ${fault}`);
-        for (const [name, bytes] of namedObjects(state)) named.set(name, bytes);
+        for (const [name, bytes] of referencedObjects(state)) referenced.set(name, bytes);
         sums.bytes += state.length;
         sums.versions += [...state.lists.values()].reduce((sum, list) => sum + list.length, 0);
         sums.gets += fullReadGets(state);
@@ -87,7 +87,7 @@ export class SoakStore {
       }
       onProgress(numbers.at(-1) ?? 0);
     }
-    return { faults, named, ...sums };
+    return { faults, referenced, ...sums };
   }
 
   /** Everything of the file system in Redis and in the bucket in one number: equal when nothing was written. */

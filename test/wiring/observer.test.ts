@@ -167,7 +167,7 @@ describe('a run', () => {
 it('looks at reap records are counted, doubt and what cannot be read apart', async () => {
   const record = {} as never;
   const look = { place: {}, startMs: 0 };
-  observer.reapLook({ kind: 'done', deleted: 7, stillNamed: 2 }, look);
+  observer.reapLook({ kind: 'done', deleted: 7, stillReferenced: 2 }, look);
   observer.reapLook({ kind: 'again', record }, look);
   observer.reapLook({ kind: 'again', record, doubt: 'the file system is away' }, look);
   observer.reapLook({ kind: 'again', record, doubt: 'an object is missing', unsafe: true }, look);
@@ -175,7 +175,7 @@ it('looks at reap records are counted, doubt and what cannot be read apart', asy
   for (const verdict of ['done', 'again', 'doubt', 'unsafe', 'unreadable'])
     expect(await value(`s3compact_reap_looks_total{verdict="${verdict}"}`)).toBe(1);
   expect(await value('s3compact_objects_deleted_total')).toBe(7);
-  expect(await value('s3compact_objects_still_named_total')).toBe(2);
+  expect(await value('s3compact_objects_still_referenced_total')).toBe(2);
   // What a record lets go counts although others of it could not be deleted.
   observer.reapLook({ kind: 'again', record, doubt: 'locked', deleted: 5 }, look);
   expect(await value('s3compact_objects_deleted_total')).toBe(12);

@@ -81,7 +81,7 @@ async function expectNothingLeaked(inodeIds: readonly bigint[]): Promise<void> {
   await worker?.stop();
   worker = undefined;
   await world.reapAll();
-  expect(await world.writer.bucketNames()).toEqual(await world.writer.namedNames(inodeIds));
+  expect(await world.writer.bucketNames()).toEqual(await world.writer.referencedNames(inodeIds));
 }
 
 afterEach(async () => {
@@ -188,7 +188,7 @@ describe('the object store', () => {
   });
 
   it("one inode's objects are refused: its job ends with a clear reason, the others are not held", async () => {
-    const [first = ''] = await world.writer.namedNames([INODE]);
+    const [first = ''] = await world.writer.referencedNames([INODE]);
     proxy.answer = ({ method, url = '' }) =>
       method === 'GET' && url.includes(first) ? { status: 403, code: 'AccessDenied' } : undefined;
     const others = [901n, 902n, 903n];

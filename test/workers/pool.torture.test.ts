@@ -76,7 +76,7 @@ describe('a pool on real servers', () => {
     const pids = await working(pool, killed);
     await quiet();
     for (const inodeId of inodes) expect(await world.writer.readFault(inodeId)).toBeNull();
-    expect(await world.writer.bucketNames()).toEqual(await world.writer.namedNames(inodes));
+    expect(await world.writer.bucketNames()).toEqual(await world.writer.referencedNames(inodes));
     const ended = once(pool, 'exit');
     pool.kill('SIGTERM');
     expect((await ended)[0]).toBe(0);

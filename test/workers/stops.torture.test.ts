@@ -87,7 +87,7 @@ async function another(): Promise<void> {
     },
     40_000,
   );
-  expect(await world.writer.bucketNames()).toEqual(await world.writer.namedNames([INODE]));
+  expect(await world.writer.bucketNames()).toEqual(await world.writer.referencedNames([INODE]));
 }
 
 describe('SIGTERM in the middle of a merge', () => {

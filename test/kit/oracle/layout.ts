@@ -48,19 +48,19 @@ export function* blockExtents(
   }
 }
 
-/** The objects that the lists name, and how many bytes each must hold at least. */
-export function namedObjects(file: FileState): Map<string, number> {
-  const named = new Map<string, number>();
+/** The objects that the lists reference, and how many bytes each must hold at least. */
+export function referencedObjects(file: FileState): Map<string, number> {
+  const referenced = new Map<string, number>();
   for (const versions of file.lists.values()) {
     for (const version of versions) {
       if (version.zero) continue;
       for (const { blockIndex, begin, end } of blockExtents(version, file.geometry)) {
         const name = oracleName(file, version, blockIndex);
-        named.set(name, Math.max(named.get(name) ?? 0, end - begin));
+        referenced.set(name, Math.max(referenced.get(name) ?? 0, end - begin));
       }
     }
   }
-  return named;
+  return referenced;
 }
 
 /** The objects as their writer made them, by the content rule; only for lists that no compaction has touched. */

@@ -5,7 +5,7 @@
 import { expect, it } from 'vitest';
 import { content, expectedByte } from './content.ts';
 import { History } from './history.ts';
-import { namedObjects, offsetInObject, originalObjects } from './layout.ts';
+import { offsetInObject, originalObjects, referencedObjects } from './layout.ts';
 import { oracleName, recordOf, recordText } from './names.ts';
 import { expectedFile, fullReadGets, readFile, readRange, visibleObjects } from './reader.ts';
 import type { FileState, OracleVersion } from './types.ts';
@@ -64,7 +64,7 @@ it('names and records are spelled as in s3util.h and docs/format.md', () => {
 it('objects begin at the version in its first block and at the block border in the others', () => {
   const wide = version(1, 18, 10);
   expect([18, 19, 20, 23, 24, 27].map((at) => offsetInObject(wide, at, GEOMETRY))).toEqual([0, 1, 0, 3, 0, 3]);
-  expect(namedObjects(file([version(1, 2, 10)], 16))).toEqual(
+  expect(referencedObjects(file([version(1, 2, 10)], 16))).toEqual(
     new Map([
       ['1_9_1_0_0', 2],
       ['1_9_1_1_0', 4],

@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
 import { History } from '../oracle/history.ts';
-import { namedObjects, originalObjects } from '../oracle/layout.ts';
+import { originalObjects, referencedObjects } from '../oracle/layout.ts';
 import { readFile, visibleObjects } from '../oracle/reader.ts';
 import type { FileState, OracleGeometry, OracleVersion } from '../oracle/types.ts';
 
@@ -89,9 +89,9 @@ export abstract class FileClient<Options extends FileClientOptions = FileClientO
   }
 
   /** All names that the lists of these inodes name, sorted. */
-  async namedNames(inodeIds: readonly bigint[]): Promise<string[]> {
+  async referencedNames(inodeIds: readonly bigint[]): Promise<string[]> {
     const names: string[] = [];
-    for (const inodeId of inodeIds) names.push(...namedObjects(await this.state(inodeId)).keys());
+    for (const inodeId of inodeIds) names.push(...referencedObjects(await this.state(inodeId)).keys());
     return names.sort();
   }
 

@@ -8,7 +8,7 @@ function reap(name: string, invariants: string, ...edits: readonly Replacement[]
 }
 
 function lists(name: string, invariants: string, ...edits: readonly Replacement[]): Fault {
-  return fault(name, invariants, { file: 'src/reap/named-objects.ts', edits });
+  return fault(name, invariants, { file: 'src/reap/referenced-objects.ts', edits });
 }
 
 function fresh(name: string, invariants: string, ...edits: readonly Replacement[]): Fault {
@@ -67,11 +67,11 @@ export const REAP_FAULTS: readonly Fault[] = [
   reap('a missing inode counts at once', 'I10', ['if (!missed) return this.#waitForMissing(missingSinceMs);', '']),
   reap('the first look leaves the fence', 'I7', [
     'const stood = await this',
-    'const stood = unnamed !== undefined && await this',
+    'const stood = unreferenced !== undefined && await this',
   ]),
   reap('the second look deletes although the fence stood', 'I7', [
-    'unnamed !== undefined && !stood',
-    'unnamed !== undefined',
+    'unreferenced !== undefined && !stood',
+    'unreferenced !== undefined',
   ]),
   reap('a stamp counts at a server that has lost its last writes', 'I7', [
     'stampMs !== undefined && sameServer',

@@ -4,7 +4,7 @@
  */
 import type { CompactResult } from '../../../src/compact/compact-inode.ts';
 import type { CommitRequest } from '../../../src/metadata/port.ts';
-import { namedObjects } from '../../kit/oracle/layout.ts';
+import { referencedObjects } from '../../kit/oracle/layout.ts';
 import { readFile, visibleObjects } from '../../kit/oracle/reader.ts';
 import type { FileState } from '../../kit/oracle/types.ts';
 import type { StoreCall } from '../../objects/memory-store.ts';
@@ -51,8 +51,8 @@ export class Judge {
   readonly readings = new Set<Reading>();
   readonly #stage: Stage;
   readonly #options: JudgeOptions;
-  #named = new Set<string>();
-  readonly #unnamedAtMs = new Map<string, number>();
+  #referenced = new Set<string>();
+  readonly #unreferencedAtMs = new Map<string, number>();
   /** Chunks that an attempt has really replaced. */
   readonly #commits = new Map<bigint, number>();
   readonly #mustNotCommit = new Set<bigint>();
@@ -145,9 +145,9 @@ export class Judge {
     }
   }
 
-  /** A hold was answered: nothing that is named now may be deleted before its end. */
+  /** A hold was answered: nothing that is referenced now may be deleted before its end. */
   holdBegins(id: string, untilMs: number): void {
-    this.#held.set(id, { untilMs, names: this.#named });
+    this.#held.set(id, { untilMs, names: this.#referenced });
   }
 
   /** Somebody begins to release it. */
@@ -182,7 +182,7 @@ export class Judge {
     if (file === undefined) return;
     const namesOf = (versions: typeof replaced): Set<string> => {
       const state = this.#stage.state(file, { length: 0, lists: new Map([[chunkIndex, [...versions]]]) });
-      return new Set(namedObjects(state).keys());
+      return new Set(referencedObjects(state).keys());
     };
     const kept = namesOf(replacement);
     const retired = [...namesOf(replaced)].filter((name) => !kept.has(name));
@@ -193,11 +193,11 @@ export class Judge {
     }
   }
 
-  /** I10: what the store did not keep can be made again as long as the lists name it. */
+  /** I10: what the store did not keep can be made again as long as the lists reference it. */
   #checkSources(): void {
     const bucket = this.#stage.stores.bucket(BUCKET);
     for (const [name, sources] of this.#sources) {
-      if (!this.#named.has(name) || bucket.has(name)) continue;
+      if (!this.#referenced.has(name) || bucket.has(name)) continue;
       const gone = [...sources].find((source) => !bucket.has(source) && !this.#stage.untrue.has(source));
       if (gone !== undefined) this.fail(`I10: ${gone} is gone although ${name}, which replaces it, was never kept`);
     }
@@ -205,18 +205,19 @@ export class Judge {
 
   #listsChanged(): void {
     const stage = this.#stage;
-    const named = new Set<string>();
+    const referenced = new Set<string>();
     const bucket = stage.stores.bucket(BUCKET);
     for (const file of stage.files) {
-      for (const name of stage.namedBy(file)) named.add(name);
+      for (const name of stage.referencedBy(file)) referenced.add(name);
       this.#fileChanged(file);
     }
-    for (const name of named) {
+    for (const name of referenced) {
       if (!bucket.has(name) && !stage.uploads.has(name) && !stage.untrue.has(name))
-        this.fail(`I4: ${name} is named and not there`);
+        this.fail(`I4: ${name} is referenced and not there`);
     }
-    for (const name of this.#named) if (!named.has(name)) this.#unnamedAtMs.set(name, stage.scheduler.nowMs);
-    this.#named = named;
+    for (const name of this.#referenced)
+      if (!referenced.has(name)) this.#unreferencedAtMs.set(name, stage.scheduler.nowMs);
+    this.#referenced = referenced;
   }
 
   #fileChanged(file: SimFile): void {
@@ -264,15 +265,15 @@ export class Judge {
     const attempting = this.#attempting.get(process);
     const lateMs = process.clock.monotonicMs() - (attempting?.leaseEndsMs ?? Number.NEGATIVE_INFINITY);
     if (lateMs > 0) this.fail(`I7: ${process.name} puts ${name} ${lateMs} ms after its lease`);
-    if (!this.#stage.ledger.everNamed.has(name)) this.fail(`I12: ${name} is put before any record speaks of it`);
+    if (!this.#stage.ledger.everRecorded.has(name)) this.fail(`I12: ${name} is put before any record speaks of it`);
   }
 
-  /** An object has come into the bucket; if nothing names it and no record does, only gc can find it. */
+  /** An object has come into the bucket; if nothing references it and no record does, only gc can find it. */
   put(name: string, process?: SimProcess): void {
     const recorded = [...this.#stage.ledger.records.values()].some(
       ({ merged, retired }) => merged.includes(name) || retired.includes(name),
     );
-    if (recorded || this.#named.has(name)) return;
+    if (recorded || this.#referenced.has(name)) return;
     this.leaks.set(name, process === undefined ? 'its file was changed while it was uploaded' : LATE_PUT);
     // A request that comes later than the end of its process is nobody's.
     if (process !== undefined) this.#attempting.get(process)?.late.push(name);
@@ -280,11 +281,11 @@ export class Judge {
 
   #checkDelete(name: string): void {
     const { scheduler } = this.#stage;
-    if (this.#named.has(name)) this.fail(`I7: ${name} is deleted and still named`);
+    if (this.#referenced.has(name)) this.fail(`I7: ${name} is deleted and still referenced`);
     if (this.#stage.neighbours.has(name)) this.fail(`I7: ${name} of another file system is deleted`);
-    const age = scheduler.nowMs - (this.#unnamedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
+    const age = scheduler.nowMs - (this.#unreferencedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
     if (age < this.#options.graceMs - this.#options.clockStepMaxMs) {
-      this.fail(`I7: ${name} is deleted ${age} ms after it became unnamed`);
+      this.fail(`I7: ${name} is deleted ${age} ms after it became unreferenced`);
     }
     for (const [id, { untilMs, names }] of this.#held) {
       if (scheduler.nowMs < untilMs && names.has(name)) this.fail(`${name} is deleted under hold ${id}`);

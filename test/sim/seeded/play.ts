@@ -1,6 +1,6 @@
 /**
  * Plays one script: sets the stage, does its acts one after the other while everything goes on, then stops the faults
- * and lets the world come to rest, where every object must be named or accounted for (I12). The verdict is what did not
+ * and lets the world come to rest, where every object must be referenced or accounted for (I12). The verdict is what did not
  * hold, and what was struck by which fault.
  */
 
@@ -315,12 +315,12 @@ class Play {
     await this.#collectAll();
   }
 
-  /** I12: what nothing names is left for a reason that is known. */
+  /** I12: what nothing references is left for a reason that is known. */
   #leftOver(): ReadonlyMap<string, string> {
-    const named = this.#kept();
+    const referenced = this.#kept();
     const left = new Map<string, string>();
     for (const name of this.#stage.stores.bucket(BUCKET).keys()) {
-      if (named.has(name)) continue;
+      if (referenced.has(name)) continue;
       const reason = this.judge.leaks.get(name);
       if (reason === undefined) this.judge.fail(`I12: ${name} is left over, and no reason is known`);
       else left.set(name, reason);
@@ -337,17 +337,17 @@ class Play {
       if (report.faultsTotal > 0) this.judge.fail(`gc misses ${JSON.stringify(report.faults[0])}`);
       // A pass that goes on for one that died also goes on with what that one could not read.
       if (report.refused === undefined || report.resumed) continue;
-      if (this.#named().size > 0) this.judge.fail(`gc refused: ${report.refused}`);
+      if (this.#referenced().size > 0) this.judge.fail(`gc refused: ${report.refused}`);
       return;
     }
-    const named = this.#kept();
+    const referenced = this.#kept();
     for (const name of this.#stage.stores.bucket(BUCKET).keys()) {
-      if (!named.has(name) && !this.#isInDoubt(name)) this.judge.fail(`I12: ${name} is left over after gc`);
+      if (!referenced.has(name) && !this.#isInDoubt(name)) this.judge.fail(`I12: ${name} is left over after gc`);
     }
   }
 
-  #named(): Set<string> {
-    return new Set(this.#stage.files.flatMap((file) => this.#stage.namedBy(file)));
+  #referenced(): Set<string> {
+    return new Set(this.#stage.files.flatMap((file) => this.#stage.referencedBy(file)));
   }
 
   /** Of an inode that has bytes and no list, which may have lost them; or of none, where that may be a neighbour's. */
@@ -360,7 +360,7 @@ class Play {
 
   /** What must stay in the bucket: ours, and what is not ours. */
   #kept(): Set<string> {
-    return new Set([...this.#named(), ...this.#stage.neighbours, OWNER]);
+    return new Set([...this.#referenced(), ...this.#stage.neighbours, OWNER]);
   }
 
   async #compactAll(file: SimFile): Promise<void> {

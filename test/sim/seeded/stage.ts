@@ -7,7 +7,7 @@ import { ownerObjectName } from '../../../src/format.ts';
 import type { CommitForm } from '../../../src/metadata/port.ts';
 import type { Filesystem, InodeKey, S3ChunkInfo } from '../../../src/model.ts';
 import { History, type HistoryOrder } from '../../kit/oracle/history.ts';
-import { namedObjects, originalObjects } from '../../kit/oracle/layout.ts';
+import { originalObjects, referencedObjects } from '../../kit/oracle/layout.ts';
 import type { FileState } from '../../kit/oracle/types.ts';
 import { MemoryObjectStores } from '../../objects/memory-store.ts';
 import { GcBookState } from '../memory-gc-book.ts';
@@ -146,7 +146,7 @@ export class Stage {
       bucket.set(name, { ...object, modifiedMs });
     }
     for (const file of this.files) {
-      for (const name of this.namedBy(file)) {
+      for (const name of this.referencedBy(file)) {
         const bytes = this.untrue.get(name);
         if (bytes !== undefined && !bucket.has(name)) this.stores.write(BUCKET, name, bytes);
       }
@@ -247,22 +247,22 @@ export class Stage {
     this.metadata.changed();
   }
 
-  /** The owner of the metadata removes an unlinked inode and the objects that its lists name. */
+  /** The owner of the metadata removes an unlinked inode and the objects that its lists reference. */
   remove(file: SimFile): void {
     const found = this.inodeOf(file);
     if (found === undefined || found.inode.nlink > 0) return;
     this.#remember();
     const bucket = this.stores.bucket(BUCKET);
-    for (const name of this.namedBy(file)) bucket.delete(name);
+    for (const name of this.referencedBy(file)) bucket.delete(name);
     this.metadata.remove(file.key);
     file.removed = true;
     this.metadata.changed();
   }
 
-  namedBy(file: SimFile): string[] {
+  referencedBy(file: SimFile): string[] {
     const found = this.inodeOf(file);
     if (found === undefined) return [];
-    return [...namedObjects(this.state(file, { length: found.inode.length, lists: found.lists })).keys()];
+    return [...referencedObjects(this.state(file, { length: found.inode.length, lists: found.lists })).keys()];
   }
 
   /** Before each change that a dying server may lose. */
@@ -297,13 +297,13 @@ export class Stage {
     if (moment === undefined) return [];
     // An owner that removed the objects of an inode that comes back has lost it for good; no compactor can help that.
     if (this.files.some((file, n) => moment.histories[n]?.removed !== file.removed)) return [];
-    const before = new Set(this.files.flatMap((file) => this.namedBy(file)));
+    const before = new Set(this.files.flatMap((file) => this.referencedBy(file)));
     this.#giveOutFrom(moment.nextChunkId);
     for (const [n, file] of this.files.entries()) file.history = moment.histories[n]?.history ?? file.history;
     this.#moments = [];
     this.metadata.restore(moment.inodes);
-    for (const file of this.files) for (const name of this.namedBy(file)) before.delete(name);
-    // What clients wrote is orphaned with the version that named it. Merged objects are not: their records know of them.
+    for (const file of this.files) for (const name of this.referencedBy(file)) before.delete(name);
+    // What clients wrote is orphaned with the version that referenced it. Merged objects are not: their records know of them.
     return [...before].filter((name) => name.endsWith('_0'));
   }
 

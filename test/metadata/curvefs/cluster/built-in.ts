@@ -4,7 +4,7 @@
  * version's `compaction` + 1. It overwrites what has that name, compares nothing, and deletes the old objects at once.
  */
 
-import { blockExtents, HOLE, namedObjects, ownersOf } from '../../../kit/oracle/layout.ts';
+import { blockExtents, HOLE, ownersOf, referencedObjects } from '../../../kit/oracle/layout.ts';
 import { oracleName } from '../../../kit/oracle/names.ts';
 import { readRange } from '../../../kit/oracle/reader.ts';
 import { KEY, type World } from '../../../sim/world.ts';
@@ -39,7 +39,7 @@ export function builtInCompacts(world: World, chunkIndex: number): readonly stri
   const index = BigInt(chunkIndex);
   const add: Lists = first < 0 ? new Map() : new Map([[index, [toVersion(made)]]]);
   const status = tablesOf(world).modify(KEY, { add, remove: new Map([[index, old.map(toVersion)]]) });
-  const unwanted = status === OK ? namedObjects({ ...file, lists: new Map([[chunkIndex, old]]) }).keys() : names;
+  const unwanted = status === OK ? referencedObjects({ ...file, lists: new Map([[chunkIndex, old]]) }).keys() : names;
   for (const name of unwanted) bucket.delete(name);
   world.metadata.changed();
   return names;

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { objectName } from '../../src/format.ts';
 import { type InodePart, PartExaminer } from '../../src/gc/examine.ts';
-import { NamedIndex } from '../../src/gc/named-index.ts';
+import { ReferencedIndex } from '../../src/gc/referenced-index.ts';
 import type { Filesystem, S3ChunkInfo } from '../../src/model.ts';
 import type { ListedObject } from '../../src/objects/port.ts';
 import { MemoryObjectStores } from '../objects/memory-store.ts';
@@ -57,9 +57,9 @@ function neededByName(versions: readonly S3ChunkInfo[]): Map<string, number> {
   return needed;
 }
 
-describe('NamedIndex', () => {
+describe('ReferencedIndex', () => {
   it('does not take an object as seen before it is sealed', () => {
-    const index = new NamedIndex(filesystem);
+    const index = new ReferencedIndex(filesystem);
     const versions = Array.from({ length: 9 }, (_, n) => ({
       ...{ chunkId: BigInt(n), compaction: 0n, zero: false },
       ...{ offset: 0, len: 64, size: 64 },
@@ -69,11 +69,11 @@ describe('NamedIndex', () => {
     expect(() => index.see({ chunkId: 8n, compaction: 0n, blockIndex: 0 })).toThrow('outside its row');
   });
 
-  it('knows what is named, how many bytes it needs, and what was not seen', () => {
+  it('knows what is referenced, how many bytes it needs, and what was not seen', () => {
     const seen = fc.array(fc.tuple(fc.nat(40), fc.nat(3), fc.constantFrom(0n, 4096n)), { maxLength: 60 });
     fc.assert(
       fc.property(fc.array(version, { maxLength: 80 }), seen, (versions, looked) => {
-        const index = new NamedIndex(filesystem);
+        const index = new ReferencedIndex(filesystem);
         for (const one of versions) expect(index.add([one])).toBe(true);
         index.seal();
         const needed = neededByName(versions);
@@ -94,7 +94,7 @@ describe('NamedIndex', () => {
   });
 
   it('grows', () => {
-    const index = new NamedIndex(filesystem);
+    const index = new ReferencedIndex(filesystem);
     const one = (n: number): S3ChunkInfo => ({
       chunkId: BigInt(n),
       compaction: 0n,
@@ -155,11 +155,11 @@ describe('PartExaminer', () => {
             objects: stores.forFilesystem({ bucket: 'b' }),
             nowMs: async () => 1,
           });
-          const found = { named: [] as string[], unnamed: [] as string[], faults: [] as string[] };
+          const found = { referenced: [] as string[], unreferenced: [] as string[], faults: [] as string[] };
           for (const part of parts) {
-            const { named, unnamed, faults } = await examiner.examine(part);
-            found.named.push(...named.map(({ name }) => name));
-            found.unnamed.push(...unnamed.map(({ name }) => name));
+            const { referenced, unreferenced, faults } = await examiner.examine(part);
+            found.referenced.push(...referenced.map(({ name }) => name));
+            found.unreferenced.push(...unreferenced.map(({ name }) => name));
             found.faults.push(...faults.map(({ object, reason }) => `${object} ${reason}`));
           }
           found.faults.sort();

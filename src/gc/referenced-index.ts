@@ -1,7 +1,7 @@
 /**
  * What the lists of one large inode name, in little memory: read once for all parts of its listing, where reading the
  * lists for each part would be quadratic. 44 bytes a version and one bit an object, in typed arrays; too many versions are
- * refused, and the caller reads for each part as before. It knows which of the named objects have been seen in the
+ * refused, and the caller reads for each part as before. It knows which of the referenced objects have been seen in the
  * listing. It reads nothing.
  */
 
@@ -29,7 +29,7 @@ interface Columns {
   readonly next: Uint32Array;
 }
 
-export class NamedIndex {
+export class ReferencedIndex {
   readonly #filesystem: Filesystem;
   #columns = columnsOf(FIRST_CAPACITY);
   /** By hash: the version added last, plus one. As many as there is room for versions. */
@@ -66,7 +66,7 @@ export class NamedIndex {
     this.#seen = new Uint32Array(Math.ceil(this.#objects / WORD_BITS));
   }
 
-  /** Marks the object as seen; the bytes that it must have, or `undefined`: nothing names it. */
+  /** Marks the object as seen; the bytes that it must have, or `undefined`: nothing references it. */
   see(object: ObjectId): number | undefined {
     let needed: number | undefined;
     let n = this.#heads[this.#slot(object.chunkId)] ?? outside();
@@ -83,7 +83,7 @@ export class NamedIndex {
     return needed;
   }
 
-  /** What is named and was not seen; a name may come twice. */
+  /** What is referenced and was not seen; a name may come twice. */
   *unseen(key: InodeKey): Generator<{ readonly name: string; readonly neededBytes: number }> {
     const { objectPrefix } = this.#filesystem;
     for (let n = 0; n < this.#versions; n++) {

@@ -62,7 +62,7 @@ interface Reading {
   readonly incarnation: string;
   readonly beganMs: number;
   /** `undefined`: too many versions to be kept. */
-  readonly named: Promise<ReferencedObjects | undefined>;
+  readonly referenced: Promise<ReferencedObjects | undefined>;
   /** When it ended; infinite until then. */
   endedMs: number;
   /** Kept; 0 until it ended. */
@@ -88,9 +88,9 @@ export class SharedLists {
     if (look.dueMs === undefined) return readFor(names, look, deps);
     const nowMs = await deps.nowMs();
     const kept = this.#usable(look, nowMs);
-    const named = kept === undefined ? await this.#read(look, nowMs, deps) : await kept.named;
-    if (named === undefined) return readFor(names, look, deps);
-    return { known: named, find: () => named.find(names, look) };
+    const referenced = kept === undefined ? await this.#read(look, nowMs, deps) : await kept.referenced;
+    if (referenced === undefined) return readFor(names, look, deps);
+    return { known: referenced, find: () => referenced.find(names, look) };
   }
 
   #usable(look: LookFor, nowMs: number): Reading | undefined {
@@ -110,18 +110,18 @@ export class SharedLists {
       uuid: look.filesystem.uuid,
       incarnation: look.incarnation,
       beganMs,
-      named: readNamed(look, deps),
+      referenced: readReferenced(look, deps),
       endedMs: Number.POSITIVE_INFINITY,
       versions: 0,
     };
     this.#readings.delete(reading.inode);
     this.#readings.set(reading.inode, reading);
     try {
-      const named = await reading.named;
+      const referenced = await reading.referenced;
       reading.endedMs = await deps.nowMs();
-      reading.versions = named?.versions ?? 0;
+      reading.versions = referenced?.versions ?? 0;
       this.#evict();
-      return named;
+      return referenced;
     } catch (error) {
       if (this.#readings.get(reading.inode) === reading) this.#readings.delete(reading.inode);
       throw error;
@@ -246,10 +246,10 @@ function blocksOf(names: Iterable<string>): ReadonlySet<number | undefined> {
   return blocks;
 }
 
-async function readNamed(look: LookFor, deps: ListsDeps): Promise<ReferencedObjects | undefined> {
-  const named = new ReferencedObjects(look.filesystem);
-  for await (const list of listsOf(look, deps)) if (!named.add(list)) return undefined;
-  return named;
+async function readReferenced(look: LookFor, deps: ListsDeps): Promise<ReferencedObjects | undefined> {
+  const referenced = new ReferencedObjects(look.filesystem);
+  for await (const list of listsOf(look, deps)) if (!referenced.add(list)) return undefined;
+  return referenced;
 }
 
 /** For one record alone: what is not asked for is not kept. */

@@ -5,8 +5,8 @@
 import fc from 'fast-check';
 import { beforeEach, expect, it } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';
-import { SharedLists } from '../../src/reap/named-objects.ts';
 import { type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
+import { SharedLists } from '../../src/reap/referenced-objects.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
@@ -61,15 +61,16 @@ function stamped(retired: readonly string[], changes: Partial<ReapRecord> = {}):
   };
 }
 
-const named = (): readonly string[] => world.namedNames();
+const referenced = (): readonly string[] => world.referencedNames();
 
-it('records that are due together read the lists once, one after the other or at a time, and keep what is named', async () => {
-  const records = Array.from({ length: 20 }, (_, n) => stamped([stale(n), ...named()]));
+it('records that are due together read the lists once, one after the other or at a time, and keep what is referenced', async () => {
+  const records = Array.from({ length: 20 }, (_, n) => stamped([stale(n), ...referenced()]));
   const verdicts = [];
   for (const record of records.slice(0, 10)) verdicts.push(await reapRecord(record, deps));
   verdicts.push(...(await Promise.all(records.slice(10).map((record) => reapRecord(record, deps)))));
-  for (const verdict of verdicts) expect(verdict).toEqual({ kind: 'done', deleted: 1, stillNamed: named().length });
-  expect(world.objectNames()).toEqual(named());
+  for (const verdict of verdicts)
+    expect(verdict).toEqual({ kind: 'done', deleted: 1, stillReferenced: referenced().length });
+  expect(world.objectNames()).toEqual(referenced());
   expect(reads).toBe(world.metadata.at(KEY)?.lists.size);
 });
 
@@ -154,8 +155,8 @@ it('an inode that is missing shares nothing with one that has come back', async 
   const missingSinceMs = world.ledger.nowMs - 24 * 60 * 60 * 1000;
   await reapRecord(stamped([stale(1)], { missingSinceMs }), deps);
   for (const [key, inode] of saved) world.metadata.inodes.set(key, inode);
-  const verdict = await reapRecord(stamped([...named(), stale(2)]), deps);
-  expect(verdict).toMatchObject({ kind: 'done', deleted: 1, stillNamed: named().length });
+  const verdict = await reapRecord(stamped([...referenced(), stale(2)]), deps);
+  expect(verdict).toMatchObject({ kind: 'done', deleted: 1, stillReferenced: referenced().length });
 });
 
 it('a shared reading judges every name as a reading of its own does', async () => {
@@ -164,7 +165,7 @@ it('a shared reading judges every name as a reading of its own does', async () =
   const made = fc
     .tuple(fc.constantFrom(0, KEY.fsId), fc.constantFrom(0n, KEY.inodeId), id, fc.nat(3), fc.constantFrom(0, 4096))
     .map((parts) => parts.join('_'));
-  const names = fc.array(fc.oneof(made, fc.constantFrom(...odd), fc.constantFrom(...world.namedNames())));
+  const names = fc.array(fc.oneof(made, fc.constantFrom(...odd), fc.constantFrom(...world.referencedNames())));
   const look = { key: KEY, filesystem: world.filesystem, incarnation: 'life-1' };
   await fc.assert(
     fc.asyncProperty(names, async (drawn) => {
