@@ -135,7 +135,10 @@ export const GROUPS: readonly Group[] = [
       ...[...WORDS, ...PORTS, 'src/plan', 'src/compact', 'src/queue', 'src/scan', 'src/reap', 'src/config'],
       ...['src/observe', 'src/wiring', 'src/view'],
     ],
-    packages: ['hono', 'hono/*', '@hono/node-server', 'p-limit', 'node:crypto', 'node:net', 'type node:http'],
+    packages: [
+      ...['hono', 'hono/*', '@hono/node-server', '@hono/node-server/conninfo', 'p-limit', 'rate-limiter-flexible'],
+      ...['node:crypto', 'node:net'],
+    ],
   },
   {
     name: 'src/cli',

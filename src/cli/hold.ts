@@ -79,17 +79,16 @@ async function make(
   clients: Clients,
   { context, reason, for: forMs }: { readonly context: CliContext; readonly reason: string; readonly for?: number },
 ): Promise<void> {
-  const { processName } = await import('./work-parts.ts');
-  const filesystem = await requireFilesystem(clients.metadata, fsId);
-  // A hold in a bucket that is another's would hold nothing of ours; where it is nobody's yet, it becomes ours.
-  await clients.ownership.require(filesystem);
-  await clients.holdBook.note(fsId);
+  const [{ processName }, { makeHold }] = await Promise.all([
+    import('./work-parts.ts'),
+    import('../wiring/make-hold.ts'),
+  ]);
   const onWaiting = (id: string, ms: number): void => {
     if (!context.json)
       context.note(`hold ${id} is made; it holds in ${printNumber('duration', ms)}, when earlier deletes are over`);
   };
   const request = { reason, by: processName(), ...(forMs === undefined ? {} : { forMs }) };
-  const { id, hold } = await clients.holds.make(filesystem, request, { onWaiting });
+  const { id, hold } = await makeHold(fsId, request, { clients, onWaiting });
   if (context.json) return context.dataJson({ id, ...hold });
   const end = hold.untilMs === undefined ? 'until it is released' : `until ${iso(hold.untilMs)}`;
   context.data(`file system ${fsId} is held by ${id}, ${end}: nothing that is referenced now is deleted`);

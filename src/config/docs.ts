@@ -3,6 +3,7 @@
  * `UPDATE_GOLDEN=1 npx vitest run test/config/config.test.ts` writes it anew.
  */
 import { SDK_NAMES } from './rows-connect.ts';
+import { CONSOLE_TOKEN } from './rows-console.ts';
 import { COMMAND_NAMES, SETTING_GROUPS, type SettingSpec } from './spec.ts';
 import { allowedOf, SETTINGS } from './table.ts';
 
@@ -42,7 +43,8 @@ export function settingsMarkdown(): string {
   });
   const sdk = SDK_NAMES.map(([names, meaning]) => `| ${code(names)} | ${meaning} |`).join('\n');
   const credentials = `## Credentials for S3\n\nLeft to the AWS SDK, which reads its own names; they are neither flags nor keys of the settings file.\n\n| environment | meaning |\n|---|---|\n${sdk}\n`;
-  return [INTRODUCTION, ...groups, credentials, RELATIONS].join('\n');
+  const token = `## Token of the console\n\n\`${CONSOLE_TOKEN}\`, only in the environment: 16 to 256 letters, digits and \`. _ ~ + / -\`. With it every page of the console wants a log-in\n([console.md](console.md)).\n`;
+  return [INTRODUCTION, ...groups, token, credentials, RELATIONS].join('\n');
 }
 
 function row(spec: SettingSpec): string {

@@ -13,8 +13,22 @@ export const CONSOLE_ROWS = [
     allowed: 'an address and a port, such as 127.0.0.1:9401 or [::1]:9401',
     default: '127.0.0.1:9401',
     meaning:
-      'Where the console listens; port 0 takes a free one. Only addresses of this machine itself: it has no log-in.',
+      'Where the console listens; port 0 takes a free one. Without S3COMPACT_CONSOLE_TOKEN only addresses of this machine itself.',
+    group: 'Console',
+    commands: ['console'],
+  },
+  {
+    key: 'consoleActions',
+    env: 'S3COMPACT_CONSOLE_ALLOW_ACTIONS',
+    flag: 'allow-actions',
+    unit: 'switch',
+    unset: 'false',
+    meaning:
+      'Whether whoever has logged in at the console may have it do something: compact now, pause, resume, release from quarantine, hold. Needs S3COMPACT_CONSOLE_TOKEN.',
     group: 'Console',
     commands: ['console'],
   },
 ] as const satisfies readonly SettingSpec[];
+
+/** A secret: only in the environment, since flags show in process lists and settings files are copied. */
+export const CONSOLE_TOKEN = 'S3COMPACT_CONSOLE_TOKEN';

@@ -1,22 +1,26 @@
 /**
  * The routes of the console, and what every answer has: a strict policy for contents, no other origin, an end. Reading
- * changes nothing: only GET and HEAD are answered. It knows no socket; `server.ts` does the listening.
+ * changes nothing: other methods than GET and HEAD are answered for the log-in, and for acts where they are allowed, and
+ * for nothing else. It knows no socket; `server.ts` does the listening.
  */
 import { type Context, Hono } from 'hono';
 import { html } from 'hono/html';
+import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
 import type { LimitFunction } from 'p-limit';
 import { CompactError, cancelled } from '../errors.ts';
 import { decimalId, decimalNumber } from '../format.ts';
 import { redactText } from '../redact.ts';
 import { askStuck } from '../view/stuck.ts';
-import type { Clients } from '../wiring/clients.ts';
 import { ICON, SCRIPT, STYLE } from './assets.ts';
+import type { Visited } from './door.ts';
 import { filesystemsPage, sortOf, statesOf, worstFilesPage } from './files.ts';
+import { allForms, fileForms, filesystemForms } from './forms.ts';
+import { addActs, addGuards, type GuardParts } from './guards.ts';
 import { addLive } from './live.ts';
 import { askFile, filePage } from './one-file.ts';
 import { overview } from './overview.ts';
-import { keyOf, live, page } from './page.ts';
+import { keyOf, live, page, show } from './page.ts';
 import type { Sampler } from './sampler.ts';
 import { placesOf, stuckPage } from './stuck-page.ts';
 import type { FileWalks } from './worst-files.ts';
@@ -24,19 +28,16 @@ import type { FileWalks } from './worst-files.ts';
 /** Pages that read lists and plan, the one that is being made included. */
 const HEAVY_MAX = 16;
 
-export interface ConsoleParts {
-  readonly clients: Clients;
+export interface ConsoleParts extends GuardParts {
   readonly sampler: Sampler;
   readonly walks: FileWalks;
   /** Pages that read lists and plan, one at a time: many at once would need the memory of many. */
   readonly turns: LimitFunction;
-  /** Names that a browser may call this server by; another is a page of somebody else's that points here. */
-  readonly isOwnHost: (host: string) => boolean;
   readonly onFault: (error: unknown) => void;
 }
 
-export function consoleApp(parts: ConsoleParts): Hono {
-  const app = new Hono();
+export function consoleApp(parts: ConsoleParts): Hono<Visited> {
+  const app = new Hono<Visited>();
   app.use(
     secureHeaders({
       contentSecurityPolicy: {
@@ -44,55 +45,62 @@ export function consoleApp(parts: ConsoleParts): Hono {
         ...{ scriptSrc: ["'self'"], styleSrc: ["'self'"], imgSrc: ["'self'"], connectSrc: ["'self'"] },
         ...{ formAction: ["'self'"], baseUri: ["'none'"], frameAncestors: ["'none'"] },
       },
-      referrerPolicy: 'no-referrer',
+      // Without one a browser calls the origin of its own forms "null".
+      referrerPolicy: 'same-origin',
       xFrameOptions: 'DENY',
       strictTransportSecurity: false,
     }),
   );
-  app.use(async (c, next) => {
-    if (!parts.isOwnHost(c.req.header('host') ?? '')) return c.text('this console has another name', 421);
-    c.header('Cache-Control', 'no-store');
-    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return c.text('this console only shows', 405);
-    return next();
-  });
+  addGuards(app, parts);
   addPages(app, parts);
   addLive(app, parts);
+  addActs(app, parts);
   app.get('/style.css', (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
   app.get('/live.js', (c) => c.body(SCRIPT, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }));
   app.get('/icon.svg', (c) => c.body(ICON, 200, { 'Content-Type': 'image/svg+xml' }));
-  app.notFound((c) => problem(c, 404, 'There is no such page', 'The links above lead to all that there are.'));
+  app.notFound((c) =>
+    problem(c, 404, { title: 'There is no such page', words: 'The links above lead to all that there are.' }),
+  );
   app.onError((error, c) => refused(c, error, parts));
   return app;
 }
 
-function addPages(app: Hono, { clients, sampler, walks, turns }: ConsoleParts): void {
+function addPages(app: Hono<Visited>, { clients, sampler, walks, turns, acts }: ConsoleParts): void {
+  const formsOf = (c: Context<Visited>) => {
+    const csrf = c.get('visitor')?.csrf;
+    return acts && csrf !== undefined ? { csrf } : undefined;
+  };
   app.get('/', async (c) => {
+    const forms = formsOf(c);
     const body = live('/live/overview', overview(await sampler.fresh()));
-    return c.html(page({ title: 'Overview', at: '/', body }));
+    return show(c, { title: 'Overview', at: '/', body }, forms && allForms(forms));
   });
   app.get('/files', async (c) => {
     const [fsId, inodeId] = [decimalNumber(c.req.query('fs')), decimalId(c.req.query('inode'))];
     if (fsId !== null) return c.redirect(inodeId === null ? `/files/${fsId}` : `/files/${fsId}/${inodeId}`);
-    return c.html(filesystemsPage(await sampler.fresh()));
+    return show(c, filesystemsPage(await sampler.fresh()));
   });
   app.get('/stuck', async (c) => {
     const places = placesOf((name) => c.req.query(name));
     const stuck = await inTurn(turns, () => askStuck(clients, places));
-    return c.html(stuckPage(stuck, places, await sampler.fresh()));
+    return show(c, stuckPage(stuck, { places, sample: await sampler.fresh(), forms: formsOf(c) }));
   });
   app.get('/files/:fs', async (c) => {
     const fsId = decimalNumber(c.req.param('fs'));
     if (fsId === null) return c.notFound();
     const found = await inTurn(turns, () => walks.look(fsId));
     const states = await statesOf(found.files, clients, await sampler.fresh());
-    return c.html(worstFilesPage(found, states, sortOf(c.req.query('sort'))));
+    const forms = formsOf(c);
+    const files = worstFilesPage(found, states, sortOf(c.req.query('sort')));
+    return show(c, files, forms && filesystemForms(forms, fsId));
   });
   app.get('/files/:fs/:inode', async (c) => {
     const key = keyOf(c);
     if (key === null) return c.notFound();
     const chunk = decimalNumber(c.req.query('chunk')) ?? undefined;
     const file = await inTurn(turns, () => askFile(key, clients, chunk));
-    return c.html(filePage(file, await sampler.fresh()));
+    const forms = formsOf(c);
+    return show(c, filePage(file, await sampler.fresh()), forms && fileForms(forms, key));
   });
 }
 
@@ -105,21 +113,27 @@ function inTurn<T>(turns: LimitFunction, work: () => Promise<T>): Promise<T> {
 }
 
 /** What a server or a file said is for people; a fault of ours is in the log alone. */
-function refused(c: Context, error: unknown, { onFault }: ConsoleParts): Response | Promise<Response> {
+function refused(c: Context<Visited>, error: unknown, { onFault }: ConsoleParts): Response | Promise<Response> {
+  if (error instanceof HTTPException) {
+    const words =
+      'It is too large, or did not come from a page of this console: go back, load the page anew, try again.';
+    return problem(c, error.status === 413 ? 413 : 403, { title: 'Refused', words });
+  }
   if (!(error instanceof CompactError)) {
     onFault(error);
-    return problem(c, 500, 'A fault in s3compact', 'The log has what happened.');
+    return problem(c, 500, { title: 'A fault in s3compact', words: 'The log has what happened.' });
   }
-  if (error.code.endsWith('-missing')) return problem(c, 404, 'Not there', redactText(error.message));
-  const [status, title] = error.kind === 'halt' ? ([422, 'This needs a person'] as const) : ([503, 'Not now'] as const);
-  return problem(c, status, title, redactText(error.message));
+  const words = redactText(error.message);
+  if (error.code.endsWith('-missing')) return problem(c, 404, { title: 'Not there', words });
+  if (error.kind === 'halt') return problem(c, 422, { title: 'This needs a person', words });
+  return problem(c, 503, { title: 'Not now', words });
 }
 
 function problem(
-  c: Context,
-  status: 404 | 422 | 500 | 503,
-  title: string,
-  words: string,
+  c: Context<Visited>,
+  status: 403 | 404 | 413 | 422 | 500 | 503,
+  { title, words }: { readonly title: string; readonly words: string },
 ): Response | Promise<Response> {
-  return c.html(page({ title, body: html`<p class="problem act">${words}</p>` }), status);
+  const body = html`<p class="problem act">${words}</p>`;
+  return c.html(page({ title, body, csrf: c.get('visitor')?.csrf }), status);
 }

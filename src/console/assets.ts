@@ -99,13 +99,15 @@ figure { margin: 0; }
 form { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; margin: 1rem 0; }
 input, button { font: inherit; padding: .3rem .6rem; border: 1px solid var(--soft); border-radius: .3rem; background: var(--ground); color: var(--text); max-width: 14rem; }
 details { margin: .25rem 0 .75rem; } summary { cursor: pointer; color: var(--link); }
+.leave { margin: 0 0 0 auto; } .acts form + form { margin-top: .5rem; } td form { margin: 0; }
 .chunks a { display: inline-block; margin: 0 .4rem .2rem 0; padding: .1rem .3rem; }
 @media (max-width: 48rem) {
   .chain { grid-template-columns: 1fr; }
   .chain li + li::before { content: '\\2193'; left: 50%; top: -1.6rem; }
 }
 @media print {
-  header nav, .search, .skip, .chunks { display: none; }
+  header nav, form, .acts, .skip, .chunks { display: none; }
+  details::details-content { content-visibility: visible; block-size: auto; }
   .wide { overflow: visible; }
   * { print-color-adjust: exact; }
 }

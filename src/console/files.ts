@@ -9,7 +9,7 @@ import { dedupIdOf } from '../queue/compact-queue.ts';
 import { wastedBytes } from '../scan/top-inodes.ts';
 import { bytes, count } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
-import { fileLink, type Html, note, page, table } from './page.ts';
+import { fileLink, type Html, note, type PageOptions, table } from './page.ts';
 import type { Sample } from './sampler.ts';
 import { FILES_MAX, type WorstFile, type WorstFiles } from './worst-files.ts';
 
@@ -17,7 +17,7 @@ import { FILES_MAX, type WorstFile, type WorstFiles } from './worst-files.ts';
 const FILESYSTEMS_MAX = 100;
 
 /** Which file systems a scan, a job or a pause tells of. */
-export function filesystemsPage({ report }: Sample): Html {
+export function filesystemsPage({ report }: Sample): PageOptions {
   const known = new Set([
     ...(report?.scans ?? []).map(({ fsId }) => fsId),
     ...(report?.inFlight ?? []).map(({ fsId }) => fsId),
@@ -31,7 +31,7 @@ export function filesystemsPage({ report }: Sample): Html {
 ${searchForm()}
 <h2>Known file systems</h2>
 ${links.length === 0 ? note('No scan has ended and no job runs: give the number of the file system.') : html`<ul>${links}</ul>`}`;
-  return page({ title: 'Files', at: '/files', body });
+  return { title: 'Files', at: '/files', body };
 }
 
 function searchForm(fsId?: number): Html {
@@ -67,7 +67,7 @@ export function sortOf(text: string | undefined): Sort {
 }
 
 /** The worst files that were found so far. */
-export function worstFilesPage(found: WorstFiles, states: ReadonlyMap<string, string>, sort: Sort): Html {
+export function worstFilesPage(found: WorstFiles, states: ReadonlyMap<string, string>, sort: Sort): PageOptions {
   const { filesystem, files, looked, worthIt, whole } = found;
   const { fsId } = filesystem;
   const value = SORTS[sort];
@@ -89,11 +89,8 @@ export function worstFilesPage(found: WorstFiles, states: ReadonlyMap<string, st
   const body = html`<p>${seen}; versions and GETs are those of the chunks that are worth it. ${whole ? 'That is the whole file system.' : html`There are more: <a href="/files/${fsId}?sort=${sort}">look further</a>.`}</p>
 ${searchForm(fsId)}
 ${rows.length === 0 ? note('Nothing that was looked at is worth a run.') : table(`Worst files of file system ${fsId}`, [{ head: 'file' }, ...sorts, { head: 'state' }], rows)}`;
-  return page({
-    title: `Worst files of ${filesystem.name === '' ? `file system ${fsId}` : filesystem.name}`,
-    at: '/files',
-    body,
-  });
+  const name = filesystem.name === '' ? `file system ${fsId}` : filesystem.name;
+  return { title: `Worst files of ${name}`, at: '/files', body };
 }
 
 /** What happens with each of the files; two calls. quiet: no job stands for it. */

@@ -5,6 +5,7 @@
  */
 import type { Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
+import type { Visited } from './door.ts';
 import { fileNow } from './one-file.ts';
 import { overview } from './overview.ts';
 import { type Html, keyOf } from './page.ts';
@@ -18,7 +19,7 @@ export interface LiveParts {
   readonly onFault: (error: unknown) => void;
 }
 
-export function addLive(app: Hono, parts: LiveParts): void {
+export function addLive(app: Hono<Visited>, parts: LiveParts): void {
   const rendered = new WeakMap<Sample, Promise<string>>();
   /** The same for all who look: rendered once. */
   const overviewOf = (sample: Sample) => {

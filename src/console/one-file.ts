@@ -15,7 +15,7 @@ import { chunkAfter, type PlanReport, stepsOfRun, Tally } from '../view/plan-ste
 import { bytes, count, plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { chunkMaps } from './chunk-map.ts';
-import { type Html, live, note, page, table, timeAt } from './page.ts';
+import { type Html, live, note, type PageOptions, table, timeAt } from './page.ts';
 import type { Sample } from './sampler.ts';
 
 /** Chunks that are drawn on one page; each other one by its link. */
@@ -78,7 +78,7 @@ export function fileNow(key: InodeKey, { report }: Sample): Html {
   return html`<p class="now running"><strong>Running</strong>: ${jobStateText(job)}</p>`;
 }
 
-export function filePage(file: OneFile, sample: Sample): Html {
+export function filePage(file: OneFile, sample: Sample): PageOptions {
   const { key, filesystem, inode, quarantine, queued } = file;
   const name = printInodeKey(key);
   const stopped =
@@ -93,7 +93,7 @@ ${live(`/live/files/${name}`, fileNow(key, sample))}
 ${file.drawn.length === 0 ? note('No such chunk has a list: it reads as zeros.') : file.drawn.map((step) => chunk(step, file))}
 ${chunkLinks(file)}</section>
 <section aria-labelledby="runs-head"><h2 id="runs-head">Its runs</h2>${runsTable(file.runs)}</section>`;
-  return page({ title: `File ${name}`, at: '/files', body });
+  return { title: `File ${name}`, at: '/files', body };
 }
 
 function planned({ plan, key }: OneFile): Html {

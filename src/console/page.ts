@@ -6,15 +6,17 @@ import type { Context } from 'hono';
 import { html } from 'hono/html';
 import { decimalId, decimalNumber } from '../format.ts';
 import type { InodeKey } from '../model.ts';
+import type { Visited } from './door.ts';
 
 /** HTML that is escaped already. */
 export type Html = ReturnType<typeof html>;
 
+/** What a page of its own brings. */
 export interface PageOptions {
   readonly title: string;
   /** The link that this page is behind, if any. */
   readonly at?: string;
-  readonly body: Html | readonly Html[];
+  readonly body: Html;
 }
 
 /** A page that is not there has no link. */
@@ -24,8 +26,8 @@ const LINKS = [
   ['/stuck', 'Stuck'],
 ] as const;
 
-/** A whole page. */
-export function page({ title, at, body }: PageOptions): Html {
+/** A whole page; `csrf`: of the session that may be ended. */
+export function page({ title, at, body, csrf }: PageOptions & { readonly csrf?: string | undefined }): Html {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -41,6 +43,7 @@ export function page({ title, at, body }: PageOptions): Html {
 <header>
 <span class="name">s3compact</span>
 <nav aria-label="Pages">${LINKS.map(([href, name]) => linkTo(href, name, href === at))}</nav>
+${csrf === undefined ? '' : html`<form class="leave" action="/logout" method="post"><input type="hidden" name="csrf" value="${csrf}"><button>Log out</button></form>`}
 <span class="lost" role="status" hidden>connection lost: these numbers are old</span>
 </header>
 <main id="main">
@@ -49,6 +52,17 @@ ${body}
 </main>
 </body>
 </html>`;
+}
+
+/** The page as an answer, for whoever asks; with forms below it, if there are any. */
+export function show(
+  c: Context<Visited>,
+  { body, ...content }: PageOptions,
+  forms?: Html,
+): Response | Promise<Response> {
+  return c.html(
+    page({ ...content, body: forms === undefined ? body : html`${body}${forms}`, csrf: c.get('visitor')?.csrf }),
+  );
 }
 
 function linkTo(href: string, name: string, isHere: boolean): Html {

@@ -1,5 +1,5 @@
 /**
- * The console as a server: where it may listen, how long a request may take, how it ends. Without a log-in it listens on
+ * The console as a server: where it may listen, how long a request may take, how it ends. Without a token it listens on
  * addresses of this machine alone, and answers only to their names. It knows no page.
  */
 import { isIP } from 'node:net';
@@ -12,6 +12,7 @@ import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { askCounts } from '../view/ask-status.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { consoleApp } from './app.ts';
+import { Door } from './door.ts';
 import { Sampler } from './sampler.ts';
 import { FileWalks } from './worst-files.ts';
 
@@ -25,14 +26,23 @@ export interface RunningConsole {
 }
 
 /** Listens where the settings say. Throws `settings-invalid` (halt) where it may not, or cannot. */
-export async function startConsole(clients: Clients, log: Logger): Promise<RunningConsole> {
-  const { host, port } = listenAddress(clients.settings.consoleListen);
+export async function startConsole(clients: Clients, log: Logger, token?: string): Promise<RunningConsole> {
+  const { consoleListen, consoleActions: acts = false } = clients.settings;
+  // An empty variable counts as not set, as with every setting.
+  const hasToken = token !== undefined && token !== '';
+  const { host, port } = listenAddress(consoleListen, hasToken);
+  if (acts && !hasToken)
+    throw refusal('--allow-actions needs S3COMPACT_CONSOLE_TOKEN: without a log-in anybody could act');
   const onFault = (error: unknown) =>
     log.error({ event: LOG_EVENTS.consoleFault, err: toError(error) }, 'a page failed');
   const { monotonicMs } = systemClock;
   const sampler = new Sampler({ ask: () => askCounts(clients), monotonicMs, onFault });
   const walks = new FileWalks({ metadata: clients.metadata, policy: planPolicy(clients.settings), monotonicMs });
-  const app = consoleApp({ clients, sampler, walks, turns: pLimit(1), isOwnHost: isLoopbackHost, onFault });
+  const ending = new AbortController();
+  const app = consoleApp({
+    ...{ clients, sampler, walks, turns: pLimit(1), onFault, log, acts, signal: ending.signal },
+    ...(hasToken ? { door: new Door(token, monotonicMs) } : { isOwnHost: isLoopbackHost }),
+  });
   const { server, port: taken } = await listen(app.fetch, host, port);
   sampler.start();
   const url = `http://${isIP(host) === 6 ? `[${host}]` : host}:${taken}/`;
@@ -41,6 +51,7 @@ export async function startConsole(clients: Clients, log: Logger): Promise<Runni
     url,
     close: () => {
       sampler.close();
+      ending.abort();
       return new Promise((resolve) => {
         server.close(() => resolve());
         if ('closeAllConnections' in server) server.closeAllConnections();
@@ -66,15 +77,15 @@ function listen(fetch: ReturnType<typeof consoleApp>['fetch'], hostname: string,
   });
 }
 
-/** The parts of `host:port`. Throws `settings-invalid` (halt) for an address that others reach. */
-export function listenAddress(text: string): { readonly host: string; readonly port: number } {
+/** The parts of `host:port`. Throws `settings-invalid` (halt) for an address that others reach, without a token. */
+export function listenAddress(text: string, hasToken: boolean): { readonly host: string; readonly port: number } {
   const at = text.lastIndexOf(':');
   const host = text.slice(0, at).replace(/^\[(.*)\]$/, '$1');
   const port = Number(text.slice(at + 1));
   if (port > 65_535) throw refusal(`--listen ${text}: there is no such port`);
-  if (isLoopback(host)) return { host, port };
+  if (hasToken || isLoopback(host)) return { host, port };
   throw refusal(
-    `--listen ${text}: the console has no log-in, so it listens on this machine's own addresses only (127.0.0.1, ::1, localhost); reach it through "kubectl port-forward" or "ssh -L"`,
+    `--listen ${text}: without S3COMPACT_CONSOLE_TOKEN there is no log-in, and the console listens on this machine's own addresses only (127.0.0.1, ::1, localhost); set a token, or reach it through "kubectl port-forward" or "ssh -L"`,
   );
 }
 

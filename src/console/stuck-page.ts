@@ -10,7 +10,8 @@ import { type Advice, RUNBOOK } from '../view/runbook.ts';
 import type { HoldListed } from '../view/status-report.ts';
 import { PART_ROWS, type Stuck, type StuckPlaces } from '../view/stuck.ts';
 import { bytes, count, duration, plural } from '../view/words.ts';
-import { cut, fileLink, type Html, note, page, table, timeAt } from './page.ts';
+import { type Forms, releaseForm } from './forms.ts';
+import { cut, fileLink, type Html, note, type PageOptions, table, timeAt } from './page.ts';
 import type { Sample } from './sampler.ts';
 
 /** Where the lists begin, as the address says; what cannot be read is the beginning. */
@@ -22,15 +23,21 @@ export function placesOf(query: (name: string) => string | undefined): StuckPlac
   };
 }
 
-export function stuckPage(stuck: Stuck, places: StuckPlaces, sample: Sample): Html {
+interface StuckContext {
+  readonly places: StuckPlaces;
+  readonly sample: Sample;
+  readonly forms: Forms | undefined;
+}
+
+export function stuckPage(stuck: Stuck, { places, sample, forms }: StuckContext): PageOptions {
   const { failed, delayed, records, holds } = stuck;
   const body = html`<p>What waits for a person, or for a time. Nothing here is lost, and nothing of it is deleted.</p>
-${section({ id: 'quarantine', name: 'Quarantine', sum: plural(stuck.quarantined, 'inode'), advice: [RUNBOOK.quarantined], list: quarantine(stuck) })}
+${section({ id: 'quarantine', name: 'Quarantine', sum: plural(stuck.quarantined, 'inode'), advice: [RUNBOOK.quarantined], list: quarantine(stuck, forms) })}
 ${section({ id: 'failed', name: 'Given up', sum: plural(failed.total, 'job'), advice: [RUNBOOK.halted, RUNBOOK.givenUp], list: jobs('failed', stuck, places) })}
 ${section({ id: 'delayed', name: 'Delayed', sum: plural(delayed.total, 'job'), advice: [RUNBOOK.failing], list: jobs('delayed', stuck, places) })}
 ${section({ id: 'records', name: 'Reap records', sum: recordsSum(stuck, sample), advice: [RUNBOOK.overdue, RUNBOOK.doubt], list: recordsTable(stuck, sample, records.more ? places.records + PART_ROWS : undefined) })}
 ${section({ id: 'holds', name: 'Holds', sum: holds.unknown === undefined ? `${plural(holds.total, 'hold')}, ${plural(holds.objects, 'object')} and ${bytes(holds.bytes)} kept at least` : `not known: ${holds.unknown}`, advice: [RUNBOOK.holds], list: holdsTable(stuck) })}`;
-  return page({ title: 'Stuck', at: '/stuck', body });
+  return { title: 'Stuck', at: '/stuck', body };
 }
 
 interface Section {
@@ -54,7 +61,7 @@ function codes(text: string): Html {
   return html`${text.split('`').map((part, n) => (n % 2 === 0 ? part : html`<code>${part}</code>`))}`;
 }
 
-function quarantine({ quarantine: { inodes, next }, nowMs }: Stuck): Html {
+function quarantine({ quarantine: { inodes, next }, nowMs }: Stuck, forms: Forms | undefined): Html {
   const rows = inodes
     .toSorted((a, b) => b.sinceMs - a.sinceMs)
     .map(({ key, sinceMs, lookAtMs, code, reason }) => [
@@ -63,8 +70,9 @@ function quarantine({ quarantine: { inodes, next }, nowMs }: Stuck): Html {
       lookAtMs === undefined ? 'a person' : `a look ${inTime(lookAtMs, nowMs)}`,
       html`<strong>${code}</strong>: ${cut(reason)}`,
       html`<code>s3compact fsck ${key.fsId} ${key.inodeId}</code>`,
+      ...(forms === undefined ? [] : [releaseForm(forms, key)]),
     ]);
-  const heads = ['inode', 'since', 'waits for', 'reason', 'evidence'];
+  const heads = ['inode', 'since', 'waits for', 'reason', 'evidence', ...(forms === undefined ? [] : ['act'])];
   return listed('Quarantine', heads, { rows, id: 'quarantine', next: next ?? undefined });
 }
 

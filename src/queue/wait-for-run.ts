@@ -81,7 +81,7 @@ async function servingJob(key: InodeKey, enqueued: Enqueued, options: Deadlined)
 }
 
 /** To the front of the queue, and out of a back-off. */
-async function hurry(queue: Queue<CompactJobData>, jobId: string): Promise<void> {
+export async function hurry(queue: Queue<CompactJobData>, jobId: string): Promise<void> {
   await queueCall('raise the priority of an inode', async () => {
     const job = await queue.getJob(jobId);
     const state = await job?.getState();

@@ -91,6 +91,65 @@ describe.skipIf(CHROMIUM === undefined)('the console in Chromium', () => {
   });
 });
 
+describe.skipIf(CHROMIUM === undefined)('log-in and acts in Chromium', () => {
+  const token = 'a-token-of-the-tests-0123456789';
+  let console: ConsoleWorld;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    console = await ConsoleWorld.open('browser-acts', { token, env: { S3COMPACT_CONSOLE_ALLOW_ACTIONS: 'true' } });
+    await console.store(500n);
+    const entry = { code: 'object-missing', reason: 'for the test', sinceMs: 1_800_000_000_000 };
+    await console.world.clients.quarantine.put({ fsId: 1, inodeId: 500n }, entry);
+    browser = await startChromium();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await console?.close();
+  });
+
+  it('the pages with forms are fit for all; each act says what it did; the log-out ends it', async () => {
+    const { page, expectQuiet } = await openPage(browser, console.url, { width: 360 });
+    const expectFit = async (name: string) => {
+      expect(await axeViolations(page), name).toEqual([]);
+      const structure = await structureOf(page);
+      expect(structure).not.toContain('TOO WIDE');
+      await expect(structure).toMatchFileSnapshot(`golden/${name}.txt`);
+    };
+    const press = async (path: string, button: string) => {
+      await page.goto(new URL(path, console.url).href);
+      await page.click(`main button:text-is("${button}")`);
+      return page.textContent('main [role=status]');
+    };
+    await page.goto(console.url);
+    expect(new URL(page.url()).pathname).toBe('/login');
+    await expectFit('login');
+    await page.fill('input[name=token]', token);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('text=The chain');
+    for (const [name, path] of [
+      ['acts-overview', '/'],
+      ['acts-worst', '/files/1'],
+      ['acts-file', '/files/1/500'],
+      ['acts-stuck', '/stuck'],
+    ] as const) {
+      await page.goto(new URL(path, console.url).href);
+      await expectFit(name);
+    }
+    expect(await press('/stuck', 'Release and queue')).toBe('inode 1/500 is released, and queued');
+    expect(await press('/files/1/500', 'Compact now')).toBe('file 1/500 is queued before all others');
+    expect(await press('/files/1', 'Pause file system 1')).toBe('file system 1 is paused');
+    expect(await press('/', 'Resume everything')).toContain('everything is resumed');
+    expect((await console.world.clients.control.paused()).filesystems).toEqual([]);
+    await page.click('text=Log out');
+    await page.waitForURL('**/login');
+    await page.goto(new URL('/stuck', console.url).href);
+    expect(new URL(page.url()).pathname).toBe('/login');
+    expectQuiet();
+    await page.context().close();
+  });
+});
+
 function focused(page: Page): Promise<string | undefined> {
   return page.evaluate('document.activeElement?.textContent');
 }

@@ -1,6 +1,7 @@
 /** The parts that are kept fresh: what cannot be rendered is a fault of ours, and the next sample is sent all the same. */
 import { Hono } from 'hono';
 import { expect, it } from 'vitest';
+import type { Visited } from '../../src/console/door.ts';
 import { addLive } from '../../src/console/live.ts';
 import type { Sample, Sampler } from '../../src/console/sampler.ts';
 import type { StatusReport } from '../../src/view/status-report.ts';
@@ -24,7 +25,7 @@ const sampleOf = (error: string): Sample => ({ report: undefined, error, minutes
 function open(path: string) {
   const faults: unknown[] = [];
   const { sampler, give } = sampled();
-  const app = new Hono();
+  const app = new Hono<Visited>();
   addLive(app, { sampler, onFault: (error) => faults.push(error) });
   return { faults, give, response: app.request(path) };
 }

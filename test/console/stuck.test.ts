@@ -17,12 +17,12 @@ beforeAll(async () => {
     await quarantine.put({ fsId: 1, inodeId: BigInt(n) }, entry);
   }
   await giveUp();
-  await queue.queue.add('compact', { fsId: 1, inodeId: '72', origin: 'scan' }, { delay: 5_400_000 });
-  const record = { fsId: 1, inodeId: '73', chunkIndex: 4 } as const;
+  await queue.queue.add('compact', { fsId: 1, inodeId: '9072', origin: 'scan' }, { delay: 5_400_000 });
+  const record = { fsId: 1, inodeId: '9073', chunkIndex: 4 } as const;
   type Data = Parameters<typeof ledger.queue.add>[1];
   const nowMs = await ledger.nowMs();
   await ledger.queue.add('reap', { ...record, dueMs: nowMs - 3_600_000 } as Data);
-  await ledger.queue.add('reap', { ...record, inodeId: '74', dueMs: nowMs + 60_000, doubts: 3 } as Data, {
+  await ledger.queue.add('reap', { ...record, inodeId: '9074', dueMs: nowMs + 60_000, doubts: 3 } as Data, {
     delay: 60_000,
   });
 });
@@ -31,7 +31,7 @@ afterAll(() => console.close());
 /** A job that a worker gave up. */
 async function giveUp(): Promise<void> {
   const { queue, status } = console.world.clients;
-  await queue.enqueue({ fsId: 1, inodeId: 71n }, 'command');
+  await queue.enqueue({ fsId: 1, inodeId: 9071n }, 'command');
   const fail = () => Promise.reject(new UnrecoverableError('the list breaks the format'));
   const connection = new Redis(inject('redisUrl'), { maxRetriesPerRequest: null });
   const worker = new Worker(COMPACT_QUEUE, fail, { connection, prefix: status.prefix });
@@ -44,7 +44,7 @@ it('says of each why, and what to do in the words of the runbook', async () => {
   const text = await console.text('/stuck');
   expect(text).toContain(`<p>${QUARANTINED} inodes.</p>`);
   expect(text).toContain('the &lt;b&gt;block&lt;/b&gt;');
-  for (const inode of ['71', '72', '73', '74']) expect(text, inode).toContain(`href="/files/1/${inode}"`);
+  for (const inode of ['9071', '9072', '9073', '9074']) expect(text, inode).toContain(`href="/files/1/${inode}"`);
   expect(text).toContain('the list breaks the format');
   expect(text).toMatch(/<td>in 1h (?:30|2\d)m/);
   expect(text).toMatch(/1h late.*\n?.*no worker is connected/);
@@ -70,8 +70,8 @@ it('gives the quarantine in parts, all of it and each part bounded', async () =>
 
 it('begins anew where the address cannot be read', async () => {
   const text = await console.text('/stuck?quarantine=-1&failed=x&delayed=1e9&records=');
-  expect(text).toContain('href="/files/1/71"');
-  expect(await console.text('/stuck?failed=1')).not.toContain('href="/files/1/71"');
+  expect(text).toContain('href="/files/1/9071"');
+  expect(await console.text('/stuck?failed=1')).not.toContain('href="/files/1/9071"');
 });
 
 it('costs as many calls as docs/console.md says, whatever is in the lists', async () => {

@@ -1,8 +1,16 @@
 /** A console over real clients on a free port, with what its tests ask of it. */
 import { startConsole } from '../../src/console/server.ts';
-import { createLogger } from '../../src/observe/log.ts';
+import { createLogger, type Logger } from '../../src/observe/log.ts';
+import type { Clients } from '../../src/wiring/clients.ts';
 import { type E2eOptions, E2eWorld } from '../e2e/world.ts';
 import { loadCase } from '../kit/cases/load.ts';
+
+export interface ConsoleOptions extends E2eOptions {
+  readonly token?: string;
+  readonly log?: Logger;
+  /** In the place of the world's own. */
+  readonly clients?: (clients: Clients) => Partial<Clients>;
+}
 
 export class ConsoleWorld {
   readonly world: E2eWorld;
@@ -15,10 +23,12 @@ export class ConsoleWorld {
     this.#close = running.close;
   }
 
-  static async open(name: string, options: E2eOptions = {}): Promise<ConsoleWorld> {
+  static async open(name: string, options: ConsoleOptions = {}): Promise<ConsoleWorld> {
     const env = { S3COMPACT_CONSOLE_LISTEN: '127.0.0.1:0', ...options.env };
     const world = await E2eWorld.open(name, { ...options, env });
-    return new ConsoleWorld(world, await startConsole(world.clients, createLogger({ level: 'error' })));
+    const clients = { ...world.clients, ...options.clients?.(world.clients) };
+    const log = options.log ?? createLogger({ level: 'error' });
+    return new ConsoleWorld(world, await startConsole(clients, log, options.token));
   }
 
   /** A file of a real program, with many fragments. */

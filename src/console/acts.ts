@@ -1,0 +1,155 @@
+/**
+ * What a browser may have done where acts are allowed, each as its command does it. Every one is a line of the log with who
+ * asked and what came of it. Whether the asker may is judged before (`door.ts`, `app.ts`). None deletes anything, and a hold is
+ * not released here: what that allows is deleting.
+ */
+import { formOf, parseNumber } from '../config/units.ts';
+import { CompactError, cancelled } from '../errors.ts';
+import { decimalId, decimalNumber, printInodeKey } from '../format.ts';
+import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
+import type { InodeKey } from '../model.ts';
+import { LOG_EVENTS, type Logger } from '../observe/log.ts';
+import { hurry } from '../queue/wait-for-run.ts';
+import { plural } from '../view/words.ts';
+import type { Clients } from '../wiring/clients.ts';
+import { makeHold } from '../wiring/make-hold.ts';
+
+/** Holds that are being made at a time: each takes a minute and a half. */
+const HOLDS_MAX = 4;
+
+export interface ActRequest {
+  readonly clients: Clients;
+  readonly form: Readonly<Record<string, unknown>>;
+  readonly remote: string;
+  /** Ends waiting when the console ends. */
+  readonly signal: AbortSignal;
+}
+
+export interface ActDone {
+  readonly words: string;
+  /** The page to go on from. */
+  readonly back: string;
+}
+
+type Act = (request: ActRequest) => Promise<ActDone>;
+
+const ACTS: Readonly<Record<string, Act>> = {
+  compact,
+  release,
+  pause,
+  resume,
+  'pause-all': pauseAll,
+  'resume-all': resumeAll,
+  hold,
+};
+
+export function isAct(name: string): boolean {
+  return Object.hasOwn(ACTS, name);
+}
+
+/** Carries an act out and logs it. Throws CompactError, `settings-invalid` (halt) for a form that cannot be read. */
+export async function carryOut(name: string, request: ActRequest, log: Logger): Promise<ActDone> {
+  const { form, remote } = request;
+  const [fsId, inodeId] = [decimalNumber(text(form, 'fs')), decimalId(text(form, 'inode'))];
+  const place = { ...(fsId === null ? {} : { fsId }), ...(inodeId === null ? {} : { inodeId }) };
+  const event = LOG_EVENTS.consoleActed;
+  try {
+    const done = await ACTS[name]?.(request);
+    if (done === undefined) throw invalid(`there is no act ${name}`);
+    log.info({ event, act: name, remote, ...place, outcome: 'done' }, done.words);
+    return done;
+  } catch (error) {
+    const outcome = error instanceof CompactError ? error.code : 'fault';
+    log.warn({ event, act: name, remote, ...place, outcome, err: error }, 'an act was not carried out');
+    throw error;
+  }
+}
+
+async function compact({ clients, form }: ActRequest): Promise<ActDone> {
+  const key = keyIn(form);
+  const { metadata, queue } = clients;
+  await requireFilesystem(metadata, key.fsId);
+  await requireInode(metadata, key);
+  await hurry(queue.queue, (await queue.enqueue(key, 'command')).jobId);
+  return { words: `file ${printInodeKey(key)} is queued before all others`, back: `/files/${printInodeKey(key)}` };
+}
+
+async function release({ clients, form }: ActRequest): Promise<ActDone> {
+  const key = keyIn(form);
+  const name = printInodeKey(key);
+  if (!(await clients.quarantine.release(key))) return { words: `inode ${name} was not in quarantine`, back: '/stuck' };
+  await clients.queue.enqueue(key, 'command');
+  return { words: `inode ${name} is released, and queued`, back: '/stuck' };
+}
+
+async function pause({ clients, form, remote }: ActRequest): Promise<ActDone> {
+  const fsId = filesystemIn(form);
+  await requireFilesystem(clients.metadata, fsId);
+  const note = { sinceMs: await clients.ledger.nowMs(), by: byOf(remote) };
+  const isNew = await clients.control.pauseFilesystem(fsId, note);
+  return { words: `file system ${fsId} ${isNew ? 'is paused' : 'was paused already'}`, back: `/files/${fsId}` };
+}
+
+async function resume({ clients, form }: ActRequest): Promise<ActDone> {
+  const fsId = filesystemIn(form);
+  const { resumed, jobs } = await clients.control.resumeFilesystem(fsId);
+  const words = `file system ${fsId} ${resumed ? 'is resumed' : 'was not paused'}; ${plural(jobs, 'job')} came back`;
+  return { words, back: `/files/${fsId}` };
+}
+
+async function pauseAll({ clients, form }: ActRequest): Promise<ActDone> {
+  const reap = text(form, 'reap') === 'yes';
+  await clients.control.pauseAll({ reap });
+  return { words: `everything${reap ? ', deleting included,' : ' but deleting'} is paused`, back: '/' };
+}
+
+async function resumeAll({ clients }: ActRequest): Promise<ActDone> {
+  const { jobs } = await clients.control.resumeAll();
+  return { words: `everything is resumed; ${plural(jobs, 'job')} came back`, back: '/' };
+}
+
+let holdsBeingMade = 0;
+
+async function hold({ clients, form, remote, signal }: ActRequest): Promise<ActDone> {
+  const fsId = filesystemIn(form);
+  const end = text(form, 'for') ?? '';
+  const forMs = end === '' ? undefined : parseNumber(formOf('duration'), end);
+  if (forMs === null) throw invalid('the duration of a hold is a number with a unit, such as 6h');
+  const request = {
+    ...{ reason: text(form, 'reason') ?? '', by: byOf(remote) },
+    ...(forMs === undefined ? {} : { forMs }),
+  };
+  if (holdsBeingMade >= HOLDS_MAX) throw cancelled('too many holds are being made; try again in two minutes');
+  holdsBeingMade++;
+  try {
+    const { id } = await makeHold(fsId, request, { clients, signal });
+    return { words: `file system ${fsId} is held by ${id}: nothing that is referenced now is deleted`, back: '/stuck' };
+  } finally {
+    holdsBeingMade--;
+  }
+}
+
+function byOf(remote: string): string {
+  return `console, ${remote}`;
+}
+
+function text(form: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = form[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function filesystemIn(form: Readonly<Record<string, unknown>>): number {
+  const fsId = decimalNumber(text(form, 'fs'));
+  if (fsId === null) throw invalid('the form does not say which file system');
+  return fsId;
+}
+
+function keyIn(form: Readonly<Record<string, unknown>>): InodeKey {
+  const inodeId = decimalId(text(form, 'inode'));
+  if (inodeId === null) throw invalid('the form does not say which inode');
+  return { fsId: filesystemIn(form), inodeId };
+}
+
+function invalid(message: string): CompactError {
+  return new CompactError(message, { kind: 'halt', code: 'settings-invalid' });
+}

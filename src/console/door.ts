@@ -1,0 +1,116 @@
+/**
+ * Who may come in: whoever shows the token, as a bearer with each request or once in the log-in form for a session. Tokens
+ * are compared by their hashes in constant time, and wrong ones are counted. Sessions live in this process alone, each with
+ * a word that its forms must carry. It knows no page and no act.
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { getConnInfo } from '@hono/node-server/conninfo';
+import type { Context } from 'hono';
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
+import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { CompactError } from '../errors.ts';
+
+/** Anything shorter could be guessed. What a bearer may be made of. */
+const TOKEN = /^[A-Za-z0-9._~+/-]{16,256}=*$/;
+const COOKIE = 's3compact-session';
+const SESSION_S = 12 * 3_600;
+/** The oldest goes. */
+const SESSIONS_MAX = 1_000;
+/** Wrong tokens in a window, of one address and of all; the second also bounds the addresses that are remembered. */
+const WINDOW_S = 60;
+export const WRONG_MAX = 10;
+const WRONG_ALL_MAX = 100;
+const ALL = 'all';
+
+export interface Visitor {
+  /** What forms must carry; absent: it shows the token with each request, which no page of another can. */
+  readonly csrf?: string;
+}
+
+/** What a request carries from the guards on. */
+export interface Visited {
+  readonly Variables: { readonly visitor?: Visitor };
+}
+
+interface Session {
+  readonly csrf: string;
+  readonly untilMs: number;
+}
+
+export class Door {
+  readonly #hash: Buffer;
+  readonly #monotonicMs: () => number;
+  readonly #sessions = new Map<string, Session>();
+  readonly #wrong = new RateLimiterMemory({ points: WRONG_MAX, duration: WINDOW_S });
+  readonly #wrongOfAll = new RateLimiterMemory({ points: WRONG_ALL_MAX, duration: WINDOW_S });
+
+  /** Throws `settings-invalid` (halt) for a token that is none. */
+  constructor(token: string, monotonicMs: () => number) {
+    if (!TOKEN.test(token)) {
+      throw new CompactError(
+        'S3COMPACT_CONSOLE_TOKEN must be 16 to 256 letters, digits and . _ ~ + / - (openssl rand -base64 32); nothing was started',
+        { kind: 'halt', code: 'settings-invalid' },
+      );
+    }
+    this.#hash = hashOf(token);
+    this.#monotonicMs = monotonicMs;
+  }
+
+  /** later: too many wrong ones came; the token was not looked at. */
+  async judge(token: string, remote: string): Promise<'right' | 'wrong' | 'later'> {
+    const seen = await Promise.all([this.#wrong.get(remote), this.#wrongOfAll.get(ALL)]);
+    if (seen.some((one) => one !== null && one.remainingPoints <= 0)) return 'later';
+    if (timingSafeEqual(hashOf(token), this.#hash)) return 'right';
+    await Promise.allSettled([this.#wrong.consume(remote), this.#wrongOfAll.consume(ALL)]);
+    return 'wrong';
+  }
+
+  /** Who asks; `null`: nobody who may. */
+  async visitor(c: Context): Promise<Visitor | null> {
+    const bearer = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
+    if (bearer !== undefined) return (await this.judge(bearer, remoteOf(c))) === 'right' ? {} : null;
+    const session = this.#sessions.get(sessionOf(c));
+    if (session === undefined || session.untilMs <= this.#monotonicMs()) return null;
+    return { csrf: session.csrf };
+  }
+
+  /** Begins a session. */
+  enter(c: Context): void {
+    const id = word();
+    const [oldest] = this.#sessions.keys();
+    if (this.#sessions.size >= SESSIONS_MAX && oldest !== undefined) this.#sessions.delete(oldest);
+    const untilMs = this.#monotonicMs() + SESSION_S * 1_000;
+    this.#sessions.set(hashOf(id).toString('hex'), { csrf: word(), untilMs });
+    // A header that anybody may send can only make the cookie stricter.
+    const secure = c.req.header('x-forwarded-proto') === 'https';
+    setCookie(c, COOKIE, id, { httpOnly: true, sameSite: 'Strict', path: '/', maxAge: SESSION_S, secure });
+  }
+
+  /** Ends the session. */
+  leave(c: Context): void {
+    this.#sessions.delete(sessionOf(c));
+    deleteCookie(c, COOKIE, { path: '/' });
+  }
+}
+
+/** Whether a form comes from a page that this visitor was given. */
+export function isOwnForm({ csrf }: Visitor, given: string | undefined): boolean {
+  return csrf === undefined || timingSafeEqual(hashOf(given ?? ''), hashOf(csrf));
+}
+
+/** The address at the other end of the connection: behind a proxy, the proxy's. */
+export function remoteOf(c: Context): string {
+  return getConnInfo(c).remote.address ?? 'unknown';
+}
+
+function sessionOf(c: Context): string {
+  return hashOf(getCookie(c, COOKIE) ?? '').toString('hex');
+}
+
+function hashOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function word(): string {
+  return randomBytes(32).toString('base64url');
+}
