@@ -9,7 +9,10 @@ import { drawFigures } from './picture.ts';
 import { markdownTables } from './report.ts';
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+/** Those that the planner's constants were set with. */
 export const BUILT_IN = at('lives');
+/** Those that came later. */
+export const MORE = at('lives/more');
 export const FIGURES = at('figures.json');
 export const PICTURE = at('../../docs/lifecycle.svg');
 export const PAGE = at('../../docs/performance.md');

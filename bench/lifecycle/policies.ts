@@ -11,6 +11,8 @@ export interface ChunkView extends ChunkInput {
   readonly appended: number;
   /** A number that was never used: what a merged version is named by. */
   readonly attempt: bigint;
+  /** Since the file was last written, where there is time. */
+  readonly ageMs?: number;
 }
 
 export interface Compaction {
@@ -26,6 +28,8 @@ export interface Policy {
 
 const CURVEFS_VERSIONS = 20;
 const JUICEFS_VERSIONS = 100;
+const JUICEFS_LONG = 350;
+const JUICEFS_PIECES = 5;
 const JUICEFS_SKIP_BYTES = 1024 * 1024;
 const JUICEFS_SKIP_SHARE = 0.2;
 
@@ -47,9 +51,37 @@ export const juicefs: Policy = {
   name: 'juicefs',
   compact(chunk) {
     if (chunk.appended < JUICEFS_VERSIONS) return null;
-    const skipped = leadingWhole(chunk);
-    return mergeAll(chunk, chunk.versions.slice(0, skipped), chunk.versions.slice(skipped));
+    return juicefsMerge(chunk);
   },
+};
+
+function juicefsMerge(chunk: ChunkView): Compaction | null {
+  const skipped = leadingWhole(chunk);
+  if (chunk.versions.length - skipped < 2) return null;
+  return mergeAll(chunk, chunk.versions.slice(0, skipped), chunk.versions.slice(skipped));
+}
+
+/** With a write: when the list reaches a hundredth record, or is longer than 350. */
+export const juicefsOnWrite = (chunk: ChunkView): Compaction | null => {
+  const { length } = chunk.versions;
+  const before = length - chunk.appended;
+  const hundredth = Math.floor((length + 1) / JUICEFS_VERSIONS) > Math.floor((before + 1) / JUICEFS_VERSIONS);
+  return hundredth || length > JUICEFS_LONG ? juicefsMerge(chunk) : null;
+};
+
+/** With each read of a list by a client that may write: at five records, or five pieces, holes counted. */
+export const juicefsOnRead = (chunk: ChunkView): Compaction | null => {
+  if (chunk.versions.length >= JUICEFS_PIECES) return juicefsMerge(chunk);
+  const begin = chunk.chunkIndex * chunk.geometry.chunkSize;
+  const window = { begin, end: Math.min(begin + chunk.geometry.chunkSize, chunk.length) };
+  if (window.end <= window.begin) return null;
+  let pieces = 0;
+  let end = window.begin;
+  for (const range of validRanges(chunk.versions, window)) {
+    pieces += range.begin > end ? 2 : 1;
+    end = range.end;
+  }
+  return pieces >= JUICEFS_PIECES ? juicefsMerge(chunk) : null;
 };
 
 /** The planner's own choice, run after run until it finds nothing more. */

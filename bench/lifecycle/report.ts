@@ -131,7 +131,7 @@ function share(total: Total, totals: readonly Total[], peer: string): string {
   return other === undefined ? '' : `${((100 * total.movedBytes) / other.movedBytes).toFixed(1)} %`;
 }
 
-function mib(bytes: number): string {
+export function mib(bytes: number): string {
   return thousands(Math.round(bytes / MIB));
 }
 
@@ -149,7 +149,7 @@ function columns(table: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-function markdown([head = [], ...body]: readonly (readonly string[])[]): string {
+export function markdown([head = [], ...body]: readonly (readonly string[])[]): string {
   const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [row(head), row(head.map((_, n) => (n === 0 ? '---' : '---:'))), ...body.map(row)].join('\n');
 }
