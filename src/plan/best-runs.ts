@@ -41,7 +41,7 @@ export function bestRuns(pieces: Pieces, { from, to }: Run, prices: Prices, forc
     const hole = begin - previousEnd;
     const before = ifRewritten > ifStays ? REWRITTEN : STAYS;
     const begins = Math.max(ifStays, ifRewritten) - cost;
-    const apart = n === from || hole > holeMax;
+    const apart = n === from || hole > holeMax || pieces.isApart(n);
     const goesOn = apart ? Number.NEGATIVE_INFINITY : ifRewritten + get - cost - hole * holePrice;
     stays[n - from] = before;
     rewritten[n - from] = goesOn >= begins ? GOES_ON : before;

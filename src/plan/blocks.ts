@@ -46,7 +46,8 @@ export function visibleBlocks(input: ChunkInput): BlockView[] {
     end: Math.min(chunkBegin + chunkSize, input.length),
   });
   const blocks: OpenBlock[] = [];
-  const table = new RangeTable(ranges.count + Math.ceil(chunkSize / blockSize));
+  const table = new RangeTable(ranges.count + Math.ceil(chunkSize / blockSize), hidden.length > 0);
+  let apart = false;
   // Ranges name versions in no order: a byte each is in the cache where the versions themselves are not.
   const isZero = zeroFlags(input.versions);
   for (let n = 0; n < ranges.count; n++) {
@@ -54,7 +55,10 @@ export function visibleBlocks(input: ChunkInput): BlockView[] {
     const end = ranges.ends[n] ?? outside();
     const version = ranges.versions[n] ?? outside();
     // A version above is read there.
-    if (version >= input.versions.length) continue;
+    if (version >= input.versions.length) {
+      apart = true;
+      continue;
+    }
     const last = Math.floor((end - 1 - chunkBegin) / blockSize);
     for (let blockIndex = Math.floor((begin - chunkBegin) / blockSize); blockIndex <= last; blockIndex++) {
       const blockBegin = chunkBegin + blockIndex * blockSize;
@@ -69,6 +73,8 @@ export function visibleBlocks(input: ChunkInput): BlockView[] {
         block.zeros.push({ begin: from, end: to, version });
         continue;
       }
+      if (apart && table.apart !== undefined) table.apart[table.count] = 1;
+      apart = false;
       table.push(from, to, version);
       block.dataTo = table.count;
       if (version !== table.versions[block.dataFrom]) block.mixed = true;

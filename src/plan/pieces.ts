@@ -47,6 +47,11 @@ export class Pieces {
     return this.end(n) - this.begin(n);
   }
 
+  /** Between it and the piece before it a version above is read: one object for both would be read in two parts again. */
+  isApart(n: number): boolean {
+    return this.#table.apart?.[this.#borders[n] ?? outside()] === 1;
+  }
+
   /** A list position, or -1 for a new object. */
   version(n: number): number {
     if (this.#made[n] === 1) return -1;

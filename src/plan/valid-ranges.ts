@@ -21,9 +21,12 @@ export class RangeTable {
   readonly begins: Float64Array;
   readonly ends: Float64Array;
   readonly versions: Uint32Array;
+  /** 1: between the range and the one before it something is read that is in no range; absent: nowhere. */
+  readonly apart: Uint8Array | undefined;
   count = 0;
 
-  constructor(capacity: number) {
+  constructor(capacity: number, mayBeApart = false) {
+    this.apart = mayBeApart ? new Uint8Array(capacity) : undefined;
     this.begins = new Float64Array(capacity);
     this.ends = new Float64Array(capacity);
     this.versions = new Uint32Array(capacity);

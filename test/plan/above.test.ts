@@ -171,3 +171,29 @@ it('a version above that breaks the format is named by its position in the list'
   finder.add([fine], 100);
   expect(() => finder.add([fine, { ...fine, len: 5 }], 101)).toThrow(/version 102/);
 });
+
+it.each([0, 2])(
+  'what is hidden from above is a border that no merge closes, at a storage price of %i',
+  (storagePrice) => {
+    const written = (chunkId: bigint, offset: number, len: number): OracleVersion => {
+      return { chunkId, compaction: 0n, offset, len, size: len, zero: false };
+    };
+    const list = { geometry: { blockSize: 16, chunkSize: 16 }, chunkIndex: 0, length: 16 };
+    const policy = { fragmentThreshold: 0, readGapBytes: 1, bytesPerGet: 12, storagePrice };
+    // One object around the hidden byte, alone and beside a large one; and small ones on both sides of it.
+    for (const head of [
+      [written(1n, 0, 3)],
+      [written(1n, 0, 3), written(2n, 3, 13)],
+      [written(1n, 0, 1), written(2n, 2, 1)],
+    ]) {
+      const whole = { ...list, versions: [...head, written(9n, 1, 1)] };
+      const answer = checkHead(whole, head.length, { ...headOf(whole, head.length, 1), policy });
+      if (storagePrice === 0) expect(answer).toBe('nothing');
+    }
+    const versions = [written(1n, 12, 1), written(2n, 14, 1), written(3n, 15, 1), written(9n, 13, 1)];
+    const decision = planChunk({ ...headOf({ ...list, versions }, 3, 1), policy });
+    expect(decision).toMatchObject({
+      plan: { merged: [{ offset: 14, len: 2 }], gain: { getsBefore: 3, getsAfter: 2 } },
+    });
+  },
+);

@@ -6,12 +6,17 @@ import type { PlanInput } from '../../src/plan/index.ts';
 import { blockOf, HOLE, ownersOf } from '../kit/oracle/layout.ts';
 import type { FileState, OracleVersion } from '../kit/oracle/types.ts';
 
+/** The owner of a byte that is read from a version above those of the input. */
+const HIDDEN = HOLE - 1;
+
 /** Visible bytes of one object. */
 export interface Piece {
   readonly begin: number;
   readonly end: number;
   /** List position. */
   readonly owner: number;
+  /** A version above the input's is read between it and the piece before it. */
+  readonly apart: boolean;
 }
 
 /** A block that is read; a candidate, if from more than one object. */
@@ -64,10 +69,11 @@ export function viewOf(input: PlanInput, rest: readonly OracleVersion[] = []): V
   const chunkBegin = chunkIndex * geometry.chunkSize;
   const visibleEnd = Math.max(chunkBegin, Math.min(chunkBegin + geometry.chunkSize, length));
   const owners = ownersOf([...versions, ...rest], chunkBegin, visibleEnd).map((owner) =>
-    owner < versions.length ? owner : HOLE,
+    owner < versions.length ? owner : HIDDEN,
   );
   const seen = new Set(owners);
   seen.delete(HOLE);
+  seen.delete(HIDDEN);
   const blocks: CandidateBlock[] = [];
   for (let begin = chunkBegin; begin < visibleEnd; begin += geometry.blockSize) {
     const block = readBlock(input, owners, begin);
@@ -83,13 +89,16 @@ function readBlock(input: PlanInput, owners: Int32Array, blockBegin: number): Ca
   const { geometry, chunkIndex, versions } = input;
   const chunkBegin = chunkIndex * geometry.chunkSize;
   const blockEnd = Math.min(blockBegin + geometry.blockSize, chunkBegin + owners.length);
-  const pieces: { begin: number; end: number; readonly owner: number }[] = [];
+  const pieces: { begin: number; end: number; readonly owner: number; readonly apart: boolean }[] = [];
+  let hidden = false;
   for (let at = blockBegin; at < blockEnd; at++) {
     const owner = owners[at - chunkBegin] ?? HOLE;
+    hidden ||= owner === HIDDEN && pieces.length > 0;
     if (versions[owner]?.zero !== false) continue;
     const last = pieces.at(-1);
     if (last?.owner === owner && last.end === at) last.end = at + 1;
-    else pieces.push({ begin: at, end: at + 1, owner });
+    else pieces.push({ begin: at, end: at + 1, owner, apart: hidden });
+    hidden = false;
   }
   const [first] = pieces;
   const last = pieces.at(-1);

@@ -31,6 +31,11 @@ function moved(pieces: readonly Piece[]): number {
   return pieces.reduce((sum, { begin, end }) => sum + end - begin, 0) + last.end - first.begin;
 }
 
+/** One object for them would be read in parts again. */
+function isCut(pieces: readonly Piece[]): boolean {
+  return pieces.slice(1).some(({ apart }) => apart);
+}
+
 /** A run that is merged pays, and is the whole block where the dial is all the way up. */
 export function checkWorth(input: PlanInput, block: CandidateBlock, run: { from: number; to: number }): void {
   const pieces = block.pieces.slice(run.from, run.to);
@@ -46,6 +51,7 @@ export function checkWorth(input: PlanInput, block: CandidateBlock, run: { from:
     check(pieces.length === block.pieces.length, 'with the dial all the way up a block becomes one object');
     return;
   }
+  check(!isCut(pieces), 'no run goes on over a byte that is read from above');
   const price = FACTOR_MAX * (input.policy.bytesPerGet ?? 0);
   check((pieces.length - 1) * price > moved(pieces), 'what is merged pays');
 }
@@ -62,7 +68,7 @@ export function nothingIsWorth(input: PlanInput, view: View): void {
     const open = (pieces.at(-1)?.end ?? 0) < blockEnd;
     for (let from = 0; from < pieces.length; from++) {
       for (let to = from + 2; to <= pieces.length; to++) {
-        if (open && to > pieces.length - TAIL_PIECES_MAX) continue;
+        if ((open && to > pieces.length - TAIL_PIECES_MAX) || isCut(pieces.slice(from, to))) continue;
         const gain = (to - from - 1) * (input.policy.bytesPerGet ?? 0) - moved(pieces.slice(from, to));
         check(gain <= 0, `pieces ${from} to ${to} of block ${blockIndex} would pay`);
       }
