@@ -137,7 +137,7 @@ export const GROUPS: readonly Group[] = [
     ],
     packages: [
       ...['hono', 'hono/*', '@hono/node-server', '@hono/node-server/conninfo', 'p-limit', 'rate-limiter-flexible'],
-      ...['node:crypto', 'node:net'],
+      ...['node:crypto', 'node:net', 'node:timers/promises'],
     ],
   },
   {

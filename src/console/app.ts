@@ -23,6 +23,7 @@ import { overview } from './overview.ts';
 import { keyOf, live, page, show } from './page.ts';
 import type { Sampler } from './sampler.ts';
 import { placesOf, stuckPage } from './stuck-page.ts';
+import { askDial, dialPage } from './what-if.ts';
 import type { FileWalks } from './worst-files.ts';
 
 /** Pages that read lists and plan, the one that is being made included. */
@@ -101,6 +102,11 @@ function addPages(app: Hono<Visited>, { clients, sampler, walks, turns, acts }: 
     const file = await inTurn(turns, () => askFile(key, clients, chunk));
     const forms = formsOf(c);
     return show(c, filePage(file, await sampler.fresh()), forms && fileForms(forms, key));
+  });
+  app.get('/files/:fs/:inode/what-if', async (c) => {
+    const key = keyOf(c);
+    if (key === null) return c.notFound();
+    return show(c, dialPage(key, await inTurn(turns, () => askDial(key, clients))));
   });
 }
 

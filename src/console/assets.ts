@@ -85,8 +85,11 @@ th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 .curves, .maps { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1rem; }
 figure { margin: 0; }
 .curve { width: 100%; height: 4rem; border-bottom: 1px solid var(--line); fill: var(--link); }
+.dial { width: 100%; max-width: 48rem; height: auto; fill: var(--soft); font: 12px system-ui, sans-serif; }
+.dial path, .dial polyline { fill: none; stroke: var(--soft); } .dial polyline { stroke: var(--link); stroke-width: 2; }
+.dial circle { fill: var(--link); } .dial .today { fill: var(--ground); stroke: var(--link); stroke-width: 3; }
 .map { width: 100%; height: auto; fill: var(--soft); font: 10px system-ui, sans-serif; }
-.map .end { text-anchor: end; }
+.map .end, .dial .end { text-anchor: end; }
 .map .letter { text-anchor: middle; fill: var(--cell); }
 .map rect, .key { stroke: var(--line); stroke-width: .5; }
 .written0 { fill: var(--w0); background: var(--w0); } .written1 { fill: var(--w1); background: var(--w1); }

@@ -88,7 +88,7 @@ export function filePage(file: OneFile, sample: Sample): PageOptions {
   const body = html`<p>${bytes(inode.length)}, changed ${timeAt(inode.mtimeMs)}, ${plural(inode.nlink, 'link')}; file system <a href="/files/${key.fsId}">${filesystem.name || String(key.fsId)}</a>, chunks of ${bytes(filesystem.chunkSize)} in blocks of ${bytes(filesystem.blockSize)}. ${queued ? 'A job stands for it in the queue.' : 'It is not queued.'}</p>
 ${stopped}
 ${live(`/live/files/${name}`, fileNow(key, sample))}
-<section aria-labelledby="plan-head"><h2 id="plan-head">The next run</h2>${planned(file)}</section>
+<section aria-labelledby="plan-head"><h2 id="plan-head">The next run</h2>${planned(file)}<p><a href="/files/${name}/what-if">What other settings of the dial would move and save</a></p></section>
 <section aria-labelledby="chunks-head"><h2 id="chunks-head">${file.asked === undefined ? 'Its chunks' : `Chunk ${file.asked}`}</h2>
 ${file.drawn.length === 0 ? note('No such chunk has a list: it reads as zeros.') : file.drawn.map((step) => chunk(step, file))}
 ${chunkLinks(file)}</section>

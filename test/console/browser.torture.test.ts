@@ -15,6 +15,7 @@ const PAGES = [
   ['worst', '/files/1'],
   ['file', '/files/1/500'],
   ['stuck', '/stuck'],
+  ['what-if', '/files/1/500/what-if'],
   ['missing', '/nothing'],
 ] as const;
 

@@ -17,6 +17,8 @@ const ROUTES = [
   '/files/1/500?chunk=0',
   '/files/1/500?chunk=77',
   '/files/1/501',
+  '/files/1/500/what-if',
+  '/files/1/999/what-if',
   '/files/1/999',
   '/files/2',
   '/stuck',
