@@ -58,7 +58,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'waste',
-    summary: 'show what a volume keeps in its bucket and nobody reads; changes nothing',
+    summary: 'show what a volume keeps in its bucket and nobody reads',
     usage: '<fs>',
     layouts: ['slices'],
     load: async () => (await import('./waste.ts')).registerWaste,

@@ -30,7 +30,7 @@ export function registerWaste(program: Command, context: CliContext): void {
   );
   program
     .command('waste')
-    .description('show what a volume keeps in its bucket and nobody reads; changes nothing')
+    .description('show what a volume keeps in its bucket and nobody reads')
     .argument('<fs>', 'id of the file system: 1', parseCount)
     .option('--top <count>', 'the worst files to list', parseTop, TOP_SHOWN)
     .addOption(order.choices(WASTE_ORDERS).default('waste' satisfies WasteOrder))
