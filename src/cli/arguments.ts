@@ -4,6 +4,7 @@
  */
 import { type Command, InvalidArgumentError } from 'commander';
 import { decimalId, decimalNumber } from '../format.ts';
+import { UsageError } from './output.ts';
 
 /** Adds `<fs> <inode>`; the action gets them as a number and a bigint. */
 export function withInodeArguments(command: Command): Command {
@@ -15,6 +16,12 @@ export function withInodeArguments(command: Command): Command {
 /** An inode, or a path from the root of the volume. */
 export function parseInodeOrPath(text: string): bigint | string {
   return text.startsWith('/') ? text : parseInodeId(text);
+}
+
+/** For metadata that has no paths. Throws UsageError for one. */
+export function inodeNumber(inode: bigint | string): bigint {
+  if (typeof inode === 'bigint') return inode;
+  throw new UsageError(`${inode}: this metadata has no paths that could be looked up; give the number of the inode`);
 }
 
 /** A whole number up to 2^53. */

@@ -109,6 +109,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'fsck',
     summary: 'tell which bytes of a file, or of all files, cannot be read; changes nothing',
     usage: '<fs> [inode]',
+    layouts: BOTH,
     load: async () => (await import('./fsck.ts')).registerFsck,
   },
   {
@@ -139,6 +140,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'doctor',
     summary: 'tell whether a file system, its metadata service and its bucket are fit for compaction',
     usage: '<fs>',
+    layouts: BOTH,
     load: async () => (await import('./doctor.ts')).registerDoctor,
   },
   {

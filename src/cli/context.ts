@@ -144,7 +144,7 @@ export class CliContext {
   /** Connects to everything; the S3 SDK and the queue are loaded only now. */
   async openClients({ logger, metadata = 'required' }: ClientsWish = {}): Promise<Clients> {
     const { openClients } = await import('../wiring/clients.ts');
-    return openClients(this.settings, logger ?? this.logger, { connectMs: this.#connectMs, metadata });
+    return openClients(this.settings, logger ?? this.logger, { connectMs: this.connectMs, metadata });
   }
 
   /** Runs `work` with the metadata store, which is closed whatever happens. */
@@ -152,7 +152,7 @@ export class CliContext {
     const { openMetadata, requireAnswer } = await import('../wiring/open-metadata.ts');
     const metadata = await openMetadata(this.settings);
     try {
-      await requireAnswer(metadata, this.settings.metadataUrl, this.#connectMs);
+      await requireAnswer(metadata, this.settings.metadataUrl, this.connectMs);
       return await work(metadata);
     } finally {
       await metadata.close();
@@ -167,7 +167,7 @@ export class CliContext {
   /** Runs `work` with the volume in the slice layout, which is closed whatever happens. */
   async withVolume<T>(fsId: number, work: (volume: SliceVolume, setting: VolumeSetting) => Promise<T>): Promise<T> {
     const { openVolume, requireVolume } = await import('../wiring/open-volume.ts');
-    const volume = await openVolume(this.settings, { connectMs: this.#connectMs });
+    const volume = await openVolume(this.settings, { connectMs: this.connectMs });
     try {
       return await work(volume, await requireVolume(fsId, volume));
     } finally {
@@ -175,7 +175,8 @@ export class CliContext {
     }
   }
 
-  get #connectMs(): number {
+  /** How long a server may take to be there. */
+  get connectMs(): number {
     return Math.min(this.settings.redisTimeoutMs, CONNECT_MAX_MS);
   }
 

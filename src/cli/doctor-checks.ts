@@ -4,7 +4,6 @@
  */
 
 import type { Settings } from '../config/index.ts';
-import { CompactError, toError } from '../errors.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, S3ChunkInfo } from '../model.ts';
@@ -17,7 +16,7 @@ import { bytes, plural } from '../view/words.ts';
 import { keysFrom, openObjects, openOwnership } from '../wiring/clients.ts';
 import { openMetadata } from '../wiring/open-metadata.ts';
 import { checkRedisUrl } from '../wiring/primaries.ts';
-import type { Check } from './doctor-check.ts';
+import { asked, type Check, failed, notAsked, ok } from './doctor-check.ts';
 import { settingsChecks, writeChecks } from './doctor-store.ts';
 
 /** Files that are looked at for traces of the built-in compactor. */
@@ -203,25 +202,4 @@ async function ownerFound(
   } finally {
     connection.disconnect();
   }
-}
-
-async function asked(check: string, ask: () => Promise<Check>): Promise<Check> {
-  try {
-    return await ask();
-  } catch (error) {
-    return failed(check, error);
-  }
-}
-
-function ok(check: string, found: string): Check {
-  return { check, status: 'ok', found };
-}
-
-function notAsked(check: string): Check {
-  return { check, status: 'unknown', found: 'not asked, since there is no such file system to ask about' };
-}
-
-function failed(check: string, thrown: unknown): Check {
-  if (!(thrown instanceof CompactError)) throw toError(thrown);
-  return { check, status: 'failed', found: thrown.message, mayPass: thrown.kind === 'retry' };
 }

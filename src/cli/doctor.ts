@@ -29,11 +29,20 @@ export function registerDoctor(program: Command, context: CliContext): void {
     .option('--write', 'also put, read and delete objects of its own in the bucket, named s3compact-doctor-…')
     .addHelpText('after', HELP)
     .action(async (fsId: number, { write = false }: { readonly write?: boolean }) => {
-      const { runChecks } = await import('./doctor-checks.ts');
-      const checks = await runChecks(fsId, { settings: context.settings, log: context.logger, write });
+      const of = { settings: context.settings, log: context.logger };
+      const { checks, purpose } = await context.byLayout({
+        blocks: async () => {
+          const { runChecks } = await import('./doctor-checks.ts');
+          return { checks: await runChecks(fsId, { ...of, write }), purpose: 'compaction' };
+        },
+        slices: async () => {
+          const { runVolumeChecks } = await import('./slices/doctor-checks.ts');
+          return { checks: await runVolumeChecks(fsId, { ...of, connectMs: context.connectMs }), purpose: 'reading' };
+        },
+      });
       const exitCode = exitCodeFor(checks);
       if (context.json) context.dataJson({ fsId, fit: exitCode === EXIT.done, checks: checks.map(toldJson) });
-      else context.data(doctorText(fsId, checks, context.style));
+      else context.data(doctorText({ fsId, purpose }, checks, context.style));
       context.exitCode = exitCode;
     });
 }
@@ -45,7 +54,11 @@ export function exitCodeFor(checks: readonly Check[]): ExitCode {
   return failures.every(({ mayPass }) => mayPass === true) ? EXIT.retry : EXIT.halted;
 }
 
-export function doctorText(fsId: number, checks: readonly Check[], style: TextStyle): string {
+export function doctorText(
+  { fsId, purpose }: { readonly fsId: number; readonly purpose: string },
+  checks: readonly Check[],
+  style: TextStyle,
+): string {
   const width = Math.max(...checks.map(({ check }) => check.length));
   const indent = ' '.repeat(width + 13);
   const lines = checks.map(({ check, status, found, advice }) => {
@@ -55,7 +68,7 @@ export function doctorText(fsId: number, checks: readonly Check[], style: TextSt
   });
   const failures = checks.filter(({ status }) => status === 'failed').length;
   const warnings = checks.filter(({ status }) => status === 'warning').length;
-  const verdict = failures > 0 ? `not fit: ${plural(failures, 'check')} failed` : 'fit for compaction';
+  const verdict = failures > 0 ? `not fit: ${plural(failures, 'check')} failed` : `fit for ${purpose}`;
   const more = warnings > 0 ? `, ${plural(warnings, 'warning')}` : '';
   return [`file system ${fsId} is ${verdict}${more}`, ...lines].join('\n');
 }

@@ -13,9 +13,9 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import { bytes, plural } from '../view/words.ts';
 import { cancellable } from '../wiring/cancellable.ts';
-import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
+import { inodeNumber, parseCount, parseInodeOrPath, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { EXIT, type ExitCode, exitCodeOf } from './output.ts';
+import { EXIT, type ExitCode, exitCodeOf, UsageError } from './output.ts';
 import { CountProgress } from './progress.ts';
 import { untilStopped } from './signals.ts';
 import { table } from './table.ts';
@@ -58,7 +58,9 @@ Exit code 0: everything can be read. 3: some or all could not be looked at. 4: s
 
 With --json: {summary: {inodes, skipped, unknown, objects, dataBytes, faults, faultBytes, inodesWithFaults},
   faults: [{inodeId, chunkIndex, begin, end, reason: missing|short|corrupt|list-invalid|record-malformed|inode-malformed,
-    object, detail}], unknown: [{inodeId, message}], endedEarly: message, absent where all was looked at}`;
+    object, detail}], unknown: [{inodeId, message}], endedEarly: message, absent where all was looked at}
+Of a JuiceFS volume, all objects that lists name: {summary: {files, lists, objects, bytes, faults, visibleFaults},
+  faults: [{inodeId, chunkIndex, reason: missing|size|unreferenced|damaged, object, visible, detail}], endedEarly}`;
 
 export function registerFsck(program: Command, context: CliContext): void {
   const limit = new Option('--limit <count>', 'faults to show; 0 means all');
@@ -66,13 +68,22 @@ export function registerFsck(program: Command, context: CliContext): void {
     .command('fsck')
     .description('tell which bytes of a file, or of all files, cannot be read; changes nothing')
     .argument('<fs>', 'id of the file system', parseCount)
-    .argument('[inode]', 'id of the inode; all of them if absent', parseInodeId)
+    .argument('[inode]', 'id of the inode, of a JuiceFS volume also a path; all if absent', parseInodeOrPath)
     .option('--read', 'read every byte, not only the sizes')
     .addOption(limit.argParser(parseLimit).default(FAULTS_SHOWN))
     .addHelpText('after', HELP)
-    .action(async (fsId: number, inodeId: bigint | undefined, options: Options) => {
-      const show = { context, options };
-      context.exitCode = await context.withMetadata((metadata) => fsck({ fsId, inodeId }, metadata, show));
+    .action(async (fsId: number, inode: bigint | string | undefined, options: Options) => {
+      context.exitCode = await context.byLayout({
+        blocks: () => {
+          const inodeId = inode === undefined ? undefined : inodeNumber(inode);
+          return context.withMetadata((metadata) => fsck({ fsId, inodeId }, metadata, { context, options }));
+        },
+        slices: async () => {
+          if (options.read === true) throw new UsageError('--read: bytes of a JuiceFS volume are not read');
+          const { fsckSlices } = await import('./slices/fsck.ts');
+          return fsckSlices({ fsId, inode }, context, options);
+        },
+      });
     });
 }
 

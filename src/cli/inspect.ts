@@ -10,7 +10,7 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
 import type { ReadCost } from '../plan/index.ts';
 import { bytes, count, plural, wasteText } from '../view/words.ts';
-import { parseCount, parseInodeOrPath, parseLimit } from './arguments.ts';
+import { inodeNumber, parseCount, parseInodeOrPath, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import {
   type ChunkInspection,
@@ -79,11 +79,6 @@ export function registerInspect(program: Command, context: CliContext): void {
         },
       });
     });
-}
-
-function inodeNumber(inode: bigint | string): bigint {
-  if (typeof inode === 'bigint') return inode;
-  throw new UsageError(`${inode}: this metadata has no paths that could be looked up; give the number of the inode`);
 }
 
 /** Rows to show. */

@@ -17,6 +17,7 @@ import type { RedisTarget } from '../urls/redis.ts';
 
 /** A volume is the one file system of its database. */
 const VOLUME_FS_ID = 1;
+const DEFAULT_REGION = 'us-east-1';
 
 /** Opens the volume at METADATA_URL. Throws `metadata-unavailable` (retry) or `metadata-refused` (halt). */
 export async function openVolume(
@@ -86,6 +87,8 @@ export function volumeFilesystem(setting: VolumeSetting, settings: Settings): Fi
   }
   return {
     ...{ fsId: VOLUME_FS_ID, uuid, name: volume, blockSize, chunkSize: CHUNK_BYTES, objectPrefix: 0 },
+    // As JuiceFS takes it where nobody says otherwise.
+    ...(store.endpoint === undefined ? {} : { region: settings.s3Region ?? DEFAULT_REGION }),
     ...store,
     ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
   };

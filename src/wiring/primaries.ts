@@ -12,6 +12,7 @@ import { checkRedisFit, connectRedis, type FitOptions } from '../redis/client.ts
 import type { RedisClient } from '../redis/link.ts';
 import { PrimaryCheck, type ReplicasWanted, serverOfKey } from '../redis/primary.ts';
 import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
+import type { RedisTarget } from '../urls/redis.ts';
 
 export interface Primaries {
   /** Throws `metadata-refused` (halt) for a metadata Redis that is not fit; one that is away for so long is checked before a delete. */
@@ -26,7 +27,7 @@ export function replicasWanted(text: string): ReplicasWanted {
 }
 
 /** Whether the Redis at this URL is fit; see checkRedisFit. */
-export async function checkRedisUrl(url: string, options: FitOptions): Promise<readonly string[]> {
+export async function checkRedisUrl(url: string | RedisTarget, options: FitOptions): Promise<readonly string[]> {
   const { timeoutMs } = options;
   const redis = connectRedis(url, { profile: 'producer', ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   try {

@@ -11,6 +11,7 @@
  * - S3COMPACT_TEST_S3_BUCKET: the contract's bucket there, empty before and after (npm run try-store).
  */
 import type { TestProject } from 'vitest/node';
+import { juicefsVersion } from '../kit/servers/juicefs.ts';
 import { findRedis, redisVersion, type StartRedisOptions, startRedis } from '../kit/servers/redis.ts';
 import { missingCephPrograms, type StartS3Options, startS3 } from '../kit/servers/s3.ts';
 import type { TestRedisKind, TestS3 } from './provided.ts';
@@ -34,7 +35,8 @@ const nothingToStop = async (): Promise<void> => {};
 /** Vitest calls this once, before any test file; what it returns is called once, after the last. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const [redis, s3] = await startBoth(wanted());
-  const line = `services: Redis = ${redis.kind} ${redis.version}, S3 = ${s3.kind} ${s3.version}`;
+  const juicefs = juicefsVersion() ?? 'none, its tests are skipped';
+  const line = `services: Redis = ${redis.kind} ${redis.version}, S3 = ${s3.kind} ${s3.version}, JuiceFS = ${juicefs}`;
   console.log(line);
   project.provide('redisUrl', redis.url);
   project.provide('redisKind', redis.kind);

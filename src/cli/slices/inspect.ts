@@ -66,7 +66,8 @@ export async function inspectSlices(
   });
 }
 
-async function fileAt(volume: SliceVolume, inode: bigint | string): Promise<SliceFile> {
+/** Throws CompactError (halt) where there is no such file. */
+export async function fileAt(volume: SliceVolume, inode: bigint | string): Promise<SliceFile> {
   const inodeId = typeof inode === 'string' ? await volume.find(inode) : inode;
   const found = inodeId === null ? null : await volume.inode(inodeId);
   if (found === null) throw refusal('inode-missing', `there is no ${nameOf(inode)}; links are not followed`);

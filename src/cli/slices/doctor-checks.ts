@@ -1,0 +1,185 @@
+/**
+ * The questions of `s3compact doctor` about a volume of slices: can it be read, what of it would compaction refuse, do its
+ * clients do their hourly jobs. Each check ends by itself, whatever is down. No check writes; no secret gets into a text.
+ */
+import type { Settings } from '../../config/index.ts';
+import { sliceNamesBegin } from '../../layout/slices/index.ts';
+import type { SliceVolume, VolumeHealth, VolumeSetting, Waiting } from '../../metadata/slice-volume.ts';
+import type { Logger } from '../../observe/log.ts';
+import { parseJuicefsUrl } from '../../urls/juicefs.ts';
+import { bytes, duration, plural } from '../../view/words.ts';
+import { openVolume, openVolumeObjects, requireVolume } from '../../wiring/open-volume.ts';
+import { checkRedisUrl } from '../../wiring/primaries.ts';
+import { asked, type Check, notAsked, ok } from '../doctor-check.ts';
+
+/** Clients begin each job once an hour, some minutes more or less. */
+const JOB_LATE_MS = 3 * 3_600_000;
+/** Whoever asks wants an answer soon, not a store that may come back. */
+const PATIENCE_MAX_MS = 2_000;
+/** The form of metadata that is known. */
+const META_VERSION = 1;
+const CLIENTS_SHOWN = 5;
+
+const BEHIND = ['clients', 'hourly jobs', 'trash', 'compaction', 'bucket'] as const;
+
+export async function runVolumeChecks(
+  fsId: number,
+  { settings, log, connectMs }: { readonly settings: Settings; readonly log: Logger; readonly connectMs: number },
+): Promise<readonly Check[]> {
+  const checks: Check[] = [await asked('metadata', () => redisFound(settings))];
+  let volume: SliceVolume | undefined;
+  let setting: VolumeSetting | undefined;
+  try {
+    checks.push(
+      await asked('volume', async () => {
+        volume = await openVolume(settings, { connectMs });
+        setting = await requireVolume(fsId, volume);
+        return volumeFound(setting);
+      }),
+    );
+    if (volume === undefined || setting === undefined) return [...checks, ...BEHIND.map(notAsked)];
+    return [...checks, ...(await checksOf(volume, setting, { settings, log }))];
+  } finally {
+    await volume?.close();
+  }
+}
+
+async function checksOf(
+  volume: SliceVolume,
+  setting: VolumeSetting,
+  { settings, log }: { readonly settings: Settings; readonly log: Logger },
+): Promise<readonly Check[]> {
+  const nowMs = Date.now();
+  const health = () => volume.health();
+  return [
+    await asked('clients', async () => clientsFound(await health(), nowMs)),
+    await asked('hourly jobs', async () => jobsFound(await health(), nowMs)),
+    await asked('trash', async () => trashFound(setting, await health(), await volume.waiting())),
+    compactionFound(setting),
+    await asked('bucket', () => bucketFound(volume, setting, { settings, log })),
+  ];
+}
+
+async function redisFound(settings: Settings): Promise<Check> {
+  const target = parseJuicefsUrl(settings.metadataUrl);
+  const options = { name: 'metadata', timeoutMs: settings.redisTimeoutMs } as const;
+  // A node of a cluster has no other database than 0.
+  const warnings = await checkRedisUrl({ ...target, db: 0 }, options);
+  const found = 'the metadata Redis answers, is recent enough and throws no keys away';
+  return warnings.length === 0
+    ? ok('metadata', found)
+    : { check: 'metadata', status: 'warning', found, advice: warnings.join('; ') };
+}
+
+function volumeFound({ volume, blockSize, storage, compression, encrypted, metaVersion }: VolumeSetting): Check {
+  const secret = encrypted ? ', encrypted' : '';
+  const packed = compression === 'none' ? '' : `, compressed with ${compression}`;
+  const found = `${volume}: blocks of ${bytes(blockSize)} in a store of the kind "${storage}"${packed}${secret}`;
+  if (metaVersion === META_VERSION) return ok('volume', found);
+  return {
+    ...{ check: 'volume', status: 'failed', found: `${found}; its metadata has version ${metaVersion}` },
+    advice: `only version ${META_VERSION} is known: what is shown of it may be wrong`,
+  };
+}
+
+function clientsFound({ sessions }: VolumeHealth, nowMs: number): Check {
+  const live = sessions.filter(({ expiresMs }) => expiresMs > nowMs);
+  const stale = sessions.length - live.length;
+  if (live.length === 0) return ok('clients', `none is connected${stale > 0 ? `; ${stale} ended without a word` : ''}`);
+  const shown = live
+    .slice(0, CLIENTS_SHOWN)
+    .map(({ version, host, mountPoint }) => `${version} on ${host} (${mountPoint})`);
+  const more = live.length > shown.length ? `, and ${live.length - shown.length} more` : '';
+  const found = `${plural(live.length, 'client')}: ${shown.join(', ')}${more}`;
+  const fragile = live.filter(({ version }) => panics(version));
+  if (fragile.length === 0) return ok('clients', found);
+  return {
+    ...{ check: 'clients', status: 'warning', found },
+    advice: `${plural(fragile.length, 'client')} before 1.1.6 or 1.2.2 may crash while compacting lists with repeated records: upgrade`,
+  };
+}
+
+/** Versions without the check against repeated records. */
+function panics(version: string): boolean {
+  const [, major, minor, patch] = /^(\d+)\.(\d+)\.(\d+)/.exec(version) ?? [];
+  if (major !== '1') return major === '0';
+  return minor === '0' || (minor === '1' && Number(patch) < 6) || (minor === '2' && Number(patch) < 2);
+}
+
+function jobsFound({ jobs, sessions, hasTrash }: VolumeHealth, nowMs: number): Check {
+  const rows = [
+    ['deleted files', jobs.deletedFiles],
+    ['unreferenced slices', jobs.slices],
+    ...(hasTrash ? [['trash and replaced slices', jobs.trash] as const] : []),
+  ] as const;
+  const told = rows.map(([name, ms]) => `${name} ${ms === 0 ? 'never' : `${duration(nowMs - ms)} ago`}`);
+  const found = `begun: ${told.join(', ')}`;
+  const late = rows.filter(([, ms]) => ms + JOB_LATE_MS < nowMs);
+  if (late.length === 0) return ok('hourly jobs', found);
+  const why =
+    sessions.length === 0
+      ? 'no client is connected'
+      : 'clients with --no-bgjob, --read-only or --max-deletes 0 do none';
+  return {
+    ...{ check: 'hourly jobs', status: 'warning', found },
+    advice: `what is deleted or replaced stays in the bucket: ${why}; keep one client that does them, or run "juicefs gc --delete" now and then`,
+  };
+}
+
+function trashFound({ trashDays }: VolumeSetting, { hasTrash }: VolumeHealth, { delayed, pending }: Waiting): Check {
+  const wait = `${plural(delayed.slices, 'replaced slice')} (${bytes(delayed.bytes)}) wait, ${plural(pending.slices, 'unreferenced one')}`;
+  const found = `${plural(trashDays, 'day')}; ${wait}`;
+  const warn = (advice: string): Check => ({ check: 'trash', status: 'warning', found, advice });
+  if (delayed.overdueSlices > 0 && !hasTrash)
+    return warn('there is no trash, so nobody works off what waits: "juicefs gc --delete" does');
+  if (delayed.overdueSlices > 0)
+    return warn(`${plural(delayed.overdueSlices, 'slice')} should have been deleted by now: see the hourly jobs`);
+  if (trashDays === 0)
+    return warn('without trash clients delete what they replace at once: readers with an old list fail and try again');
+  return ok('trash', found);
+}
+
+/** What compaction by s3compact would refuse; for now it only reads such volumes. */
+function compactionFound({
+  metaVersion,
+  changeLog,
+  shards,
+  encrypted,
+  compression,
+  storage,
+  tiers,
+}: VolumeSetting): Check {
+  const reasons = [
+    ...(metaVersion === META_VERSION ? [] : [`metadata of version ${metaVersion}`]),
+    ...(changeLog ? ['the change log is on'] : []),
+    ...(shards > 1 ? [`objects in ${shards} buckets`] : []),
+    ...(encrypted ? ['encryption'] : []),
+    ...(compression === 'none' ? [] : [`compression with ${compression}`]),
+    ...(storage === 's3' || storage === 'minio' ? [] : [`a store of the kind "${storage}"`]),
+    ...(tiers > 0 ? [`${plural(tiers, 'storage tier')}`] : []),
+  ];
+  if (reasons.length === 0) return ok('compaction', 'not there yet; nothing in the setting would stand against it');
+  const found = `not there yet; it would refuse this volume: ${reasons.join(', ')}`;
+  return { check: 'compaction', status: 'warning', found, advice: 'the commands that only look work all the same' };
+}
+
+async function bucketFound(
+  volume: SliceVolume,
+  setting: VolumeSetting,
+  { settings, log }: { readonly settings: Settings; readonly log: Logger },
+): Promise<Check> {
+  if (setting.store === null) {
+    const found = 'its objects cannot be looked at: they are not in one bucket of S3';
+    return { check: 'bucket', status: 'warning', found, advice: 'fsck does not work; all that looks at lists does' };
+  }
+  const s3PatienceMs = Math.min(settings.s3PatienceMs, PATIENCE_MAX_MS);
+  const objects = await openVolumeObjects({ ...settings, s3PatienceMs }, log, { volume, setting });
+  try {
+    const begin = sliceNamesBegin(setting);
+    const page = await objects.store.list(undefined, undefined, begin);
+    const content = page.objects.length === 0 ? 'has no objects there' : 'has objects';
+    return ok('bucket', `${setting.store.bucket} can be listed under ${begin} and ${content}`);
+  } finally {
+    objects.close();
+  }
+}
