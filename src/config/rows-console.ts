@@ -28,6 +28,17 @@ export const CONSOLE_ROWS = [
     group: 'Console',
     commands: ['console'],
   },
+  {
+    key: 'consolePrometheus',
+    env: 'S3COMPACT_CONSOLE_PROMETHEUS',
+    flag: 'prometheus',
+    unit: 'url',
+    unset: 'no link',
+    meaning:
+      'Where the long history is, Prometheus or the dashboard in Grafana: the overview of the console links to it. The browser asks it only when somebody follows the link.',
+    group: 'Console',
+    commands: ['console'],
+  },
 ] as const satisfies readonly SettingSpec[];
 
 /** A secret: only in the environment, since flags show in process lists and settings files are copied. */

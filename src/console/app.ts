@@ -17,11 +17,10 @@ import type { Visited } from './door.ts';
 import { filesystemsPage, sortOf, statesOf, worstFilesPage } from './files.ts';
 import { allForms, fileForms, filesystemForms } from './forms.ts';
 import { addActs, addGuards, type GuardParts } from './guards.ts';
-import { addLive } from './live.ts';
+import { addLive, type LiveParts } from './live.ts';
 import { askFile, filePage } from './one-file.ts';
 import { overview } from './overview.ts';
 import { keyOf, live, page, show } from './page.ts';
-import type { Sampler } from './sampler.ts';
 import { placesOf, stuckPage } from './stuck-page.ts';
 import { askDial, dialPage } from './what-if.ts';
 import type { FileWalks } from './worst-files.ts';
@@ -29,12 +28,10 @@ import type { FileWalks } from './worst-files.ts';
 /** Pages that read lists and plan, the one that is being made included. */
 const HEAVY_MAX = 16;
 
-export interface ConsoleParts extends GuardParts {
-  readonly sampler: Sampler;
+export interface ConsoleParts extends GuardParts, LiveParts {
   readonly walks: FileWalks;
   /** Pages that read lists and plan, one at a time: many at once would need the memory of many. */
   readonly turns: LimitFunction;
-  readonly onFault: (error: unknown) => void;
 }
 
 export function consoleApp(parts: ConsoleParts): Hono<Visited> {
@@ -66,14 +63,14 @@ export function consoleApp(parts: ConsoleParts): Hono<Visited> {
   return app;
 }
 
-function addPages(app: Hono<Visited>, { clients, sampler, walks, turns, acts }: ConsoleParts): void {
+function addPages(app: Hono<Visited>, { clients, sampler, walks, turns, acts, prometheus }: ConsoleParts): void {
   const formsOf = (c: Context<Visited>) => {
     const csrf = c.get('visitor')?.csrf;
     return acts && csrf !== undefined ? { csrf } : undefined;
   };
   app.get('/', async (c) => {
     const forms = formsOf(c);
-    const body = live('/live/overview', overview(await sampler.fresh()));
+    const body = live('/live/overview', overview(await sampler.fresh(), prometheus));
     return show(c, { title: 'Overview', at: '/', body }, forms && allForms(forms));
   });
   app.get('/files', async (c) => {

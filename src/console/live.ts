@@ -16,6 +16,8 @@ const LIVE_MAX = 200;
 
 export interface LiveParts {
   readonly sampler: Sampler;
+  /** Where the long history is. */
+  readonly prometheus?: string | undefined;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -23,7 +25,7 @@ export function addLive(app: Hono<Visited>, parts: LiveParts): void {
   const rendered = new WeakMap<Sample, Promise<string>>();
   /** The same for all who look: rendered once. */
   const overviewOf = (sample: Sample) => {
-    const text = rendered.get(sample) ?? textOf(overview(sample));
+    const text = rendered.get(sample) ?? textOf(overview(sample, parts.prometheus));
     rendered.set(sample, text);
     return text;
   };

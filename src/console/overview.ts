@@ -14,13 +14,14 @@ import type { Minute, Sample } from './sampler.ts';
 /** Rows of each list. */
 const ROWS_MAX = 20;
 
-export function overview({ report, error, minutes }: Sample): Html {
+/** `prometheus`: where the long history is. */
+export function overview({ report, error, minutes }: Sample, prometheus?: string): Html {
   const away = error === undefined ? '' : html`<p class="problem act" role="alert">Not known now: ${error}</p>`;
   if (report === undefined) return html`${away}`;
   return html`${away}
 ${problems(report)}
 <section aria-labelledby="chain-head"><h2 id="chain-head">The chain</h2>${chain(report)}</section>
-<section aria-labelledby="hour-head"><h2 id="hour-head">The last hour</h2>${hour(minutes)}</section>
+<section aria-labelledby="hour-head"><h2 id="hour-head">The last hour</h2>${hour(minutes, prometheus)}</section>
 <section aria-labelledby="work-head"><h2 id="work-head">Being worked on</h2>${inFlight(report)}</section>
 <section aria-labelledby="servers-head"><h2 id="servers-head">Servers</h2>${servers(report)}</section>
 <section aria-labelledby="worst-head"><h2 id="worst-head">Worst file systems</h2>${worst(report)}</section>`;
@@ -58,13 +59,21 @@ function waited(oldestMs: number, delayed: number): string {
   return `oldest for ${duration(oldestMs)}, ${count(delayed)} delayed`;
 }
 
-function hour(minutes: readonly Minute[]): Html {
+function hour(minutes: readonly Minute[], prometheus: string | undefined): Html {
+  const history = prometheus === undefined ? 'Prometheus' : html`<a href="${withoutUser(prometheus)}">Prometheus</a>`;
   return html`<div class="curves">
 ${curve('Runs', minutes, ({ runs }) => runs, count)}
 ${curve('GETs saved', minutes, ({ getsSaved }) => getsSaved, count)}
 ${curve('Bytes moved', minutes, ({ bytesMoved }) => bytesMoved, bytes)}
 </div>
-${note(`A bar for each minute that this console has seen, ${plural(minutes.length, 'minute')} so far. Prometheus has the long history.`)}`;
+${note(html`A bar for each minute that this console has seen, ${plural(minutes.length, 'minute')} so far. ${history} has the long history.`)}`;
+}
+
+/** No secret is ever in a page. */
+function withoutUser(text: string): string {
+  const url = new URL(text);
+  [url.username, url.password] = ['', ''];
+  return url.href;
 }
 
 const CURVE = { width: 240, height: 48, bars: 60 };

@@ -27,7 +27,7 @@ export interface RunningConsole {
 
 /** Listens where the settings say. Throws `settings-invalid` (halt) where it may not, or cannot. */
 export async function startConsole(clients: Clients, log: Logger, token?: string): Promise<RunningConsole> {
-  const { consoleListen, consoleActions: acts = false } = clients.settings;
+  const { consoleListen, consoleActions: acts = false, consolePrometheus: prometheus } = clients.settings;
   // An empty variable counts as not set, as with every setting.
   const hasToken = token !== undefined && token !== '';
   const { host, port } = listenAddress(consoleListen, hasToken);
@@ -40,7 +40,7 @@ export async function startConsole(clients: Clients, log: Logger, token?: string
   const walks = new FileWalks({ metadata: clients.metadata, policy: planPolicy(clients.settings), monotonicMs });
   const ending = new AbortController();
   const app = consoleApp({
-    ...{ clients, sampler, walks, turns: pLimit(1), onFault, log, acts, signal: ending.signal },
+    ...{ clients, sampler, walks, turns: pLimit(1), onFault, log, acts, prometheus, signal: ending.signal },
     ...(hasToken ? { door: new Door(token, monotonicMs) } : { isOwnHost: isLoopbackHost }),
   });
   const { server, port: taken } = await listen(app.fetch, host, port);

@@ -176,6 +176,19 @@ async function firstData(response: Response): Promise<string> {
   }
 }
 
+it('the overview links to the long history, without the user of its URL', async () => {
+  const other = await ConsoleWorld.open('console-prometheus', {
+    env: { S3COMPACT_CONSOLE_PROMETHEUS: 'https://user:secret@prometheus.example/graph' },
+  });
+  try {
+    const text = await other.text('/');
+    expect(text).toContain('<a href="https://prometheus.example/graph">Prometheus</a>');
+    expect(text).not.toContain('secret');
+  } finally {
+    await other.close();
+  }
+});
+
 describe('where it listens', () => {
   it.each(['127.0.0.1:9401', '127.1.2.3:0', '[::1]:1', 'localhost:65535'])('%s: this machine', (text) => {
     expect(listenAddress(text, false).port).toBeLessThan(65_536);

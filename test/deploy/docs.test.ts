@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ROWS } from '../../deploy/grafana/dashboard.ts';
-import { SDK_NAMES, SETTINGS } from '../../src/config/index.ts';
+import { CONSOLE_TOKEN, SDK_NAMES, SETTINGS } from '../../src/config/index.ts';
 import { COMMAND_NAMES } from '../../src/config/spec.ts';
 import { LOG_EVENTS } from '../../src/observe/log.ts';
 import { ALERTS } from './rules.ts';
@@ -28,6 +28,7 @@ const panels = ROWS.flatMap((row) => row.panels.map(({ title }) => title));
 const settings = new Set<string>([
   ...SETTINGS.map(({ env }) => env),
   ...SDK_NAMES.flatMap(([names]) => names.split(', ')),
+  CONSOLE_TOKEN,
 ]);
 
 describe.each(PAGES)('%s', (page) => {

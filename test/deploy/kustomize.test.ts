@@ -3,13 +3,18 @@
  * everything, and is given settings and commands that s3compact knows. Nothing is applied to a cluster. Without Kustomize
  * only the plain objects of the base and the components are judged.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { run } from '../../src/cli/main.ts';
-import { loadSettings, SDK_NAMES, SETTINGS } from '../../src/config/index.ts';
+import { CONSOLE_TOKEN, loadSettings, SDK_NAMES, SETTINGS } from '../../src/config/index.ts';
 import { COMMAND_NAMES } from '../../src/config/spec.ts';
+import { listenAddress } from '../../src/console/server.ts';
 import { METRICS } from '../../src/observe/metric-table.ts';
 import { DEPLOY, faultsOf, KUSTOMIZE, type Manifest, manifestsIn, render, renderChosen } from './manifests.ts';
 import { badMatchers } from './metrics.ts';
@@ -42,6 +47,7 @@ const rendered: readonly (readonly [string, () => Manifest[]])[] = [
   ['scaled, fed by a CronJob', () => renderChosen('redis', ['monitoring', 'autoscale', 'scan'])],
   ['scaled, fed by a scheduler', () => renderChosen('curvefs', ['monitoring', 'autoscale', 'scheduler'])],
   ['jobs only', () => renderChosen('redis', ['jobs-only'])],
+  ['with a console', () => renderChosen('redis', ['monitoring', 'console'])],
 ];
 
 describe('plain objects', () => {
@@ -209,12 +215,62 @@ describe.skipIf(KUSTOMIZE === undefined).each(rendered)('%s', (name, make) => {
         const probes = [livenessProbe, readinessProbe, startupProbe].flatMap((probe) =>
           probe === undefined ? [] : [probe],
         );
-        for (const { httpGet } of probes) expect(names).toContain(httpGet.port);
+        for (const { httpGet } of probes) if (httpGet !== undefined) expect(names).toContain(httpGet.port);
         const metricsPort = env.find((one) => one.name === 'S3COMPACT_METRICS_PORT')?.value;
-        expect(ports.map((port) => String(port.containerPort))).toEqual(metricsPort === undefined ? [] : [metricsPort]);
+        const listen = env.find((one) => one.name === 'S3COMPACT_CONSOLE_LISTEN')?.value;
+        const wanted = [metricsPort, listen?.split(':')[1]].filter((port) => port !== undefined);
+        expect(ports.map((port) => String(port.containerPort))).toEqual(wanted);
       }
     }
   });
+
+  it('has services of pods that there are, with ports that these have', () => {
+    expect(all('Service')).toHaveLength(name === 'with a console' ? 1 : 0);
+    for (const service of all('Service')) {
+      const { selector, ports, type } = service['spec'] as ServiceSpec;
+      expect(type).toBe('ClusterIP');
+      const found = pods.filter(({ labels }) => selects(selector, labels));
+      expect(found).toHaveLength(1);
+      const names = found
+        .flatMap(({ spec }) => spec.containers.flatMap((one) => one.ports ?? []))
+        .map((one) => one.name);
+      expect(ports.map(({ targetPort }) => targetPort)).toEqual(names);
+    }
+  });
+
+  it.runIf(name === 'with a console')(
+    'has a console that only its own pod reaches, that only reads, and that answers its probe',
+    async () => {
+      const [pod] = pods.filter(({ name: of }) => of === 'Deployment s3compact-console');
+      const [container] = pod?.spec.containers ?? [];
+      if (container === undefined) throw new Error('no console');
+      const env = environmentOf(container, manifests);
+      const { consoleListen, consoleActions } = loadSettings({ env: { ...env, ...SECRET_VALUES } });
+      expect(listenAddress(consoleListen, false)).toEqual({ host: '127.0.0.1', port: 9401 });
+      expect([consoleActions, env[CONSOLE_TOKEN]]).toEqual([undefined, undefined]);
+      const [program, ...args] = container.livenessProbe?.exec?.command ?? [];
+      expect(program).toBe('node');
+      expect(args.join(' ')).toContain(`http://${consoleListen}/icon.svg`);
+      const server = createServer((_, answer) => answer.end('here')).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const probe = async () =>
+        (
+          await once(
+            spawn(
+              process.execPath,
+              args.map((arg) => arg.replace(':9401', `:${port}`)),
+            ),
+            'exit',
+          )
+        )[0];
+      expect(await probe()).toBe(0);
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+      expect(await probe()).toBe(1);
+    },
+  );
 
   it.runIf(name.startsWith('scaled'))('is scaled by a number that KEDA alone sets', () => {
     const [scaled] = all('ScaledObject');
@@ -239,6 +295,12 @@ describe.skipIf(KUSTOMIZE === undefined).each(rendered)('%s', (name, make) => {
     expect(awake.map(({ metadata }) => metadata.name).toSorted()).toEqual(['s3compact-reap', 's3compact-run']);
   });
 });
+
+interface ServiceSpec {
+  readonly type: string;
+  readonly selector: Readonly<Record<string, string>>;
+  readonly ports: readonly { readonly targetPort: string }[];
+}
 
 interface ScaledSpec {
   readonly scaleTargetRef: { readonly name: string };

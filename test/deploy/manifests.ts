@@ -89,6 +89,7 @@ const SCHEMAS: Readonly<Record<string, string>> = {
   'v1/Namespace': 'kubernetes-models/_schemas/IoK8sApiCoreV1Namespace',
   'v1/ServiceAccount': 'kubernetes-models/_schemas/IoK8sApiCoreV1ServiceAccount',
   'v1/ConfigMap': 'kubernetes-models/_schemas/IoK8sApiCoreV1ConfigMap',
+  'v1/Service': 'kubernetes-models/_schemas/IoK8sApiCoreV1Service',
   'apps/v1/Deployment': 'kubernetes-models/_schemas/IoK8sApiAppsV1Deployment',
   'batch/v1/CronJob': 'kubernetes-models/_schemas/IoK8sApiBatchV1CronJob',
   'batch/v1/Job': 'kubernetes-models/_schemas/IoK8sApiBatchV1Job',

@@ -5,7 +5,8 @@
 import type { Manifest } from './manifests.ts';
 
 interface Probe {
-  readonly httpGet: { readonly path: string; readonly port: string };
+  readonly httpGet?: { readonly path: string; readonly port: string };
+  readonly exec?: { readonly command: readonly string[] };
 }
 
 export interface Container {
