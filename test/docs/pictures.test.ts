@@ -10,6 +10,12 @@ test.each([...pictures()])('%s is fresh (else: npm run docs:pictures)', (name, s
   expect(readFileSync(new URL(`../../docs/pictures/${name}`, import.meta.url), 'utf8')).toBe(svg);
 });
 
+test('the screenshot of the console is a PNG, and no more than a README should bring (else: npm run docs:screenshot)', () => {
+  const png = readFileSync(new URL('../../docs/pictures/console.png', import.meta.url));
+  expect(png.subarray(1, 4).toString()).toBe('PNG');
+  expect(png.length).toBeLessThan(200 * 1024);
+});
+
 test('the steps of an attempt are drawn in the order in which a run reports them', async () => {
   const world = new World();
   for (let n = 0; n < 5; n++) world.write(n * 4, 4);
