@@ -32,6 +32,12 @@ export interface Visited {
   readonly Variables: { readonly visitor?: Visitor };
 }
 
+export interface DoorDeps {
+  readonly monotonicMs: () => number;
+  /** A wrong token was shown; not called for those that are not looked at, so not more often than WRONG_ALL_MAX. */
+  readonly onWrong: (remote: string) => void;
+}
+
 interface Session {
   readonly csrf: string;
   readonly untilMs: number;
@@ -39,13 +45,13 @@ interface Session {
 
 export class Door {
   readonly #hash: Buffer;
-  readonly #monotonicMs: () => number;
+  readonly #deps: DoorDeps;
   readonly #sessions = new Map<string, Session>();
   readonly #wrong = new RateLimiterMemory({ points: WRONG_MAX, duration: WINDOW_S });
   readonly #wrongOfAll = new RateLimiterMemory({ points: WRONG_ALL_MAX, duration: WINDOW_S });
 
   /** Throws `settings-invalid` (halt) for a token that is none. */
-  constructor(token: string, monotonicMs: () => number) {
+  constructor(token: string, deps: DoorDeps) {
     if (!TOKEN.test(token)) {
       throw new CompactError(
         'S3COMPACT_CONSOLE_TOKEN must be 16 to 256 letters, digits and . _ ~ + / - (openssl rand -base64 32); nothing was started',
@@ -53,7 +59,7 @@ export class Door {
       );
     }
     this.#hash = hashOf(token);
-    this.#monotonicMs = monotonicMs;
+    this.#deps = deps;
   }
 
   /** later: too many wrong ones came; the token was not looked at. */
@@ -62,6 +68,7 @@ export class Door {
     if (seen.some((one) => one !== null && one.remainingPoints <= 0)) return 'later';
     if (timingSafeEqual(hashOf(token), this.#hash)) return 'right';
     await Promise.allSettled([this.#wrong.consume(remote), this.#wrongOfAll.consume(ALL)]);
+    this.#deps.onWrong(remote);
     return 'wrong';
   }
 
@@ -70,7 +77,7 @@ export class Door {
     const bearer = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
     if (bearer !== undefined) return (await this.judge(bearer, remoteOf(c))) === 'right' ? {} : null;
     const session = this.#sessions.get(sessionOf(c));
-    if (session === undefined || session.untilMs <= this.#monotonicMs()) return null;
+    if (session === undefined || session.untilMs <= this.#deps.monotonicMs()) return null;
     return { csrf: session.csrf };
   }
 
@@ -79,7 +86,7 @@ export class Door {
     const id = word();
     const [oldest] = this.#sessions.keys();
     if (this.#sessions.size >= SESSIONS_MAX && oldest !== undefined) this.#sessions.delete(oldest);
-    const untilMs = this.#monotonicMs() + SESSION_S * 1_000;
+    const untilMs = this.#deps.monotonicMs() + SESSION_S * 1_000;
     this.#sessions.set(hashOf(id).toString('hex'), { csrf: word(), untilMs });
     // A header that anybody may send can only make the cookie stricter.
     const secure = c.req.header('x-forwarded-proto') === 'https';

@@ -77,7 +77,8 @@ function ownForms({ log }: GuardParts): MiddlewareHandler<Visited> {
         throw new HTTPException(403);
     } catch (error) {
       const fields = { event: LOG_EVENTS.consoleRefused, remote: remoteOf(c), path: c.req.path };
-      log.warn(fields, 'a form did not come from a page of this console');
+      // Somebody's session was to be used; without one it is noise that anybody could make.
+      if (visitor !== undefined) log.warn(fields, 'a form did not come from a page of this console');
       throw error;
     }
     return next();
@@ -97,7 +98,6 @@ export function addActs(app: Hono<Visited>, { clients, log, door, acts, signal }
       log.info({ event: LOG_EVENTS.consoleEntered, remote }, 'somebody logged in at the console');
       return c.redirect('/', 303);
     }
-    log.warn({ event: LOG_EVENTS.consoleRefused, remote, path: '/login' }, `a log-in was refused: ${verdict}`);
     if (verdict === 'wrong') return c.html(page(loginPage('That is not the token.')), 401);
     c.header('Retry-After', '60');
     return c.html(page(loginPage('Too many wrong tokens; try again in a minute.')), 429);

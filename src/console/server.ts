@@ -35,13 +35,14 @@ export async function startConsole(clients: Clients, log: Logger, token?: string
     throw refusal('--allow-actions needs S3COMPACT_CONSOLE_TOKEN: without a log-in anybody could act');
   const onFault = (error: unknown) =>
     log.error({ event: LOG_EVENTS.consoleFault, err: toError(error) }, 'a page failed');
+  const onWrong = (remote: string) => log.warn({ event: LOG_EVENTS.consoleRefused, remote }, 'a wrong token was shown');
   const { monotonicMs } = systemClock;
   const sampler = new Sampler({ ask: () => askCounts(clients), monotonicMs, onFault });
   const walks = new FileWalks({ metadata: clients.metadata, policy: planPolicy(clients.settings), monotonicMs });
   const ending = new AbortController();
   const app = consoleApp({
     ...{ clients, sampler, walks, turns: pLimit(1), onFault, log, acts, prometheus, signal: ending.signal },
-    ...(hasToken ? { door: new Door(token, monotonicMs) } : { isOwnHost: isLoopbackHost }),
+    ...(hasToken ? { door: new Door(token, { monotonicMs, onWrong }) } : { isOwnHost: isLoopbackHost }),
   });
   const { server, port: taken } = await listen(app.fetch, host, port);
   sampler.start();

@@ -56,6 +56,19 @@ describe.skipIf(CHROMIUM === undefined)('the console in Chromium', () => {
     }
   });
 
+  it('on paper there is all that is folded, and nothing to press', async () => {
+    const { page } = await openPage(browser, console.url, { width: 1280 });
+    await page.emulateMedia({ media: 'print' });
+    await page.goto(new URL('/stuck', console.url).href);
+    expect(await page.locator('header nav').isVisible()).toBe(false);
+    const advice = page.locator('#quarantine ~ details p').first();
+    expect(await advice.isVisible()).toBe(true);
+    await page.goto(new URL('/files/1/500', console.url).href);
+    expect(await page.locator('svg.map').first().isVisible()).toBe(true);
+    expect(await page.locator('form:visible, button:visible').count()).toBe(0);
+    await page.context().close();
+  });
+
   it('the keyboard begins at the skip link, and its place stays when what is around it changes', async () => {
     const { page, expectQuiet } = await openPage(browser, console.url, { width: 1280 });
     await page.goto(console.url);

@@ -1,13 +1,14 @@
 /** Sessions and wrong tokens, by a clock of the test: how long each counts, and how many are remembered. */
 import { Hono } from 'hono';
 import { expect, it } from 'vitest';
-import { Door, isOwnForm } from '../../src/console/door.ts';
+import { Door, isOwnForm, WRONG_MAX } from '../../src/console/door.ts';
 
 const TOKEN = 'a-token-of-the-tests-0123456789';
 
 function doorway() {
   let nowMs = 0;
-  const door = new Door(TOKEN, () => nowMs);
+  const wrong: string[] = [];
+  const door = new Door(TOKEN, { monotonicMs: () => nowMs, onWrong: (remote) => wrong.push(remote) });
   const app = new Hono();
   app.get('/enter', (c) => {
     door.enter(c);
@@ -16,7 +17,7 @@ function doorway() {
   app.get('/who', async (c) => c.json(await door.visitor(c)));
   const enter = async () => (await app.request('/enter')).headers.get('set-cookie')?.split(';')[0] ?? '';
   const who = async (cookie: string) => (await app.request('/who', { headers: { cookie } })).json();
-  return { door, enter, who, pass: (ms: number) => (nowMs += ms) };
+  return { door, wrong, enter, who, pass: (ms: number) => (nowMs += ms) };
 }
 
 it('a session ends after twelve hours', async () => {
@@ -36,12 +37,15 @@ it('a thousand sessions are remembered, and the oldest goes', async () => {
 });
 
 it('wrong tokens of one address do not keep another out, until there are very many', async () => {
-  const { door } = doorway();
+  const { door, wrong } = doorway();
   for (let n = 0; n < 50; n++) await door.judge('wrong', '10.0.0.1');
   expect(await door.judge(TOKEN, '10.0.0.1')).toBe('later');
   expect(await door.judge(TOKEN, '10.0.0.2')).toBe('right');
   for (let n = 0; n < 200; n++) await door.judge('wrong', `10.0.1.${n}`);
   expect(await door.judge(TOKEN, '10.0.0.2')).toBe('later');
+  // Each that was looked at is reported, and no other: a flood of them is no flood of lines.
+  expect(wrong).toHaveLength(100);
+  expect(wrong.filter((remote) => remote === '10.0.0.1')).toHaveLength(WRONG_MAX);
 });
 
 it('a form carries the word of its own session', () => {

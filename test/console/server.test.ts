@@ -2,6 +2,7 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isLoopbackHost, listenAddress } from '../../src/console/server.ts';
+import { requireFilesystem } from '../../src/metadata/lookup.ts';
 import { askCounts } from '../../src/view/ask-status.ts';
 import { ConsoleWorld } from './world.ts';
 
@@ -40,7 +41,8 @@ beforeAll(async () => {
     { code: 'object-missing', reason: '<img src=x onerror=alert(1)>', sinceMs: 1_800_000_000_000 },
   );
   await console.world.clients.queue.enqueue(KEY, 'scan');
-  // No hold stands there: whoever looks must leave it in the book all the same.
+  // The bucket is ours and has no hold: whoever looks must leave the file system in the book all the same.
+  await console.world.clients.ownership.require(await requireFilesystem(console.world.clients.metadata, 1));
   await console.world.clients.holdBook.note(1);
 });
 afterAll(() => console.close());

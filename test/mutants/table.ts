@@ -5,6 +5,7 @@
 import type { Fault } from './fault.ts';
 import { ATTEMPT_FAULTS } from './faults/attempt.ts';
 import { BUCKET_FAULTS } from './faults/bucket.ts';
+import { CONSOLE_FAULTS } from './faults/console.ts';
 import { METADATA_FAULTS } from './faults/metadata.ts';
 import { OUTSIDE_FAULTS } from './faults/outside.ts';
 import { PLAN_FAULTS } from './faults/plan.ts';
@@ -23,4 +24,5 @@ export const FAULTS: readonly Fault[] = [
   ...BUCKET_FAULTS,
   ...STORE_FAULTS,
   ...QUEUE_FAULTS,
+  ...CONSOLE_FAULTS,
 ];

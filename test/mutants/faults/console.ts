@@ -1,0 +1,49 @@
+/** Faults of the console's rules: who may see, who may act, and that reading changes nothing. */
+import { type Fault, fault } from '../fault.ts';
+
+type Replacement = readonly [find: string, replace: string];
+
+function guards(name: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, 'I13', { file: 'src/console/guards.ts', edits });
+}
+
+function door(name: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, 'I13', { file: 'src/console/door.ts', edits });
+}
+
+function server(name: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, 'I13', { file: 'src/console/server.ts', edits });
+}
+
+export const CONSOLE_FAULTS: readonly Fault[] = [
+  guards('whoever shows no token comes in', ['else if (!OPEN.has(c.req.path)) {', 'else if (c.req.path === null) {']),
+  guards(
+    'the console acts without --allow-actions',
+    ['(acts && path.startsWith(ACTS))', 'path.startsWith(ACTS)'],
+    ['if (!acts) return;', ''],
+  ),
+  guards('a console that only shows answers other methods', ['if (door === undefined) return false;', '']),
+  guards('a form of another origin is taken', ['await sameOrigin(c, async () => undefined);', '']),
+  guards('a form needs no word of its session', [
+    "c.req.path !== '/login' && !isOwnForm",
+    "c.req.path === '' && !isOwnForm",
+  ]),
+  guards('a page under a name of somebody else is answered', ["?? '') === false)", "?? '') === null)"]),
+  guards('a form may be of any size', ['maxSize: FORM_BYTES_MAX', 'maxSize: 1024 ** 3']),
+  door('any token is right', ["if (timingSafeEqual(hashOf(token), this.#hash)) return 'right';", "return 'right';"]),
+  door('wrong tokens are not counted', ['this.#wrong.consume(remote), ', '']),
+  door('wrong tokens of all addresses are not counted', [', this.#wrongOfAll.consume(ALL)', '']),
+  door('a token that could be guessed is taken', ['{16,256}', '{1,256}']),
+  door('a session never ends', ['session.untilMs <= this.#deps.monotonicMs()', 'session.untilMs < 0']),
+  door('a session outlives its log-out', ['    this.#sessions.delete(sessionOf(c));\n', '']),
+  door('sessions are kept without end', ['this.#sessions.size >= SESSIONS_MAX && ', 'this.#sessions.size < 0 && ']),
+  door('scripts can read the cookie', ['httpOnly: true', 'httpOnly: false']),
+  door('the cookie goes along from other sites', ["sameSite: 'Strict'", "sameSite: 'None'"]),
+  door('all sessions share a word', ['{ csrf: word(), untilMs }', "{ csrf: 'same', untilMs }"]),
+  server('without a token it listens for others', ['if (hasToken || isLoopback(host))', 'if (host)']),
+  server('acts need no token', ['if (acts && !hasToken)', 'if (acts && token === null)']),
+  fault('looking at holds changes the book of holds', 'I13', {
+    file: 'src/wiring/standing-holds.ts',
+    edits: [['await onNone?.(fsId)', 'await holdBook.forget(fsId)']],
+  }),
+];
