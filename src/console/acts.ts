@@ -124,6 +124,12 @@ async function hold({ clients, form, remote, signal }: ActRequest): Promise<ActD
   try {
     const { id } = await makeHold(fsId, request, { clients, signal });
     return { words: `file system ${fsId} is held by ${id}: nothing that is referenced now is deleted`, back: '/stuck' };
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw cancelled(
+      `the console ended while it waited; "s3compact hold list ${fsId}" shows whether the hold stands`,
+      error,
+    );
   } finally {
     holdsBeingMade--;
   }

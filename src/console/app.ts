@@ -98,7 +98,7 @@ function addPages(app: Hono<Visited>, { clients, sampler, walks, turns, acts, pr
     const chunk = decimalNumber(c.req.query('chunk')) ?? undefined;
     const file = await inTurn(turns, () => askFile(key, clients, chunk));
     const forms = formsOf(c);
-    return show(c, filePage(file, await sampler.fresh()), forms && fileForms(forms, key));
+    return show(c, filePage(file, await sampler.fresh()), forms && fileForms(forms, key, file.quarantine !== null));
   });
   app.get('/files/:fs/:inode/what-if', async (c) => {
     const key = keyOf(c);

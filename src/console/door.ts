@@ -25,6 +25,8 @@ const ALL = 'all';
 export interface Visitor {
   /** What forms must carry; absent: it shows the token with each request, which no page of another can. */
   readonly csrf?: string;
+  /** Still: a stream outlives the request that it began with. */
+  isIn(): boolean;
 }
 
 /** What a request carries from the guards on. */
@@ -75,10 +77,12 @@ export class Door {
   /** Who asks; `null`: nobody who may. */
   async visitor(c: Context): Promise<Visitor | null> {
     const bearer = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
-    if (bearer !== undefined) return (await this.judge(bearer, remoteOf(c))) === 'right' ? {} : null;
-    const session = this.#sessions.get(sessionOf(c));
-    if (session === undefined || session.untilMs <= this.#deps.monotonicMs()) return null;
-    return { csrf: session.csrf };
+    if (bearer !== undefined) return (await this.judge(bearer, remoteOf(c))) === 'right' ? { isIn: () => true } : null;
+    const id = sessionOf(c);
+    const session = this.#sessions.get(id);
+    if (session === undefined) return null;
+    const isIn = () => this.#sessions.has(id) && session.untilMs > this.#deps.monotonicMs();
+    return isIn() ? { csrf: session.csrf, isIn } : null;
   }
 
   /** Begins a session. */
@@ -101,7 +105,7 @@ export class Door {
 }
 
 /** Whether a form comes from a page that this visitor was given. */
-export function isOwnForm({ csrf }: Visitor, given: string | undefined): boolean {
+export function isOwnForm({ csrf }: Pick<Visitor, 'csrf'>, given: string | undefined): boolean {
   return csrf === undefined || timingSafeEqual(hashOf(given ?? ''), hashOf(csrf));
 }
 

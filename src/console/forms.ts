@@ -51,8 +51,9 @@ ${form(forms, { act: 'hold', button: 'Hold: delete nothing', values, fields })}
 <p class="note">A hold answers when it holds, after a minute and a half. It is released by the command "s3compact hold release" alone.</p>`);
 }
 
-/** Below one file. */
-export function fileForms(forms: Forms, key: InodeKey): Html {
+/** Below one file; nothing works on one in quarantine. */
+export function fileForms(forms: Forms, key: InodeKey, isQuarantined: boolean): Html {
+  if (isQuarantined) return section(releaseForm(forms, key));
   return section(form(forms, { act: 'compact', button: 'Compact now', values: valuesOf(key) }));
 }
 

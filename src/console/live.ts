@@ -36,7 +36,7 @@ export function addLive(app: Hono<Visited>, parts: LiveParts): void {
   });
 }
 
-function stream(c: Context, { sampler, onFault }: LiveParts, textFor: (sample: Sample) => Promise<string>) {
+function stream(c: Context<Visited>, { sampler, onFault }: LiveParts, textFor: (sample: Sample) => Promise<string>) {
   if (sampler.watchers >= LIVE_MAX) return c.text('too many pages are open', 503, { 'Retry-After': '60' });
   return streamSSE(c, async (events) => {
     const ended = Promise.withResolvers<void>();
@@ -49,6 +49,7 @@ function stream(c: Context, { sampler, onFault }: LiveParts, textFor: (sample: S
       last = data;
     };
     const stop = sampler.watch((sample) => {
+      if (c.get('visitor')?.isIn() === false) return ended.resolve();
       // One that cannot keep up misses samples.
       if (writing) return;
       writing = true;

@@ -133,9 +133,13 @@ describe('whoever has logged in', () => {
 
   it('is out when the session is ended, whoever has the cookie', async () => {
     const { cookie, csrf } = await enter();
+    const open = await console.get('/live/overview', { headers: { cookie } });
+    expect(open.status).toBe(200);
     expect((await send('/logout', { headers: { cookie } })).status).toBe(403);
     expect((await send('/logout', { headers: { cookie }, form: { csrf } })).status).toBe(303);
     expect((await console.get('/', { headers: { cookie } })).status).toBe(401);
+    // What was open ends at the next sample.
+    await open.text();
   });
 
   it('gets a form that is too large, unknown or cannot be read refused, and nothing is done', async () => {
@@ -162,6 +166,19 @@ describe('acts', () => {
     return /role="status">([^<]*)</.exec(await response.text())?.[1];
   };
   const linesOf = (name: string) => logged.split('\n').filter((line) => line.includes(`"act":"${name}"`));
+
+  it('a file in quarantine is offered its release, another one a run', async () => {
+    const { cookie } = await enter();
+    const page = async (inode: number) => (await console.get(`/files/1/${inode}`, { headers: { cookie } })).text();
+    const [free, stopped] = [await page(500), await page(501)];
+    for (const [act, other, text] of [
+      ['compact', 'release', free],
+      ['release', 'compact', stopped],
+    ] as const) {
+      expect(text).toContain(`action="/acts/${act}"`);
+      expect(text).not.toContain(`action="/acts/${other}"`);
+    }
+  });
 
   it('compact: a job that waited among others comes first', async () => {
     const { queue } = console.world.clients;
@@ -267,6 +284,15 @@ describe('other consoles', () => {
       200,
     );
     expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(401);
+  });
+
+  it('the command reads the token from the environment, and is refused with one that could be guessed', async () => {
+    const env = { S3COMPACT_CONSOLE_LISTEN: '127.0.0.1:0' };
+    const without = await console.world.command(['console', '--allow-actions'], env);
+    expect([without.exitCode, without.stderr]).toEqual([2, expect.stringContaining('--allow-actions needs')]);
+    const guessed = await console.world.command(['console'], { ...env, S3COMPACT_CONSOLE_TOKEN: 'short-one' });
+    expect([guessed.exitCode, guessed.stderr]).toEqual([2, expect.stringContaining('must be 16 to 256')]);
+    expect(guessed.stderr).not.toContain('short-one');
   });
 
   it.each([

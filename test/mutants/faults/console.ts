@@ -34,8 +34,12 @@ export const CONSOLE_FAULTS: readonly Fault[] = [
   door('wrong tokens are not counted', ['this.#wrong.consume(remote), ', '']),
   door('wrong tokens of all addresses are not counted', [', this.#wrongOfAll.consume(ALL)', '']),
   door('a token that could be guessed is taken', ['{16,256}', '{1,256}']),
-  door('a session never ends', ['session.untilMs <= this.#deps.monotonicMs()', 'session.untilMs < 0']),
+  door('a session never ends', ['session.untilMs > this.#deps.monotonicMs()', 'session.untilMs > 0']),
   door('a session outlives its log-out', ['    this.#sessions.delete(sessionOf(c));\n', '']),
+  fault('a stream outlives the session that opened it', 'I13', {
+    file: 'src/console/live.ts',
+    edits: [["if (c.get('visitor')?.isIn() === false) return ended.resolve();", '']],
+  }),
   door('sessions are kept without end', ['this.#sessions.size >= SESSIONS_MAX && ', 'this.#sessions.size < 0 && ']),
   door('scripts can read the cookie', ['httpOnly: true', 'httpOnly: false']),
   door('the cookie goes along from other sites', ["sameSite: 'Strict'", "sameSite: 'None'"]),
