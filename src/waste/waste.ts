@@ -14,7 +14,7 @@ import {
   type SliceGeometry,
   type SliceRecord,
 } from '../layout/slices/index.ts';
-import type { FileState, SliceFile, SliceList, SliceVolume, Waiting, WalkPart } from '../metadata/slice-volume.ts';
+import type { FileState, SliceFile, SliceVolume, Waiting, WalkPart } from '../metadata/slice-volume.ts';
 import { type FileWaste, measureOf, type WasteOrder, WorstFiles } from './worst-files.ts';
 
 export { type FileWaste, WASTE_ORDERS, type WasteOrder } from './worst-files.ts';
@@ -69,7 +69,7 @@ export async function wasteOf(volume: SliceVolume, options: WasteOptions): Promi
   const waiting = await volume.waiting();
   for (const inodeId of tally.looseToRank()) {
     const file = await wholeFile(volume, inodeId, options.geometry);
-    if (file !== null) tally.rank(addWaste(file, tally.loose.get(inodeId) ?? NO_FOOTPRINT));
+    if (file !== null) tally.rank(addWaste(file, tally.behindEndOf(inodeId)));
   }
   return tally.report(waiting);
 }
@@ -98,9 +98,14 @@ export async function fileWaste(volume: SliceVolume, file: SliceFile, geometry: 
   return { ...footprint, inodeId: file.inodeId, state: file.state, length: file.length };
 }
 
+interface Loose {
+  readonly all: Footprint;
+  readonly behindEnd: Footprint;
+}
+
 class WasteTally {
-  /** Of lists that came apart from their files, by inode. */
-  readonly loose = new Map<bigint, Footprint>();
+  /** Lists that came apart from their files, by inode. */
+  readonly #loose = new Map<bigint, Loose>();
   readonly #options: WasteOptions;
   readonly #worst: WorstFiles;
   readonly #sums = { live: NO_SUM, trash: NO_SUM, unlinked: NO_SUM, gone: NO_SUM };
@@ -151,8 +156,13 @@ class WasteTally {
   /** Of the files with loose lists those that may belong among the worst. */
   looseToRank(): readonly bigint[] {
     const measure = measureOf(this.#options.order);
-    const all = [...this.loose].toSorted(([, a], [, b]) => measure(b) - measure(a));
+    const all = [...this.#loose].toSorted(([, a], [, b]) => measure(b.all) - measure(a.all));
     return all.slice(0, this.#options.top).map(([inodeId]) => inodeId);
+  }
+
+  /** What nobody finds who asks for the chunks within the length. */
+  behindEndOf(inodeId: bigint): Footprint {
+    return this.#loose.get(inodeId)?.behindEnd ?? NO_FOOTPRINT;
   }
 
   report(waiting: Waiting): WasteReport {
@@ -168,11 +178,16 @@ class WasteTally {
   }
 
   #file({ file, first, lists }: Extract<WalkPart, { kind: 'file' }>, referencesOf: ReferencesOf): void {
-    const footprint = lists.reduce(
-      (sum, list) => addFootprint(sum, this.#listed(file, list, referencesOf)),
-      NO_FOOTPRINT,
-    );
     const { inodeId, state, length } = file;
+    let footprint = NO_FOOTPRINT;
+    let behindEnd = NO_FOOTPRINT;
+    for (const { chunkIndex, records } of lists) {
+      const shown = chunkIndex * CHUNK_BYTES < length;
+      const one = this.#footprint(records, referencesOf, shown);
+      footprint = addFootprint(footprint, one);
+      if (!shown) behindEnd = addFootprint(behindEnd, one);
+    }
+    this.#behindEnd = addFootprint(this.#behindEnd, behindEnd);
     this.#sum(state, footprint, first ? { files: 1, length } : {});
     if (first) {
       this.finish();
@@ -180,18 +195,13 @@ class WasteTally {
     } else if (this.#current?.inodeId === inodeId) {
       this.#current = addWaste(this.#current, footprint);
     } else {
-      const known = this.loose.get(inodeId);
-      if (known !== undefined || this.loose.size < LOOSE_MAX) {
-        this.loose.set(inodeId, addFootprint(known ?? NO_FOOTPRINT, footprint));
-      }
+      const known = this.#loose.get(inodeId) ?? { all: NO_FOOTPRINT, behindEnd: NO_FOOTPRINT };
+      if (known.all === NO_FOOTPRINT && this.#loose.size >= LOOSE_MAX) return;
+      this.#loose.set(inodeId, {
+        all: addFootprint(known.all, footprint),
+        behindEnd: addFootprint(known.behindEnd, behindEnd),
+      });
     }
-  }
-
-  #listed({ length }: SliceFile, { chunkIndex, records }: SliceList, referencesOf: ReferencesOf): Footprint {
-    const shown = chunkIndex * CHUNK_BYTES < length;
-    const footprint = this.#footprint(records, referencesOf, shown);
-    if (!shown) this.#behindEnd = addFootprint(this.#behindEnd, footprint);
-    return footprint;
   }
 
   #footprint(records: readonly SliceRecord[], referencesOf: ReferencesOf, shown: boolean): Footprint {
