@@ -40,7 +40,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'src/plan', groups: ['src/outside.ts', 'src/model.ts', 'src/errors.ts'], packages: [], pure: true },
 
   // The other layout of files: slices. Blocks are in src/plan and src/format.ts.
-  { name: 'src/layout', groups: ['src/outside.ts', 'src/plan'], packages: [], pure: true },
+  { name: 'src/layout', groups: ['src/outside.ts', 'src/model.ts', 'src/plan'], packages: [], pure: true },
 
   // Settings, and the texts of URLs among them.
   { name: 'src/urls', groups: ['src/errors.ts', 'src/redact.ts'], packages: [] },

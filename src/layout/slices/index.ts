@@ -13,4 +13,6 @@ export {
   sliceObject,
 } from './objects.ts';
 export { piecesOf, recordFault } from './pieces.ts';
+export { listAfter, type MergedSlice, planSlices, type SliceGain, type SlicePlan, type SlicePolicy } from './plan.ts';
+export { type ClientRewrite, clientRewrite } from './quiet.ts';
 export { CHUNK_BYTES, type Piece, type ReferencesOf, type SliceGeometry, type SliceRecord } from './words.ts';

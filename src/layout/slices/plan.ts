@@ -1,0 +1,209 @@
+/**
+ * What compacting one chunk list of slices would do: which neighbouring pieces become one new slice, which stay as they are.
+ * The new list is pairwise disjoint and shows every byte as before; holes are never written. Pure and, but for sorting,
+ * linear. It is for looking at: nothing carries it out yet.
+ *
+ * A few candidates are weighed by what they exactly save (GETs, stored bytes) against the bytes they move, and the best that
+ * pays and stores no more than before is the plan.
+ */
+import type { PlanCost } from '../../model.ts';
+import { movedBytes, scoreOf } from '../../plan/index.ts';
+import { blockCount, readsOf } from './objects.ts';
+import { piecesOf } from './pieces.ts';
+import { type ClientRewrite, clientRewrite } from './quiet.ts';
+import type { Piece, ReferencesOf, SliceGeometry, SliceRecord } from './words.ts';
+
+export interface SlicePolicy {
+  /** A list with more records or pieces than this qualifies. */
+  readonly fragmentThreshold: number;
+  /** Bytes that may be moved for each GET that a full read saves. */
+  readonly bytesPerGet: number;
+  /** Bytes that may be moved for each byte that need not be stored any more. */
+  readonly storagePrice: number;
+}
+
+/** A slice to write: `[begin, end)` of the chunk, from these neighbouring pieces. */
+export interface MergedSlice {
+  readonly begin: number;
+  readonly end: number;
+  readonly pieces: readonly Piece[];
+}
+
+export interface SliceGain {
+  readonly getsBefore: number;
+  readonly getsAfter: number;
+  readonly recordsBefore: number;
+  readonly recordsAfter: number;
+  /** Of the slices that this list names, each counted whole; shared ones stay stored. */
+  readonly objectsBefore: number;
+  readonly objectsAfter: number;
+  readonly storedBytesBefore: number;
+  readonly storedBytesAfter: number;
+}
+
+export interface SlicePlan {
+  /** The whole list becomes these, ascending and disjoint … */
+  readonly kept: readonly Piece[];
+  readonly merged: readonly MergedSlice[];
+  readonly cost: PlanCost;
+  readonly gain: SliceGain;
+  readonly score: number;
+  /** What a read-write client would do at its next read of the chunk, before and after. */
+  readonly clientBefore: ClientRewrite | null;
+  readonly clientAfter: ClientRewrite | null;
+}
+
+export interface SliceInput {
+  readonly geometry: SliceGeometry;
+  readonly policy: SlicePolicy;
+  readonly referencesOf: ReferencesOf;
+}
+
+/** Ids of slices that do not exist yet, from here downwards: no volume has come so far. */
+const NEW_ID = 2n ** 64n - 1n;
+
+/** `null`: nothing is worth doing. */
+export function planSlices(records: readonly SliceRecord[], input: SliceInput): SlicePlan | null {
+  const pieces = piecesOf(records);
+  const { fragmentThreshold, bytesPerGet, storagePrice } = input.policy;
+  if (Math.max(records.length, pieces.length) <= fragmentThreshold) return null;
+  const segments = segmentsOf(pieces);
+  const candidates = [
+    // What is hidden is dropped, and no byte is moved.
+    pieces.map((piece) => [piece]),
+    segments.flatMap((segment) => runsOf(segment, input)),
+    segments,
+  ];
+  let best: { readonly plan: SlicePlan; readonly value: number } | undefined;
+  for (const groups of candidates) {
+    const plan = planOf(records, groups, input);
+    const { gain, cost } = plan;
+    const reclaimed = gain.storedBytesBefore - gain.storedBytesAfter;
+    if (reclaimed < 0) continue;
+    const value = (gain.getsBefore - gain.getsAfter) * bytesPerGet + reclaimed * storagePrice - movedBytes(cost);
+    if (value > (best?.value ?? 0)) best = { plan, value };
+  }
+  return best?.plan ?? null;
+}
+
+/** The list as the plan leaves it; new slices have ids that no volume has. */
+export function listAfter({ kept, merged }: Pick<SlicePlan, 'kept' | 'merged'>): readonly SliceRecord[] {
+  const old = kept.map(({ begin, end, id, size, from }) => ({ offset: begin, len: end - begin, id, size, from }));
+  const fresh = merged.map(({ begin, end }, n) => {
+    const len = end - begin;
+    return { offset: begin, len, id: NEW_ID - BigInt(n), size: len, from: 0 };
+  });
+  return [...old, ...fresh].toSorted((a, b) => a.offset - b.offset);
+}
+
+/** Pieces that follow each other without a hole: only these can become one slice. */
+function segmentsOf(pieces: readonly Piece[]): readonly (readonly Piece[])[] {
+  const segments: Piece[][] = [];
+  for (const piece of pieces) {
+    const last = segments.at(-1);
+    if (last?.at(-1)?.end === piece.begin) last.push(piece);
+    else segments.push([piece]);
+  }
+  return segments;
+}
+
+/**
+ * A segment cut into runs to merge and pieces to keep, so that what the runs save pays for what they move. Each piece is
+ * priced alone, and a run's last block counts whole: where that errs, the plan as a whole is weighed again exactly.
+ */
+function runsOf(segment: readonly Piece[], { geometry, policy }: SliceInput): readonly (readonly Piece[])[] {
+  const perByte = 2 + policy.bytesPerGet / geometry.blockSize;
+  // Best value up to a piece, with it kept or at the end of a run; and where that run began.
+  let kept = 0;
+  let run = Number.NEGATIVE_INFINITY;
+  let runBegan = 0;
+  const cameFrom: { readonly from: number; readonly keeps: boolean }[] = [];
+  for (const [n, piece] of segment.entries()) {
+    const worth = readsOf([piece], geometry).gets * policy.bytesPerGet - (piece.end - piece.begin) * perByte;
+    const opened = kept - policy.bytesPerGet;
+    if (opened > run) runBegan = n;
+    run = Math.max(opened, run) + worth;
+    const keeps = kept >= run;
+    cameFrom.push({ from: runBegan, keeps });
+    kept = Math.max(kept, run);
+  }
+  const groups: (readonly Piece[])[] = [];
+  for (let n = segment.length - 1; n >= 0; ) {
+    const at = cameFrom[n];
+    const from = at === undefined || at.keeps ? n : at.from;
+    groups.unshift(segment.slice(from, n + 1));
+    n = from - 1;
+  }
+  return groups;
+}
+
+/** The plan that merges each group of several pieces, with its exact figures. */
+function planOf(records: readonly SliceRecord[], groups: readonly (readonly Piece[])[], input: SliceInput): SlicePlan {
+  const { geometry, referencesOf } = input;
+  const kept: Piece[] = [];
+  const merged: MergedSlice[] = [];
+  for (const group of groups) {
+    const [first, last] = [group[0], group.at(-1)];
+    if (first === undefined || last === undefined) continue;
+    if (group.length === 1) kept.push(first);
+    else merged.push({ begin: first.begin, end: last.end, pieces: group });
+  }
+  const after = listAfter({ kept, merged });
+  const cost = costOf(merged, geometry);
+  const before = slicesOf(records);
+  const [stays, stored] = [slicesOf(after), storedOf(before, geometry)];
+  // A slice that others name stays, whatever this list does.
+  for (const [id, slice] of before) if (referencesOf(slice.record) > slice.records) stays.set(id, slice);
+  const left = storedOf(stays, geometry);
+  const gain = {
+    getsBefore: readsOf(piecesOf(records), geometry).gets,
+    getsAfter: readsOf(piecesOf(after), geometry).gets,
+    ...{ recordsBefore: records.length, recordsAfter: after.length },
+    ...{ objectsBefore: stored.objects, objectsAfter: left.objects },
+    ...{ storedBytesBefore: stored.bytes, storedBytesAfter: left.bytes },
+  };
+  return {
+    ...{ kept, merged, cost, gain },
+    score: scoreOf(cost, gain.getsBefore - gain.getsAfter, gain.storedBytesBefore - gain.storedBytesAfter),
+    ...{ clientBefore: clientRewrite(records), clientAfter: clientRewrite(after) },
+  };
+}
+
+/** What is moved; of an object that can only be read whole, all of it is. */
+function costOf(merged: readonly MergedSlice[], geometry: SliceGeometry): PlanCost {
+  const cost = { readRequests: 0, readBytes: 0, writeRequests: 0, writeBytes: 0 };
+  for (const { begin, end, pieces } of merged) {
+    const len = end - begin;
+    const reads = readsOf(pieces, geometry);
+    cost.readRequests += pieces.reduce((sum, piece) => sum + readsOf([piece], geometry).gets, 0);
+    cost.readBytes += geometry.wholeObjects ? reads.bytes : len;
+    cost.writeRequests += blockCount(len, geometry.blockSize);
+    cost.writeBytes += len;
+  }
+  return cost;
+}
+
+interface NamedSlice {
+  readonly record: SliceRecord;
+  records: number;
+}
+
+function slicesOf(records: readonly SliceRecord[]): Map<bigint, NamedSlice> {
+  const slices = new Map<bigint, NamedSlice>();
+  for (const record of records) {
+    if (record.id === 0n) continue;
+    const known = slices.get(record.id);
+    if (known === undefined) slices.set(record.id, { record, records: 1 });
+    else known.records++;
+  }
+  return slices;
+}
+
+function storedOf(slices: ReadonlyMap<bigint, NamedSlice>, { blockSize }: SliceGeometry) {
+  let [objects, bytes] = [0, 0];
+  for (const { record } of slices.values()) {
+    objects += blockCount(record.size, blockSize);
+    bytes += record.size;
+  }
+  return { objects, bytes };
+}
