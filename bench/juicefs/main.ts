@@ -106,7 +106,10 @@ async function bench(inodes: number, rounds: number): Promise<void> {
       bare.push(await timed(() => bareReads(redis)));
       ours.push(await timed(() => report(server.url)));
     }
-    for (const [name, times] of [['bare', bare], ['ours', ours]] as const) {
+    for (const [name, times] of [
+      ['bare', bare],
+      ['ours', ours],
+    ] as const) {
       const rate = Math.round(inodes / (Math.min(...times) / 1000)).toLocaleString('en-US');
       console.log(`${name}: ${rate} inodes/s (${times.map((ms) => Math.round(ms)).join(', ')} ms)`);
     }
@@ -121,5 +124,7 @@ if (values.url === undefined) await bench(Number(values.inodes), Number(values.r
 else {
   const { live } = await report(values.url);
   const rss = Math.round(process.resourceUsage().maxRSS / 1024);
-  console.log(`${live.files.toLocaleString('en-US')} files, ${live.records.toLocaleString('en-US')} records, ${rss} MiB at most`);
+  console.log(
+    `${live.files.toLocaleString('en-US')} files, ${live.records.toLocaleString('en-US')} records, ${rss} MiB at most`,
+  );
 }

@@ -13,6 +13,13 @@ export function withInodeArguments(command: Command): Command {
     .argument('<inode>', 'id of the inode', parseInodeId);
 }
 
+/** Adds `<fs> <inode>`, where a path from the root of the volume may stand for the inode; the action gets a number, and a bigint or a text. */
+export function withFileArguments(command: Command): Command {
+  return command
+    .argument('<fs>', 'id of the file system', parseCount)
+    .argument('<inode>', 'id of the inode; of a JuiceFS volume also a path', parseInodeOrPath);
+}
+
 /** An inode, or a path from the root of the volume. */
 export function parseInodeOrPath(text: string): bigint | string {
   return text.startsWith('/') ? text : parseInodeId(text);

@@ -34,6 +34,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'plan',
     summary: 'show what compacting an inode would do; change nothing',
     usage: '<fs> <inode>',
+    layouts: BOTH,
     load: async () => (await import('./plan.ts')).registerPlan,
   },
   {

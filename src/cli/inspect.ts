@@ -10,7 +10,7 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
 import type { ReadCost } from '../plan/index.ts';
 import { bytes, count, plural, wasteText } from '../view/words.ts';
-import { inodeNumber, parseCount, parseInodeOrPath, parseLimit } from './arguments.ts';
+import { inodeNumber, parseCount, parseLimit, withFileArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import {
   type ChunkInspection,
@@ -62,11 +62,7 @@ export function registerInspect(program: Command, context: CliContext): void {
     '--limit <count>',
     `rows of each list, and chunks, to show; 0 means all (default: ${ROWS_SHOWN})`,
   );
-  program
-    .command('inspect')
-    .description('show the chunk lists of an inode as they are')
-    .argument('<fs>', 'id of the file system', parseCount)
-    .argument('<inode>', 'id of the inode; of a JuiceFS volume also a path', parseInodeOrPath)
+  withFileArguments(program.command('inspect').description('show the chunk lists of an inode as they are'))
     .option('--chunk <index>', 'show this chunk only', parseCount)
     .addOption(limit.argParser(parseLimit))
     .addHelpText('after', HELP)

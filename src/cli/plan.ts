@@ -12,7 +12,7 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { ChunkDecision, ChunkPlan, InodeKey, PlanCost, PlanGain, PlanWaste } from '../model.ts';
 import { chunkAfter, type PlanReport, stepsOfRun, Tally } from '../view/plan-steps.ts';
 import { bytes, count, plural, wasteText } from '../view/words.ts';
-import { parseLimit, withInodeArguments } from './arguments.ts';
+import { inodeNumber, parseLimit, withFileArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
 import { drawBeforeAfter } from './picture.ts';
@@ -35,14 +35,22 @@ With --json: {fsId, inodeId, changed: false, quarantine: {code, reason, sinceMs}
             blocksLeft, requiredLength, waste, cheapest: {bytes, requests}}]}
   cost: {readRequests, readBytes, writeRequests, writeBytes}
   gain: {gets, versions, objects, storedBytes, each with Before and After, visibleBytes}; waste: {why: price|budget|list, bytesToMove} where more
-  than 1.10 times the visible bytes stay stored; offsets and sizes in bytes.`;
+  than 1.10 times the visible bytes stay stored; offsets and sizes in bytes.
+Of a JuiceFS volume: {fsId, inodeId, changed: false, outcome: plan|nothing, cost, gain: {…, records in place of versions},
+  chunks: [{chunkIndex, score, cost, gain, kept, merged: [{begin, end, pieces}], clientBefore, clientAfter: {records, bytes} | null}]}`;
 
 export function registerPlan(program: Command, context: CliContext): void {
-  withInodeArguments(program.command('plan').description('show what compacting an inode would do; change nothing'))
+  withFileArguments(program.command('plan').description('show what compacting an inode would do; change nothing'))
     .option('--limit <count>', 'pictures to draw; 0 means all', parseLimit, PICTURES_SHOWN)
     .addHelpText('after', HELP)
-    .action(async (fsId: number, inodeId: bigint, options: PlanOptions) => {
-      context.exitCode = await showPlan({ fsId, inodeId }, context, options);
+    .action(async (fsId: number, inode: bigint | string, options: PlanOptions) => {
+      context.exitCode = await context.byLayout({
+        blocks: () => showPlan({ fsId, inodeId: inodeNumber(inode) }, context, options),
+        slices: async () => {
+          const { planOfSlices } = await import('./slices/plan.ts');
+          return planOfSlices(fsId, inode, { context, limit: options.limit });
+        },
+      });
     });
 }
 

@@ -3,9 +3,21 @@
  * count is the one that it counts, the least rights suffice, and nothing is ever changed by looking.
  */
 import { createHash } from 'node:crypto';
-import { GetObjectCommand, PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import {
+  DeleteBucketPolicyCommand,
+  GetObjectCommand,
+  PutBucketPolicyCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { piecesOf, readsOf, type SliceGeometry, sliceObject } from '../../src/layout/slices/index.ts';
+import {
+  clientRewrite,
+  piecesOf,
+  readsOf,
+  type SliceGeometry,
+  type SliceRecord,
+  sliceObject,
+} from '../../src/layout/slices/index.ts';
 import type { SliceFile, SliceVolume } from '../../src/metadata/slice-volume.ts';
 import type { WasteReport } from '../../src/waste/waste.ts';
 import { listObjects } from '../kit/juicefs/looks.ts';
@@ -40,6 +52,30 @@ async function objectBytes({ s3, bucket }: JuicefsWorld, name: string): Promise<
 }
 
 const sha = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
+
+async function listsOf(volume: SliceVolume): Promise<ReadonlyMap<string, readonly SliceRecord[]>> {
+  const lists = new Map<string, readonly SliceRecord[]>();
+  for await (const { parts } of volume.walk()) {
+    for (const part of parts) {
+      if (part.kind !== 'file') continue;
+      for (const list of part.lists) lists.set(`${part.file.inodeId}_${list.chunkIndex}`, list.records);
+    }
+  }
+  return lists;
+}
+
+/** The list as a client leaves it that compacts lists of any length; `null` where it does nothing. */
+function mergedByClient(records: readonly SliceRecord[]): readonly SliceRecord[] | null {
+  // Records that show nothing make the list long enough for the rule of five.
+  const padding = Array.from({ length: 5 }, () => ({ offset: 0, len: 0, id: 0n, size: 0, from: 0 }));
+  const rewrite = clientRewrite([...records, ...padding]);
+  const merged = rewrite === null ? 0 : rewrite.records - padding.length;
+  if (rewrite === null || merged < 2) return null;
+  const kept = records.slice(0, records.length - merged);
+  const pieces = piecesOf(records.slice(kept.length));
+  const [begin, size] = [pieces[0]?.begin ?? 0, Math.max(1, rewrite.bytes)];
+  return [...kept, { offset: begin, len: size, id: 1n, size, from: 0 }];
+}
 
 async function filesOf(volume: SliceVolume): Promise<ReadonlyMap<string, SliceFile>> {
   const files = new Map<string, SliceFile>();
@@ -125,6 +161,7 @@ describe.runIf(isReal)('a volume of the real program', () => {
       ],
       ...[
         ['inspect', '1', '/dav-large.bin'],
+        ['plan', '1', '/dav-large.bin'],
         ['fsck', '1'],
         ['fsck', '1', '/dav-large.bin'],
         ['doctor', '1'],
@@ -140,7 +177,7 @@ describe.runIf(isReal)('a volume of the real program', () => {
       });
       expect(await world.everything(), argv.join(' ')).toEqual(before);
     }
-    for (const argv of [['worker'], ['run', '1'], ['inode', '1', '2'], ['gc', '1'], ['reap'], ['plan', '1', '2']]) {
+    for (const argv of [['worker'], ['run', '1'], ['inode', '1', '2'], ['gc', '1'], ['reap'], ['status']]) {
       const { exitCode, stderr } = await world.command(argv);
       expect({ argv, exitCode }).toEqual({ argv, exitCode: 2 });
       expect(stderr).toContain('does not work on a JuiceFS volume');
@@ -178,6 +215,7 @@ describe.runIf(isReal)('a volume of the real program', () => {
         stderr: expect.not.stringContaining('s3compact'),
       });
     }
+    await world.s3.send(new DeleteBucketPolicyCommand({ Bucket: world.bucket }));
   });
 
   it.runIf(canMount())('shows what was overwritten, cut and copied', async () => {
@@ -192,6 +230,31 @@ describe.runIf(isReal)('a volume of the real program', () => {
       '/deep/er/append.log',
     ]);
     expect(inspected.total).toMatchObject({ records: 31, gets: 31 });
+  });
+
+  // The last: the real program changes lists here.
+  it.runIf(canMount())('is compacted by the real program as it was said', async () => {
+    const before = await listsOf(volume);
+    // Every list of two records or more, again and again until nothing is left to merge.
+    await world.real.run(['gc', '--compact', world.real.metaUrl]);
+    const after = await listsOf(volume);
+    let rewritten = 0;
+    for (const [place, records] of before) {
+      let expected = records;
+      for (let rewrite = mergedByClient(expected); rewrite !== null; rewrite = mergedByClient(expected)) {
+        expected = rewrite;
+        rewritten++;
+      }
+      const shape = (list: readonly SliceRecord[]) => list.map(({ offset, len, size }) => ({ offset, len, size }));
+      expect(shape(after.get(place) ?? []), place).toEqual(shape(expected));
+    }
+    expect(rewritten).toBeGreaterThan(3);
+    const report = await world.json<WasteReport>(['waste', '1']);
+    expect(report.waiting.delayed.slices).toBeGreaterThan(40);
+    const objects = (await listObjects(world.s3, world.bucket)).filter(({ name }) =>
+      name.startsWith(`${VOLUME}/chunks/`),
+    );
+    expect(report.storedBytes).toBe(objects.reduce((sum, { bytes }) => sum + bytes, 0));
   });
 });
 

@@ -11,6 +11,7 @@ import { OUTSIDE_FAULTS } from './faults/outside.ts';
 import { PLAN_FAULTS } from './faults/plan.ts';
 import { QUEUE_FAULTS } from './faults/queue.ts';
 import { REAP_FAULTS } from './faults/reap.ts';
+import { SLICE_FAULTS } from './faults/slices.ts';
 import { STORE_FAULTS } from './faults/stores.ts';
 import { TIME_BOUND_FAULTS } from './faults/time-bound.ts';
 
@@ -25,4 +26,5 @@ export const FAULTS: readonly Fault[] = [
   ...STORE_FAULTS,
   ...QUEUE_FAULTS,
   ...CONSOLE_FAULTS,
+  ...SLICE_FAULTS,
 ];

@@ -3,8 +3,8 @@
  * The new list is pairwise disjoint and shows every byte as before; holes are never written. Pure and, but for sorting,
  * linear. It is for looking at: nothing carries it out yet.
  *
- * A few candidates are weighed by what they exactly save (GETs, stored bytes) against the bytes they move, and the best that
- * pays and stores no more than before is the plan.
+ * A few candidates are weighed by what they exactly save (GETs, stored bytes) against the bytes they move. The best that
+ * pays, stores no more and makes no list longer is the plan.
  */
 import type { PlanCost } from '../../model.ts';
 import { movedBytes, scoreOf } from '../../plan/index.ts';
@@ -79,7 +79,8 @@ export function planSlices(records: readonly SliceRecord[], input: SliceInput): 
     const plan = planOf(records, groups, input);
     const { gain, cost } = plan;
     const reclaimed = gain.storedBytesBefore - gain.storedBytesAfter;
-    if (reclaimed < 0) continue;
+    // Clients read every record, and rewrite long lists.
+    if (reclaimed < 0 || gain.recordsAfter > gain.recordsBefore) continue;
     const value = (gain.getsBefore - gain.getsAfter) * bytesPerGet + reclaimed * storagePrice - movedBytes(cost);
     if (value > (best?.value ?? 0)) best = { plan, value };
   }

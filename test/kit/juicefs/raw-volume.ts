@@ -1,7 +1,15 @@
 /** A JuiceFS volume made key by key, with the encoder of encode.ts: what no client would write can be put there, too. */
 import type { Redis } from 'ioredis';
 import { JuicefsVolume } from '../../../src/metadata/juicefs/volume.ts';
-import { encodeAttributes, encodeDelayed, encodeEntry, encodeSlice, type RawAttributes, type RawSlice, settingJson } from './encode.ts';
+import {
+  encodeAttributes,
+  encodeDelayed,
+  encodeEntry,
+  encodeSlice,
+  type RawAttributes,
+  type RawSlice,
+  settingJson,
+} from './encode.ts';
 
 export class RawVolume {
   readonly redis: Redis;

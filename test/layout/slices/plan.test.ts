@@ -27,7 +27,9 @@ function expectSound(records: readonly SliceRecord[], input: Parameters<typeof p
   const plan = planSlices(records, input);
   if (plan === null) return 0;
   const after = listAfter(plan);
-  const content = bytesOf(plan.kept.map(({ begin, end, id, size, from }) => ({ offset: begin, len: end - begin, id, size, from })));
+  const content = bytesOf(
+    plan.kept.map(({ begin, end, id, size, from }) => ({ offset: begin, len: end - begin, id, size, from })),
+  );
   for (const { begin, end, pieces } of plan.merged) {
     // No hole is written: each byte of a merged slice comes from a piece.
     expect(pieces.reduce((sum, piece) => sum + piece.end - piece.begin, 0)).toBe(end - begin);
@@ -43,6 +45,7 @@ function expectSound(records: readonly SliceRecord[], input: Parameters<typeof p
   const { gain, cost } = plan;
   expect(gain.getsAfter).toBe(readsOf(piecesOf(after), input.geometry).gets);
   expect(gain.storedBytesAfter).toBeLessThanOrEqual(gain.storedBytesBefore);
+  expect(after.length).toBeLessThanOrEqual(records.length);
   const value =
     (gain.getsBefore - gain.getsAfter) * input.policy.bytesPerGet +
     (gain.storedBytesBefore - gain.storedBytesAfter) * input.policy.storagePrice -
@@ -59,7 +62,13 @@ const record: fc.Arbitrary<SliceRecord> = fc
   .map(([offset, id, a, b]) => {
     const size = id === 0 ? 0 : 3 + ((id * 37) % 90);
     const from = id === 0 ? 0 : a % size;
-    return { offset, len: Math.min(id === 0 ? b : Math.min(1 + b, size - from), SPAN - offset), id: BigInt(id), size, from };
+    return {
+      offset,
+      len: Math.min(id === 0 ? b : Math.min(1 + b, size - from), SPAN - offset),
+      id: BigInt(id),
+      size,
+      from,
+    };
   });
 
 describe('a plan', () => {
@@ -79,7 +88,7 @@ describe('a plan', () => {
   it('holds over all lists of three short records', () => {
     const policy = { fragmentThreshold: 1, bytesPerGet: 12, storagePrice: 1 };
     const short: SliceRecord[] = [];
-    for (let offset = 0; offset < 6; offset++)
+    for (let offset = 0; offset < 4; offset++)
       for (const len of [1, 3, 6]) for (const id of [0n, 1n]) short.push({ offset, len, id, size: 7, from: 0 });
     let plans = 0;
     for (const a of short)
@@ -89,7 +98,7 @@ describe('a plan', () => {
           const geometry = { ...GEOMETRY, blockSize: 4 };
           plans += expectSound(records, { geometry, policy, referencesOf: () => 1 }) > 0 ? 1 : 0;
         }
-    expect(plans).toBeGreaterThan(1_000);
+    expect(plans).toBeGreaterThan(300);
   });
 
   it('keeps a slice that a clone names stored, and so gains nothing by dropping it', () => {
@@ -114,13 +123,21 @@ describe('a plan', () => {
     expect(plan?.gain).toMatchObject({ getsBefore: 70, getsAfter: 11, recordsBefore: 61, recordsAfter: 2 });
     expect(plan?.clientBefore).toMatchObject({ records: 60 });
     expect(plan?.clientAfter).toBeNull();
-    expect(planSlices(listAfter(plan ?? { kept: [], merged: [] }), { geometry, policy, referencesOf: () => 1 })).toBeNull();
+    expect(
+      planSlices(listAfter(plan ?? { kept: [], merged: [] }), { geometry, policy, referencesOf: () => 1 }),
+    ).toBeNull();
   });
 });
 
 describe('what a client would rewrite', () => {
   const MIB = 1024 * 1024;
-  const at = (offset: number, len: number, id: number): SliceRecord => ({ offset, len, id: BigInt(id), size: len, from: 0 });
+  const at = (offset: number, len: number, id: number): SliceRecord => ({
+    offset,
+    len,
+    id: BigInt(id),
+    size: len,
+    from: 0,
+  });
 
   it('is nothing of four records, and everything of five small ones', () => {
     const small = [0, 1, 2, 3, 4].map((n) => at(n * 1_000, 1_000, n + 1));
@@ -134,7 +151,11 @@ describe('what a client would rewrite', () => {
   });
 
   it('leaves large leading records, unless they come again or are covered', () => {
-    const large = [at(0, 20 * MIB, 1), at(20 * MIB, 5 * MIB, 2), ...[0, 1, 2].map((n) => at((25 + n) * MIB, 1_000, n + 3))];
+    const large = [
+      at(0, 20 * MIB, 1),
+      at(20 * MIB, 5 * MIB, 2),
+      ...[0, 1, 2].map((n) => at((25 + n) * MIB, 1_000, n + 3)),
+    ];
     expect(clientRewrite(large)).toEqual({ records: 3, bytes: 2 * MIB + 1_000 });
     const covered = [...large, at(0, 10, 9)];
     expect(clientRewrite(covered)).toMatchObject({ records: 6 });

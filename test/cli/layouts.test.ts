@@ -1,0 +1,47 @@
+/** What acts on a volume that is only read is refused before anything is opened; what only reads it says that nobody is there. */
+import { expect, test } from 'vitest';
+import { COMMANDS } from '../../src/cli/commands.ts';
+import { run } from '../../src/cli/main.ts';
+
+/** Nobody listens there. */
+const ENV = {
+  METADATA_URL: 'juicefs+redis://127.0.0.1:1/0',
+  REDIS_URL: 'redis://127.0.0.1:1',
+  S3COMPACT_REDIS_TIMEOUT: '1s',
+};
+
+const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
+  '<fs> <inode>': ['1', '2'],
+  '<fs> [inode]': ['1'],
+  '<fs>': ['1'],
+  '<fs...>': ['1'],
+};
+
+const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = { quarantine: ['list'], hold: ['list'] };
+
+async function ending(argv: readonly string[]) {
+  const out = { stdout: '', stderr: '' };
+  const stream = (name: keyof typeof out) => ({ write: (text: string) => (out[name] += text) });
+  const exitCode = await run(argv, ENV, { stdout: stream('stdout'), stderr: stream('stderr') });
+  return { exitCode, ...out };
+}
+
+const blocksOnly = COMMANDS.filter(({ layouts }) => layouts === undefined);
+
+test.each(blocksOnly.map(({ name, usage }) => [name, usage]))('%s refuses a JuiceFS volume', async (name, usage) => {
+  const { exitCode, stderr } = await ending([name, ...(SUBCOMMANDS[name] ?? ARGUMENTS[usage] ?? [])]);
+  expect(stderr).toContain(`"s3compact ${name}" does not work on a JuiceFS volume`);
+  expect(exitCode).toBe(2);
+});
+
+const reading = COMMANDS.filter(({ name, layouts }) => layouts?.includes('slices') && name !== 'completion');
+
+test.each(reading.map(({ name, usage }) => [name, usage]))('%s goes to the volume', async (name, usage) => {
+  const { exitCode, stdout, stderr } = await ending([
+    name,
+    ...(ARGUMENTS[usage] ?? []),
+    ...(name === 'scan' ? ['--top', '1'] : []),
+  ]);
+  expect(stdout + stderr).toMatch(/the metadata Redis .*(ECONNREFUSED|was not ready)/);
+  expect(exitCode).toBe(3);
+});
