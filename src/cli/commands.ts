@@ -102,7 +102,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'reap',
-    summary: 'delete what due reap records list and no chunk list references, then end',
+    summary: 'delete what due reap records list and nothing references, then end',
     usage: '',
     load: async () => (await import('./reap.ts')).registerReap,
   },
@@ -152,7 +152,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'example',
-    summary: 'make a small file system with three fragmented files to try things on',
+    summary: 'make a small file system with fragmented files to try things on',
     usage: '<fs>',
     load: async () => (await import('./example.ts')).registerExample,
   },

@@ -31,7 +31,7 @@ With --json: {fsId, uuid, bucket, madeBucket, files: [{inodeId, what, bytes, ver
 export function registerExample(program: Command, context: CliContext): void {
   program
     .command('example')
-    .description('make a small file system with three fragmented files to try things on')
+    .description('make a small file system with fragmented files to try things on')
     .argument('<fs>', 'id of the file system to be made', parseCount)
     .option('--bucket <name>', 'bucket for its objects', 's3compact-example')
     .option('--name <name>', 'name of the file system', 'example')

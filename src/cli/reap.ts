@@ -21,7 +21,7 @@ const LEFT = 'reap was stopped; what it did not finish comes back by itself';
 export function registerReap(program: Command, context: CliContext): void {
   program
     .command('reap')
-    .description('delete what due reap records list and no chunk list references, then end')
+    .description('delete what due reap records list and nothing references, then end')
     .addHelpText('after', HELP)
     .action(async () => {
       const { drainReapQueue, pushAtEnd } = await import('./work-parts.ts');
