@@ -126,7 +126,7 @@ class Run {
       scan: this.#scan,
       failure: this.#failure,
       reapLeft,
-      jobsLeft: await clients.queue.waitingCount().catch(() => this.#waiting),
+      jobsLeft: await clients.queue.queuedCount().catch(() => this.#waiting),
       durationMs: Math.round(performance.now() - startedAtMs),
     };
   }

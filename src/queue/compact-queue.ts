@@ -131,10 +131,17 @@ export class CompactQueue implements ScanQueue {
 
   /** Jobs that wait: the depth that a scan goes by. */
   async waitingCount(): Promise<number> {
-    const counts = await queueCall('ask for the depth of the queue', () =>
-      this.queue.getJobCounts('wait', 'prioritized'),
-    );
-    return (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0);
+    return this.#countOf('wait', 'prioritized');
+  }
+
+  /** Those that wait for their time, too: a job that was handed back, one that is tried again. */
+  async queuedCount(): Promise<number> {
+    return this.#countOf('wait', 'prioritized', 'delayed');
+  }
+
+  async #countOf(...states: ('wait' | 'prioritized' | 'delayed')[]): Promise<number> {
+    const counts = await queueCall('ask for the depth of the queue', () => this.queue.getJobCounts(...states));
+    return Object.values(counts).reduce((sum, count) => sum + count, 0);
   }
 
   /** Whether nothing waits or is in work, and nothing that waits for its time comes before `untilMs`, queue's clock. */
