@@ -141,6 +141,9 @@ export async function main(): Promise<void> {
     });
   }
   process.exitCode = await run(process.argv.slice(2), process.env, process);
+  // What was written is out first. A connection that a fault left open must not keep the process.
+  for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write('', resolve));
+  process.exit();
 }
 
 if (import.meta.main) await main();

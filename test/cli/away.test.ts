@@ -35,7 +35,8 @@ async function ending(args: readonly string[], servers: Readonly<Record<string, 
   return { exit: command.exit, text: `${command.stdout}${stderr}` };
 }
 
-describe.each(['closed', 'silent'])('a port that is %s', (kind) => {
+// A command waits more than it works.
+describe.concurrent.each(['closed', 'silent'])('a port that is %s', (kind) => {
   const url = () => `redis://127.0.0.1:${kind === 'closed' ? 1 : (silent.address() as AddressInfo).port}`;
 
   it.each([
@@ -47,7 +48,11 @@ describe.each(['closed', 'silent'])('a port that is %s', (kind) => {
     { args: ['gc', '1'], exit: '3' },
     { args: ['status'], exit: '0' },
   ])('metadata: $args says so, and ends', { timeout: OVER_MS }, async ({ args, exit }) => {
-    const seen = await ending(args, { REDIS_URL: inject('redisUrl'), METADATA_URL: url() });
+    let seen = await ending(args, { REDIS_URL: inject('redisUrl'), METADATA_URL: url() });
+    // On a machine with too much to do the queue's Redis may seem to be away, too.
+    for (let tries = 1; tries < 5 && QUEUE.test(seen.text); tries++) {
+      seen = await ending(args, { REDIS_URL: inject('redisUrl'), METADATA_URL: url() });
+    }
     expect(seen.text).toMatch(METADATA);
     expect(seen.exit).toBe(exit);
   });
@@ -61,4 +66,12 @@ describe.each(['closed', 'silent'])('a port that is %s', (kind) => {
       expect(seen.exit).toBe('3');
     },
   );
+});
+
+it('what a fault left open does not keep the process', { timeout: OVER_MS }, async () => {
+  const seen = await ending(['--version'], {
+    NODE_OPTIONS: '--import=data:text/javascript,setInterval(()=>{},1000)',
+  });
+  expect(seen.exit).toBe('0');
+  expect(seen.text).toMatch(/^\d+\.\d+\.\d+/);
 });

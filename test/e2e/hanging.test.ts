@@ -2,18 +2,16 @@
  * SIGTERM while a command hangs in Redis: a server that accepted the request and never answers. A command may wait four
  * minutes for an answer here, so a test that ends has ended by the signal. The queue and the metadata hang by turns.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { E2eWorld } from './world.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
 const FILE = 10n;
 let world: E2eWorld;
-let child: ChildProcess | undefined;
-const servers: Hanging[] = [];
 
 interface Hanging {
   readonly url: string;
@@ -51,9 +49,7 @@ async function hangingAt(text: string): Promise<Hanging> {
     server.close();
     for (const socket of sockets) socket.destroy();
   };
-  const started = { url: `redis://127.0.0.1:${port}${target.pathname}`, hangs, end };
-  servers.push(started);
-  return started;
+  return { url: `redis://127.0.0.1:${port}${target.pathname}`, hangs, end };
 }
 
 beforeAll(async () => {
@@ -63,15 +59,11 @@ beforeAll(async () => {
   await world.compactInline(FILE);
   for (let n = 0; n < 30; n++) await world.writer.write(FILE, n * 1_000, 1_500);
 });
-afterEach(() => {
-  child?.kill('SIGKILL');
-  for (const server of servers.splice(0)) server.end();
-});
 afterAll(() => world.close());
 
 /** How the command ends after it hung and got SIGTERM. */
 async function ending(argv: readonly string[], hanging: Hanging, env: Readonly<Record<string, string>>) {
-  child = spawn(process.execPath, [COMMAND, ...argv], {
+  const child = spawn(process.execPath, [COMMAND, ...argv], {
     env: { ...process.env, ...world.env, S3COMPACT_REDIS_TIMEOUT: '4m', S3COMPACT_LOCK_DURATION: '10m', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -79,13 +71,17 @@ async function ending(argv: readonly string[], hanging: Hanging, env: Readonly<R
   child.stdout?.on('data', (data) => (text += data));
   child.stderr?.on('data', (data) => (text += data));
   const ended = once(child, 'close') as Promise<[number | null, string | null]>;
-  await Promise.race([hanging.hangs, ended.then(() => Promise.reject(new Error(`it did not hang: ${text}`)))]);
-  child.kill('SIGTERM');
-  const [code, signal] = await ended;
-  return { code, signal, text };
+  try {
+    await Promise.race([hanging.hangs, ended.then(() => Promise.reject(new Error(`it did not hang: ${text}`)))]);
+    child.kill('SIGTERM');
+    const [code, signal] = await ended;
+    return { code, signal, text };
+  } finally {
+    hanging.end();
+  }
 }
 
-describe.each([
+describe.concurrent.each([
   { name: 'scan', argv: ['scan', '1'], asks: ':scan' },
   { name: 'gc', argv: ['gc', '1'], asks: ':gc' },
   { name: 'fsck', argv: ['fsck', '1'], asks: null },
