@@ -30,8 +30,9 @@ export interface CurvefsWorldOptions extends ClusterOptions {
 export async function curvefsWorld(options: CurvefsWorldOptions = {}): Promise<CurvefsWorld> {
   const cluster = await CurveCluster.start(options);
   const { state } = cluster;
-  const timeout = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs };
-  const store = new CurvefsMetadata({ mds: parseCurvefsUrl(cluster.url), ...timeout });
+  // The cluster runs in this process: on a machine with too much to do its answers take their time.
+  const { timeoutMs = 60_000 } = options;
+  const store = new CurvefsMetadata({ mds: parseCurvefsUrl(cluster.url), timeoutMs });
   /** Every inode number of the file system, in one partition. */
   const reach = (fsId: number): void => {
     if (!state.partitions.some((one) => one.fsId === fsId)) state.addPartition(fsId, 0n, 2n ** 64n - 1n);
