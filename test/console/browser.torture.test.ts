@@ -2,8 +2,11 @@
  * The console in a real Chromium, with a real worker on real servers: what is said in the browser's console, who is asked,
  * what axe-core finds, how wide and narrow pages are made, and numbers that change without a reload.
  */
+import { type Job, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { COMPACT_QUEUE } from '../../src/queue/compact-queue.ts';
 import { axeViolations, CHROMIUM, openPage, startChromium, structureOf } from './chromium.ts';
 import { ConsoleWorld } from './world.ts';
 
@@ -54,6 +57,30 @@ describe.skipIf(CHROMIUM === undefined)('the console in Chromium', () => {
       await expect(structure).toMatchFileSnapshot(`golden/${name}-${form}.txt`);
       await page.context().close();
     }
+  });
+
+  it('a file says how far its run has come, and that it is over, without a reload', async () => {
+    const { queue, status } = console.world.clients;
+    await queue.enqueue({ fsId: 1, inodeId: 501n }, 'command');
+    const over = Promise.withResolvers<void>();
+    const connection = new Redis(inject('redisUrl'), { maxRetriesPerRequest: null });
+    const progress = { chunksDone: 1, chunksTotal: 3, blocksDone: 2, blocksTotal: 8, bytesMoved: 1024 };
+    const work = async (job: Job) => {
+      await job.updateProgress({ kind: 'running', progress });
+      await over.promise;
+    };
+    const worker = new Worker(COMPACT_QUEUE, work, { connection, prefix: status.prefix });
+    const { page, expectQuiet } = await openPage(browser, console.url, { width: 1280 });
+    await page.goto(new URL('/files/1/501', console.url).href);
+    await page.evaluate(`document.body.setAttribute('data-mark', 'first load')`);
+    await page.waitForSelector('text=1/3 chunks, 2/8 blocks, 1 KiB moved');
+    over.resolve();
+    await page.waitForSelector('text=No worker has it in hand.');
+    expect(await page.evaluate(`document.body.getAttribute('data-mark')`)).toBe('first load');
+    expectQuiet();
+    await page.context().close();
+    await worker.close();
+    connection.disconnect();
   });
 
   it('on paper there is all that is folded, and nothing to press', async () => {
