@@ -157,6 +157,9 @@ describe('what a client would rewrite', () => {
       ...[0, 1, 2].map((n) => at((25 + n) * MIB, 1_000, n + 3)),
     ];
     expect(clientRewrite(large)).toEqual({ records: 3, bytes: 2 * MIB + 1_000 });
+    // A megabyte is large, but not before ten of them.
+    const short = [at(0, MIB, 1), at(MIB, 9 * MIB, 2), ...[0, 1, 2].map((n) => at((10 + n) * MIB, 1_000, n + 3))];
+    expect(clientRewrite(short)).toEqual({ records: 5, bytes: 12 * MIB + 1_000 });
     const covered = [...large, at(0, 10, 9)];
     expect(clientRewrite(covered)).toMatchObject({ records: 6 });
     const again = [...large, at(0, 20 * MIB, 1)];
