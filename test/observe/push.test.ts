@@ -17,6 +17,8 @@ import { hasPrometheus, startPrometheus, startPushgateway } from '../kit/servers
 import { eventually } from '../queue/world.ts';
 
 const QUICK = { tries: 2, timeoutMs: 300, waitMs: 1 };
+/** For servers that do answer, however slow this machine is. */
+const PATIENT = { ...QUICK, timeoutMs: 60_000 };
 let server: Server | undefined;
 
 afterEach(() => {
@@ -49,7 +51,7 @@ describe('a gateway that', () => {
       asked++;
       request.resume().on('end', () => response.writeHead(400).end(`no: ${'x'.repeat(10_000)}`));
     });
-    const fault = await pushMetrics([await counted()], target(url), QUICK);
+    const fault = await pushMetrics([await counted()], target(url), PATIENT);
     expect(fault).toContain('status 400');
     expect(fault?.length).toBeLessThanOrEqual(300);
     expect(asked).toBe(2);
@@ -61,7 +63,7 @@ describe('a gateway that', () => {
       seen.push(`${request.method} ${request.url}`);
       request.resume().on('end', () => response.writeHead(seen.length === 1 ? 503 : 200).end());
     });
-    expect(await pushMetrics([await counted()], target(`${url}/below`), QUICK)).toBeUndefined();
+    expect(await pushMetrics([await counted()], target(`${url}/below`), PATIENT)).toBeUndefined();
     expect(seen[1]).toBe('PUT /below/metrics/job/s3compact/command/reap/filesystem/1');
   });
 
@@ -87,7 +89,7 @@ describe('a gateway that', () => {
 
   it('is away is a reason', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
-    expect(await pushMetrics([await counted()], target(url), QUICK)).toContain('ECONNREFUSED');
+    expect(await pushMetrics([await counted()], target(url), PATIENT)).toContain('ECONNREFUSED');
     expect(await pushMetrics([await counted()], target('http://user:secret@h h/'), QUICK)).toBeDefined();
   });
 });
