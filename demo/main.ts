@@ -24,7 +24,7 @@ interface Figures {
   readonly gets: number;
 }
 
-interface Told {
+interface CaseFigures {
   readonly name: string;
   readonly before: Figures;
   readonly after: Figures;
@@ -40,7 +40,7 @@ class Demo {
   }
 
   async run(): Promise<number> {
-    const told: Told[] = [];
+    const figures: CaseFigures[] = [];
     const inodes: bigint[] = [];
     const { writer } = this.#world;
     let storedBefore = 0;
@@ -60,10 +60,10 @@ class Demo {
       this.#check(report.ending === 'done' && report.outcome === 'compacted', 'the worker compacted it');
       this.#check((await writer.readFault(inodeId)) === null, `all ${bytes(after.length)} read right by the new list`);
       this.#checkInTime(oldListReads, inTime, 'a reader that still holds the old list reads right');
-      told.push({ name, before: figuresOf(before), after: figuresOf(after), report });
+      figures.push({ name, before: figuresOf(before), after: figuresOf(after), report });
     }
     await this.#awaitReaping(inodes);
-    this.#summary(told, { storedBefore, storedAfter: await bytesOf(writer, inodes) });
+    this.#summary(figures, { storedBefore, storedAfter: await bytesOf(writer, inodes) });
     return this.#failed;
   }
 
@@ -122,10 +122,13 @@ class Demo {
     }
   }
 
-  #summary(told: readonly Told[], stored: { readonly storedBefore: number; readonly storedAfter: number }): void {
+  #summary(
+    figures: readonly CaseFigures[],
+    stored: { readonly storedBefore: number; readonly storedAfter: number },
+  ): void {
     say(pc.bold('\n── What was saved\n'));
     const change = (from: number, to: number) => `${count(from)} → ${count(to)}`;
-    const rows = told.map(({ name, before, after, report: { cost } }) => [
+    const rows = figures.map(({ name, before, after, report: { cost } }) => [
       name,
       change(before.versions, after.versions),
       change(before.objects, after.objects),

@@ -7,7 +7,7 @@ import { CompactQueue, connectRedis } from '../src/index.ts';
 const [fsId = '', inodeId = ''] = process.argv.slice(2);
 const url = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
 const connection = connectRedis(url, { profile: 'producer', timeoutMs: 10_000 });
-const queue = new CompactQueue({ connection, prefix: 's3compact', attempts: 5, retryDelayMs: 30_000 });
+const queue = new CompactQueue({ connection, prefix: 's3compact', jobTries: 5, retryDelayMs: 30_000 });
 try {
   const { requestedId, jobId } = await queue.enqueue({ fsId: Number(fsId), inodeId: BigInt(inodeId) }, 'command');
   console.log(jobId === requestedId ? 'queued' : 'it was queued already');

@@ -44,7 +44,7 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
     log.debug({ event: LOG_EVENTS.jobStarted, ...where }, 'run started');
     const work = (record: RunRecord) => {
       const waits = () => record.waits.now(observer.limitsWaitedFor());
-      const reporter = new RunReporter({ tell: (update) => void tell(job, update), waits });
+      const reporter = new RunReporter({ report: (update) => void reportTo(job, update), waits });
       return runInode(key, deps, {
         signal,
         onProgress: (at) => reporter.moved(at),
@@ -62,14 +62,14 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
     );
     if (wellEnded) return report;
     // Waiting for the second look is no failed try, and no worker is idle meanwhile.
-    if (report.lookAgainMs !== undefined) await tell(job, { kind: 'failed', report });
+    if (report.lookAgainMs !== undefined) await reportTo(job, { kind: 'failed', report });
     if (report.lookAgainMs !== undefined) await handBack(job, token, report.lookAgainMs);
     // A file that never rests is no failure: the next scan finds it again.
     if (report.code === 'inode-busy' && job.attemptsMade + 1 >= (job.opts.attempts ?? 1)) return report;
     if (report.code === 'cancelled') await handBack(job, token);
     const isJobs = report.ending !== 'later' && report.ending !== 'halted';
     const againMs = isJobs ? null : freeDelayMs(job, report.code, observer.refusing);
-    await tell(job, { kind: 'failed', report });
+    await reportTo(job, { kind: 'failed', report });
     if (againMs !== null) await handBack(job, token, againMs);
     const message = report.message ?? report.ending;
     throw report.ending === 'later' ? new Error(message) : new UnrecoverableError(message);
@@ -115,6 +115,6 @@ async function handBack(job: Job<CompactJobData>, token: string | undefined, del
 }
 
 /** Progress is for those who look; losing it must not fail a run. */
-async function tell(job: Job<CompactJobData>, progress: JobProgress): Promise<void> {
+async function reportTo(job: Job<CompactJobData>, progress: JobProgress): Promise<void> {
   await job.updateProgress(progress as unknown as object).catch(() => undefined);
 }

@@ -13,7 +13,7 @@ import { startWorker } from './worker.ts';
 
 const POLL_MS = 100;
 /** Doubts shown at most; the log has all. */
-const DOUBTS_TOLD_MAX = 20;
+const DOUBTS_SHOWN_MAX = 20;
 
 export interface ReapSummary {
   /** Records that are done. */
@@ -57,7 +57,7 @@ export async function drainReapQueue(
       tally.again++;
       nextLookMs = Math.min(nextLookMs ?? verdict.record.dueMs, verdict.record.dueMs);
       if (verdict.held !== undefined) tally.onHold++;
-      if (verdict.doubt !== undefined && tally.doubts.length < DOUBTS_TOLD_MAX) tally.doubts.push(verdict.doubt);
+      if (verdict.doubt !== undefined && tally.doubts.length < DOUBTS_SHOWN_MAX) tally.doubts.push(verdict.doubt);
     },
   });
   try {

@@ -153,7 +153,7 @@ class Run {
     for (;;) {
       for (const { pid } of await worker.snapshots()) this.#pids.add(`${hostname()}:${pid}`);
       const ended = await this.#patiently(() => this.#look());
-      this.#tell();
+      this.#report();
       if (this.#failure !== null) return 'failed';
       if (options.signal.aborted) return 'stopped';
       if (performance.now() - startedAtMs >= jobMs) return 'time';
@@ -196,7 +196,7 @@ class Run {
     try {
       while (own.count > 0 && !options.signal.aborted && performance.now() < endAtMs) {
         this.#reapLeft = own.count;
-        this.#tell();
+        this.#report();
         const waitMs = Math.min(REAP_LOOK_MAX_MS, Math.max(REAP_LOOK_MIN_MS, own.nextDueInMs));
         await delay(waitMs, undefined, { signal: options.signal }).catch(() => undefined);
         own = (await this.#patiently(() => this.#ownRecords(untilMs))) ?? own;
@@ -228,7 +228,7 @@ class Run {
     this.#failure = error;
   }
 
-  #tell(): void {
+  #report(): void {
     const { onProgress } = this.#context.options;
     onProgress?.({
       ...this.#counter.counts,

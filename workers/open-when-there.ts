@@ -11,7 +11,7 @@ import { readinessOf } from '../src/observe/readiness.ts';
 const AGAIN_MS = 1_000;
 
 export interface WaitingStart {
-  /** Where /readyz is told; 0: nowhere. */
+  /** Where /readyz is served; 0: nowhere. */
   readonly port: number;
   readonly log: Logger;
   readonly signal: AbortSignal;

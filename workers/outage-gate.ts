@@ -65,7 +65,7 @@ export function freeDelayMs(
 export interface GateOptions {
   /** Servers that do not answer or refuse, a clause each. */
   readonly away: () => Promise<readonly string[]>;
-  /** Told of a job that is held, and why; again when the reason changes. */
+  /** Called for a job that is held, and why; again when the reason changes. */
   readonly held?: (job: Job, clauses: readonly string[]) => void;
   /** The worker stops: whoever waits goes back to the queue. */
   readonly stopping: AbortSignal;
@@ -93,14 +93,14 @@ export class OutageGate {
   /** `false`: not any more. */
   async #open(job: Job, signal: AbortSignal | undefined): Promise<boolean> {
     const { away, held, stopping } = this.#options;
-    let told = '';
+    let reported = '';
     const over = signal === undefined ? stopping : AbortSignal.any([stopping, signal]);
     for (;;) {
       const clauses = await away();
       if (clauses.length === 0) return true;
       if (over.aborted) return false;
-      if (clauses.join() !== told) held?.(job, clauses);
-      told = clauses.join();
+      if (clauses.join() !== reported) held?.(job, clauses);
+      reported = clauses.join();
       if (performance.now() - this.#trialAtMs >= TRIAL_EVERY_MS) {
         this.#trialAtMs = performance.now();
         return true;

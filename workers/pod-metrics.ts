@@ -1,5 +1,5 @@
 /**
- * The metrics and the readiness of a pod: its own, those of its processes added up, and the server that tells them. It
+ * The metrics and the readiness of a pod: its own, those of its processes added up, and the server that serves them. It
  * only wires; names are in the table of metrics (`src/observe/metric-table.ts`).
  */
 import { endsWithin } from '../src/clock.ts';
@@ -46,7 +46,7 @@ class Pod {
   worker: RunningWorker | undefined;
   readonly #clients: Clients;
   readonly #metrics: Metrics;
-  #telling: Promise<string> | undefined;
+  #serving: Promise<string> | undefined;
 
   constructor(clients: Clients, log: Logger, version: string) {
     this.#clients = clients;
@@ -54,23 +54,23 @@ class Pod {
     this.#metrics = new Metrics({
       version,
       scopes: ['pod'],
-      // A worker alone tells of its process by itself; the main process of a pool does not work, and is reported here.
+      // A worker alone reports its process by itself; the main process of a pool does not work, and is reported here.
       defaults: processes > 1,
       onSourceError: (source, err) =>
         log.warn({ event: LOG_EVENTS.metricLost, source, err }, 'a source of metrics could not be asked'),
     });
     this.#metrics.set('s3compact_worker_processes_wanted', processes);
-    this.#metrics.set('s3compact_pool_limit_bytes_per_second', clients.settings.poolBytesPerSecond);
-    this.#metrics.set('s3compact_pool_limit_jobs', clients.settings.poolJobs);
+    this.#metrics.set('s3compact_total_limit_bytes_per_second', clients.settings.totalBytesPerSecond);
+    this.#metrics.set('s3compact_total_limit_jobs', clients.settings.totalJobs);
     for (const source of podSources(clients)) this.#metrics.addSource(source);
   }
 
   /** Scrapes that come at the same time get the same text. */
   text(): Promise<string> {
-    this.#telling ??= this.#text().finally(() => {
-      this.#telling = undefined;
+    this.#serving ??= this.#text().finally(() => {
+      this.#serving = undefined;
     });
-    return this.#telling;
+    return this.#serving;
   }
 
   async #text(): Promise<string> {
@@ -78,7 +78,7 @@ class Pod {
     const [readiness] = await Promise.all([this.#readiness(snapshots), this.#metrics.refresh()]);
     for (const [part, { ready }] of Object.entries(readiness.parts))
       this.#metrics.set('s3compact_ready', ready ? 1 : 0, { part });
-    this.#tellPool(snapshots);
+    this.#reportPool(snapshots);
     const pod = await this.#metrics.registry.getMetricsAsJSON();
     const parts = this.#pool?.metrics ?? snapshots.flatMap(({ metrics }) => (metrics === undefined ? [] : [metrics]));
     return aggregateMetrics([pod, ...parts]);
@@ -96,7 +96,7 @@ class Pod {
     return (await this.worker?.snapshots()) ?? [];
   }
 
-  #tellPool(snapshots: readonly ProcessSnapshot[]): void {
+  #reportPool(snapshots: readonly ProcessSnapshot[]): void {
     const up = snapshots.filter(({ metrics }) => metrics !== undefined).length;
     this.#metrics.set('s3compact_worker_processes', up);
     for (const [reason, count] of Object.entries(this.#pool?.restarts ?? {}))

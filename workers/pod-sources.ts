@@ -1,6 +1,6 @@
 /**
  * What a pod asks when a scrape comes: of the queue's Redis queues, reap records, quarantine, pauses, the last scans and
- * the clock, and of the buckets the holds. The same questions as `s3compact status` asks, so both tell the same. It asks and sets gauges, nothing else.
+ * the clock, and of the buckets the holds. The same questions as `s3compact status` asks, so both show the same. It asks and sets gauges, nothing else.
  */
 import { FILESYSTEMS_MAX, OTHER } from '../src/observe/metric-spec.ts';
 import type { GaugeName } from '../src/observe/metric-table.ts';
@@ -120,13 +120,13 @@ function backlog({ scans }: AskedClients): MetricSource {
     name: 'backlog',
     gauges: SCAN_GAUGES.map(({ name }) => name),
     ask: async (metrics) => {
-      tellScans(metrics, await scans.results());
+      reportScans(metrics, await scans.results());
     },
   };
 }
 
 /** The file systems with the largest backlog have series of their own; the others are one. */
-export function tellScans(metrics: Metrics, results: readonly LastScan[]): void {
+export function reportScans(metrics: Metrics, results: readonly LastScan[]): void {
   const largest = results.toSorted((a, b) => b.backlog.chunksWorthIt - a.backlog.chunksWorthIt);
   const [own, others] = [largest.slice(0, FILESYSTEMS_MAX), largest.slice(FILESYSTEMS_MAX)];
   for (const { name, of, joined } of SCAN_GAUGES) {

@@ -1,7 +1,7 @@
 /**
  * Whether the queue can be worked on. BullMQ reports every trouble as an `error` event and not every end of one: a Redis
  * that is full or read-only keeps its connection. So a trouble is asked after, by a small write, until the write is done.
- * It tells, once when the queue is lost and once when it is back; it stops no work.
+ * It reports, once when the queue is lost and once when it is back; it stops no work.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'bullmq';

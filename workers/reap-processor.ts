@@ -36,14 +36,14 @@ export interface ReapListeners {
 }
 
 /** A processor for BullMQ's Worker. */
-export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
-  const { log } = tell;
+export function reapProcessor(deps: ReapDeps, listeners: ReapListeners) {
+  const { log } = listeners;
   const warnOfGrace = graceWarning(deps.graceMs, log);
   return async (job: Job<ReapJobData>, token?: string, signal?: AbortSignal): Promise<ReapEnding> => {
     const startMs = Date.now();
     const record = readRecord(job, log);
     if (record === null) {
-      tell.onVerdict?.(null, { place: { jobId: job.id ?? '' }, startMs });
+      listeners.onVerdict?.(null, { place: { jobId: job.id ?? '' }, startMs });
       return delayJob(job, UNREADABLE_DELAY_MS, token);
     }
     warnOfGrace(record.graceMs);
@@ -51,12 +51,12 @@ export function reapProcessor(deps: ReapDeps, tell: ReapListeners) {
     // It is the look that was stopped: nothing is in doubt, and somebody else looks at once.
     if (signal?.aborted === true && verdict.kind === 'again') return delayJob(job, 0, token);
     logVerdict(log, { job, record, verdict });
-    tell.onVerdict?.(verdict, { place: logContext({ ...record, jobId: job.id ?? '' }), startMs });
-    await tellDoubt(job, verdict);
+    listeners.onVerdict?.(verdict, { place: logContext({ ...record, jobId: job.id ?? '' }), startMs });
+    await reportDoubt(job, verdict);
     if (verdict.kind === 'done') return { deleted: verdict.deleted, stillReferenced: verdict.stillReferenced };
     // Only numbers: the record itself stays whatever becomes of them.
     if (verdict.held !== undefined)
-      await tell.onHeld?.(record.key.fsId, job.id ?? '', verdict.held).catch(() => undefined);
+      await listeners.onHeld?.(record.key.fsId, job.id ?? '', verdict.held).catch(() => undefined);
     if (verdict.record !== record) await job.updateData(printReapRecord(verdict.record));
     return delayJob(job, verdict.record.dueMs - (await deps.nowMs()), token);
   };
@@ -69,7 +69,7 @@ function stoppable(deps: ReapDeps, signal: AbortSignal | undefined): ReapDeps {
 }
 
 /** For `s3compact status`: what the last look found. Losing it must not fail a look. */
-async function tellDoubt(job: Job<ReapJobData>, verdict: ReapVerdict): Promise<void> {
+async function reportDoubt(job: Job<ReapJobData>, verdict: ReapVerdict): Promise<void> {
   const doubt = verdict.kind === 'done' ? undefined : verdict.doubt;
   if (verdict.kind === 'done' || (doubt === undefined && job.progress === 0)) return;
   await job.updateProgress(doubt === undefined ? {} : { doubt }).catch(() => undefined);
@@ -98,7 +98,7 @@ function graceWarning(ownMs: number, log: Logger): (graceMs: number | undefined)
   };
 }
 
-/** Back into the delayed set; BullMQ wants to be reported by an error that the job is no longer its own to finish. */
+/** Back into the delayed set; BullMQ wants to hear by an error that the job is no longer its own to finish. */
 async function delayJob(job: Job<ReapJobData>, delayMs: number, token: string | undefined): Promise<never> {
   await job.moveToDelayed(Date.now() + Math.max(DELAY_MIN_MS, delayMs), token);
   throw new DelayedError();

@@ -1,6 +1,6 @@
 /**
- * Tells the queue's Redis every few seconds what this worker process sees, so that `s3compact status` knows it elsewhere.
- * It only tells: a report that is lost costs nothing, and it never keeps a process alive or work waiting.
+ * Reports to the queue's Redis every few seconds what this worker process sees, so that `s3compact status` knows it elsewhere.
+ * It only reports: one that is lost costs nothing, and it never keeps a process alive or work waiting.
  */
 import { endsWithin } from '../src/clock.ts';
 import type { NotReady } from '../src/observe/readiness.ts';
@@ -16,22 +16,22 @@ export class Reporter {
   readonly #reports: WorkerReports;
   readonly #notReady: () => Promise<readonly NotReady[]>;
   readonly #timer: NodeJS.Timeout;
-  #telling: Promise<void> | undefined;
+  #reporting: Promise<void> | undefined;
 
   constructor(clients: Clients, worker: string, notReady: () => Promise<readonly NotReady[]>) {
     this.#clients = clients;
     this.#worker = worker;
     this.#notReady = notReady;
     this.#reports = new WorkerReports(clients.status);
-    this.#timer = setInterval(() => this.#tellOnce(), EVERY_MS);
+    this.#timer = setInterval(() => this.#reportOnce(), EVERY_MS);
     this.#timer.unref();
-    this.#tellOnce();
+    this.#reportOnce();
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     const gone = async (): Promise<void> => {
-      await this.#telling;
+      await this.#reporting;
       await this.#reports.remove(this.#worker);
     };
     await endsWithin(
@@ -41,15 +41,15 @@ export class Reporter {
   }
 
   /** A Redis that is slow gets no second report beside the first. */
-  #tellOnce(): void {
-    this.#telling ??= this.#tell()
+  #reportOnce(): void {
+    this.#reporting ??= this.#report()
       .catch(() => undefined)
       .finally(() => {
-        this.#telling = undefined;
+        this.#reporting = undefined;
       });
   }
 
-  async #tell(): Promise<void> {
+  async #report(): Promise<void> {
     const { ledger, observer } = this.#clients;
     const notReady = [...(await this.#notReady())];
     const atMs = await ledger.nowMs();

@@ -1,12 +1,12 @@
 /**
- * Tells the queue where a run is and what it waits for, for those who look: at once when there is progress, but not more
+ * Reports to the queue where a run is and what it waits for, for those who look: at once when there is progress, but not more
  * often than they can read, and once a second while nothing moves. Losing a word of it must not fail a run, and the last
  * word of a run is not its business.
  */
 import type { CompactProgress } from '../src/compact/compact-inode.ts';
 import type { JobWait } from '../src/queue/status.ts';
 
-/** Redis is told about progress at most this often. */
+/** Redis hears of progress at most this often. */
 const PROGRESS_EVERY_MS = 500;
 const LOOK_EVERY_MS = 1_000;
 
@@ -17,7 +17,7 @@ export interface RunUpdate {
 }
 
 export interface RunReporterOptions {
-  readonly tell: (update: RunUpdate) => void;
+  readonly report: (update: RunUpdate) => void;
   readonly waits: () => JobWait | null;
   readonly everyMs?: number;
 }
@@ -26,26 +26,26 @@ export class RunReporter {
   readonly #options: RunReporterOptions;
   readonly #timer: NodeJS.Timeout;
   #progress: CompactProgress | undefined;
-  #toldMs = Number.NEGATIVE_INFINITY;
+  #reportedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RunReporterOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#tell(), options.everyMs ?? LOOK_EVERY_MS);
+    this.#timer = setInterval(() => this.#report(), options.everyMs ?? LOOK_EVERY_MS);
     this.#timer.unref();
   }
 
   moved(progress: CompactProgress): void {
     this.#progress = progress;
-    if (performance.now() - this.#toldMs >= PROGRESS_EVERY_MS) this.#tell();
+    if (performance.now() - this.#reportedMs >= PROGRESS_EVERY_MS) this.#report();
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  #tell(): void {
-    this.#toldMs = performance.now();
+  #report(): void {
+    this.#reportedMs = performance.now();
     const waits = this.#options.waits() ?? undefined;
-    this.#options.tell({ kind: 'running', progress: this.#progress, waits });
+    this.#options.report({ kind: 'running', progress: this.#progress, waits });
   }
 }

@@ -1,6 +1,6 @@
 /**
  * From clients to a scan: what a command and the scheduler both need to scan a file system, with its log lines. The scan
- * itself is in `src/scan/scan.ts`; this wires and tells.
+ * itself is in `src/scan/scan.ts`; this wires and reports.
  */
 import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';

@@ -12,23 +12,23 @@ const LOOK_EVERY_MS = 15_000;
 /** A bound outlives its keepers by so many looks. */
 const LIFE_LOOKS = 4;
 
-export interface KeptPoolJobs {
+export interface KeptTotalJobs {
   stop(): void;
 }
 
 /** Sets the bound, or takes it away where the setting is 0. Throws `queue-unavailable` (retry). */
-export async function keepPoolJobs(
-  { poolJobs }: Pick<Settings, 'poolJobs'>,
+export async function keepTotalJobs(
+  { totalJobs }: Pick<Settings, 'totalJobs'>,
   queues: Omit<JobBoundOptions, 'lifeMs'>,
   { log, lookEveryMs = LOOK_EVERY_MS }: { readonly log: Logger; readonly lookEveryMs?: number },
-): Promise<KeptPoolJobs> {
+): Promise<KeptTotalJobs> {
   const bound = new JobBound({ ...queues, lifeMs: LIFE_LOOKS * lookEveryMs });
-  await bound.set(poolJobs);
+  await bound.set(totalJobs);
   const look = async (): Promise<void> => {
-    const found = await bound.look(poolJobs);
+    const found = await bound.look(totalJobs);
     if (found === 'kept') return;
     const what = found === 'set-again' ? 'was lost; it is set again' : 'is kept by nobody any more; it is taken away';
-    log.warn({ event: LOG_EVENTS.queueBack, poolJobs }, `the bound on running jobs ${what}`);
+    log.warn({ event: LOG_EVENTS.queueBack, totalJobs }, `the bound on running jobs ${what}`);
   };
   // A Redis that is away is reported by the workers; the next look comes by itself.
   const timer = setInterval(() => void look().catch(() => undefined), lookEveryMs);

@@ -60,7 +60,7 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   const jobs = new RunningJobs();
   const watch = new QueueWatch({ probe: () => probeQueue(clients), log });
   const stopping = new AbortController();
-  const held = (job: Job, clauses: readonly string[]) => void tellHeld(job, clauses);
+  const held = (job: Job, clauses: readonly string[]) => void reportHeld(job, clauses);
   const compactGate = new OutageGate({ away: () => away(), held, stopping: stopping.signal });
   const context = { connection, log, jobs, watch, gate: compactGate };
   // A store that takes no writes may have to be emptied.
@@ -103,7 +103,7 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
         ...(await metricsOf(clients)),
       },
     ],
-    // A process of its own ends by an exception, not by telling.
+    // A process of its own ends by an exception, not by a report.
     failed: new Promise(() => undefined),
   };
 }
@@ -133,7 +133,7 @@ function compactWorker(clients: Clients, context: WorkerContext): Worker {
       maxStalledCount: COMPACT_STALLS_MAX,
     },
   );
-  // BullMQ only tells; going on without the lock would be slow, never wrong (I9), so stop.
+  // BullMQ only reports it; going on without the lock would be slow, never wrong (I9), so stop.
   worker.on('lockRenewalFailed', (jobIds) => {
     for (const jobId of jobIds) {
       clients.observer.metrics?.count('s3compact_job_locks_lost_total', 1);
@@ -145,7 +145,7 @@ function compactWorker(clients: Clients, context: WorkerContext): Worker {
     }
   });
   worker.on('failed', (job, error) => {
-    // Runs tell their own end; this is for jobs that BullMQ failed: stalled too often.
+    // Runs report their own end; this is for jobs that BullMQ failed: stalled too often.
     if (job === undefined || (job.stacktrace ?? []).length > 0) return;
     clients.observer.metrics?.count('s3compact_jobs_given_up_total', 1);
     logStalled(job, error, log);
@@ -185,16 +185,16 @@ function nameOfWorker(): string {
 }
 
 /** For those who look; a word that is lost costs nothing. */
-async function tellHeld(job: Job, clauses: readonly string[]): Promise<void> {
-  const told: RunUpdate = { kind: 'running', waits: { for: 'server', what: clauses.join('; ') } };
-  await job.updateProgress(told).catch(() => undefined);
+async function reportHeld(job: Job, clauses: readonly string[]): Promise<void> {
+  const update: RunUpdate = { kind: 'running', waits: { for: 'server', what: clauses.join('; ') } };
+  await job.updateProgress(update).catch(() => undefined);
 }
 
 function baseOptions({ settings }: Clients, connection: RedisClient) {
   return {
     connection,
     prefix: settings.queuePrefix,
-    // Who worked on a job, by the process that its worker tells of (RunningWorker.snapshots).
+    // Who worked on a job, by the process that its worker reports (RunningWorker.snapshots).
     name: nameOfWorker(),
     lockDuration: settings.lockDurationMs,
     stalledInterval: settings.lockDurationMs,

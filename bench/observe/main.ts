@@ -1,5 +1,5 @@
 /**
- * What watching costs: one S3 request told to the observer, with metrics and
+ * What watching costs: one S3 request reported to the observer, with metrics and
  * without; the text of one process, and the adding up of four. `npm run bench:observe`.
  */
 import { aggregateMetrics } from '../../src/observe/aggregate.ts';

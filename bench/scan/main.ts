@@ -20,7 +20,7 @@ import { FS_ID, fill, PREFIX } from './fill.ts';
 const POLICY = { fragmentThreshold: 20, readGapBytes: 131_072 };
 const BATCH = 500;
 const JOBS = 20_000;
-/** A bounded heap: what is told is what is needed, not what the machine has to give. */
+/** A bounded heap: what is shown is what is needed, not what the machine has to give. */
 const HEAP = ['--max-semi-space-size=4', '--max-old-space-size=60'];
 
 const { values } = parseArgs({
@@ -129,7 +129,7 @@ async function enqueueBench(url: string, rounds: number): Promise<void> {
     const queue = new CompactQueue({
       connection,
       prefix: `bench${crypto.randomUUID()}`,
-      attempts: 3,
+      jobTries: 3,
       retryDelayMs: 1_000,
     });
     await queue.queue.waitUntilReady();

@@ -1,5 +1,5 @@
 /**
- * The dashboard as Grafana wants it told, made of the rows beside it with Grafana's own builders. It stands apart because
+ * The dashboard as Grafana wants it, made of the rows beside it with Grafana's own builders. It stands apart because
  * only this file knows Grafana. `UPDATE_GOLDEN=1 npx vitest run test/deploy` writes s3compact.json anew; a test compares.
  * It decides what panels look like, never what they show.
  */

@@ -19,7 +19,7 @@ export interface Panel {
   readonly kind?: 'lines' | 'stack' | 'number';
   /** Values below 0 are to be seen. */
   readonly signed?: true;
-  /** From here on a number is told in orange, in red. */
+  /** From here on a number is shown in orange, in red. */
   readonly limits?: { readonly orange?: number; readonly red?: number };
   readonly queries: readonly Query[];
 }
@@ -45,7 +45,7 @@ export const sum = (metric: string, by?: string): Query => ({
   expr: by === undefined ? `sum(rate(${metric}{@}${RATE}))` : `sum by (${by}) (rate(${metric}{@}${RATE}))`,
   legend: by === undefined ? metric.replace(/^s3compact_|_total$/g, '').replaceAll('_', ' ') : legendOf(by),
 });
-/** Told by every pod alike: the maximum. */
+/** Exported by every pod alike: the maximum. */
 export const highest = (metric: string, by?: string): Query => ({
   expr: by === undefined ? `max(${metric}{@})` : `max by (${by}) (${metric}{@})`,
   legend: by === undefined ? metric.replace(/^s3compact_/, '').replaceAll('_', ' ') : legendOf(by),

@@ -100,11 +100,11 @@ export const COST: Row = {
     },
     {
       title: 'Bytes a second that are allowed',
-      description: 'What the processes may move now, together, and what the pool may; 0 means no limit.',
+      description: 'What the processes may move now, together, and what all workers may; 0 means no limit.',
       unit: 'Bps',
       queries: [
         { expr: 'sum by (scope) (s3compact_limit_bytes_per_second{@})', legend: 'processes ({{scope}})' },
-        highest('s3compact_pool_limit_bytes_per_second'),
+        highest('s3compact_total_limit_bytes_per_second'),
       ],
     },
     {

@@ -32,11 +32,11 @@ export const KEEPS_UP: Row = {
     {
       title: 'Runs under way, and started',
       description:
-        'Runs in flight in all processes, the most that the pool allows (0: no limit), and runs started a second.',
+        'Runs in flight in all processes, the most that all workers may have (0: no limit), and runs started a second.',
       unit: 'short',
       queries: [
         { expr: 'sum(s3compact_runs_in_flight{@})', legend: 'in flight' },
-        { expr: 'max(s3compact_pool_limit_jobs{@})', legend: 'limit of the pool' },
+        { expr: 'max(s3compact_total_limit_jobs{@})', legend: 'limit of all workers' },
         sum('s3compact_runs_started_total'),
       ],
     },

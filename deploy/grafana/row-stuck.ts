@@ -111,7 +111,7 @@ export const STUCK: Row = {
       unit: 'short',
       queries: [
         {
-          expr: 'sum by (reason) (increase(s3compact_attempts_cancelled_total{@}[1h]))',
+          expr: 'sum by (reason) (increase(s3compact_runs_cancelled_total{@}[1h]))',
           legend: 'handed back: {{reason}}',
         },
         { expr: 'sum(increase(s3compact_jobs_given_up_total{@}[1h]))', legend: 'given up' },

@@ -104,7 +104,7 @@ function checkSize(file: string, text: string): readonly Violation[] {
   return violations;
 }
 
-/** One violation for each cycle, told at the import that closes it. */
+/** One violation for each cycle, reported at the import that closes it. */
 function findCycles(sources: Sources): readonly Violation[] {
   const violations: Violation[] = [];
   const done = new Set<string>();

@@ -44,9 +44,9 @@ export function rowOf(
 
 function cellOf(column: string, names: readonly string[], checks: readonly Check[]): string {
   const asked = names.map((name) => checks.find(({ check }) => check === name));
-  const told = asked.map((check) =>
+  const said = asked.map((check) =>
     check === undefined ? 'not asked' : (WORDS[column]?.[check.status] ?? check.status),
   );
-  if (new Set(told).size === 1) return told[0] ?? '';
-  return names.map((name, n) => `${name} ${told[n]}`).join(', ');
+  if (new Set(said).size === 1) return said[0] ?? '';
+  return names.map((name, n) => `${name} ${said[n]}`).join(', ');
 }

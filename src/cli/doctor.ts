@@ -41,7 +41,7 @@ export function registerDoctor(program: Command, context: CliContext): void {
         },
       });
       const exitCode = exitCodeFor(checks);
-      if (context.json) context.dataJson({ fsId, fit: exitCode === EXIT.done, checks: checks.map(toldJson) });
+      if (context.json) context.dataJson({ fsId, fit: exitCode === EXIT.done, checks: checks.map(checkJson) });
       else context.data(doctorText({ fsId, purpose }, checks, context.style));
       context.exitCode = exitCode;
     });
@@ -78,6 +78,6 @@ function brushOf(status: CheckStatus, { red, yellow }: TextStyle): (text: string
   return status === 'warning' ? yellow : (text) => text;
 }
 
-function toldJson({ mayPass: _, ...check }: Check): Omit<Check, 'mayPass'> {
+function checkJson({ mayPass: _, ...check }: Check): Omit<Check, 'mayPass'> {
   return check;
 }

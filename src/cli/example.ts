@@ -58,14 +58,14 @@ async function example(fsId: number, options: Options, context: CliContext): Pro
       const store = objects.forFilesystem.bind(objects);
       const removeEmptyBucket = stores.removeEmptyBucket.bind(stores);
       const removed = await removeExample(fsId, { clients, lists: writer.lists, store, removeEmptyBucket });
-      tellRemoved(removed, context);
+      showRemoved(removed, context);
       return;
     }
     const onWrite = (writes: number): void => progress.show(plural(writes, 'write'));
     const createBucket = stores.createBucket.bind(stores);
     const made = await makeExample({ fsId, ...options }, { writer, objects, createBucket, onWrite });
     progress.stop();
-    tellMade(made, context);
+    showMade(made, context);
   } finally {
     progress.stop();
     stores.close();
@@ -82,7 +82,7 @@ function refuseCurvefs({ metadataUrl }: Settings): void {
   );
 }
 
-export function tellMade({ filesystem, madeBucket, files }: Made, context: CliContext): void {
+export function showMade({ filesystem, madeBucket, files }: Made, context: CliContext): void {
   const { fsId, uuid, bucket } = filesystem;
   if (context.json) {
     context.dataJson({ fsId, uuid, bucket, madeBucket, files });
@@ -101,7 +101,7 @@ export function tellMade({ filesystem, madeBucket, files }: Made, context: CliCo
   context.data(` in the end: s3compact example ${fsId} --remove`);
 }
 
-export function tellRemoved({ filesystem, objects, bucket }: Removed, context: CliContext): void {
+export function showRemoved({ filesystem, objects, bucket }: Removed, context: CliContext): void {
   const { fsId } = filesystem;
   if (context.json) {
     context.dataJson({ fsId, bucket, objects });

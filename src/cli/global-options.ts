@@ -20,7 +20,7 @@ export const PROGRAM_OPTIONS = [
 
 const MAIN: ReadonlySet<string> = new Set<SettingKey>([
   ...(['redisUrl', 'metadataUrl', 's3Endpoint', 's3Region', 'graceMs', 'aggressivenessBytes'] as const),
-  ...(['fragmentThreshold', 'maxBytes', 'processes', 'concurrency', 'poolBytesPerSecond', 'logLevel'] as const),
+  ...(['fragmentThreshold', 'maxBytes', 'processes', 'concurrency', 'totalBytesPerSecond', 'logLevel'] as const),
 ]);
 const MAIN_GROUP = `Settings that matter most (all of them: ${HELP_SETTINGS}):`;
 

@@ -65,7 +65,7 @@ async function pause(
     await control.pauseAll({ reap });
     const already = before.compact && (before.reap || !reap);
     const what = reap ? 'everything, deleting included,' : 'everything but deleting';
-    tell(context, { paused: true, reap, already }, `${what} ${already ? 'was paused already' : 'is paused'}`);
+    show(context, { paused: true, reap, already }, `${what} ${already ? 'was paused already' : 'is paused'}`);
     return;
   }
   // A mistyped number would otherwise look like success.
@@ -73,7 +73,7 @@ async function pause(
   const { processName } = await import('./work-parts.ts');
   const note = { sinceMs: await ledger.nowMs(), by: processName() };
   const already = !(await control.pauseFilesystem(fsId, note));
-  tell(
+  show(
     context,
     { paused: true, fsId, reap: false, already },
     `file system ${fsId} ${already ? 'was paused already' : 'is paused'}`,
@@ -86,11 +86,11 @@ async function resume(clients: Clients, context: CliContext, fsId: number | unde
     const before = await control.paused();
     const { jobs } = await control.resumeAll();
     const already = !before.compact && !before.reap && before.filesystems.length === 0;
-    tell(context, { paused: false, already, jobs }, resumedText('everything', already, jobs));
+    show(context, { paused: false, already, jobs }, resumedText('everything', already, jobs));
     return;
   }
   const { resumed, jobs } = await control.resumeFilesystem(fsId);
-  tell(context, { paused: false, fsId, already: !resumed, jobs }, resumedText(`file system ${fsId}`, !resumed, jobs));
+  show(context, { paused: false, fsId, already: !resumed, jobs }, resumedText(`file system ${fsId}`, !resumed, jobs));
   if (!context.json && (await control.paused()).compact) {
     context.note('all work is still paused: "s3compact resume" without a file system lets it go on');
   }
@@ -101,7 +101,7 @@ function resumedText(what: string, already: boolean, jobs: number): string {
   return jobs === 0 ? outcome : `${outcome}; ${plural(jobs, 'job')} came back`;
 }
 
-function tell(context: CliContext, json: unknown, text: string): void {
+function show(context: CliContext, json: unknown, text: string): void {
   if (context.json) context.dataJson(json);
   else context.data(text);
 }

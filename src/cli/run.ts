@@ -45,7 +45,7 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
   // A Job's log is the record of its attempts; a person at a terminal has the progress.
   const logger = context.streams.stderr.isTTY === true ? context.quietLogger : context.logger;
   const parts = await import('./work-parts.ts');
-  const { keepPoolJobs, pushAtEnd, runFilesystem, startMetrics, startPool, startWorker } = parts;
+  const { keepTotalJobs, pushAtEnd, runFilesystem, startMetrics, startPool, startWorker } = parts;
   const clients = await context.openClients({ logger });
   const progress = new CountProgress(context);
   let metrics: PodMetrics | null = null;
@@ -53,7 +53,7 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
   try {
     metrics = await startMetrics(clients, logger, packageVersion());
     // Without a bound of its own it leaves the one that the workers keep.
-    const poolJobs = settings.poolJobs === 0 ? null : await keepPoolJobs(settings, clients.status, { log: logger });
+    const totalJobs = settings.totalJobs === 0 ? null : await keepTotalJobs(settings, clients.status, { log: logger });
     const start = () => {
       working = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
       metrics?.watch(working);
@@ -64,9 +64,9 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
         ...{ waitReap, signal, start },
         onProgress: (at) => progress.show(runProgressText(at)),
       }),
-    ).finally(() => poolJobs?.stop());
+    ).finally(() => totalJobs?.stop());
     progress.stop();
-    tell(report, context);
+    show(report, context);
     return exitCodeOfFilesystemRun(report, waitReap, context.stopCode);
   } finally {
     progress.stop();
@@ -84,7 +84,7 @@ function runProgressText(at: RunProgressAt): string {
   return at.scan?.walking === true ? `${done}; scan: ${progressText(at.scan)}` : done;
 }
 
-function tell(report: FilesystemRun, context: CliContext): void {
+function show(report: FilesystemRun, context: CliContext): void {
   if (!context.json) {
     context.data(filesystemRunText(report, context));
     return;

@@ -17,7 +17,7 @@ import { packageVersion } from './version.ts';
 /** Rows of --top. */
 const TOP_MAX = 10_000;
 /** Unreadable inodes listed by name; the log has all. */
-const UNREADABLE_TOLD = 20;
+const UNREADABLE_SHOWN_MAX = 20;
 
 /** What a stop leaves before there is anything to report. */
 const LEFT = 'the scan was stopped; nothing is lost, and the same command goes on';
@@ -84,12 +84,12 @@ async function scan(fsId: number, context: CliContext, options: Options): Promis
         topBy: options.sort,
         onProgress: (at) => progress.show(at.backlog.inodes, progressText(at)),
         onUnreadable: (key, { message }) => {
-          if (unreadable.length < UNREADABLE_TOLD) unreadable.push({ inodeId: key.inodeId.toString(), message });
+          if (unreadable.length < UNREADABLE_SHOWN_MAX) unreadable.push({ inodeId: key.inodeId.toString(), message });
         },
       }).finally(() => progress.stop());
     });
     if (context.json) context.dataJson({ ...report, unreadable });
-    else tell(report, context, { dry, listed: options.top !== undefined });
+    else show(report, context, { dry, listed: options.top !== undefined });
     if (report.ending === 'stopped') return context.stopCode;
     return report.ending === 'done' ? EXIT.done : EXIT.retry;
   } finally {
@@ -98,7 +98,7 @@ async function scan(fsId: number, context: CliContext, options: Options): Promis
   }
 }
 
-function tell(
+function show(
   report: ScanReport,
   context: CliContext,
   shown: { readonly dry: boolean; readonly listed: boolean },

@@ -9,7 +9,7 @@ export { startPool } from '../../workers/processes/process-group.ts';
 export { pushAtEnd } from '../../workers/push-at-end.ts';
 export { processName, runScan } from '../../workers/run-scan.ts';
 export { startScheduler } from '../../workers/scheduler.ts';
-export { keepPoolJobs } from '../../workers/shared-job-limit.ts';
+export { keepTotalJobs } from '../../workers/shared-job-limit.ts';
 export { startWorker } from '../../workers/worker.ts';
 export { ScanSchedule } from '../queue/scan-schedule.ts';
 export { runNow } from '../queue/wait-for-run.ts';

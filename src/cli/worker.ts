@@ -25,7 +25,7 @@ export function registerWorker(program: Command, context: CliContext): void {
 
 async function work(context: CliContext): Promise<void> {
   const { settings, logger } = context;
-  const { keepPoolJobs, startMetrics, startPool, startWorker } = await import('./work-parts.ts');
+  const { keepTotalJobs, startMetrics, startPool, startWorker } = await import('./work-parts.ts');
   const { openWhenThere } = await import('../../workers/open-when-there.ts');
   const clients = await untilSignal((signal) =>
     openWhenThere(() => context.openClients({ logger, metadata: 'checked' }), {
@@ -38,11 +38,11 @@ async function work(context: CliContext): Promise<void> {
   let metrics: PodMetrics | null = null;
   try {
     metrics = await startMetrics(clients, logger, packageVersion());
-    const poolJobs = await keepPoolJobs(settings, clients.status, { log: logger });
+    const totalJobs = await keepTotalJobs(settings, clients.status, { log: logger });
     const worker = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
     metrics?.watch(worker);
     const failure = await untilStopped(worker);
-    poolJobs.stop();
+    totalJobs.stop();
     await worker.stop();
     if (failure !== undefined) throw failure;
   } finally {

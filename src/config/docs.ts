@@ -29,7 +29,7 @@ Checked at start, whatever the command:
 - \`min-age\` > \`lease\` + \`grace\`
 - \`redis-timeout\` < \`lease\`, and 2 × \`redis-timeout\` < \`lock-duration\` ≤ \`lease\`
 - \`requests-in-flight-min\` ≤ \`requests-in-flight\`
-- \`bytes-per-second\` is 0 or ≥ \`concurrency\` × \`max-bytes\` / (\`lease\` − \`max-seconds\`), and \`pool-bytes-per-second\` is
+- \`bytes-per-second\` is 0 or ≥ \`concurrency\` × \`max-bytes\` / (\`lease\` − \`max-seconds\`), and \`total-bytes-per-second\` is
   0 or ≥ \`processes\` times that
 - \`process-memory\` is 0 or at least 64MiB
 - with a cluster as \`REDIS_URL\`, \`QUEUE_PREFIX\` is in braces

@@ -50,13 +50,13 @@ export const RELATIONS: readonly Relation[] = [
         : `${say('bytesPerSecond')} must be 0 or at least ${rateMin(settings)}: ${say('concurrency')} runs of ${say('maxBytes')} each could not end within ${say('leaseMs')} less ${say('maxRunMs')}, and would begin anew for ever`,
   },
   {
-    uses: ['poolBytesPerSecond', 'processes', 'maxBytes', 'concurrency', 'leaseMs', 'maxRunMs'],
+    uses: ['totalBytesPerSecond', 'processes', 'maxBytes', 'concurrency', 'leaseMs', 'maxRunMs'],
     broken: (settings, say) =>
-      settings.poolBytesPerSecond === 0 ||
+      settings.totalBytesPerSecond === 0 ||
       settings.leaseMs <= settings.maxRunMs ||
-      settings.poolBytesPerSecond >= settings.processes * rateMin(settings)
+      settings.totalBytesPerSecond >= settings.processes * rateMin(settings)
         ? null
-        : `${say('poolBytesPerSecond')} must be 0 or at least ${settings.processes * rateMin(settings)}, for this machine alone: ${say('concurrency')} runs of ${say('maxBytes')} each in ${say('processes')} processes could not end within ${say('leaseMs')} less ${say('maxRunMs')}`,
+        : `${say('totalBytesPerSecond')} must be 0 or at least ${settings.processes * rateMin(settings)}, for this machine alone: ${say('concurrency')} runs of ${say('maxBytes')} each in ${say('processes')} processes could not end within ${say('leaseMs')} less ${say('maxRunMs')}`,
   },
   {
     uses: ['metadataUrl', 'quietPeriodMs', 'redisTimeoutMs'],

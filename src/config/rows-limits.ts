@@ -1,5 +1,5 @@
 /**
- * Rows of the table of settings: what a process and the whole pool may use: bytes and requests a second, jobs, processes.
+ * Rows of the table of settings: what a process and all workers together may use: bytes and requests a second, jobs, processes.
  * Rows only; `table.ts` joins them. It must hold no logic.
  */
 import type { CommandName, SettingSpec } from './spec.ts';
@@ -8,7 +8,7 @@ const WORKER: readonly CommandName[] = ['worker', 'run'];
 /** Whoever sends requests to S3. */
 const STORE: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'gc', 'fsck', 'repair'];
 /** Those of them that are at the queue's Redis. */
-const POOLED: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'gc'];
+const SHARING: readonly CommandName[] = ['inode', 'worker', 'run', 'reap', 'gc'];
 
 export const LIMIT_ROWS = [
   {
@@ -88,9 +88,9 @@ export const LIMIT_ROWS = [
     commands: STORE,
   },
   {
-    key: 'poolBytesPerSecond',
-    env: 'S3COMPACT_POOL_BYTES_PER_SECOND',
-    flag: 'pool-bytes-per-second',
+    key: 'totalBytesPerSecond',
+    env: 'S3COMPACT_TOTAL_BYTES_PER_SECOND',
+    flag: 'total-bytes-per-second',
     unit: 'size',
     default: '0',
     min: '0',
@@ -98,12 +98,12 @@ export const LIMIT_ROWS = [
     meaning:
       "Bytes that all processes on all machines with this queue read plus write in a second at most; give them all the same. While the queue's Redis is away each keeps to its share. 0 means no limit.",
     group: 'Limits',
-    commands: POOLED,
+    commands: SHARING,
   },
   {
-    key: 'poolJobs',
-    env: 'S3COMPACT_POOL_JOBS',
-    flag: 'pool-jobs',
+    key: 'totalJobs',
+    env: 'S3COMPACT_TOTAL_JOBS',
+    flag: 'total-jobs',
     unit: 'count',
     default: '0',
     min: '0',

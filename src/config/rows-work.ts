@@ -169,9 +169,9 @@ export const WORK_ROWS = [
     commands: REAPING,
   },
   {
-    key: 'attempts',
-    env: 'S3COMPACT_ATTEMPTS',
-    flag: 'attempts',
+    key: 'jobTries',
+    env: 'S3COMPACT_JOB_TRIES',
+    flag: 'job-tries',
     unit: 'count',
     default: '5',
     min: '1',

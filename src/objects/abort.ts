@@ -14,14 +14,14 @@ export interface AbortListener {
 
 const listenersOf = new WeakMap<AbortSignal, AbortListener[]>();
 
-/** Tells the listener of an abort that is still to come. It may listen to one signal at a time. */
+/** Notifies the listener of an abort that is still to come. It may listen to one signal at a time. */
 export function listen(signal: AbortSignal, listener: AbortListener): void {
   let listeners = listenersOf.get(signal);
   if (listeners === undefined) {
     const all: AbortListener[] = [];
     listeners = all;
     listenersOf.set(signal, all);
-    signal.addEventListener('abort', () => tellAll(all), { once: true });
+    signal.addEventListener('abort', () => notifyAll(all), { once: true });
   }
   listener.place = listeners.push(listener) - 1;
 }
@@ -36,7 +36,7 @@ export function unlisten(signal: AbortSignal, listener: AbortListener): void {
   last.place = listener.place;
 }
 
-function tellAll(listeners: AbortListener[]): void {
+function notifyAll(listeners: AbortListener[]): void {
   // Listeners may take others away.
   for (let listener = listeners.pop(); listener !== undefined; listener = listeners.pop()) listener.aborted();
 }

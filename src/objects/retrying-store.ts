@@ -42,7 +42,7 @@ export interface RequestObserver {
   /** A try waits for its turn: `started` follows, or `withdrawn` when its caller gives up. */
   asked?(op: ObjectOperation): void;
   withdrawn?(op: ObjectOperation): void;
-  /** Who is told of the requests to this bucket. */
+  /** Who observes the requests to this bucket. */
   forBucket?(bucket: string): RequestObserver;
   /** A try begins; `request` follows. */
   started?(op: ObjectOperation): void;
@@ -78,7 +78,7 @@ const BACK_OFF_MAX_MS = 5_000;
 /** Half the sockets of a client (s3-client.ts): two buckets share one without queueing for a socket. */
 const REQUESTS_MAX = 32;
 
-/** What one try tells the observer of a result. */
+/** What one try reports to the observer of a result. */
 interface TryOutcome {
   readonly outcome: RequestOutcome;
   readonly bytes: number;

@@ -15,7 +15,7 @@ end in \`_total\`, every series is there from the start with 0 (a gauge that is 
 reported once), and no label ever holds an inode, a bucket or an endpoint.
 
 Scope **process**: every worker process counts for itself, and a pod with several processes tells the sum; add these up
-over pods. Scope **pod**: reported once for each pod. Queues, reap records, quarantine, backlog and the limits of the pool are
+over pods. Scope **pod**: reported once for each pod. Queues, reap records, quarantine, backlog and the limits of all workers are
 one for the whole installation, so every pod tells the same: take the \`max\` over pods, never the sum.
 
 What it costs is \`rate(s3compact_s3_requests_total[1h]) / rate(s3compact_gets_saved_total[1h])\`: requests for each GET that

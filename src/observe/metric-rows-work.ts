@@ -75,7 +75,7 @@ const RUN_ROWS = [
     group: 'Runs',
   },
   {
-    name: 's3compact_attempts_cancelled_total',
+    name: 's3compact_runs_cancelled_total',
     type: 'counter',
     help: 'Runs that were cancelled from outside and handed back, by reason.',
     scope: 'process',

@@ -54,7 +54,7 @@ export const METADATA_CODES = ['ok', 'metadata-unavailable', 'metadata-refused',
 /** What work may have to wait for. */
 export const LIMITS = [
   ...['memory', 'requests-in-flight', 'bytes-per-second', 'requests-per-second'],
-  'pool-bytes-per-second',
+  'total-bytes-per-second',
 ] as const;
 
 export const QUEUES = ['compact', 'reap'] as const;

@@ -1,6 +1,6 @@
 /**
  * The pace of one process: how much it asks of the object stores, and in what order a request waits. First the rates (of
- * this process, then of the pool), then a place in flight. Time alone gives rates back and only ended requests give
+ * this process, then of all workers), then a place in flight. Time alone gives rates back and only ended requests give
  * places back, and neither waits for memory: so whoever holds memory always gets on, and nothing can wait in a circle.
  * It must not know what a request is for.
  */
@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { AdaptiveOptions } from './adaptive-limit.ts';
 import { FlightLimit, type FlightState } from './in-flight-limit.ts';
 import { RateLimit } from './rate-limit.ts';
-import { type PoolBudget, PoolRate, type PoolState } from './shared-rate.ts';
+import { type SharedBudget, SharedRate, type SharedState } from './shared-rate.ts';
 import type { LimitState } from './waiting-line.ts';
 
 export interface PaceOptions {
@@ -18,22 +18,22 @@ export interface PaceOptions {
   readonly requestsPerSecond: number;
   /** Requests in flight to each store. */
   readonly inFlight: AdaptiveOptions;
-  /** The pool's rate, where there is one. */
-  readonly pool?:
-    | { readonly bytesPerSecond: number; readonly budget: PoolBudget; readonly membersAtFirst: number }
+  /** The rate of all workers, where there is one. */
+  readonly shared?:
+    | { readonly bytesPerSecond: number; readonly budget: SharedBudget; readonly membersAtFirst: number }
     | undefined;
   /** Called for every wait when it is over, in the waiting caller's own asynchronous context. */
   readonly onWaited?: ((limit: PaceLimit, ms: number) => void) | undefined;
 }
 
 /** What a request may wait for, as metrics name it. */
-export type PaceLimit = 'bytes-per-second' | 'requests-per-second' | 'pool-bytes-per-second' | 'requests-in-flight';
+export type PaceLimit = 'bytes-per-second' | 'requests-per-second' | 'total-bytes-per-second' | 'requests-in-flight';
 
 /** Everything that can be looked at, in plain JSON; totals count from the start of the process. */
 export interface PaceSnapshot {
   readonly bytesPerSecond: LimitState;
   readonly requestsPerSecond: LimitState;
-  readonly poolBytesPerSecond: PoolState | null;
+  readonly totalBytesPerSecond: SharedState | null;
   /** Each store by its bucket. */
   readonly inFlight: readonly (FlightState & { readonly store: string })[];
 }
@@ -42,23 +42,23 @@ export class Pace {
   readonly #options: PaceOptions;
   readonly #bytes: RateLimit;
   readonly #requests: RateLimit;
-  readonly #pool: PoolRate | undefined;
+  readonly #shared: SharedRate | undefined;
   /** As many as there are buckets among the file systems (I8). */
   readonly #flights: { readonly store: string; readonly flight: FlightLimit }[] = [];
 
   constructor(options: PaceOptions) {
-    const { clock, bytesPerSecond, requestsPerSecond, pool } = options;
+    const { clock, bytesPerSecond, requestsPerSecond, shared } = options;
     const onWaitedOf = (limit: PaceLimit) => ({ onWaited: (ms: number) => options.onWaited?.(limit, ms) });
     this.#options = options;
     this.#bytes = new RateLimit({ clock, perSecond: bytesPerSecond, ...onWaitedOf('bytes-per-second') });
     this.#requests = new RateLimit({ clock, perSecond: requestsPerSecond, ...onWaitedOf('requests-per-second') });
-    if (pool === undefined || pool.bytesPerSecond === 0) return;
-    this.#pool = new PoolRate({
+    if (shared === undefined || shared.bytesPerSecond === 0) return;
+    this.#shared = new SharedRate({
       clock,
-      perSecond: pool.bytesPerSecond,
-      budget: pool.budget,
-      membersAtFirst: pool.membersAtFirst,
-      ...onWaitedOf('pool-bytes-per-second'),
+      perSecond: shared.bytesPerSecond,
+      budget: shared.budget,
+      membersAtFirst: shared.membersAtFirst,
+      ...onWaitedOf('total-bytes-per-second'),
     });
   }
 
@@ -68,14 +68,14 @@ export class Pace {
    */
   admit(bytes: number, signal?: AbortSignal): Promise<void> | undefined {
     const { bytesPerSecond, requestsPerSecond } = this.#options;
-    if (bytesPerSecond === 0 && requestsPerSecond === 0 && this.#pool === undefined) return undefined;
+    if (bytesPerSecond === 0 && requestsPerSecond === 0 && this.#shared === undefined) return undefined;
     return this.#admitted(bytes, signal);
   }
 
   async #admitted(bytes: number, signal: AbortSignal | undefined): Promise<void> {
     await this.#requests.take(1, signal);
     await this.#bytes.take(bytes, signal);
-    await this.#pool?.take(bytes, signal);
+    await this.#shared?.take(bytes, signal);
   }
 
   /** The places in flight of one more store; each store gives way by itself. */
@@ -90,7 +90,7 @@ export class Pace {
     return {
       bytesPerSecond: this.#bytes.state(),
       requestsPerSecond: this.#requests.state(),
-      poolBytesPerSecond: this.#pool?.state() ?? null,
+      totalBytesPerSecond: this.#shared?.state() ?? null,
       inFlight: this.#flights.map(({ store, flight }) => ({ store, ...flight.state() })),
     };
   }

@@ -1,5 +1,5 @@
 /**
- * The pool's common budget in the queue's Redis: a window of a second from which lots are sold (rate-limiter-flexible),
+ * The common budget of all workers in the queue's Redis: a window of a second from which lots are sold (rate-limiter-flexible),
  * and a list of who has bought lately. All time is Redis's own, so a pod's wrong clock changes nothing. It
  * waits for nobody: an answer that does not come soon is a failure, and what to do then is the caller's business.
  */
@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { answerWithin } from '../clock.ts';
-import type { PoolBudget, Purchase } from './shared-rate.ts';
+import type { SharedBudget, Purchase } from './shared-rate.ts';
 
 export interface RedisBudgetOptions {
   readonly connection: Redis | Cluster;
@@ -33,8 +33,8 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return redis.call('ZCARD', KEYS[1])`;
 
-/** The budget of the pool that shares this prefix. */
-export function redisBudget({ connection, prefix, perSecond }: RedisBudgetOptions): PoolBudget {
+/** The budget of all workers that share this prefix. */
+export function redisBudget({ connection, prefix, perSecond }: RedisBudgetOptions): SharedBudget {
   const lotBytes = Math.max(1, Math.floor(perSecond / LOTS));
   const limiter = new RateLimiterRedis({
     storeClient: connection,

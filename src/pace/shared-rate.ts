@@ -10,7 +10,7 @@ import { type LimitState, Waiting } from './waiting-line.ts';
 export type Purchase = { readonly kind: 'bought' } | { readonly kind: 'sold-out'; readonly retryMs: number };
 
 /** The common budget. */
-export interface PoolBudget {
+export interface SharedBudget {
   /** Bytes in one lot; the same for every buyer of the same rate. */
   readonly lotBytes: number;
   /** Buys one lot. Rejects when the budget cannot be asked; must settle by itself within seconds. */
@@ -19,11 +19,11 @@ export interface PoolBudget {
   members(): Promise<number>;
 }
 
-export interface PoolRateOptions {
+export interface SharedRateOptions {
   readonly clock: Clock;
-  /** Bytes a second of the whole pool; 0 means no limit. */
+  /** Bytes a second of all workers together; 0 means no limit. */
   readonly perSecond: number;
-  readonly budget: PoolBudget;
+  readonly budget: SharedBudget;
   /** Processes to share with until the budget has said how many there are: those of this pod, at least. */
   readonly membersAtFirst: number;
   readonly onWaited?: (ms: number) => void;
@@ -31,7 +31,7 @@ export interface PoolRateOptions {
   readonly random?: () => number;
 }
 
-export interface PoolState extends LimitState {
+export interface SharedState extends LimitState {
   /** Whether the common budget answers; without it this process keeps to its share. */
   readonly shared: boolean;
   readonly members: number;
@@ -45,8 +45,8 @@ const SOLD_OUT_WAIT_MAX_MS = 1_100;
 /** Those who wait for the same moment come a little apart. */
 const JITTER_MS = 20;
 
-export class PoolRate {
-  readonly #options: PoolRateOptions;
+export class SharedRate {
+  readonly #options: SharedRateOptions;
   readonly #line: Waiting;
   #balance = 0;
   #members: number;
@@ -54,7 +54,7 @@ export class PoolRate {
   #askAgainAtMs = Number.NEGATIVE_INFINITY;
   #serving = false;
 
-  constructor(options: PoolRateOptions) {
+  constructor(options: SharedRateOptions) {
     this.#options = options;
     this.#members = Math.max(1, options.membersAtFirst);
     this.#line = new Waiting(options.clock, options.onWaited);
@@ -72,7 +72,7 @@ export class PoolRate {
     await turn;
   }
 
-  state(): PoolState {
+  state(): SharedState {
     return {
       limit: this.#options.perSecond,
       ...this.#line.counts(),

@@ -42,7 +42,7 @@ export interface QueueOptions {
 
 export interface CompactQueueOptions extends QueueOptions {
   /** Tries of one job before it is given up. */
-  readonly attempts: number;
+  readonly jobTries: number;
   /** Delay before the second try, ms; doubles with every further one. */
   readonly retryDelayMs: number;
   /** How long the lock of a job lasts: an active job that is seen without one at two looks so far apart is given back. */
@@ -159,7 +159,7 @@ export class CompactQueue implements ScanQueue {
       jobId: randomUUID() as string,
       priority,
       deduplication: { id: dedupIdOf(key), keepLastIfActive: true },
-      attempts: this.#options.attempts,
+      attempts: this.#options.jobTries,
       backoff: { type: 'exponential', delay: this.#options.retryDelayMs },
       removeOnComplete: KEEP_COMPLETED,
       removeOnFail: KEEP_FAILED,

@@ -1,5 +1,5 @@
 /**
- * What people are told of holds, beside the queue: on which file systems one was seen, and how much each keeps from being
+ * What people see of holds, beside the queue: on which file systems one was seen, and how much each keeps from being
  * deleted. Whether a hold stands is never decided by this (docs/adr/0022): losing it costs numbers, until the next look at
  * a record that is held.
  */
@@ -9,7 +9,7 @@ import { type QueueOptions, queueCall } from './compact-queue.ts';
 
 /** What nobody has added to for so long is forgotten. */
 const KEEP_MS = 90 * 24 * 3_600_000;
-/** File systems that are told of. */
+/** File systems that are reported, at most. */
 const FILESYSTEMS_MAX = 1_000;
 
 export interface HeldCount {

@@ -1,5 +1,5 @@
 /**
- * The bound on jobs that run at a time in the whole pool: BullMQ keeps it beside the queue, and every fetch heeds it. Beside
+ * The bound on jobs that run at a time in all workers together: BullMQ keeps it beside the queue, and every fetch heeds it. Beside
  * it stands whose it is, for as long as somebody keeps it: a bound of a command or a pod that is gone must not hold everybody
  * else up for ever. It limits work, nothing rests on it.
  */
@@ -24,14 +24,14 @@ export class JobBound {
 
   constructor({ connection, prefix, queue, lifeMs }: JobBoundOptions) {
     this.#redis = connection;
-    this.#note = `${prefix}:pool-jobs`;
+    this.#note = `${prefix}:total-jobs`;
     this.#lifeMs = lifeMs;
     this.#queue = queue.queue;
   }
 
   /** Says it for all; 0 takes it away. */
   async set(jobs: number): Promise<void> {
-    await queueCall('bound the jobs of the pool', async () => {
+    await queueCall('bound the jobs of all workers', async () => {
       if (jobs === 0) await this.#redis.del(this.#note);
       else await this.#redis.set(this.#note, jobs, 'PX', this.#lifeMs);
       await this.#apply(jobs);

@@ -12,7 +12,7 @@ import type { StoredObjects } from './stored-objects.ts';
 /** Looks at lists that change under the look. */
 const LOOKS_MAX = 3;
 /** Missing objects that a message has by name. */
-const NAMES_TOLD_MAX = 3;
+const NAMES_SHOWN_MAX = 3;
 
 export interface FreshLookDeps extends ListsDeps {
   /** Of the file system that is looked at. */
@@ -67,10 +67,10 @@ async function lookAgain({ unreferenced }: Found, look: LookFor, deps: FreshLook
 }
 
 function lacks(missing: readonly (readonly [string, number | null])[], found: Found, { key }: LookFor): CompactError {
-  const some = missing.slice(0, NAMES_TOLD_MAX).map(([name, bytes]) => {
+  const some = missing.slice(0, NAMES_SHOWN_MAX).map(([name, bytes]) => {
     return bytes === null ? `${name} is missing` : `${name} has ${bytes} of ${found.inPlace.get(name)} bytes`;
   });
-  const more = missing.length > NAMES_TOLD_MAX ? `, and ${missing.length - NAMES_TOLD_MAX} more` : '';
+  const more = missing.length > NAMES_SHOWN_MAX ? `, and ${missing.length - NAMES_SHOWN_MAX} more` : '';
   const what = `the store lacks objects that the lists of inode ${printInodeKey(key)} reference (${some.join(', ')}${more})`;
   return new CompactError(
     `${what}; what they replaced is kept: see the runbook, S3CompactReapUnsafe, for how to put it back`,

@@ -110,7 +110,7 @@ export class Holds {
   }
 
   /**
-   * Answers when the hold holds: nothing that a list references now is deleted until its end. `onWaiting` is told of the
+   * Answers when the hold holds: nothing that a list references now is deleted until its end. `onWaiting` hears of the
    * wait. A call that fails may have left a hold behind, which deletes nothing.
    */
   async make(

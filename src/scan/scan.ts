@@ -129,7 +129,7 @@ class Scan {
   async #feedAll(): Promise<ScanEnding> {
     for (;;) {
       if (this.#failure !== undefined || this.#stop.signal.aborted) return 'stopped';
-      this.#tell();
+      this.#showProgress();
       const state = await this.#patience.with(() => this.#feed.feed(this.#walking));
       if (state === 'paused') return 'paused';
       if (state === 'empty' && !this.#walking) {
@@ -256,7 +256,7 @@ class Scan {
   }
 
   async #end(ending: ScanEnding): Promise<void> {
-    this.#tell();
+    this.#showProgress();
     if (this.#options.dryRun === true) return;
     if (ending !== 'done') return this.#save();
     const endedMs = await this.#deps.nowMs();
@@ -267,7 +267,7 @@ class Scan {
     await this.#deps.book.setPosition(uuid, null);
   }
 
-  #tell(): void {
+  #showProgress(): void {
     if (this.#options.onProgress === undefined) return;
     const { queued, held } = this.#feed;
     this.#options.onProgress({ backlog: this.#pages.backlog, queued, held, walking: this.#walking });

@@ -73,7 +73,7 @@ export interface Health {
   readonly servers: readonly ServerHealth[];
   /** Why workers cannot work, with the number of those who say so. */
   readonly notReady: readonly { readonly code: string; readonly what: string; readonly workers: number }[];
-  /** Workers that told of themselves within the last minute. */
+  /** Workers that reported within the last minute. */
   readonly reports: number;
 }
 

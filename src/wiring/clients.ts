@@ -75,10 +75,10 @@ export interface Clients {
   readonly reap: ReapDeps;
   /** Whose the objects in a bucket are. */
   readonly ownership: Ownership;
-  /** What keeps objects from being deleted, and what people are told of that. */
+  /** What keeps objects from being deleted, and what people see of that. */
   readonly holds: Holds;
   readonly holdBook: HoldBook;
-  /** What this process tells about its work. */
+  /** What this process reports about its work. */
   readonly observer: Observer;
   /** The limits on requests to S3, to be looked at. */
   readonly pace: Pace;
@@ -119,9 +119,9 @@ export async function openClients(
   const objects = openObjects(settings, log, { keys: keysFrom(metadata), observer, pace });
   probeWith(observer, settings, metadata);
   const ledger = new ReapQueue({ connection, prefix: settings.queuePrefix });
-  const { attempts, retryDelayMs, lockDurationMs } = settings;
+  const { jobTries, retryDelayMs, lockDurationMs } = settings;
   const queue = new CompactQueue({
-    ...{ connection, prefix: settings.queuePrefix, attempts, retryDelayMs, lockDurationMs },
+    ...{ connection, prefix: settings.queuePrefix, jobTries, retryDelayMs, lockDurationMs },
     onGivenBack: (jobIds) => observer.jobsGivenBack(COMPACT_QUEUE, jobIds),
   });
   const queues = { connection, prefix: settings.queuePrefix };
@@ -156,7 +156,7 @@ export async function openClients(
       clock: systemClock,
       memory: new ObservedMemory(settings.memoryBytes, observer),
       attemptIds: new AttemptIds(),
-      attempts: settings.attempts,
+      jobTries: settings.jobTries,
       uploadWaitMs: settings.uploadWaitMs,
       requireOwner: (filesystem) => ownership.require(filesystem),
     },
@@ -304,7 +304,7 @@ function processMetrics(): Metrics {
 
 /** How a server that failed is asked whether it is back. */
 function probeWith(observer: Observer, { s3Endpoint }: Settings, metadata: MetadataStore): void {
-  // Any answer is one: it goes through the ear on every call.
+  // Any answer is one: the observer of every call sees it.
   observer.metadata.probe = () => metadata.getFilesystem(0);
   if (s3Endpoint === undefined) return;
   observer.store.probe = async (signal) => {

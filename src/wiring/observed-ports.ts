@@ -11,7 +11,7 @@ import { portView } from './cancellable.ts';
 import type { Observer } from './observer.ts';
 
 /** Calls that are observed, by the name they have in metrics; what is not listed passes through. */
-const TOLD: Readonly<Record<string, string>> = {
+const OBSERVED: Readonly<Record<string, string>> = {
   getFilesystem: 'get-filesystem',
   getInode: 'get-inode',
   readChunk: 'read-chunk',
@@ -25,7 +25,7 @@ type Call = (...args: unknown[]) => unknown;
 
 export function observedMetadata<Store extends MetadataStore>(store: Store, observer: Observer): Store {
   return portView(store, (name, call) => {
-    const operation = typeof name === 'string' ? TOLD[name] : undefined;
+    const operation = typeof name === 'string' ? OBSERVED[name] : undefined;
     return operation === undefined ? call : observedCall(operation, call, observer);
   });
 }
@@ -35,17 +35,17 @@ function observedCall(operation: string, call: Call, observer: Observer): Call {
     const beganMs = performance.now();
     const { run } = observer;
     run?.waits.began('metadata');
-    const tell = (code: string) => observer.metadataCall(operation, code, performance.now() - beganMs);
+    const report = (code: string) => observer.metadataCall(operation, code, performance.now() - beganMs);
     try {
       const result = await call(...args);
       const lost = operation === 'commit' && (result as CommitOutcome).outcome === 'unknown';
       if (lost) observer.commitAnswerLost();
-      tell(lost ? 'metadata-unavailable' : 'ok');
+      report(lost ? 'metadata-unavailable' : 'ok');
       return result;
     } catch (error) {
       if (error instanceof CompactError && error.code === 'metadata-unavailable')
         observer.metadataFailed(error.message);
-      tell(error instanceof CompactError ? error.code : 'other');
+      report(error instanceof CompactError ? error.code : 'other');
       throw error;
     } finally {
       run?.waits.ended('metadata');
@@ -53,7 +53,7 @@ function observedCall(operation: string, call: Call, observer: Observer): Call {
   };
 }
 
-/** The ledger, which tells a run the ids of its reap records. */
+/** The ledger, which reports to a run the ids of its reap records. */
 export function observedLedger(ledger: ReapLedger, observer: Observer): ReapLedger {
   return {
     nowMs: () => ledger.nowMs(),
@@ -67,7 +67,7 @@ export function observedLedger(ledger: ReapLedger, observer: Observer): ReapLedg
   };
 }
 
-/** The memory of merges, which tells what is held and what had to wait for it. */
+/** The memory of merges, which reports what is held and what had to wait for it. */
 export class ObservedMemory extends MemoryBudget {
   readonly #observer: Observer;
   readonly #limit: number;

@@ -1,5 +1,5 @@
 /**
- * Everything that a process tells about its work comes together here: runs, S3 requests, calls of the metadata service,
+ * Everything that a process reports about its work comes together here: runs, S3 requests, calls of the metadata service,
  * looks at reap records. It counts them, gathers what belongs to a run for the log line of the attempt, and knows
  * whether the servers answered lately. One for each process. It decides nothing, and never throws into the work.
  */
@@ -32,7 +32,7 @@ export interface ObserverOptions {
   readonly limits: { readonly bytesMax: number; readonly requestsMax: number };
 }
 
-/** Buckets that are told of. */
+/** Buckets that are reported, at most. */
 const BUCKETS_MAX = 100;
 
 /** What is known of a run before it starts; goes into every line about it. */
@@ -273,7 +273,7 @@ export class Observer implements RequestObserver {
     for (const [phase, ms] of Object.entries(fields.phasesMs) as [RunPhase, number][])
       metrics?.count('s3compact_run_phase_seconds_total', ms / 1000, { phase });
     if (report.code === 'cancelled') {
-      metrics?.count('s3compact_attempts_cancelled_total', 1, { reason: String(how.signal?.reason ?? 'other') });
+      metrics?.count('s3compact_runs_cancelled_total', 1, { reason: String(how.signal?.reason ?? 'other') });
     }
     if (result === 'done') this.succeeded('run');
     if (report.continued) metrics?.count('s3compact_continuations_total', 1);

@@ -1,5 +1,5 @@
 /**
- * From settings to the limits of a process: its rates, its places in flight, and the pool's common budget where there is
+ * From settings to the limits of a process: its rates, its places in flight, and the common budget of all workers where there is
  * a Redis to keep it; and what is said of them, as gauges and in words. It only puts together; what the limits do is in
  * `src/pace/`, and waits are reported where they happen (`Observer.waited`).
  */
@@ -11,14 +11,14 @@ import { redisBudget } from '../pace/redis-budget.ts';
 import type { RedisClient } from '../redis/client.ts';
 
 export interface PaceWiring {
-  /** The queue's Redis; absent: the pool's limit does not bind this process. */
+  /** The queue's Redis; absent: the limit of all workers does not bind this process. */
   readonly connection?: RedisClient;
   readonly onWaited?: PaceOptions['onWaited'];
 }
 
 /** The limits of this process. */
 export function openPace(settings: Settings, { connection, onWaited }: PaceWiring = {}): Pace {
-  const { poolBytesPerSecond: perSecond, queuePrefix: prefix } = settings;
+  const { totalBytesPerSecond: perSecond, queuePrefix: prefix } = settings;
   const isShared = connection !== undefined && perSecond !== 0;
   const budget = isShared ? redisBudget({ connection, prefix, perSecond }) : undefined;
   return new Pace({
@@ -26,7 +26,7 @@ export function openPace(settings: Settings, { connection, onWaited }: PaceWirin
     bytesPerSecond: settings.bytesPerSecond,
     requestsPerSecond: settings.requestsPerSecond,
     inFlight: { floor: settings.requestsInFlightMin, ceiling: settings.requestsInFlight },
-    pool: budget && { bytesPerSecond: perSecond, budget, membersAtFirst: settings.processes },
+    shared: budget && { bytesPerSecond: perSecond, budget, membersAtFirst: settings.processes },
     onWaited,
   });
 }
@@ -51,11 +51,11 @@ export function limitGauges(pace: Pick<Pace, 'snapshot'>): MetricSource {
 
 /** The limits for which somebody waits now, in words, with the setting that they come from. */
 export function limitsWaitedFor(pace: PaceSnapshot): readonly string[] {
-  const { bytesPerSecond, requestsPerSecond, poolBytesPerSecond, inFlight } = pace;
+  const { bytesPerSecond, requestsPerSecond, totalBytesPerSecond, inFlight } = pace;
   const rates = [
     { state: bytesPerSecond, name: 'S3COMPACT_BYTES_PER_SECOND' },
     { state: requestsPerSecond, name: 'S3COMPACT_REQUESTS_PER_SECOND' },
-    { state: poolBytesPerSecond, name: 'S3COMPACT_POOL_BYTES_PER_SECOND' },
+    { state: totalBytesPerSecond, name: 'S3COMPACT_TOTAL_BYTES_PER_SECOND' },
   ];
   const waitedFor = rates.flatMap(({ state, name }) =>
     state !== null && state.waiting > 0 ? [`the rate ${name} (${state.limit})`] : [],

@@ -27,7 +27,7 @@ export interface RunDeps extends CompactDeps {
   readonly queue: CompactQueue;
   readonly quarantine: Quarantine;
   /** Runs in a row with a missing or short object after which the inode is stopped, and how long it waits at least. */
-  readonly attempts: number;
+  readonly jobTries: number;
   readonly uploadWaitMs: number;
 }
 
@@ -150,7 +150,7 @@ async function missingReport(key: InodeKey, error: CompactError, deps: RunDeps):
   const { count, sinceMs } = await deps.quarantine.countMissing(key, nowMs);
   const leftMs = sinceMs + deps.uploadWaitMs - nowMs;
   const later = { ending: 'later', message: `${message} It is tried again later.` } as const;
-  if (count < deps.attempts) return later;
+  if (count < deps.jobTries) return later;
   if (leftMs > 0) return { ...later, lookAgainMs: Math.min(leftMs, UPLOAD_LOOK_MS) };
   const before = await deps.quarantine.get(key);
   if (before !== null) await deps.quarantine.putOff(key, before, nowMs);

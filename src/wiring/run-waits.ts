@@ -1,6 +1,6 @@
 /**
  * What one run waits for at this moment: S3, a limit, memory, the metadata service. A run waits for several things at a
- * time; the one that somebody can do something about is named. It counts what begins and ends, so it is quick; nothing
+ * time; the one that somebody can do something about is shown. It counts what begins and ends, so it is quick; nothing
  * rests on it.
  */
 import type { JobWait } from '../queue/status.ts';
@@ -49,10 +49,10 @@ export class RunWaits {
       const { message, sinceMs } = this.#refusal;
       return { for: 's3', what: redactText(message).slice(0, WORDS_MAX), forMs: this.#ago(sinceMs) };
     }
-    if (this.#isUnderWay('memory')) return this.#told('memory', 'memory for its merge (S3COMPACT_MEMORY)');
-    if (this.#isUnderWay('limit')) return this.#told('limit', limits.length === 0 ? 'its turn' : limits.join(', '));
-    if (this.#isSlow('s3')) return this.#told('s3', 'an answer');
-    return this.#isSlow('metadata') ? this.#told('metadata', 'an answer') : null;
+    if (this.#isUnderWay('memory')) return this.#waitFor('memory', 'memory for its merge (S3COMPACT_MEMORY)');
+    if (this.#isUnderWay('limit')) return this.#waitFor('limit', limits.length === 0 ? 'its turn' : limits.join(', '));
+    if (this.#isSlow('s3')) return this.#waitFor('s3', 'an answer');
+    return this.#isSlow('metadata') ? this.#waitFor('metadata', 'an answer') : null;
   }
 
   #isUnderWay(thing: WaitThing): boolean {
@@ -63,7 +63,7 @@ export class RunWaits {
     return this.#isUnderWay(thing) && this.#ago(this.#sinceMs.get(thing) ?? 0) >= SLOW_MS;
   }
 
-  #told(thing: WaitThing, what: string): JobWait {
+  #waitFor(thing: WaitThing, what: string): JobWait {
     return { for: thing, what, forMs: this.#ago(this.#sinceMs.get(thing) ?? 0) };
   }
 

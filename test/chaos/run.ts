@@ -19,7 +19,7 @@ import { breakCluster, breakRedis, breakS3, type FaultStage, killWorkers, pauseW
 import { Gate } from './gate.ts';
 import { collectAway } from './gc.ts';
 import { type Lists, RedisLists } from './lists.ts';
-import { ATTEMPTS, BUCKET, FS_ID, GEOMETRY, QUEUE_PREFIX, workerEnv } from './settings.ts';
+import { BUCKET, FS_ID, GEOMETRY, JOB_TRIES, QUEUE_PREFIX, workerEnv } from './settings.ts';
 import type { CountName, Tally } from './tally.ts';
 import { judge, type Leftovers } from './verdict.ts';
 import { WorkerPool } from './workers.ts';
@@ -170,7 +170,7 @@ async function openCast(servers: Servers, tally: Tally, options: ChaosOptions): 
       : new RedisLists({ redis, s3, bucket: BUCKET, fsId: FS_ID, geometry: GEOMETRY });
   const clientGate = lists.apart ? new Gate() : gate;
   const queueOptions = { connection: queueRedis, prefix: QUEUE_PREFIX };
-  const queue = new CompactQueue({ ...queueOptions, attempts: ATTEMPTS, retryDelayMs: 200 });
+  const queue = new CompactQueue({ ...queueOptions, jobTries: JOB_TRIES, retryDelayMs: 200 });
   const ledger = new ReapQueue(queueOptions);
   const env = workerEnv(servers.redisUrl, servers.s3, lists.env);
   const pool = new WorkerPool(env, tally, options.poolEvery ?? POOL_EVERY);

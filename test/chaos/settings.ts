@@ -15,7 +15,7 @@ export const GEOMETRY: OracleGeometry = { blockSize: 4096, chunkSize: 65_536 };
 export const FILE_BYTES_MAX = 3 * GEOMETRY.chunkSize;
 
 /** Tries of a job. */
-export const ATTEMPTS = 5;
+export const JOB_TRIES = 5;
 export const LEASE_MS = 7_000;
 export const GRACE_MS = 5_000;
 /** Of one call to Redis, or to a CurveFS cluster. */
@@ -56,7 +56,7 @@ export function workerEnv(
     S3COMPACT_S3_TIMEOUT: '1s',
     S3COMPACT_S3_PATIENCE: '1s',
     S3COMPACT_REDIS_TIMEOUT: `${METADATA_TIMEOUT_MS}ms`,
-    S3COMPACT_ATTEMPTS: `${ATTEMPTS}`,
+    S3COMPACT_JOB_TRIES: `${JOB_TRIES}`,
     S3COMPACT_LOCK_DURATION: '3s',
     S3COMPACT_RETRY_DELAY: '200ms',
     S3COMPACT_LEASE: `${LEASE_MS}ms`,

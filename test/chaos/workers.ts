@@ -4,7 +4,7 @@
  * logged, and it notices a worker that ends by itself. It must not choose whom to hit, or when.
  */
 import { CommandProcess, EXIT_LATER, type LogLine, sendSignal } from '../kit/support/command-process.ts';
-import { ATTEMPTS } from './settings.ts';
+import { JOB_TRIES } from './settings.ts';
 import type { CountName, Tally } from './tally.ts';
 
 /** Processes of a pool; each has fewer jobs than a worker alone, so that the load stays the same. */
@@ -171,7 +171,7 @@ export class WorkerPool {
 
 /** The job is given up, and its file left to the next scan. */
 function endedBusy({ code, lookAgainMs, try: tries = 0 }: LogLine): boolean {
-  return code === 'inode-busy' && lookAgainMs === undefined && tries >= ATTEMPTS;
+  return code === 'inode-busy' && lookAgainMs === undefined && tries >= JOB_TRIES;
 }
 
 function setbackOf({ outcome, code }: LogLine): CountName {

@@ -251,8 +251,8 @@ describe('I11: relations between settings', () => {
     'graceMs,readerCacheLifeMs': { grace: '1m', 'reader-cache-life': '1m' },
     'requestsInFlightMin,requestsInFlight': { 'requests-in-flight-min': '33' },
     'bytesPerSecond,maxBytes,concurrency,leaseMs,maxRunMs': { 'bytes-per-second': '1MiB' },
-    'poolBytesPerSecond,processes,maxBytes,concurrency,leaseMs,maxRunMs': {
-      'pool-bytes-per-second': '2MiB',
+    'totalBytesPerSecond,processes,maxBytes,concurrency,leaseMs,maxRunMs': {
+      'total-bytes-per-second': '2MiB',
       processes: '2',
     },
     processMemoryBytes: { 'process-memory': '1MiB' },

@@ -137,7 +137,7 @@ describe('objects that are not as the list says', () => {
     expect(exitCode).toBe(3);
     expect(stdout).toContain(name);
     await expectKept();
-    const last = await inode(['--inline', '--attempts', '1', '--upload-wait', '0s']);
+    const last = await inode(['--inline', '--job-tries', '1', '--upload-wait', '0s']);
     expect(last.exitCode).toBe(4);
     expect(last.stdout).toContain('quarantine');
     expect(last.stdout).not.toMatch(/\b(?:later|repeated)\b/);

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { CliContext } from '../../src/cli/context.ts';
-import { tellMade, tellRemoved } from '../../src/cli/example.ts';
+import { showMade, showRemoved } from '../../src/cli/example.ts';
 import { run } from '../../src/cli/main.ts';
 import { summaryText } from '../../src/cli/reap.ts';
 import { filesystemRunText } from '../../src/cli/run.ts';
@@ -194,8 +194,8 @@ const TEXTS: readonly (readonly [name: string, tell: (context: CliContext) => vo
     'example',
     (context) => {
       const files = [{ inodeId: 1n, what: 'a log: 60 small appends', bytes: 4_194_304, versions: 60 }];
-      tellMade({ filesystem: FILESYSTEM, madeBucket: true, files }, context);
-      tellRemoved({ filesystem: FILESYSTEM, objects: 122, bucket: 'removed' }, context);
+      showMade({ filesystem: FILESYSTEM, madeBucket: true, files }, context);
+      showRemoved({ filesystem: FILESYSTEM, objects: 122, bucket: 'removed' }, context);
     },
   ],
 ];

@@ -111,9 +111,9 @@ function testLife(): void {
       await store('tar-append.mid');
       const [name = ''] = await world.writer.bucketNames();
       await world.writer.deleteObjects([name]);
-      world.startWorker({ S3COMPACT_ATTEMPTS: '2', S3COMPACT_UPLOAD_WAIT: '0s' });
+      world.startWorker({ S3COMPACT_JOB_TRIES: '2', S3COMPACT_UPLOAD_WAIT: '0s' });
       await workersConnected(1);
-      const first = await world.command(['inode', '1', `${INODE}`], { S3COMPACT_ATTEMPTS: '2' });
+      const first = await world.command(['inode', '1', `${INODE}`], { S3COMPACT_JOB_TRIES: '2' });
       expect(first.exitCode).toBe(3);
       await eventually('the inode is quarantined', async () => (await world.clients.quarantine.get(KEY)) !== null);
       expect((await world.clients.quarantine.get(KEY))?.code).toBe('object-missing');

@@ -344,7 +344,7 @@ describe('withRetries at a pace', () => {
     expect(pace.snapshot()).toMatchObject({
       bytesPerSecond: { limit: 1_000, waiting: 0, waits: 2 },
       requestsPerSecond: { limit: 4, waiting: 0 },
-      poolBytesPerSecond: null,
+      totalBytesPerSecond: null,
       inFlight: [{ store: 'bkt', inFlight: 0, ceiling: 8, lowered: 1 }],
     });
   });

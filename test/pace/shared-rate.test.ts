@@ -1,12 +1,12 @@
 /**
- * The pool's rate: several processes and one budget. On a virtual clock with a simulated budget that can be away; and on
+ * The rate of all workers: several processes and one budget. On a virtual clock with a simulated budget that can be away; and on
  * the run's real Redis, where what was taken is counted against the time that went by: a slow machine takes less, never more.
  */
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, inject, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { redisBudget } from '../../src/pace/redis-budget.ts';
-import { type PoolBudget, PoolRate } from '../../src/pace/shared-rate.ts';
+import { type SharedBudget, SharedRate } from '../../src/pace/shared-rate.ts';
 import { eventually } from '../queue/world.ts';
 import { uniquePrefix } from '../setup/isolation.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -28,7 +28,7 @@ class SimulatedBudget {
     this.#perSecond = perSecond;
   }
 
-  forOne(): PoolBudget {
+  forOne(): SharedBudget {
     this.members++;
     const lotBytes = this.#perSecond / LOTS;
     const reach = async () => {
@@ -62,7 +62,7 @@ function greedy(clock: VirtualClock, budget: SimulatedBudget, perSecond: number,
   const taken = bytes.map(() => 0);
   let over = false;
   const rates = bytes.map(() => {
-    return new PoolRate({ clock, perSecond, budget: budget.forOne(), membersAtFirst: 1, random: () => 0.5 });
+    return new SharedRate({ clock, perSecond, budget: budget.forOne(), membersAtFirst: 1, random: () => 0.5 });
   });
   const work = rates.map(async (rate, n) => {
     const one = bytes[n] ?? 0;
@@ -79,7 +79,7 @@ function greedy(clock: VirtualClock, budget: SimulatedBudget, perSecond: number,
   return { taken, rates, stop, total: () => taken.reduce((sum, one) => sum + one, 0) };
 }
 
-describe('the rate of a pool, simulated', () => {
+describe('the rate of all workers, simulated', () => {
   const PER_SECOND = 1_000_000;
 
   it('holds over four processes whose requests are small and larger than a lot, and is used up', async () => {
@@ -124,7 +124,7 @@ describe('the rate of a pool, simulated', () => {
     const clock = new VirtualClock();
     const budget = new SimulatedBudget(clock, PER_SECOND);
     budget.away = true;
-    const rate = new PoolRate({ clock, perSecond: PER_SECOND, budget: budget.forOne(), membersAtFirst: 4 });
+    const rate = new SharedRate({ clock, perSecond: PER_SECOND, budget: budget.forOne(), membersAtFirst: 4 });
     let taken = 0;
     const work = (async () => {
       while (clock.monotonicMs() < 20_000) {
@@ -142,7 +142,7 @@ describe('the rate of a pool, simulated', () => {
   it('who leaves takes nothing, and nobody is asked for nobody', async () => {
     const clock = new VirtualClock();
     const budget = new SimulatedBudget(clock, PER_SECOND);
-    const rate = new PoolRate({ clock, perSecond: PER_SECOND, budget: budget.forOne(), membersAtFirst: 1 });
+    const rate = new SharedRate({ clock, perSecond: PER_SECOND, budget: budget.forOne(), membersAtFirst: 1 });
     const leaves = new AbortController();
     const first = rate.take(5_000_000);
     await clock.runUntil(100);
@@ -160,7 +160,7 @@ describe('the rate of a pool, simulated', () => {
   });
 });
 
-describe('the rate of a pool in a real Redis', () => {
+describe('the rate of all workers in a real Redis', () => {
   const connections: Redis[] = [];
   afterEach(() => {
     for (const one of connections.splice(0)) one.disconnect();
@@ -181,7 +181,7 @@ describe('the rate of a pool in a real Redis', () => {
     await eventually('they are connected', async () => redis.every(({ status }) => status === 'ready'));
     const rates = redis.map((connection) => {
       const budget = redisBudget({ connection, prefix, perSecond });
-      return new PoolRate({ clock: systemClock, perSecond, budget, membersAtFirst: 1 });
+      return new SharedRate({ clock: systemClock, perSecond, budget, membersAtFirst: 1 });
     });
     let taken = 0;
     const beganMs = performance.now();
@@ -209,7 +209,7 @@ describe('the rate of a pool in a real Redis', () => {
     await eventually('it is connected', async () => connection.status === 'ready');
     connection.disconnect();
     const budget = redisBudget({ connection, prefix: uniquePrefix('pace'), perSecond: 1_000_000 });
-    const rate = new PoolRate({ clock: systemClock, perSecond: 1_000_000, budget, membersAtFirst: 2 });
+    const rate = new SharedRate({ clock: systemClock, perSecond: 1_000_000, budget, membersAtFirst: 2 });
     await rate.take(60_000);
     await rate.take(1);
     expect(rate.state()).toMatchObject({ shared: false, members: 2 });

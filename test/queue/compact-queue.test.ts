@@ -22,7 +22,7 @@ let queue: CompactQueue;
 beforeEach(() => {
   world = openQueueWorld('compact-queue');
   worlds.push(world);
-  queue = new CompactQueue({ connection: world.redis, prefix: world.prefix, attempts: 3, retryDelayMs: 50 });
+  queue = new CompactQueue({ connection: world.redis, prefix: world.prefix, jobTries: 3, retryDelayMs: 50 });
   closing.push(() => queue.close());
 });
 
@@ -85,7 +85,7 @@ describe('in-flight de-duplication', () => {
       lastRun.set(key.inodeId, ++tick);
       await new Promise((resolve) => setImmediate(resolve));
     });
-    const other = new CompactQueue({ connection: world.redis, prefix: world.prefix, attempts: 3, retryDelayMs: 50 });
+    const other = new CompactQueue({ connection: world.redis, prefix: world.prefix, jobTries: 3, retryDelayMs: 50 });
     closing.unshift(() => other.close());
     const ask = async (from: CompactQueue, inodeId: bigint) => {
       lastAsk.set(inodeId, ++tick);
@@ -138,7 +138,7 @@ describe('runNow: the first run that starts after the request', () => {
     const slow = new CompactQueue({
       connection: world.redis,
       prefix: world.prefix,
-      attempts: 3,
+      jobTries: 3,
       retryDelayMs: 3_600_000,
     });
     closing.unshift(() => slow.close());

@@ -18,7 +18,7 @@ beforeEach(() => {
   world = openQueueWorld('control');
   worlds.push(world);
   const options = { connection: world.redis, prefix: world.prefix };
-  queue = new CompactQueue({ ...options, attempts: 3, retryDelayMs: 50 });
+  queue = new CompactQueue({ ...options, jobTries: 3, retryDelayMs: 50 });
   ledger = new ReapQueue(options);
   closing.push(
     () => queue.close(),

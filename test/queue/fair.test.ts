@@ -37,7 +37,7 @@ class Scene {
   #batch = 0;
 
   constructor(n: number, fairRange?: FairRange) {
-    const options = { connection: world.redis, prefix: `${world.prefix}-${n}`, attempts: 3, retryDelayMs: 50 };
+    const options = { connection: world.redis, prefix: `${world.prefix}-${n}`, jobTries: 3, retryDelayMs: 50 };
     this.queue = new CompactQueue({ ...options, ...(fairRange === undefined ? {} : { fairRange }) });
     queues.push(this.queue);
   }

@@ -40,7 +40,7 @@ afterAll(async () => {
 
 function openQueue(connection: Redis): CompactQueue {
   const opened = new CompactQueue({
-    ...{ connection, prefix: world.prefix, attempts: 3, retryDelayMs: 50, lockDurationMs: LOCK_MS },
+    ...{ connection, prefix: world.prefix, jobTries: 3, retryDelayMs: 50, lockDurationMs: LOCK_MS },
     onGivenBack: (ids) => givenBack.push(...ids),
   });
   closing.unshift(() => opened.close());
@@ -350,7 +350,7 @@ it('a Redis that is full refuses to give a job back, and leaves no half of it', 
   const server = await startRedis();
   const redis = new Redis(server.url);
   const full = new CompactQueue({
-    ...{ connection: redis, prefix: 'full', attempts: 3, retryDelayMs: 50, lockDurationMs: 0 },
+    ...{ connection: redis, prefix: 'full', jobTries: 3, retryDelayMs: 50, lockDurationMs: 0 },
   });
   try {
     const { jobId } = await full.enqueue(KEY, 'scan');

@@ -46,7 +46,7 @@ class Process {
 
   constructor(connection: Redis, prefix: string) {
     this.options = { connection, prefix };
-    this.queue = new CompactQueue({ ...this.options, attempts: 3, retryDelayMs: 10, lockDurationMs: LOCK_MS });
+    this.queue = new CompactQueue({ ...this.options, jobTries: 3, retryDelayMs: 10, lockDurationMs: LOCK_MS });
     this.ledger = new ReapQueue(this.options);
     this.control = new QueueControl({ ...this.options, compact: this.queue.queue, reap: this.ledger.queue });
     this.schedule = new ScanSchedule({ ...this.options, lockDurationMs: LOCK_MS });

@@ -26,7 +26,7 @@ beforeEach(() => {
   worlds.push(world);
   aheadMs = 0;
   const options = { connection: world.redis, prefix: world.prefix };
-  const queue = new CompactQueue({ ...options, attempts: 3, retryDelayMs: 50 });
+  const queue = new CompactQueue({ ...options, jobTries: 3, retryDelayMs: 50 });
   const ledger = new ReapQueue(options);
   const realNowMs = ledger.nowMs.bind(ledger);
   ledger.nowMs = async () => (await realNowMs()) + aheadMs;

@@ -78,7 +78,7 @@ export async function again(world: World, verdict: Verdict): Promise<void> {
 async function queueSome({ options }: World): Promise<number> {
   const { place, inodes, seed } = options;
   const connection = new Redis(place.redisUrl, { maxRetriesPerRequest: 1 });
-  const queue = new CompactQueue({ connection, prefix: place.queuePrefix, attempts: 1, retryDelayMs: 1 });
+  const queue = new CompactQueue({ connection, prefix: place.queuePrefix, jobTries: 1, retryDelayMs: 1 });
   const random = new Random(seed);
   const numbers = new Set(Array.from({ length: Math.min(inodes, SECOND_RUNS) }, () => 1 + random.below(inodes)));
   for (const number of numbers) await queue.enqueue({ fsId: FS_ID, inodeId: BigInt(number) }, 'scan');

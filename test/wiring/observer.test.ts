@@ -95,7 +95,7 @@ describe('a run', () => {
     for (const reason of ['shutdown', 'lock-lost', 'a whim'])
       await observer.watchRun({}, async () => cancelled, AbortSignal.abort(reason));
     for (const reason of ['shutdown', 'lock-lost', 'other'])
-      expect(await value(`s3compact_attempts_cancelled_total{reason="${reason}"}`)).toBe(1);
+      expect(await value(`s3compact_runs_cancelled_total{reason="${reason}"}`)).toBe(1);
     expect(await value('s3compact_runs_completed_total{result="later",reason="cancelled"}')).toBe(3);
   });
 

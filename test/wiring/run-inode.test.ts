@@ -12,7 +12,7 @@ import { openQueueWorld, type QueueWorld } from '../queue/world.ts';
 import { fragmentedWorld } from '../sim/scenes.ts';
 import { KEY, LIMITS, type World } from '../sim/world.ts';
 
-const ATTEMPTS = 3;
+const JOB_TRIES = 3;
 const worlds: QueueWorld[] = [];
 const queues: CompactQueue[] = [];
 let servers: QueueWorld;
@@ -24,7 +24,7 @@ beforeEach(() => {
   worlds.push(servers);
   world = fragmentedWorld();
   const { redis: connection, prefix } = servers;
-  queue = new CompactQueue({ connection, prefix, attempts: ATTEMPTS, retryDelayMs: 50 });
+  queue = new CompactQueue({ connection, prefix, jobTries: JOB_TRIES, retryDelayMs: 50 });
   queues.push(queue);
 });
 afterAll(async () => {
@@ -38,7 +38,7 @@ function book(): Quarantine {
 }
 
 function run(limits = LIMITS, uploadWaitMs = 0): Promise<RunReport> {
-  const deps = { ...world.deps(), limits, queue, quarantine: book(), attempts: ATTEMPTS };
+  const deps = { ...world.deps(), limits, queue, quarantine: book(), jobTries: JOB_TRIES };
   return runInode(KEY, { ...deps, uploadWaitMs });
 }
 
@@ -69,7 +69,7 @@ async function endings(codes: readonly Parameters<typeof failReads>[0][]): Promi
 }
 
 describe('a missing or short object', () => {
-  it('stops work on the inode after as many runs in a row as there are attempts', async () => {
+  it('stops work on the inode after as many runs in a row as a job has tries', async () => {
     expect(await endings(['object-missing', 'object-short', 'object-missing'])).toEqual([
       'later',
       'later',
@@ -81,8 +81,8 @@ describe('a missing or short object', () => {
   });
 
   it('is not joined by tries that failed for another reason', async () => {
-    const outages = Array<'store-unavailable'>(ATTEMPTS + 1).fill('store-unavailable');
-    expect(await endings([...outages, 'object-missing'])).toEqual(Array(ATTEMPTS + 2).fill('later'));
+    const outages = Array<'store-unavailable'>(JOB_TRIES + 1).fill('store-unavailable');
+    expect(await endings([...outages, 'object-missing'])).toEqual(Array(JOB_TRIES + 2).fill('later'));
     expect(await book().get(KEY)).toBeNull();
   });
 
@@ -103,17 +103,17 @@ describe('a missing or short object', () => {
     const hour = 3_600_000;
     failReads('object-missing');
     const seen: RunReport[] = [];
-    for (let runs = 0; runs < ATTEMPTS + 6; runs++) {
+    for (let runs = 0; runs < JOB_TRIES + 6; runs++) {
       seen.push(await run(LIMITS, hour));
       world.ledger.nowMs += seen.at(-1)?.lookAgainMs ?? 1_000;
     }
-    expect(seen.slice(0, ATTEMPTS - 1).map(({ lookAgainMs }) => lookAgainMs)).toEqual(
-      Array(ATTEMPTS - 1).fill(undefined),
+    expect(seen.slice(0, JOB_TRIES - 1).map(({ lookAgainMs }) => lookAgainMs)).toEqual(
+      Array(JOB_TRIES - 1).fill(undefined),
     );
-    const looks = seen.slice(ATTEMPTS - 1, -1).map(({ lookAgainMs = 0 }) => lookAgainMs);
+    const looks = seen.slice(JOB_TRIES - 1, -1).map(({ lookAgainMs = 0 }) => lookAgainMs);
     expect(Math.max(...looks)).toBe(600_000);
-    expect(looks.reduce((sum, ms) => sum + ms, (ATTEMPTS - 1) * 1_000)).toBe(hour);
-    expect(seen.map(({ ending }) => ending)).toEqual([...Array(ATTEMPTS + 5).fill('later'), 'quarantined']);
+    expect(looks.reduce((sum, ms) => sum + ms, (JOB_TRIES - 1) * 1_000)).toBe(hour);
+    expect(seen.map(({ ending }) => ending)).toEqual([...Array(JOB_TRIES + 5).fill('later'), 'quarantined']);
   });
 
   it('is looked for again by itself, later each time; the inode is released when it has come', async () => {
@@ -179,7 +179,7 @@ describe('one chunk misses an object and another is compacted', () => {
   it('does not hide the missing object, whatever is written to other chunks between the runs', async () => {
     loseSecondChunk();
     const seen: RunReport[] = [];
-    for (let runs = 0; runs < ATTEMPTS; runs++) {
+    for (let runs = 0; runs < JOB_TRIES; runs++) {
       for (let n = 0; n < 6; n++) world.write(n * 4, 3);
       seen.push(await run());
     }

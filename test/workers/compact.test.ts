@@ -10,7 +10,7 @@ import type { Observer } from '../../src/wiring/observer.ts';
 import type { CompactJobDeps, RunReport } from '../../src/wiring/run-inode.ts';
 import { compactProcessor } from '../../workers/compact-processor.ts';
 
-const ATTEMPTS = 3;
+const JOB_TRIES = 3;
 const BUSY: RunReport = {
   ending: 'later',
   fsId: 1,
@@ -34,7 +34,7 @@ function job(attemptsMade: number): Job<CompactJobData> {
   const told = {
     data,
     attemptsMade,
-    opts: { attempts: ATTEMPTS },
+    opts: { attempts: JOB_TRIES },
     timestamp: 0,
     delay: 0,
     updateProgress: async () => {},
@@ -43,12 +43,12 @@ function job(attemptsMade: number): Job<CompactJobData> {
 }
 
 it('a file in use is tried again, and left to the next scan by the last try: its job does not fail', async () => {
-  for (let made = 0; made < ATTEMPTS - 1; made++) {
+  for (let made = 0; made < JOB_TRIES - 1; made++) {
     await expect(processor(BUSY)(job(made))).rejects.toThrow('in use');
   }
-  expect(await processor(BUSY)(job(ATTEMPTS - 1))).toEqual(BUSY);
+  expect(await processor(BUSY)(job(JOB_TRIES - 1))).toEqual(BUSY);
 });
 
 it('another failure is one, also at the last try', async () => {
-  await expect(processor({ ...BUSY, code: 'object-missing' })(job(ATTEMPTS - 1))).rejects.toThrow('in use');
+  await expect(processor({ ...BUSY, code: 'object-missing' })(job(JOB_TRIES - 1))).rejects.toThrow('in use');
 });

@@ -29,7 +29,7 @@ const QUICK = {
   S3COMPACT_RETRY_DELAY: '100ms',
   S3COMPACT_FRAGMENT_THRESHOLD: '3',
   S3COMPACT_CONCURRENCY: '2',
-  S3COMPACT_ATTEMPTS: '3',
+  S3COMPACT_JOB_TRIES: '3',
 };
 /** Servers that answer again are noticed within this, on a busy machine. */
 const BACK_WITHIN_MS = 30_000;

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createLogger } from '../../src/observe/log.ts';
 import { COMPACT_QUEUE, CompactQueue } from '../../src/queue/compact-queue.ts';
-import { keepPoolJobs } from '../../workers/shared-job-limit.ts';
+import { keepTotalJobs } from '../../workers/shared-job-limit.ts';
 import { eventually } from '../queue/world.ts';
 import { uniquePrefix } from '../setup/isolation.ts';
 
@@ -20,9 +20,9 @@ let inside = 0;
 let most = 0;
 
 beforeEach(() => {
-  prefix = uniquePrefix('pool-jobs');
+  prefix = uniquePrefix('total-jobs');
   redis = new Redis(inject('redisUrl'), { maxRetriesPerRequest: null });
-  queue = new CompactQueue({ connection: redis, prefix, attempts: 1, retryDelayMs: 1 });
+  queue = new CompactQueue({ connection: redis, prefix, jobTries: 1, retryDelayMs: 1 });
   [inside, most] = [0, 0];
 });
 afterEach(async () => {
@@ -51,28 +51,28 @@ async function runAll(first: number): Promise<void> {
   await eventually('all are done', async () => (await left()) === 0);
 }
 
-describe('--pool-jobs', () => {
+describe('--total-jobs', () => {
   it('is heeded by three workers that could do 24 at a time; with 0 they do', async () => {
-    const bound = await keepPoolJobs({ poolJobs: 2 }, source(queue), { log });
+    const bound = await keepTotalJobs({ totalJobs: 2 }, source(queue), { log });
     startWorkers(3);
     await runAll(0);
     expect(most).toBe(2);
     bound.stop();
-    await keepPoolJobs({ poolJobs: 0 }, source(queue), { log });
+    await keepTotalJobs({ totalJobs: 0 }, source(queue), { log });
     await runAll(100);
     expect(most).toBeGreaterThan(2);
   });
 
   it('is set again in a queue that lost it', async () => {
-    const bound = await keepPoolJobs({ poolJobs: 3 }, source(queue), { log, lookEveryMs: 10 });
+    const bound = await keepTotalJobs({ totalJobs: 3 }, source(queue), { log, lookEveryMs: 10 });
     await queue.queue.removeGlobalConcurrency();
     await eventually('it is there again', async () => (await queue.queue.getGlobalConcurrency()) === 3);
     bound.stop();
   });
 
   it('of a command or pod that is gone is taken away by the workers that set none', async () => {
-    const workers = await keepPoolJobs({ poolJobs: 0 }, source(queue), { log, lookEveryMs: 10 });
-    const job = await keepPoolJobs({ poolJobs: 1 }, source(queue), { log, lookEveryMs: 1_000 });
+    const workers = await keepTotalJobs({ totalJobs: 0 }, source(queue), { log, lookEveryMs: 10 });
+    const job = await keepTotalJobs({ totalJobs: 1 }, source(queue), { log, lookEveryMs: 1_000 });
     expect(await queue.queue.getGlobalConcurrency()).toBe(1);
     job.stop();
     await eventually('it is gone', async () => (await queue.queue.getGlobalConcurrency()) === null);
@@ -80,8 +80,8 @@ describe('--pool-jobs', () => {
   });
 
   it('of a command that is gone gives way to that of the workers, which keep to it while it stands', async () => {
-    const workers = await keepPoolJobs({ poolJobs: 5 }, source(queue), { log, lookEveryMs: 10 });
-    const job = await keepPoolJobs({ poolJobs: 1 }, source(queue), { log, lookEveryMs: 1_000 });
+    const workers = await keepTotalJobs({ totalJobs: 5 }, source(queue), { log, lookEveryMs: 10 });
+    const job = await keepTotalJobs({ totalJobs: 1 }, source(queue), { log, lookEveryMs: 1_000 });
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await queue.queue.getGlobalConcurrency()).toBe(1);
     job.stop();
@@ -93,8 +93,8 @@ describe('--pool-jobs', () => {
     redis.disconnect();
     producer = new Redis({ port: 1, lazyConnect: true, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
     producer.on('error', () => undefined);
-    const away = new CompactQueue({ connection: producer, prefix, attempts: 1, retryDelayMs: 1 });
-    await expect(keepPoolJobs({ poolJobs: 3 }, source(away), { log })).rejects.toMatchObject({
+    const away = new CompactQueue({ connection: producer, prefix, jobTries: 1, retryDelayMs: 1 });
+    await expect(keepTotalJobs({ totalJobs: 3 }, source(away), { log })).rejects.toMatchObject({
       code: 'queue-unavailable',
     });
     producer.disconnect();

@@ -10,7 +10,7 @@ import type { RunningWorker } from '../running.ts';
 import { startWorker } from '../worker.ts';
 import type { PoolAnswer, PoolOrder } from './child-process.ts';
 
-function tell(answer: PoolAnswer): void {
+function send(answer: PoolAnswer): void {
   // The pool may be gone; then nobody is left to hear it.
   if (process.connected) process.send?.(answer, undefined, undefined, () => undefined);
 }
@@ -22,11 +22,11 @@ async function work({ settings, slot }: Extract<PoolOrder, { kind: 'start' }>, o
   try {
     const worker = startWorker(clients, log);
     orders.serve(worker, log);
-    tell({ kind: 'started' });
+    send({ kind: 'started' });
     await orders.stopped;
     await worker.stop();
     // What it counted in the end, for those who push it.
-    for (const snapshot of await worker.snapshots()) tell({ kind: 'snapshot', id: 0, snapshot });
+    for (const snapshot of await worker.snapshots()) send({ kind: 'snapshot', id: 0, snapshot });
   } finally {
     await clients.close();
   }
@@ -96,7 +96,7 @@ class Orders {
 
   async #answer(id: number): Promise<void> {
     const [snapshot] = (await this.#worker?.snapshots()) ?? [];
-    tell({
+    send({
       kind: 'snapshot',
       id,
       snapshot: snapshot ?? {
@@ -119,7 +119,7 @@ async function main(): Promise<number> {
   } catch (thrown) {
     if (!(thrown instanceof CompactError)) throw toError(thrown);
     const { kind, code, message } = thrown;
-    tell({ kind: 'refused', error: { kind, code, message } });
+    send({ kind: 'refused', error: { kind, code, message } });
     return 3;
   }
 }

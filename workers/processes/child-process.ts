@@ -93,7 +93,7 @@ export class PoolProcess {
     const id = ++this.#asked;
     const { promise, resolve } = Promise.withResolvers<ProcessSnapshot>();
     this.#questions.set(id, resolve);
-    this.#tell({ kind: 'ask', id });
+    this.#send({ kind: 'ask', id });
     try {
       return await within(promise, ANSWER_WAIT_MS, () =>
         absent(child, `process ${this.#options.slot} does not answer (pid ${child.pid})`),
@@ -107,14 +107,14 @@ export class PoolProcess {
   async stop(killAfterMs: number): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);
-    this.#tell({ kind: 'stop' });
+    this.#send({ kind: 'stop' });
     const child = this.#child;
     if (!(await endsWithin(this.#ended, killAfterMs))) child?.kill('SIGKILL');
     await this.#ended;
   }
 
   abort(): void {
-    this.#tell({ kind: 'abort' });
+    this.#send({ kind: 'abort' });
   }
 
   #start(): void {
@@ -145,7 +145,7 @@ export class PoolProcess {
     };
     if (child.pid === undefined) setImmediate(end, null, null);
     else child.once('exit', end);
-    this.#tell({ kind: 'start', settings, slot });
+    this.#send({ kind: 'start', settings, slot });
   }
 
   #reasonOf(code: number | null, signal: NodeJS.Signals | null): RestartReason {
@@ -198,7 +198,7 @@ export class PoolProcess {
     this.#timer = setTimeout(() => this.#start(), delayMs);
   }
 
-  #tell(order: PoolOrder): void {
+  #send(order: PoolOrder): void {
     if (this.#child?.connected === true) this.#child.send(order, () => undefined);
   }
 }

@@ -21,7 +21,7 @@ export const healthText: Section = ({ health }, style) => {
     const ago = server.failedAgoMs === undefined ? '' : `${duration(server.failedAgoMs)} ago: `;
     return [server.name, brush(state), server.error === undefined ? '' : `${ago}${server.error}`];
   });
-  const none = health.servers.length > 2 ? '' : '\n no worker has told of a bucket within the last minute';
+  const none = health.servers.length > 2 ? '' : '\n no worker has reported a bucket within the last minute';
   return table(COLUMNS, rows, style) + none;
 };
 
