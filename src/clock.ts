@@ -3,16 +3,17 @@
  * Wall-clock stamps do not come from here: they come from the queue's Redis.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { type MonotonicMs, monotonicMs } from './time.ts';
 
 export interface Clock {
   /** Monotonic milliseconds; only differences mean anything. */
-  monotonicMs(): number;
+  monotonicMs(): MonotonicMs;
   /** Rejects when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
 export const systemClock: Clock = {
-  monotonicMs: () => performance.now(),
+  monotonicMs: () => monotonicMs(performance.now()),
   sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }),
 };
 

@@ -7,6 +7,7 @@
  */
 import type { Layout } from './format.ts';
 import type { InodeKey } from './model.ts';
+import type { LedgerMs } from './time.ts';
 
 /** A record holds at most this many names; a larger plan writes several. */
 export const REAP_NAMES_MAX = 10_000;
@@ -36,18 +37,18 @@ export interface ReapRecord {
   /** The place of `replaced` in the whole list, where others of the chunk's records have the rest. */
   readonly replacedPart?: { readonly from: number; readonly of: number };
   /** Not to be looked at before. */
-  readonly dueMs: number;
+  readonly dueMs: LedgerMs;
   /**
    * How long an object stays after it became unreferenced, by the settings of whoever wrote the record; whoever looks has
    * settings of its own, and the longer time counts. Absent in records of older versions.
    */
   readonly graceMs?: number;
   /** When the commit was known to have happened; absent while the attempt runs, or died, and with a time-bound store. */
-  readonly stampMs?: number;
+  readonly stampMs?: LedgerMs;
   /** Names that the first look of an unstamped record found unreferenced. */
   readonly unreferenced?: readonly string[];
   /** When a look first found the inode missing. */
-  readonly missingSinceMs?: number;
+  readonly missingSinceMs?: LedgerMs;
   /** Looks that ended in doubt, for the back-off. */
   readonly doubts?: number;
 }
@@ -55,13 +56,13 @@ export interface ReapRecord {
 /** What an inode was like, and when that was seen, ledger's clock; plain JSON. */
 export interface Look {
   readonly digest: string;
-  readonly atMs: number;
+  readonly atMs: LedgerMs;
 }
 
 /** How `compact` sees the ledger. Errors are CompactError `queue-unavailable` (retry). */
 export interface ReapLedger {
   /** The ledger's clock. */
-  nowMs(): Promise<number>;
+  nowMs(): Promise<LedgerMs>;
   /** Makes a record durable before any of its objects exists; returns its id. */
   add(record: ReapRecord): Promise<string>;
   /** Replaces the record and makes it due at its `dueMs`; adds it anew if it is gone or in work. */
@@ -85,11 +86,11 @@ export interface ReapRecords {
 /** A name that a look of gc found unreferenced. */
 export interface Suspect {
   /** When its inode's lists had been read, ledger's clock. */
-  readonly sinceMs: number;
+  readonly sinceMs: LedgerMs;
   /** `MetadataStore.incarnation` before they were read. */
   readonly incarnation: string;
   /** When the name was first seen unreferenced, whatever became of the metadata server since; absent: `sinceMs`. */
-  readonly firstMs?: number | undefined;
+  readonly firstMs?: LedgerMs | undefined;
 }
 
 /** Where a pass of gc stands, for the one that goes on after an interruption. */

@@ -5,6 +5,7 @@
  * Errors of all calls are CompactError `queue-unavailable` (retry). All times are milliseconds of the queue's clock.
  */
 import type { InodeKey } from './model.ts';
+import type { LedgerMs } from './time.ts';
 
 /** An inode that is worth a run, and how much; scores compare within one file system. */
 export interface ScoredInode {
@@ -29,7 +30,7 @@ export interface ScanGate {
 
 export interface ScanQuarantine {
   /** Those of the inodes that are in quarantine and stay there, as `fsId/inodeId`; not those that may be looked at again. */
-  among(keys: readonly InodeKey[], nowMs: number): Promise<ReadonlySet<string>>;
+  among(keys: readonly InodeKey[], nowMs: LedgerMs): Promise<ReadonlySet<string>>;
 }
 
 /** What a walk found, by what the planner says without a budget. */
@@ -66,8 +67,8 @@ export const NO_BACKLOG: Backlog = {
 export interface ScanPosition {
   readonly cursor: string;
   readonly backlog: Backlog;
-  readonly startedMs: number;
-  readonly savedMs: number;
+  readonly startedMs: LedgerMs;
+  readonly savedMs: LedgerMs;
   /** Who walked: a host and process. */
   readonly by: string;
 }
@@ -77,8 +78,8 @@ export interface ScanResult {
   /** The id may be used again. */
   readonly fsUuid: string;
   readonly backlog: Backlog;
-  readonly startedMs: number;
-  readonly endedMs: number;
+  readonly startedMs: LedgerMs;
+  readonly endedMs: LedgerMs;
   readonly by: string;
 }
 

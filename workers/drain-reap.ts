@@ -2,9 +2,11 @@
  * Works the reap queue off until nothing in it is due that this process could take. It runs an ordinary worker, so locks
  * are renewed, and watches the queue. What others hold is theirs: were they dead, the next drain would find it waiting.
  */
+
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../src/observe/log.ts';
 import type { ReapVerdict } from '../src/reap/reap-record.ts';
+import { wallMs } from '../src/time.ts';
 import { cancellable, within } from '../src/wiring/cancellable.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { sweepLostJobs } from './lost-jobs.ts';
@@ -55,7 +57,7 @@ export async function drainReapQueue(
         return;
       }
       tally.again++;
-      nextLookMs = Math.min(nextLookMs ?? verdict.record.dueMs, verdict.record.dueMs);
+      nextLookMs = Math.min(nextLookMs ?? Number.POSITIVE_INFINITY, wallMs(verdict.record.dueMs));
       if (verdict.held !== undefined) tally.onHold++;
       if (verdict.doubt !== undefined && tally.doubts.length < DOUBTS_SHOWN_MAX) tally.doubts.push(verdict.doubt);
     },

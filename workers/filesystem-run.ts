@@ -3,6 +3,7 @@
  * for the reap records of its time. Any number may run at once, beside ordinary workers; killing one costs what a killed
  * worker costs. It decides when to end, and nothing else.
  */
+
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CompactError } from '../src/errors.ts';
@@ -11,6 +12,7 @@ import { MERGED_VERSION_BITS } from '../src/model.ts';
 import type { Logger } from '../src/observe/log.ts';
 import { RunCounter, type RunCounts } from '../src/queue/run-counter.ts';
 import type { ScanProgress, ScanReport } from '../src/scan/types.ts';
+import { elapsed, type LedgerMs, ledgerMs } from '../src/time.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { runScan } from './run-scan.ts';
 import type { RunningWorker } from './running.ts';
@@ -73,7 +75,7 @@ interface RunContext {
   readonly clients: Clients;
   readonly log: Logger;
   readonly options: FilesystemRunOptions;
-  readonly startedMs: number;
+  readonly startedMs: LedgerMs;
 }
 
 class Run {
@@ -94,7 +96,7 @@ class Run {
     this.#context = context;
     const { status } = context.clients;
     const isOwn = (worker: string) => this.#pids.has(worker);
-    this.#counter = new RunCounter({ ...status, sinceMs: context.startedMs, isOwn });
+    this.#counter = new RunCounter({ ...status, isOwn });
   }
 
   async run(): Promise<FilesystemRun> {
@@ -114,7 +116,7 @@ class Run {
     await scan;
     await worker.stop();
     const nowMs = await clients.ledger.nowMs().catch(() => this.#context.startedMs);
-    await this.#counter.look(nowMs).catch((error: unknown) => this.#fail(error));
+    await this.#counter.look().catch((error: unknown) => this.#fail(error));
     const reapLeft = await this.#reap(nowMs).catch((error: unknown) => {
       this.#fail(error);
       return 0;
@@ -166,13 +168,12 @@ class Run {
   /** `null` while there is work. */
   async #look(): Promise<RunEnd | null> {
     const { clients } = this.#context;
-    const nowMs = await clients.ledger.nowMs();
-    await this.#counter.look(nowMs);
+    await this.#counter.look();
     this.#waiting = await clients.queue.waitingCount();
     if (this.#scanning) return null;
     const { compact, filesystems } = await clients.control.paused();
     if (compact || filesystems.some(({ fsId }) => fsId === this.#fsId)) return 'paused';
-    return (await clients.queue.isDrained(nowMs + RETRY_WAIT_MS)) ? 'drained' : null;
+    return (await clients.queue.isDrained(RETRY_WAIT_MS)) ? 'drained' : null;
   }
 
   /** The queue may be away for a while: the workers wait, and so does this. */
@@ -186,7 +187,7 @@ class Run {
   }
 
   /** Works the records of this time off, where that is wanted; answers how many are left. */
-  async #reap(untilMs: number): Promise<number> {
+  async #reap(untilMs: LedgerMs): Promise<number> {
     const { clients, log, options } = this.#context;
     const { leaseMs, graceMs } = clients.settings;
     const endAtMs = performance.now() + leaseMs + 3 * graceMs + REAP_SLACK_MS;
@@ -208,16 +209,16 @@ class Run {
   }
 
   /** By the time in the attempt's number: whoever made them in this time, on this file system. */
-  async #ownRecords(untilMs: number): Promise<{ readonly count: number; readonly nextDueInMs: number }> {
+  async #ownRecords(untilMs: LedgerMs): Promise<{ readonly count: number; readonly nextDueInMs: number }> {
     const { clients, startedMs } = this.#context;
     const nowMs = await clients.ledger.nowMs();
     let count = 0;
     let nextDueInMs = Number.POSITIVE_INFINITY;
     for await (const { key, attempt, dueMs } of clients.ledger.pending()) {
-      const madeMs = Number(attempt >> ATTEMPT_TIME_SHIFT);
+      const madeMs = ledgerMs(Number(attempt >> ATTEMPT_TIME_SHIFT));
       if (key.fsId !== this.#fsId || madeMs < startedMs || madeMs > untilMs) continue;
       count++;
-      nextDueInMs = Math.min(nextDueInMs, dueMs - nowMs);
+      nextDueInMs = Math.min(nextDueInMs, elapsed(nowMs, dueMs));
     }
     return { count, nextDueInMs };
   }

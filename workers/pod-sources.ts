@@ -2,12 +2,14 @@
  * What a pod asks when a scrape comes: of the queue's Redis queues, reap records, quarantine, pauses, the last scans and
  * the clock, and of the buckets the holds. The same questions as `s3compact status` asks, so both show the same. It asks and sets gauges, nothing else.
  */
+
 import { FILESYSTEMS_MAX, OTHER } from '../src/observe/metric-spec.ts';
 import type { GaugeName } from '../src/observe/metric-table.ts';
 import type { MetricSource, Metrics } from '../src/observe/metrics.ts';
 import { COMPACT_QUEUE } from '../src/queue/compact-queue.ts';
 import type { LastScan } from '../src/queue/scan-book.ts';
 import { jobsInFlight, queueDepths, reapBacklog } from '../src/queue/status.ts';
+import { wallMs } from '../src/time.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { standingHolds } from '../src/wiring/standing-holds.ts';
 
@@ -77,7 +79,7 @@ function holds(clients: AskedClients): MetricSource {
     ],
     ask: async (metrics) => {
       const held = await standingHolds(clients, (fsId) => clients.holdBook.forget(fsId));
-      const nowMs = held.length === 0 ? 0 : await clients.ledger.nowMs();
+      const nowMs = held.length === 0 ? 0 : wallMs(await clients.ledger.nowMs());
       const all = held.flatMap((one) => one.holds);
       for (const end of ['open', 'timed'] as const) {
         const ofEnd = all.filter(({ hold }) => (hold?.untilMs === undefined ? 'open' : 'timed') === end);
@@ -142,7 +144,7 @@ function clock({ ledger }: AskedClients): MetricSource {
     gauges: ['s3compact_clock_skew_seconds'],
     ask: async (metrics) => {
       const askedMs = Date.now();
-      const theirsMs = await ledger.nowMs();
+      const theirsMs = wallMs(await ledger.nowMs());
       // Half way between question and answer; off by half of what that took at most.
       const oursMs = (askedMs + Date.now()) / 2;
       metrics.set('s3compact_clock_skew_seconds', (oursMs - theirsMs) / 1000);

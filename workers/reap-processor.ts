@@ -3,6 +3,7 @@
  * delayed set with what the look found; it is never failed and never dropped. What may be deleted is
  * decided by `reap`.
  */
+
 import { DelayedError, type Job } from 'bullmq';
 import { toError } from '../src/errors.ts';
 import type { ReapRecord } from '../src/ledger.ts';
@@ -11,6 +12,7 @@ import { parseReapRecord, printReapRecord, type ReapJobData } from '../src/queue
 import { stopGuard } from '../src/reap/delete-guard.ts';
 import type { HeldObjects } from '../src/reap/held-objects.ts';
 import { type ReapDeps, type ReapVerdict, reapRecord } from '../src/reap/reap-record.ts';
+import { elapsed } from '../src/time.ts';
 import { cancellableDeps } from '../src/wiring/cancellable.ts';
 
 /** A record that cannot be read waits for a person, an hour at a time. */
@@ -58,7 +60,7 @@ export function reapProcessor(deps: ReapDeps, listeners: ReapListeners) {
     if (verdict.held !== undefined)
       await listeners.onHeld?.(record.key.fsId, job.id ?? '', verdict.held).catch(() => undefined);
     if (verdict.record !== record) await job.updateData(printReapRecord(verdict.record));
-    return delayJob(job, verdict.record.dueMs - (await deps.nowMs()), token);
+    return delayJob(job, elapsed(await deps.nowMs(), verdict.record.dueMs), token);
   };
 }
 

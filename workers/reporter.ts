@@ -2,9 +2,11 @@
  * Reports to the queue's Redis every few seconds what this worker process sees, so that `s3compact status` knows it elsewhere.
  * It only reports: one that is lost costs nothing, and it never keeps a process alive or work waiting.
  */
+
 import { endsWithin } from '../src/clock.ts';
 import type { NotReady } from '../src/observe/readiness.ts';
 import { WorkerReports } from '../src/queue/worker-reports.ts';
+import { wallMs } from '../src/time.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 
 const EVERY_MS = 2_000;
@@ -52,7 +54,7 @@ export class Reporter {
   async #report(): Promise<void> {
     const { ledger, observer } = this.#clients;
     const notReady = [...(await this.#notReady())];
-    const atMs = await ledger.nowMs();
+    const atMs = wallMs(await ledger.nowMs());
     await this.#reports.put({ worker: this.#worker, atMs, notReady, ...observer.seen() });
   }
 }

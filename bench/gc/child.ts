@@ -8,6 +8,7 @@ import type { GcBook } from '../../src/ledger.ts';
 import type { MetadataStore } from '../../src/metadata/port.ts';
 import type { InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import type { ListedObject, ObjectStore } from '../../src/objects/port.ts';
+import { ledgerMs } from '../../src/time.ts';
 
 export interface GcOrder {
   readonly objects: number;
@@ -98,7 +99,7 @@ const deps = {
   objects: { forFilesystem: () => store, close: () => undefined },
   records,
   book,
-  nowMs: async () => 1e12,
+  nowMs: async () => ledgerMs(1e12),
 };
 const beganMs = performance.now();
 const cpuBegan = process.cpuUsage();

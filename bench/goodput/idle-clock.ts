@@ -3,7 +3,9 @@
  * moment when the next sleeper wakes. So a run on a store that refuses takes as long as its requests, and its waits are
  * counted, not waited for. It must know nothing of requests but how many are under way.
  */
+
 import type { Clock } from '../../src/clock.ts';
+import { type MonotonicMs, monotonicMs } from '../../src/time.ts';
 
 interface Sleeper {
   readonly atMs: number;
@@ -15,8 +17,8 @@ export class IdleClock implements Clock {
   #underWay = 0;
   #leaptMs = 0;
 
-  monotonicMs(): number {
-    return performance.now() + this.#leaptMs;
+  monotonicMs(): MonotonicMs {
+    return monotonicMs(performance.now() + this.#leaptMs);
   }
 
   /** Waits that were leapt over; those of many at a time count once. */
@@ -35,7 +37,7 @@ export class IdleClock implements Clock {
         signal?.removeEventListener('abort', onAbort);
         resolve();
       };
-      const sleeper = { atMs: this.monotonicMs() + ms, wake };
+      const sleeper = { atMs: Number(this.monotonicMs()) + ms, wake };
       this.#sleepers.add(sleeper);
       signal?.addEventListener('abort', onAbort);
       this.#look();
@@ -56,7 +58,7 @@ export class IdleClock implements Clock {
     setImmediate(() => {
       if (this.#underWay > 0 || this.#sleepers.size === 0) return;
       const first = [...this.#sleepers].reduce((one, other) => (other.atMs < one.atMs ? other : one));
-      this.#leaptMs += Math.max(0, first.atMs - this.monotonicMs());
+      this.#leaptMs += Math.max(0, first.atMs - Number(this.monotonicMs()));
       this.#sleepers.delete(first);
       first.wake();
       this.#look();

@@ -1,4 +1,5 @@
 /** One step of the reap bench in a process of its own: makes records one by one, looks at each, prints figures as JSON. */
+
 import { systemClock } from '../../src/clock.ts';
 import { objectName } from '../../src/format.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
@@ -10,6 +11,7 @@ import { Holds } from '../../src/reap/holds.ts';
 import { type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
 import { SharedLists } from '../../src/reap/referenced-objects.ts';
 import { StoredObjects } from '../../src/reap/stored-objects.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { Boundary } from '../../test/sim/boundary.ts';
 import { MemoryMetadata, MetadataState } from '../../test/sim/memory-metadata.ts';
 
@@ -72,8 +74,17 @@ function recordOf(chunkIndex: number, dueMs: number): ReapRecord {
     const chunkId = BigInt(records + 1 + chunkIndex * order.namesPerRecord + n);
     return objectName(key, { chunkId, compaction: 0n, blockIndex: n % 16 }, filesystem.objectPrefix);
   });
-  const attempt = { attempt: 4096n, incarnation: 'life-1', merged: [], stampMs: dueMs };
-  return { storeId: 'memory:fs', fsUuid: 'bench', bucket: 'bench', key, chunkIndex, ...attempt, retired, dueMs };
+  const attempt = { attempt: 4096n, incarnation: 'life-1', merged: [], stampMs: ledgerMs(dueMs) };
+  return {
+    storeId: 'memory:fs',
+    fsUuid: 'bench',
+    bucket: 'bench',
+    key,
+    chunkIndex,
+    ...attempt,
+    retired,
+    dueMs: ledgerMs(dueMs),
+  };
 }
 
 const figures = { listReads: 0, deleteRequests: 0, headRequests: 0, listRequests: 0, holdListings: 0 };
@@ -133,13 +144,13 @@ const stores: ObjectStores = {
   close: () => s3.close(),
 };
 const holds = new Holds({
-  ...{ objects: stores, clock: systemClock, nowMs: async () => Date.now(), hostNowMs: () => Date.now() },
+  ...{ objects: stores, clock: systemClock, nowMs: async () => ledgerMs(Date.now()), hostNowMs: () => Date.now() },
   newId: () => 'bench',
 });
 const deps: ReapDeps = {
   metadata: metadata(() => figures.listReads++),
   objects: stores,
-  nowMs: async () => Date.now(),
+  nowMs: async () => ledgerMs(Date.now()),
   graceMs: 1,
   lists: new SharedLists(),
   stored: new StoredObjects(),

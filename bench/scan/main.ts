@@ -3,6 +3,7 @@
  * with nothing done to them, and `addBulk` of the same jobs. Each figure is the best of some rounds, in turns, so that a
  * busy moment of the machine meets both alike. `npm run bench:scan -- --inodes 100000 [--rounds 3] [--memory]`.
  */
+
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -14,6 +15,7 @@ import { CompactQueue } from '../../src/queue/compact-queue.ts';
 import { connectRedis } from '../../src/redis/client.ts';
 import { scanFilesystem } from '../../src/scan/scan.ts';
 import type { ScanDeps, ScanReport } from '../../src/scan/types.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { startRedis } from '../../test/kit/servers/redis.ts';
 import { FS_ID, fill, PREFIX } from './fill.ts';
 
@@ -66,7 +68,7 @@ async function readAll(redis: Redis, keys: readonly string[]): Promise<void> {
 
 function scanOf(metadata: RedisMetadata): Promise<ScanReport> {
   const deps: ScanDeps = {
-    ...{ metadata, clock: systemClock, nowMs: async () => 0 },
+    ...{ metadata, clock: systemClock, nowMs: async () => ledgerMs(0) },
     queue: { enqueueBest: async () => 0, waitingCount: async () => 0 },
     control: { isPaused: async () => false },
     quarantine: { among: async () => new Set() },

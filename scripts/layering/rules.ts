@@ -18,7 +18,17 @@ export interface Group {
   readonly owner?: true;
 }
 
-const WORDS = ['src/outside.ts', 'src/model.ts', 'src/errors.ts', 'src/clock.ts', 'src/redact.ts', 'src/format.ts'];
+const WORDS = [
+  ...[
+    'src/outside.ts',
+    'src/model.ts',
+    'src/errors.ts',
+    'src/time.ts',
+    'src/clock.ts',
+    'src/redact.ts',
+    'src/format.ts',
+  ],
+];
 /** The ports: `port.ts` of a folder and what is as plain beside it. */
 const PORTS = ['src/metadata', 'src/objects', 'src/ledger.ts', 'src/scan-port.ts'];
 const ADAPTERS = [
@@ -32,11 +42,12 @@ export const GROUPS: readonly Group[] = [
   { name: 'src/model.ts', groups: [], packages: [], pure: true },
   // The inode a failure happened to is part of the failure.
   { name: 'src/errors.ts', groups: ['src/model.ts'], packages: [], pure: true },
-  { name: 'src/clock.ts', groups: [], packages: ['node:timers/promises'] },
+  { name: 'src/time.ts', groups: [], packages: [], pure: true },
+  { name: 'src/clock.ts', groups: ['src/time.ts'], packages: ['node:timers/promises'] },
   { name: 'src/redact.ts', groups: [], packages: [], pure: true },
   { name: 'src/format.ts', groups: ['src/model.ts', 'src/errors.ts'], packages: [], pure: true },
-  { name: 'src/ledger.ts', groups: ['src/model.ts', 'src/format.ts'], packages: [], pure: true },
-  { name: 'src/scan-port.ts', groups: ['src/model.ts'], packages: [], pure: true },
+  { name: 'src/ledger.ts', groups: ['src/model.ts', 'src/format.ts', 'src/time.ts'], packages: [], pure: true },
+  { name: 'src/scan-port.ts', groups: ['src/model.ts', 'src/time.ts'], packages: [], pure: true },
   { name: 'src/plan', groups: ['src/outside.ts', 'src/model.ts', 'src/errors.ts'], packages: [], pure: true },
 
   // The other layout of files: slices. Blocks are in src/plan and src/format.ts.

@@ -2,8 +2,10 @@
  * `s3compact pause | resume [FS]`: stops and starts work on one file system, or on all. What is running may finish; the
  * pause is kept in the queue's Redis and holds until somebody resumes. Keeping it is `queue-control`'s business.
  */
+
 import type { Command } from 'commander';
 import { requireFilesystem } from '../metadata/lookup.ts';
+import { wallMs } from '../time.ts';
 import { plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { parseCount } from './arguments.ts';
@@ -71,7 +73,7 @@ async function pause(
   // A mistyped number would otherwise look like success.
   await requireFilesystem(metadata, fsId);
   const { processName } = await import('./work-parts.ts');
-  const note = { sinceMs: await ledger.nowMs(), by: processName() };
+  const note = { sinceMs: wallMs(await ledger.nowMs()), by: processName() };
   const already = !(await control.pauseFilesystem(fsId, note));
   show(
     context,

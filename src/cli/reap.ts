@@ -2,8 +2,10 @@
  * `s3compact reap`: works off the reap records that are due now, and ends. For a CronJob beside workers that only
  * compact, and for a person who does not want to wait for one. Records that are not due, or in doubt, stay.
  */
+
 import type { Command } from 'commander';
 import type { ReapSummary } from '../../workers/drain-reap.ts';
+import { wallMs } from '../time.ts';
 import { duration, plural } from '../view/words.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './output.ts';
@@ -33,7 +35,7 @@ export function registerReap(program: Command, context: CliContext): void {
           return drainReapQueue(clients, context.quietLogger, signal);
         });
         if (context.json) context.dataJson(summary);
-        else context.data(summaryText(summary, await clients.ledger.nowMs()));
+        else context.data(summaryText(summary, wallMs(await clients.ledger.nowMs())));
         if (stop?.aborted === true) context.exitCode = context.stopCode;
         else if (summary.doubts.length > 0 || summary.paused) context.exitCode = EXIT.retry;
         else clients.observer.succeeded('reap');

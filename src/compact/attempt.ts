@@ -5,11 +5,13 @@
  * It is the fence on the inode and the `compaction` of everything the attempt writes, so no two attempts ever share an
  * object name, whatever locks, Redis or clocks do (I3). It must never be derived from what is in a list.
  */
+
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import type { ReapRecord } from '../ledger.ts';
 import { type InodeKey, MERGED_VERSION_BITS } from '../model.ts';
+import { elapsed, type LedgerMs, later, type MonotonicMs, wallMs } from '../time.ts';
 
 const RANDOM_BITS = 10;
 const TIME_MAX_MS = 2 ** 42;
@@ -24,10 +26,11 @@ export class AttemptIds {
   }
 
   /** A new id for the time `nowMs` (ms since 1970, the ledger's clock); its lowest 12 bits are 0. */
-  next(nowMs: number): bigint {
+  next(nowMs: LedgerMs): bigint {
     // A clock that stands still or steps back must not bring a number back.
-    this.#lastMs = Math.max(Math.floor(nowMs), this.#lastMs + 1);
-    if (this.#lastMs < 0 || this.#lastMs >= TIME_MAX_MS) throw new RangeError(`no attempt id for the time ${nowMs} ms`);
+    this.#lastMs = Math.max(Math.floor(wallMs(nowMs)), this.#lastMs + 1);
+    if (this.#lastMs < 0 || this.#lastMs >= TIME_MAX_MS)
+      throw new RangeError(`no attempt id for the time ${wallMs(nowMs)} ms`);
     const time = BigInt(this.#lastMs) << BigInt(RANDOM_BITS + MERGED_VERSION_BITS);
     return time | (BigInt(this.#random(2 ** RANDOM_BITS)) << BigInt(MERGED_VERSION_BITS));
   }
@@ -38,10 +41,10 @@ export interface AttemptOptions {
   readonly key: InodeKey;
   readonly clock: Clock;
   /** Monotonic time read before the ledger's clock was: the lease never ends later here than there. */
-  readonly startedAtMs: number;
+  readonly startedAtMs: MonotonicMs;
   readonly leaseMs: number;
   /** When the attempt's reap records become due, ledger's clock. */
-  readonly dueMs: number;
+  readonly dueMs: LedgerMs;
   /** The metadata server's incarnation, asked for before the fence was set. */
   readonly incarnation: string;
 }
@@ -55,12 +58,12 @@ export interface AddedRecord {
 export class Attempt {
   readonly id: bigint;
   readonly key: InodeKey;
-  readonly dueMs: number;
+  readonly dueMs: LedgerMs;
   readonly incarnation: string;
   /** Reap records whose chunk was not committed; they are made due when the attempt is over. */
   readonly abandoned: AddedRecord[] = [];
   readonly #clock: Clock;
-  readonly #leaseEndsMs: number;
+  readonly #leaseEndsMs: MonotonicMs;
 
   constructor(options: AttemptOptions) {
     this.id = options.id;
@@ -68,20 +71,20 @@ export class Attempt {
     this.dueMs = options.dueMs;
     this.incarnation = options.incarnation;
     this.#clock = options.clock;
-    this.#leaseEndsMs = options.startedAtMs + options.leaseMs;
+    this.#leaseEndsMs = later(options.startedAtMs, options.leaseMs);
   }
 
   /** What is left of the lease, ms; negative when it is over. */
   leaseLeftMs(): number {
-    return this.#leaseEndsMs - this.#clock.monotonicMs();
+    return elapsed(this.#clock.monotonicMs(), this.#leaseEndsMs);
   }
 
   /**
    * The same by the ledger's clock: a process whose own clock stood still (a suspended machine) learns only there that its
    * reap records have been looked at since.
    */
-  checkDue(nowMs: number, forMs: number): void {
-    if (nowMs + forMs < this.dueMs) return;
+  checkDue(nowMs: LedgerMs, forMs: number): void {
+    if (later(nowMs, forMs) < this.dueMs) return;
     throw this.#expired();
   }
 

@@ -10,6 +10,7 @@ import { toError } from '../errors.ts';
 import { sameVersion } from '../format.ts';
 import { type CommitOutcome, type CommitRequest, type MetadataStore, ownVersion } from '../metadata/port.ts';
 import type { S3ChunkInfo } from '../model.ts';
+import { later } from '../time.ts';
 import type { Attempt } from './attempt.ts';
 
 export interface CommitDeps {
@@ -50,10 +51,10 @@ export async function commitChunk(
 
 /**
  * Looks for the commit's own versions until the deadline is over once more. What is not there by then may still come: the
- * attempt ends, and its records find out what was named in the end.
+ * attempt ends, and its records find out what was referenced in the end.
  */
 export const resolveByTime: ResolveUnknown = async (request, attempt, deps) => {
-  const endMs = deps.clock.monotonicMs() + Math.min(deps.commitTimeoutMs, attempt.leaseLeftMs());
+  const endMs = later(deps.clock.monotonicMs(), Math.min(deps.commitTimeoutMs, attempt.leaseLeftMs()));
   let delayMs = RESOLVE_DELAY_FIRST_MS;
   let cause = deps.cause;
   for (;;) {
@@ -64,7 +65,7 @@ export const resolveByTime: ResolveUnknown = async (request, attempt, deps) => {
     } catch (error) {
       cause = toError(error);
     }
-    if (deps.signal?.aborted === true || deps.clock.monotonicMs() + delayMs > endMs) break;
+    if (deps.signal?.aborted === true || later(deps.clock.monotonicMs(), delayMs) > endMs) break;
     await deps.clock.sleep(delayMs, deps.signal).catch(() => undefined);
     delayMs = Math.min(RESOLVE_DELAY_MAX_MS, delayMs * 2);
   }

@@ -8,6 +8,7 @@ import { CompactError, isMissingObject, moreSevere } from '../errors.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { ChunkDecision, ChunkPlan, Filesystem, Inode, InodeKey } from '../model.ts';
 import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN, withFencingId } from '../plan/index.ts';
+import { elapsed, later, type MonotonicMs } from '../time.ts';
 import { Attempt } from './attempt.ts';
 import { budgetLeft, type Candidate, planAsItIs, worthwhileChunks } from './choose-chunks.ts';
 import { type ChunkDeps, type ChunkEnding, compactChunk, describeEnding, describeOverBudget } from './compact-chunk.ts';
@@ -48,7 +49,7 @@ class Run {
   readonly #filesystem: Filesystem;
   readonly #deps: CompactDeps;
   readonly #options: CompactOptions;
-  readonly #startedAtMs: number;
+  readonly #startedAtMs: MonotonicMs;
   /** `null` where commits compare, so that nothing has to be kept out by time. */
   readonly #quiet: QuietRule | null;
   #cost = NO_COST;
@@ -124,7 +125,7 @@ class Run {
       this.#setback = { outcome: 'stale', reason };
       return null;
     }
-    const dueMs = nowMs + leaseMs;
+    const dueMs = later(nowMs, leaseMs);
     return new Attempt({ id, key: this.#key, clock: this.#deps.clock, startedAtMs, leaseMs, dueMs, incarnation });
   }
 
@@ -253,7 +254,7 @@ class Run {
   }
 
   #elapsedMs(): number {
-    return this.#deps.clock.monotonicMs() - this.#startedAtMs;
+    return elapsed(this.#startedAtMs, this.#deps.clock.monotonicMs());
   }
 
   #result(outcome: CompactOutcome, attempt?: bigint): CompactResult {

@@ -4,9 +4,11 @@
  * docs/adr/0005): a commit compares nothing and may come late, so time keeps apart what a comparison cannot. Whatever
  * differs between them in an attempt is here and nowhere else; what the reaper does about late commits is its own.
  */
+
 import type { ReapLedger } from '../ledger.ts';
 import type { CommitForm, MetadataStore } from '../metadata/port.ts';
 import type { InodeKey, PlanPolicy } from '../model.ts';
+import { type LedgerMs, later } from '../time.ts';
 import type { AddedRecord } from './attempt.ts';
 import { type ResolveUnknown, resolveByFence, resolveByTime } from './commit.ts';
 import { type ListHead, type ReadHeadOptions, readAtOnce, readInParts } from './long-list.ts';
@@ -37,7 +39,7 @@ export interface CommitProtocol {
   settle(
     ledger: ReapLedger,
     added: AddedRecord,
-    at: { readonly stampMs: number; readonly graceMs: number },
+    at: { readonly stampMs: LedgerMs; readonly graceMs: number },
   ): Promise<void>;
 }
 
@@ -48,7 +50,7 @@ const FENCED: CommitProtocol = {
   quiet: () => null,
   resolve: resolveByFence,
   settle: (ledger, { id, record }, { stampMs, graceMs }) =>
-    ledger.stamp(id, { ...record, stampMs, dueMs: stampMs + graceMs }),
+    ledger.stamp(id, { ...record, stampMs, dueMs: later(stampMs, graceMs) }),
 };
 
 const TIME_BOUND: CommitProtocol = {

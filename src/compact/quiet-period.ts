@@ -7,6 +7,7 @@
  * are its clients' word: what counts is that they were the same a while ago on our own clock (docs/adr/0018). It changes
  * nothing.
  */
+
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { CompactError, throwIfCancelled } from '../errors.ts';
@@ -14,6 +15,7 @@ import { printRecord } from '../format.ts';
 import type { Look, ReapLedger } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Inode, InodeKey } from '../model.ts';
+import { elapsed, type MonotonicMs, wallMs } from '../time.ts';
 import type { CompactDeps, CompactOptions, LookKeeper, PlannedChunk } from './types.ts';
 
 /** A list whose chunkIds do not ascend has several writers: one may hold an id back while others go on. */
@@ -27,7 +29,7 @@ const WAITS_MAX = 10;
 
 interface Seen {
   readonly digest: string;
-  readonly atMs: number;
+  readonly atMs: MonotonicMs;
 }
 
 type Plan = () => Promise<PlannedChunk | null>;
@@ -61,7 +63,8 @@ export class QuietRule {
 
   /** Throws `inode-busy` (retry) where the file's own times say that it is in use. */
   async check(inode: Inode, times = 1): Promise<void> {
-    const nowMs = await this.#ledger.nowMs();
+    // Against the clocks of clients, which may be wrong.
+    const nowMs = wallMs(await this.#ledger.nowMs());
     const bySomebody = inode.changedMs !== undefined && inode.mtimeMs > nowMs + FUTURE_MAX_MS;
     const quietMs = nowMs - Math.max(bySomebody ? 0 : inode.mtimeMs, inode.changedMs ?? 0);
     const neededMs = this.#quietMs * times;
@@ -87,8 +90,8 @@ export class QuietRule {
     this.#first = first;
     if (!known) await this.#keeper?.keep(first);
     const neededMs = this.#quietMs * (this.#keeper === undefined ? this.#timesMax : this.#timesMin);
-    for (let waits = 0; nowMs - first.atMs < neededMs; nowMs = await this.#ledger.nowMs()) {
-      const leftMs = first.atMs + neededMs - nowMs;
+    for (let waits = 0; elapsed(first.atMs, nowMs) < neededMs; nowMs = await this.#ledger.nowMs()) {
+      const leftMs = neededMs - elapsed(first.atMs, nowMs);
       // A file that changes from look to look uses up the tries of its job; waiting for a second look does not.
       const retryAfterMs = known || before === undefined ? leftMs : undefined;
       if (this.#keeper !== undefined || waits++ >= WAITS_MAX) throw tooEarly(leftMs, retryAfterMs);
@@ -119,7 +122,7 @@ export class QuietRule {
     if (planned === null || !trims(planned)) return planned;
     const first = this.#seen.get(chunkIndex) ?? this.#look(planned);
     const apartMs = Math.min(this.#quietMs, TRIM_WAIT_MAX_MS);
-    const waitMs = first.atMs + apartMs - this.#clock.monotonicMs();
+    const waitMs = apartMs - elapsed(first.atMs, this.#clock.monotonicMs());
     const second = waitMs > 0 ? await this.#after(waitMs, plan) : planned;
     if (second === null || digestOf(second) === first.digest) return second;
     throw busy(`chunk ${chunkIndex} reaches beyond the length of the file, and has changed between two looks at it`);
@@ -150,7 +153,7 @@ export class QuietRule {
     if (first === undefined || attributesOf(inode) !== first.digest) {
       throw busy('its times or its length have changed between two looks at it');
     }
-    const leftMs = first.atMs + this.#quietMs * this.#times - (await this.#ledger.nowMs());
+    const leftMs = this.#quietMs * this.#times - elapsed(first.atMs, await this.#ledger.nowMs());
     if (leftMs > 0) throw tooEarly(leftMs, leftMs);
   }
 

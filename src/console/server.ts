@@ -5,7 +5,6 @@
 import { isIP } from 'node:net';
 import { serve } from '@hono/node-server';
 import pLimit from 'p-limit';
-import { systemClock } from '../clock.ts';
 import { planPolicy } from '../compact/choose-chunks.ts';
 import { CompactError, toError } from '../errors.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
@@ -36,7 +35,7 @@ export async function startConsole(clients: Clients, log: Logger, token?: string
   const onFault = (error: unknown) =>
     log.error({ event: LOG_EVENTS.consoleFault, err: toError(error) }, 'a page failed');
   const onWrong = (remote: string) => log.warn({ event: LOG_EVENTS.consoleRefused, remote }, 'a wrong token was shown');
-  const { monotonicMs } = systemClock;
+  const monotonicMs = () => performance.now();
   const sampler = new Sampler({ ask: () => askCounts(clients), monotonicMs, onFault });
   const walks = new FileWalks({ metadata: clients.metadata, policy: planPolicy(clients.settings), monotonicMs });
   const ending = new AbortController();

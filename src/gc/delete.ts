@@ -3,6 +3,7 @@
  * references again, that a record covers, or whose inode cannot be read or is in quarantine, stays. It chooses nothing:
  * what may go is given to it.
  */
+
 import { CompactError, type ErrorCode, isMissingObject, throwIfCancelled } from '../errors.ts';
 import { changedLayout, parseObjectName, printInodeKey } from '../format.ts';
 import type { GcBook, ReapRecords } from '../ledger.ts';
@@ -13,6 +14,7 @@ import { type DeleteGuard, guardedDelete } from '../reap/delete-guard.ts';
 import { deletable } from '../reap/fresh-look.ts';
 import { isReusable, type LookFor, SharedLists } from '../reap/referenced-objects.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
+import type { LedgerMs } from '../time.ts';
 import { isOfOneInode } from './examine.ts';
 import { coveredNames } from './records.ts';
 import type { GcTally } from './report.ts';
@@ -32,7 +34,7 @@ export interface DeleteDeps {
   readonly book: GcBook;
   readonly tally: GcTally;
   /** The ledger's clock. */
-  readonly nowMs: () => Promise<number>;
+  readonly nowMs: () => Promise<LedgerMs>;
   /** What else must allow a delete. */
   readonly guards?: readonly DeleteGuard[] | undefined;
   readonly quarantined?: ((keys: readonly InodeKey[]) => Promise<ReadonlySet<string>>) | undefined;
@@ -45,7 +47,7 @@ export interface DeleteDeps {
 /** One call of deleteOrphans. */
 interface Deleting extends DeleteDeps {
   /** Batches of one inode share a reading of its lists, if that began after this (docs/adr/0009). */
-  readonly beganMs: number;
+  readonly beganMs: LedgerMs;
   readonly lists: SharedLists;
   readonly stored: StoredObjects;
 }

@@ -4,6 +4,7 @@
  * parts are read once, at its first one (referenced-index.ts): an object that is written after that is too young to be an
  * orphan, and one that is retired is no fault at the second reading. It deletes nothing.
  */
+
 import pLimit from 'p-limit';
 import { CompactError } from '../errors.ts';
 import { objectName, parseObjectName, printInodeKey } from '../format.ts';
@@ -11,6 +12,7 @@ import type { ChunkSnapshot, MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import type { ListedObject, ObjectStore } from '../objects/port.ts';
 import { checkChunkList, objectSizes, readSizes } from '../plan/index.ts';
+import type { LedgerMs } from '../time.ts';
 import { ReferencedIndex } from './referenced-index.ts';
 import type { ObjectFault } from './report.ts';
 
@@ -36,7 +38,7 @@ export interface ExamineDeps {
   readonly objects: ObjectStore;
   readonly filesystem: Filesystem;
   /** The ledger's clock. */
-  readonly nowMs: () => Promise<number>;
+  readonly nowMs: () => Promise<LedgerMs>;
 }
 
 export interface PartFindings {
@@ -46,7 +48,7 @@ export interface PartFindings {
   /** Of the metadata server, before the lists were read. */
   readonly incarnation: string;
   /** The ledger's clock after the lists were read: what is unreferenced has been so since then at the latest. */
-  readonly readMs: number;
+  readonly readMs: LedgerMs;
 }
 
 /** What was read of an inode at its first part, for the others. */
@@ -55,7 +57,7 @@ interface OpenInode {
   /** Names up to here belong to parts that this pass has not seen. */
   readonly after: string | undefined;
   readonly incarnation: string;
-  readonly readMs: number;
+  readonly readMs: LedgerMs;
   /** `undefined`: too large. */
   readonly index: ReferencedIndex | undefined;
 }

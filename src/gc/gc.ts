@@ -15,6 +15,7 @@ import type { Filesystem, InodeKey } from '../model.ts';
 import type { ListedObject, ObjectStore, ObjectStores } from '../objects/port.ts';
 import type { DeleteGuard } from '../reap/delete-guard.ts';
 import { isReusable } from '../reap/referenced-objects.ts';
+import { elapsed, type LedgerMs, wallMs } from '../time.ts';
 import { type Deletable, deleteOrphans, sameFilesystem } from './delete.ts';
 import { type InodePart, isOfOneInode, PartExaminer, type PartFindings } from './examine.ts';
 import { coveredNames } from './records.ts';
@@ -37,7 +38,7 @@ export interface GcDeps {
   readonly records: ReapRecords;
   readonly book: GcBook;
   /** The ledger's clock. */
-  readonly nowMs: () => Promise<number>;
+  readonly nowMs: () => Promise<LedgerMs>;
   /** What else must allow a delete. */
   readonly guards?: readonly DeleteGuard[];
   /** Those of the inodes that are in quarantine, as `fsId/inodeId`: nothing of them is deleted. */
@@ -76,7 +77,7 @@ interface Unreferenced {
   readonly object: ListedObject;
   readonly incarnation: string;
   /** The ledger's clock after the lists were read. */
-  readonly readMs: number;
+  readonly readMs: LedgerMs;
   /** The metadata does not have its inode. */
   readonly inodeless: boolean;
 }
@@ -223,7 +224,7 @@ class Pass {
     const { referenced, unreferenced, faults, incarnation, readMs } = findings;
     const inodeless = unreferenced.length > 0 && (await this.#deps.metadata.getInode(key)) === null;
     for (const fault of faults) this.#tally.fault(fault);
-    for (const object of referenced) this.#tally.object('referenced', object, readMs - object.modifiedMs);
+    for (const object of referenced) this.#tally.object('referenced', object, wallMs(readMs) - object.modifiedMs);
     const again = referenced.map(({ name }) => name).filter((name) => this.#suspects.has(name));
     if (again.length > 0) await this.#deps.book.forget(again);
     for (const object of unreferenced) this.#unreferenced.push({ key, object, incarnation, readMs, inodeless });
@@ -246,7 +247,7 @@ class Pass {
     const unfit: string[] = [];
     for (const one of batch) {
       const { object, readMs } = one;
-      const ageMs = readMs - object.modifiedMs;
+      const ageMs = wallMs(readMs) - object.modifiedMs;
       if (covered.names.has(object.name)) this.#tally.object('pending', object, ageMs);
       else if (ageMs < this.#options.minAgeMs) this.#tally.object('young', object, ageMs);
       else {
@@ -269,9 +270,9 @@ class Pass {
     const noted = this.#suspects.get(object.name);
     const firstMs = noted?.firstMs ?? noted?.sinceMs ?? readMs;
     if (noted !== undefined && noted.incarnation === incarnation) {
-      if (readMs - noted.sinceMs < this.#options.leaseMs + this.#graceMs) return;
+      if (elapsed(noted.sinceMs, readMs) < this.#options.leaseMs + this.#graceMs) return;
       // The store's clock may be wrong: by ours the object must have been there as long.
-      if (readMs - firstMs < this.#options.minAgeMs) return;
+      if (elapsed(firstMs, readMs) < this.#options.minAgeMs) return;
       this.#tally.ripe++;
       // Only what was noted gets here: at most SUSPECTS_MAX.
       this.#deletable.push({ key, object, incarnation });

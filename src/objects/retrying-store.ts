@@ -5,12 +5,14 @@
  * keeps the count of tries and the signal's precedence, its own timer is not used (the wait is in `shouldRetry`, which it
  * awaits). It must not decide about missing or short objects: what they mean is known higher up, and waiting here burns a run.
  */
+
 import pRetry from 'p-retry';
 import type { Clock } from '../clock.ts';
 import { CompactError, type ErrorCode } from '../errors.ts';
 import type { Filesystem } from '../model.ts';
 import { type FlightLimit, HOLD_MAX_MS } from '../pace/in-flight-limit.ts';
 import type { Pace } from '../pace/pace.ts';
+import { elapsed, latest, type MonotonicMs, NEVER } from '../time.ts';
 import type {
   DeleteFailure,
   ObjectHead,
@@ -138,7 +140,7 @@ class RetryingStore implements ObjectStore {
   readonly #places: Turns | FlightLimit;
   readonly #flight: FlightLimit | undefined;
   /** When a request of this kind last succeeded: a store that takes no writes makes no progress by serving reads. */
-  readonly #succeededAtMs = new Map<ObjectOperation, number>();
+  readonly #succeededAtMs = new Map<ObjectOperation, MonotonicMs>();
 
   constructor(store: ObjectStore, options: RetryOptions, name: string) {
     this.#store = store;
@@ -239,7 +241,7 @@ class RetryingStore implements ObjectStore {
   async #call<T>(call: Call<T>): Promise<T> {
     const { signal } = call;
     // From the first try, not from the call: who waits for a place has not been refused yet.
-    let sinceMs: number | undefined;
+    let sinceMs: MonotonicMs | undefined;
     const run = (): Promise<T> => {
       sinceMs ??= this.#options.clock.monotonicMs();
       return this.#try(call);
@@ -277,11 +279,11 @@ class RetryingStore implements ObjectStore {
   }
 
   /** Whether the store has served a request of this kind lately, or has not been asked for long. */
-  #makesProgress(op: ObjectOperation, sinceMs: number | undefined): boolean {
+  #makesProgress(op: ObjectOperation, sinceMs: MonotonicMs | undefined): boolean {
     const { clock, patienceMs = PATIENCE_MS } = this.#options;
     const nowMs = clock.monotonicMs();
-    const lastMs = Math.max(sinceMs ?? nowMs, this.#succeededAtMs.get(op) ?? Number.NEGATIVE_INFINITY);
-    return nowMs - lastMs < patienceMs;
+    const lastMs = latest(sinceMs ?? nowMs, this.#succeededAtMs.get(op) ?? NEVER);
+    return elapsed(lastMs, nowMs) < patienceMs;
   }
 
   async #wait<T>(error: CompactError, retriesConsumed: number, { op, signal }: Call<T>): Promise<boolean> {
@@ -306,14 +308,14 @@ class RetryingStore implements ObjectStore {
       const { outcome, bytes } = call.outcomeOf(result);
       const endedAtMs = clock.monotonicMs();
       this.#succeededAtMs.set(op, endedAtMs);
-      observer?.request(op, outcome, endedAtMs - sentAtMs, bytes);
+      observer?.request(op, outcome, elapsed(sentAtMs, endedAtMs), bytes);
       this.#flight?.answered({ op, bytes: size, sentAtMs, endedAtMs });
       return result;
     } catch (thrown) {
       const endedAtMs = clock.monotonicMs();
       const outcome = thrown instanceof CompactError ? thrown.code : 'failed';
       if (thrown instanceof CompactError) observer?.failed?.(op, thrown);
-      observer?.request(op, outcome, endedAtMs - sentAtMs, 0);
+      observer?.request(op, outcome, elapsed(sentAtMs, endedAtMs), 0);
       // Whatever else it says, it was not asked too much.
       if (thrown instanceof CompactError && outcome === 'store-unavailable')
         this.#flight?.refused({ sentAtMs, endedAtMs }, thrown.retryAfterMs);

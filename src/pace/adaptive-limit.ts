@@ -6,6 +6,7 @@
  * "Slower" compares the median of a window of answers with a slowly moving base of the same kind of request (operation
  * and size), so that one slow answer, or a noisy store, is not taken for trouble, and large reads are not for slow ones.
  */
+import { elapsed, type MonotonicMs, NEVER } from '../time.ts';
 
 /** A window is judged when it has so many answers and is so old: whichever pair is first. */
 const WINDOW_FULL = { samples: 32, ms: 250 };
@@ -37,8 +38,8 @@ export interface AdaptiveOptions {
 export interface Answer {
   readonly op: string;
   readonly bytes: number;
-  readonly sentAtMs: number;
-  readonly endedAtMs: number;
+  readonly sentAtMs: MonotonicMs;
+  readonly endedAtMs: MonotonicMs;
 }
 
 interface Base {
@@ -53,9 +54,9 @@ export class AdaptiveLimit {
   readonly #window = new Map<string, number[]>();
   #limit: number;
   #samples = 0;
-  #windowSinceMs: number | undefined;
+  #windowSinceMs: MonotonicMs | undefined;
   #slowWindows = 0;
-  #loweredAtMs = Number.NEGATIVE_INFINITY;
+  #loweredAtMs = NEVER;
   /** How often it gave way. */
   lowered = 0;
 
@@ -78,11 +79,11 @@ export class AdaptiveLimit {
   answered(answer: Answer): void {
     const kind = kindOf(answer);
     const times = this.#window.get(kind) ?? [];
-    times.push(Math.log(Math.max(0.01, answer.endedAtMs - answer.sentAtMs)));
+    times.push(Math.log(Math.max(0.01, elapsed(answer.sentAtMs, answer.endedAtMs))));
     this.#window.set(kind, times);
     this.#samples++;
     this.#windowSinceMs ??= answer.endedAtMs;
-    const ageMs = answer.endedAtMs - this.#windowSinceMs;
+    const ageMs = elapsed(this.#windowSinceMs, answer.endedAtMs);
     const complete = [WINDOW_FULL, WINDOW_ENOUGH].some(({ samples, ms }) => this.#samples >= samples && ageMs >= ms);
     if (complete) this.#judge(answer.endedAtMs);
   }
@@ -94,7 +95,7 @@ export class AdaptiveLimit {
     this.#startWindow();
   }
 
-  #judge(nowMs: number): void {
+  #judge(nowMs: MonotonicMs): void {
     const ratio = Math.exp(this.#logRatio());
     const slow = ratio > SLOW_RATIO;
     for (const [kind, times] of this.#window) this.#learn(kind, median(times), slow);
@@ -129,7 +130,7 @@ export class AdaptiveLimit {
     base.windows++;
   }
 
-  #lower(factor: number, nowMs: number): void {
+  #lower(factor: number, nowMs: MonotonicMs): void {
     this.#limit = Math.max(this.#floor, this.#limit * factor);
     this.#loweredAtMs = nowMs;
     this.lowered++;

@@ -2,7 +2,9 @@
  * Requests in flight to one store: as many as the adaptive limit allows, in order of asking, none while the store has
  * asked to be left alone. It joins the policy (pace-adaptive.ts) with a line of waiting callers; it sends nothing itself.
  */
+
 import type { Clock } from '../clock.ts';
+import { elapsed, later, latest, NEVER } from '../time.ts';
 import { AdaptiveLimit, type AdaptiveOptions, type Answer } from './adaptive-limit.ts';
 import { type LimitState, Waiting } from './waiting-line.ts';
 
@@ -23,7 +25,7 @@ export class FlightLimit {
   readonly #limit: AdaptiveLimit;
   readonly #line: Waiting;
   #inFlight = 0;
-  #holdUntilMs = Number.NEGATIVE_INFINITY;
+  #holdUntilMs = NEVER;
   #pump: Promise<void> | undefined;
 
   constructor(clock: Clock, options: AdaptiveOptions, onWaited?: (ms: number) => void) {
@@ -53,8 +55,8 @@ export class FlightLimit {
   refused(answer: Pick<Answer, 'sentAtMs' | 'endedAtMs'>, retryAfterMs = 0): void {
     this.#limit.refused(answer);
     if (retryAfterMs <= 0) return;
-    const untilMs = this.#clock.monotonicMs() + Math.min(HOLD_MAX_MS, retryAfterMs);
-    this.#holdUntilMs = Math.max(this.#holdUntilMs, untilMs);
+    const untilMs = later(this.#clock.monotonicMs(), Math.min(HOLD_MAX_MS, retryAfterMs));
+    this.#holdUntilMs = latest(this.#holdUntilMs, untilMs);
   }
 
   state(): FlightState {
@@ -79,7 +81,7 @@ export class FlightLimit {
   }
 
   #heldMs(): number {
-    const ms = this.#holdUntilMs - this.#clock.monotonicMs();
+    const ms = elapsed(this.#clock.monotonicMs(), this.#holdUntilMs);
     return Number.isFinite(ms) ? ms : 0;
   }
 

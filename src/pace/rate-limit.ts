@@ -3,7 +3,9 @@
  * bucket, because the libraries looked at (limiter, bottleneck, p-throttle) keep their own time, refuse or starve a request
  * that is larger than the bucket, or cannot let a waiting caller go. It must not know what the units are.
  */
+
 import type { Clock } from '../clock.ts';
+import { elapsed, type MonotonicMs } from '../time.ts';
 import { type LimitState, Waiting } from './waiting-line.ts';
 
 /** What an idle process may take at once. */
@@ -29,7 +31,7 @@ export class RateLimit {
   readonly #burst: number;
   readonly #line: Waiting;
   #balance: number;
-  #atMs: number;
+  #atMs: MonotonicMs;
   #serving = false;
 
   constructor(options: RateOptions) {
@@ -71,7 +73,7 @@ export class RateLimit {
 
   #refill(): void {
     const nowMs = this.#clock.monotonicMs();
-    const earned = ((nowMs - this.#atMs) * this.#perSecond) / 1000;
+    const earned = (elapsed(this.#atMs, nowMs) * this.#perSecond) / 1000;
     this.#balance = Math.min(this.#burst, this.#balance + earned);
     this.#atMs = nowMs;
   }

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { answerWithin } from '../clock.ts';
-import type { SharedBudget, Purchase } from './shared-rate.ts';
+import type { Purchase, SharedBudget } from './shared-rate.ts';
 
 export interface RedisBudgetOptions {
   readonly connection: Redis | Cluster;

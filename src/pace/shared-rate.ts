@@ -3,7 +3,9 @@
  * in order of asking. While the budget cannot be asked (Redis away, full or read-only) this process goes on with its own
  * share of the rate: never unlimited, never stuck. Where the budget is kept is behind a port.
  */
+
 import type { Clock } from '../clock.ts';
+import { elapsed, later, NEVER } from '../time.ts';
 import { type LimitState, Waiting } from './waiting-line.ts';
 
 /** What a purchase came to. `retryMs`: all is sold until then. */
@@ -50,8 +52,8 @@ export class SharedRate {
   readonly #line: Waiting;
   #balance = 0;
   #members: number;
-  #membersAtMs = Number.NEGATIVE_INFINITY;
-  #askAgainAtMs = Number.NEGATIVE_INFINITY;
+  #membersAtMs = NEVER;
+  #askAgainAtMs = NEVER;
   #serving = false;
 
   constructor(options: SharedRateOptions) {
@@ -108,7 +110,7 @@ export class SharedRate {
       await this.#line.sleep(ms + random() * JITTER_MS);
     } catch {
       // Seen in `state().shared`; what is wrong with Redis is reported by those whose work needs it.
-      this.#askAgainAtMs = clock.monotonicMs() + ASK_AGAIN_MS;
+      this.#askAgainAtMs = later(clock.monotonicMs(), ASK_AGAIN_MS);
     }
   }
 
@@ -119,13 +121,13 @@ export class SharedRate {
     const beganMs = clock.monotonicMs();
     await this.#line.sleep((budget.lotBytes * 1000) / share);
     // Woken early, because nobody waited any more: only the time that has passed is earned.
-    const earned = ((clock.monotonicMs() - beganMs) * share) / 1000;
+    const earned = (elapsed(beganMs, clock.monotonicMs()) * share) / 1000;
     this.#balance += Math.min(budget.lotBytes, earned);
   }
 
   async #count(): Promise<void> {
     const nowMs = this.#options.clock.monotonicMs();
-    if (nowMs - this.#membersAtMs < MEMBERS_EVERY_MS) return;
+    if (elapsed(this.#membersAtMs, nowMs) < MEMBERS_EVERY_MS) return;
     this.#members = Math.max(1, await this.#options.budget.members());
     this.#membersAtMs = nowMs;
   }

@@ -3,8 +3,10 @@
  * limit has one, so that what is reported about waiting means the same everywhere. It decides nothing about whose turn it is
  * when: the limit does.
  */
+
 import type { Clock } from '../clock.ts';
 import { cancelled } from '../errors.ts';
+import { elapsed, type MonotonicMs } from '../time.ts';
 
 /** A limit as it is shown to metrics and `status`; plain JSON. */
 export interface LimitState {
@@ -22,7 +24,7 @@ const CANCELLED = 'a request that waited for a limit was cancelled by its caller
 
 interface Place {
   readonly amount: number;
-  readonly sinceMs: number;
+  readonly sinceMs: MonotonicMs;
   readonly resolve: () => void;
 }
 
@@ -48,7 +50,7 @@ export class Waiting {
   counts(): Omit<LimitState, 'limit'> {
     const nowMs = this.#clock.monotonicMs();
     let waitedMs = this.#waitedMs;
-    for (const place of this.#places) waitedMs += nowMs - place.sinceMs;
+    for (const place of this.#places) waitedMs += elapsed(place.sinceMs, nowMs);
     return { waiting: this.#places.size, waits: this.#waits, waitedMs };
   }
 
@@ -70,7 +72,7 @@ export class Waiting {
       await promise;
     } finally {
       signal?.removeEventListener('abort', onAbort);
-      this.#onWaited?.(this.#clock.monotonicMs() - place.sinceMs);
+      this.#onWaited?.(elapsed(place.sinceMs, this.#clock.monotonicMs()));
     }
   }
 
@@ -97,7 +99,7 @@ export class Waiting {
 
   #leave(place: Place): boolean {
     if (!this.#places.delete(place)) return false;
-    this.#waitedMs += this.#clock.monotonicMs() - place.sinceMs;
+    this.#waitedMs += elapsed(place.sinceMs, this.#clock.monotonicMs());
     return true;
   }
 }

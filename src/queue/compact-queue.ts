@@ -144,12 +144,12 @@ export class CompactQueue implements ScanQueue {
     return Object.values(counts).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Whether nothing waits or is in work, and nothing that waits for its time comes before `untilMs`, queue's clock. */
-  async isDrained(untilMs: number): Promise<boolean> {
+  /** Whether nothing waits or is in work, and nothing that waits for its time comes within so long: by this host's clock, as BullMQ writes it. */
+  async isDrained(forMs: number): Promise<boolean> {
     return queueCall('ask whether the queue is drained', async () => {
       const counts = await this.queue.getJobCounts('wait', 'prioritized', 'active');
       if (Object.values(counts).some((count) => count > 0)) return false;
-      return (await this.#keys.dueBy(untilMs)) === 0;
+      return (await this.#keys.dueBy(Date.now() + forMs)) === 0;
     });
   }
 

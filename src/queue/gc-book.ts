@@ -2,9 +2,11 @@
  * What gc remembers between two passes, beside the queue: names that nothing named at a first look, and how far an
  * interrupted pass came. Losing it costs time: a first look is made again. It must not judge anything.
  */
+
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { type GcBook, type GcPosition, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
+import { ledgerMs } from '../time.ts';
 import { inOneStep, safeJson } from './bullmq.ts';
 import { type QueueOptions, queueCall } from './compact-queue.ts';
 
@@ -13,7 +15,8 @@ const KEEP_MS = 90 * 24 * 3_600_000;
 const BATCH = 1_000;
 
 const count = z.number().int().nonnegative();
-const suspectSchema = z.object({ sinceMs: z.number(), incarnation: z.string(), firstMs: z.number().optional() });
+const time = z.number().transform(ledgerMs);
+const suspectSchema = z.object({ sinceMs: time, incarnation: z.string(), firstMs: time.optional() });
 const positionSchema = z.object({ after: z.string(), objects: count, leaked: count, failures: count });
 
 /** The book of one file system. Errors are CompactError `queue-unavailable` (retry). */

@@ -4,10 +4,12 @@
  * until an object that was missing is looked for again. Beside it stands, for each inode, how many runs in a row met a
  * missing or short object, and since when; that count expires (I8).
  */
+
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { parseInodeKey, printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
+import { type LedgerMs, ledgerMs, wallMs } from '../time.ts';
 import { inOneStep, safeJson } from './bullmq.ts';
 import { type QueueOptions, queueCall } from './compact-queue.ts';
 
@@ -36,7 +38,7 @@ export interface QuarantinePart {
 export interface MissingRuns {
   readonly count: number;
   /** When the first of them did. */
-  readonly sinceMs: number;
+  readonly sinceMs: LedgerMs;
 }
 
 const HOUR_MS = 3_600_000;
@@ -67,7 +69,7 @@ export class Quarantine {
   }
 
   /** Those of the inodes that are in it and stay there, as `fsId/inodeId`; those whose look is due by `nowMs` are left out. */
-  async among(keys: readonly InodeKey[], nowMs = Number.NEGATIVE_INFINITY): Promise<ReadonlySet<string>> {
+  async among(keys: readonly InodeKey[], nowMs = ledgerMs(Number.NEGATIVE_INFINITY)): Promise<ReadonlySet<string>> {
     if (keys.length === 0) return new Set();
     const names = keys.map(printInodeKey);
     const entries = await queueCall('read the quarantine', () => this.#redis.hmget(this.#hash, ...names));
@@ -110,18 +112,22 @@ export class Quarantine {
   }
 
   /** Its object is still missing: the next look comes later than the one before. */
-  async putOff(key: InodeKey, entry: QuarantineEntry, nowMs: number): Promise<void> {
-    const text = JSON.stringify({ ...entry, lookAtMs: nextLookMs(entry.sinceMs, nowMs) });
+  async putOff(key: InodeKey, entry: QuarantineEntry, nowMs: LedgerMs): Promise<void> {
+    const text = JSON.stringify({ ...entry, lookAtMs: nextLookMs(entry.sinceMs, wallMs(nowMs)) });
     await queueCall('write the quarantine', () => this.#redis.hset(this.#hash, printInodeKey(key), text));
   }
 
   /** Counts a run of the inode that met a missing or short object; returns those in a row. */
-  async countMissing(key: InodeKey, nowMs: number): Promise<MissingRuns> {
+  async countMissing(key: InodeKey, nowMs: LedgerMs): Promise<MissingRuns> {
     return queueCall('count the runs with a missing object', async () => {
       const name = this.#missingOf(key);
-      const step = this.#redis.multi().hincrby(name, 'runs', 1).hsetnx(name, 'since', nowMs).hget(name, 'since');
+      const step = this.#redis
+        .multi()
+        .hincrby(name, 'runs', 1)
+        .hsetnx(name, 'since', wallMs(nowMs))
+        .hget(name, 'since');
       const [count, , sinceMs] = await inOneStep(step.pexpire(name, MISSING_LIFE_MS));
-      return { count: Number(count), sinceMs: Number(sinceMs) };
+      return { count: Number(count), sinceMs: ledgerMs(Number(sinceMs)) };
     });
   }
 
@@ -140,8 +146,8 @@ export class Quarantine {
 }
 
 /** Whether a run may look if the objects have come. */
-export function isDue({ lookAtMs }: QuarantineEntry, nowMs: number): boolean {
-  return lookAtMs !== undefined && lookAtMs <= nowMs;
+export function isDue({ lookAtMs }: QuarantineEntry, nowMs: LedgerMs): boolean {
+  return lookAtMs !== undefined && lookAtMs <= wallMs(nowMs);
 }
 
 /** As long again as the inode has been in quarantine, within an hour and a day. */

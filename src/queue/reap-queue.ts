@@ -3,12 +3,14 @@
  * record's `dueMs` in the ledger's own clock decides. It must never drop a record of a
  * file system that is there: what cannot be changed is added again, since working off a record twice does no harm.
  */
+
 import { randomUUID } from 'node:crypto';
 import { ErrorCode, type Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import { CompactError } from '../errors.ts';
 import { decimalId } from '../format.ts';
 import { REAP_NAMES_MAX, REAP_VERSIONS_MAX, type ReapLedger, type ReapRecord, type ReapRecords } from '../ledger.ts';
+import { elapsed, type LedgerMs, ledgerMs } from '../time.ts';
 import { safeJson } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 import { type QueueOptions, queueCall, REAP_QUEUE } from './compact-queue.ts';
@@ -31,6 +33,7 @@ const id = z.string().transform((text, context) => {
 });
 const names = z.array(z.string().min(1)).max(2 * REAP_NAMES_MAX);
 const ms = z.number().nonnegative();
+const time = ms.transform(ledgerMs);
 const layout = z.object({
   blockSize: z.number().int().positive(),
   chunkSize: z.number().int().positive(),
@@ -50,11 +53,11 @@ const recordSchema = z.object({
   merged: names,
   replaced: z.array(z.string()).max(REAP_VERSIONS_MAX).optional(),
   replacedPart: z.object({ from: z.number().int().nonnegative(), of: z.number().int().nonnegative() }).optional(),
-  dueMs: ms,
+  dueMs: time,
   graceMs: ms.optional(),
-  stampMs: ms.optional(),
+  stampMs: time.optional(),
   unreferenced: names.optional(),
-  missingSinceMs: ms.optional(),
+  missingSinceMs: time.optional(),
   doubts: z.number().int().nonnegative().optional(),
 });
 
@@ -109,20 +112,20 @@ export class ReapQueue implements ReapLedger, ReapRecords {
     this.queue.on('error', () => undefined);
   }
 
-  async nowMs(): Promise<number> {
+  async nowMs(): Promise<LedgerMs> {
     return queueCall('ask the time', async () => {
       // On a cluster any node's clock will do: they are kept together far closer than any period here.
       const [seconds, micros] = (await this.#options.connection.time()) as unknown as [
         number | string,
         number | string,
       ];
-      return Math.floor(Number(seconds) * 1000 + Number(micros) / 1000);
+      return ledgerMs(Math.floor(Number(seconds) * 1000 + Number(micros) / 1000));
     });
   }
 
   async add(record: ReapRecord): Promise<string> {
     const jobId = randomUUID();
-    const delay = Math.max(0, record.dueMs - (await this.nowMs()));
+    const delay = Math.max(0, elapsed(await this.nowMs(), record.dueMs));
     await queueCall('write a reap record', () =>
       this.queue.add(REAP_QUEUE, printReapRecord(record), {
         ...RETRY_FOREVER,
@@ -147,7 +150,7 @@ export class ReapQueue implements ReapLedger, ReapRecords {
 
   /** `false` when the record is gone or no longer delayed: somebody is looking at it, or has. */
   async #change(jobId: string, record: ReapRecord): Promise<boolean> {
-    const delay = Math.max(0, record.dueMs - (await this.nowMs()));
+    const delay = Math.max(0, elapsed(await this.nowMs(), record.dueMs));
     return queueCall('change a reap record', async () => {
       const job: Job<ReapJobData> | undefined = await this.queue.getJob(jobId);
       if (job === undefined || !(await job.isDelayed())) return false;

@@ -8,7 +8,7 @@ import { type CompactQueue, type QueueOptions, queueCall } from './compact-queue
 
 /** Jobs that one look reads at most; the next look goes on. */
 const LOOK_MAX = 1_000;
-/** Workers write the time of the end by their own clocks. */
+/** A clock may be set back a little between two looks. */
 const SKEW_MS = 5_000;
 /** Ids that are remembered so that none counts twice. */
 const SEEN_MAX = 20_000;
@@ -27,9 +27,7 @@ export interface RunCounts {
 
 export interface RunCounterOptions extends QueueOptions {
   readonly queue: Pick<CompactQueue, 'queue'>;
-  /** Now, by the queue's clock. */
-  readonly sinceMs: number;
-  /** Whether a worker of this name is to be counted. */
+  /** Whether a worker of this name is to be counted; of this host. */
   readonly isOwn: (worker: string) => boolean;
 }
 
@@ -38,14 +36,14 @@ export class RunCounter {
   readonly #options: RunCounterOptions;
   readonly #keys: BullmqKeys;
   readonly #seen = new Set<string>();
-  #sinceMs: number;
+  /** By this host's clock, with which its workers note ends. */
+  #sinceMs = Date.now();
   #endings: Record<string, number> = {};
   #sums = { chunksCompacted: 0, bytesMoved: 0, getsSaved: 0, bytesReclaimed: 0 };
 
   constructor(options: RunCounterOptions) {
     this.#options = options;
     this.#keys = new BullmqKeys(options.connection, options.queue.queue);
-    this.#sinceMs = options.sinceMs;
   }
 
   get counts(): RunCounts {
@@ -58,7 +56,8 @@ export class RunCounter {
   }
 
   /** Counts what has ended since the last look. */
-  async look(nowMs: number): Promise<void> {
+  async look(): Promise<void> {
+    const nowMs = Date.now();
     const fresh = (await this.#ended()).filter(({ id, state }) => !this.#seen.has(`${state} ${id}`));
     await queueCall('count the runs that ended', () =>
       Promise.all(fresh.map(({ id, state }) => this.#count(id, state))),

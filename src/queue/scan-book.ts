@@ -2,11 +2,13 @@
  * What scans leave in the queue's Redis, per file system: where the walk stands, for the one that goes on, and what the
  * last one found, for `status` and for metrics. Losing it costs a walk from the start, nothing else. It must not scan.
  */
+
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { decimalNumber } from '../format.ts';
 import type { Filesystem } from '../model.ts';
 import type { ScanBook, ScanPosition, ScanResult } from '../scan-port.ts';
+import { ledgerMs } from '../time.ts';
 import { safeJson } from './bullmq.ts';
 import { type QueueOptions, queueCall } from './compact-queue.ts';
 
@@ -20,20 +22,20 @@ const backlogSchema = z.object({
   ...{ storedBytes: newCount, visibleBytes: newCount },
 });
 
+const time = z.number().transform(ledgerMs);
 const positionSchema = z.object({
   cursor: z.string().max(1_000),
   backlog: backlogSchema,
-  startedMs: z.number(),
-  savedMs: z.number(),
+  startedMs: time,
+  savedMs: time,
   by: z.string(),
 });
 
 const resultSchema = z.object({ backlog: backlogSchema, startedMs: z.number(), endedMs: z.number(), by: z.string() });
 const ownerSchema = z.object({ fsUuid: z.string() });
 
-export interface LastScan extends Omit<ScanResult, 'fsUuid'> {
-  readonly fsId: number;
-}
+/** To be shown: its times are plain numbers. */
+export type LastScan = z.infer<typeof resultSchema> & { readonly fsId: number };
 
 /** A position that nobody went on from for so long is forgotten. */
 const POSITION_LIFE_MS = 30 * 24 * 3_600_000;

@@ -3,9 +3,11 @@
  * with its reason and its next try. It stands apart from the counts (status.ts) since only those who look at lists ask it.
  * Every list is bounded, whatever is in the queues; nothing is changed.
  */
+
 import type { Job } from 'bullmq';
 import { z } from 'zod';
 import type { InodeKey } from '../model.ts';
+import { wallMs } from '../time.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 import { type CompactJobData, queueCall } from './compact-queue.ts';
 import type { ReapJobData } from './reap-queue.ts';
@@ -111,7 +113,7 @@ export async function listedRecords(
   { ledger, connection }: StatusSource,
   { from, most } = FIRST,
 ): Promise<RecordsPart> {
-  const nowMs = await ledger.nowMs();
+  const nowMs = wallMs(await ledger.nowMs());
   return queueCall('list the reap records', async () => {
     const { queue } = ledger;
     const [due, waiting] = await Promise.all([
@@ -120,7 +122,7 @@ export async function listedRecords(
     ]);
     const delayed = await Promise.all(due.map(async ({ id, dueMs }) => ({ job: await queue.getJob(id), dueMs })));
     const records = [
-      ...waiting.filter(isThere).map((job) => record(job, job.data.dueMs)),
+      ...waiting.filter(isThere).map((job) => record(job, wallMs(job.data.dueMs))),
       ...delayed.flatMap(({ job, dueMs }) => (isThere(job) ? [record(job, dueMs)] : [])),
     ];
     const isOverdue = ({ dueMs }: ListedRecord) => nowMs - dueMs > OVERDUE_MS;

@@ -2,8 +2,10 @@
  * What the queues are asked by those who watch: `s3compact status` and the metrics, so that both tell the same. Every
  * answer is a few bounded reads, whatever is in the queues; each function stands for itself and changes nothing.
  */
+
 import type { Job, Queue } from 'bullmq';
 import { z } from 'zod';
+import { wallMs } from '../time.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 import { type CompactQueue, type QueueOptions, queueCall } from './compact-queue.ts';
 import type { ReapQueue } from './reap-queue.ts';
@@ -33,7 +35,7 @@ const STATES = ['wait', 'prioritized', 'active', 'delayed', 'failed'] as const;
 
 /** Depth and age of the compact and the reap queue. */
 export async function queueDepths(source: StatusSource): Promise<readonly QueueDepth[]> {
-  const nowMs = await source.ledger.nowMs();
+  const nowMs = wallMs(await source.ledger.nowMs());
   return Promise.all([source.queue.queue, source.ledger.queue].map((queue) => depthOf(queue as Queue, source, nowMs)));
 }
 
@@ -79,7 +81,7 @@ export const OVERDUE_MS = 5 * 60 * 1000;
 
 /** How reaping keeps up. */
 export async function reapBacklog(source: StatusSource): Promise<ReapBacklog> {
-  const nowMs = await source.ledger.nowMs();
+  const nowMs = wallMs(await source.ledger.nowMs());
   const { queue } = source.ledger;
   const keys = new BullmqKeys(source.connection, queue);
   return queueCall('ask how reaping keeps up', async () => {
@@ -127,7 +129,7 @@ const IN_FLIGHT_MAX = 200;
 
 /** Jobs of the compact queue that are being worked on, oldest first; at most some hundreds. */
 export async function jobsInFlight(source: StatusSource): Promise<readonly JobInFlight[]> {
-  const nowMs = await source.ledger.nowMs();
+  const nowMs = wallMs(await source.ledger.nowMs());
   const { queue } = source.queue;
   return queueCall('list what is being worked on', async () => {
     const jobs = (await queue.getActive(0, IN_FLIGHT_MAX - 1)).filter((job) => job !== undefined && job !== null);
@@ -174,7 +176,7 @@ const RECENT_MAX = 500;
 
 /** The speed of the last minute, by the results of ended runs. */
 export async function recentRuns(source: StatusSource): Promise<RecentRuns> {
-  const sinceMs = (await source.ledger.nowMs()) - RECENT_WINDOW_MS;
+  const sinceMs = wallMs(await source.ledger.nowMs()) - RECENT_WINDOW_MS;
   const jobs: Job[] = await queueCall('list what ended', () => source.queue.queue.getCompleted(0, RECENT_MAX - 1));
   let [runs, bytesMoved, getsSaved] = [0, 0, 0];
   for (const job of jobs) {

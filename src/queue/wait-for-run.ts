@@ -2,10 +2,12 @@
  * Waiting for the first run of an inode that starts after a request (`s3compact inode`). By polling, since a poll
  * survives a lost connection and a missed event alike. It must not run anything itself.
  */
+
 import type { Job, Queue } from 'bullmq';
 import type { Clock } from '../clock.ts';
 import { throwIfCancelled } from '../errors.ts';
 import type { InodeKey } from '../model.ts';
+import { later, type MonotonicMs } from '../time.ts';
 import { COMMAND_PRIORITY, type CompactJobData, type CompactQueue, type Enqueued, queueCall } from './compact-queue.ts';
 
 const POLL_MS = 200;
@@ -35,7 +37,7 @@ export interface WaitOptions {
 
 /** Queues an inode at top priority and waits for the first run that starts after this call. */
 export async function runNow(key: InodeKey, options: WaitOptions): Promise<RunSeen> {
-  const deadlineMs = options.clock.monotonicMs() + options.timeoutMs;
+  const deadlineMs = later(options.clock.monotonicMs(), options.timeoutMs);
   const { queue } = options;
   let enqueued = await queue.enqueue(key, 'command');
   for (;;) {
@@ -56,7 +58,7 @@ export async function runNow(key: InodeKey, options: WaitOptions): Promise<RunSe
 }
 
 type Deadlined = WaitOptions & {
-  readonly deadlineMs: number;
+  readonly deadlineMs: MonotonicMs;
   /** Tries that were over before the request; absent: what the first look finds. */
   readonly triesBefore?: number | undefined;
 };

@@ -5,10 +5,12 @@
  * nothing is compacted or deleted where it names another, until an operator adopts the file system. It stands alone because
  * compaction, reap and garbage collection all ask it. It must never replace an owner unasked.
  */
+
 import { CompactError } from '../errors.ts';
 import { ownerObjectName } from '../format.ts';
 import type { Filesystem } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
+import { later, type MonotonicMs } from '../time.ts';
 import { parseNote, readNote } from './bucket-notes.ts';
 import type { DeleteGuard } from './delete-guard.ts';
 
@@ -53,7 +55,7 @@ export interface OwnershipDeps {
   readonly addresses: readonly string[];
   /** The life of the server that keeps the file system, another text for each; absent or `undefined`: it does not say. */
   readonly server?: (fsId: number) => Promise<string | undefined>;
-  readonly monotonicMs: () => number;
+  readonly monotonicMs: () => MonotonicMs;
 }
 
 /** `why` goes on from "the objects of file system 1 in bucket b belong to ". */
@@ -76,7 +78,7 @@ interface Self extends Omit<BucketOwner, 'installation'> {
 export class Ownership {
   readonly #deps: OwnershipDeps;
   /** By bucket and file system; as many as there are file systems. */
-  readonly #own = new Map<string, { readonly untilMs: number; readonly checked: Promise<void> }>();
+  readonly #own = new Map<string, { readonly untilMs: MonotonicMs; readonly checked: Promise<void> }>();
 
   constructor(deps: OwnershipDeps) {
     this.#deps = deps;
@@ -97,7 +99,7 @@ export class Ownership {
       if (!lasting) forget();
     });
     checked.catch(forget);
-    this.#own.set(id, { untilMs: nowMs + OWNER_FRESH_MS, checked });
+    this.#own.set(id, { untilMs: later(nowMs, OWNER_FRESH_MS), checked });
     return checked;
   }
 

@@ -3,9 +3,11 @@
  * everything that the lists reference in their place is really in the store (docs/adr/0014). It stands alone because a
  * delete cannot be undone, and nobody may delete without it. It deletes nothing itself; what it cannot tell throws (I10).
  */
+
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { ObjectStore } from '../objects/port.ts';
+import { elapsed } from '../time.ts';
 import { type Found, KEPT_MS, type ListsDeps, type LookFor, type SharedLists } from './referenced-objects.ts';
 import type { StoredObjects } from './stored-objects.ts';
 
@@ -37,7 +39,7 @@ export async function deletable(
     if (found.unreferenced.length === 0) return [];
     const beganMs = await deps.nowMs();
     const lacking = await deps.stored.lacking(found.inPlace, { ...look, objects: found.objects }, deps);
-    const tookMs = (await deps.nowMs()) - beganMs;
+    const tookMs = elapsed(beganMs, await deps.nowMs());
     if (lacking.size === 0 && tookMs >= 0 && tookMs <= KEPT_MS) return found.unreferenced;
     // I7: the lists as they are now; another compaction may have taken over, and its record deleted what this one missed.
     const now = await lookAgain(found, look, deps);

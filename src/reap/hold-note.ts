@@ -2,8 +2,10 @@
  * What a hold says, and whether it still stands (docs/adr/0022): the text of its object, its bounds, and the judgement of
  * its end. Pure, and apart from who asks, so that every case can be tried. Nothing here ends a hold on one clock's word.
  */
+
 import { CompactError } from '../errors.ts';
 import type { Filesystem } from '../model.ts';
+import { type LedgerMs, wallMs } from '../time.ts';
 import { parseNote } from './bucket-notes.ts';
 
 /** Holds of one file system at a time, ended ones that nobody has released included. */
@@ -15,7 +17,7 @@ export const HOLD_FOR_MAX_MS = 366 * 24 * 3_600_000;
 const REASON = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
 const ID = /^[0-9a-z]{1,40}$/;
 
-/** All times are milliseconds of the ledger's clock. */
+/** As in its text: all times are milliseconds of the ledger's clock. */
 export interface Hold {
   readonly fsId: number;
   readonly uuid: string;
@@ -29,7 +31,7 @@ export interface Hold {
 
 /** The time as several clocks have it: the ledger's counts, and the others can only doubt it. */
 export interface HoldTimes {
-  readonly ledgerMs: number;
+  readonly ledgerMs: LedgerMs;
   /** Of this host. */
   readonly hostMs: number;
   /** What is left of the hold by the monotonic clock of a process that has seen it stand; 0: it has seen the rest pass. */
@@ -86,7 +88,7 @@ export function judgeHold(
   if (hold.uuid !== filesystem.uuid || hold.fsId !== filesystem.fsId) {
     return { kind: 'doubt', why: `it is of another file system (uuid ${hold.uuid})`, hold };
   }
-  if (hold.untilMs === undefined || ledgerMs < hold.untilMs) return { kind: 'stands', hold };
+  if (hold.untilMs === undefined || wallMs(ledgerMs) < hold.untilMs) return { kind: 'stands', hold };
   if (hostMs >= hold.untilMs && leftMs <= 0) return { kind: 'ended', hold };
   const why = "it has ended by the queue's clock alone, which may have been set forward; this host's clock disagrees";
   return { kind: 'doubt', why, hold };

@@ -5,11 +5,13 @@
  * that was allowed before has run out. It stands alone because reap, garbage collection and the commands all ask it. What
  * it cannot find out is doubt (I10). It never ends a hold by itself.
  */
+
 import type { Clock } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import { holdNamesBegin, ownerObjectName } from '../format.ts';
 import type { Filesystem } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
+import { elapsed, type LedgerMs, later, ledgerMs, type MonotonicMs, wallMs } from '../time.ts';
 import { readNote } from './bucket-notes.ts';
 import { type DeleteGuard, type DeletePermit, outOfTime } from './delete-guard.ts';
 import {
@@ -44,7 +46,7 @@ const KNOWN_MAX = 10_000;
 export interface HoldsDeps {
   readonly objects: ObjectStores;
   /** The ledger's clock. */
-  readonly nowMs: () => Promise<number>;
+  readonly nowMs: () => Promise<LedgerMs>;
   /** This host's, ms since 1970: it only doubts the ledger's. */
   readonly hostNowMs: () => number;
   readonly clock: Clock;
@@ -64,12 +66,12 @@ export interface HoldRequest {
 interface Known {
   readonly hold: Hold;
   /** When its rest will have passed by the monotonic clock; absent: it has no end, or had ended when it was first seen. */
-  readonly leftUntilMs?: number;
+  readonly leftUntilMs?: MonotonicMs;
 }
 
 /** Of one file system, what the last listing came to. */
 interface Look {
-  readonly beganMs: number;
+  readonly beganMs: MonotonicMs;
   readonly free: Promise<void>;
   held?: CompactError;
 }
@@ -89,13 +91,13 @@ export class Holds {
     if (names.length === 0) return undefined;
     const look = this.#look(filesystem);
     await look.free;
-    return this.#permit(look.beganMs + PERMIT_MS);
+    return this.#permit(later(look.beganMs, PERMIT_MS));
   };
 
   /** Throws `held` where a hold stood within the last minute: spares whoever would be refused later a look at everything. */
   readonly refuseEarly = (filesystem: Filesystem): void => {
     const look = this.#looks.get(idOf(filesystem));
-    if (look?.held !== undefined && this.#deps.clock.monotonicMs() - look.beganMs < SEEN_MS) throw look.held;
+    if (look?.held !== undefined && elapsed(look.beganMs, this.#deps.clock.monotonicMs()) < SEEN_MS) throw look.held;
   };
 
   /** All that are in the bucket, also ended ones, as they are now. Throws CompactError where that cannot be known. */
@@ -124,7 +126,7 @@ export class Holds {
     checkHoldRequest(reason, forMs);
     await this.#makeRoom(filesystem);
     const { nowMs, newId, objects, clock } = this.#deps;
-    const [id, sinceMs] = [newId(), await nowMs()];
+    const [id, sinceMs] = [newId(), wallMs(await nowMs())];
     const end = forMs === undefined ? {} : { untilMs: sinceMs + SETTLE_MS + forMs };
     const hold: Hold = { fsId: filesystem.fsId, uuid: filesystem.uuid, reason, by, sinceMs, ...end };
     const store = objects.forFilesystem(filesystem);
@@ -155,7 +157,7 @@ export class Holds {
     const id = idOf(filesystem);
     const beganMs = this.#deps.clock.monotonicMs();
     const before = this.#looks.get(id);
-    if (before !== undefined && beganMs - before.beganMs < SHARED_MS) return before;
+    if (before !== undefined && elapsed(before.beganMs, beganMs) < SHARED_MS) return before;
     const look: Look = { beganMs, free: this.refuseHeld(filesystem) };
     look.free.catch((error: unknown) => {
       if (error instanceof CompactError && error.code === 'held') look.held = error;
@@ -184,7 +186,7 @@ export class Holds {
     );
   }
 
-  #permit(untilMs: number): DeletePermit {
+  #permit(untilMs: MonotonicMs): DeletePermit {
     const { clock } = this.#deps;
     const [time, ended] = [new AbortController(), new AbortController()];
     const check = (): void => {
@@ -192,7 +194,7 @@ export class Holds {
       time.abort(outOfTime());
       throw outOfTime();
     };
-    const leftMs = Math.max(0, untilMs - clock.monotonicMs());
+    const leftMs = Math.max(0, elapsed(clock.monotonicMs(), untilMs));
     clock.sleep(leftMs, ended.signal).then(
       () => time.abort(outOfTime()),
       () => undefined,
@@ -229,14 +231,15 @@ export class Holds {
       const text = await readNote(this.#deps.objects.forFilesystem(filesystem), name);
       if (text === null) return null;
       const hold = text === undefined ? undefined : parseHold(text);
-      if (hold === undefined) return judgeHold(undefined, filesystem, { ledgerMs: 0, hostMs: 0 });
+      if (hold === undefined) return judgeHold(undefined, filesystem, { ledgerMs: ledgerMs(0), hostMs: 0 });
       known = { hold };
     }
     const times = { ledgerMs: await nowMs(), hostMs: hostNowMs() };
-    const { hold, leftUntilMs = 0 } = known;
-    const state = judgeHold(hold, filesystem, { ...times, leftMs: leftUntilMs - clock.monotonicMs() });
+    const { hold, leftUntilMs } = known;
+    const leftMs = leftUntilMs === undefined ? 0 : elapsed(clock.monotonicMs(), leftUntilMs);
+    const state = judgeHold(hold, filesystem, { ...times, leftMs });
     if (state.kind === 'stands' && known.leftUntilMs === undefined && hold.untilMs !== undefined) {
-      known = { hold, leftUntilMs: clock.monotonicMs() + hold.untilMs - times.ledgerMs };
+      known = { hold, leftUntilMs: later(clock.monotonicMs(), hold.untilMs - wallMs(times.ledgerMs)) };
     }
     if (this.#known.size >= KNOWN_MAX) this.#known.clear();
     this.#known.set(key, known);

@@ -3,12 +3,14 @@
  * referenced by the inode's lists or deleted, and none is deleted less than one grace period after it became unreferenced.
  * Doubt deletes nothing and drops nothing: the record comes back later (I10). It never changes a list.
  */
+
 import { CompactError, toError } from '../errors.ts';
 import { changedLayout, namesBegin, parseObjectName } from '../format.ts';
 import type { ReapRecord } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode } from '../model.ts';
 import type { DeleteFailure, ObjectStores } from '../objects/port.ts';
+import { elapsed, type LedgerMs, later, latest } from '../time.ts';
 import { confirmNothing, type DeleteAbout, type DeleteGuard, guardedDelete } from './delete-guard.ts';
 import { deletable } from './fresh-look.ts';
 import { type HeldObjects, heldObjects } from './held-objects.ts';
@@ -26,7 +28,7 @@ export interface ReapDeps {
   readonly metadata: MetadataStore;
   readonly objects: ObjectStores;
   /** The ledger's clock. */
-  readonly nowMs: () => Promise<number>;
+  readonly nowMs: () => Promise<LedgerMs>;
   readonly graceMs: number;
   /** Where records of one inode that are due together find each other's reading of its lists; absent: each reads. */
   readonly lists?: SharedLists;
@@ -66,7 +68,7 @@ export async function reapRecord(record: ReapRecord, deps: ReapDeps): Promise<Re
     const { message } = toError(error);
     const code = error instanceof CompactError ? error.code : undefined;
     if (code === 'held') {
-      return { kind: 'again', record: { ...record, dueMs: nowMs + HELD_DELAY_MS }, held: heldObjects(record) };
+      return { kind: 'again', record: { ...record, dueMs: later(nowMs, HELD_DELAY_MS) }, held: heldObjects(record) };
     }
     const unsafe = code === 'object-missing' || code === 'object-short';
     return { kind: 'again', record: delayed(record, nowMs), doubt: message, ...(unsafe ? { unsafe } : {}) };
@@ -74,14 +76,14 @@ export async function reapRecord(record: ReapRecord, deps: ReapDeps): Promise<Re
 }
 
 /** The grace period is the longer one of who wrote the record and who looks: a stamp made with a shorter one waits on. */
-function dueOf({ stampMs, dueMs }: ReapRecord, graceMs: number): number {
-  return stampMs === undefined ? dueMs : Math.max(dueMs, stampMs + graceMs);
+function dueOf({ stampMs, dueMs }: ReapRecord, graceMs: number): LedgerMs {
+  return stampMs === undefined ? dueMs : latest(dueMs, later(stampMs, graceMs));
 }
 
-function delayed(record: ReapRecord, nowMs: number): ReapRecord {
+function delayed(record: ReapRecord, nowMs: LedgerMs): ReapRecord {
   const doubts = record.doubts ?? 0;
   const delayMs = Math.min(DOUBT_DELAY_MAX_MS, DOUBT_DELAY_FIRST_MS * 2 ** Math.min(doubts, 20));
-  return { ...record, doubts: doubts + 1, dueMs: nowMs + delayMs };
+  return { ...record, doubts: doubts + 1, dueMs: later(nowMs, delayMs) };
 }
 
 function withoutNames(record: ReapRecord, gone: (name: string) => boolean): ReapRecord {
@@ -104,7 +106,7 @@ interface Deletes {
 /** One look at one record. */
 class Look {
   #record: ReapRecord;
-  readonly #nowMs: number;
+  readonly #nowMs: LedgerMs;
   readonly #deps: ReapDeps;
   readonly #graceMs: number;
   readonly #lists: SharedLists;
@@ -115,7 +117,7 @@ class Look {
   /** What was read for another record will do, and this one's reading for another. */
   #shares = false;
 
-  constructor(record: ReapRecord, nowMs: number, deps: ReapDeps) {
+  constructor(record: ReapRecord, nowMs: LedgerMs, deps: ReapDeps) {
     this.#record = record;
     this.#nowMs = nowMs;
     this.#deps = deps;
@@ -128,7 +130,7 @@ class Look {
     const filesystem = await this.#filesystem();
     const inode = await this.#deps.metadata.getInode(this.#record.key);
     const { missingSinceMs, ...present } = this.#record;
-    const missed = missingSinceMs !== undefined && this.#nowMs >= missingSinceMs + MISSING_INODE_WAIT_MS;
+    const missed = missingSinceMs !== undefined && elapsed(missingSinceMs, this.#nowMs) >= MISSING_INODE_WAIT_MS;
     if (inode === null) {
       if (!missed) return this.#waitForMissing(missingSinceMs);
     } else if (!missed || inode.length === 0 || (await this.#hasList())) {
@@ -205,7 +207,7 @@ class Look {
 
   /** An inode that is gone, or has a length and no list at all, counts only when a day later it is still so. */
   #waitForMissing(sinceMs = this.#nowMs): ReapVerdict {
-    const record = { ...this.#record, missingSinceMs: sinceMs, dueMs: sinceMs + MISSING_INODE_WAIT_MS };
+    const record = { ...this.#record, missingSinceMs: sinceMs, dueMs: later(sinceMs, MISSING_INODE_WAIT_MS) };
     return { kind: 'again', record };
   }
 
@@ -250,7 +252,7 @@ class Look {
     if (now.length === 0 && !timeBound) return this.#done({ deleted: 0, stillReferenced: names.length }, filesystem);
     // I7: the grace period counts from after the lists were read; a name may have become unreferenced since the look began.
     const sinceMs = await this.#deps.nowMs();
-    const next = { ...record, incarnation: this.#incarnation, unreferenced: now, dueMs: sinceMs + this.#graceMs };
+    const next = { ...record, incarnation: this.#incarnation, unreferenced: now, dueMs: later(sinceMs, this.#graceMs) };
     return { kind: 'again', record: next };
   }
 
@@ -264,10 +266,10 @@ class Look {
     const names = [...record.retired, ...record.merged];
     const { unreferenced } = await this.#lists.look(names, this.#lookFor(filesystem), this.#deps);
     if (unreferenced.length === 0) return this.#done(deletes, filesystem);
-    const dueMs = (await this.#deps.nowMs()) + this.#graceMs;
+    const dueMs = later(await this.#deps.nowMs(), this.#graceMs);
     if (deletes.kept.length === 0) return { kind: 'again', record: { ...record, unreferenced, dueMs } };
     const again = this.#goOnWith({ ...record, unreferenced }, deletes);
-    return { ...again, record: { ...again.record, dueMs: Math.max(dueMs, again.record.dueMs) } };
+    return { ...again, record: { ...again.record, dueMs: latest(dueMs, again.record.dueMs) } };
   }
 
   /** The record goes: a server that is not the primary any more must not have said that there is nothing to delete. */

@@ -5,11 +5,13 @@
  * reading began, the reading ended a moment ago, and the metadata server is still the same one (I7).
  * It decides nothing: a list that cannot be read, or is not where it must be, throws, and nothing is kept of it (I10).
  */
+
 import { CompactError, type ErrorCode } from '../errors.ts';
 import { objectName, parseObjectName, printInodeKey } from '../format.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, ObjectId, S3ChunkInfo } from '../model.ts';
 import { checkChunkList, objectSizes, objectsOf } from '../plan/index.ts';
+import { elapsed, type LedgerMs } from '../time.ts';
 
 /** As much of a list is read at once, before it is known how long it is … */
 const VERSIONS_READ_FIRST = 100_000;
@@ -29,7 +31,7 @@ const WRITTEN_MAX = 10_000;
 export interface ListsDeps {
   readonly metadata: MetadataStore;
   /** The ledger's clock. */
-  readonly nowMs: () => Promise<number>;
+  readonly nowMs: () => Promise<LedgerMs>;
 }
 
 /** Which lists, and since when the record could have looked at them. */
@@ -37,7 +39,7 @@ export interface LookFor {
   readonly key: InodeKey;
   readonly filesystem: Filesystem;
   /** When the record was due; absent: it wants a reading of its own. */
-  readonly dueMs?: number;
+  readonly dueMs?: LedgerMs;
   /** Of the metadata server, asked for by this look. */
   readonly incarnation: string;
   /** Whose list had the objects; absent: that is not known, and any list may have objects in their place. */
@@ -60,11 +62,11 @@ interface Reading {
   readonly inode: string;
   readonly uuid: string;
   readonly incarnation: string;
-  readonly beganMs: number;
+  readonly beganMs: LedgerMs;
   /** `undefined`: too many versions to be kept. */
   readonly referenced: Promise<ReferencedObjects | undefined>;
   /** When it ended; infinite until then. */
-  endedMs: number;
+  endedMs: LedgerMs | undefined;
   /** Kept; 0 until it ended. */
   versions: number;
 }
@@ -93,25 +95,25 @@ export class SharedLists {
     return { known: referenced, find: () => referenced.find(names, look) };
   }
 
-  #usable(look: LookFor, nowMs: number): Reading | undefined {
+  #usable(look: LookFor, nowMs: LedgerMs): Reading | undefined {
     const reading = this.#readings.get(printInodeKey(look.key));
     if (reading === undefined) return undefined;
     const { beganMs, endedMs, incarnation, uuid } = reading;
     const ofNow = incarnation === look.incarnation && uuid === look.filesystem.uuid;
     const wasDue = look.dueMs !== undefined && look.dueMs <= beganMs;
     // A clock that went back is not one to reckon with.
-    const recent = nowMs >= beganMs && (endedMs === Number.POSITIVE_INFINITY || nowMs - endedMs <= KEPT_MS);
+    const recent = nowMs >= beganMs && (endedMs === undefined || elapsed(endedMs, nowMs) <= KEPT_MS);
     return ofNow && wasDue && recent ? reading : undefined;
   }
 
-  async #read(look: LookFor, beganMs: number, deps: ListsDeps): Promise<ReferencedObjects | undefined> {
+  async #read(look: LookFor, beganMs: LedgerMs, deps: ListsDeps): Promise<ReferencedObjects | undefined> {
     const reading: Reading = {
       inode: printInodeKey(look.key),
       uuid: look.filesystem.uuid,
       incarnation: look.incarnation,
       beganMs,
       referenced: readReferenced(look, deps),
-      endedMs: Number.POSITIVE_INFINITY,
+      endedMs: undefined,
       versions: 0,
     };
     this.#readings.delete(reading.inode);

@@ -4,9 +4,11 @@
  * was seen. A few objects are asked for by HEAD; where that would be more than a listing of the inode's names costs, they
  * are listed, and only what the listing lacks is asked for. It judges no list and deletes nothing.
  */
+
 import pLimit from 'p-limit';
 import { namesBegin, printInodeKey } from '../format.ts';
 import type { ObjectStore } from '../objects/port.ts';
+import { elapsed, type LedgerMs } from '../time.ts';
 import type { LookFor } from './referenced-objects.ts';
 
 /** HEAD requests of a look under way at a time. */
@@ -23,12 +25,12 @@ const SEEN_INODES_MAX = 32;
 export interface StoredDeps {
   readonly store: ObjectStore;
   /** The ledger's clock. */
-  readonly nowMs: () => Promise<number>;
+  readonly nowMs: () => Promise<LedgerMs>;
 }
 
 /** Of one inode. */
 interface Seen {
-  readonly beganMs: number;
+  readonly beganMs: LedgerMs;
   /** Bytes by name. */
   readonly bytes: Map<string, number>;
   heads: number;
@@ -85,9 +87,10 @@ export class StoredObjects {
     const id = `${look.filesystem.uuid} ${look.filesystem.bucket} ${printInodeKey(look.key)}`;
     const nowMs = await deps.nowMs();
     const kept = this.#seen.get(id);
-    const ageMs = nowMs - (kept?.beganMs ?? 0);
-    const due = look.dueMs !== undefined && look.dueMs <= (kept?.beganMs ?? 0);
-    if (kept !== undefined && due && ageMs >= 0 && ageMs <= SEEN_MS) return kept;
+    if (kept !== undefined && look.dueMs !== undefined && look.dueMs <= kept.beganMs) {
+      const ageMs = elapsed(kept.beganMs, nowMs);
+      if (ageMs >= 0 && ageMs <= SEEN_MS) return kept;
+    }
     const seen: Seen = { beganMs: nowMs, bytes: new Map(), heads: 0, listing: undefined };
     this.#seen.delete(id);
     this.#seen.set(id, seen);

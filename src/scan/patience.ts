@@ -3,8 +3,10 @@
  * patience is over. It stands alone because everything that a scan calls may be away for a while. Failures that time does
  * not mend pass at once.
  */
+
 import type { Clock } from '../clock.ts';
 import { CompactError } from '../errors.ts';
+import { elapsed, latest, type MonotonicMs } from '../time.ts';
 
 const PAUSE_FIRST_MS = 100;
 const PAUSE_MAX_MS = 5_000;
@@ -18,7 +20,7 @@ export interface PatienceOptions {
 export class Patience {
   readonly #clock: Clock;
   readonly #options: PatienceOptions;
-  #progressAtMs: number;
+  #progressAtMs: MonotonicMs;
 
   constructor(clock: Clock, options: PatienceOptions) {
     this.#clock = clock;
@@ -43,7 +45,7 @@ export class Patience {
         if (!(error instanceof CompactError) || error.kind !== 'retry' || this.#options.signal.aborted) throw error;
         if (this.#progressAtMs > failedAtMs) pauseMs = PAUSE_FIRST_MS;
         failedAtMs = this.#clock.monotonicMs();
-        const sinceMs = failedAtMs - Math.max(startMs, this.#progressAtMs);
+        const sinceMs = elapsed(latest(startMs, this.#progressAtMs), failedAtMs);
         if (sinceMs + pauseMs > this.#options.patienceMs) throw error;
         this.#options.onWait?.(error);
         await this.#clock.sleep(pauseMs, this.#options.signal).catch(() => undefined);

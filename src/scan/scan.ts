@@ -10,6 +10,7 @@ import { requireFilesystem } from '../metadata/lookup.ts';
 import { type InodePage, LIST_VERSIONS_MAX } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import { NO_BACKLOG, type ScanPosition } from '../scan-port.ts';
+import { elapsed, type LedgerMs, ledgerMs, type MonotonicMs } from '../time.ts';
 import { Feed } from './feed.ts';
 import { Pages, type PageWork } from './pages.ts';
 import { Patience } from './patience.ts';
@@ -52,8 +53,8 @@ class Scan {
   #walking = true;
   #failure: unknown;
   #restarts = 0;
-  #startedMs = 0;
-  #savedAtMs: number;
+  #startedMs: LedgerMs = ledgerMs(0);
+  #savedAtMs: MonotonicMs;
   #saved: string | null | undefined;
 
   constructor(filesystem: Filesystem, deps: ScanDeps, options: ScanOptions) {
@@ -105,13 +106,13 @@ class Scan {
   #report(pass: {
     readonly ending: ScanEnding;
     readonly position: ScanPosition | null;
-    readonly startedAtMs: number;
+    readonly startedAtMs: MonotonicMs;
   }): ScanReport {
     const { ending, position, startedAtMs } = pass;
     return {
       ...{ ending, fsId: this.#filesystem.fsId, backlog: this.#pages.backlog, queued: this.#feed.queued },
       ...{ resumedInodes: position?.backlog.inodes ?? 0, restarts: this.#restarts, top: this.#worst.list() },
-      durationMs: Math.round(this.#deps.clock.monotonicMs() - startedAtMs),
+      durationMs: Math.round(elapsed(startedAtMs, this.#deps.clock.monotonicMs())),
     };
   }
 
@@ -120,7 +121,7 @@ class Scan {
     this.#startedMs = await this.#deps.nowMs();
     if (dryRun || !resume) return null;
     const position = await this.#deps.book.position(this.#filesystem.uuid);
-    if (position === null || this.#startedMs - position.savedMs > POSITION_AGE_MAX_MS) return null;
+    if (position === null || elapsed(position.savedMs, this.#startedMs) > POSITION_AGE_MAX_MS) return null;
     this.#startedMs = position.startedMs;
     return position;
   }
@@ -227,7 +228,7 @@ class Scan {
   }
 
   async #saveNowAndThen(): Promise<void> {
-    if (this.#deps.clock.monotonicMs() - this.#savedAtMs < SAVE_EVERY_MS) return;
+    if (elapsed(this.#savedAtMs, this.#deps.clock.monotonicMs()) < SAVE_EVERY_MS) return;
     await this.#patience.with(() => this.#save());
     this.#savedAtMs = this.#deps.clock.monotonicMs();
   }

@@ -2,11 +2,13 @@
  * What a scan is given and what it tells. It stands apart because commands, schedules and tests speak of it, and the scan
  * itself is long enough. It holds no behaviour.
  */
+
 import type { Clock } from '../clock.ts';
 import type { CompactError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, PlanPolicy } from '../model.ts';
 import type { Backlog, ScanBook, ScanGate, ScanQuarantine, ScanQueue } from '../scan-port.ts';
+import type { LedgerMs } from '../time.ts';
 import type { TopOrder, WorstInode } from './top-inodes.ts';
 
 export interface ScanDeps {
@@ -17,7 +19,7 @@ export interface ScanDeps {
   readonly book: ScanBook;
   readonly clock: Clock;
   /** The queue's clock, for what is kept. */
-  readonly nowMs: () => Promise<number>;
+  readonly nowMs: () => Promise<LedgerMs>;
   /** Asked before anything is queued: throws where the bucket is known to belong to another (docs/adr/0019): each job would fail. */
   readonly refuseOther?: (filesystem: Filesystem) => Promise<void>;
 }

@@ -3,6 +3,7 @@
  * status-report.ts and a file of its own. It asks only the queue's Redis, the metadata service for the number it was given, and the bucket where a hold
  * was seen; it changes nothing.
  */
+
 import { endsWithin } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
@@ -10,6 +11,7 @@ import { COMPACT_QUEUE } from '../queue/compact-queue.ts';
 import type { QuarantinedInode } from '../queue/quarantine.ts';
 import type { JobList } from '../queue/status-lists.ts';
 import { WorkerReports } from '../queue/worker-reports.ts';
+import { wallMs } from '../time.ts';
 import type { Clients } from '../wiring/clients.ts';
 import type { SeenAges } from '../wiring/server-health.ts';
 import { healthOf } from './health.ts';
@@ -72,7 +74,7 @@ export async function askCounts(clients: Clients, fsId?: number): Promise<Status
     new WorkerReports(status).all(),
     clients.quarantine.count(),
   ]);
-  const nowMs = await ledger.nowMs();
+  const nowMs = wallMs(await ledger.nowMs());
   const compact = queues.find(({ name }) => name === COMPACT_QUEUE);
   const report = {
     ...{ nowMs, health: healthOf(seen, metadata, nowMs), queues, workers, recent, quarantined },

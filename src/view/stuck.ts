@@ -3,9 +3,11 @@
  * records that are late or in doubt, holds. It asks the queue's Redis in a number of calls that does not grow with the
  * lists, and the buckets where a hold was seen; it changes nothing.
  */
+
 import { within } from '../clock.ts';
 import type { QuarantinePart } from '../queue/quarantine.ts';
 import { delayedJobs, failedJobs, type JobList, listedRecords, type RecordsPart } from '../queue/status-lists.ts';
+import { wallMs } from '../time.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { askHolds } from './holds.ts';
 import type { HoldsListed } from './status-report.ts';
@@ -39,7 +41,7 @@ export async function askStuck(clients: Clients, places: StuckPlaces): Promise<S
   const part = (from: number) => ({ from, most: PART_ROWS });
   const late = (): HoldsListed => ({ ...NO_HOLDS, unknown: 'a server did not answer in time' });
   const [nowMs, quarantined, inodes, failed, delayed, records, holds] = await Promise.all([
-    ledger.nowMs(),
+    ledger.nowMs().then(wallMs),
     quarantine.count(),
     quarantine.part(places.quarantine, PART_ROWS),
     failedJobs(status, part(places.failed)),

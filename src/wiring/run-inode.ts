@@ -3,6 +3,7 @@
  * and a report that reads the same in a job's result, on a terminal and in JSON. It decides what an ending means for
  * the inode (done, later, quarantined, halted); how the queue is informed is the worker's business.
  */
+
 import {
   type CompactDeps,
   type CompactLimits,
@@ -20,6 +21,7 @@ import type { InodeKey, PlanCost, PlanGain } from '../model.ts';
 import type { CompactQueue } from '../queue/compact-queue.ts';
 import type { QueueControl } from '../queue/pause.ts';
 import { isDue, nextLookMs, type Quarantine } from '../queue/quarantine.ts';
+import { elapsed, wallMs } from '../time.ts';
 import { cancellable } from './cancellable.ts';
 
 export interface RunDeps extends CompactDeps {
@@ -148,19 +150,22 @@ async function missingReport(key: InodeKey, error: CompactError, deps: RunDeps):
   const nowMs = await deps.ledger.nowMs();
   const { code, message } = error;
   const { count, sinceMs } = await deps.quarantine.countMissing(key, nowMs);
-  const leftMs = sinceMs + deps.uploadWaitMs - nowMs;
+  const leftMs = deps.uploadWaitMs - elapsed(sinceMs, nowMs);
   const later = { ending: 'later', message: `${message} It is tried again later.` } as const;
   if (count < deps.jobTries) return later;
   if (leftMs > 0) return { ...later, lookAgainMs: Math.min(leftMs, UPLOAD_LOOK_MS) };
   const before = await deps.quarantine.get(key);
   if (before !== null) await deps.quarantine.putOff(key, before, nowMs);
-  else await deps.quarantine.put(key, { code, reason: message, sinceMs: nowMs, lookAtMs: nextLookMs(nowMs, nowMs) });
+  else {
+    const atMs = wallMs(nowMs);
+    await deps.quarantine.put(key, { code, reason: message, sinceMs: atMs, lookAtMs: nextLookMs(atMs, atMs) });
+  }
   return { ending: 'quarantined', message };
 }
 
 async function endingOf(key: InodeKey, error: CompactError, deps: RunDeps): Promise<RunEnding> {
   if (quarantineRule(error.code) === 'now') {
-    const sinceMs = await deps.ledger.nowMs();
+    const sinceMs = wallMs(await deps.ledger.nowMs());
     // It was to be looked at again by itself; from now on a person must.
     if ((await deps.quarantine.get(key))?.lookAtMs !== undefined) await deps.quarantine.release(key);
     await deps.quarantine.put(key, { code: error.code, reason: error.message, sinceMs });

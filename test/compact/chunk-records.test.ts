@@ -1,16 +1,18 @@
 /** The reap records of a chunk: together they hold every name and every version exactly once, whatever the numbers (I12). */
+
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { recordsOf } from '../../src/compact/chunk-records.ts';
 import { printRecord } from '../../src/format.ts';
 import { REAP_NAMES_MAX } from '../../src/ledger.ts';
 import type { S3ChunkInfo } from '../../src/model.ts';
+import { ledgerMs } from '../../src/time.ts';
 
 const filesystem = {
   ...{ fsId: 1, uuid: 'u', name: 'f', bucket: 'b' },
   ...{ objectPrefix: 1 as const, blockSize: 16, chunkSize: 64 },
 };
-const attempt = { id: 4096n, key: { fsId: 1, inodeId: 7n }, incarnation: 'life-1', dueMs: 5 };
+const attempt = { id: 4096n, key: { fsId: 1, inodeId: 7n }, incarnation: 'life-1', dueMs: ledgerMs(5) };
 
 function version(n: number): S3ChunkInfo {
   return { chunkId: BigInt(n), compaction: 0n, offset: 0, len: 1, size: 1, zero: n % 2 === 0 };

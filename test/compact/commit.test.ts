@@ -1,10 +1,12 @@
 /** commit: what hears of a commit whose answer was lost is what became of it (I6), and the lease before it. */
+
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Attempt } from '../../src/compact/attempt.ts';
 import { type CommitDeps, commitChunk } from '../../src/compact/commit.ts';
 import { LATE_COMMIT_SKEW_MS, protocolOf } from '../../src/compact/protocol.ts';
 import type { CommitRequest, MetadataStore } from '../../src/metadata/port.ts';
 import type { S3ChunkInfo } from '../../src/model.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { Boundary, type CallEnding } from '../sim/boundary.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
 import { KEY, World } from '../sim/world.ts';
@@ -35,7 +37,7 @@ function commit(request: CommitRequest, metadata: MetadataStore, leaseMs = 60_00
   const clock = world.clock(new Boundary());
   const startedAtMs = clock.monotonicMs();
   const attempt = new Attempt({
-    ...{ id: ATTEMPT, key: KEY, clock, startedAtMs, leaseMs, dueMs: startedAtMs + leaseMs },
+    ...{ id: ATTEMPT, key: KEY, clock, startedAtMs, leaseMs, dueMs: ledgerMs(Number(startedAtMs) + leaseMs) },
     incarnation: 'life-1',
   });
   const deps: CommitDeps = { metadata, clock, commitTimeoutMs: COMMIT_TIMEOUT_MS };

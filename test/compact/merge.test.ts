@@ -217,7 +217,7 @@ describe('writeMergedObjects within limits', () => {
     const paced = withRetries(stores.forFilesystem({ bucket: BUCKET }), { clock, pace });
     const one = task('out', 100, [read(0n, 0, [{ from: 0, to: 0, len: 100 }])]);
     const beforePut = () => {
-      if (clock.monotonicMs() > 5_000) throw storeFault('lease-expired');
+      if (Number(clock.monotonicMs()) > 5_000) throw storeFault('lease-expired');
     };
     stores.before = ({ op }) => {
       // Meanwhile others take what there is for 20 s.

@@ -2,9 +2,11 @@
  * What others do between any two steps of an attempt: clients append, truncate and unlink, another compactor compacts
  * the same inode, and the process itself is paused until its lease is over and its record worked off (I1, I2, I5, I7, I9).
  */
+
 import { describe, expect, it } from 'vitest';
 import type { CompactResult } from '../../src/compact/compact-inode.ts';
 import type { CommitForm } from '../../src/metadata/port.ts';
+import { wallMs } from '../../src/time.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { endOf, expectWhole, FORMS, finish, fragmentedWorld } from '../sim/scenes.ts';
 import { LIMITS, World } from '../sim/world.ts';
@@ -192,7 +194,7 @@ describe('a reader that holds the old lists (I7)', () => {
     await world.compact();
     // Records of the first compaction become due first; the second's objects outlive them by the time between.
     world.ledger.nowMs += LIMITS.graceMs - 1;
-    const due = [...world.ledger.records.values()].filter((record) => record.dueMs <= world.ledger.nowMs);
+    const due = [...world.ledger.records.values()].filter((record) => wallMs(record.dueMs) <= world.ledger.nowMs);
     expect(due).toEqual([]);
     expect(unread(world, first)).toBeNull();
     expect(unread(world, second)).toBeNull();

@@ -1,8 +1,10 @@
 /** What is stuck, over real HTTP, Redis and S3: each list with its reason and the runbook's words, a part at a time. */
+
 import { UnrecoverableError, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { COMPACT_QUEUE } from '../../src/queue/compact-queue.ts';
+import { later } from '../../src/time.ts';
 import { RUNBOOK } from '../../src/view/runbook.ts';
 import { ConsoleWorld } from './world.ts';
 
@@ -21,8 +23,8 @@ beforeAll(async () => {
   const record = { fsId: 1, inodeId: '9073', chunkIndex: 4 } as const;
   type Data = Parameters<typeof ledger.queue.add>[1];
   const nowMs = await ledger.nowMs();
-  await ledger.queue.add('reap', { ...record, dueMs: nowMs - 3_600_000 } as Data);
-  await ledger.queue.add('reap', { ...record, inodeId: '9074', dueMs: nowMs + 60_000, doubts: 3 } as Data, {
+  await ledger.queue.add('reap', { ...record, dueMs: later(nowMs, -3_600_000) } as Data);
+  await ledger.queue.add('reap', { ...record, inodeId: '9074', dueMs: later(nowMs, 60_000), doubts: 3 } as Data, {
     delay: 60_000,
   });
 });

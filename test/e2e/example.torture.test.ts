@@ -2,17 +2,20 @@
  * `s3compact example` on the run's servers: what it makes compacts and reads right, what is there is never touched, and
  * `--remove` takes away all that it made, in whatever state, and only that.
  */
+
 import { ListBucketsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { Redis } from 'ioredis';
 import { afterAll, beforeEach, expect, inject, it } from 'vitest';
 import { EXAMPLE_FILES, exampleBytes } from '../../src/cli/example-files.ts';
 import { run } from '../../src/cli/main.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { readFile, visibleObjects } from '../kit/oracle/reader.ts';
 import { RedisFiles } from '../kit/support/redis-files.ts';
 import { freshBucket, testS3Client, uniquePrefix } from '../setup/isolation.ts';
 import { type CommandEnding, clientsOf, commonEnv } from './world.ts';
 
 const OTHER_UUID = '00000000-0000-4000-8000-00000000beef';
+const TIMES = { startedMs: ledgerMs(1), endedMs: ledgerMs(2) };
 const redis = new Redis(inject('redisUrl'));
 const s3 = testS3Client();
 let prefix: string;
@@ -50,12 +53,12 @@ async function notesOfScanAndGc() {
     const { uuid = '' } = await redis.hgetall(`${prefix}:{7}`);
     const [own, other] = [clients.gc(uuid).book, clients.gc(OTHER_UUID).book];
     for (const book of [own, other]) {
-      await book.note(new Map([['7_1_99_0_0', { sinceMs: 1, incarnation: 'a', firstMs: 1 }]]));
+      await book.note(new Map([['7_1_99_0_0', { sinceMs: ledgerMs(1), incarnation: 'a', firstMs: ledgerMs(1) }]]));
       await book.setPosition({ after: '7_1_1_0_0', objects: 1, leaked: 1, failures: 0 });
     }
     const [result] = await clients.scans.results();
     if (result === undefined) throw new Error('the scan has left no result');
-    await clients.scans.setResult(8, { ...result, fsUuid: OTHER_UUID });
+    await clients.scans.setResult(8, { ...result, ...TIMES, fsUuid: OTHER_UUID });
     return { uuid, results: `${env['QUEUE_PREFIX']}:scans:${clients.metadata.storeId}:results` };
   } finally {
     await clients.close();
@@ -118,7 +121,7 @@ it('the result of a scan of another file system that had its number stays', asyn
   const clients = await clientsOf(env);
   const [result] = await clients.scans.results();
   if (result === undefined) throw new Error('the scan has left no result');
-  await clients.scans.setResult(7, { ...result, fsUuid: OTHER_UUID });
+  await clients.scans.setResult(7, { ...result, ...TIMES, fsUuid: OTHER_UUID });
   expect((await example('--remove')).exitCode).toBe(0);
   expect((await clients.scans.results()).map(({ fsId }) => fsId)).toEqual([7]);
   await clients.close();

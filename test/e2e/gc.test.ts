@@ -1,7 +1,9 @@
 /** gc on the run's servers: planted orphans go after two looks, everything else stays; the command tells and deletes nothing. */
+
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { collectGarbage } from '../../src/gc/gc.ts';
 import type { GcReport } from '../../src/gc/report.ts';
+import { later } from '../../src/time.ts';
 import { eventually } from '../queue/world.ts';
 import { E2eWorld } from './world.ts';
 
@@ -27,7 +29,7 @@ beforeAll(async () => {
   await world.clients.ledger.add({
     ...{ storeId: world.clients.metadata.storeId, fsUuid: uuid, bucket: filesystem.bucket, chunkIndex: 0 },
     ...{ key: { fsId: 1, inodeId: INODE }, attempt: 4096n, retired: [COVERED], merged: [] },
-    dueMs: (await world.clients.ledger.nowMs()) + 3_600_000,
+    dueMs: later(await world.clients.ledger.nowMs(), 3_600_000),
   });
 });
 afterAll(() => world.close());

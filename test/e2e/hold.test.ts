@@ -2,11 +2,13 @@
  * Hold, back up the metadata, keep the backup as long as the hold: what is restored from it into another Redis reads every
  * byte, although the live system was compacted, reaped and cleaned meanwhile. And what people are told of it.
  */
+
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { SETTLE_MS } from '../../src/reap/holds.ts';
+import { ledgerMs, monotonicMs } from '../../src/time.ts';
 import { openHolds } from '../../src/wiring/clients.ts';
 import { standingHolds } from '../../src/wiring/standing-holds.ts';
 import { drainReapQueue } from '../../workers/drain-reap.ts';
@@ -41,7 +43,7 @@ async function makeHold(reason: string): Promise<{ readonly id: string; readonly
   if (filesystem === null) throw new Error('no file system');
   let waitedMs = 0;
   const clock: Clock = {
-    monotonicMs: () => performance.now(),
+    monotonicMs: () => monotonicMs(performance.now()),
     sleep: async (ms) => {
       waitedMs += ms;
     },
@@ -95,7 +97,7 @@ it('metadata that was backed up under a hold reads every byte after the live sys
   // The queue is gone, its notes of holds, too: the hold stands, and is noted again by the next look.
   await world.clients.holdBook.forget(1);
   for (const job of await world.clients.ledger.queue.getDelayed()) {
-    await job.updateData({ ...job.data, dueMs: 0 });
+    await job.updateData({ ...job.data, dueMs: ledgerMs(0) });
     await job.changeDelay(0);
   }
   expect((await drainReapQueue(world.clients, createLogger({ level: 'silent' }))).deleted).toBe(0);
@@ -113,7 +115,7 @@ it('list shows it, release ends it, and what it kept goes: the backup is good no
   expect(released.stdout).toContain(`released on file system 1: ${hold?.id}`);
   expect((await world.command(['hold', 'list'])).stdout).toContain('there is no hold');
   for (const job of await world.clients.ledger.queue.getDelayed()) {
-    await job.updateData({ ...job.data, dueMs: 0 });
+    await job.updateData({ ...job.data, dueMs: ledgerMs(0) });
     await job.changeDelay(0);
   }
   // The process that was refused remembers it for a minute; another one never knew.

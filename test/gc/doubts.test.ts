@@ -2,11 +2,13 @@
  * gc among things that go away under it: a file system, a metadata server, an object, the process itself. The real code
  * with ports in memory, over a small file system of one-block files. Nothing here waits.
  */
+
 import { expect, it } from 'vitest';
 import { objectName } from '../../src/format.ts';
 import { collectGarbage, type GcOptions } from '../../src/gc/gc.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import type { InodeKey } from '../../src/model.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { MemoryObjectStores, storeFault } from '../objects/memory-store.ts';
 import { lost } from '../sim/boundary.ts';
 import { GcBookState, MemoryGcBook } from '../sim/memory-gc-book.ts';
@@ -52,7 +54,7 @@ function world(inodes: number, versionsEach: number) {
           },
         },
         book: new MemoryGcBook(book),
-        nowMs: async () => clock.nowMs,
+        nowMs: async () => ledgerMs(clock.nowMs),
       },
       { ...OPTIONS, ...options },
     );

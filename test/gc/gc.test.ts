@@ -2,10 +2,12 @@
  * gc: what it takes for an orphan, what it leaves alone, and the doubts that delete nothing (I7, I10, I12). The seeded
  * world (test/sim/seeded) runs it among clients, compactors and faults; here each rule stands alone.
  */
+
 import { beforeEach, describe, expect, it } from 'vitest';
 import { collectGarbage, type GcOptions } from '../../src/gc/gc.ts';
 import type { GcReport } from '../../src/gc/report.ts';
 import { type ReapRecord, SUSPECTS_MAX } from '../../src/ledger.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { GcBookState, MemoryGcBook } from '../sim/memory-gc-book.ts';
@@ -68,7 +70,7 @@ function hasOrphan(): boolean {
 function record(changes: Partial<ReapRecord>): ReapRecord {
   return {
     ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: BUCKET, key: KEY, chunkIndex: 0, attempt: 4096n },
-    ...{ retired: [], merged: [], dueMs: Number.MAX_SAFE_INTEGER, ...changes },
+    ...{ retired: [], merged: [], dueMs: ledgerMs(Number.MAX_SAFE_INTEGER), ...changes },
   };
 }
 
@@ -226,8 +228,8 @@ describe('an orphan', () => {
     world.stores.write(BUCKET, stranger, Buffer.alloc(3));
     world.ledger.nowMs += MIN_AGE_MS;
     // A book with one place left, in which an older version has noted it, and strangers that are gone.
-    for (let n = 0; n < SUSPECTS_MAX - 1; n++) book.suspects.set(`${n}`, { sinceMs: 0, incarnation: '' });
-    book.suspects.set(stranger, { sinceMs: 0, incarnation: '' });
+    for (let n = 0; n < SUSPECTS_MAX - 1; n++) book.suspects.set(`${n}`, { sinceMs: ledgerMs(0), incarnation: '' });
+    book.suspects.set(stranger, { sinceMs: ledgerMs(0), incarnation: '' });
     expect(await gc()).toMatchObject({ counts: { inodeless: { objects: 1 }, leaked: { objects: 1 } } });
     expect(await gc()).toMatchObject({ bookFull: false });
     expect([...book.suspects.keys()]).toEqual([ORPHAN]);

@@ -8,6 +8,7 @@ import type { GcBook } from '../../src/ledger.ts';
 import type { MetadataStore } from '../../src/metadata/port.ts';
 import type { Inode, S3ChunkInfo } from '../../src/model.ts';
 import type { ListedObject, ObjectStore } from '../../src/objects/port.ts';
+import { ledgerMs } from '../../src/time.ts';
 
 const OBJECTS = Number(process.argv[2]);
 const PER_INODE = 10;
@@ -72,7 +73,7 @@ const book: GcBook = {
 };
 const records = { pending: async function* () {} };
 const stores = { forFilesystem: () => store, close: () => undefined };
-const deps = { metadata, objects: stores, records, book, nowMs: async () => 1e12 };
+const deps = { metadata, objects: stores, records, book, nowMs: async () => ledgerMs(1e12) };
 const options = { graceMs: 1, leaseMs: 1, minAgeMs: 10, delete: false, deletesMax: 1_000 };
 const startedMs = performance.now();
 const { counts, faultsTotal } = await collectGarbage(1, deps, options);

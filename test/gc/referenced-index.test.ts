@@ -2,6 +2,7 @@
  * The index of a large inode against a plain reading of its lists, which shares no code with it; and that a pass over
  * many parts of one inode reads its lists once and finds what parts by themselves would find.
  */
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { objectName } from '../../src/format.ts';
@@ -9,6 +10,7 @@ import { type InodePart, PartExaminer } from '../../src/gc/examine.ts';
 import { ReferencedIndex } from '../../src/gc/referenced-index.ts';
 import type { Filesystem, S3ChunkInfo } from '../../src/model.ts';
 import type { ListedObject } from '../../src/objects/port.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { MemoryObjectStores } from '../objects/memory-store.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { MemoryMetadata, MetadataState } from '../sim/memory-metadata.ts';
@@ -153,7 +155,7 @@ describe('PartExaminer', () => {
             metadata,
             filesystem,
             objects: stores.forFilesystem({ bucket: 'b' }),
-            nowMs: async () => 1,
+            nowMs: async () => ledgerMs(1),
           });
           const found = { referenced: [] as string[], unreferenced: [] as string[], faults: [] as string[] };
           for (const part of parts) {

@@ -1,4 +1,5 @@
 /** The retry decorator: what is tried again and what is not, on a clock that never waits. */
+
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
@@ -10,6 +11,7 @@ import {
   withRetries,
 } from '../../src/objects/retrying-store.ts';
 import { Pace, type PaceOptions } from '../../src/pace/pace.ts';
+import { type MonotonicMs, monotonicMs } from '../../src/time.ts';
 import { VirtualClock } from '../pace/virtual-clock.ts';
 import { expectFailure, patternBytes } from './contract.ts';
 import { MemoryObjectStores, type StoreCall, storeFault } from './memory-store.ts';
@@ -19,8 +21,8 @@ class LeapingClock implements Clock {
   readonly slept: number[] = [];
   #nowMs = 0;
 
-  monotonicMs(): number {
-    return this.#nowMs;
+  monotonicMs(): MonotonicMs {
+    return monotonicMs(this.#nowMs);
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -239,7 +241,7 @@ describe('withRetries', () => {
   test('an abort during the wait ends the call, whatever the clock', async () => {
     const controller = new AbortController();
     const clock: Clock = {
-      monotonicMs: () => 0,
+      monotonicMs: () => monotonicMs(0),
       sleep: (_ms, signal) =>
         new Promise((_resolve, reject) => {
           signal?.addEventListener('abort', () => reject(signal.reason));
@@ -285,7 +287,7 @@ describe('withRetries', () => {
 
   test('a call that waits for its next try holds no place of a request', async () => {
     const wake = Promise.withResolvers<void>();
-    const clock: Clock = { monotonicMs: () => 0, sleep: () => wake.promise };
+    const clock: Clock = { monotonicMs: () => monotonicMs(0), sleep: () => wake.promise };
     let failed = false;
     const { store } = makeWorld(
       () => {
@@ -353,7 +355,7 @@ describe('withRetries at a pace', () => {
     const { clock, stores, store, pace } = paced();
     const triedAtMs: number[] = [];
     stores.before = () => {
-      triedAtMs.push(clock.monotonicMs());
+      triedAtMs.push(Number(clock.monotonicMs()));
       if (triedAtMs.length > 1) return;
       throw Object.assign(storeFault('store-unavailable'), { retryAfterMs: 7_000 });
     };
@@ -385,7 +387,7 @@ describe('withRetries at a pace', () => {
     };
     const overMs = 1_200;
     const guarded = store.guarded?.(() => {
-      if (clock.monotonicMs() > overMs) throw storeFault('lease-expired');
+      if (Number(clock.monotonicMs()) > overMs) throw storeFault('lease-expired');
     });
     const spent = store.getRange('there', 0, new Uint8Array(1_000)).catch(() => 'failed');
     const put = guarded?.putIfAbsent('new', patternBytes(100)).catch((error: unknown) => error);
@@ -404,7 +406,7 @@ describe('withRetries at a pace', () => {
       throw storeFault('store-unavailable');
     };
     const guarded = store.guarded?.(() => {
-      if (clock.monotonicMs() > 500) throw storeFault('lease-expired');
+      if (Number(clock.monotonicMs()) > 500) throw storeFault('lease-expired');
     });
     const read = guarded?.getRange('there', 0, new Uint8Array(1)).catch((error: unknown) => error);
     await clock.runUntil(60_000);

@@ -2,10 +2,12 @@
  * The limit that gives way: proofs about any history, and a closed loop with a simulated store. All times are made up or
  * come from a virtual clock.
  */
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AdaptiveLimit } from '../../src/pace/adaptive-limit.ts';
+import { AdaptiveLimit, type Answer } from '../../src/pace/adaptive-limit.ts';
 import { FlightLimit } from '../../src/pace/in-flight-limit.ts';
+import { monotonicMs } from '../../src/time.ts';
 import { Random } from '../sim/seeded/random.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -29,7 +31,7 @@ function tell(limit: AdaptiveLimit, events: readonly Event[], each: () => void =
   for (const { afterMs, ms, op, bytes, refused, times } of events) {
     for (let n = 0; n < times; n++) {
       nowMs += afterMs / times;
-      const answer = { op, bytes, sentAtMs: nowMs - ms, endedAtMs: nowMs };
+      const answer: Answer = { op, bytes, sentAtMs: monotonicMs(nowMs - ms), endedAtMs: monotonicMs(nowMs) };
       if (refused) limit.refused(answer);
       else limit.answered(answer);
       each();
@@ -67,7 +69,7 @@ describe('the adaptive limit', () => {
         // Another kind of request than the troubled ones, so that what is good is not told by the history.
         for (let n = 0; n < 60 * 40; n++) {
           nowMs += 25;
-          limit.answered({ op: 'head', bytes: 0, sentAtMs: nowMs - 5, endedAtMs: nowMs });
+          limit.answered({ op: 'head', bytes: 0, sentAtMs: monotonicMs(nowMs - 5), endedAtMs: monotonicMs(nowMs) });
         }
         expect(limit.limit).toBe(ceiling);
       }),
@@ -85,7 +87,12 @@ describe('the adaptive limit', () => {
         // Reads of all sizes, the large ones slower.
         const bytes = 4096 * 4 ** random.below(6);
         const endedAtMs = n * 5;
-        limit.answered({ op: 'get', bytes, sentAtMs: endedAtMs - ms - bytes / 100_000, endedAtMs });
+        limit.answered({
+          op: 'get',
+          bytes,
+          sentAtMs: monotonicMs(endedAtMs - ms - bytes / 100_000),
+          endedAtMs: monotonicMs(endedAtMs),
+        });
         lowest = Math.min(lowest, limit.limit);
       }
       expect(lowest, `seed ${seed}`).toBeGreaterThanOrEqual(16);
@@ -96,7 +103,7 @@ describe('the adaptive limit', () => {
     const limit = new AdaptiveLimit({ floor: 1, ceiling: 32 });
     let sum = 0;
     for (let n = 0; n < 50_000; n++) {
-      const answer = { op: 'get', bytes: 0, sentAtMs: n * 5 - 20, endedAtMs: n * 5 };
+      const answer = { op: 'get', bytes: 0, sentAtMs: monotonicMs(n * 5 - 20), endedAtMs: monotonicMs(n * 5) };
       if (n % 1_000 === 999) limit.refused(answer);
       else limit.answered(answer);
       sum += limit.limit;
@@ -106,16 +113,16 @@ describe('the adaptive limit', () => {
 
   it('a burst of refusals of requests that were under way at the same time counts once', () => {
     const limit = new AdaptiveLimit({ floor: 1, ceiling: 32 });
-    for (let n = 0; n < 32; n++) limit.refused({ sentAtMs: 0, endedAtMs: 100 + n });
+    for (let n = 0; n < 32; n++) limit.refused({ sentAtMs: monotonicMs(0), endedAtMs: monotonicMs(100 + n) });
     expect(limit.limit).toBe(16);
     expect(limit.lowered).toBe(1);
-    limit.refused({ sentAtMs: 150, endedAtMs: 160 });
+    limit.refused({ sentAtMs: monotonicMs(150), endedAtMs: monotonicMs(160) });
     expect(limit.limit).toBe(8);
   });
 
   it('a floor that is the ceiling is a limit that never moves', () => {
     const limit = new AdaptiveLimit({ floor: 8, ceiling: 8 });
-    for (let n = 0; n < 100; n++) limit.refused({ sentAtMs: n, endedAtMs: n });
+    for (let n = 0; n < 100; n++) limit.refused({ sentAtMs: monotonicMs(n), endedAtMs: monotonicMs(n) });
     expect(limit.limit).toBe(8);
   });
 });

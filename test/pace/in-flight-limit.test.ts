@@ -1,6 +1,8 @@
 /** Places in flight: never more than the limit, in order, nobody while the store asked to be left alone. Virtual clock. */
+
 import { describe, expect, it } from 'vitest';
 import { FlightLimit, HOLD_MAX_MS } from '../../src/pace/in-flight-limit.ts';
+import { monotonicMs } from '../../src/time.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 describe('places in flight', () => {
@@ -47,10 +49,10 @@ describe('places in flight', () => {
     ] as const) {
       const clock = new VirtualClock();
       const flight = new FlightLimit(clock, { floor: 1, ceiling: 8 });
-      flight.refused({ sentAtMs: 0, endedAtMs: 0 }, saidMs);
+      flight.refused({ sentAtMs: monotonicMs(0), endedAtMs: monotonicMs(0) }, saidMs);
       expect(flight.state().heldMs).toBe(heldMs);
       const sentAtMs: number[] = [];
-      const work = [0, 1, 2].map(() => flight.take(async () => sentAtMs.push(clock.monotonicMs())));
+      const work = [0, 1, 2].map(() => flight.take(async () => sentAtMs.push(Number(clock.monotonicMs()))));
       await clock.runUntil(heldMs + 100);
       await Promise.all(work);
       expect(sentAtMs).toEqual([heldMs, heldMs, heldMs]);
@@ -60,7 +62,7 @@ describe('places in flight', () => {
   it('a hold for which nobody waits any more keeps no timer', async () => {
     const clock = new VirtualClock();
     const flight = new FlightLimit(clock, { floor: 1, ceiling: 8 });
-    flight.refused({ sentAtMs: 0, endedAtMs: 0 }, 50_000);
+    flight.refused({ sentAtMs: monotonicMs(0), endedAtMs: monotonicMs(0) }, 50_000);
     const leaves = new AbortController();
     const waiting = flight.take(async () => 'sent', leaves.signal);
     await clock.runUntil(10);

@@ -30,7 +30,7 @@ async function play(perSecond: number, requests: readonly Request[]) {
     if (leavesMs !== undefined) void clock.sleep(leavesMs).then(() => leaves.abort());
     try {
       await rate.take(amount, leaves.signal);
-      served.push({ n, atMs: clock.monotonicMs(), amount });
+      served.push({ n, atMs: Number(clock.monotonicMs()), amount });
     } catch (error) {
       expect(error).toMatchObject({ code: 'cancelled' });
       left.push(n);

@@ -45,13 +45,13 @@ class SimulatedBudget {
       buy: async () => {
         await reach();
         const nowMs = this.#clock.monotonicMs();
-        if (nowMs >= this.#windowEndsMs) {
-          this.#windowEndsMs = nowMs + 1_000;
+        if (Number(nowMs) >= this.#windowEndsMs) {
+          this.#windowEndsMs = Number(nowMs) + 1_000;
           this.#sold = 0;
         }
         this.#sold += lotBytes;
         if (this.#sold <= this.#perSecond) return { kind: 'bought' };
-        return { kind: 'sold-out', retryMs: this.#windowEndsMs - nowMs };
+        return { kind: 'sold-out', retryMs: this.#windowEndsMs - Number(nowMs) };
       },
     };
   }
@@ -127,7 +127,7 @@ describe('the rate of all workers, simulated', () => {
     const rate = new SharedRate({ clock, perSecond: PER_SECOND, budget: budget.forOne(), membersAtFirst: 4 });
     let taken = 0;
     const work = (async () => {
-      while (clock.monotonicMs() < 20_000) {
+      while (Number(clock.monotonicMs()) < 20_000) {
         await rate.take(1_000);
         taken += 1_000;
       }

@@ -1,6 +1,8 @@
 /** A clock that stands still until it is moved: everything that is due happens in order, whatever the machine does. */
+
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../src/clock.ts';
+import { type MonotonicMs, monotonicMs } from '../../src/time.ts';
 
 interface Sleeper {
   readonly atMs: number;
@@ -11,8 +13,8 @@ export class VirtualClock implements Clock {
   #nowMs = 0;
   readonly #sleepers = new Set<Sleeper>();
 
-  monotonicMs(): number {
-    return this.#nowMs;
+  monotonicMs(): MonotonicMs {
+    return monotonicMs(this.#nowMs);
   }
 
   get sleeping(): number {

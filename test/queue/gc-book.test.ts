@@ -1,10 +1,12 @@
 /** What gc keeps in Redis between two passes, and how it sees all reap records, in whatever state they are. */
+
 import { Worker } from 'bullmq';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';
 import { REAP_QUEUE } from '../../src/queue/compact-queue.ts';
 import { QueueGcBook } from '../../src/queue/gc-book.ts';
 import { ReapQueue } from '../../src/queue/reap-queue.ts';
+import { ledgerMs, wallMs } from '../../src/time.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
 const worlds: QueueWorld[] = [];
@@ -27,12 +29,12 @@ function bookOf(fsUuid: string): QueueGcBook {
 it('keeps thousands of names with their first look, forgets some, and is one for each file system', async () => {
   const book = bookOf('a');
   const names = Array.from({ length: 2_500 }, (_, n) => `1_2_${n}_0_0`);
-  await book.note(new Map(names.map((name, n) => [name, { sinceMs: n, incarnation: 'x' }])));
-  await book.note(new Map([['1_2_0_0_0', { sinceMs: 7, incarnation: 'y' }]]));
+  await book.note(new Map(names.map((name, n) => [name, { sinceMs: ledgerMs(n), incarnation: 'x' }])));
+  await book.note(new Map([['1_2_0_0_0', { sinceMs: ledgerMs(7), incarnation: 'y' }]]));
   await book.forget(names.slice(100));
   const kept = await book.suspects();
   expect(kept.size).toBe(100);
-  expect(kept.get('1_2_0_0_0')).toEqual({ sinceMs: 7, incarnation: 'y' });
+  expect(kept.get('1_2_0_0_0')).toEqual({ sinceMs: ledgerMs(7), incarnation: 'y' });
   expect(kept.get('1_2_99_0_0')).toEqual({ sinceMs: 99, incarnation: 'x' });
   expect((await bookOf('b').suspects()).size).toBe(0);
 });
@@ -53,7 +55,7 @@ it('keeps where a pass stands; what cannot be read is no position', async () => 
 function record(n: number, dueMs: number): ReapRecord {
   return {
     ...{ storeId: 'redis:fs', fsUuid: 'a', bucket: 'b', key: { fsId: 1, inodeId: 2n }, chunkIndex: n },
-    ...{ attempt: 4096n, retired: [`retired-${n}`], merged: [], dueMs },
+    ...{ attempt: 4096n, retired: [`retired-${n}`], merged: [], dueMs: ledgerMs(dueMs) },
   };
 }
 
@@ -67,8 +69,8 @@ it('sees records that are delayed, waiting and in work, and not those that are d
   const ledger = new ReapQueue({ connection: world.redis, prefix: world.prefix });
   ledgers.push(ledger);
   const nowMs = await ledger.nowMs();
-  await ledger.add(record(0, nowMs + 3_600_000));
-  for (const n of [1, 2]) await ledger.add(record(n, nowMs));
+  await ledger.add(record(0, wallMs(nowMs) + 3_600_000));
+  for (const n of [1, 2]) await ledger.add(record(n, wallMs(nowMs)));
   expect(await pendingChunks(ledger)).toEqual([0, 1, 2]);
   let release = (): void => undefined;
   const held = new Promise<void>((resolve) => {

@@ -2,6 +2,7 @@
  * Jobs that no worker could find any more: in no list of their queue, or active and nobody's (docs/adr/0021). Whoever meets
  * one gives it back at once, and what nobody meets is found by the hourly walk; a job that is just being moved is left alone.
  */
+
 import { DelayedError, type Job, type Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
@@ -14,6 +15,7 @@ import { LostJobs } from '../../src/queue/lost-jobs.ts';
 import { ReapQueue } from '../../src/queue/reap-queue.ts';
 import { SCAN_QUEUE, ScanSchedule } from '../../src/queue/scan-schedule.ts';
 import { runNow } from '../../src/queue/wait-for-run.ts';
+import { ledgerMs, wallMs } from '../../src/time.ts';
 import { startRedis } from '../kit/servers/redis.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
@@ -50,7 +52,7 @@ function openQueue(connection: Redis): CompactQueue {
 function recordOf(dueMs: number): ReapRecord {
   return {
     ...{ storeId: 'redis:fs', fsUuid: 'uuid', bucket: 'b', key: KEY, chunkIndex: 3, attempt: 5n },
-    ...{ retired: ['a'], merged: ['b'], dueMs },
+    ...{ retired: ['a'], merged: ['b'], dueMs: ledgerMs(dueMs) },
   };
 }
 
@@ -251,8 +253,8 @@ describe('the hourly walk', () => {
   it('gives back what nobody meets, reap records among them, and leaves everything else', async () => {
     const ledger = new ReapQueue({ connection: world.redis, prefix: world.prefix });
     closing.unshift(() => ledger.close());
-    const kept = await ledger.add(recordOf((await ledger.nowMs()) + 3_600_000));
-    const lost = await ledger.add(recordOf((await ledger.nowMs()) + 3_600_000));
+    const kept = await ledger.add(recordOf(wallMs(await ledger.nowMs()) + 3_600_000));
+    const lost = await ledger.add(recordOf(wallMs(await ledger.nowMs()) + 3_600_000));
     await lose(lost, ledger.queue as Queue);
     const ran = running();
     await queue.enqueue({ fsId: 1, inodeId: 1n }, 'scan');
@@ -265,10 +267,10 @@ describe('the hourly walk', () => {
     expect(await walker.sweep(never)).toBe(true);
     expect(givenBack).toEqual([jobId, lost]);
     // A record is due at once; what its time is, the record says.
-    expect(await new BullmqKeys(world.redis, ledger.queue).dueBy((await ledger.nowMs()) + 1)).toBe(1);
+    expect(await new BullmqKeys(world.redis, ledger.queue).dueBy(wallMs(await ledger.nowMs()) + 1)).toBe(1);
     expect((await ledger.queue.getJob(kept))?.id).toBe(kept);
     const records: number[] = [];
-    for await (const { dueMs } of ledger.pending()) records.push(dueMs);
+    for await (const { dueMs } of ledger.pending()) records.push(wallMs(dueMs));
     expect(records).toHaveLength(2);
     await queue.queue.resume();
     await eventually('the others ran', async () => ran.length === 3);

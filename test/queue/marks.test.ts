@@ -2,6 +2,7 @@
  * Marks that a process leaves in the queue's Redis, each made by a process that is cut off after every number of commands:
  * whatever it left, those who live go on, and nothing of it stands for ever (docs/adr/0021).
  */
+
 import { DelayedError, type Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, describe, expect, inject, it } from 'vitest';
@@ -16,6 +17,7 @@ import { QueueControl } from '../../src/queue/pause.ts';
 import { Quarantine } from '../../src/queue/quarantine.ts';
 import { ReapQueue } from '../../src/queue/reap-queue.ts';
 import { SCAN_QUEUE, ScanSchedule } from '../../src/queue/scan-schedule.ts';
+import { later, ledgerMs } from '../../src/time.ts';
 import { CutOff } from './cut-off.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
@@ -269,11 +271,11 @@ describe('a process that dies between any two commands', () => {
       act: async (dying, told) => {
         const record = {
           ...{ storeId: 'redis:fs', fsUuid: 'uuid', bucket: 'b', key: FIRST, chunkIndex: 3, attempt: 5n },
-          ...{ retired: ['a'], merged: ['b'], dueMs: (await dying.ledger.nowMs()) + 3_600_000 },
+          ...{ retired: ['a'], merged: ['b'], dueMs: later(await dying.ledger.nowMs(), 3_600_000) },
         };
         const id = await dying.ledger.add(record);
         told.recordIsWritten = true;
-        await dying.ledger.stamp(id, { ...record, stampMs: 7 });
+        await dying.ledger.stamp(id, { ...record, stampMs: ledgerMs(7) });
         await dying.ledger.expedite(id, record);
         await new Promise<void>((resolve) => {
           const worker = dying.work(REAP_QUEUE, async (job, token) => {
@@ -353,9 +355,9 @@ describe('a process that dies between any two commands', () => {
     const cuts = await cutAnywhere('notes', {
       act: async ({ options, queue, ledger }) => {
         const quarantine = new Quarantine(options, 'redis:fs');
-        await quarantine.countMissing(FIRST, 1);
+        await quarantine.countMissing(FIRST, ledgerMs(1));
         const book = new QueueGcBook(options, { storeId: 'redis:fs', fsUuid: 'u' });
-        await book.note(new Map([['a', { sinceMs: 1, incarnation: 'i' }]]));
+        await book.note(new Map([['a', { sinceMs: ledgerMs(1), incarnation: 'i' }]]));
         await book.setPosition({ after: 'a', objects: 1, leaked: 0, failures: 0 });
         const queues = [queue.queue, ledger.queue].map((one) => ({
           queue: one as never,

@@ -1,9 +1,11 @@
 /** The reap ledger on real Redis: records survive everything short of Redis itself (I8). */
+
 import { DelayedError, type Job, Worker } from 'bullmq';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';
 import { REAP_QUEUE } from '../../src/queue/compact-queue.ts';
 import { parseReapRecord, printReapRecord, type ReapJobData, ReapQueue } from '../../src/queue/reap-queue.ts';
+import { elapsed, ledgerMs, wallMs } from '../../src/time.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
 const worlds: QueueWorld[] = [];
@@ -33,7 +35,7 @@ function record(dueMs: number, changes: Partial<ReapRecord> = {}): ReapRecord {
     attempt: 2n ** 63n,
     retired: ['a', 'b'],
     merged: ['c'],
-    dueMs,
+    dueMs: ledgerMs(dueMs),
     ...changes,
   };
 }
@@ -45,7 +47,7 @@ async function recordOf(id: string): Promise<ReapRecord | undefined> {
 
 describe('records', () => {
   it('print and parse back, ids to 2^64-1 and every optional part included', () => {
-    const full = record(5, { stampMs: 1, unreferenced: ['c'], missingSinceMs: 2, doubts: 3 });
+    const full = record(5, { stampMs: ledgerMs(1), unreferenced: ['c'], missingSinceMs: ledgerMs(2), doubts: 3 });
     expect(parseReapRecord(JSON.parse(JSON.stringify(printReapRecord(full))))).toEqual(full);
     expect(parseReapRecord(JSON.parse(JSON.stringify(printReapRecord(record(5)))))).toEqual(record(5));
   });
@@ -64,11 +66,11 @@ describe('records', () => {
 describe('the ledger', () => {
   it("tells the time of Redis, not the pod's", async () => {
     const [seconds] = await world.redis.time();
-    expect(Math.abs((await ledger.nowMs()) - Number(seconds) * 1000)).toBeLessThan(5_000);
+    expect(Math.abs(wallMs(await ledger.nowMs()) - Number(seconds) * 1000)).toBeLessThan(5_000);
   });
 
   it('a record is a delayed job that cannot run out of tries', async () => {
-    const id = await ledger.add(record((await ledger.nowMs()) + 60_000));
+    const id = await ledger.add(record(wallMs(await ledger.nowMs()) + 60_000));
     const job = await ledger.queue.getJob(id);
     expect(await job?.isDelayed()).toBe(true);
     expect(job?.opts.attempts).toBe(1_000_000_000);
@@ -77,15 +79,15 @@ describe('the ledger', () => {
 
   it('a stamp replaces the record and its due time', async () => {
     const now = await ledger.nowMs();
-    const id = await ledger.add(record(now + 3_600_000));
-    await ledger.stamp(id, record(now + 1_000, { stampMs: now }));
-    expect(await recordOf(id)).toMatchObject({ stampMs: now, dueMs: now + 1_000 });
+    const id = await ledger.add(record(wallMs(now) + 3_600_000));
+    await ledger.stamp(id, record(wallMs(now) + 1_000, { stampMs: now }));
+    expect(await recordOf(id)).toMatchObject({ stampMs: now, dueMs: wallMs(now) + 1_000 });
     expect((await ledger.queue.getJob(id))?.delay).toBeLessThanOrEqual(1_000);
     expect(await ledger.queue.getDelayedCount()).toBe(1);
   });
 
   it('a stamp for a record that is gone adds it anew', async () => {
-    await ledger.stamp('no-such-record', record((await ledger.nowMs()) + 1_000, { stampMs: 1 }));
+    await ledger.stamp('no-such-record', record(wallMs(await ledger.nowMs()) + 1_000, { stampMs: ledgerMs(1) }));
     const [job] = await ledger.queue.getDelayed();
     expect(parseReapRecord(job?.data)).toMatchObject({ stampMs: 1 });
   });
@@ -99,17 +101,18 @@ describe('the ledger', () => {
     });
     closing.unshift(() => worker.close(true));
     await eventually('the look starts', async () => (await ledger.queue.getJob(id))?.isActive());
-    await ledger.stamp(id, record((await ledger.nowMs()) + 60_000, { stampMs: 7 }));
+    await ledger.stamp(id, record(wallMs(await ledger.nowMs()) + 60_000, { stampMs: ledgerMs(7) }));
     gate.resolve();
     const [job] = await ledger.queue.getDelayed();
     expect(parseReapRecord(job?.data)).toMatchObject({ stampMs: 7 });
   });
 
   it('expedite makes an unstamped record due now, and adds it anew if it is gone', async () => {
-    const later = record((await ledger.nowMs()) + 3_600_000);
+    const later = record(wallMs(await ledger.nowMs()) + 3_600_000);
     const id = await ledger.add(later);
     await ledger.expedite(id, later);
-    expect((await recordOf(id))?.dueMs).toBeLessThanOrEqual(await ledger.nowMs());
+    const { dueMs } = (await recordOf(id)) ?? later;
+    expect(elapsed(dueMs, await ledger.nowMs())).toBeGreaterThanOrEqual(0);
     await ledger.expedite('no-such-record', later);
     expect(await ledger.queue.getJobCountByTypes('delayed', 'waiting', 'prioritized')).toBe(2);
   });
@@ -124,7 +127,7 @@ describe('the ledger', () => {
     closing.unshift(() => worker.close(true));
     await eventually('the look starts', async () => (await ledger.queue.getJob(id))?.isActive());
     // The look may be past an object that was put since; when it is done, its record is gone.
-    await ledger.expedite(id, record((await ledger.nowMs()) + 60_000));
+    await ledger.expedite(id, record(wallMs(await ledger.nowMs()) + 60_000));
     gate.resolve();
     expect(await ledger.queue.getJobCountByTypes('delayed', 'waiting', 'prioritized')).toBe(1);
   });
@@ -133,7 +136,7 @@ describe('the ledger', () => {
     ['ended', (job: Job) => job.remove()],
     ['taken', (job: Job) => job.promote()],
   ])('I12: a record that is %s between the look at its state and the change is added anew', async (_what, act) => {
-    const due = record((await ledger.nowMs()) + 60_000);
+    const due = record(wallMs(await ledger.nowMs()) + 60_000);
     const id = await ledger.add(due);
     const job = await ledger.queue.getJob(id);
     if (job === undefined) throw new Error('no job');
@@ -145,10 +148,12 @@ describe('the ledger', () => {
       return delayed;
     });
     const before = await ledger.queue.getDelayedCount();
-    await ledger.stamp(id, { ...due, stampMs: 1 });
+    await ledger.stamp(id, { ...due, stampMs: ledgerMs(1) });
     found.mockRestore();
     expect(await ledger.queue.getDelayedCount()).toBe(before);
-    const [added] = (await ledger.queue.getDelayed()).filter((one) => parseReapRecord(one.data).stampMs === 1);
+    const [added] = (await ledger.queue.getDelayed()).filter(
+      (one) => parseReapRecord(one.data).stampMs === ledgerMs(1),
+    );
     expect(added?.id).not.toBe(id);
   });
 

@@ -1,4 +1,5 @@
 /** What the queues tell those who watch, on real Redis: depths, ages, what is in work, how reaping keeps up. */
+
 import { DelayedError, Worker } from 'bullmq';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';
@@ -12,6 +13,7 @@ import {
   recentRuns,
   type StatusSource,
 } from '../../src/queue/status.ts';
+import { later, ledgerMs, wallMs } from '../../src/time.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
 const worlds: QueueWorld[] = [];
@@ -29,7 +31,7 @@ beforeEach(() => {
   const queue = new CompactQueue({ ...options, jobTries: 3, retryDelayMs: 50 });
   const ledger = new ReapQueue(options);
   const realNowMs = ledger.nowMs.bind(ledger);
-  ledger.nowMs = async () => (await realNowMs()) + aheadMs;
+  ledger.nowMs = async () => later(await realNowMs(), aheadMs);
   source = { ...options, queue, ledger };
   closing.push(
     () => queue.close(),
@@ -44,7 +46,7 @@ afterAll(async () => {
 function record(dueMs: number): ReapRecord {
   return {
     ...{ storeId: 'redis:fs', fsUuid: 'a', bucket: 'b', key: { fsId: 1, inodeId: 2n }, chunkIndex: 0 },
-    ...{ attempt: 4096n, retired: [], merged: [], dueMs },
+    ...{ attempt: 4096n, retired: [], merged: [], dueMs: ledgerMs(dueMs) },
   };
 }
 
@@ -99,8 +101,8 @@ it('counts what waits, with the age of the oldest, what is in work with its prog
 
 it('tells reap records that are due from those that are overdue', async () => {
   const nowMs = await source.ledger.nowMs();
-  await source.ledger.add(record(nowMs + 60_000));
-  await source.ledger.add(record(nowMs + 60_000 + OVERDUE_MS));
+  await source.ledger.add(record(wallMs(nowMs) + 60_000));
+  await source.ledger.add(record(wallMs(nowMs) + 60_000 + OVERDUE_MS));
   expect(await reapBacklog(source)).toMatchObject({ pending: 2, due: 0, overdue: 0, oldestDueMs: 0 });
   aheadMs = 60_000 + 1_000;
   expect(await reapBacklog(source)).toMatchObject({ pending: 2, due: 1, overdue: 0 });

@@ -2,11 +2,13 @@
  * Whose the objects in a bucket are (docs/adr/0019): who claims them, who is refused, and what an operator changes by
  * `adopt`. Each installation is a queue, a metadata server and its addresses; the bucket is one in memory.
  */
+
 import { beforeEach, describe, expect, it } from 'vitest';
 import { compactInode } from '../../src/compact/compact-inode.ts';
 import { ownerObjectName, parseObjectName } from '../../src/format.ts';
 import type { Filesystem } from '../../src/model.ts';
 import { type Installation, OWNER_FRESH_MS, Ownership } from '../../src/reap/bucket-owner.ts';
+import { monotonicMs } from '../../src/time.ts';
 import { MemoryObjectStores, storeFault } from '../objects/memory-store.ts';
 import { fragmentedWorld } from '../sim/scenes.ts';
 import { KEY, LIMITS } from '../sim/world.ts';
@@ -77,7 +79,7 @@ interface Place {
 /** A process; without anything else it is one of production's. */
 function process({ queue = production, at = 'db:6379/0', server = 'run-1', storeId = 'redis:fs' }: Place = {}) {
   return new Ownership({
-    ...{ storeId, objects: stores, installation: queue, addresses: [at], monotonicMs: () => nowMs },
+    ...{ storeId, objects: stores, installation: queue, addresses: [at], monotonicMs: () => monotonicMs(nowMs) },
     ...(server === null ? {} : { server: async () => server }),
   });
 }
@@ -141,7 +143,7 @@ describe('who needs no bucket', () => {
     };
     const { signal } = new AbortController();
     const one = new Ownership({
-      ...{ storeId: 'redis:fs', installation: production, addresses: [], monotonicMs: () => 0 },
+      ...{ storeId: 'redis:fs', installation: production, addresses: [], monotonicMs: () => monotonicMs(0) },
       objects: { forFilesystem: () => hangs, close: () => undefined },
     });
     await one.refuseOther(FS, signal);

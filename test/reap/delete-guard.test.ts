@@ -1,4 +1,5 @@
 /** The guards that are asked right before a delete: the first that objects stops it, and nothing is deleted (I10). */
+
 import { expect, test } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
@@ -6,6 +7,7 @@ import type { ObjectStore } from '../../src/objects/port.ts';
 import { withRetries } from '../../src/objects/retrying-store.ts';
 import { confirmNothing, type DeletePermit, guardedDelete, stopGuard } from '../../src/reap/delete-guard.ts';
 import { reapRecord } from '../../src/reap/reap-record.ts';
+import { ledgerMs, monotonicMs } from '../../src/time.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
@@ -125,7 +127,7 @@ test('the permit is checked by the clock right before each try, when all waiting
       throw storeFault('store-unavailable');
     },
   };
-  const clock = { monotonicMs: () => 0, sleep: async () => undefined };
+  const clock = { monotonicMs: () => monotonicMs(0), sleep: async () => undefined };
   let checks = 0;
   // Its timer has not come, as in a process that stood still.
   const permit = {
@@ -147,11 +149,17 @@ test('a record whose delete is refused stays as it is, with the reason, and no o
   world.stores.write('world', 'old', Buffer.from('old'));
   const record: ReapRecord = {
     ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: 'world', key: KEY, chunkIndex: 0, attempt: 4096n },
-    ...{ incarnation: 'life-1', retired: ['old'], merged: [], dueMs: world.ledger.nowMs, stampMs: 0 },
+    ...{
+      incarnation: 'life-1',
+      retired: ['old'],
+      merged: [],
+      dueMs: ledgerMs(world.ledger.nowMs),
+      stampMs: ledgerMs(0),
+    },
   };
   const verdict = await reapRecord(record, {
     ...{ metadata: new MemoryMetadata(world.metadata), objects: world.stores, graceMs: LIMITS.graceMs },
-    nowMs: async () => world.ledger.nowMs,
+    nowMs: async () => ledgerMs(world.ledger.nowMs),
     guards: [refuse],
   });
   expect(verdict).toMatchObject({ kind: 'again', doubt: 'a hold stands', record: { retired: ['old'] } });
@@ -164,11 +172,11 @@ test('a record of which everything is referenced is not dropped on the word of a
   const [referenced = ''] = [...world.stores.bucket('world').keys()];
   const record: ReapRecord = {
     ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: 'world', key: KEY, chunkIndex: 0, attempt: 4096n },
-    ...{ incarnation: 'life-1', retired: [referenced], merged: [], dueMs: world.ledger.nowMs },
+    ...{ incarnation: 'life-1', retired: [referenced], merged: [], dueMs: ledgerMs(world.ledger.nowMs) },
   };
   const deps = {
     ...{ metadata: new MemoryMetadata(world.metadata), objects: world.stores, graceMs: LIMITS.graceMs },
-    nowMs: async () => world.ledger.nowMs,
+    nowMs: async () => ledgerMs(world.ledger.nowMs),
   };
   const refused = await reapRecord(record, { ...deps, guards: [refuse] });
   expect(refused).toMatchObject({ kind: 'again', doubt: 'a hold stands', record: { retired: [referenced] } });

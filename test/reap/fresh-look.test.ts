@@ -2,6 +2,7 @@
  * Before the last copy of anything is deleted, what took its place must be in the store: stores that acknowledge a PUT and
  * keep nothing, on both kinds of metadata service, and how few requests the look takes (I7, I10, docs/adr/0014).
  */
+
 import { beforeEach, describe, expect, it } from 'vitest';
 import { protocolOf } from '../../src/compact/protocol.ts';
 import { objectName } from '../../src/format.ts';
@@ -10,6 +11,7 @@ import { deletable } from '../../src/reap/fresh-look.ts';
 import { type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
 import { SharedLists } from '../../src/reap/referenced-objects.ts';
 import { StoredObjects } from '../../src/reap/stored-objects.ts';
+import { later, ledgerMs } from '../../src/time.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { MemoryMetadata, MetadataState } from '../sim/memory-metadata.ts';
 import { RecordState } from '../sim/record-metadata.ts';
@@ -77,7 +79,7 @@ beforeEach(() => {
   };
   deps = {
     ...{ metadata: new MemoryMetadata(world.metadata), objects: world.stores, graceMs: LIMITS.graceMs },
-    ...{ nowMs: async () => world.ledger.nowMs, lists: new SharedLists(), stored: new StoredObjects() },
+    ...{ nowMs: async () => ledgerMs(world.ledger.nowMs), lists: new SharedLists(), stored: new StoredObjects() },
   };
 });
 
@@ -91,7 +93,13 @@ function stamped(chunkIndex: number, retired: readonly string[]): ReapRecord {
   const { nowMs } = world.ledger;
   return {
     ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: 'world', key: KEY, chunkIndex, attempt: 4096n },
-    ...{ incarnation: 'life-1', retired, merged: [], stampMs: nowMs - LIMITS.graceMs, dueMs: nowMs },
+    ...{
+      incarnation: 'life-1',
+      retired,
+      merged: [],
+      stampMs: ledgerMs(nowMs - LIMITS.graceMs),
+      dueMs: ledgerMs(nowMs),
+    },
   };
 }
 
@@ -159,7 +167,7 @@ describe('what a look asks the store for', () => {
     const { dueMs } = stamped(0, []);
     world.ledger.nowMs -= 1;
     // A clock that went back is not one to reckon with.
-    await reapRecord({ ...stamped(0, [stale(12)]), dueMs: dueMs - 1 }, deps);
+    await reapRecord({ ...stamped(0, [stale(12)]), dueMs: later(dueMs, -1) }, deps);
     expect(calls.head).toBe(3);
   });
 

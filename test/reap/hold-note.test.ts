@@ -1,4 +1,5 @@
 /** What a hold's object says, and when it has ended: on no single clock's word, and not where it cannot be understood. */
+
 import { expect, test } from 'vitest';
 import {
   checkHoldRequest,
@@ -10,6 +11,7 @@ import {
   parseHold,
   printHold,
 } from '../../src/reap/hold-note.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { World } from '../sim/world.ts';
 
 const { filesystem } = new World();
@@ -37,9 +39,10 @@ test('what is written is read back; anything else is no hold', () => {
 
 test('it stands until both clocks, and the monotonic one of whoever saw it stand, have passed its end', () => {
   const kinds: string[] = [];
-  for (const ledgerMs of [0, 4_999, 5_000]) {
+  for (const atMs of [0, 4_999, 5_000]) {
     for (const hostMs of [0, 4_999, 5_000]) {
-      for (const leftMs of [-1, 0, 1]) kinds.push(judgeHold(HOLD, filesystem, { ledgerMs, hostMs, leftMs }).kind);
+      for (const leftMs of [-1, 0, 1])
+        kinds.push(judgeHold(HOLD, filesystem, { ledgerMs: ledgerMs(atMs), hostMs, leftMs }).kind);
     }
   }
   const doubts = Array.from({ length: 6 }, () => 'doubt');
@@ -47,7 +50,7 @@ test('it stands until both clocks, and the monotonic one of whoever saw it stand
 });
 
 test('without an end it never ends; of another file system, or unreadable, it is doubt', () => {
-  const late = { ledgerMs: 1e15, hostMs: 1e15 };
+  const late = { ledgerMs: ledgerMs(1e15), hostMs: 1e15 };
   const { untilMs: _, ...open } = HOLD;
   expect(judgeHold(open, filesystem, late).kind).toBe('stands');
   expect(judgeHold({ ...HOLD, uuid: 'uuid-2' }, filesystem, late)).toMatchObject({ kind: 'doubt' });

@@ -2,6 +2,7 @@
  * Holds on a virtual clock and a bucket in memory: what was allowed before is over when a hold is answered, whatever the
  * order of the steps, and what cannot be known deletes nothing (I10).
  */
+
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import { CompactError } from '../../src/errors.ts';
@@ -12,6 +13,7 @@ import { guardedDelete } from '../../src/reap/delete-guard.ts';
 import { HOLDS_MAX, type Hold, printHold } from '../../src/reap/hold-note.ts';
 import { Holds, SETTLE_MS } from '../../src/reap/holds.ts';
 import { HELD_DELAY_MS, reapRecord } from '../../src/reap/reap-record.ts';
+import { ledgerMs, monotonicMs } from '../../src/time.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
@@ -29,7 +31,7 @@ class Time {
   readonly #sleepers: { readonly atMs: number; readonly wake: () => void }[] = [];
 
   readonly clock: Clock = {
-    monotonicMs: () => this.nowMs,
+    monotonicMs: () => monotonicMs(this.nowMs),
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
         signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
@@ -75,7 +77,7 @@ let ids = 0;
 function process(): Holds {
   return new Holds({
     ...{ objects: world.stores, clock: time.clock },
-    nowMs: async () => time.nowMs + time.ledgerOffMs,
+    nowMs: async () => ledgerMs(time.nowMs + time.ledgerOffMs),
     hostNowMs: () => time.nowMs + time.hostOffMs,
     newId: () => `h${ids++}`,
   });
@@ -282,7 +284,13 @@ it('a reap record that a hold keeps is no doubt: it says what is held, and is lo
   const [object = ''] = [...world.stores.bucket('world').keys()].filter((name) => parseObjectName(name) !== null);
   const record: ReapRecord = {
     ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: 'world', key: KEY, chunkIndex: 0, attempt: 4096n },
-    ...{ incarnation: 'life-1', retired: [NAME, object], merged: [], dueMs: world.ledger.nowMs, stampMs: 0 },
+    ...{
+      incarnation: 'life-1',
+      retired: [NAME, object],
+      merged: [],
+      dueMs: ledgerMs(world.ledger.nowMs),
+      stampMs: ledgerMs(0),
+    },
     layout: { blockSize: 16, chunkSize: 64, objectPrefix: 0 },
     replaced: ['1,0,0,16,16,0'],
   };
@@ -290,7 +298,7 @@ it('a reap record that a hold keeps is no doubt: it says what is held, and is lo
   await time.through(holds.make(world.filesystem, REQUEST));
   const deps = {
     ...{ metadata: new MemoryMetadata(world.metadata), objects: world.stores, graceMs: LIMITS.graceMs },
-    ...{ nowMs: async () => world.ledger.nowMs, guards: [holds.guard] },
+    ...{ nowMs: async () => ledgerMs(world.ledger.nowMs), guards: [holds.guard] },
     refuseEarly: () => holds.refuseEarly(world.filesystem),
   };
   for (let looks = 0; looks < 2; looks++) {

@@ -1,8 +1,10 @@
 /** reap: what each kind of doubt does (nothing), and the waits that the protocol asks for (I7, I10). */
+
 import { beforeEach, describe, expect, it } from 'vitest';
 import { objectName } from '../../src/format.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import { MISSING_INODE_WAIT_MS, type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
+import { ledgerMs, wallMs } from '../../src/time.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
@@ -19,7 +21,7 @@ beforeEach(() => {
   deps = {
     metadata: new MemoryMetadata(world.metadata),
     objects: world.stores,
-    nowMs: async () => world.ledger.nowMs,
+    nowMs: async () => ledgerMs(world.ledger.nowMs),
     graceMs: LIMITS.graceMs,
   };
 });
@@ -35,7 +37,7 @@ function record(changes: Partial<ReapRecord> = {}): ReapRecord {
     incarnation: 'life-1',
     retired: ['old'],
     merged: ['new'],
-    dueMs: world.ledger.nowMs,
+    dueMs: ledgerMs(world.ledger.nowMs),
     ...changes,
   };
 }
@@ -48,8 +50,8 @@ async function waits(first: ReapRecord): Promise<number[]> {
     const verdict = await reapRecord(current, deps);
     if (verdict.kind === 'done') return seen;
     current = verdict.record;
-    seen.push(current.dueMs - world.ledger.nowMs);
-    world.ledger.nowMs = current.dueMs;
+    seen.push(wallMs(current.dueMs) - world.ledger.nowMs);
+    world.ledger.nowMs = wallMs(current.dueMs);
   }
   throw new Error('never done');
 }
@@ -72,7 +74,7 @@ describe('a record that is in doubt deletes nothing and comes back (I10)', () =>
         const version = { chunkId: 1n, compaction: 0n, offset: 60, len: 10, size: 10, zero: false };
         // Of another chunk: any list may reference the object.
         world.metadata.at(KEY)?.lists.set(1, [version]);
-        return record({ stampMs: 1 });
+        return record({ stampMs: ledgerMs(1) });
       },
     ],
     [
@@ -80,7 +82,7 @@ describe('a record that is in doubt deletes nothing and comes back (I10)', () =>
       () => {
         const readChunk = deps.metadata.readChunk.bind(deps.metadata);
         deps.metadata.readChunk = async (...args) => ({ ...(await readChunk(...args)), versionsTotal: 5_000_001 });
-        return record({ stampMs: 1 });
+        return record({ stampMs: ledgerMs(1) });
       },
     ],
     [
@@ -89,14 +91,14 @@ describe('a record that is in doubt deletes nothing and comes back (I10)', () =>
         world.stores.before = () => {
           throw storeFault('access-denied');
         };
-        return record({ stampMs: 1 });
+        return record({ stampMs: ledgerMs(1) });
       },
     ],
     [
       'a name that cannot be deleted',
       () => {
         world.stores.refuseDelete = () => 'AccessDenied';
-        return record({ stampMs: 1 });
+        return record({ stampMs: ledgerMs(1) });
       },
     ],
   ];
@@ -105,7 +107,9 @@ describe('a record that is in doubt deletes nothing and comes back (I10)', () =>
     const verdict = await reapRecord(make(), deps);
     expect(verdict).toMatchObject({ kind: 'again', record: { doubts: 1 } });
     expect(world.objectNames()).toEqual(expect.arrayContaining(['new', 'old']));
-    expect(verdict.kind === 'again' && verdict.record.dueMs - world.ledger.nowMs).toBeGreaterThanOrEqual(30_000);
+    expect(verdict.kind === 'again' && wallMs(verdict.record.dueMs) - world.ledger.nowMs).toBeGreaterThanOrEqual(
+      30_000,
+    );
   });
 
   it('backs off up to an hour and never gives up', async () => {
@@ -114,8 +118,8 @@ describe('a record that is in doubt deletes nothing and comes back (I10)', () =>
     for (let n = 0; n < 30; n++) {
       const verdict = await reapRecord(current, deps);
       if (verdict.kind !== 'again') throw new Error('gave up');
-      delays.push(verdict.record.dueMs - world.ledger.nowMs);
-      world.ledger.nowMs = verdict.record.dueMs;
+      delays.push(wallMs(verdict.record.dueMs) - world.ledger.nowMs);
+      world.ledger.nowMs = wallMs(verdict.record.dueMs);
       current = verdict.record;
     }
     expect(delays.slice(0, 3)).toEqual([30_000, 60_000, 120_000]);
@@ -125,13 +129,13 @@ describe('a record that is in doubt deletes nothing and comes back (I10)', () =>
 
 describe('when records are looked at', () => {
   it('an early look changes nothing: only the ledger clock counts', async () => {
-    const early = record({ dueMs: world.ledger.nowMs + 1, stampMs: 1 });
+    const early = record({ dueMs: ledgerMs(world.ledger.nowMs + 1), stampMs: ledgerMs(1) });
     expect(await reapRecord(early, deps)).toEqual({ kind: 'again', record: early });
   });
 
   it('stamped: deletes only retired names, at once when due, and touches no fence', async () => {
     await deps.metadata.begin(KEY, ATTEMPT);
-    expect(await waits(record({ stampMs: 1 }))).toEqual([]);
+    expect(await waits(record({ stampMs: ledgerMs(1) }))).toEqual([]);
     expect(world.objectNames()).toContain('new');
     expect(world.objectNames()).not.toContain('old');
     expect((await deps.metadata.getInode(KEY))?.attempt).toBe(ATTEMPT);
@@ -148,7 +152,7 @@ describe('when records are looked at', () => {
     const first = await reapRecord(record(), deps);
     if (first.kind !== 'again') throw new Error('done too early');
     await deps.metadata.begin(KEY, ATTEMPT);
-    world.ledger.nowMs = first.record.dueMs;
+    world.ledger.nowMs = wallMs(first.record.dueMs);
     const second = await reapRecord(first.record, deps);
     expect(second).toMatchObject({ kind: 'again', record: { dueMs: world.ledger.nowMs + LIMITS.graceMs } });
     expect(world.objectNames()).toEqual(expect.arrayContaining(['new', 'old']));
@@ -166,7 +170,7 @@ describe('when records are looked at', () => {
 
   it('I7: stamped, but the server has come back since: two looks one grace apart, for what was retired and merged', async () => {
     world.metadata.incarnation = 2;
-    expect(await waits(record({ stampMs: 1 }))).toEqual([LIMITS.graceMs]);
+    expect(await waits(record({ stampMs: ledgerMs(1) }))).toEqual([LIMITS.graceMs]);
     expect(world.objectNames()).toEqual(world.referencedNames());
   });
 
@@ -174,7 +178,7 @@ describe('when records are looked at', () => {
     const first = await reapRecord(record(), deps);
     if (first.kind !== 'again') throw new Error('done too early');
     world.metadata.incarnation = 2;
-    world.ledger.nowMs = first.record.dueMs;
+    world.ledger.nowMs = wallMs(first.record.dueMs);
     const second = await reapRecord(first.record, deps);
     expect(second).toMatchObject({ kind: 'again', record: { dueMs: world.ledger.nowMs + LIMITS.graceMs } });
     expect(world.objectNames()).toEqual(expect.arrayContaining(['new', 'old']));
@@ -189,7 +193,7 @@ describe('when records are looked at', () => {
     if (forgotten.kind !== 'again') throw new Error('done too early');
     expect(forgotten.record.unreferenced).toBeUndefined();
     world.metadata.filesystems.set(KEY.fsId, { ...world.filesystem, lastChunkId: 7n });
-    world.ledger.nowMs = forgotten.record.dueMs;
+    world.ledger.nowMs = wallMs(forgotten.record.dueMs);
     expect(await waits(forgotten.record)).toEqual([LIMITS.graceMs]);
     expect(world.objectNames()).not.toContain(retired[0]);
   });
@@ -214,7 +218,7 @@ describe('when records are looked at', () => {
     const first = await reapRecord(record(), deps);
     if (first.kind !== 'again') throw new Error('done too early');
     world.metadata.inodes.set(`${KEY.fsId}/${KEY.inodeId}`, inode);
-    world.ledger.nowMs = first.record.dueMs;
+    world.ledger.nowMs = wallMs(first.record.dueMs);
     const second = await reapRecord(first.record, deps);
     expect(second.kind === 'again' && second.record.missingSinceMs).toBe(undefined);
   });
@@ -226,7 +230,7 @@ describe('when records are looked at', () => {
     world.stores.before = (call) => {
       if (call.op === 'delete') batches.push(call.names.length);
     };
-    expect(await reapRecord(record({ stampMs: 1, retired: names }), deps)).toMatchObject({
+    expect(await reapRecord(record({ stampMs: ledgerMs(1), retired: names }), deps)).toMatchObject({
       kind: 'done',
       deleted: 2_500,
     });
@@ -236,7 +240,7 @@ describe('when records are looked at', () => {
   it('keeps a name that any of the lists references, not only that of its chunk', async () => {
     world.write(70, 4);
     const [referenced = ''] = world.referencedNames().filter((name) => name.includes('_2_'));
-    const verdict = await reapRecord(record({ stampMs: 1, retired: [referenced, 'old'] }), deps);
+    const verdict = await reapRecord(record({ stampMs: ledgerMs(1), retired: [referenced, 'old'] }), deps);
     expect(verdict).toEqual({ kind: 'done', deleted: 1, stillReferenced: 1 });
     expect(world.objectNames()).toContain(referenced);
   });
@@ -261,14 +265,14 @@ describe('without a fence a commit may come after the first look', () => {
     expect(first.record.unreferenced).toEqual(['new']);
     // The commit comes: the list does not name the old object any more.
     world.metadata.at(KEY)?.lists.delete(0);
-    world.ledger.nowMs = first.record.dueMs;
+    world.ledger.nowMs = wallMs(first.record.dueMs);
     const second = await reapRecord(first.record, deps);
     if (second.kind !== 'again') throw new Error('the retired object leaked');
     expect(second.record).toMatchObject({ retired: [old], merged: [], unreferenced: [old] });
     expect(second.record.dueMs).toBe(world.ledger.nowMs + LIMITS.graceMs);
     expect(world.stores.bucket('world').has('new')).toBe(false);
     expect(world.stores.bucket('world').has(old)).toBe(true);
-    world.ledger.nowMs = second.record.dueMs;
+    world.ledger.nowMs = wallMs(second.record.dueMs);
     expect(await reapRecord(second.record, deps)).toMatchObject({ kind: 'done', deleted: 1 });
     expect(world.stores.bucket('world').has(old)).toBe(false);
   });
@@ -281,7 +285,7 @@ describe('without a fence a commit may come after the first look', () => {
     const first = await reapRecord(record({ retired: [old], merged: [] }), deps);
     if (first.kind !== 'again') throw new Error('done too early');
     lists?.set(0, versions);
-    world.ledger.nowMs = first.record.dueMs;
+    world.ledger.nowMs = wallMs(first.record.dueMs);
     expect(await reapRecord(first.record, deps)).toMatchObject({ kind: 'done', deleted: 0, stillReferenced: 1 });
     expect(world.stores.bucket('world').has(old)).toBe(true);
   });

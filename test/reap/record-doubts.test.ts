@@ -2,10 +2,12 @@
  * What a record carries, and what the world around it may have lost: its grace period, its layout, the index of an inode's
  * chunks, its lists, ids of a server that does not tell; and what the store will not delete (I7, I10, docs/adr/0015).
  */
+
 import { beforeEach, describe, expect, it } from 'vitest';
 import { objectName } from '../../src/format.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import { MISSING_INODE_WAIT_MS, type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
+import { ledgerMs, wallMs } from '../../src/time.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
 
@@ -20,7 +22,7 @@ beforeEach(() => {
   deps = {
     metadata: new MemoryMetadata(world.metadata),
     objects: world.stores,
-    nowMs: async () => world.ledger.nowMs,
+    nowMs: async () => ledgerMs(world.ledger.nowMs),
     graceMs: LIMITS.graceMs,
   };
 });
@@ -28,7 +30,7 @@ beforeEach(() => {
 function record(changes: Partial<ReapRecord> = {}): ReapRecord {
   return {
     ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: 'world', key: KEY, chunkIndex: 0, attempt: 4096n },
-    ...{ incarnation: 'life-1', retired: ['old'], merged: ['new'], dueMs: world.ledger.nowMs },
+    ...{ incarnation: 'life-1', retired: ['old'], merged: ['new'], dueMs: ledgerMs(world.ledger.nowMs) },
     ...changes,
   };
 }
@@ -39,7 +41,7 @@ function has(name: string): boolean {
 
 /** The record after a look at the time that it is due. */
 async function lookAt(current: ReapRecord): Promise<ReapRecord> {
-  world.ledger.nowMs = Math.max(world.ledger.nowMs, current.dueMs);
+  world.ledger.nowMs = Math.max(world.ledger.nowMs, wallMs(current.dueMs));
   const verdict = await reapRecord(current, deps);
   if (verdict.kind === 'done') throw new Error('done too early');
   return verdict.record;
@@ -64,10 +66,12 @@ describe('the grace period is the longer one of who wrote the record and who loo
     const stampMs = world.ledger.nowMs;
     deps = { ...deps, graceMs: 6 * HOUR_MS };
     world.ledger.nowMs += LIMITS.graceMs;
-    const early = await lookAt(record({ graceMs: LIMITS.graceMs, stampMs, dueMs: stampMs + LIMITS.graceMs }));
+    const early = await lookAt(
+      record({ graceMs: LIMITS.graceMs, stampMs: ledgerMs(stampMs), dueMs: ledgerMs(stampMs + LIMITS.graceMs) }),
+    );
     expect(early.dueMs).toBe(stampMs + 6 * HOUR_MS);
     expect(has('old')).toBe(true);
-    world.ledger.nowMs = early.dueMs;
+    world.ledger.nowMs = wallMs(early.dueMs);
     expect(await reapRecord(early, deps)).toMatchObject({ kind: 'done', deleted: 1 });
   });
 
@@ -98,14 +102,14 @@ describe('lists that are not where they must be (I10)', () => {
 
   it('the index of the chunks is gone, and the lists are there', async () => {
     indexed();
-    await neverDeletes(record({ stampMs: 1 }));
+    await neverDeletes(record({ stampMs: ledgerMs(1) }));
     await neverDeletes(record());
   });
 
   it('the index lacks only the chunk of the record', async () => {
     world.write(64, 16);
     indexed(1);
-    const last = await neverDeletes(record({ stampMs: 1 }));
+    const last = await neverDeletes(record({ stampMs: ledgerMs(1) }));
     expect(last.missingSinceMs).toBeUndefined();
   });
 
@@ -113,7 +117,7 @@ describe('lists that are not where they must be (I10)', () => {
     world.write(64, 16);
     world.metadata.at(KEY)?.lists.delete(0);
     indexed(0, 1);
-    await neverDeletes(record({ stampMs: 1 }));
+    await neverDeletes(record({ stampMs: ledgerMs(1) }));
   });
 
   it('a chunk whose list goes between two looks at the index is no doubt', async () => {
@@ -125,18 +129,18 @@ describe('lists that are not where they must be (I10)', () => {
       yield* [0, 1];
     };
     deps = { ...deps, metadata };
-    expect(await reapRecord(record({ stampMs: 1 }), deps)).toMatchObject({ kind: 'done', deleted: 1 });
+    expect(await reapRecord(record({ stampMs: ledgerMs(1) }), deps)).toMatchObject({ kind: 'done', deleted: 1 });
   });
 
   it('a file with a length and no list at all counts only when a day later it is still so', async () => {
     world.metadata.at(KEY)?.lists.clear();
     const since = world.ledger.nowMs;
-    const first = await lookAt(record({ stampMs: 1 }));
+    const first = await lookAt(record({ stampMs: ledgerMs(1) }));
     expect(first).toMatchObject({ missingSinceMs: since, dueMs: since + MISSING_INODE_WAIT_MS });
-    world.ledger.nowMs = first.dueMs - 1;
-    await reapRecord({ ...first, dueMs: world.ledger.nowMs }, deps);
+    world.ledger.nowMs = wallMs(first.dueMs) - 1;
+    await reapRecord({ ...first, dueMs: ledgerMs(world.ledger.nowMs) }, deps);
     expect(has('old')).toBe(true);
-    world.ledger.nowMs = first.dueMs;
+    world.ledger.nowMs = wallMs(first.dueMs);
     expect(await reapRecord(first, deps)).toMatchObject({ kind: 'done', deleted: 1 });
   });
 
@@ -149,9 +153,9 @@ describe('lists that are not where they must be (I10)', () => {
       return { ...(await readChunk(key, chunkIndex, versionsMax)), versionsTotal: 5_000_001 };
     };
     deps = { ...deps, metadata };
-    const last = await neverDeletes(record({ stampMs: 1 }));
+    const last = await neverDeletes(record({ stampMs: ledgerMs(1) }));
     expect(most).toBeLessThanOrEqual(100_000);
-    expect(last.dueMs - world.ledger.nowMs).toBe(HOUR_MS);
+    expect(wallMs(last.dueMs) - world.ledger.nowMs).toBe(HOUR_MS);
   });
 });
 
@@ -160,7 +164,7 @@ describe('servers and file systems that are not what they were (I10)', () => {
     const metadata = new MemoryMetadata(world.metadata);
     metadata.incarnation = async () => '';
     deps = { ...deps, metadata };
-    await neverDeletes(record({ stampMs: 1, incarnation: '' }));
+    await neverDeletes(record({ stampMs: ledgerMs(1), incarnation: '' }));
     await neverDeletes(record({ incarnation: '' }));
   });
 
@@ -174,7 +178,7 @@ describe('servers and file systems that are not what they were (I10)', () => {
     // What an attempt wrote has a number that nobody draws again, and a commit that is known of at this server stands.
     const own = await lookAt(record({ retired: [], merged: ['new'] }));
     expect(own.unreferenced).toEqual(['new']);
-    expect(await reapRecord(record({ retired: [name], stampMs: 1 }), deps)).toMatchObject({ kind: 'done' });
+    expect(await reapRecord(record({ retired: [name], stampMs: ledgerMs(1) }), deps)).toMatchObject({ kind: 'done' });
   });
 
   const { blockSize, chunkSize } = new World().filesystem;
@@ -184,15 +188,18 @@ describe('servers and file systems that are not what they were (I10)', () => {
     ['another chunk size', { chunkSize: 2 * chunkSize }],
     ['another prefix', { objectPrefix: 2 as const }],
   ])('a file system that has %s than the record was written with', async (_, change) => {
-    await neverDeletes(record({ stampMs: 1, layout: { ...layout, ...change } }));
+    await neverDeletes(record({ stampMs: ledgerMs(1), layout: { ...layout, ...change } }));
     await neverDeletes(record({ layout: { ...layout, ...change } }));
-    expect(await reapRecord(record({ stampMs: 1, layout }), deps)).toMatchObject({ kind: 'done', deleted: 1 });
+    expect(await reapRecord(record({ stampMs: ledgerMs(1), layout }), deps)).toMatchObject({
+      kind: 'done',
+      deleted: 1,
+    });
   });
 
   it('another prefix, by the names of a record of an older version', async () => {
     const name = objectName(KEY, { chunkId: 9n, compaction: 0n, blockIndex: 0 }, 2);
     world.stores.write('world', name, Buffer.from('x'));
-    await neverDeletes(record({ stampMs: 1, retired: ['old', name] }));
+    await neverDeletes(record({ stampMs: ledgerMs(1), retired: ['old', name] }));
     expect(has(name)).toBe(true);
   });
 });
@@ -208,7 +215,7 @@ describe('an object that the store will not delete does not keep the others', ()
   });
 
   const forms: readonly [string, Partial<ReapRecord>, boolean][] = [
-    ['stamped', { stampMs: 1 }, false],
+    ['stamped', { stampMs: ledgerMs(1) }, false],
     ['unstamped', {}, false],
     ['time-bound', {}, true],
   ];
@@ -223,7 +230,7 @@ describe('an object that the store will not delete does not keep the others', ()
       let current = record({ retired: many, merged: [], ...changes });
       let deleted = 0;
       for (let looks = 0; looks < 30; looks++) {
-        world.ledger.nowMs = Math.max(world.ledger.nowMs, current.dueMs);
+        world.ledger.nowMs = Math.max(world.ledger.nowMs, wallMs(current.dueMs));
         const verdict = await reapRecord(current, deps);
         if (verdict.kind === 'done') throw new Error('forgot what is locked');
         deleted += verdict.deleted ?? 0;
@@ -233,10 +240,10 @@ describe('an object that the store will not delete does not keep the others', ()
       expect(world.objectNames().filter((name) => /^(free|locked)/.test(name))).toEqual([...locked].sort());
       expect(current.retired).toEqual(locked);
       expect(current.doubts).toBeGreaterThan(5);
-      expect(current.dueMs - world.ledger.nowMs).toBeGreaterThanOrEqual(LIMITS.graceMs);
+      expect(wallMs(current.dueMs) - world.ledger.nowMs).toBeGreaterThanOrEqual(LIMITS.graceMs);
       world.stores.refuseDelete = undefined;
       for (let looks = 0; looks < 5; looks++) {
-        world.ledger.nowMs = Math.max(world.ledger.nowMs, current.dueMs);
+        world.ledger.nowMs = Math.max(world.ledger.nowMs, wallMs(current.dueMs));
         const verdict = await reapRecord(current, deps);
         if (verdict.kind === 'done') break;
         current = verdict.record;

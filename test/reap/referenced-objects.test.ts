@@ -2,11 +2,13 @@
  * What records of one inode share: the reading of its lists, and nothing else. Whatever happens between two looks, a
  * record that uses another's reading deletes only what it could have deleted by a look of its own (I7, I10).
  */
+
 import fc from 'fast-check';
 import { beforeEach, expect, it } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';
 import { type ReapDeps, reapRecord } from '../../src/reap/reap-record.ts';
 import { SharedLists } from '../../src/reap/referenced-objects.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
@@ -30,7 +32,7 @@ beforeEach(() => {
   deps = {
     metadata: new MemoryMetadata(world.metadata, boundary),
     objects: world.stores,
-    nowMs: async () => world.ledger.nowMs,
+    nowMs: async () => ledgerMs(world.ledger.nowMs),
     graceMs: LIMITS.graceMs,
     lists: new SharedLists(),
   };
@@ -55,8 +57,8 @@ function stamped(retired: readonly string[], changes: Partial<ReapRecord> = {}):
     incarnation: 'life-1',
     retired,
     merged: [],
-    stampMs: nowMs - LIMITS.graceMs,
-    dueMs: nowMs,
+    stampMs: ledgerMs(nowMs - LIMITS.graceMs),
+    dueMs: ledgerMs(nowMs),
     ...changes,
   };
 }
@@ -100,20 +102,20 @@ it('I7: what was read longer ago than a delete may take is not used', async () =
   expect(
     await readsAfter(
       () => (world.ledger.nowMs += 30_000),
-      () => stamped([stale(1)], { dueMs }),
+      () => stamped([stale(1)], { dueMs: ledgerMs(dueMs) }),
     ),
   ).toBe(0);
   expect(
     await readsAfter(
       () => (world.ledger.nowMs += 30_001),
-      () => stamped([stale(2)], { dueMs }),
+      () => stamped([stale(2)], { dueMs: ledgerMs(dueMs) }),
     ),
   ).toBeGreaterThan(0);
 });
 
 it("I7: what was read before the ledger's clock went back is not used", async () => {
   const dueMs = world.ledger.nowMs - 2;
-  const back = () => stamped([stale(1)], { dueMs, stampMs: 0 });
+  const back = () => stamped([stale(1)], { dueMs: ledgerMs(dueMs), stampMs: ledgerMs(0) });
   expect(await readsAfter(() => (world.ledger.nowMs -= 1), back)).toBeGreaterThan(0);
 });
 
@@ -153,7 +155,7 @@ it('an inode that is missing shares nothing with one that has come back', async 
   const saved = world.metadata.snapshot();
   world.metadata.inodes.clear();
   const missingSinceMs = world.ledger.nowMs - 24 * 60 * 60 * 1000;
-  await reapRecord(stamped([stale(1)], { missingSinceMs }), deps);
+  await reapRecord(stamped([stale(1)], { missingSinceMs: ledgerMs(missingSinceMs) }), deps);
   for (const [key, inode] of saved) world.metadata.inodes.set(key, inode);
   const verdict = await reapRecord(stamped([...referenced(), stale(2)]), deps);
   expect(verdict).toMatchObject({ kind: 'done', deleted: 1, stillReferenced: referenced().length });
@@ -171,7 +173,7 @@ it('a shared reading judges every name as a reading of its own does', async () =
     fc.asyncProperty(names, async (drawn) => {
       const unique = [...new Set(drawn)];
       const own = await new SharedLists().look(unique, look, deps);
-      const shared = await new SharedLists().look(unique, { ...look, dueMs: world.ledger.nowMs }, deps);
+      const shared = await new SharedLists().look(unique, { ...look, dueMs: ledgerMs(world.ledger.nowMs) }, deps);
       expect(shared).toEqual(own);
     }),
   );

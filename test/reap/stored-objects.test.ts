@@ -1,8 +1,10 @@
 /** What a look at the store does when the store fails under it: it asks for no more, and what failed counts for nobody else. */
+
 import { expect, it } from 'vitest';
 import { objectName } from '../../src/format.ts';
 import type { Filesystem } from '../../src/model.ts';
 import { StoredObjects } from '../../src/reap/stored-objects.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { MemoryObjectStores, storeFault } from '../objects/memory-store.ts';
 
 const FS: Filesystem = {
@@ -16,7 +18,7 @@ function names(count: number): ReadonlyMap<string, number> {
 }
 
 function lookOf(objects: number) {
-  return { key: KEY, filesystem: FS, incarnation: 'life-1', dueMs: 0, objects };
+  return { key: KEY, filesystem: FS, incarnation: 'life-1', dueMs: ledgerMs(0), objects };
 }
 
 it('a look that has failed asks the store for nothing more', async () => {
@@ -26,7 +28,7 @@ it('a look that has failed asks the store for nothing more', async () => {
     if (op === 'head') heads++;
     throw storeFault('store-unavailable');
   };
-  const deps = { store: stores.forFilesystem(FS), nowMs: async () => 1 };
+  const deps = { store: stores.forFilesystem(FS), nowMs: async () => ledgerMs(1) };
   const looking = new StoredObjects().lacking(names(1_000), lookOf(500_000), deps);
   await expect(looking).rejects.toMatchObject({ code: 'store-unavailable' });
   const asked = heads;
@@ -45,7 +47,7 @@ it('a listing that failed is not the answer to the next look', async () => {
     if (op === 'list' && lists++ === 0) throw storeFault('store-unavailable');
   };
   const stored = new StoredObjects();
-  const deps = { store: stores.forFilesystem(FS), nowMs: async () => 1 };
+  const deps = { store: stores.forFilesystem(FS), nowMs: async () => ledgerMs(1) };
   await expect(stored.lacking(wanted, lookOf(40), deps)).rejects.toMatchObject({ code: 'store-unavailable' });
   expect(await stored.lacking(wanted, lookOf(40), deps)).toEqual(new Map());
 });

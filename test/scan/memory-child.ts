@@ -2,10 +2,12 @@
  * One scan of a file system that exists only as a rule, in a process of its own, with a queue that a worker empties as fast
  * as it is fed: prints inodes, jobs and the peak of its memory as JSON. Every tenth inode is worth a run.
  */
+
 import { systemClock } from '../../src/clock.ts';
 import type { InodePage, InodePart, MetadataStore } from '../../src/metadata/port.ts';
 import type { InodeKey, S3ChunkInfo } from '../../src/model.ts';
 import { scanFilesystem } from '../../src/scan/scan.ts';
+import { ledgerMs } from '../../src/time.ts';
 
 const INODES = Number(process.argv[2]);
 const PAGE = 500;
@@ -70,7 +72,7 @@ const timer = setInterval(look, 5);
 const report = await scanFilesystem(
   1,
   {
-    ...{ metadata, clock: systemClock, nowMs: async () => 0 },
+    ...{ metadata, clock: systemClock, nowMs: async () => ledgerMs(0) },
     queue: {
       enqueueBest: async (_fsId, inodes) => inodes.length,
       waitingCount: async () => 0,

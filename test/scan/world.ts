@@ -2,12 +2,14 @@
  * A file system in memory with files of known worth, and a queue and a book in memory beside it, each call of which may be
  * made to fail. For scans at port level; scans on real servers are in scan.test.ts.
  */
+
 import type { Clock } from '../../src/clock.ts';
 import { CompactError } from '../../src/errors.ts';
 import type { InodeKey } from '../../src/model.ts';
 import { scanFilesystem } from '../../src/scan/scan.ts';
 import type { ScanDeps, ScanOptions, ScanReport } from '../../src/scan/types.ts';
 import type { ScanPosition, ScanResult, ScoredInode } from '../../src/scan-port.ts';
+import { ledgerMs, monotonicMs } from '../../src/time.ts';
 import type { Crossing } from '../sim/boundary.ts';
 import { MemoryMetadata, MetadataState } from '../sim/memory-metadata.ts';
 
@@ -26,7 +28,7 @@ export const POLICY = { fragmentThreshold: 3, readGapBytes: 4 };
 function fastClock(): Clock {
   let nowMs = 0;
   return {
-    monotonicMs: () => nowMs + performance.now(),
+    monotonicMs: () => monotonicMs(nowMs + performance.now()),
     sleep: async (ms) => {
       nowMs += ms;
       await new Promise((resolve) => setImmediate(resolve));
@@ -70,7 +72,7 @@ export class ScanWorld {
     return {
       metadata: new MemoryMetadata(this.metadata, crossing),
       clock: fastClock(),
-      nowMs: () => cross('ledger.nowMs', () => this.nowMs),
+      nowMs: () => cross('ledger.nowMs', () => ledgerMs(this.nowMs)),
       refuseOther: async (filesystem) => this.refuseOther?.(filesystem),
       control: { isPaused: () => cross('ledger.isPaused', () => this.paused) },
       quarantine: {

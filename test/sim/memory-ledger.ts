@@ -2,7 +2,9 @@
  * The reap ledger in memory, on the world's clock. A record that is being looked at is not delayed, as in BullMQ, so a
  * stamp that comes then is added anew.
  */
+
 import type { ReapLedger, ReapRecord, ReapRecords } from '../../src/ledger.ts';
+import { elapsed, type LedgerMs, ledgerMs } from '../../src/time.ts';
 import { Boundary, type Crossing } from './boundary.ts';
 
 export class LedgerState {
@@ -50,7 +52,7 @@ export class LedgerState {
 
   /** The record that is due first, or `undefined` when there is none. */
   first(): { readonly id: string; readonly record: ReapRecord } | undefined {
-    const sorted = [...this.records].sort((a, b) => a[1].dueMs - b[1].dueMs);
+    const sorted = [...this.records].sort((a, b) => elapsed(b[1].dueMs, a[1].dueMs));
     const [first] = sorted;
     return first === undefined ? undefined : { id: first[0], record: first[1] };
   }
@@ -66,8 +68,8 @@ export class MemoryLedger implements ReapLedger, ReapRecords {
     this.#boundary = boundary;
   }
 
-  nowMs(): Promise<number> {
-    return this.#boundary.cross('ledger.nowMs', () => this.#state.clock());
+  nowMs(): Promise<LedgerMs> {
+    return this.#boundary.cross('ledger.nowMs', () => ledgerMs(this.#state.clock()));
   }
 
   add(record: ReapRecord): Promise<string> {
@@ -79,7 +81,7 @@ export class MemoryLedger implements ReapLedger, ReapRecords {
   }
 
   expedite(id: string, record: ReapRecord): Promise<void> {
-    return this.#change('ledger.expedite', id, () => ({ ...record, dueMs: this.#state.clock() }));
+    return this.#change('ledger.expedite', id, () => ({ ...record, dueMs: ledgerMs(this.#state.clock()) }));
   }
 
   /** In the steps of the real queue: somebody may take the record, or end it, between any two of them. */

@@ -18,6 +18,7 @@ import { SEVERAL_WRITERS_TIMES } from '../../src/compact/quiet-period.ts';
 import { type Filesystem, type InodeKey, type S3ChunkInfo, UINT64_MAX } from '../../src/model.ts';
 import type { ObjectStore, ObjectStores } from '../../src/objects/port.ts';
 import { type ReapVerdict, reapRecord } from '../../src/reap/reap-record.ts';
+import { monotonicMs, wallMs } from '../../src/time.ts';
 import { History } from '../kit/oracle/history.ts';
 import { originalObjects, referencedObjects } from '../kit/oracle/layout.ts';
 import { readFile, visibleObjects } from '../kit/oracle/reader.ts';
@@ -153,7 +154,7 @@ export class World {
   async reapFirst(boundary = new Boundary()): Promise<ReapVerdict | undefined> {
     const first = this.ledger.first();
     if (first === undefined) return undefined;
-    this.ledger.nowMs = Math.max(this.ledger.nowMs, first.record.dueMs);
+    this.ledger.nowMs = Math.max(this.ledger.nowMs, wallMs(first.record.dueMs));
     this.ledger.take(first.id);
     const verdict = await reapRecord(first.record, {
       metadata: this.metadata.connect(boundary, () => this.ledger.nowMs),
@@ -177,7 +178,7 @@ export class World {
 
   clock(boundary: Boundary): Clock {
     return {
-      monotonicMs: () => this.ledger.nowMs,
+      monotonicMs: () => monotonicMs(this.ledger.nowMs),
       sleep: async (ms) => {
         if (boundary.gone) await boundary.cross('sleep', () => undefined);
         this.ledger.nowMs += ms;

@@ -2,6 +2,7 @@
  * The observer of a process: what runs, requests and looks at reap records come to in metrics and in the fields of the
  * log line; counts of concurrent runs never mix; nothing that it is told changes what it hears of.
  */
+
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
@@ -12,6 +13,7 @@ import { createLogger } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 import { Pace } from '../../src/pace/pace.ts';
 import { NO_COST, NO_GAIN } from '../../src/plan/index.ts';
+import { ledgerMs, monotonicMs } from '../../src/time.ts';
 import { ObservedMemory, observedLedger, observedMetadata } from '../../src/wiring/observed-ports.ts';
 import { Observer } from '../../src/wiring/observer.ts';
 import { limitGauges } from '../../src/wiring/open-pace.ts';
@@ -120,7 +122,7 @@ describe('a run', () => {
 
   it('has its own requests, waits and records, whatever other runs do meanwhile', async () => {
     const ledger = observedLedger(
-      { nowMs: async () => 0, add: async () => 'id', stamp: async () => {}, expedite: async () => {} },
+      { nowMs: async () => ledgerMs(0), add: async () => 'id', stamp: async () => {}, expedite: async () => {} },
       observer,
     );
     const runs = await Promise.all(
@@ -261,7 +263,7 @@ it('limits are told as they are when a scrape comes, also one that has given way
   const before = await value('s3compact_limit_requests_in_flight');
   expect(before).toBe(flight.state().limit);
   const nowMs = systemClock.monotonicMs();
-  flight.refused({ sentAtMs: nowMs, endedAtMs: nowMs + 1 });
+  flight.refused({ sentAtMs: nowMs, endedAtMs: monotonicMs(Number(nowMs) + 1) });
   expect(await value('s3compact_limit_requests_in_flight')).toBe(flight.state().limit);
   expect(flight.state().limit).toBeLessThan(before);
 });

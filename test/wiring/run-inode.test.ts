@@ -2,10 +2,12 @@
  * What a run's ending means for its inode, on real Redis and a file in memory: an upload that is late is waited for and
  * stops work on the inode only when run after run meets it, whatever else failed or went well in between.
  */
+
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { printInodeKey } from '../../src/format.ts';
 import { CompactQueue } from '../../src/queue/compact-queue.ts';
 import { Quarantine } from '../../src/queue/quarantine.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { type RunReport, runInode } from '../../src/wiring/run-inode.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { openQueueWorld, type QueueWorld } from '../queue/world.ts';
@@ -124,8 +126,8 @@ describe('a missing or short object', () => {
     for (let looks = 0; looks < 7; looks++) {
       const { lookAtMs = 0 } = (await book().get(KEY)) ?? {};
       waits.push((lookAtMs - world.ledger.nowMs) / hour);
-      expect(await book().among([KEY], lookAtMs - 1)).toEqual(new Set([printInodeKey(KEY)]));
-      expect(await book().among([KEY], lookAtMs)).toEqual(new Set());
+      expect(await book().among([KEY], ledgerMs(lookAtMs - 1))).toEqual(new Set([printInodeKey(KEY)]));
+      expect(await book().among([KEY], ledgerMs(lookAtMs))).toEqual(new Set());
       world.ledger.nowMs = lookAtMs - 1;
       expect((await run()).message).toContain('is in quarantine');
       world.ledger.nowMs = lookAtMs;

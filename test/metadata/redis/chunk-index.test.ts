@@ -1,10 +1,12 @@
 /** The set of chunk indexes is gone, or lacks some, and the lists are there: reap, gc and fsck all doubt it (I10). */
+
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { objectName } from '../../../src/format.ts';
 import { checkInode } from '../../../src/fsck/fsck.ts';
 import type { ReapRecord } from '../../../src/ledger.ts';
 import type { Filesystem } from '../../../src/model.ts';
 import { reapRecord } from '../../../src/reap/reap-record.ts';
+import { ledgerMs } from '../../../src/time.ts';
 import { MemoryObjectStores } from '../../objects/memory-store.ts';
 import { type RedisWorld, redisWorld } from '../redis-world.ts';
 import { collect, FILESYSTEM, INODE, KEY, versions } from '../world.ts';
@@ -48,9 +50,9 @@ test('reap deletes nothing that the lists reference, and fsck reports the fault'
   const record: ReapRecord = {
     ...{ storeId: metadata.storeId, fsUuid: filesystem.uuid, bucket: filesystem.bucket, key: KEY, chunkIndex: 5 },
     ...{ attempt: 4096n, incarnation: await metadata.incarnation(KEY), retired: [name], merged: [] },
-    ...{ dueMs: 1_000, stampMs: 0 },
+    ...{ dueMs: ledgerMs(1_000), stampMs: ledgerMs(0) },
   };
-  const verdict = await reapRecord(record, { metadata, objects, nowMs: async () => 2_000, graceMs: 1 });
+  const verdict = await reapRecord(record, { metadata, objects, nowMs: async () => ledgerMs(2_000), graceMs: 1 });
   expect(verdict).toMatchObject({ kind: 'again', doubt: expect.stringContaining('lacks chunk') });
   expect(objects.bucket(filesystem.bucket).has(name)).toBe(true);
   const deps = { metadata, objects: objects.forFilesystem(filesystem), filesystem };

@@ -2,12 +2,14 @@
  * The Redis metadata adapter when another server takes the place of the one that it talked to: what was read in parts is
  * of one server or of none, and the change is known. Real servers: the embedded one has no replicas.
  */
+
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AttemptIds } from '../../../src/compact/attempt.ts';
 import { compactInode } from '../../../src/compact/compact-inode.ts';
 import { MemoryBudget } from '../../../src/compact/memory-budget.ts';
 import { objectName } from '../../../src/format.ts';
 import { reapRecord } from '../../../src/reap/reap-record.ts';
+import { monotonicMs, wallMs } from '../../../src/time.ts';
 import { findRedis, type RedisService, startRedis } from '../../kit/servers/redis.ts';
 import { MemoryObjectStores } from '../../objects/memory-store.ts';
 import { LedgerState, MemoryLedger } from '../../sim/memory-ledger.ts';
@@ -95,14 +97,14 @@ describe.runIf(findRedis() !== undefined)('another server in its place', () => {
     await promote();
     const ledger = new LedgerState();
     const port = new MemoryLedger(ledger);
-    const clock = { monotonicMs: () => ledger.nowMs, sleep: () => Promise.resolve() };
+    const clock = { monotonicMs: () => monotonicMs(ledger.nowMs), sleep: () => Promise.resolve() };
     const attemptIds = new AttemptIds();
     const deps = { metadata: world.store, objects, ledger: port, clock, memory: new MemoryBudget(1 << 20), attemptIds };
     expect(await compactInode(KEY, deps, { limits: LIMITS })).toMatchObject({ outcome: 'compacted' });
     const before = objects.bucket(FILESYSTEM.bucket).size;
     const record = ledger.first();
     if (record === undefined) throw new Error('the attempt left no record');
-    ledger.nowMs = record.record.dueMs + 10 * LIMITS.graceMs;
+    ledger.nowMs = wallMs(record.record.dueMs) + 10 * LIMITS.graceMs;
     const verdict = await reapRecord(record.record, {
       ...{ metadata: world.store, objects, nowMs: () => port.nowMs(), graceMs: LIMITS.graceMs },
       guards: [({ looks }) => world.store.confirmPrimary(looks)],

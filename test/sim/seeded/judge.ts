@@ -2,8 +2,10 @@
  * What must hold after every step of a seeded world (I1-I7, I10): it hears of every change of lists and objects and
  * remembers what it needs, from outside the code under test and with the oracle's reader. It changes nothing.
  */
+
 import type { CompactResult } from '../../../src/compact/compact-inode.ts';
 import type { CommitRequest } from '../../../src/metadata/port.ts';
+import { wallMs } from '../../../src/time.ts';
 import { referencedObjects } from '../../kit/oracle/layout.ts';
 import { readFile, visibleObjects } from '../../kit/oracle/reader.ts';
 import type { FileState } from '../../kit/oracle/types.ts';
@@ -94,7 +96,7 @@ export class Judge {
 
   attemptDrawn(process: SimProcess, id: bigint): void {
     this.#drawn.set(id, (this.#drawn.get(id) ?? 0) + 1);
-    const leaseEndsMs = process.clock.monotonicMs() + this.#options.leaseMs;
+    const leaseEndsMs = Number(process.clock.monotonicMs()) + this.#options.leaseMs;
     this.#attempting.set(process, { id, leaseEndsMs, ledgerLosses: this.#stage.ledgerLosses, late: [] });
   }
 
@@ -116,7 +118,7 @@ export class Judge {
     if ((this.#drawn.get(id) ?? 0) > 1) return;
     const untilMs = ledger.clock() + this.#options.clockStepMaxMs;
     for (const record of ledger.records.values()) {
-      if (record.attempt !== id || record.dueMs <= untilMs) continue;
+      if (record.attempt !== id || wallMs(record.dueMs) <= untilMs) continue;
       const names = [...record.retired, ...record.merged];
       // A look that was too early puts back the text that it took, beside the one that was added anew.
       if (!names.every((name) => ledger.handedOver.has(`${id} ${name}`))) {
@@ -263,7 +265,7 @@ export class Judge {
   /** A tested process sends a PUT (I7, I12): within its lease, and of an object that a record speaks of. */
   putSent(process: SimProcess, name: string): void {
     const attempting = this.#attempting.get(process);
-    const lateMs = process.clock.monotonicMs() - (attempting?.leaseEndsMs ?? Number.NEGATIVE_INFINITY);
+    const lateMs = Number(process.clock.monotonicMs()) - (attempting?.leaseEndsMs ?? Number.NEGATIVE_INFINITY);
     if (lateMs > 0) this.fail(`I7: ${process.name} puts ${name} ${lateMs} ms after its lease`);
     if (!this.#stage.ledger.everRecorded.has(name)) this.fail(`I12: ${name} is put before any record speaks of it`);
   }

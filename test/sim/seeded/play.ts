@@ -11,6 +11,7 @@ import { toError } from '../../../src/errors.ts';
 import type { GcOptions } from '../../../src/gc/gc.ts';
 import type { CommitForm } from '../../../src/metadata/port.ts';
 import { SETTLE_MS } from '../../../src/reap/holds.ts';
+import { wallMs } from '../../../src/time.ts';
 import { RecordState } from '../record-metadata.ts';
 import { type Attack, type AttackAct, CLIENT_CLOCK_OFF_MAX_MS } from './attacks.ts';
 import { Clients } from './clients.ts';
@@ -277,7 +278,7 @@ class Play {
 
   #untilDueMs(): number {
     const due = this.#stage.ledger.first()?.record.dueMs;
-    return due === undefined ? 0 : Math.max(0, due - this.#stage.ledger.clock());
+    return due === undefined ? 0 : Math.max(0, wallMs(due) - this.#stage.ledger.clock());
   }
 
   /** Time passes, and whatever record is due then is looked at, as a queue does it. */
@@ -285,7 +286,7 @@ class Play {
     await this.#scheduler.advance(ms);
     const nowMs = this.#stage.ledger.clock();
     for (const [id, record] of this.#stage.ledger.records) {
-      if (record.dueMs <= nowMs) this.#start(this.#workers.reap(id, this.#graceMs));
+      if (wallMs(record.dueMs) <= nowMs) this.#start(this.#workers.reap(id, this.#graceMs));
     }
   }
 

@@ -3,8 +3,10 @@
  * seed chooses whose turn it is. Faults of the script strike the n-th call. The code under test runs between two turns
  * until all of it waits again, so a run depends on nothing but script and seed. It must know nothing of files or lists.
  */
+
 import { setImmediate as afterMicrotasks } from 'node:timers/promises';
 import type { Clock } from '../../../src/clock.ts';
+import { monotonicMs } from '../../../src/time.ts';
 import { type Crossing, lost, type OddAnswers } from '../boundary.ts';
 import { applies, type Fault, type PlannedFault } from './faults.ts';
 import type { Random } from './random.ts';
@@ -280,7 +282,7 @@ export class SimProcess implements Crossing {
 
   get clock(): Clock {
     return {
-      monotonicMs: () => (this.#scheduler.nowMs - EPOCH_MS - this.stoodStillMs) * this.#rate,
+      monotonicMs: () => monotonicMs((this.#scheduler.nowMs - EPOCH_MS - this.stoodStillMs) * this.#rate),
       sleep: (ms, signal) => this.#scheduler.sleep(this, ms / this.#rate, signal),
     };
   }

@@ -3,6 +3,7 @@
  * goes through the scheduler, where it waits and where faults strike. They hold no policy of their own: what a queue
  * would do with an ending is the script's and the play's business.
  */
+
 import { AttemptIds } from '../../../src/compact/attempt.ts';
 import { type CompactLimits, type CompactResult, compactInode } from '../../../src/compact/compact-inode.ts';
 import { MemoryBudget } from '../../../src/compact/memory-budget.ts';
@@ -16,6 +17,7 @@ import { Ownership } from '../../../src/reap/bucket-owner.ts';
 import type { DeleteGuard } from '../../../src/reap/delete-guard.ts';
 import { Holds, SETTLE_MS } from '../../../src/reap/holds.ts';
 import { reapRecord } from '../../../src/reap/reap-record.ts';
+import type { LedgerMs } from '../../../src/time.ts';
 import { storeFault } from '../../objects/memory-store.ts';
 import { MemoryGcBook } from '../memory-gc-book.ts';
 import { MemoryLedger } from '../memory-ledger.ts';
@@ -45,7 +47,7 @@ class TellingIds extends AttemptIds {
     this.#tell = tell;
   }
 
-  override next(nowMs: number): bigint {
+  override next(nowMs: LedgerMs): bigint {
     const attempt = super.next(nowMs);
     this.#tell(attempt);
     return attempt;
@@ -218,7 +220,7 @@ export class Workers {
   /** While a demoted primary goes on answering, half of the processes ask it. */
   #metadata(process: SimProcess, { metadata }: Site): MetadataStore {
     const asksDemoted = this.#stage.demotes && this.#stage.scheduler.random.below(2) === 0;
-    return metadata.connect(process, () => process.clock.monotonicMs(), asksDemoted);
+    return metadata.connect(process, () => Number(process.clock.monotonicMs()), asksDemoted);
   }
 
   #objects(process: SimProcess, site: Site): ObjectStores {

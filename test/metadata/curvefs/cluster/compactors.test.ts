@@ -3,9 +3,11 @@
  * fences (facts §2): slow, never wrong (I9), by ids that keep an old commit out (ADR 10), a last look, and names that never
  * come twice. As races.test.ts, on records that behave as a metaserver's.
  */
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compactInode } from '../../../../src/compact/compact-inode.ts';
+import { monotonicMs } from '../../../../src/time.ts';
 import { Boundary } from '../../../sim/boundary.ts';
 import { endOf, expectWhole, finish, fragmentedWorld, worldOf } from '../../../sim/scenes.ts';
 import { KEY, LIMITS, type World } from '../../../sim/world.ts';
@@ -118,7 +120,7 @@ describe('a machine that is suspended with its monotonic clock, until its record
       'objects.put',
     );
     const deps = world.deps(boundary);
-    const clock = { ...deps.clock, monotonicMs: () => world.ledger.nowMs - frozenMs };
+    const clock = { ...deps.clock, monotonicMs: () => monotonicMs(world.ledger.nowMs - frozenMs) };
     await endOf(compactInode(KEY, { ...deps, clock }, { limits: world.limits }));
     expect(frozenMs).toBeGreaterThan(LIMITS.leaseMs);
     return boundary;
