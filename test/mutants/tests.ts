@@ -69,6 +69,7 @@ export const TEST_FILES: readonly string[] = [
   'test/queue/quarantine.test.ts',
   'test/queue/gc-book.test.ts',
   'test/queue/status.test.ts',
+  'test/queue/run-counter.test.ts',
   'test/pace/shared-rate.test.ts',
   'test/workers/compact.test.ts',
   'test/workers/shared-job-limit.test.ts',

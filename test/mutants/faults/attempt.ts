@@ -65,7 +65,7 @@ export const ATTEMPT_FAULTS: readonly Fault[] = [
   }),
   fault('the stamp makes a record due at once', 'I7', {
     file: 'src/compact/protocol.ts',
-    edits: [['dueMs: stampMs + graceMs', 'dueMs: stampMs']],
+    edits: [['dueMs: later(stampMs, graceMs)', 'dueMs: stampMs']],
   }),
   fault('records of a failed attempt are not handed over', 'I12', {
     file: CHUNK,
@@ -77,7 +77,7 @@ export const ATTEMPT_FAULTS: readonly Fault[] = [
   }),
   fault('the number of an attempt follows a clock that steps back', 'I3', {
     file: ATTEMPT,
-    edits: [['Math.max(Math.floor(nowMs), this.#lastMs + 1)', 'Math.floor(nowMs)']],
+    edits: [['Math.max(Math.floor(wallMs(nowMs)), this.#lastMs + 1)', 'Math.floor(wallMs(nowMs))']],
   }),
   fault('objects are named by the highest compaction + 1', 'I3', {
     file: 'src/plan/names.ts',

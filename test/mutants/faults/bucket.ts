@@ -58,11 +58,11 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     edits: [['if (isReal) await this.#deps.refuseOther?.(this.#filesystem);', '']],
   }),
   pass('the second look of garbage collection follows the first at once', 'I7', [
-    'if (readMs - noted.sinceMs < this.#options.leaseMs + this.#graceMs) return;',
+    'if (elapsed(noted.sinceMs, readMs) < this.#options.leaseMs + this.#graceMs) return;',
     '',
   ]),
   pass("only the store's clock tells the age of an orphan", 'I7', [
-    'if (readMs - firstMs < this.#options.minAgeMs) return;',
+    'if (elapsed(firstMs, readMs) < this.#options.minAgeMs) return;',
     '',
   ]),
   pass("the store's clock does not count for the age of an orphan", 'I7', [
@@ -172,7 +172,7 @@ export const BUCKET_FAULTS: readonly Fault[] = [
   holds('only the first page of a listing is read', ['if (!more) return names', 'if (pages >= 0) return names']),
   holds('a permit lasts for ever', ['if (clock.monotonicMs() < untilMs) return;', 'if (untilMs > 0) return;']),
   holds('a listing counts for longer than hold waits', [
-    'beganMs - before.beganMs < SHARED_MS',
+    'elapsed(before.beganMs, beganMs) < SHARED_MS',
     'beganMs >= before.beganMs',
   ]),
   holds('hold answers before earlier permits have run out', ['await clock.sleep(SETTLE_MS, signal);', '']),
@@ -182,8 +182,8 @@ export const BUCKET_FAULTS: readonly Fault[] = [
   ]),
   holds('more holds than there may be', ['if (left < HOLDS_MAX) return;', 'if (left < 10 * HOLDS_MAX) return;']),
   holds('who has seen a hold stand forgets it', [
-    'leftMs: leftUntilMs - clock.monotonicMs()',
-    'leftMs: 0 * leftUntilMs',
+    'leftUntilMs === undefined ? 0 : elapsed(clock.monotonicMs(), leftUntilMs)',
+    '0',
   ]),
   fault("a hold ends by the queue's clock alone", 'I10', {
     file: 'src/reap/hold-note.ts',

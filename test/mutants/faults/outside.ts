@@ -85,7 +85,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
   }),
   fault('the reason of a quarantine says that the work is repeated', 'I8', {
     file: 'src/wiring/run-inode.ts',
-    edits: [['reason: message, sinceMs: nowMs, lookAtMs', 'reason: later.message, sinceMs: nowMs, lookAtMs']],
+    edits: [['reason: message, sinceMs: atMs, lookAtMs', 'reason: later.message, sinceMs: atMs, lookAtMs']],
   }),
   fault('gc deletes on after it was stopped', 'I10', {
     file: 'src/gc/delete.ts',

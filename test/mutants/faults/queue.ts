@@ -63,6 +63,14 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     "?? '') ?? 'nothing') === 'nothing'",
     "?? '') ?? 'nothing') === 'given-back'",
   ]),
+  compact('a second try is waited for by another clock', [
+    'dueBy(Date.now() + forMs)',
+    'dueBy(performance.timeOrigin + performance.now() + forMs)',
+  ]),
+  fault('ended runs are looked for by another clock', 'I8', {
+    file: 'src/queue/run-counter.ts',
+    edits: [['#sinceMs = Date.now();', '#sinceMs = performance.timeOrigin + performance.now();']],
+  }),
   fault('who waits for a lost job waits for ever', 'I8', {
     file: 'src/queue/wait-for-run.ts',
     edits: [["if (state === 'unknown' || state === 'active') await options.queue.giveBack([jobId]);", '']],
@@ -125,7 +133,7 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     'else if (this.#alone()) this.#balance += 1e9;',
   ]),
   shared('while the queue is away each process takes the whole rate', ['perSecond / this.#members', 'perSecond / 1']),
-  shared('the queue is never asked again', ['clock.monotonicMs() + ASK_AGAIN_MS', 'Number.POSITIVE_INFINITY']),
+  shared('the queue is never asked again', ['later(clock.monotonicMs(), ASK_AGAIN_MS)', 'Number.POSITIVE_INFINITY']),
   fault('processes that are gone are counted for ever', 'I8', {
     file: 'src/pace/redis-budget.ts',
     edits: [["redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])\n", '']],

@@ -39,7 +39,7 @@ export const TIME_BOUND_FAULTS: readonly Fault[] = [
   fault('the second look at a file comes at once', 'I5', {
     file: QUIET,
     edits: [
-      ['nowMs - first.atMs < neededMs;', 'nowMs - first.atMs < 0 * neededMs;'],
+      ['elapsed(first.atMs, nowMs) < neededMs;', 'elapsed(first.atMs, nowMs) < 0 * neededMs;'],
       ['if (leftMs > 0) throw tooEarly(leftMs, leftMs);', ''],
     ],
   }),
