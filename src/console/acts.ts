@@ -10,6 +10,7 @@ import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { InodeKey } from '../model.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { hurry } from '../queue/wait-for-run.ts';
+import { wallMs } from '../time.ts';
 import { plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { makeHold } from '../wiring/make-hold.ts';
@@ -85,7 +86,7 @@ async function release({ clients, form }: ActRequest): Promise<ActDone> {
 async function pause({ clients, form, remote }: ActRequest): Promise<ActDone> {
   const fsId = filesystemIn(form);
   await requireFilesystem(clients.metadata, fsId);
-  const note = { sinceMs: await clients.ledger.nowMs(), by: byOf(remote) };
+  const note = { sinceMs: wallMs(await clients.ledger.nowMs()), by: byOf(remote) };
   const isNew = await clients.control.pauseFilesystem(fsId, note);
   return { words: `file system ${fsId} ${isNew ? 'is paused' : 'was paused already'}`, back: `/files/${fsId}` };
 }

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WRONG_MAX } from '../../src/console/door.ts';
 import { createLogger } from '../../src/observe/log.ts';
+import { monotonicMs } from '../../src/time.ts';
 import { openHolds } from '../../src/wiring/clients.ts';
 import { ConsoleWorld } from './world.ts';
 
@@ -25,7 +26,7 @@ let console: ConsoleWorld;
 let logged = '';
 
 beforeAll(async () => {
-  const clock = { monotonicMs: () => performance.now(), sleep: async () => undefined };
+  const clock = { monotonicMs: () => monotonicMs(performance.now()), sleep: async () => undefined };
   console = await ConsoleWorld.open('acts', {
     ...{ token: TOKEN, env: ALLOWED },
     log: createLogger({ level: 'info', destination: { write: (line) => (logged += line) } }),
