@@ -136,3 +136,12 @@ export function parseInodeKey(text: string): InodeKey | null {
 export function printInodeKey(key: { readonly fsId: number; readonly inodeId: bigint | string }): string {
   return `${key.fsId}/${key.inodeId}`;
 }
+
+/** What a text says as JSON; `null` where it is none: who reads it checks its shape anyway. */
+export function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -3,12 +3,14 @@
  * understands (result, retry, final failure) and writes the one log line of the attempt. It must decide nothing about
  * the inode: `run` does.
  */
+
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import type { LookKeeper } from '../src/compact/compact-inode.ts';
 import { CompactError } from '../src/errors.ts';
 import type { Look } from '../src/ledger.ts';
 import { LOG_EVENTS, type LogEvent, type Logger, logContext } from '../src/observe/log.ts';
-import { type CompactJobData, inodeOfJob, lookOfJob, queueCall } from '../src/queue/compact-queue.ts';
+import { queueCall } from '../src/queue/bullmq.ts';
+import { type CompactJobData, inodeOfJob, lookOfJob } from '../src/queue/compact-queue.ts';
 import type { Observer } from '../src/wiring/observer.ts';
 import { type CompactJobDeps, type RunEnding, type RunReport, runInode } from '../src/wiring/run-inode.ts';
 import type { RunRecord } from '../src/wiring/run-record.ts';

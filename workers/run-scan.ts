@@ -2,7 +2,6 @@
  * From clients to a scan: what a command and the scheduler both need to scan a file system, with its log lines. The scan
  * itself is in `src/scan/scan.ts`; this wires and reports.
  */
-import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';
 import type { CompactError } from '../src/errors.ts';
 import type { InodeKey } from '../src/model.ts';
@@ -12,14 +11,10 @@ import type { ScanDeps, ScanOptions, ScanReport } from '../src/scan/types.ts';
 import { cancellableDeps } from '../src/wiring/cancellable.ts';
 import type { Clients } from '../src/wiring/clients.ts';
 import { ScanTally } from '../src/wiring/scan-counters.ts';
+import { processName } from './running.ts';
 
 /** A scan needs no bucket: one that does not tell its owner in this time keeps no scan waiting. */
 const OWNER_WAIT_MS = 2_000;
-
-/** Who this is, for those who look later: host and process. */
-export function processName(): string {
-  return `${hostname()}:${process.pid}`;
-}
 
 export type ScanWishes = Pick<
   ScanOptions,

@@ -3,10 +3,16 @@
  * It stands alone because the worker, the pool, metrics, readiness and commands all speak of it. It must not
  * change anything about a job; what is in a snapshot is plain JSON, since it crosses from one process to another.
  */
+import { hostname } from 'node:os';
 import type { Job } from 'bullmq';
 import type { CompactError } from '../src/errors.ts';
 import type { ProcessMetrics } from '../src/observe/aggregate.ts';
 import type { NotReady } from '../src/observe/readiness.ts';
+
+/** Who this is, for those who look later: host and process. */
+export function processName(): string {
+  return `${hostname()}:${process.pid}`;
+}
 
 /** A job that a process has taken. */
 export interface RunningJob {

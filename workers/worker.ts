@@ -4,7 +4,6 @@
  * covered by its reap record, so stopping badly costs time, never data.
  */
 
-import { hostname } from 'node:os';
 import { type Job, Worker } from 'bullmq';
 import { endsWithin } from '../src/clock.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
@@ -23,7 +22,7 @@ import { QueueWatch } from './queue-watch.ts';
 import { type LookEvent, reapProcessor } from './reap-processor.ts';
 import { Reporter } from './reporter.ts';
 import type { RunUpdate } from './run-reporter.ts';
-import { type ProcessSnapshot, RunningJobs, type RunningWorker } from './running.ts';
+import { type ProcessSnapshot, processName, RunningJobs, type RunningWorker } from './running.ts';
 
 /** A job whose processes died this often is given up: something about it kills them. */
 const COMPACT_STALLS_MAX = 10;
@@ -81,7 +80,7 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   let stopped: Promise<void> | undefined;
   const notReady = async (): Promise<NotReady[]> =>
     stopped ? [{ code: 'running', what: 'stopping' }] : [...watch.notReady(), ...(await clients.observer.notReady())];
-  const reporter = queues === 'all' ? new Reporter(clients, nameOfWorker(), notReady) : undefined;
+  const reporter = queues === 'all' ? new Reporter(clients, processName(), notReady) : undefined;
   return {
     stop: () => {
       stopping.abort();
@@ -180,10 +179,6 @@ async function probeQueue({ status, settings }: Clients): Promise<void> {
   await status.connection.set(`${settings.queuePrefix}:probe`, '1', 'PX', PROBE_LIFE_MS);
 }
 
-function nameOfWorker(): string {
-  return `${hostname()}:${process.pid}`;
-}
-
 /** For those who look; a word that is lost costs nothing. */
 async function reportHeld(job: Job, clauses: readonly string[]): Promise<void> {
   const update: RunUpdate = { kind: 'running', waits: { for: 'server', what: clauses.join('; ') } };
@@ -195,7 +190,7 @@ function baseOptions({ settings }: Clients, connection: RedisClient) {
     connection,
     prefix: settings.queuePrefix,
     // Who worked on a job, by the process that its worker reports (RunningWorker.snapshots).
-    name: nameOfWorker(),
+    name: processName(),
     lockDuration: settings.lockDurationMs,
     stalledInterval: settings.lockDurationMs,
     runRetryDelay: RUN_RETRY_DELAY_MS,

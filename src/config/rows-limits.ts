@@ -96,7 +96,7 @@ export const LIMIT_ROWS = [
     min: '0',
     max: '1TiB',
     meaning:
-      "Bytes that all processes on all machines with this queue read plus write in a second at most; give them all the same. While the queue's Redis is away each keeps to its share. 0 means no limit.",
+      'Bytes that all processes with this queue move in a second at most; give them all the same. While its Redis is away each keeps to its share. 0: no limit.',
     group: 'Limits',
     commands: SHARING,
   },

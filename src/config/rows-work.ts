@@ -18,7 +18,7 @@ export const WORK_ROWS = [
     default: '10m',
     min: '1ms',
     max: '30d',
-    meaning: 'How long an object stays after nothing references it any more: readers may still hold the old list.',
+    meaning: 'How long an object stays after nothing references it: readers may still hold the old list.',
     group: 'Safety',
     commands: QUEUE,
   },

@@ -1,11 +1,16 @@
 /**
- * How a failed queue command is reported. It stands alone because every file of the queue makes commands, and whoever waits
- * for Redis to come back goes by this one code.
+ * Where a queue is, and how a failed command of it is reported. It stands alone because every file of the queue makes
+ * commands, and whoever waits for Redis to come back goes by this one code.
  */
-import type { ChainableCommander } from 'ioredis';
+import type { ChainableCommander, Cluster, Redis } from 'ioredis';
 import { CompactError, toError } from '../errors.ts';
 
-/** Runs a queue command and tells its failure as `queue-unavailable`. */
+export interface QueueOptions {
+  readonly connection: Redis | Cluster;
+  readonly prefix: string;
+}
+
+/** Runs a queue command and reports its failure as `queue-unavailable`. */
 export async function queueCall<T>(what: string, call: () => Promise<T>): Promise<T> {
   try {
     return await call();
@@ -25,13 +30,4 @@ export async function inOneStep(batch: ChainableCommander): Promise<readonly unk
     if (error !== null) throw error;
     return reply;
   });
-}
-
-/** What a value in Redis says as JSON; `null` where it is none: who reads it checks its shape anyway. */
-export function safeJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

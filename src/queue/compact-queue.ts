@@ -5,17 +5,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
-import type { Cluster, Redis } from 'ioredis';
 import { CompactError } from '../errors.ts';
 import { decimalId, printInodeKey } from '../format.ts';
 import type { Look } from '../ledger.ts';
 import type { InodeKey } from '../model.ts';
 import { ENQUEUE_MAX, type ScanQueue, type ScoredInode } from '../scan-port.ts';
-import { queueCall } from './bullmq.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys, type JobPlace } from './bullmq-keys.ts';
 import { FairOrder, type FairRange } from './fair-order.ts';
-
-export { queueCall };
 
 export const COMPACT_QUEUE = 'compact';
 export const REAP_QUEUE = 'reap';
@@ -33,11 +30,6 @@ export interface CompactJobData {
   readonly origin: JobOrigin;
   /** The first look at the inode, where a second one must wait (docs/adr/0018). */
   readonly look?: Look;
-}
-
-export interface QueueOptions {
-  readonly connection: Redis | Cluster;
-  readonly prefix: string;
 }
 
 export interface CompactQueueOptions extends QueueOptions {

@@ -5,10 +5,10 @@
 
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
+import { safeJson } from '../format.ts';
 import { type GcBook, type GcPosition, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
 import { ledgerMs } from '../time.ts';
-import { inOneStep, safeJson } from './bullmq.ts';
-import { type QueueOptions, queueCall } from './compact-queue.ts';
+import { inOneStep, type QueueOptions, queueCall } from './bullmq.ts';
 
 /** What nobody has looked at for so long is forgotten. */
 const KEEP_MS = 90 * 24 * 3_600_000;

@@ -3,9 +3,10 @@
  * deleted. Whether a hold stands is never decided by this (docs/adr/0022): losing it costs numbers, until the next look at
  * a record that is held.
  */
+
 import type { Cluster, Redis } from 'ioredis';
 import { decimalNumber } from '../format.ts';
-import { type QueueOptions, queueCall } from './compact-queue.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 
 /** What nobody has added to for so long is forgotten. */
 const KEEP_MS = 90 * 24 * 3_600_000;

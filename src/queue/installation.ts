@@ -3,9 +3,10 @@
  * lost, and which life of each metadata server was seen last. Apart from the metadata on purpose: whoever copies the metadata does not copy this
  * (docs/adr/0019). It must not judge anything.
  */
+
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { type QueueOptions, queueCall } from './compact-queue.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 
 const ID = 'id';
 /** Fields of ids that were proven to be this installation's, too. */

@@ -3,8 +3,10 @@
  * it stands whose it is, for as long as somebody keeps it: a bound of a command or a pod that is gone must not hold everybody
  * else up for ever. It limits work, nothing rests on it.
  */
+
 import type { Cluster, Redis } from 'ioredis';
-import { type CompactQueue, type QueueOptions, queueCall } from './compact-queue.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
+import type { CompactQueue } from './compact-queue.ts';
 
 export interface JobBoundOptions extends QueueOptions {
   readonly queue: Pick<CompactQueue, 'queue'>;

@@ -3,10 +3,11 @@
  * among them would leak its objects. They are found by walking the keys, page by page and gently, by one process of all at a
  * time and once in a while; whoever meets one in daily work gives it back at once. It must not judge what a job is for.
  */
+
 import type { Queue } from 'bullmq';
 import type { Clock } from '../clock.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
-import { type QueueOptions, queueCall } from './compact-queue.ts';
 
 /** One walk in so long, whoever makes it; one that died with its process is made up for by the next. */
 const SWEEP_EVERY_MS = 3_600_000;

@@ -7,10 +7,10 @@ import type { Job, Queue } from 'bullmq';
 import { ErrorCode } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
-import { decimalNumber } from '../format.ts';
-import { inOneStep, safeJson } from './bullmq.ts';
+import { decimalNumber, safeJson } from '../format.ts';
+import { inOneStep, type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
-import { type CompactJobData, type QueueOptions, queueCall } from './compact-queue.ts';
+import type { CompactJobData } from './compact-queue.ts';
 import type { ReapJobData } from './reap-queue.ts';
 
 /** A parked job looks again this often, should nobody resume it. */

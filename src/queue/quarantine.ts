@@ -7,11 +7,10 @@
 
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
-import { parseInodeKey, printInodeKey } from '../format.ts';
+import { parseInodeKey, printInodeKey, safeJson } from '../format.ts';
 import type { InodeKey } from '../model.ts';
 import { type LedgerMs, ledgerMs, wallMs } from '../time.ts';
-import { inOneStep, safeJson } from './bullmq.ts';
-import { type QueueOptions, queueCall } from './compact-queue.ts';
+import { inOneStep, type QueueOptions, queueCall } from './bullmq.ts';
 
 const entrySchema = z.object({
   code: z.string(),

@@ -8,12 +8,12 @@ import { randomUUID } from 'node:crypto';
 import { ErrorCode, type Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import { CompactError } from '../errors.ts';
-import { decimalId } from '../format.ts';
+import { decimalId, safeJson } from '../format.ts';
 import { REAP_NAMES_MAX, REAP_VERSIONS_MAX, type ReapLedger, type ReapRecord, type ReapRecords } from '../ledger.ts';
 import { elapsed, type LedgerMs, ledgerMs } from '../time.ts';
-import { safeJson } from './bullmq.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
-import { type QueueOptions, queueCall, REAP_QUEUE } from './compact-queue.ts';
+import { REAP_QUEUE } from './compact-queue.ts';
 
 /** Our processor delays a record itself and never fails it; this covers a fault in the processor: 1,900 years of tries (I8). */
 const RETRY_FOREVER = { attempts: 1_000_000_000, backoff: { type: 'fixed', delay: 60_000 } } as const;

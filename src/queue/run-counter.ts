@@ -2,9 +2,10 @@
  * The runs that ended in the compact queue, counted as they come, for whoever works towards an end: how many, how, and
  * what they moved. Ended jobs are kept for a while, so looking often enough misses none. It changes nothing.
  */
-import { safeJson } from './bullmq.ts';
+import { safeJson } from '../format.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
-import { type CompactQueue, type QueueOptions, queueCall } from './compact-queue.ts';
+import type { CompactQueue } from './compact-queue.ts';
 
 /** Jobs that one look reads at most; the next look goes on. */
 const LOOK_MAX = 1_000;

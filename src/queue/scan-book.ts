@@ -5,12 +5,11 @@
 
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
-import { decimalNumber } from '../format.ts';
+import { decimalNumber, safeJson } from '../format.ts';
 import type { Filesystem } from '../model.ts';
 import type { ScanBook, ScanPosition, ScanResult } from '../scan-port.ts';
 import { ledgerMs } from '../time.ts';
-import { safeJson } from './bullmq.ts';
-import { type QueueOptions, queueCall } from './compact-queue.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 
 const count = z.number().nonnegative();
 /** Scans of older releases did not count it. */

@@ -3,9 +3,10 @@
  * replicas plans the same scans and each scan is one job. A plan lives by its next job alone: where that is gone or ended,
  * nothing would ever come again, so planning looks at it. It must not scan.
  */
+
 import { Queue } from 'bullmq';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
-import { type QueueOptions, queueCall } from './compact-queue.ts';
 
 export const SCAN_QUEUE = 'scan';
 

@@ -8,8 +8,9 @@ import type { Job } from 'bullmq';
 import { z } from 'zod';
 import type { InodeKey } from '../model.ts';
 import { wallMs } from '../time.ts';
+import { queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
-import { type CompactJobData, queueCall } from './compact-queue.ts';
+import type { CompactJobData } from './compact-queue.ts';
 import type { ReapJobData } from './reap-queue.ts';
 import { OVERDUE_MS, type StatusSource } from './status.ts';
 

@@ -6,8 +6,9 @@
 import type { Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import { wallMs } from '../time.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
-import { type CompactQueue, type QueueOptions, queueCall } from './compact-queue.ts';
+import type { CompactQueue } from './compact-queue.ts';
 import type { ReapQueue } from './reap-queue.ts';
 
 /** The queues and their clock. */

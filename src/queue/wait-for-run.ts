@@ -8,7 +8,8 @@ import type { Clock } from '../clock.ts';
 import { throwIfCancelled } from '../errors.ts';
 import type { InodeKey } from '../model.ts';
 import { later, type MonotonicMs } from '../time.ts';
-import { COMMAND_PRIORITY, type CompactJobData, type CompactQueue, type Enqueued, queueCall } from './compact-queue.ts';
+import { queueCall } from './bullmq.ts';
+import { COMMAND_PRIORITY, type CompactJobData, type CompactQueue, type Enqueued } from './compact-queue.ts';
 
 const POLL_MS = 200;
 const STOPPED = 'stopped waiting; the inode stays queued';

@@ -3,9 +3,10 @@
  * work, and what it saw of the servers last. A report goes by itself when nobody renews it; the list of them is bounded.
  * Nothing rests on it.
  */
+
 import { z } from 'zod';
-import { safeJson } from './bullmq.ts';
-import { type QueueOptions, queueCall } from './compact-queue.ts';
+import { safeJson } from '../format.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 
 /** A process whose loop is busy for long is still there. */
 export const REPORT_LIFE_MS = 60_000;

@@ -4,6 +4,7 @@
  * being replaced, or is too large to be ours. It writes and deletes nothing.
  */
 import { CompactError } from '../errors.ts';
+import { safeJson } from '../format.ts';
 import type { ObjectStore } from '../objects/port.ts';
 
 /** A larger object under such a name is none of ours. */
@@ -29,12 +30,8 @@ export async function readNote(
 
 /** JSON, or `undefined`. */
 export function parseNote(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = safeJson(text);
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
 }
 
 /** `null`: it was replaced meanwhile. */

@@ -34,7 +34,7 @@ export async function askStatus(clients: Clients, fsId?: number): Promise<Status
     const asked = jobs.filter(isAsked);
     return { total: fsId === undefined ? total : asked.length, jobs: asked };
   };
-  const counts = await askCounts(clients, fsId);
+  const counts = await factsOf(clients, fsId);
   const [failed, delayed, records, quarantine, holds] = await Promise.all([
     lists.failedJobs(status),
     lists.delayedJobs(status),
@@ -58,12 +58,19 @@ export async function askStatus(clients: Clients, fsId?: number): Promise<Status
 }
 
 /** The same without the lists of what is stuck, which are empty; for those who ask every few seconds. */
-export async function askCounts(clients: Clients, fsId?: number): Promise<StatusReport> {
+export async function askCounts(clients: Clients): Promise<StatusReport> {
+  const [counts, quarantined] = await Promise.all([factsOf(clients, undefined), clients.quarantine.count()]);
+  const report = { ...counts, quarantined };
+  return { ...report, problems: problemsOf(report) };
+}
+
+/** All that is counted but for the quarantine. */
+async function factsOf(clients: Clients, fsId: number | undefined) {
   const ask = await import('../queue/status.ts');
   const { status, control, scans, ledger } = clients;
   const metadata = await askMetadata(clients, fsId);
   const isAsked = isOf(fsId);
-  const [queues, workers, paused, inFlight, recent, results, backlog, seen, quarantined] = await Promise.all([
+  const [queues, workers, paused, inFlight, recent, results, backlog, seen] = await Promise.all([
     ask.queueDepths(status),
     ask.workersConnected(status),
     control.paused(),
@@ -72,12 +79,11 @@ export async function askCounts(clients: Clients, fsId?: number): Promise<Status
     scans.results(),
     ask.reapBacklog(status),
     new WorkerReports(status).all(),
-    clients.quarantine.count(),
   ]);
   const nowMs = wallMs(await ledger.nowMs());
   const compact = queues.find(({ name }) => name === COMPACT_QUEUE);
-  const report = {
-    ...{ nowMs, health: healthOf(seen, metadata, nowMs), queues, workers, recent, quarantined },
+  return {
+    ...{ nowMs, health: healthOf(seen, metadata, nowMs), queues, workers, recent },
     paused: { ...paused, filesystems: paused.filesystems.filter(isAsked) },
     inFlight: inFlight.filter(isAsked),
     scans: results.filter(isAsked),
@@ -87,7 +93,6 @@ export async function askCounts(clients: Clients, fsId?: number): Promise<Status
     quarantine: [],
     holds: { total: 0, objects: 0, bytes: 0, holds: [], unknown: 'not asked for' },
   };
-  return { ...report, problems: problemsOf(report) };
 }
 
 /** How long the metadata service may take: somebody waits for the page. */

@@ -21,7 +21,8 @@ import { type S3Credentials, S3ObjectStores, type S3StoresSettings } from '../ob
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { Pace } from '../pace/pace.ts';
-import { COMPACT_QUEUE, CompactQueue, type QueueOptions } from '../queue/compact-queue.ts';
+import type { QueueOptions } from '../queue/bullmq.ts';
+import { COMPACT_QUEUE, CompactQueue } from '../queue/compact-queue.ts';
 import { QueueGcBook } from '../queue/gc-book.ts';
 import { HoldBook } from '../queue/hold-book.ts';
 import { QueueInstallation } from '../queue/installation.ts';

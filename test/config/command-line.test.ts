@@ -92,6 +92,13 @@ describe('--help-settings', () => {
     expect(hidden.map(({ flag }) => flag)).toEqual([]);
   });
 
+  it('shows for hold where the queue and the bucket are, since a hold is an object there', () => {
+    const flags = SETTINGS.filter(({ commands }) => (commands as readonly string[]).includes('hold')).map(
+      ({ flag }) => flag,
+    );
+    expect(flags).toEqual(expect.arrayContaining(['queue-prefix', 's3-endpoint', 's3-region']));
+  });
+
   it("is shown, as bad usage, when no command is given; --version is the package's", async () => {
     const none = await runCli([]);
     expect(none).toMatchObject({ exitCode: 2, stdout: '' });
