@@ -119,7 +119,23 @@ export function leaveOneOut(lives: readonly Life[], base: PlanPolicy = DEFAULT_P
     ];
   });
   const head = ['life', 'GETs / MiB, default', 'of hindsight', 'dial by the others', 'GETs / MiB', 'of hindsight'];
-  return markdown([head, ...body]);
+  const own = timesOf(body, 2);
+  const others = timesOf(body, 5);
+  return markdown([
+    head,
+    ...body,
+    ['geometric mean', '', geometricMean(own).toFixed(2), '', '', geometricMean(others).toFixed(2)],
+    ['worst', '', Math.max(...own).toFixed(2), '', '', Math.max(...others).toFixed(2)],
+  ]);
+}
+
+/** The multiples in a column, of the lives that have one on the left: where hindsight moves nothing there is none. */
+function timesOf(body: readonly (readonly string[])[], column: number): number[] {
+  return body.filter((row) => row[2] !== '').map((row) => Number(row[column]));
+}
+
+function geometricMean(values: readonly number[]): number {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 }
 
 function cellOf(life: Life, hindsight: Hindsight, policy: PlanPolicy): Cell {

@@ -8,7 +8,7 @@ import { outside } from '../outside.ts';
 import { bestRuns, type Prices } from './best-runs.ts';
 import { type BlockView, dataBytes, objectsEnd } from './blocks.ts';
 import { Pieces, type Run } from './pieces.ts';
-import { RunFinder } from './runs.ts';
+import { type ChunkList, RunFinder } from './runs.ts';
 
 /** Objects of which nobody reads more than this share are rewritten, where that pays: half, and whatever there is. */
 const DEAD_SHARES = [0.5, 0];
@@ -33,11 +33,12 @@ export class BlockSpace {
   readonly #left: Uint32Array;
   #tallies = 0;
 
-  constructor(versions: readonly S3ChunkInfo[], geometry: { readonly blockSize: number; readonly chunkSize: number }) {
+  constructor(list: ChunkList) {
+    const { versions, geometry } = list;
     this.#versions = versions;
     this.#blockSize = geometry.blockSize;
     this.#chunkSize = geometry.chunkSize;
-    this.#finder = new RunFinder(versions, geometry.blockSize);
+    this.#finder = new RunFinder(list);
     this.#tallied = new Uint32Array(versions.length);
     this.#live = new Float64Array(versions.length);
     this.#left = new Uint32Array(versions.length);
@@ -63,22 +64,27 @@ export class BlockSpace {
     return bytes;
   }
 
-  /** The best choice at these prices; without `mayGrow` one that stores no more than before. */
-  choose(view: BlockView, prices: Prices, mayGrow: boolean): Choice {
+  /** The best choice at these prices, tried in their order; without `mayGrow` one that stores no more than before. */
+  choose(view: BlockView, prices: readonly Prices[], mayGrow: boolean): Choice {
     const pieces = Pieces.of(view);
     if (!view.mixed && !this.#hasDead(view, pieces)) return { runs: [], storedBytes: dataBytes(view) };
     return this.#goOn(view, pieces, { prices, mayGrow });
   }
 
   /** A choice after which no object of the block keeps more than this share of bytes that nobody reads. */
-  tidy(view: BlockView, prices: Prices, deadShare: number): Choice {
+  tidy(view: BlockView, prices: readonly [Prices, ...Prices[]], deadShare: number): Choice {
     const pieces = Pieces.of(view);
-    const runs = this.#freeing(view, pieces, { prices, deadShare });
+    const [factor] = this.#finder.factors(view, pieces);
+    const runs = this.#freeing(view, pieces, { prices: { ...prices[0], get: prices[0].get * factor }, deadShare });
     return this.#goOn(view, pieces.joined(runs), { prices, mayGrow: false });
   }
 
   /** Each look sees what the last one left, as a second plan would. */
-  #goOn(view: BlockView, start: Pieces, how: { readonly prices: Prices; readonly mayGrow: boolean }): Choice {
+  #goOn(
+    view: BlockView,
+    start: Pieces,
+    how: { readonly prices: readonly Prices[]; readonly mayGrow: boolean },
+  ): Choice {
     let pieces = start;
     for (;;) {
       const runs = this.#bestOf(view, pieces, how);
@@ -97,16 +103,31 @@ export class BlockSpace {
   #bestOf(
     view: BlockView,
     pieces: Pieces,
+    how: { readonly prices: readonly Prices[]; readonly mayGrow: boolean },
+  ): readonly Run[] {
+    const factors = this.#finder.factors(view, pieces);
+    for (const prices of how.prices) {
+      for (const factor of factors) {
+        const priced = { ...prices, get: prices.get * factor };
+        const runs = this.#bestAt(view, pieces, { prices: priced, mayGrow: how.mayGrow });
+        if (runs.length > 0) return runs;
+      }
+    }
+    return [];
+  }
+
+  #bestAt(
+    view: BlockView,
+    pieces: Pieces,
     { prices, mayGrow }: { readonly prices: Prices; readonly mayGrow: boolean },
   ): readonly Run[] {
     const shares = this.#hasDead(view, pieces) ? DEAD_SHARES : [];
     const choices = shares.map((deadShare) => this.#freeing(view, pieces, { prices, deadShare }));
-    const priced = { ...prices, get: prices.get * this.#finder.factor(view, pieces) };
     let best: readonly Run[] = [];
     let most = 0;
     for (const runs of [this.#finder.best(view, pieces, prices), ...choices]) {
       if (runs.length === 0) continue;
-      const { value, growth } = this.#worth(view, pieces, { runs, prices: priced });
+      const { value, growth } = this.#worth(view, pieces, { runs, prices });
       if (value <= most || (growth > 0 && !mayGrow)) continue;
       best = runs;
       most = value;
@@ -152,11 +173,10 @@ export class BlockSpace {
     pieces: Pieces,
     { prices, deadShare }: { readonly prices: Prices; readonly deadShare: number },
   ): readonly Run[] {
-    const priced = { ...prices, get: prices.get * this.#finder.factor(view, pieces) };
     const forced = new Uint8Array(pieces.count);
     let runs: readonly Run[] = [];
     for (let round = 0; this.#mark(view, pieces, { runs, forced, deadShare, all: round >= ROUNDS_MAX }); round++) {
-      runs = bestRuns(pieces, { from: 0, to: pieces.count }, priced, forced);
+      runs = bestRuns(pieces, { from: 0, to: pieces.count }, prices, forced);
     }
     return runs;
   }

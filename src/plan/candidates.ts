@@ -90,8 +90,9 @@ function shortened(input: Input, blocks: readonly BlockView[]): Found[] {
 }
 
 /** Where stored bytes cost nothing: holes of any length are filled, and objects are kept for whatever is read of them. */
-function chooseByGets({ versions, geometry, policy }: Input, blocks: readonly BlockView[], get: number): Found[] {
-  const finder = new RunFinder(versions, geometry.blockSize);
+function chooseByGets(input: Input, blocks: readonly BlockView[], get: number): Found[] {
+  const { versions, policy } = input;
+  const finder = new RunFinder(input);
   const prices = { get, stored: 0, holeMax: Number.POSITIVE_INFINITY, tailWaits: true };
   return blocks.map((view) => {
     const runs = finder.find(view, prices);

@@ -70,7 +70,7 @@ function qualifies(input: PlanInput, blocks: readonly BlockView[], space: ChunkS
 /** By how much more may be stored for the blocks that are seen: what goes without moving a byte makes room. */
 function roomBytes(input: PlanInput, blocks: readonly BlockView[], survey: Survey): number {
   if (!hasStoragePrice(input) || input.budget === undefined) return Number.POSITIVE_INFINITY;
-  const space = new BlockSpace(input.versions, input.geometry);
+  const space = new BlockSpace(input);
   return blocks.reduce((room, view) => room - space.storedBytes(view, []), survey.storedBytes);
 }
 
@@ -86,7 +86,7 @@ function wasteOf(
 ): PlanWaste | undefined {
   const { gain, chosen } = plan;
   if (gain.storedBytesAfter <= WASTE_MAX * gain.visibleBytes) return undefined;
-  const space = new BlockSpace(input.versions, input.geometry);
+  const space = new BlockSpace(input);
   const runs = new Map([...chosen].map((one) => [one.view, one.runs]));
   let bytesToMove = 0;
   for (const view of blocks) {

@@ -12,13 +12,18 @@
 import type { S3ChunkInfo } from '../model.ts';
 import { outside } from '../outside.ts';
 import { bestRuns, type Prices } from './best-runs.ts';
-import type { BlockView } from './blocks.ts';
+import type { BlockView, ChunkInput } from './blocks.ts';
 import { Pieces, type Run } from './pieces.ts';
 
 /** A complete block in which nothing was overwritten is not likely to change: merging it lasts, so a GET is worth more. */
 const SETTLED_FACTOR = 4;
 /** The same, but the block is not full: what is written stays, and more will come. */
 const GROWING_FACTOR = 2;
+/**
+ * A block that is not full, and holds what was written last, is being filled: merging in small steps what soon would be complete is
+ * for nothing, so a GET is worth less. Later writes elsewhere say that the block waits no longer.
+ */
+const FILLING_FACTOR = 1 / 4;
 /** A large piece before the tail is rewritten only when the tail has this share of its bytes ... */
 const TAIL_SHARE = 1 / 8;
 /** ... or the run this many pieces. */
@@ -26,18 +31,24 @@ const TAIL_PIECES_MAX = 8;
 /** The tail of a growing block waits until this many pieces can be merged: each costs a request to merge, too. */
 const TAIL_PIECES_MIN = 4;
 
+/** A list, or its head. */
+export type ChunkList = Pick<ChunkInput, 'versions' | 'geometry' | 'above'>;
+
 /** Finds the runs of block after block of one chunk list. */
 export class RunFinder {
   readonly #versions: readonly S3ChunkInfo[];
   readonly #blockSize: number;
   /** By list position: the round in which the version was seen last. */
   readonly #seen: Uint32Array;
+  /** Of the last version that a client wrote, if it is in this part of the list; what is merged keeps no place in time. */
+  readonly #newest: number;
   #round = 0;
 
-  constructor(versions: readonly S3ChunkInfo[], blockSize: number) {
+  constructor({ versions, geometry, above }: ChunkList) {
     this.#versions = versions;
-    this.#blockSize = blockSize;
+    this.#blockSize = geometry.blockSize;
     this.#seen = new Uint32Array(versions.length);
+    this.#newest = above === undefined ? versions.findLastIndex(({ compaction }) => compaction === 0n) : -1;
   }
 
   /** The runs of a block that are worth it, in positions of its range table, ascending and disjoint; linear in its pieces. */
@@ -46,21 +57,21 @@ export class RunFinder {
     if (prices.get === Number.POSITIVE_INFINITY) return [{ from: view.dataFrom, to: view.dataTo }];
     let pieces = Pieces.of(view);
     for (;;) {
-      const runs = this.best(view, pieces, prices);
+      const { usual } = this.#judge(view, pieces);
+      const runs = this.best(view, pieces, { ...prices, get: prices.get * usual });
       if (runs.length === 0) return pieces.runs();
       pieces = pieces.joined(runs);
     }
   }
 
-  /** One look: the best runs of pieces, with the rules for blocks that still grow. */
+  /** One look: the best runs of pieces at prices that the factor is in, with the rules for blocks that still grow. */
   best(view: BlockView, pieces: Pieces, prices: Prices): Run[] {
     if (!this.#isMixed(pieces)) return [];
-    const priced = { ...prices, get: prices.get * this.factor(view, pieces) };
-    const runs = bestRuns(pieces, { from: 0, to: pieces.count }, priced);
+    const runs = bestRuns(pieces, { from: 0, to: pieces.count }, prices);
     const last = runs.at(-1);
     const open = pieces.end(pieces.count - 1) < view.begin + this.#blockSize;
     if (last === undefined || !open || last.to < pieces.count || !prices.tailWaits) return runs;
-    return [...runs.slice(0, -1), ...tailRuns(pieces, last, priced)];
+    return [...runs.slice(0, -1), ...tailRuns(pieces, last, prices)];
   }
 
   /** A block that one object serves is left alone, even if it is read in several pieces. */
@@ -73,23 +84,40 @@ export class RunFinder {
     return false;
   }
 
-  /** How much more than once a GET is worth in this block. */
-  factor(view: BlockView, pieces: Pieces): number {
-    const round = ++this.#round;
+  /**
+   * How much more than once a GET is worth in this block, or how much less. Then what it may come to without a write, when the
+   * newest version is merged elsewhere and the block holds the newest of those that stay.
+   */
+  factors(view: BlockView, pieces: Pieces): readonly [number, ...number[]] {
+    const { usual, complete, newest } = this.#judge(view, pieces);
+    if (complete) return [usual];
+    return newest ? [usual * FILLING_FACTOR] : [usual, usual * FILLING_FACTOR];
+  }
+
+  #judge(
+    view: BlockView,
+    pieces: Pieces,
+  ): { readonly usual: number; readonly complete: boolean; readonly newest: boolean } {
+    const full = pieces.begin(0) === view.begin && pieces.end(pieces.count - 1) === view.begin + this.#blockSize;
+    let whole = true;
+    let overwritten = false;
+    let newest = false;
     let end = pieces.begin(0);
+    const round = ++this.#round;
     for (let n = 0; n < pieces.count; n++) {
       const begin = pieces.begin(n);
-      if (begin !== end) return 1;
+      if (begin !== end) whole = false;
       end = pieces.end(n);
       const version = pieces.version(n);
       if (version < 0) continue;
+      if (version === this.#newest) newest = true;
       const start = Math.max((this.#versions[version] ?? outside()).offset, view.begin);
-      // Overwritten at its start, or in the middle: what was overwritten once will be again.
-      if (begin !== start || this.#seen[version] === round) return 1;
+      // At its start, or in the middle: what was overwritten once will be again.
+      if (begin !== start || this.#seen[version] === round) overwritten = true;
       this.#seen[version] = round;
     }
-    const full = pieces.begin(0) === view.begin && end === view.begin + this.#blockSize;
-    return full ? SETTLED_FACTOR : GROWING_FACTOR;
+    const usual = !whole || overwritten ? 1 : full ? SETTLED_FACTOR : GROWING_FACTOR;
+    return { usual, complete: full && whole, newest };
   }
 }
 

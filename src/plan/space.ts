@@ -8,6 +8,7 @@ import type { Prices } from './best-runs.ts';
 import { BlockSpace, type Choice } from './block-space.ts';
 import { type BlockView, dataBytes } from './blocks.ts';
 import { type BlockRuns, bytesToMerge, joinedAway, runsReached } from './reach.ts';
+import type { ChunkList } from './runs.ts';
 
 /** Stored bytes for each visible one that a plan leaves at most. */
 export const WASTE_MAX = 1.1;
@@ -27,9 +28,7 @@ interface Chosen {
   choice: Choice;
 }
 
-export interface SpaceInput {
-  readonly versions: readonly S3ChunkInfo[];
-  readonly geometry: { readonly blockSize: number; readonly chunkSize: number };
+export interface SpaceInput extends ChunkList {
   readonly policy: PlanPolicy;
   /** Bytes of all objects that the list references: the plan may leave so many. */
   readonly storedBytes: number;
@@ -104,29 +103,31 @@ class Offers {
   readonly #versions: readonly S3ChunkInfo[];
   readonly #mergedFirst: boolean;
   readonly #prices: Prices;
-  /** Where nothing may grow no hole is filled. */
-  readonly #strict: Prices;
+  /** Where nothing may grow no hole is filled, unless nothing else is left to do. */
+  readonly #strict: readonly [Prices, Prices];
 
-  constructor({ versions, geometry, policy }: SpaceInput, bytesPerGet: number) {
+  constructor(input: SpaceInput, bytesPerGet: number) {
+    const { versions, geometry, policy } = input;
     const { storagePrice = 0 } = policy;
-    this.space = new BlockSpace(versions, geometry);
+    this.space = new BlockSpace(input);
     this.#versions = versions;
     this.#mergedFirst = policy.mergedFirst === true;
     const limitless = bytesPerGet === Number.POSITIVE_INFINITY;
-    // More than everything that can be moved and stored for one block.
-    const get = limitless ? 4 * (1 + storagePrice) * geometry.blockSize : bytesPerGet;
+    // More than everything that can be moved and stored for one block, even where a GET is worth less.
+    const get = limitless ? 16 * (1 + storagePrice) * geometry.blockSize : bytesPerGet;
     this.#prices = { get, stored: storagePrice, holeMax: policy.readGapBytes, tailWaits: !limitless };
-    this.#strict = { ...this.#prices, holeMax: 0 };
+    this.#strict = [{ ...this.#prices, holeMax: 0 }, this.#prices];
   }
 
   best(view: BlockView, mayGrow: boolean): Choice {
-    const prices = mayGrow ? this.#prices : this.#strict;
-    const choice = this.space.choose(view, prices, mayGrow);
+    const choice = this.space.choose(view, mayGrow ? [this.#prices] : this.#strict, mayGrow);
     if (this.#allowed(view, choice)) return choice;
     const left: Choice = { runs: [], storedBytes: this.space.storedBytes(view, []) };
     const whole = this.space.tidy(view, this.#strict, 0);
     const value = (one: Choice): number =>
-      joinedAway(one.runs) * prices.get - movedBy(view, one) - (one.storedBytes - left.storedBytes) * prices.stored;
+      joinedAway(one.runs) * this.#prices.get -
+      movedBy(view, one) -
+      (one.storedBytes - left.storedBytes) * this.#prices.stored;
     if (value(whole) > 0) return whole;
     const inTheWay = runsReached({ view, runs: choice.runs }, this.#versions);
     const runs = choice.runs.filter((run) => !inTheWay.has(run));
