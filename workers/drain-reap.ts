@@ -42,7 +42,7 @@ export interface ReapSummary {
 export async function drainReapQueue(
   clients: Clients,
   log: Logger,
-  signal = new AbortController().signal,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<ReapSummary> {
   await within(sweepLostJobs(clients, signal), signal);
   const tally = { onHold: 0, records: 0, deleted: 0, stillReferenced: 0, again: 0, doubts: [] as string[] };
