@@ -70,7 +70,11 @@ function lifecycleFound({ fsId }: Filesystem, { lifecycle }: BucketSettings): Fo
       `the store moves objects to other storage classes: ${idsOf(moving)}`,
       'a class that cannot be read at once (Glacier) makes files unreadable',
     );
-  return ok(`no rule of ${lifecycle.length} takes objects of this file system`);
+  const rules =
+    lifecycle.length === 0
+      ? 'there are no rules'
+      : `none of ${plural(lifecycle.length, 'rule')} takes objects of this file system`;
+  return ok(rules);
 }
 
 /** Its names begin with `F_` or `F/` (docs/format.md), one object says whose they are, and one stands for each hold. */

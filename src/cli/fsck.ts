@@ -204,7 +204,9 @@ function text({ summary, faults, unknown, endedEarly }: Findings, { fsId }: Targ
   if (endedEarly !== undefined) lines.push(` the check ended early: ${endedEarly}`);
   lines.push(bold(conclusion(summary, endedEarly === undefined)));
   if (faults.some(({ reason }) => reason === 'missing' || reason === 'short'))
-    lines.push(` "s3compact repair ${fsId} INODE --dry-run" tells what of it can be made again from what it replaced`);
+    lines.push(
+      ` "s3compact repair ${fsId} INODE --dry-run" lists what s3compact made and can make again; what a client wrote is in a backup only`,
+    );
   return lines.join('\n');
 }
 
@@ -212,6 +214,6 @@ function text({ summary, faults, unknown, endedEarly }: Findings, { fsId }: Targ
 function conclusion({ faults, faultBytes, inodesWithFaults, unknown }: Summary, complete: boolean): string {
   if (faults > 0) return `${bytes(faultBytes)} of ${plural(inodesWithFaults, 'inode')} cannot be read`;
   if (!complete) return 'what was looked at can be read; of the rest nothing is known';
-  if (unknown > 0) return `${plural(unknown, 'inode')} could not be looked at; all others can be read`;
+  if (unknown > 0) return `${plural(unknown, 'inode')} could not be looked at; no fault in any other`;
   return 'everything can be read';
 }

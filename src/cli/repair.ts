@@ -47,7 +47,7 @@ async function repair(
     if (context.json) context.dataJson({ objects });
     else
       context.data(
-        `${plural(objects.length - left, 'object')} ${dryRun ? 'can be made again' : 'made again'}, ${left} cannot be`,
+        `of what s3compact made: ${plural(objects.length - left, 'object')} ${dryRun ? 'can be made again' : 'made again'}, ${left} cannot be; what clients wrote: see "s3compact fsck"`,
       );
     return left > 0 ? EXIT.halted : EXIT.done;
   } finally {

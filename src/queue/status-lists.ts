@@ -44,7 +44,7 @@ export interface JobList {
   readonly jobs: readonly ListedJob[];
 }
 
-/** Jobs that were given up; they are kept for a week, and the next scan queues their inodes again. */
+/** Jobs that were given up; they are kept for a week; a scan queues their inodes again where that is worth it. */
 export async function failedJobs({ queue: { queue } }: StatusSource, { from, most } = FIRST): Promise<JobList> {
   return queueCall('list the failed jobs', async () => {
     const [total, jobs] = await Promise.all([queue.getFailedCount(), queue.getFailed(from, from + most - 1)]);

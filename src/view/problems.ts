@@ -33,8 +33,9 @@ function workProblems({ queues, workers, failed }: Facts): Problem[] {
     problems.push({ need: 'act', what, advice: 'start workers: "s3compact worker"' });
   }
   if (failed.total > 0) {
-    const advice = 'their reasons are below; the next scan queues their inodes again';
-    problems.push({ need: 'act', what: `${plural(failed.total, 'job')} given up`, advice });
+    // What needs a person is in quarantine; a job that was given up is remembered for a week, whatever came after it.
+    const advice = 'the reasons are below; the next scan queues what is still worth it and not in quarantine';
+    problems.push({ need: 'wait', what: `${plural(failed.total, 'job')} given up within the last week`, advice });
   }
   return problems;
 }

@@ -37,7 +37,7 @@ export const failedText: Section = ({ failed, nowMs }, style) => {
     { head: 'failed' },
     { head: 'when' },
     { head: 'tries' },
-    { head: 'reason; the next scan queues it again', align: 'left', wrap: true },
+    { head: 'reason', align: 'left', wrap: true },
   ];
   return table(columns, rows, style) + moreText(failed.total, style);
 };

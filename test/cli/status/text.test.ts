@@ -152,7 +152,7 @@ describe.each([
 it('what a person must do is said first', () => {
   expect(problemsOf(IDLE)).toEqual([]);
   const needs = problemsOf(BUSY).map(({ need, what }) => `${need} ${what}`);
-  expect(needs.map((text) => text.split(' ')[0])).toEqual(['act', 'act', 'act', 'act', 'wait', 'wait']);
+  expect(needs.map((text) => text.split(' ')[0])).toEqual(['act', 'act', 'act', 'wait', 'wait', 'wait']);
   expect(needs[0]).toMatch(/^act 1 worker: S3 refuses: /);
   const idle = IDLE.queues.map((queue) => ({ ...queue, waiting: 2 }));
   expect(problemsOf({ ...IDLE, queues: idle })).toMatchObject([
