@@ -114,10 +114,7 @@ function logVerdict(
   const where = logContext({ ...record, jobId: job.id ?? '' });
   if (verdict.kind === 'done') {
     const { deleted, stillReferenced } = verdict;
-    log.info(
-      { event: LOG_EVENTS.reapDeleted, ...where, deleted, stillReferenced },
-      `objects deleted: ${deleted}`,
-    );
+    log.info({ event: LOG_EVENTS.reapDeleted, ...where, deleted, stillReferenced }, `objects deleted: ${deleted}`);
   } else if (verdict.unsafe === true) {
     const { doubts, dueMs } = verdict.record;
     log.error({ event: LOG_EVENTS.reapUnsafe, ...where, doubts, dueMs }, `nothing is deleted: ${verdict.doubt}`);
