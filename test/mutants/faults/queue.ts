@@ -69,7 +69,10 @@ export const QUEUE_FAULTS: readonly Fault[] = [
   ]),
   fault('ended runs are looked for by another clock', 'I8', {
     file: 'src/queue/run-counter.ts',
-    edits: [['#sinceMs = Date.now();', '#sinceMs = performance.timeOrigin + performance.now();']],
+    edits: [
+      ['#sinceMs = Date.now();', '#sinceMs = performance.timeOrigin + performance.now();'],
+      ['const nowMs = Date.now();', 'const nowMs = performance.timeOrigin + performance.now();'],
+    ],
   }),
   fault('who waits for a lost job waits for ever', 'I8', {
     file: 'src/queue/wait-for-run.ts',
