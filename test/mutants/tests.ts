@@ -47,6 +47,7 @@ export const TEST_FILES: readonly string[] = [
   'test/plan/vectors.test.ts',
   'test/plan/properties.test.ts',
   'test/plan/above.test.ts',
+  'test/plan/space.test.ts',
   'test/config/config.test.ts',
   'test/format.test.ts',
   'test/objects/s3/range-body.test.ts',
