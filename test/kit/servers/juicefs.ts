@@ -5,7 +5,7 @@
  * elsewhere, and the run says so. It must not be used by src/ or workers/.
  */
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { freePort } from './free-port.ts';
@@ -24,8 +24,10 @@ export function juicefsVersion(): string | undefined {
 
 /** Whether a volume can be mounted here: FUSE, and a mount namespace of our own. */
 export function canMount(): boolean {
-  if (!existsSync('/dev/fuse') || process.getuid?.() !== 0) return false;
+  if (process.getuid?.() !== 0) return false;
   try {
+    // In a container it may be there and not be allowed.
+    closeSync(openSync('/dev/fuse', 'r+'));
     execFileSync('unshare', ['-m', 'true'], { stdio: 'ignore' });
     return true;
   } catch {
