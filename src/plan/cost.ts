@@ -111,15 +111,11 @@ export const NO_GAIN: PlanGain = {
 
 /** Sums what two plans save. */
 export function addGain(a: PlanGain, b: PlanGain): PlanGain {
-  return {
-    getsBefore: a.getsBefore + b.getsBefore,
-    getsAfter: a.getsAfter + b.getsAfter,
-    visibleBytes: a.visibleBytes + b.visibleBytes,
-    versionsBefore: a.versionsBefore + b.versionsBefore,
-    versionsAfter: a.versionsAfter + b.versionsAfter,
-    objectsBefore: a.objectsBefore + b.objectsBefore,
-    objectsAfter: a.objectsAfter + b.objectsAfter,
-    storedBytesBefore: a.storedBytesBefore + b.storedBytesBefore,
-    storedBytesAfter: a.storedBytesAfter + b.storedBytesAfter,
-  };
+  return addCounts(a, b);
+}
+
+/** Adds up two rows of numbers, field by field as the second has them; not for the planner's inner loops. */
+export function addCounts<Counts extends Readonly<Record<keyof Counts, number>>>(a: Counts, b: Counts): Counts {
+  const names = Object.keys(b) as (keyof Counts)[];
+  return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as Counts;
 }

@@ -9,6 +9,7 @@ export { checkChunkList, versionFault } from './check.ts';
 export { type PlanInput, planChunk } from './chunk.ts';
 export {
   addCost,
+  addCounts,
   addGain,
   blockCost,
   movedBytes,

@@ -7,7 +7,7 @@ import { protocolOf } from '../compact/protocol.ts';
 import { CompactError } from '../errors.ts';
 import type { InodePart, MetadataStore } from '../metadata/port.ts';
 import type { ChunkDecision, Filesystem, InodeKey, PlanPolicy } from '../model.ts';
-import { addCost, movedBytes, NO_COST, planChunk, requestsOf, scoreOf } from '../plan/index.ts';
+import { addCost, addCounts, movedBytes, NO_COST, planChunk, requestsOf, scoreOf } from '../plan/index.ts';
 import { type Backlog, NO_BACKLOG } from '../scan-port.ts';
 
 export interface ScoreContext {
@@ -134,18 +134,5 @@ export class InodeScore {
 
 /** The sum of two backlogs. */
 export function addBacklog(a: Backlog, b: Backlog): Backlog {
-  return {
-    inodes: a.inodes + b.inodes,
-    unreadable: a.unreadable + b.unreadable,
-    quarantined: a.quarantined + b.quarantined,
-    inodesWorthIt: a.inodesWorthIt + b.inodesWorthIt,
-    chunksWorthIt: a.chunksWorthIt + b.chunksWorthIt,
-    getsSaved: a.getsSaved + b.getsSaved,
-    objectsSaved: a.objectsSaved + b.objectsSaved,
-    bytesReclaimed: a.bytesReclaimed + b.bytesReclaimed,
-    bytesToMove: a.bytesToMove + b.bytesToMove,
-    requestsToMake: a.requestsToMake + b.requestsToMake,
-    storedBytes: a.storedBytes + b.storedBytes,
-    visibleBytes: a.visibleBytes + b.visibleBytes,
-  };
+  return addCounts(a, b);
 }

@@ -112,8 +112,8 @@ function jobsFound({ jobs, sessions, hasTrash }: VolumeHealth, nowMs: number): C
     ['unreferenced slices', jobs.slices],
     ...(hasTrash ? [['trash and replaced slices', jobs.trash] as const] : []),
   ] as const;
-  const told = rows.map(([name, ms]) => `${name} ${ms === 0 ? 'never' : `${duration(nowMs - ms)} ago`}`);
-  const found = `begun: ${told.join(', ')}`;
+  const begun = rows.map(([name, ms]) => `${name} ${ms === 0 ? 'never' : `${duration(nowMs - ms)} ago`}`);
+  const found = `begun: ${begun.join(', ')}`;
   const late = rows.filter(([, ms]) => ms + JOB_LATE_MS < nowMs);
   if (late.length === 0) return ok('hourly jobs', found);
   const why =

@@ -10,7 +10,7 @@ import {
   type SlicePolicy,
 } from '../../layout/slices/index.ts';
 import type { PlanCost } from '../../model.ts';
-import { addCost, NO_COST } from '../../plan/index.ts';
+import { addCost, addCounts, NO_COST } from '../../plan/index.ts';
 import { bytes, count, plural } from '../../view/words.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../output.ts';
@@ -37,10 +37,10 @@ export async function planOfSlices(
     }
     planned.sort((a, b) => b.score - a.score || a.chunkIndex - b.chunkIndex);
     const cost = planned.reduce((sum, plan) => addCost(sum, plan.cost), NO_COST);
-    const gain = planned.reduce((sum, plan) => addGain(sum, plan.gain), NO_GAIN);
+    const gain = planned.reduce((sum, plan) => addCounts(sum, plan.gain), NO_GAIN);
     const outcome = planned.length === 0 ? 'nothing' : 'plan';
     if (context.json) {
-      const chunks = planned.map((plan) => ({ ...plan, merged: plan.merged.map(told), kept: plan.kept.length }));
+      const chunks = planned.map((plan) => ({ ...plan, merged: plan.merged.map(runOf), kept: plan.kept.length }));
       context.dataJson({ fsId, inodeId: file.inodeId, changed: false, outcome, cost, gain, chunks });
     } else context.data(planText(planned, { inodeId: file.inodeId, cost, gain, limit }, context));
     return EXIT.done;
@@ -52,7 +52,7 @@ function policyOf({ settings }: CliContext): SlicePolicy {
   return { fragmentThreshold, bytesPerGet, storagePrice };
 }
 
-function told({ begin, end, pieces }: SlicePlan['merged'][number]) {
+function runOf({ begin, end, pieces }: SlicePlan['merged'][number]) {
   return { begin, end, pieces: pieces.length };
 }
 
@@ -60,19 +60,6 @@ const NO_GAIN: SliceGain = {
   ...{ getsBefore: 0, getsAfter: 0, recordsBefore: 0, recordsAfter: 0, objectsBefore: 0, objectsAfter: 0 },
   ...{ storedBytesBefore: 0, storedBytesAfter: 0 },
 };
-
-function addGain(a: SliceGain, b: SliceGain): SliceGain {
-  return {
-    getsBefore: a.getsBefore + b.getsBefore,
-    getsAfter: a.getsAfter + b.getsAfter,
-    recordsBefore: a.recordsBefore + b.recordsBefore,
-    recordsAfter: a.recordsAfter + b.recordsAfter,
-    objectsBefore: a.objectsBefore + b.objectsBefore,
-    objectsAfter: a.objectsAfter + b.objectsAfter,
-    storedBytesBefore: a.storedBytesBefore + b.storedBytesBefore,
-    storedBytesAfter: a.storedBytesAfter + b.storedBytesAfter,
-  };
-}
 
 interface Whole {
   readonly inodeId: bigint;

@@ -5,6 +5,7 @@
  * A slice that several records name belongs to each by an equal share, so that sums over all lists count it once.
  */
 import { outside } from '../../outside.ts';
+import { addCounts } from '../../plan/index.ts';
 import { blockCount, readsOf } from './objects.ts';
 import { piecesOf } from './pieces.ts';
 import type { Piece, ReferencesOf, SliceGeometry, SliceRecord } from './words.ts';
@@ -33,18 +34,7 @@ export const NO_FOOTPRINT: Footprint = {
 };
 
 export function addFootprint(a: Footprint, b: Footprint): Footprint {
-  return {
-    records: a.records + b.records,
-    pieces: a.pieces + b.pieces,
-    objects: a.objects + b.objects,
-    storedBytes: a.storedBytes + b.storedBytes,
-    hiddenBytes: a.hiddenBytes + b.hiddenBytes,
-    sharedBytes: a.sharedBytes + b.sharedBytes,
-    visibleBytes: a.visibleBytes + b.visibleBytes,
-    gets: a.gets + b.gets,
-    getBytes: a.getBytes + b.getBytes,
-    getsLeast: a.getsLeast + b.getsLeast,
-  };
+  return addCounts(a, b);
 }
 
 /** Of one list. `shown: false`: nobody reads it, as lists of deleted files and those beyond the end of their file. */
