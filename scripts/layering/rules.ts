@@ -106,7 +106,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'src/reap', groups: [...WORDS, ...PORTS, 'src/plan'], packages: ['p-limit'] },
   { name: 'src/scan', groups: [...WORDS, ...PORTS, 'src/plan', 'src/compact'], packages: [] },
   { name: 'src/gc', groups: [...WORDS, ...PORTS, 'src/plan', 'src/reap'], packages: ['p-limit'] },
-  { name: 'src/waste', groups: [...WORDS, 'src/metadata', 'src/layout'], packages: [] },
+  { name: 'src/waste', groups: [...WORDS, 'src/metadata', 'src/layout', 'src/scan'], packages: [] },
   { name: 'src/fsck', groups: [...WORDS, ...PORTS, 'src/plan', 'src/layout'], packages: ['p-limit', 'node:zlib'] },
   {
     // A client of the file system: makes what compaction only reads.

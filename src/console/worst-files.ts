@@ -6,7 +6,7 @@ import { requireFilesystem } from '../metadata/lookup.ts';
 import { type InodePage, LIST_VERSIONS_MAX, type MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, PlanPolicy } from '../model.ts';
 import { InodeScore, type ReadCost } from '../scan/score.ts';
-import { Worst, type WorstInode } from '../scan/top-inodes.ts';
+import { rankingOf, Worst, type WorstInode } from '../scan/top-inodes.ts';
 
 /** Files that are listed. */
 export const FILES_MAX = 100;
@@ -74,7 +74,7 @@ export class FileWalks {
     const same = known?.filesystem.uuid === filesystem.uuid && !isOld ? known : undefined;
     const walk = same ?? {
       filesystem,
-      worst: new Worst<WorstFile>(FILES_MAX),
+      worst: new Worst<WorstFile>(FILES_MAX, rankingOf()),
       looked: 0,
       worthIt: 0,
       cursor: undefined,

@@ -15,7 +15,7 @@ import { Feed } from './feed.ts';
 import { Pages, type PageWork } from './pages.ts';
 import { Patience } from './patience.ts';
 import { addBacklog, type Finding, InodeScore } from './score.ts';
-import { Worst } from './top-inodes.ts';
+import { rankingOf, Worst, type WorstInode } from './top-inodes.ts';
 import type { ScanDeps, ScanEnding, ScanOptions, ScanReport } from './types.ts';
 
 /** One batch of inodes: some 5 ms of planning, and two round trips. */
@@ -45,7 +45,7 @@ class Scan {
   readonly #options: ScanOptions;
   readonly #feed: Feed;
   readonly #patience: Patience;
-  readonly #worst: Worst;
+  readonly #worst: Worst<WorstInode>;
   readonly #running = new Set<Promise<void>>();
   /** Ends the walk and the batches when the feeding has failed, or nobody wants any more. */
   readonly #stop = new AbortController();
@@ -63,7 +63,7 @@ class Scan {
     this.#options = options;
     this.#feed = new Feed(deps, { fsId: filesystem.fsId, ...options });
     this.#patience = new Patience(deps.clock, { ...options, signal: this.#stop.signal });
-    this.#worst = new Worst(options.top ?? 0, options.topBy);
+    this.#worst = new Worst(options.top ?? 0, rankingOf(options.topBy));
     this.#savedAtMs = deps.clock.monotonicMs();
   }
 

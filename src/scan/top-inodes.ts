@@ -1,6 +1,6 @@
 /**
- * The worst inodes of any number of them, by what their work brings, or by one part of it. Holds at most twice as many as it keeps, and does
- * no I/O.
+ * The worst of any number of files, by what is asked for: inodes by what their work brings, or by one part of it. Holds at most
+ * twice as many as it keeps, and does no I/O.
  */
 import type { InodeKey } from '../model.ts';
 import type { Backlog } from '../scan-port.ts';
@@ -25,35 +25,47 @@ const MEASURES: Readonly<Record<TopOrder, (inode: WorstInode) => number>> = {
   waste: ({ backlog }) => wastedBytes(backlog),
 };
 
-export class Worst<Inode extends WorstInode = WorstInode> {
-  readonly #most: number;
-  readonly #measure: (inode: WorstInode) => number;
-  #inodes: Inode[] = [];
+/** What is ranked, and what is one and the same when a walk gives it twice. */
+export interface Ranking<One> {
+  readonly measure: (one: One) => number;
+  readonly idOf: (one: One) => bigint;
+}
 
-  constructor(most: number, order: TopOrder = 'score') {
+/** By what an order asks for. */
+export function rankingOf(order: TopOrder = 'score'): Ranking<WorstInode> {
+  return { measure: MEASURES[order], idOf: ({ key }) => key.inodeId };
+}
+
+export class Worst<One> {
+  readonly #most: number;
+  readonly #ranking: Ranking<One>;
+  #all: One[] = [];
+
+  constructor(most: number, ranking: Ranking<One>) {
     this.#most = most;
-    this.#measure = MEASURES[order];
+    this.#ranking = ranking;
   }
 
-  add(inode: Inode): void {
-    if (this.#most === 0 || this.#measure(inode) <= 0) return;
-    this.#inodes.push(inode);
-    if (this.#inodes.length >= 2 * this.#most) this.#inodes = this.#best();
+  add(one: One): void {
+    if (this.#most === 0 || this.#ranking.measure(one) <= 0) return;
+    this.#all.push(one);
+    if (this.#all.length >= 2 * this.#most) this.#all = this.#worst();
   }
 
   clear(): void {
-    this.#inodes = [];
+    this.#all = [];
   }
 
-  /** The worst first; a walk may give an inode twice. */
-  list(): readonly Inode[] {
-    return this.#best();
+  /** The worst first; what comes again replaces what was known of it. */
+  list(): readonly One[] {
+    return this.#worst();
   }
 
-  #best(): Inode[] {
-    const byKey = new Map(this.#inodes.map((one) => [one.key.inodeId, one]));
-    return [...byKey.values()]
-      .toSorted((a, b) => this.#measure(b) - this.#measure(a) || (a.key.inodeId < b.key.inodeId ? -1 : 1))
+  #worst(): One[] {
+    const { measure, idOf } = this.#ranking;
+    const byId = new Map(this.#all.map((one) => [idOf(one), one]));
+    return [...byId.values()]
+      .toSorted((a, b) => measure(b) - measure(a) || (idOf(a) < idOf(b) ? -1 : 1))
       .slice(0, this.#most);
   }
 }

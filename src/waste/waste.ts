@@ -15,7 +15,8 @@ import {
   type SliceRecord,
 } from '../layout/slices/index.ts';
 import type { FileState, SliceFile, SliceVolume, Waiting, WalkPart } from '../metadata/slice-volume.ts';
-import { type FileWaste, measureOf, type WasteOrder, WorstFiles } from './worst-files.ts';
+import { Worst } from '../scan/top-inodes.ts';
+import { type FileWaste, measureOf, type WasteOrder } from './worst-files.ts';
 
 export { type FileWaste, WASTE_ORDERS, type WasteOrder } from './worst-files.ts';
 
@@ -107,7 +108,7 @@ class WasteTally {
   /** Lists that came apart from their files, by inode. */
   readonly #loose = new Map<bigint, Loose>();
   readonly #options: WasteOptions;
-  readonly #worst: WorstFiles;
+  readonly #worst: Worst<FileWaste>;
   readonly #sums = { live: NO_SUM, trash: NO_SUM, unlinked: NO_SUM, gone: NO_SUM };
   #behindEnd = NO_FOOTPRINT;
   #current: FileWaste | undefined;
@@ -117,7 +118,10 @@ class WasteTally {
 
   constructor(options: WasteOptions) {
     this.#options = options;
-    this.#worst = new WorstFiles(options.top, options.order);
+    this.#worst = new Worst<FileWaste>(options.top, {
+      measure: measureOf(options.order),
+      idOf: ({ inodeId }) => inodeId,
+    });
   }
 
   get files(): number {
