@@ -4,7 +4,7 @@
  * linear. It is for looking at: nothing carries it out yet.
  *
  * A few candidates are weighed by what they exactly save (GETs, stored bytes) against the bytes they move. The best that
- * pays, stores no more and makes no list longer is the plan.
+ * pays, stores no more and makes no list longer is carried on with, until nothing more is found: the plan is all that together.
  */
 import type { PlanCost } from '../../model.ts';
 import { movedBytes, scoreOf } from '../../plan/index.ts';
@@ -62,8 +62,41 @@ export interface SliceInput {
 /** Ids of slices that do not exist yet, from here downwards: no volume has come so far. */
 const NEW_ID = 2n ** 64n - 1n;
 
-/** `null`: nothing is worth doing. */
+/** The pieces of a list, ascending, cut into those that stay alone and those that become one slice. */
+type Groups = readonly (readonly Piece[])[];
+
+interface Weighing extends SliceInput {
+  /** Slices that others name, too: they stay stored, whatever this list does. */
+  readonly shared: ReadonlySet<bigint>;
+}
+
+/** `null`: nothing is worth doing. A plan for what a plan leaves is `null`, until something else changes. */
 export function planSlices(records: readonly SliceRecord[], input: SliceInput): SlicePlan | null {
+  const shared = new Set<bigint>();
+  for (const [id, slice] of slicesOf(records)) if (input.referencesOf(slice.record) > slice.records) shared.add(id);
+  const weighing = { ...input, shared };
+  let groups: Groups = [];
+  let plan: SlicePlan | null = null;
+  // What is left can be worth another round; together they move each byte once. Each round but the first joins pieces.
+  for (let left = records; ; left = listAfter(plan)) {
+    const round = bestGroups(left, weighing);
+    if (round === null) return plan;
+    groups = plan === null ? round : joined(groups, round);
+    plan = planOf(records, groups, weighing);
+  }
+}
+
+/** The groups of a first round, joined as a second round joined what they became. */
+function joined(groups: Groups, round: Groups): Groups {
+  let end = 0;
+  return round.map(({ length }) => {
+    end += length;
+    return groups.slice(end - length, end).flat();
+  });
+}
+
+/** The best of a few ways to group the pieces of a list; `null` where none pays. */
+function bestGroups(records: readonly SliceRecord[], input: Weighing): Groups | null {
   const pieces = piecesOf(records);
   const { fragmentThreshold, bytesPerGet, storagePrice } = input.policy;
   if (Math.max(records.length, pieces.length) <= fragmentThreshold) return null;
@@ -74,31 +107,31 @@ export function planSlices(records: readonly SliceRecord[], input: SliceInput): 
     segments.flatMap((segment) => runsOf(segment, input)),
     segments,
   ];
-  let best: { readonly plan: SlicePlan; readonly value: number } | undefined;
+  let best: Groups | null = null;
+  let most = 0;
   for (const groups of candidates) {
-    const plan = planOf(records, groups, input);
-    const { gain, cost } = plan;
+    const { gain, cost } = planOf(records, groups, input);
     const reclaimed = gain.storedBytesBefore - gain.storedBytesAfter;
     // Clients read every record, and rewrite long lists.
     if (reclaimed < 0 || gain.recordsAfter > gain.recordsBefore) continue;
     const value = (gain.getsBefore - gain.getsAfter) * bytesPerGet + reclaimed * storagePrice - movedBytes(cost);
-    if (value > (best?.value ?? 0)) best = { plan, value };
+    if (value > most) [best, most] = [groups, value];
   }
-  return best?.plan ?? null;
+  return best;
 }
 
-/** The list as the plan leaves it; new slices have ids that no volume has. */
+/** The list as the plan leaves it; new slices have ids that no volume has, by where they begin. */
 export function listAfter({ kept, merged }: Pick<SlicePlan, 'kept' | 'merged'>): readonly SliceRecord[] {
   const old = kept.map(({ begin, end, id, size, from }) => ({ offset: begin, len: end - begin, id, size, from }));
-  const fresh = merged.map(({ begin, end }, n) => {
+  const fresh = merged.map(({ begin, end }) => {
     const len = end - begin;
-    return { offset: begin, len, id: NEW_ID - BigInt(n), size: len, from: 0 };
+    return { offset: begin, len, id: NEW_ID - BigInt(begin), size: len, from: 0 };
   });
   return [...old, ...fresh].toSorted((a, b) => a.offset - b.offset);
 }
 
 /** Pieces that follow each other without a hole: only these can become one slice. */
-function segmentsOf(pieces: readonly Piece[]): readonly (readonly Piece[])[] {
+function segmentsOf(pieces: readonly Piece[]): Groups {
   const segments: Piece[][] = [];
   for (const piece of pieces) {
     const last = segments.at(-1);
@@ -112,7 +145,7 @@ function segmentsOf(pieces: readonly Piece[]): readonly (readonly Piece[])[] {
  * A segment cut into runs to merge and pieces to keep, so that what the runs save pays for what they move. Each piece is
  * priced alone, and a run's last block counts whole: where that errs, the plan as a whole is weighed again exactly.
  */
-function runsOf(segment: readonly Piece[], { geometry, policy }: SliceInput): readonly (readonly Piece[])[] {
+function runsOf(segment: readonly Piece[], { geometry, policy }: SliceInput): Groups {
   const perByte = 2 + policy.bytesPerGet / geometry.blockSize;
   // Best value up to a piece, with it kept or at the end of a run; and where that run began.
   let kept = 0;
@@ -132,15 +165,14 @@ function runsOf(segment: readonly Piece[], { geometry, policy }: SliceInput): re
   for (let n = segment.length - 1; n >= 0; ) {
     const at = cameFrom[n];
     const from = at === undefined || at.keeps ? n : at.from;
-    groups.unshift(segment.slice(from, n + 1));
+    groups.push(segment.slice(from, n + 1));
     n = from - 1;
   }
-  return groups;
+  return groups.reverse();
 }
 
 /** The plan that merges each group of several pieces, with its exact figures. */
-function planOf(records: readonly SliceRecord[], groups: readonly (readonly Piece[])[], input: SliceInput): SlicePlan {
-  const { geometry, referencesOf } = input;
+function planOf(records: readonly SliceRecord[], groups: Groups, { geometry, shared }: Weighing): SlicePlan {
   const kept: Piece[] = [];
   const merged: MergedSlice[] = [];
   for (const group of groups) {
@@ -153,8 +185,7 @@ function planOf(records: readonly SliceRecord[], groups: readonly (readonly Piec
   const cost = costOf(merged, geometry);
   const before = slicesOf(records);
   const [stays, stored] = [slicesOf(after), storedOf(before, geometry)];
-  // A slice that others name stays, whatever this list does.
-  for (const [id, slice] of before) if (referencesOf(slice.record) > slice.records) stays.set(id, slice);
+  for (const [id, slice] of before) if (shared.has(id)) stays.set(id, slice);
   const left = storedOf(stays, geometry);
   const gain = {
     getsBefore: readsOf(piecesOf(records), geometry).gets,

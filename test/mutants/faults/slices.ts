@@ -29,10 +29,14 @@ export const SLICE_FAULTS: readonly Fault[] = [
     file: PLAN,
     edits: [
       [
-        'if (referencesOf(slice.record) > slice.records) stays.set(id, slice);',
-        'if (slice.records < 0) stays.set(id, slice);',
+        'if (input.referencesOf(slice.record) > slice.records) shared.add(id);',
+        'if (slice.records < 0) shared.add(id);',
       ],
     ],
+  }),
+  fault('a plan for slices leaves something to the next one', 'I8', {
+    file: PLAN,
+    edits: [['if (round === null) return plan;', 'if (round === null || plan !== null) return plan;']],
   }),
   fault('a client is said to leave alone what it rewrites', 'I1', {
     file: 'src/layout/slices/quiet.ts',
