@@ -78,7 +78,7 @@ export const GROUPS: readonly Group[] = [
   {
     name: 'src/metadata/juicefs',
     groups: [...WORDS, 'src/metadata', 'src/metadata/redis', 'src/redis', 'src/layout'],
-    packages: ['type ioredis', 'node:crypto'],
+    packages: ['ioredis', 'node:crypto'],
   },
   { name: 'src/pace', groups: WORDS, packages: ['rate-limiter-flexible', 'type ioredis', 'node:crypto'] },
   { name: 'src/objects', groups: [...WORDS, 'src/pace'], packages: ['p-retry'] },

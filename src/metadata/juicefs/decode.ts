@@ -89,16 +89,28 @@ export function parseSlices(place: ListPlace, values: readonly Buffer[]): readon
   });
 }
 
+export function printSlice({ offset, id, size, from, len }: SliceRecord): Buffer {
+  const value = Buffer.alloc(RECORD_BYTES);
+  value.writeUInt32BE(offset, 0);
+  value.writeBigUInt64BE(id, 4);
+  value.writeUInt32BE(size, 12);
+  value.writeUInt32BE(from, 16);
+  value.writeUInt32BE(len, 20);
+  return value;
+}
+
 /** A directory's entry: which kind of inode, and its number; `null` for what is none. */
 export function parseEntry(value: Buffer): { readonly type: Attributes['type']; readonly inodeId: bigint } | null {
   const type = TYPES[(value[0] ?? 0) - 1];
   return value.length !== ENTRY_BYTES || type === undefined ? null : { type, inodeId: value.readBigUInt64BE(1) };
 }
 
+export type SliceName = Pick<SliceRecord, 'id' | 'size'>;
+
 export interface DelayedSlices {
   /** When they were put there. */
   readonly sinceMs: number;
-  readonly slices: readonly { readonly id: bigint; readonly size: number }[];
+  readonly slices: readonly SliceName[];
 }
 
 /** A field of the delayed deletes, `{id}_{seconds}`; `null` for what is none. */
@@ -106,20 +118,33 @@ export function parseDelayed(field: string, value: Buffer): DelayedSlices | null
   const [id, seconds, ...rest] = field.split('_');
   const since = decimalNumber(seconds);
   if (decimalId(id) === null || since === null || rest.length > 0 || value.length % DELAYED_BYTES !== 0) return null;
-  const slices = Array.from({ length: value.length / DELAYED_BYTES }, (_, n) => ({
+  return { sinceMs: since * 1000, slices: parseSliceNames(value) };
+}
+
+/** Slices as a delayed delete has them, one after the other. */
+export function parseSliceNames(value: Buffer): readonly SliceName[] {
+  return Array.from({ length: Math.floor(value.length / DELAYED_BYTES) }, (_, n) => ({
     id: value.readBigUInt64BE(n * DELAYED_BYTES),
     size: value.readUInt32BE(n * DELAYED_BYTES + 8),
   }));
-  return { sinceMs: since * 1000, slices };
+}
+
+export function printSliceNames(slices: readonly SliceName[]): Buffer {
+  const value = Buffer.alloc(slices.length * DELAYED_BYTES);
+  for (const [n, { id, size }] of slices.entries()) {
+    value.writeBigUInt64BE(id, n * DELAYED_BYTES);
+    value.writeUInt32BE(size, n * DELAYED_BYTES + 8);
+  }
+  return value;
 }
 
 /** The field of a slice in the hash of references. */
-export function referenceField({ id, size }: Pick<SliceRecord, 'id' | 'size'>): string {
+export function referenceField({ id, size }: SliceName): string {
   return `k${id}_${size}`;
 }
 
 /** The slice of such a field; `null` for what is none. */
-export function parseReferenceField(field: string): { readonly id: bigint; readonly size: number } | null {
+export function parseReferenceField(field: string): SliceName | null {
   const [, idText, sizeText] = /^k(\d+)_(\d+)$/.exec(field) ?? [];
   const [id, size] = [decimalId(idText), decimalNumber(sizeText)];
   return id === null || size === null ? null : { id, size };

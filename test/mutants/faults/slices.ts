@@ -3,6 +3,8 @@ import { type Fault, fault } from '../fault.ts';
 
 const PLAN = 'src/layout/slices/plan.ts';
 const FSCK = 'src/fsck/check-slices.ts';
+const COMMITS = 'src/metadata/juicefs/commits.ts';
+const SCRIPTS = 'src/metadata/juicefs/scripts.ts';
 
 export const SLICE_FAULTS: readonly Fault[] = [
   fault('zeros that were written count as data', 'I1', {
@@ -61,5 +63,94 @@ export const SLICE_FAULTS: readonly Fault[] = [
   fault('a command that acts starts on a volume that is only read', 'I10', {
     file: 'src/cli/main.ts',
     edits: [['if (layouts.length > 1 ||', 'if (layouts.length > 0 ||']],
+  }),
+  fault('ids of slices are used as soon as they are taken', 'I3', {
+    file: SCRIPTS,
+    edits: [["if now < since + age then return {'wait'", "if now < since then return {'wait'"]],
+  }),
+  fault('ids of slices are taken twice', 'I3', {
+    file: SCRIPTS,
+    edits: [["whole(first + wanted) .. ' '", "whole(first) .. ' '"]],
+  }),
+  fault('ids of slices are one off, so that a client gets the last of them, too', 'I3', {
+    file: SCRIPTS,
+    edits: [['first, since = last - batch + 1, now', 'first, last, since = last - batch + 2, last + 1, now']],
+  }),
+  fault('a batch of ids is used that the server has forgotten', 'I3', {
+    file: SCRIPTS,
+    edits: [['< wanted or last > tonumber(given) then', '< wanted then']],
+  }),
+  fault('a counter of ids that is behind the lists is believed', 'I3', {
+    file: SCRIPTS,
+    edits: [['or tonumber(given) < tonumber(ARGV[4]) then', 'then']],
+  }),
+  fault('slices are committed without the fence', 'I6', {
+    file: SCRIPTS,
+    edits: [["if redis.call('HGET', KEYS[4], ARGV[1]) ~= ARGV[2] then return {'stale', 'fence'} end", '']],
+  }),
+  fault('slices are committed after the deadline', 'I6', {
+    file: SCRIPTS,
+    edits: [["if now > tonumber(ARGV[3]) then return {'stale', 'late'} end", '']],
+  }),
+  fault('slices are committed over another list', 'I5', {
+    file: SCRIPTS,
+    edits: [['if #head ~= count or table.concat(head) ~= ARGV[5] then', 'if #head ~= count then']],
+  }),
+  fault('slices are committed over records of other lengths', 'I5', {
+    file: SCRIPTS,
+    edits: [['for _, record in ipairs(head) do', 'for _, record in ipairs({}) do']],
+  }),
+  fault('records that were appended meanwhile come below new slices', 'I2', {
+    file: SCRIPTS,
+    edits: [["redis.call('LPUSH', KEYS[1], unpack(ARGV", "redis.call('RPUSH', KEYS[1], unpack(ARGV"]],
+  }),
+  fault('a record that was appended meanwhile is cut off', 'I2', {
+    file: SCRIPTS,
+    edits: [["redis.call('LTRIM', KEYS[1], count + 1, -1)", "redis.call('LTRIM', KEYS[1], count + 2, -1)"]],
+  }),
+  fault('references are taken that the count does not cover', 'I10', {
+    file: SCRIPTS,
+    edits: [['or tonumber(value) + 1 < before then', 'then']],
+  }),
+  fault('references of a slice that is cut into parts are not counted', 'I7', {
+    file: SCRIPTS,
+    edits: [["for _, one in ipairs(more) do redis.call('HINCRBY'", "for _, one in ipairs({}) do redis.call('HINCRBY'"]],
+  }),
+  fault('a new slice is committed under an id that is in use', 'I3', {
+    file: SCRIPTS,
+    edits: [["if redis.call('HEXISTS', KEYS[2], ARGV[n]) == 1", "if redis.call('HEXISTS', KEYS[2], ARGV[n]) == 2"]],
+  }),
+  fault('of a slice that several records name only one reference goes', 'I12', {
+    file: COMMITS,
+    edits: [['for (let n = left; n < count; n++) lost.push(slice);', 'if (left < count) lost.push(slice);']],
+  }),
+  fault('replaced slices go at once, where the grace period is to pass', 'I7', {
+    file: SCRIPTS,
+    edits: [['whole(math.floor((now + tonumber(ARGV[7])) / 1000))', 'whole(math.floor(now / 1000))']],
+  }),
+  fault('replacements may overlap', 'I1', {
+    file: COMMITS,
+    edits: [['if (offset < end || len < 1) return false;', 'if (len < 1) return false;']],
+  }),
+  fault('a fence that was cleared is set again', 'I6', {
+    file: SCRIPTS,
+    edits: [["redis.call('HSET', KEYS[1], ARGV[1], 'cleared')", "redis.call('HDEL', KEYS[1], ARGV[1])"]],
+  }),
+  fault('a delayed delete is taken before it is due', 'I7', {
+    file: SCRIPTS,
+    edits: [["if nowMs() < tonumber(ARGV[5]) * 1000 then return {'stale', 'early'} end", '']],
+  }),
+  fault('a slice that still has references is deleted', 'I7', {
+    file: SCRIPTS,
+    edits: [
+      [
+        "if redis.call('HINCRBY', KEYS[1], ARGV[n], -1) < 0 then",
+        "if redis.call('HINCRBY', KEYS[1], ARGV[n], -1) < 9 then",
+      ],
+    ],
+  }),
+  fault('a slice that was referenced again is forgotten', 'I7', {
+    file: SCRIPTS,
+    edits: [["if value and string.sub(value, 1, 1) == '-' then", 'if value then']],
   }),
 ];

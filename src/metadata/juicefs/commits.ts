@@ -1,0 +1,287 @@
+/**
+ * What compaction changes in a JuiceFS volume on Redis: the adapter behind `SliceCommits`. It counts references and sends
+ * scripts; those compare and write (scripts.ts). It must never send a commit twice: give it a client of the profile
+ * `metadata`. It holds no policy, and reads no list.
+ */
+import { Cluster } from 'ioredis';
+import { CompactError } from '../../errors.ts';
+import type { SliceRecord } from '../../layout/slices/index.ts';
+import { type RedisClient, safeError } from '../../redis/link.ts';
+import { PrimaryCheck, type ReplicasWanted, serverOfKey } from '../../redis/primary.ts';
+import type { CommitOutcome } from '../port.ts';
+import { RedisCalls } from '../redis/calls.ts';
+import { definiteNo, wrongType } from '../redis/errors.ts';
+import {
+  COMMIT_RECORDS_MAX,
+  type FenceState,
+  isOwnId,
+  type OwnIds,
+  type RetiredSlice,
+  SLICE_IDS_MAX,
+  type SliceCommitRequest,
+  type SliceCommits,
+  type SliceFence,
+  type TakenIds,
+} from '../slice-commits.ts';
+import {
+  parseDelayed,
+  parseSliceNames,
+  printSlice,
+  printSliceNames,
+  referenceField,
+  type SliceName,
+  VOLUME_FS_ID,
+} from './decode.ts';
+import { defineVolumeScripts, type RunScript, type ScriptName } from './scripts.ts';
+
+/** Ids are asked for so many at a time: what is left of a batch is lost when it is too small for the next attempt. */
+const IDS_AT_ONCE = 16_384;
+/**
+ * A server that loses its last writes gives ids out again, and clients write objects without a condition. Ids are used
+ * only so long after they were taken: by then a server that did not keep them has been replaced.
+ */
+const IDS_AGE_MS = 60_000;
+
+export interface CommitsOptions {
+  /** Of the profile `metadata`; whoever made it ends it. */
+  readonly redis: RedisClient;
+  readonly prefix: string;
+  readonly timeoutMs: number;
+  /** How many replicas must confirm a write before anything is deleted. */
+  readonly replicas?: ReplicasWanted;
+  /** For tests. */
+  readonly idsAgeMs?: number;
+}
+
+type Answer = readonly [word: string, ...details: readonly Buffer[]];
+
+export class JuicefsCommits implements SliceCommits {
+  readonly storeId: string;
+  readonly #options: CommitsOptions;
+  readonly #calls: RedisCalls;
+  readonly #run: RunScript;
+  readonly #primary: PrimaryCheck;
+
+  constructor(options: CommitsOptions) {
+    const { redis, prefix, timeoutMs, replicas } = options;
+    this.storeId = `juicefs:${prefix}`;
+    this.#options = options;
+    this.#calls = new RedisCalls(redis, timeoutMs);
+    this.#run = defineVolumeScripts(redis);
+    this.#primary = new PrimaryCheck({
+      ...{ name: 'metadata', setting: 'METADATA_REPLICAS', code: 'metadata-unavailable', timeoutMs },
+      connect: () => (redis instanceof Cluster ? redis.duplicate() : redis.duplicate()),
+      ...(replicas === undefined ? {} : { replicas }),
+    });
+  }
+
+  async incarnation(): Promise<string> {
+    await this.#calls.ready();
+    return serverOfKey(this.#options.redis, this.#own);
+  }
+
+  confirmPrimary(): Promise<string> {
+    return this.#primary.confirm(`${this.#own}:confirm`);
+  }
+
+  async takeIds(count: number, highestKnown: bigint): Promise<TakenIds> {
+    if (count > SLICE_IDS_MAX) throw new RangeError(`at most ${SLICE_IDS_MAX} ids are taken at a time, not ${count}`);
+    const { idsAgeMs = IDS_AGE_MS } = this.#options;
+    const keys = [this.#key('nextchunk'), this.#own];
+    const [word, ...details] = await this.#ask('s3compactTakeIds', keys, [
+      ...[`${count}`, `${IDS_AT_ONCE}`, `${idsAgeMs}`, `${highestKnown}`],
+    ]);
+    const [first = '0', now = '0'] = details.map(String);
+    if (word === 'wait') return { first: null, waitMs: Number(first) };
+    if (word === 'ok') return { first: BigInt(first), nowMs: Number(now) };
+    throw new CompactError(
+      `the volume's counter of slice ids (nextchunk) is ${now}, and a list names slice ${highestKnown}: it would give ids out again; nothing was changed`,
+      { kind: 'halt', code: 'filesystem-malformed' },
+    );
+  }
+
+  async begin(fence: SliceFence): Promise<'begun' | 'taken' | 'late'> {
+    const args = [`${fence.attempt}`, fenceText(fence), `${fence.deadlineMs}`];
+    const [word, why] = await this.#ask('s3compactBeginSlices', [this.#own], args);
+    if (word === 'ok') return 'begun';
+    return String(why) === 'taken' ? 'taken' : 'late';
+  }
+
+  /** I5, I6: one script; an answer, a definite no (thrown), or `unknown`. */
+  async commit(request: SliceCommitRequest): Promise<CommitOutcome> {
+    const { replaced, replacement, fence } = request;
+    if (replaced.length < 1 || Math.max(replaced.length, replacement.length) > COMMIT_RECORDS_MAX) {
+      throw new RangeError(`a commit replaces 1 to ${COMMIT_RECORDS_MAX} records by at most as many`);
+    }
+    // Clients crash while they compact some lists whose leading records overlap others, or come twice.
+    if (!isDisjoint(replacement)) throw new RangeError('the records of a replacement overlap, or are not in order');
+    const known = replaced.find(({ id }) => isOwnId(request.ids, id));
+    if (known !== undefined) throw refusal(request, 'doubt', [referenceField(known), 'exists']);
+    const list = this.#key(`c${fence.inodeId}_${fence.chunkIndex}`);
+    const keys = [list, this.#key('sliceRef'), this.#key('delSlices'), this.#own];
+    const endMs = performance.now() + this.#options.timeoutMs;
+    await this.#calls.ready();
+    // From here on the request may be on its way: what is not a definite answer is unknown.
+    let answer: Answer;
+    try {
+      const sent = this.#run('s3compactCommitSlices', [...keys, ...commitArguments(request)]);
+      answer = answerOf(await this.#calls.inTime(sent, endMs));
+    } catch (error) {
+      const definite = definiteNo(error, list);
+      if (definite !== null) throw definite;
+      return { outcome: 'unknown', cause: safeError(error) };
+    }
+    const [word, ...details] = answer;
+    if (word === 'ok') return { outcome: 'committed' };
+    if (word === 'conflict') return { outcome: 'conflict' };
+    if (word === 'stale') return { outcome: 'stale', reason: 'fence' };
+    throw refusal(request, word, details.map(String));
+  }
+
+  async clear(attempt: bigint): Promise<FenceState> {
+    const [, fence] = await this.#ask('s3compactClearSlices', [this.#own], [`${attempt}`]);
+    return stateOf(fence);
+  }
+
+  async release(attempt: bigint): Promise<FenceState | 'early'> {
+    const own = this.#own;
+    const fence = await this.#calls.ask(own, () => this.#options.redis.hgetBuffer(own, `${attempt}`));
+    if (fence === null || !isCommitted(fence)) return stateOf(fence ?? undefined);
+    const field = fence.toString().slice(COMMITTED.length);
+    const delayed = this.#key('delSlices');
+    const value = await this.#calls.ask(delayed, () => this.#options.redis.hgetBuffer(delayed, field));
+    // Nothing was let go, or a client's hourly job has been here.
+    if (value === null) return { state: 'absent' };
+    const waiting = parseDelayed(field, value);
+    if (waiting === null || waiting.slices.length === 0) throw strange(attempt, `the delayed delete ${field} is none`);
+    const args = [`${attempt}`, fence, field, value, `${waiting.sinceMs / 1000}`];
+    const [word, answer] = await this.#ask(
+      's3compactReleaseSlices',
+      [this.#key('sliceRef'), delayed, own],
+      [...args, ...waiting.slices.map(referenceField)],
+    );
+    if (word === 'ok') return stateOf(answer);
+    const why = String(answer);
+    if (why === 'early') return 'early';
+    throw strange(attempt, `the references of the delayed delete ${field} changed while they were taken (${why})`);
+  }
+
+  async forget(attempt: bigint, gone: readonly RetiredSlice[] = []): Promise<void> {
+    const keys = [this.#key('sliceRef'), this.#own];
+    await this.#ask('s3compactForgetSlices', keys, [`${attempt}`, ...gone.map(referenceField)]);
+  }
+
+  close(): void {
+    this.#primary.close();
+  }
+
+  /** No tool of JuiceFS looks at a key that begins so. */
+  get #own(): string {
+    return this.#key('~s3compact');
+  }
+
+  #key(name: string): string {
+    return `${this.#options.prefix}${name}`;
+  }
+
+  /** A script that may simply be run again. */
+  async #ask(name: ScriptName, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<Answer> {
+    const answer = answerOf(await this.#calls.ask(keys[0] ?? '', () => this.#run(name, [...keys, ...args])));
+    if (answer[0] === 'wrong-type') throw typeRefused(answer.slice(1).map(String));
+    return answer;
+  }
+}
+
+const COMMITTED = 'committed ';
+const DELETING = 'deleting ';
+
+function isCommitted(fence: Buffer): boolean {
+  return fence.subarray(0, COMMITTED.length).toString() === COMMITTED;
+}
+
+function fenceText({ inodeId, chunkIndex, deadlineMs }: SliceFence): string {
+  return `open ${inodeId}_${chunkIndex} ${deadlineMs}`;
+}
+
+function stateOf(fence: Buffer | undefined): FenceState {
+  if (fence === undefined || fence.toString() === 'absent') return { state: 'absent' };
+  if (fence.toString() === 'cleared') return { state: 'cleared' };
+  if (isCommitted(fence)) return { state: 'committed' };
+  if (fence.subarray(0, DELETING.length).toString() === DELETING)
+    return { state: 'deleting', slices: parseSliceNames(fence.subarray(DELETING.length)) };
+  throw strange(null, `a fence of the volume's hash ~s3compact is ${JSON.stringify(fence.toString())}`);
+}
+
+function isDisjoint(records: readonly SliceRecord[]): boolean {
+  let end = 0;
+  for (const { offset, len } of records) {
+    if (offset < end || len < 1) return false;
+    end = offset + len;
+  }
+  return true;
+}
+
+/** How many records name each slice that is not this attempt's own. */
+function countsOf(records: readonly SliceRecord[], ids: OwnIds): Map<string, { slice: SliceName; count: number }> {
+  const counts = new Map<string, { slice: SliceName; count: number }>();
+  for (const { id, size } of records) {
+    if (id === 0n || isOwnId(ids, id)) continue;
+    const field = referenceField({ id, size });
+    const known = counts.get(field);
+    if (known === undefined) counts.set(field, { slice: { id, size }, count: 1 });
+    else known.count++;
+  }
+  return counts;
+}
+
+/** As the script takes them. */
+function commitArguments(request: SliceCommitRequest): (string | Buffer)[] {
+  const { fence, replaced, replacement, ids, delayMs } = request;
+  const after = countsOf(replacement, ids);
+  const slices: string[] = [];
+  const lost: SliceName[] = [];
+  const before = countsOf(replaced, ids);
+  for (const [field, { slice, count }] of before) {
+    const left = after.get(field)?.count ?? 0;
+    slices.push(field, `${count}`, `${left - count}`);
+    for (let n = left; n < count; n++) lost.push(slice);
+  }
+  const fresh = replacement.filter(({ id }) => isOwnId(ids, id)).map(referenceField);
+  return [
+    ...[`${fence.attempt}`, fenceText(fence), `${fence.deadlineMs}`],
+    ...[`${replaced.length}`, Buffer.concat(replaced.map(printSlice)), `${ids.first}`, `${delayMs}`],
+    ...[lost.length === 0 ? '' : printSliceNames(lost), `${before.size}`, ...slices],
+    ...[`${fresh.length}`, ...fresh, ...replacement.toReversed().map(printSlice)],
+  ];
+}
+
+function answerOf(reply: unknown): Answer {
+  const [word, ...details]: readonly unknown[] = Array.isArray(reply) ? reply : [];
+  if (Buffer.isBuffer(word)) return [word.toString(), ...(details as readonly Buffer[])];
+  throw new TypeError('the answer of a script of the volume is not a list that starts with a word');
+}
+
+function typeRefused([key = '', found, expected]: readonly string[]): CompactError {
+  const { message } = wrongType(key, found, expected);
+  return new CompactError(message, { kind: 'halt', code: 'filesystem-malformed' });
+}
+
+function refusal({ fence, replaced }: SliceCommitRequest, word: string, details: readonly string[]): CompactError {
+  const { inodeId, chunkIndex } = fence;
+  if (word === 'wrong-type') return typeRefused(details);
+  const [field = '', value, records] = details;
+  const position = replaced.findIndex((record) => referenceField(record) === field);
+  const what =
+    value === 'exists'
+      ? `${field} is in use already, although no client can have this id`
+      : `the references of its slice (${field} in sliceRef) are ${value}, but ${records} records of this list name it`;
+  const where = `inode ${inodeId}, chunk ${chunkIndex}${position < 0 ? '' : `, record ${position}`}`;
+  return new CompactError(`${where}: ${what}; nothing was changed`, {
+    ...{ kind: 'halt', code: 'record-malformed', inode: { fsId: VOLUME_FS_ID, inodeId } },
+  });
+}
+
+function strange(attempt: bigint | null, what: string): CompactError {
+  const whose = attempt === null ? '' : ` of attempt ${attempt}`;
+  return new CompactError(`${what}${whose}; nothing is deleted`, { kind: 'retry', code: 'metadata-unavailable' });
+}
