@@ -205,10 +205,14 @@ class Look {
     throw this.#refusal('the metadata server does not say which life it is (INFO lacks run_id or master_replid)');
   }
 
-  /** An inode that is gone, or has a length and no list at all, counts only when a day later it is still so. */
-  #waitForMissing(sinceMs = this.#nowMs): ReapVerdict {
-    const record = { ...this.#record, missingSinceMs: sinceMs, dueMs: later(sinceMs, MISSING_INODE_WAIT_MS) };
-    return { kind: 'again', record };
+  /**
+   * An inode that is gone, or has a length and no list at all, counts only when a day later it is still so. Most are back
+   * sooner (a file that a client empties and writes anew), so the first time it is looked at again after one grace.
+   */
+  #waitForMissing(sinceMs?: LedgerMs): ReapVerdict {
+    const waitMs = sinceMs === undefined ? Math.min(this.#graceMs, MISSING_INODE_WAIT_MS) : MISSING_INODE_WAIT_MS;
+    const missingSinceMs = sinceMs ?? this.#nowMs;
+    return { kind: 'again', record: { ...this.#record, missingSinceMs, dueMs: later(missingSinceMs, waitMs) } };
   }
 
   async #hasList(): Promise<boolean> {

@@ -206,7 +206,7 @@ describe('when records are looked at', () => {
 
   it('a missing inode counts only when it is missing at two looks a day apart', async () => {
     world.metadata.inodes.clear();
-    expect(await waits(record())).toEqual([MISSING_INODE_WAIT_MS, LIMITS.graceMs]);
+    expect(await waits(record())).toEqual([LIMITS.graceMs, MISSING_INODE_WAIT_MS - LIMITS.graceMs, LIMITS.graceMs]);
     expect(world.stores.bucket('world').has('old')).toBe(false);
     expect(world.stores.bucket('world').has('new')).toBe(false);
   });

@@ -136,10 +136,23 @@ describe('lists that are not where they must be (I10)', () => {
     world.metadata.at(KEY)?.lists.clear();
     const since = world.ledger.nowMs;
     const first = await lookAt(record({ stampMs: ledgerMs(1) }));
-    expect(first).toMatchObject({ missingSinceMs: since, dueMs: since + MISSING_INODE_WAIT_MS });
-    world.ledger.nowMs = wallMs(first.dueMs) - 1;
-    await reapRecord({ ...first, dueMs: ledgerMs(world.ledger.nowMs) }, deps);
+    expect(first).toMatchObject({ missingSinceMs: since, dueMs: since + deps.graceMs });
+    world.ledger.nowMs = wallMs(first.dueMs);
+    const second = await lookAt(first);
+    expect(second).toMatchObject({ missingSinceMs: since, dueMs: since + MISSING_INODE_WAIT_MS });
+    world.ledger.nowMs = wallMs(second.dueMs) - 1;
+    await reapRecord({ ...second, dueMs: ledgerMs(world.ledger.nowMs) }, deps);
     expect(has('old')).toBe(true);
+    world.ledger.nowMs = wallMs(second.dueMs);
+    expect(await reapRecord(second, deps)).toMatchObject({ kind: 'done', deleted: 1 });
+  });
+
+  it('a file that has a list again after one grace is not waited for', async () => {
+    const lists = world.metadata.at(KEY)?.lists;
+    const before = [...(lists ?? [])];
+    lists?.clear();
+    const first = await lookAt(record({ stampMs: ledgerMs(1) }));
+    for (const [chunkIndex, list] of before) lists?.set(chunkIndex, list);
     world.ledger.nowMs = wallMs(first.dueMs);
     expect(await reapRecord(first, deps)).toMatchObject({ kind: 'done', deleted: 1 });
   });
