@@ -4,6 +4,7 @@
  */
 import { CompactError } from '../errors.ts';
 import { redactText, redactUrl } from '../redact.ts';
+import { JUICEFS_SCHEME, withMetaPassword } from '../urls/juicefs.ts';
 import { RELATIONS } from './relations.ts';
 import { schemaOf } from './schemas.ts';
 import { collect, type Given, type SettingSources } from './sources.ts';
@@ -25,7 +26,7 @@ export function loadSettings(sources: SettingSources): Settings {
     if (parsed.success) values.set(spec.key, parsed.data);
     else problems.push(problemOf(spec, text, parsed.error.issues[0]?.message ?? 'is not valid'));
   }
-  deriveValues(values, given);
+  deriveValues(values, given, sources.env?.['META_PASSWORD'] ?? '');
   // Every row put its own type of value under its own key, so the map has the shape that the table gives.
   const settings = Object.fromEntries(values) as unknown as Settings;
   problems.push(...brokenRelations(settings, given));
@@ -38,9 +39,15 @@ export function loadSettings(sources: SettingSources): Settings {
 }
 
 /** Values that unset settings take from others. A wrong REDIS_URL is reported once, not for METADATA_URL again. */
-function deriveValues(values: Map<string, string | number | boolean>, given: ReadonlyMap<string, Given>): void {
-  const redisUrl = values.get('redisUrl');
+function deriveValues(
+  values: Map<string, string | number | boolean>,
+  given: ReadonlyMap<string, Given>,
+  metaPassword: string,
+): void {
+  const [redisUrl, metadataUrl] = [values.get('redisUrl'), values.get('metadataUrl')];
   if (!given.has('metadataUrl') && redisUrl !== undefined) values.set('metadataUrl', redisUrl);
+  if (typeof metadataUrl === 'string' && metadataUrl.startsWith(JUICEFS_SCHEME))
+    values.set('metadataUrl', withMetaPassword(metadataUrl, metaPassword));
 }
 
 function brokenRelations(settings: Settings, given: ReadonlyMap<string, Given>): string[] {

@@ -39,9 +39,17 @@ export function parseJuicefsUrl(url: string): RedisTarget {
     ...{ form, nodes: names.map((name) => parseHost(url, withPort(name), form)) },
     ...{ tls: scheme === 'rediss', db: Number(db ?? 0) },
     ...(masterName === undefined ? {} : { masterName }),
-    ...credentials(url, user),
+    // A user alone is one whose password is in META_PASSWORD.
+    ...(/^[^:]+:?$/.test(user ?? '') ? {} : credentials(url, user)),
     ...sentinelCredentials(url, form, usedOf(url, query)),
   };
+}
+
+/** The address with the password that JuiceFS takes from META_PASSWORD where its URL has none. */
+export function withMetaPassword(url: string, password: string): string {
+  if (password === '' || parseJuicefsUrl(url).password !== undefined) return url;
+  const [, scheme, user = '', rest] = /^([^:]*:\/\/)(?:([^@/?#:]*):?@)?(.*)$/s.exec(url) ?? [];
+  return `${scheme}${user}:${encodeURIComponent(password)}@${rest}`;
 }
 
 /** The part of the query that matters. */

@@ -64,6 +64,17 @@ async function listsOf(volume: SliceVolume): Promise<ReadonlyMap<string, readonl
   return lists;
 }
 
+async function everyRecord(volume: SliceVolume): Promise<readonly SliceRecord[]> {
+  const found: SliceRecord[] = [];
+  for await (const { parts } of volume.walk()) {
+    for (const part of parts) {
+      if (part.kind === 'gone') found.push(...part.list.records);
+      if (part.kind === 'file') found.push(...part.lists.flatMap(({ records }) => records));
+    }
+  }
+  return found;
+}
+
 /** The list as a client leaves it that compacts lists of any length; `null` where it does nothing. */
 function mergedByClient(records: readonly SliceRecord[]): readonly SliceRecord[] | null {
   // Records that show nothing make the list long enough for the rule of five.
@@ -134,6 +145,12 @@ describe.runIf(isReal)('a volume of the real program', () => {
     const [, scanned, , leaked] = /scanned (\d+) objects, (\d+) valid.* (\d+) leaked/.exec(gc) ?? [];
     expect(Number(scanned), gc).toBe(objects.length);
     expect(Number(leaked), gc).toBe(0);
+    const fsck = await world.real.run(['fsck', world.real.metaUrl]);
+    expect(fsck).toContain(`Found ${kept} blocks (${report.storedBytes} bytes)`);
+    // It counts each record with its whole slice.
+    const records = (await everyRecord(volume)).filter(({ id }) => id !== 0n);
+    const recordBytes = records.reduce((sum, { size }) => sum + size, 0);
+    expect(fsck).toContain(`Used by ${records.length} slices (${recordBytes} bytes)`);
     const status = await world.real.run(['status', '--more', world.real.metaUrl]);
     const figure = (name: string) => Number(new RegExp(`"${name}": (\\d+)`).exec(status)?.[1] ?? 0);
     expect(report.trash.files).toBe(figure('TrashFileCount'));

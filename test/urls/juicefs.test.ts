@@ -1,6 +1,6 @@
 /** The forms in which JuiceFS itself takes the address of a volume, behind `juicefs+`. */
 import { describe, expect, it } from 'vitest';
-import { parseJuicefsUrl } from '../../src/urls/juicefs.ts';
+import { parseJuicefsUrl, withMetaPassword } from '../../src/urls/juicefs.ts';
 import { layoutOf } from '../../src/urls/layout.ts';
 
 const forms = {
@@ -50,6 +50,23 @@ describe('a JuiceFS URL', () => {
       expect(() => parseJuicefsUrl(url)).toThrow(/^(?!.*hunter2)/s);
     });
   }
+
+  it('without a password takes the one of META_PASSWORD, as JuiceFS does', () => {
+    const filled = (url: string) => withMetaPassword(url, 'p@ss/1');
+    const password = 'p@ss/1';
+    expect(parseJuicefsUrl(filled('juicefs+redis://cache:6380/3'))).toMatchObject({ db: 3, password });
+    expect(parseJuicefsUrl(filled('juicefs+redis://cache:6380/3'))).not.toHaveProperty('username');
+    for (const user of ['me@', 'me:@'])
+      expect(parseJuicefsUrl(filled(`juicefs+redis://${user}master,a,b:1/2?read-timeout=5s`))).toEqual({
+        ...parseJuicefsUrl('juicefs+redis://master,a,b:1/2'),
+        ...{ username: 'me', password },
+      });
+    const given = 'juicefs+redis://me:own@cache/3';
+    expect([filled(given), withMetaPassword('juicefs+redis://me@cache', '')]).toEqual([
+      given,
+      'juicefs+redis://me@cache',
+    ]);
+  });
 
   it('is of the slice layout, and no other is', () => {
     expect(layoutOf('juicefs+redis://host')).toBe('slices');

@@ -52,12 +52,19 @@ export class RealVolume {
   /** Makes a volume on S3; `flags` as of `juicefs format`. */
   static async format(
     metaUrl: string,
-    { name, s3, bucket, flags = [] }: { name: string; s3: S3Access; bucket: string; flags?: readonly string[] },
+    of: {
+      readonly name: string;
+      readonly s3: S3Access;
+      readonly bucket: string;
+      readonly flags?: readonly string[];
+      readonly env?: Readonly<Record<string, string>>;
+    },
   ): Promise<RealVolume> {
+    const { name, s3, bucket, flags = [], env = {} } = of;
     const volume = new RealVolume(metaUrl);
     const keys = ['--access-key', s3.accessKeyId, '--secret-key', s3.secretAccessKey];
     const where = ['--storage', 's3', '--bucket', `${s3.endpoint}/${bucket}`];
-    await volume.run(['format', ...where, ...keys, ...flags, metaUrl, name]);
+    await volume.run(['format', ...where, ...keys, ...flags, metaUrl, name], env);
     return volume;
   }
 
