@@ -22,7 +22,7 @@ export interface CompactDeps {
   readonly memory: MemoryBudget;
   readonly attemptIds: AttemptIds;
   /** Asked before anything is written: throws when the bucket belongs to another (docs/adr/0019). */
-  readonly requireOwner?: (filesystem: Filesystem) => Promise<void>;
+  readonly requireOwner?: ((filesystem: Filesystem) => Promise<void>) | undefined;
 }
 
 /** The budget of one run and the relations that keep it safe (I11 is checked where settings are read). */

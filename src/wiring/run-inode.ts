@@ -22,7 +22,7 @@ import type { CompactQueue } from '../queue/compact-queue.ts';
 import type { QueueControl } from '../queue/pause.ts';
 import { isDue, nextLookMs, type Quarantine } from '../queue/quarantine.ts';
 import { elapsed, wallMs } from '../time.ts';
-import { cancellable } from './cancellable.ts';
+import { cancellableDeps } from './cancellable.ts';
 
 export interface RunDeps extends CompactDeps {
   readonly limits: CompactLimits;
@@ -86,8 +86,9 @@ export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions
       const message = `inode ${printInodeKey(key)} is in quarantine: ${entry.reason}`;
       return { ...empty(key, 'quarantined'), code: entry.code, message };
     }
-    const { signal } = options;
-    const ports = { metadata: cancellable(deps.metadata, signal), ledger: cancellable(deps.ledger, signal) };
+    // Whose the bucket is, is asked of S3, and there the question may wait for a rate.
+    const { metadata, ledger, requireOwner } = deps;
+    const ports = cancellableDeps({ metadata, ledger, requireOwner }, options.signal);
     const result = await compactInode(key, { ...deps, ...ports }, { ...options, limits: deps.limits });
     return await reportResult(result, deps, options.looks?.first);
   } catch (error) {

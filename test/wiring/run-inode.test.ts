@@ -211,3 +211,20 @@ it('I10: a list that breaks the format stops work on the inode at once, and no r
   await book().release(KEY);
   expect(await run()).toMatchObject({ ending: 'done', outcome: 'compacted' });
 });
+
+describe('a stop', () => {
+  it('ends a run that waits to learn whose the bucket is, and nothing is counted against the inode', async () => {
+    const stop = new AbortController();
+    const asked = Promise.withResolvers<void>();
+    const requireOwner = (): Promise<void> => {
+      asked.resolve();
+      return new Promise(() => undefined);
+    };
+    const deps = { ...world.deps(), limits: LIMITS, queue, quarantine: book(), jobTries: 1, uploadWaitMs: 0 };
+    const ended = runInode(KEY, { ...deps, requireOwner }, { signal: stop.signal });
+    await asked.promise;
+    stop.abort();
+    expect(await ended).toMatchObject({ ending: 'later', code: 'cancelled' });
+    expect(await book().get(KEY)).toBeNull();
+  });
+});

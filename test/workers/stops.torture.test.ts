@@ -125,6 +125,22 @@ describe('SIGTERM in the middle of a merge', () => {
   });
 });
 
+it('SIGTERM while a run waits for a rate to learn whose the bucket is: the job is handed back', async () => {
+  await open();
+  // The note of the owner is written at once, and paid for by all that follows: it is read back in minutes.
+  const slowest = { S3COMPACT_BYTES_PER_SECOND: '1', S3COMPACT_MAX_BYTES: '16KiB', S3COMPACT_LEASE: '10h' };
+  const worker = world.startWorker({ ...slowest, S3COMPACT_CONCURRENCY: '1' });
+  await world.clients.queue.enqueue(KEY, 'scan');
+  await eventually('it waits for the rate', async () => {
+    const [job] = await world.clients.queue.queue.getActive();
+    return JSON.stringify(job?.progress ?? '').includes('S3COMPACT_BYTES_PER_SECOND');
+  });
+  worker.kill('SIGTERM');
+  expect((await exitOf(worker)).code).toBe(0);
+  expect(await state()).toEqual([0, 1]);
+  await another();
+});
+
 describe.runIf(findRedis() !== undefined)('SIGTERM while the answer to a commit does not come', () => {
   it('ends in time and deletes nothing; when the metadata is back the file is whole, and nothing is left over', async () => {
     const metadata = await startRedis();

@@ -34,6 +34,10 @@ export const REAP_FAULTS: readonly Fault[] = [
     file: 'src/wiring/cancellable.ts',
     edits: [["{ outcome: 'unknown', cause }", "{ outcome: 'conflict' }"]],
   }),
+  fault('a stop leaves a run that waits to learn whose the bucket is', 'I9', {
+    file: 'src/wiring/run-inode.ts',
+    edits: [['cancellableDeps({ metadata, ledger, requireOwner }', 'cancellableDeps({ metadata, ledger }']],
+  }),
   reap('a record is dropped on the word of any server', 'I12', [
     'if (deleted === 0) await confirmNothing(this.#deps.guards, this.#about(filesystem));',
     '',
