@@ -107,7 +107,7 @@ export function showRemoved({ filesystem, objects, bucket }: Removed, context: C
     context.dataJson({ fsId, bucket, objects });
     return;
   }
-  const stays = bucket === 'removed' ? 'is removed, too' : 'stays';
+  const stays = bucket === 'removed' ? 'is removed, too' : 'stays, since it was there before or holds something else';
   context.data(
     `file system ${fsId} is removed with ${plural(objects, 'object')}; bucket ${filesystem.bucket} ${stays}`,
   );

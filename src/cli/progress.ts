@@ -24,7 +24,7 @@ export class RunProgress {
   /** Where the run is, and what it waits for. Before there is anything to count, a line moves. */
   show(at: CompactProgress | undefined, waits?: JobWait | null): void {
     if (this.#context.json) return;
-    const waiting = waits ? `waits for ${waitText(waits)}` : '';
+    const waiting = waits ? waitText(waits) : '';
     if (at === undefined) {
       this.#plain.show(`${waiting === '' ? 'at work' : waiting}, ${duration(performance.now() - this.#sinceMs)}`);
       return;
@@ -51,9 +51,11 @@ export class RunProgress {
   /** The state of the job, until there is progress to show. */
   state(state: string): void {
     if (this.#context.json || this.#bar !== undefined) return;
+    // The queue's word for one that waits with a priority.
+    const text = `the job is ${state === 'prioritized' ? 'waiting' : state}`;
     if (this.#context.streams.stderr.isTTY === true)
-      this.#plain.show(`the job is ${state}, ${duration(performance.now() - this.#sinceMs)}`);
-    else this.#line(`the job is ${state}`);
+      this.#plain.show(`${text}, ${duration(performance.now() - this.#sinceMs)}`);
+    else this.#line(text);
   }
 
   stop(): void {

@@ -20,14 +20,16 @@ import { fitted } from './table.ts';
 const HELP = `
 Exit code 0 whatever the state is; 4 where there is no such file system, 3 where the queue's Redis is away.
 
-With --json: {nowMs, problems: [{need: act|wait, what, advice}], health: {servers: [{name, state: ok|failing|unknown,
+With --json: {nowMs, fsId, problems: [{need: act|wait, what, advice}], health: {servers: [{name, state: ok|failing|unknown,
   answeredAgoMs, failedAgoMs, failingForMs, error}], notReady: [{code, what, workers}], reports}, queues: [{name, waiting, active, delayed, failed, paused,
-  oldestWaitingMs}], workers, inFlight: [{jobId, fsId, inodeId, origin, ageMs, progress,
+  jobsMax, oldestWaitingMs}], workers, inFlight: [{jobId, fsId, inodeId, origin, ageMs, progress,
   waits: {for: limit|memory|s3|metadata|server|worker, what, forMs} | null}], recent: {windowMs, runs, bytesMoved,
   getsSaved}, paused: {compact, reap, filesystems: [{fsId, sinceMs, by}]}, scans: [{fsId, startedMs, endedMs, by, backlog}],
   failed, delayed: {total, jobs: [{jobId, fsId, inodeId, origin, tries, reason, code, endedMs, nextMs}]}, reap: {pending, due,
   overdue, oldestDueMs, overdueRecords, recordsInDoubt: [{jobId, fsId, inodeId, chunkIndex, dueMs, doubts, doubt}]},
-  quarantined, quarantine: [{fsId, inodeId, code, reason, sinceMs}]; with --watch one line each time`;
+  quarantined, quarantine: [{fsId, inodeId, code, reason, sinceMs}]; with --watch one line each time
+With FS: servers, queues, workers, recent and the counts of reap records stay those of all file systems; failed and
+  delayed are those among the first 100 of all.`;
 
 const ROWS_MAX = 20;
 const WATCH_MS = 2_000;

@@ -30,6 +30,7 @@ export function filesystemsPage({ report }: Sample): PageOptions {
   const body = html`<p>The worst files of a file system, or one file by the number of its inode.</p>
 ${searchForm()}
 <h2>Known file systems</h2>
+<p>Those that were scanned, are paused or have a job that runs; any other is found by its number.</p>
 ${links.length === 0 ? note('No scan has ended and no job runs: give the number of the file system.') : html`<ul>${links}</ul>`}`;
   return { title: 'Files', at: '/files', body };
 }

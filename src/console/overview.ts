@@ -144,7 +144,8 @@ function worst({ scans, nowMs }: StatusReport): Html {
     ]);
   const heads = ['file system', 'files worth a run', 'GETs saved', 'waste', 'to move', 'scanned'];
   const columns = heads.map((head) => ({ head, number: true as const }));
-  return html`${table('Worst file systems', columns, rows)}${more(scans.length)}`;
+  const asOf = note('As the scan found it: what runs have done since then is not taken off.');
+  return html`${table('Worst file systems', columns, rows)}${more(scans.length)}${asOf}`;
 }
 
 function more(total: number): Html {

@@ -65,9 +65,16 @@ export async function delayedJobs(
     const jobs = await Promise.all(due.map(async ({ id, dueMs }) => ({ job: await queue.getJob(id), dueMs })));
     return {
       total,
-      jobs: jobs.flatMap(({ job, dueMs }) => (isThere(job) ? [{ ...listed(job), nextMs: dueMs }] : [])),
+      jobs: jobs.flatMap(({ job, dueMs }) => (isThere(job) ? [{ ...waiting(job), nextMs: dueMs }] : [])),
     };
   });
+}
+
+/** Only a job that a worker handed back when it stopped waits for no time; what an earlier try said is not why it waits. */
+function waiting(job: Job<CompactJobData>): ListedJob {
+  const { jobId, fsId, inodeId, origin, tries, ...said } = listed(job);
+  const why = job.delay === 0 ? { reason: 'the worker that had it was stopped; the next free one takes it' } : said;
+  return { ...{ jobId, fsId, inodeId, origin, tries }, ...why };
 }
 
 function listed(job: Job<CompactJobData>): ListedJob {

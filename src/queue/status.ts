@@ -26,6 +26,8 @@ export interface QueueDepth {
   readonly delayed: number;
   readonly failed: number;
   readonly paused: boolean;
+  /** Jobs that all workers together may run at a time; `null`: no bound. */
+  readonly jobsMax: number | null;
   /** How long the oldest of the waiting jobs that were looked at (some hundreds at both ends) has waited; 0: none waits. */
   readonly oldestWaitingMs: number;
 }
@@ -43,9 +45,10 @@ export async function queueDepths(source: StatusSource): Promise<readonly QueueD
 async function depthOf(queue: Queue, source: StatusSource, nowMs: number): Promise<QueueDepth> {
   return queueCall('ask for the depth of a queue', async () => {
     const { connection } = source;
-    const [counts, paused, oldest] = await Promise.all([
+    const [counts, paused, jobsMax, oldest] = await Promise.all([
       queue.getJobCounts(...STATES),
       queue.isPaused(),
+      queue.getGlobalConcurrency(),
       oldestWaiting(new BullmqKeys(connection, queue)),
     ]);
     return {
@@ -55,6 +58,7 @@ async function depthOf(queue: Queue, source: StatusSource, nowMs: number): Promi
       delayed: counts['delayed'] ?? 0,
       failed: counts['failed'] ?? 0,
       paused,
+      jobsMax,
       oldestWaitingMs: oldest === null ? 0 : Math.max(0, nowMs - oldest),
     };
   });

@@ -83,7 +83,7 @@ async function factsOf(clients: Clients, fsId: number | undefined) {
   const nowMs = wallMs(await ledger.nowMs());
   const compact = queues.find(({ name }) => name === COMPACT_QUEUE);
   return {
-    ...{ nowMs, health: healthOf(seen, metadata, nowMs), queues, workers, recent },
+    ...{ nowMs, fsId: fsId ?? null, health: healthOf(seen, metadata, nowMs), queues, workers, recent },
     paused: { ...paused, filesystems: paused.filesystems.filter(isAsked) },
     inFlight: inFlight.filter(isAsked),
     scans: results.filter(isAsked),

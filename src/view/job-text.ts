@@ -9,15 +9,14 @@ import type { StatusReport } from './status-report.ts';
 import { bytes, duration } from './words.ts';
 
 const THINGS: Readonly<Record<JobWait['for'], string>> = {
-  limit: '',
-  memory: '',
-  s3: 'S3: ',
-  metadata: 'the metadata service: ',
-  server: '',
-  worker: 'a worker: ',
+  limit: 'waits for ',
+  memory: 'waits for ',
+  s3: 'waits for S3: ',
+  metadata: 'waits for the metadata service: ',
+  server: 'waits: ',
+  worker: 'waits for a worker: ',
 };
 
-/** Goes on from "waits for ". */
 export function waitText({ for: thing, what, forMs }: JobWait): string {
   const long = forMs !== undefined && forMs >= 1_000 ? ` (for ${duration(forMs)})` : '';
   return `${THINGS[thing]}${what}${long}`;
@@ -27,8 +26,7 @@ export function waitText({ for: thing, what, forMs }: JobWait): string {
 export function jobStateText({ progress, waits }: JobInFlight): string {
   const moved = progressOf(progress);
   if (waits === null) return moved;
-  const waiting = `waits for ${waitText(waits)}`;
-  return moved === '-' ? waiting : `${moved}; ${waiting}`;
+  return moved === '-' ? waitText(waits) : `${moved}; ${waitText(waits)}`;
 }
 
 function progressOf(progress: unknown): string {

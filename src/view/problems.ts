@@ -9,7 +9,10 @@ type Facts = Omit<StatusReport, 'problems'>;
 
 /** What needs a person first. */
 export function problemsOf(report: Facts): readonly Problem[] {
-  const all = [...serverProblems(report), ...workProblems(report), ...pauseProblems(report), ...safetyProblems(report)];
+  const all = [
+    ...[...serverProblems(report), ...workProblems(report), ...pauseProblems(report)],
+    ...[...limitProblems(report), ...safetyProblems(report)],
+  ];
   return all.toSorted((a, b) => Number(b.need === 'act') - Number(a.need === 'act'));
 }
 
@@ -54,14 +57,32 @@ function pauseProblems({ paused, nowMs }: Facts): Problem[] {
   return [{ need: 'wait', what: `paused: ${parts.join(', ')}`, advice: '"s3compact resume" lets it go on' }];
 }
 
-function safetyProblems({ reap, quarantined }: Facts): Problem[] {
+/** Limits that somebody has set and that hold work up now. */
+function limitProblems({ queues, inFlight }: Facts): Problem[] {
+  const advice = 'somebody wanted it so; raise the limit where that is too slow';
+  const bound = queues.flatMap(({ jobsMax, active, waiting, paused }): Problem[] => {
+    if (jobsMax === null || active < jobsMax || waiting === 0 || paused) return [];
+    const what = `${plural(waiting, 'job')} waiting: all workers together run ${jobsMax} at a time (S3COMPACT_TOTAL_JOBS)`;
+    return [{ need: 'wait', what, advice }];
+  });
+  // Those that name a setting: places for requests and memory come and go on a healthy worker.
+  const rates = inFlight.filter(({ waits }) => waits?.for === 'limit' && waits.what.includes('S3COMPACT_'));
+  const alike = Map.groupBy(rates, ({ waits }) => waits?.what);
+  const slowed = [...alike].map(([what, runs]): Problem => {
+    return { need: 'wait', what: `${plural(runs.length, 'run')} slowed down by ${what}`, advice };
+  });
+  return [...bound, ...slowed];
+}
+
+function safetyProblems({ fsId, reap, quarantined }: Facts): Problem[] {
   const problems: Problem[] = [];
   if (quarantined > 0) {
     const what = `${plural(quarantined, 'inode')} in quarantine: nothing works on them`;
     problems.push({ need: 'act', what, advice: 'look at the reasons below; "s3compact quarantine release FS INODE"' });
   }
   if (reap.overdue > 0) {
-    const what = `${plural(reap.overdue, 'reap record')} overdue, the oldest for ${duration(reap.oldestDueMs)}`;
+    const of = fsId === null ? '' : ' of all file systems';
+    const what = `${plural(reap.overdue, 'reap record')}${of} overdue, the oldest for ${duration(reap.oldestDueMs)}`;
     problems.push({ need: 'act', what, advice: 'nothing is lost, and nothing is reclaimed; the reasons are below' });
   }
   if (reap.recordsInDoubt.length > 0) {

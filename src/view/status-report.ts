@@ -19,6 +19,8 @@ export interface Problem {
 /** What was found at one moment; of one file system where that was asked for. */
 export interface StatusReport {
   readonly nowMs: number;
+  /** The file system that was asked for; servers, queues, workers, `recent` and the counts of `reap` are of all. */
+  readonly fsId: number | null;
   /** What is wrong, what needs a person first. */
   readonly problems: readonly Problem[];
   readonly health: Health;

@@ -5,6 +5,7 @@
  */
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/index.ts';
+import { printNumber } from '../config/units.ts';
 import type { MetricSource } from '../observe/metrics.ts';
 import { Pace, type PaceOptions, type PaceSnapshot } from '../pace/pace.ts';
 import { redisBudget } from '../pace/redis-budget.ts';
@@ -53,12 +54,12 @@ export function limitGauges(pace: Pick<Pace, 'snapshot'>): MetricSource {
 export function limitsWaitedFor(pace: PaceSnapshot): readonly string[] {
   const { bytesPerSecond, requestsPerSecond, totalBytesPerSecond, inFlight } = pace;
   const rates = [
-    { state: bytesPerSecond, name: 'S3COMPACT_BYTES_PER_SECOND' },
-    { state: requestsPerSecond, name: 'S3COMPACT_REQUESTS_PER_SECOND' },
-    { state: totalBytesPerSecond, name: 'S3COMPACT_TOTAL_BYTES_PER_SECOND' },
-  ];
-  const waitedFor = rates.flatMap(({ state, name }) =>
-    state !== null && state.waiting > 0 ? [`the rate ${name} (${state.limit})`] : [],
+    { state: bytesPerSecond, name: 'S3COMPACT_BYTES_PER_SECOND', unit: 'size' },
+    { state: requestsPerSecond, name: 'S3COMPACT_REQUESTS_PER_SECOND', unit: 'count' },
+    { state: totalBytesPerSecond, name: 'S3COMPACT_TOTAL_BYTES_PER_SECOND', unit: 'size' },
+  ] as const;
+  const waitedFor = rates.flatMap(({ state, name, unit }) =>
+    state !== null && state.waiting > 0 ? [`the rate ${name} (${printNumber(unit, state.limit)} a second)`] : [],
   );
   const places = inFlight.filter(({ waiting }) => waiting > 0);
   return [

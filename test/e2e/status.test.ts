@@ -98,7 +98,10 @@ it('throttled: the job in flight names the limit that it waits for', async () =>
   world.startWorker({ S3COMPACT_REQUESTS_PER_SECOND: '1' });
   await queued();
   const waits = await until('it waits', ({ inFlight }) => inFlight[0]?.waits ?? undefined);
-  expect(waits).toMatchObject({ for: 'limit', what: 'the rate S3COMPACT_REQUESTS_PER_SECOND (1)' });
+  expect(waits).toMatchObject({ for: 'limit', what: 'the rate S3COMPACT_REQUESTS_PER_SECOND (1 a second)' });
+  const slowed = '1 run slowed down by the rate S3COMPACT_REQUESTS_PER_SECOND (1 a second)';
+  const problem = await until('it is a problem', ({ problems }) => problems.find(({ what }) => what === slowed));
+  expect(problem.need).toBe('wait');
 });
 
 it('damage: which inode is in quarantine, why, and that a person must act', async () => {

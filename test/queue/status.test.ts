@@ -13,6 +13,7 @@ import {
   recentRuns,
   type StatusSource,
 } from '../../src/queue/status.ts';
+import { delayedJobs } from '../../src/queue/status-lists.ts';
 import { later, ledgerMs, wallMs } from '../../src/time.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
@@ -51,7 +52,7 @@ function record(dueMs: number): ReapRecord {
 }
 
 it('an empty queue tells zeros', async () => {
-  const none = { waiting: 0, active: 0, delayed: 0, failed: 0, paused: false, oldestWaitingMs: 0 };
+  const none = { waiting: 0, active: 0, delayed: 0, failed: 0, paused: false, jobsMax: null, oldestWaitingMs: 0 };
   expect(await queueDepths(source)).toEqual([
     { name: 'compact', ...none },
     { name: 'reap', ...none },
@@ -97,6 +98,29 @@ it('counts what waits, with the age of the oldest, what is in work with its prog
   expect(await recentRuns(source)).toMatchObject({ bytesMoved: 36, getsSaved: 24 });
   aheadMs = 120_000;
   expect((await recentRuns(source)).runs).toBe(0);
+});
+
+it('says of a job that a stopped worker handed back just that, whatever an earlier try had said', async () => {
+  await source.queue.enqueue({ fsId: 1, inodeId: 7n }, 'scan');
+  const worker = new Worker(COMPACT_QUEUE, null, { connection: world.blocking, prefix: world.prefix });
+  closing.unshift(() => worker.close(true));
+  const job = await worker.getNextJob('token');
+  await job?.updateProgress({ kind: 'failed', report: { code: 'object-missing', message: 'it is missing' } });
+  await job?.moveToDelayed(Date.now() + 60_000, 'token');
+  expect((await delayedJobs(source)).jobs).toMatchObject([{ code: 'object-missing', reason: 'it is missing' }]);
+  await job?.promote();
+  await (await worker.getNextJob('token'))?.moveToDelayed(Date.now(), 'token');
+  const [listed] = (await delayedJobs(source)).jobs;
+  expect(listed).toMatchObject({
+    inodeId: '7',
+    reason: 'the worker that had it was stopped; the next free one takes it',
+  });
+  expect(listed).not.toHaveProperty('code');
+});
+
+it('tells how many jobs may run at a time', async () => {
+  await source.queue.queue.setGlobalConcurrency(2);
+  expect((await queueDepths(source)).map(({ jobsMax }) => jobsMax)).toEqual([2, null]);
 });
 
 it('tells reap records that are due from those that are overdue', async () => {

@@ -6,10 +6,10 @@
 import type { StatusReport } from '../../view/status-report.ts';
 import { bytes, count, duration, plural } from '../../view/words.ts';
 import { type Column, paragraph, table } from '../table.ts';
-import type { Section } from './section.ts';
+import { ofAll, type Section } from './section.ts';
 
-const COLUMNS: readonly Column[] = [
-  { head: 'queue', align: 'left' },
+const columnsOf = (report: StatusReport): readonly Column[] => [
+  { head: ofAll(report).trim() || 'queue', align: 'left' },
   ...['waiting', 'active', 'delayed', 'failed', 'oldest waiting'].map((head) => ({ head })),
   { head: '', align: 'left' },
 ];
@@ -23,12 +23,13 @@ export const queuesText: Section = (report, style) => {
     queue.paused ? style.yellow('paused') : '',
   ]);
   const lines = workLines(report).map(([head, text]) => paragraph(` ${head.padEnd(12)}`, text, style.width));
-  return `${table(COLUMNS, rows, style)}\n\n${lines.join('\n')}`;
+  return `${table(columnsOf(report), rows, style)}\n\n${lines.join('\n')}`;
 };
 
-function workLines({ workers, recent }: StatusReport): readonly (readonly [string, string])[] {
+function workLines(report: StatusReport): readonly (readonly [string, string])[] {
+  const { workers, recent } = report;
   const connected = workers === null ? 'the server does not tell' : `${count(workers)} connected`;
-  const speed = `${plural(recent.runs, 'run')}, ${bytes(recent.bytesMoved)} moved, ${plural(recent.getsSaved, 'GET')} saved`;
+  const speed = `${plural(recent.runs, 'run')}, ${bytes(recent.bytesMoved)} moved, ${plural(recent.getsSaved, 'GET')} saved${ofAll(report)}`;
   return [
     ['workers', connected],
     [`last ${duration(recent.windowMs)}`, speed],

@@ -7,8 +7,8 @@ import type { ListedRecord } from '../../queue/status-lists.ts';
 import { whyOverdue } from '../../view/job-text.ts';
 import type { StatusReport } from '../../view/status-report.ts';
 import { count, duration, plural } from '../../view/words.ts';
-import { type Column, table } from '../table.ts';
-import { moreText, type Section, type StatusStyle } from './section.ts';
+import { type Column, paragraph, table } from '../table.ts';
+import { moreText, ofAll, type Section, type StatusStyle } from './section.ts';
 
 export const quarantineText: Section = ({ quarantined, quarantine, nowMs }, style) => {
   if (quarantined === 0) return ' quarantine  no inode';
@@ -33,9 +33,8 @@ export const reapText: Section = (report, style) => {
   const { reap } = report;
   const due = reap.due === 0 ? 'none due' : `${count(reap.due)} due, the oldest for ${duration(reap.oldestDueMs)}`;
   const late = reap.overdue === 0 ? '' : `, ${style.red(`${count(reap.overdue)} OVERDUE`)}`;
-  return [` reap        ${plural(reap.pending, 'record')} pending, ${due}${late}`, ...recordsText(report, style)].join(
-    '\n',
-  );
+  const text = `${plural(reap.pending, 'record')}${ofAll(report)} pending, ${due}${late}`;
+  return [paragraph(' reap        ', text, style.width), ...recordsText(report, style)].join('\n');
 };
 
 function recordsText({ reap, nowMs, ...report }: StatusReport, style: StatusStyle): string[] {

@@ -10,7 +10,7 @@ import { moreText, type Section } from './section.ts';
 const HEADS = ['fs', 'scanned', 'inodes', 'worth it', 'chunks', 'GETs', 'reclaim', 'move', 'unread'];
 
 export const scansText: Section = ({ scans, nowMs }, style) => {
-  if (scans.length === 0) return ' no scan has ended yet: "s3compact scan FS" tells what there is to do';
+  if (scans.length === 0) return ' no scan has ended yet: "s3compact scan FS" shows what there is to do';
   const rows = scans
     .slice(0, style.rowsMax)
     .map(({ fsId, endedMs, backlog }) => [
@@ -26,6 +26,8 @@ export const scansText: Section = ({ scans, nowMs }, style) => {
       HEADS.map((head) => ({ head })),
       rows,
       style,
-    ) + moreText(scans.length, style)
+    ) +
+    moreText(scans.length, style) +
+    '\n as the scan found it: what runs have done since then is not taken off'
   );
 };

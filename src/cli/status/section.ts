@@ -15,6 +15,11 @@ export interface StatusStyle extends TextStyle {
   readonly rowsMax: number;
 }
 
+/** Beside numbers that are of all, where one file system was asked for. */
+export function ofAll({ fsId }: StatusReport): string {
+  return fsId === null ? '' : ' of all file systems';
+}
+
 /** What is said below a list that was cut. */
 export function moreText(total: number, { rowsMax }: StatusStyle): string {
   return total <= rowsMax ? '' : `\n and ${count(total - rowsMax)} more`;

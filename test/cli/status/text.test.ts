@@ -16,9 +16,10 @@ type Told = Omit<StatusReport, 'problems'>;
 const NO_JOBS = { total: 0, jobs: [] };
 const IDLE: Told = {
   nowMs: NOW,
+  fsId: null,
   health: healthOf([], { answeredAgoMs: 0 }, NOW),
   queues: ['compact', 'reap'].map((name) => ({
-    ...{ name, waiting: 0, active: 0, delayed: 0, failed: 0, paused: false, oldestWaitingMs: 0 },
+    ...{ name, waiting: 0, active: 0, delayed: 0, failed: 0, paused: false, jobsMax: null, oldestWaitingMs: 0 },
   })),
   workers: 0,
   paused: { compact: false, reap: false, filesystems: [] },
@@ -56,8 +57,14 @@ const BUSY: Told = {
     NOW,
   ),
   queues: [
-    { name: 'compact', waiting: 9_951, active: 3, delayed: 12, failed: 1, paused: true, oldestWaitingMs: 185 * MINUTE },
-    { name: 'reap', waiting: 2, active: 1, delayed: 40_312, failed: 0, paused: false, oldestWaitingMs: 4_000 },
+    {
+      ...{ name: 'compact', waiting: 9_951, active: 3, delayed: 12, failed: 1, paused: true, jobsMax: 3 },
+      oldestWaitingMs: 185 * MINUTE,
+    },
+    {
+      ...{ name: 'reap', waiting: 2, active: 1, delayed: 40_312, failed: 0, paused: false, jobsMax: null },
+      oldestWaitingMs: 4_000,
+    },
   ],
   workers: 4,
   paused: { compact: true, reap: false, filesystems: [{ fsId: 3, sinceMs: NOW - 26 * 60 * MINUTE, by: 'ops-1:77' }] },
@@ -69,7 +76,7 @@ const BUSY: Told = {
       origin: 'scan',
       ageMs: 95_000,
       progress: { kind: 'running', progress: at },
-      waits: { for: 'limit', what: 'the rate S3COMPACT_BYTES_PER_SECOND (1048576)', forMs: 2_500 },
+      waits: { for: 'limit', what: 'the rate S3COMPACT_BYTES_PER_SECOND (1MiB a second)', forMs: 2_500 },
     },
     { jobId: 'b', fsId: 2, inodeId: '7', origin: 'command', ageMs: 900, progress: 0, waits: null },
     { jobId: 'c', fsId: 2, inodeId: '8', origin: 'continuation', ageMs: 10, progress: 0, waits: null },
@@ -139,6 +146,7 @@ function pageOf(told: Told, look: Look): string {
 describe.each([
   ['idle', IDLE],
   ['busy', BUSY],
+  ['one-filesystem', { ...BUSY, fsId: 1, inFlight: BUSY.inFlight.slice(0, 1) }],
 ])('%s', (name, told) => {
   it('looks like this', async () => {
     await expect(await looksOf((look) => pageOf(told, look))).toMatchFileSnapshot(`../golden/status-${name}.txt`);
@@ -152,12 +160,28 @@ describe.each([
 it('what a person must do is said first', () => {
   expect(problemsOf(IDLE)).toEqual([]);
   const needs = problemsOf(BUSY).map(({ need, what }) => `${need} ${what}`);
-  expect(needs.map((text) => text.split(' ')[0])).toEqual(['act', 'act', 'act', 'wait', 'wait', 'wait']);
+  expect(needs.map((text) => text.split(' ')[0])).toEqual(['act', 'act', 'act', 'wait', 'wait', 'wait', 'wait']);
   expect(needs[0]).toMatch(/^act 1 worker: S3 refuses: /);
   const idle = IDLE.queues.map((queue) => ({ ...queue, waiting: 2 }));
   expect(problemsOf({ ...IDLE, queues: idle })).toMatchObject([
     { need: 'act', what: '4 jobs waiting and no worker is connected' },
   ]);
+});
+
+it('limits that somebody set are said while they hold work up, and only then', () => {
+  const rate = BUSY.inFlight.slice(0, 1);
+  const place = {
+    ...BUSY.inFlight[1],
+    waits: { for: 'limit', what: 'one of 32 places for requests to b (at most 32)' },
+  };
+  const told = { ...IDLE, workers: 1, inFlight: [...rate, ...rate, place] as StatusReport['inFlight'] };
+  expect(problemsOf(told)).toMatchObject([
+    { need: 'wait', what: '2 runs slowed down by the rate S3COMPACT_BYTES_PER_SECOND (1MiB a second)' },
+  ]);
+  const bound = (waiting: number, active: number) =>
+    problemsOf({ ...IDLE, workers: 1, queues: IDLE.queues.map((one) => ({ ...one, jobsMax: 2, waiting, active })) });
+  expect(bound(5, 2)[0]?.what).toBe('5 jobs waiting: all workers together run 2 at a time (S3COMPACT_TOTAL_JOBS)');
+  expect([...bound(5, 1), ...bound(0, 2)]).toEqual([]);
 });
 
 test.each([
