@@ -48,7 +48,7 @@ export function encodeAttributes(raw: RawAttributes): Buffer {
   return Buffer.from(view.buffer);
 }
 
-export function encodeEntry(kind: keyof typeof KINDS, inode: number): Buffer {
+export function encodeEntry(kind: keyof typeof KINDS, inode: number | bigint): Buffer {
   const view = new DataView(new ArrayBuffer(9));
   view.setUint8(0, KINDS[kind]);
   view.setBigUint64(1, BigInt(inode));
