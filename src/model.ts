@@ -99,8 +99,8 @@ export interface Copy {
 }
 
 /** One ranged GET of a source object and where its bytes go. */
-export interface SourceRead {
-  readonly source: ObjectId;
+export interface SourceRead<Source = ObjectId> {
+  readonly source: Source;
   /** Offset in the source object, bytes. */
   readonly offset: number;
   readonly len: number;
@@ -111,11 +111,11 @@ export interface SourceRead {
  * One object to write: in block `blockIndex`, file extent `[begin, end)`, a part of the block or all that is visible in it.
  * What no copy fills is zero.
  */
-export interface MergedBlock {
+export interface MergedBlock<Source = ObjectId> {
   readonly blockIndex: number;
   readonly begin: number;
   readonly end: number;
-  readonly reads: readonly SourceRead[];
+  readonly reads: readonly SourceRead<Source>[];
 }
 
 /** A version to write: blocks that follow each other without a gap. Its names come from the attempt. */

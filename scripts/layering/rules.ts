@@ -100,10 +100,10 @@ export const GROUPS: readonly Group[] = [
   // What to do and when: sees ports, never adapters or SDKs.
   {
     name: 'src/compact',
-    groups: [...WORDS, ...PORTS, 'src/plan'],
+    groups: [...WORDS, ...PORTS, 'src/plan', 'src/layout'],
     packages: ['async-mutex', 'p-limit', 'node:crypto', 'node:zlib'],
   },
-  { name: 'src/reap', groups: [...WORDS, ...PORTS, 'src/plan'], packages: ['p-limit'] },
+  { name: 'src/reap', groups: [...WORDS, ...PORTS, 'src/plan', 'src/layout'], packages: ['p-limit'] },
   { name: 'src/scan', groups: [...WORDS, ...PORTS, 'src/plan', 'src/compact'], packages: [] },
   { name: 'src/gc', groups: [...WORDS, ...PORTS, 'src/plan', 'src/reap'], packages: ['p-limit'] },
   { name: 'src/waste', groups: [...WORDS, 'src/metadata', 'src/layout', 'src/scan'], packages: [] },

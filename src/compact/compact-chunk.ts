@@ -55,7 +55,7 @@ export function describeEnding(ending: Exclude<ChunkEnding, { kind: 'committed' 
 
 /** Why the cheapest block does not fit, for people. */
 export function describeOverBudget(
-  decision: Extract<ChunkDecision, { kind: 'overBudget' }>,
+  decision: Pick<Extract<ChunkDecision, { kind: 'overBudget' }>, 'cheapestBytes' | 'cheapestRequests'>,
   chunkIndex: number,
   limits: { readonly bytesMax: number; readonly requestsMax: number },
 ): string {

@@ -14,33 +14,36 @@ import { ReadPump } from './read-pump.ts';
 const CANCELLED = 'the attempt was cancelled; its objects are left to its reap record';
 
 /** One object to write and how its sources are named. */
-export interface MergeTask {
+export interface MergeTask<Source = ObjectId> {
   readonly name: string;
-  readonly block: MergedBlock;
+  readonly block: MergedBlock<Source>;
 }
 
-export interface MergeOptions {
+export interface MergeOptions<Source = ObjectId> {
   readonly objects: ObjectStore;
   readonly memory: MemoryBudget;
-  readonly nameOf: (source: ObjectId) => string;
+  readonly nameOf: (source: Source) => string;
   readonly blocksInFlight: number;
   readonly getsInFlight: number;
   /** Called before every PUT; throws when the lease is over. */
   readonly beforePut: () => void;
-  readonly onBlock?: (task: MergeTask) => void;
+  readonly onBlock?: (task: MergeTask<Source>) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Writes every task's object. Ends only when no request of its own is in flight; throws the first failure. */
-export async function writeMergedObjects(tasks: readonly MergeTask[], options: MergeOptions): Promise<void> {
+export async function writeMergedObjects<Source>(
+  tasks: readonly MergeTask<Source>[],
+  options: MergeOptions<Source>,
+): Promise<void> {
   const failure = new AbortController();
   // The lease may run out while a PUT waits for a limit or for its next try.
   const objects = options.objects.guarded?.(options.beforePut) ?? options.objects;
   const signal = options.signal === undefined ? failure.signal : AbortSignal.any([failure.signal, options.signal]);
   const blocks = pLimit(options.blocksInFlight);
-  const pump = new ReadPump<SourceRead>(options.getsInFlight);
+  const pump = new ReadPump<SourceRead<Source>>(options.getsInFlight);
   let first: { readonly error: unknown } | undefined;
-  const one = async (task: MergeTask): Promise<void> => {
+  const one = async (task: MergeTask<Source>): Promise<void> => {
     if (first !== undefined) return;
     try {
       throwIfCancelled(options.signal, CANCELLED);
@@ -58,7 +61,7 @@ export async function writeMergedObjects(tasks: readonly MergeTask[], options: M
 }
 
 /** The merged object, and one scratch buffer for the largest read that does not go straight into it. */
-function sizesOf(block: MergedBlock): readonly number[] {
+function sizesOf(block: MergedBlock<unknown>): readonly number[] {
   let scratch = 0;
   for (const read of block.reads) if (!isDirect(read)) scratch = Math.max(scratch, read.len);
   const body = block.end - block.begin;
@@ -66,23 +69,23 @@ function sizesOf(block: MergedBlock): readonly number[] {
 }
 
 /** A read whose bytes all go to one place needs no buffer of its own. */
-function isDirect(read: SourceRead): boolean {
+function isDirect(read: SourceRead<unknown>): boolean {
   return read.copies.length === 1 && read.copies[0]?.len === read.len;
 }
 
-interface WriteOptions extends MergeOptions {
+interface WriteOptions<Source> extends MergeOptions<Source> {
   readonly signal: AbortSignal;
-  readonly pump: ReadPump<SourceRead>;
+  readonly pump: ReadPump<SourceRead<Source>>;
   readonly own: Reservation;
 }
 
-async function writeOne(task: MergeTask, options: WriteOptions): Promise<void> {
+async function writeOne<Source>(task: MergeTask<Source>, options: WriteOptions<Source>): Promise<void> {
   const { own, pump } = options;
   const { block } = task;
   const body = own.take(block.end - block.begin);
   if (!isTiled(block)) body.fill(0);
-  const direct: SourceRead[] = [];
-  const inTurn: SourceRead[] = [];
+  const direct: SourceRead<Source>[] = [];
+  const inTurn: SourceRead<Source>[] = [];
   for (const read of block.reads) (isDirect(read) ? direct : inTurn).push(read);
   // One after the other: their scratch buffer is what sizesOf counted once.
   await pump.readAll({ direct, inTurn, run: (read) => readInto(body, read, options) });
@@ -96,7 +99,7 @@ async function writeOne(task: MergeTask, options: WriteOptions): Promise<void> {
 const TILES_MAX = 64;
 
 /** Whether the copies fill the block without a gap: then nothing need be zeroed, a tenth of the CPU of a large copy. */
-function isTiled(block: MergedBlock): boolean {
+function isTiled(block: MergedBlock<unknown>): boolean {
   const copies: Copy[] = [];
   for (const read of block.reads) {
     if (copies.length + read.copies.length > TILES_MAX) return false;
@@ -110,7 +113,7 @@ function isTiled(block: MergedBlock): boolean {
   return filled === block.end - block.begin;
 }
 
-async function readInto(body: Buffer, read: SourceRead, options: WriteOptions): Promise<void> {
+async function readInto<Source>(body: Buffer, read: SourceRead<Source>, options: WriteOptions<Source>): Promise<void> {
   throwIfCancelled(options.signal, CANCELLED);
   const name = options.nameOf(read.source);
   const [only] = read.copies;
@@ -128,7 +131,7 @@ async function readInto(body: Buffer, read: SourceRead, options: WriteOptions): 
 const READ_BACK_BYTES = 256 * 1024;
 
 /** A name that is taken can only be our own earlier PUT whose answer was lost: the same bytes, or stop (I3). */
-async function putOwn(name: string, body: Buffer, options: WriteOptions): Promise<void> {
+async function putOwn(name: string, body: Buffer, options: OwnOptions): Promise<void> {
   if ((await options.objects.putIfAbsent(name, body, options.signal)) === 'created') return;
   const head = await options.objects.head(name, options.signal);
   if (head === null) {
@@ -147,10 +150,12 @@ async function putOwn(name: string, body: Buffer, options: WriteOptions): Promis
   );
 }
 
+type OwnOptions = Pick<WriteOptions<unknown>, 'objects' | 'signal'>;
+
 interface Taken {
   readonly name: string;
   readonly body: Buffer;
-  readonly options: WriteOptions;
+  readonly options: OwnOptions;
 }
 
 /** A store that returns no metadata says nothing of the content, and not known is not different: it is read back. */

@@ -9,10 +9,13 @@ import type { ChunkPlan } from '../model.ts';
 /** What a run is doing; each phase lasts until the next one begins. */
 export type RunPhase = 'plan' | 'record' | 'merge' | 'commit' | 'end';
 
+/** What is told of a plan that was carried out. */
+export type ChunkDone = Pick<ChunkPlan, 'chunkIndex' | 'gain' | 'blocksLeft'>;
+
 export interface RunObserver {
   phase(phase: RunPhase, chunkIndex?: number): void;
   /** A chunk that was planned and carried out, in whatever way it ended. */
-  chunk(plan: ChunkPlan, ending: { readonly kind: CommitOutcome['outcome']; readonly reason?: StaleReason }): void;
+  chunk(plan: ChunkDone, ending: { readonly kind: CommitOutcome['outcome']; readonly reason?: StaleReason }): void;
   /** A chunk that could not be carried out: the run ends, or goes on with the next one. */
   failed(error: CompactError, chunkIndex: number): void;
   /** No (further) chunk was tried because this was spent; `blocks`: bytes or requests, as where a plan has blocksLeft. */

@@ -68,7 +68,7 @@ export function stored(versions: Iterable<S3ChunkInfo>, geometry: Geometry): { o
 
 export const NO_COST: PlanCost = { readRequests: 0, readBytes: 0, writeRequests: 0, writeBytes: 0 };
 
-export function blockCost(block: MergedBlock): PlanCost {
+export function blockCost(block: MergedBlock<unknown>): PlanCost {
   let readBytes = 0;
   for (const read of block.reads) readBytes += read.len;
   return { readRequests: block.reads.length, readBytes, writeRequests: 1, writeBytes: block.end - block.begin };

@@ -80,7 +80,7 @@ function dueOf({ stampMs, dueMs }: ReapRecord, graceMs: number): LedgerMs {
   return stampMs === undefined ? dueMs : latest(dueMs, later(stampMs, graceMs));
 }
 
-function delayed(record: ReapRecord, nowMs: LedgerMs): ReapRecord {
+export function delayed(record: ReapRecord, nowMs: LedgerMs): ReapRecord {
   const doubts = record.doubts ?? 0;
   const delayMs = Math.min(DOUBT_DELAY_MAX_MS, DOUBT_DELAY_FIRST_MS * 2 ** Math.min(doubts, 20));
   return { ...record, doubts: doubts + 1, dueMs: later(nowMs, delayMs) };

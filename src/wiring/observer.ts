@@ -5,10 +5,9 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Tracer } from '@opentelemetry/api';
-import type { RunPhase } from '../compact/run-observer.ts';
+import type { ChunkDone, RunPhase } from '../compact/run-observer.ts';
 import { redactText } from '../config/index.ts';
 import type { CompactError } from '../errors.ts';
-import type { ChunkPlan } from '../model.ts';
 import type { ObjectOperation, RequestObserver, RequestOutcome } from '../objects/retrying-store.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import type { REAP_VERDICTS } from '../observe/metric-values.ts';
@@ -240,7 +239,7 @@ export class Observer implements RequestObserver {
     this.metrics?.set('s3compact_last_success_timestamp_seconds', Date.now() / 1000, { task });
   }
 
-  #chunk(place: RunPlace, plan: ChunkPlan, ending: ChunkEvent): void {
+  #chunk(place: RunPlace, plan: ChunkDone, ending: ChunkEvent): void {
     const { metrics } = this;
     metrics?.count('s3compact_commits_total', 1, { outcome: ending.kind });
     const where = { ...place, chunkIndex: plan.chunkIndex };

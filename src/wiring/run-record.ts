@@ -3,9 +3,8 @@
  * its reap records. The one log line of an attempt and the counters are made from it. It belongs to one run and is found
  * by whatever that run calls; it must be quick, and nothing rests on it.
  */
-import type { RunObserver, RunPhase } from '../compact/run-observer.ts';
+import type { ChunkDone, RunObserver, RunPhase } from '../compact/run-observer.ts';
 import type { CompactError } from '../errors.ts';
-import type { ChunkPlan } from '../model.ts';
 import type { RequestOutcome } from '../objects/retrying-store.ts';
 import type { RequestEvent } from '../observe/run-spans.ts';
 import { RunWaits } from './run-waits.ts';
@@ -19,7 +18,7 @@ export type ChunkEvent = Parameters<RunObserver['chunk']>[1];
 export interface RunRecordListener {
   phase?(phase: RunPhase, chunkIndex: number | undefined): void;
   request?(event: RequestEvent): void;
-  chunk?(plan: ChunkPlan, ending: ChunkEvent): void;
+  chunk?(plan: ChunkDone, ending: ChunkEvent): void;
   failed?(error: CompactError, chunkIndex: number): void;
 }
 
@@ -72,7 +71,7 @@ export class RunRecord implements RunObserver {
     this.#listener.phase?.(phase, chunkIndex);
   }
 
-  chunk(plan: ChunkPlan, ending: ChunkEvent): void {
+  chunk(plan: ChunkDone, ending: ChunkEvent): void {
     add(this.#chunks, ending.kind, 1);
     if (plan.blocksLeft > 0) this.#spent.add('blocks');
     this.#listener.chunk?.(plan, ending);

@@ -2,6 +2,7 @@
  * The questions of `s3compact doctor` about a volume of slices: can it be read, what of it would compaction refuse, do its
  * clients do their hourly jobs. Each check ends by itself, whatever is down. No check writes; no secret gets into a text.
  */
+import { META_VERSION, sliceRefusals } from '../../compact/slice-refusals.ts';
 import type { Settings } from '../../config/index.ts';
 import { sliceNamesBegin } from '../../layout/slices/index.ts';
 import type { SliceVolume, VolumeHealth, VolumeSetting, Waiting } from '../../metadata/slice-volume.ts';
@@ -16,8 +17,6 @@ import { asked, type Check, notAsked, ok } from '../doctor-check.ts';
 const JOB_LATE_MS = 3 * 3_600_000;
 /** Whoever asks wants an answer soon, not a store that may come back. */
 const PATIENCE_MAX_MS = 2_000;
-/** The form of metadata that is known. */
-const META_VERSION = 1;
 const CLIENTS_SHOWN = 5;
 
 const BEHIND = ['clients', 'hourly jobs', 'trash', 'compaction', 'bucket'] as const;
@@ -140,26 +139,10 @@ function trashFound({ trashDays }: VolumeSetting, { hasTrash }: VolumeHealth, { 
 }
 
 /** What compaction by s3compact would refuse; for now it only reads such volumes. */
-function compactionFound({
-  metaVersion,
-  changeLog,
-  shards,
-  encrypted,
-  compression,
-  storage,
-  tiers,
-}: VolumeSetting): Check {
-  const reasons = [
-    ...(metaVersion === META_VERSION ? [] : [`metadata of version ${metaVersion}`]),
-    ...(changeLog ? ['the change log is on'] : []),
-    ...(shards > 1 ? [`objects in ${shards} buckets`] : []),
-    ...(encrypted ? ['encryption'] : []),
-    ...(compression === 'none' ? [] : [`compression with ${compression}`]),
-    ...(storage === 's3' || storage === 'minio' ? [] : [`a store of the kind "${storage}"`]),
-    ...(tiers > 0 ? [`${plural(tiers, 'storage tier')}`] : []),
-  ];
+function compactionFound(setting: VolumeSetting): Check {
+  const reasons = sliceRefusals(setting);
   if (reasons.length === 0) return ok('compaction', 'not there yet; nothing in the setting would stand against it');
-  const found = `not there yet; it would refuse this volume: ${reasons.join(', ')}`;
+  const found = `not there yet; it would refuse this volume: ${reasons.join('; ')}`;
   return { check: 'compaction', status: 'warning', found, advice: 'the commands that only look work all the same' };
 }
 

@@ -120,12 +120,15 @@ function bestGroups(records: readonly SliceRecord[], input: Weighing): Groups | 
   return best;
 }
 
-/** The list as the plan leaves it; new slices have ids that no volume has, by where they begin. */
-export function listAfter({ kept, merged }: Pick<SlicePlan, 'kept' | 'merged'>): readonly SliceRecord[] {
+/** The list as the plan leaves it, ascending; by default new slices have ids that no volume has, by where they begin. */
+export function listAfter(
+  { kept, merged }: Pick<SlicePlan, 'kept' | 'merged'>,
+  idOf: (slice: MergedSlice, n: number) => bigint = ({ begin }) => NEW_ID - BigInt(begin),
+): readonly SliceRecord[] {
   const old = kept.map(({ begin, end, id, size, from }) => ({ offset: begin, len: end - begin, id, size, from }));
-  const fresh = merged.map(({ begin, end }) => {
-    const len = end - begin;
-    return { offset: begin, len, id: NEW_ID - BigInt(begin), size: len, from: 0 };
+  const fresh = merged.map((slice, n) => {
+    const len = slice.end - slice.begin;
+    return { offset: slice.begin, len, id: idOf(slice, n), size: len, from: 0 };
   });
   return [...old, ...fresh].toSorted((a, b) => a.offset - b.offset);
 }

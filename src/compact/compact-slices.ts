@@ -1,0 +1,249 @@
+/**
+ * compactSlices: one run over one file of a volume of slices, in one budget: which of its chunks are worth it, one attempt for
+ * each, and what came of them. The other layout's run is compact-inode.ts (docs/adr/0040). It sees ports only. Expected
+ * endings are values; failures are CompactError. It never deletes anything.
+ */
+import type { Clock } from '../clock.ts';
+import { CompactError, isMissingObject, moreSevere, throwIfCancelled } from '../errors.ts';
+import { planSlices, type SlicePlan, type SliceRecord, type SliceTask } from '../layout/slices/index.ts';
+import type { ReapLedger } from '../ledger.ts';
+import { COMMIT_RECORDS_MAX, type SliceCommits } from '../metadata/slice-commits.ts';
+import type { SliceFile, SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
+import type { InodeKey, PlanGain } from '../model.ts';
+import type { ObjectStore } from '../objects/port.ts';
+import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN, requestsOf } from '../plan/index.ts';
+import { elapsed, type MonotonicMs } from '../time.ts';
+import type { AttemptIds } from './attempt.ts';
+import { type ChunkEnding, describeEnding, describeOverBudget } from './compact-chunk.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import { compactSliceChunk, type SliceAttemptDeps } from './slice-attempt.ts';
+import { requireCompactable } from './slice-refusals.ts';
+import type { CompactOptions, CompactOutcome, CompactResult } from './types.ts';
+
+export interface SliceDeps {
+  readonly volume: SliceVolume;
+  readonly commits: SliceCommits;
+  /** The bucket of the volume. */
+  readonly objectsOf: (setting: VolumeSetting) => ObjectStore;
+  readonly ledger: ReapLedger;
+  readonly clock: Clock;
+  readonly memory: MemoryBudget;
+  readonly attemptIds: AttemptIds;
+}
+
+/** Compacts the most worthwhile chunks of one file within the limits. Throws CompactError, with the inode. */
+export async function compactSlices(key: InodeKey, deps: SliceDeps, options: CompactOptions): Promise<CompactResult> {
+  try {
+    // As it is now: days of the trash, and what must be refused, may have been changed since.
+    const setting = await deps.volume.setting();
+    requireCompactable(setting);
+    return await new Run({ key, setting, deps, options }).run(await requireFile(key, deps.volume));
+  } catch (error) {
+    throw error instanceof CompactError ? error.withInode(key) : error;
+  }
+}
+
+async function requireFile({ inodeId }: InodeKey, volume: SliceVolume): Promise<SliceFile> {
+  const found = await volume.inode(inodeId);
+  if (found === null) throw halt('it does not exist (any more)', 'inode-missing');
+  if (found.file === null) throw halt(`it is a ${found.type} and no file`, 'inode-not-s3');
+  if (found.file.state === 'unlinked') throw halt('it was deleted', 'inode-unlinked');
+  return found.file;
+}
+
+function halt(why: string, code: CompactError['code']): CompactError {
+  return new CompactError(`${why}; nothing was changed`, { kind: 'halt', code });
+}
+
+interface PlannedHead {
+  readonly chunkIndex: number;
+  /** The head of the list, which one commit can replace. */
+  readonly replaced: readonly SliceRecord[];
+  readonly more: boolean;
+  readonly plan: SlicePlan;
+}
+
+interface RunParts {
+  readonly key: InodeKey;
+  readonly setting: VolumeSetting;
+  readonly deps: SliceDeps;
+  readonly options: CompactOptions;
+}
+
+class Run {
+  readonly #parts: RunParts;
+  readonly #startedAtMs: MonotonicMs;
+  #cost = NO_COST;
+  #gain = NO_GAIN;
+  #compacted = 0;
+  #left = 0;
+  #blocksDone = 0;
+  #chunksTotal = 0;
+  #blocksTotal = 0;
+  readonly #warnings: string[] = [];
+  #setback: { readonly outcome: CompactOutcome; readonly reason: string } | undefined;
+  #failure: CompactError | undefined;
+  #damage: CompactError | undefined;
+
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+    this.#startedAtMs = parts.deps.clock.monotonicMs();
+  }
+
+  async run(file: SliceFile): Promise<CompactResult> {
+    const { limits, observer } = this.#parts.options;
+    observer?.phase('plan');
+    const best = await this.#worthwhile(file);
+    if (this.#left > 0) observer?.spent('chunks');
+    this.#chunksTotal = best.length;
+    for (const [n, chunkIndex] of best.entries()) {
+      if (n > 0 && elapsed(this.#startedAtMs, this.#parts.deps.clock.monotonicMs()) > limits.durationMaxMs) {
+        observer?.spent('seconds');
+        this.#left += best.length - n;
+        break;
+      }
+      if (await this.#chunk(chunkIndex)) continue;
+      this.#left += best.length - n - 1;
+      break;
+    }
+    if (this.#compacted === 0 && this.#failure !== undefined) throw this.#failure;
+    return this.#result(this.#compacted > 0 ? 'compacted' : (this.#setback?.outcome ?? 'nothing'));
+  }
+
+  /** The best chunks, best first; one list at a time is in memory. */
+  async #worthwhile(file: SliceFile): Promise<readonly number[]> {
+    const { deps, options } = this.#parts;
+    const best: { readonly chunkIndex: number; readonly score: number; readonly blocks: number }[] = [];
+    for (const chunkIndex of await deps.volume.chunkIndexes(file)) {
+      throwIfCancelled(options.signal, 'the attempt was cancelled while planning; nothing was written');
+      const planned = await this.#plan(chunkIndex);
+      if (planned === null) continue;
+      const { score, cost } = planned.plan;
+      best.push({ chunkIndex, score, blocks: cost.writeRequests });
+      best.sort((a, b) => b.score - a.score || a.chunkIndex - b.chunkIndex);
+      if (best.length > options.limits.chunksMax && best.pop() !== undefined) this.#left++;
+    }
+    this.#blocksTotal = best.reduce((sum, { blocks }) => sum + blocks, 0);
+    return best.map(({ chunkIndex }) => chunkIndex);
+  }
+
+  /** The head of a list as it is now; `null`: nothing is worth doing. */
+  async #plan(chunkIndex: number): Promise<PlannedHead | null> {
+    const { key, deps, setting, options } = this.#parts;
+    const records = await deps.volume.list(key.inodeId, chunkIndex);
+    const replaced = records.slice(0, COMMIT_RECORDS_MAX);
+    checkSizes(replaced, { key, chunkIndex });
+    const referencesOf = await deps.volume.references(replaced);
+    const { bytesPerGet = Number.MAX_SAFE_INTEGER, storagePrice = 0, fragmentThreshold } = options.limits.policy;
+    const policy = { fragmentThreshold, bytesPerGet, storagePrice };
+    const plan = planSlices(replaced, { geometry: setting, policy, referencesOf });
+    return plan === null ? null : { chunkIndex, replaced, more: records.length > replaced.length, plan };
+  }
+
+  /** `false`: no other chunk is tried. */
+  async #chunk(chunkIndex: number): Promise<boolean> {
+    const { key, options } = this.#parts;
+    const { observer } = options;
+    try {
+      observer?.phase('plan', chunkIndex);
+      const planned = await this.#plan(chunkIndex);
+      if (planned === null) return true;
+      if (!this.#fits(planned)) return true;
+      const ending = await compactSliceChunk({ key, ...planned }, this.#attemptDeps());
+      this.#account(planned, ending);
+      return ending.kind === 'committed' || ending.kind === 'conflict';
+    } catch (error) {
+      if (!(error instanceof CompactError)) throw error;
+      this.#left++;
+      this.#failure ??= error;
+      observer?.failed(error, chunkIndex);
+      this.#damage = moreSevere(this.#damage, error)?.withInode(key);
+      this.#warnings.push(`chunk ${chunkIndex}: ${error.message}`);
+      return isMissingObject(error);
+    }
+  }
+
+  #fits({ plan, chunkIndex }: PlannedHead): boolean {
+    const { limits, observer } = this.#parts.options;
+    const [bytes, requests] = [movedBytes(plan.cost), requestsOf(plan.cost)];
+    if (movedBytes(this.#cost) + bytes <= limits.bytesMax && requestsOf(this.#cost) + requests <= limits.requestsMax)
+      return true;
+    observer?.spent('blocks');
+    if (this.#compacted > 0) this.#left++;
+    else {
+      const cheapest = { cheapestBytes: bytes, cheapestRequests: requests };
+      this.#setback ??= { outcome: 'over-budget', reason: describeOverBudget(cheapest, chunkIndex, limits) };
+    }
+    return false;
+  }
+
+  #account({ plan, chunkIndex, more, replaced }: PlannedHead, ending: ChunkEnding): void {
+    const gain = gainOf(plan);
+    this.#parts.options.observer?.chunk({ chunkIndex, gain, blocksLeft: 0 }, ending);
+    if (ending.kind === 'committed') {
+      this.#compacted++;
+      this.#gain = addGain(this.#gain, gain);
+      if (more && replaced.length > plan.kept.length + plan.merged.length) this.#left++;
+      if (ending.warning !== undefined) this.#warnings.push(ending.warning);
+      return;
+    }
+    this.#left++;
+    if (this.#setback === undefined || ending.kind === 'unknown')
+      this.#setback = { outcome: ending.kind, reason: describeEnding(ending, chunkIndex) };
+  }
+
+  #attemptDeps(): SliceAttemptDeps {
+    const { deps, setting, options } = this.#parts;
+    const { limits } = options;
+    return {
+      ...{ ...deps, ...limits, setting },
+      objects: deps.objectsOf(setting),
+      readGapBytes: limits.policy.readGapBytes,
+      ...{ observer: options.observer, signal: options.signal },
+      onBlock: ({ block }: SliceTask) => {
+        this.#blocksDone++;
+        this.#cost = addCost(this.#cost, blockCost(block));
+        options.onProgress?.({
+          ...{ chunksDone: this.#compacted, chunksTotal: this.#chunksTotal, blocksDone: this.#blocksDone },
+          blocksTotal: Math.max(this.#blocksTotal, this.#blocksDone),
+          bytesMoved: movedBytes(this.#cost),
+        });
+      },
+    };
+  }
+
+  #result(outcome: CompactOutcome): CompactResult {
+    const { key, deps } = this.#parts;
+    return {
+      ...{ outcome, key, chunksCompacted: this.#compacted, chunksLeft: this.#left },
+      ...(this.#setback === undefined ? {} : { reason: this.#setback.reason }),
+      ...{ cost: this.#cost, gain: this.#gain, warnings: this.#warnings },
+      durationMs: elapsed(this.#startedAtMs, deps.clock.monotonicMs()),
+      ...(this.#damage === undefined ? {} : { damage: this.#damage }),
+    };
+  }
+}
+
+/** One slice has one size; a list that says otherwise is not touched. */
+function checkSizes(
+  records: readonly SliceRecord[],
+  { key, chunkIndex }: { readonly key: InodeKey; readonly chunkIndex: number },
+): void {
+  const sizes = new Map<bigint, number>();
+  for (const [position, { id, size }] of records.entries()) {
+    const known = sizes.get(id) ?? size;
+    sizes.set(id, known);
+    if (known === size || id === 0n) continue;
+    throw new CompactError(
+      `inode ${key.inodeId}, chunk ${chunkIndex}, record ${position}: slice ${id} has ${size} bytes here and ${known} in another record; nothing was changed`,
+      { kind: 'halt', code: 'record-malformed', inode: key },
+    );
+  }
+}
+
+/** In the words of all reports: a record is a version. */
+function gainOf({ gain, kept, merged }: SlicePlan): PlanGain {
+  const { recordsBefore, recordsAfter, ...others } = gain;
+  const visibleBytes = [...kept, ...merged].reduce((sum, { begin, end }) => sum + end - begin, 0);
+  return { ...others, versionsBefore: recordsBefore, versionsAfter: recordsAfter, visibleBytes };
+}

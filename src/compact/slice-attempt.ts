@@ -1,0 +1,222 @@
+/**
+ * One chunk of a volume of slices: ids → reap record → fence → PUTs → a last look at them → commit → stamp. The record
+ * exists before the first object does, and the fence tells what became of the attempt: so a process can die anywhere. Each
+ * chunk is an attempt of its own. It deletes nothing; what to do with the chunk is decided before.
+ */
+import pLimit from 'p-limit';
+import type { Clock } from '../clock.ts';
+import { CompactError, toError } from '../errors.ts';
+import { listAfter, type SlicePlan, type SliceRecord, type SliceTask, sliceTasks } from '../layout/slices/index.ts';
+import type { ReapLedger, ReapRecord } from '../ledger.ts';
+import type { CommitOutcome } from '../metadata/port.ts';
+import type { OwnIds, SliceCommits, SliceFence } from '../metadata/slice-commits.ts';
+import type { VolumeSetting } from '../metadata/slice-volume.ts';
+import { type InodeKey, MERGED_VERSION_BITS } from '../model.ts';
+import type { ObjectStore } from '../objects/port.ts';
+import { later, type MonotonicMs } from '../time.ts';
+import { Attempt, type AttemptIds } from './attempt.ts';
+import type { ChunkEnding } from './compact-chunk.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import { writeMergedObjects } from './merge.ts';
+import type { RunObserver } from './run-observer.ts';
+
+/** `juicefs gc --delete` takes objects that no list names when they are older than an hour: an attempt must end long before. */
+export const SLICE_LEASE_MAX_MS = 20 * 60_000;
+/** Longest wait for ids that are old enough (I8); a new batch takes a minute. */
+const IDS_WAIT_MAX_MS = 5 * 60_000;
+const ATTEMPT_LOW_BITS = (1n << BigInt(MERGED_VERSION_BITS)) - 1n;
+const RESOLVE_DELAY_FIRST_MS = 100;
+const RESOLVE_DELAY_MAX_MS = 5_000;
+
+export interface SliceAttemptDeps {
+  readonly commits: SliceCommits;
+  readonly objects: ObjectStore;
+  readonly setting: VolumeSetting;
+  readonly ledger: ReapLedger;
+  readonly clock: Clock;
+  readonly memory: MemoryBudget;
+  readonly attemptIds: AttemptIds;
+  readonly graceMs: number;
+  readonly leaseMs: number;
+  readonly commitTimeoutMs: number;
+  readonly blocksInFlight: number;
+  readonly getsInFlight: number;
+  readonly readGapBytes: number;
+  readonly onBlock?: (task: SliceTask) => void;
+  readonly observer?: RunObserver | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface SliceChunk {
+  readonly key: InodeKey;
+  readonly chunkIndex: number;
+  /** The head of the list as it was read, which the plan replaces. */
+  readonly replaced: readonly SliceRecord[];
+  readonly plan: SlicePlan;
+}
+
+/** Carries a plan out. Throws CompactError when it could not; what was written is then covered by its record. */
+export async function compactSliceChunk(chunk: SliceChunk, deps: SliceAttemptDeps): Promise<ChunkEnding> {
+  const { key, chunkIndex, plan } = chunk;
+  const { commits, ledger, setting, clock } = deps;
+  const leaseMs = Math.min(deps.leaseMs, SLICE_LEASE_MAX_MS);
+  const { ids, nowMs, startedAtMs } = await takeIds(chunk, deps);
+  const firstId = ids.first + 1n;
+  const { readGapBytes } = deps;
+  const tasks = sliceTasks(plan.merged, { geometry: setting, firstId, readGapBytes });
+  const incarnation = await commits.incarnation();
+  const ledgerNowMs = await ledger.nowMs();
+  // The low bits, which are 0, tell two attempts apart that drew one number: no two have the same ids.
+  const id = deps.attemptIds.next(ledgerNowMs) | (ids.first & ATTEMPT_LOW_BITS);
+  const dueMs = later(ledgerNowMs, leaseMs);
+  const attempt = new Attempt({ id, key, clock, startedAtMs, leaseMs, dueMs, incarnation });
+  const fence = { attempt: id, inodeId: key.inodeId, chunkIndex, deadlineMs: nowMs + leaseMs };
+  const record: ReapRecord = {
+    ...{ storeId: commits.storeId, fsUuid: setting.uuid, bucket: setting.store?.bucket ?? '' },
+    ...{ key, chunkIndex, attempt: id, incarnation, dueMs, graceMs: deps.graceMs },
+    ...{ retired: [], merged: tasks.map(({ name }) => name) },
+  };
+  deps.observer?.phase('record', chunkIndex);
+  const recordId = await ledger.add(record);
+  let committed = false;
+  try {
+    await begin(fence, deps);
+    await writeAll(tasks, { attempt, chunkIndex }, deps);
+    deps.observer?.phase('commit', chunkIndex);
+    const outcome = await commitOnce({ chunk, fence, ids }, attempt, deps);
+    committed = outcome.outcome === 'committed';
+    if (outcome.outcome === 'unknown') return { kind: 'unknown', cause: outcome.cause, fenceCleared: true };
+    if (outcome.outcome === 'stale') return { kind: 'stale', reason: outcome.reason, fenceCleared: true };
+    if (outcome.outcome === 'conflict') return { kind: 'conflict', fenceCleared: false };
+    const warning = await stamp({ id: recordId, record }, deps);
+    return { kind: 'committed', fenceCleared: false, ...(warning === undefined ? {} : { warning }) };
+  } finally {
+    // Whatever was written is looked at now; the fence goes first, so that nothing of it can be committed any more.
+    if (!committed) await abandon({ id: recordId, record }, deps);
+  }
+}
+
+interface Taken {
+  readonly ids: OwnIds;
+  /** By the metadata server's clock, later than `startedAtMs`. */
+  readonly nowMs: number;
+  readonly startedAtMs: MonotonicMs;
+}
+
+/** One id to name the delayed delete by, and one for each new slice. */
+async function takeIds({ plan, replaced }: SliceChunk, { commits, clock, signal }: SliceAttemptDeps): Promise<Taken> {
+  const count = 1 + plan.merged.length;
+  let highest = 0n;
+  for (const { id } of replaced) if (id > highest) highest = id;
+  const endMs = later(clock.monotonicMs(), IDS_WAIT_MAX_MS);
+  for (;;) {
+    const startedAtMs = clock.monotonicMs();
+    const taken = await commits.takeIds(count, highest);
+    if (taken.first !== null) return { ids: { first: taken.first, count }, nowMs: taken.nowMs, startedAtMs };
+    if (later(startedAtMs, taken.waitMs) > endMs) {
+      throw new CompactError('slice ids are not old enough to be used yet; nothing was written', {
+        ...{ kind: 'retry', code: 'metadata-unavailable', retryAfterMs: taken.waitMs },
+      });
+    }
+    await clock.sleep(taken.waitMs, signal);
+  }
+}
+
+async function begin(fence: SliceFence, { commits }: SliceAttemptDeps): Promise<void> {
+  const begun = await commits.begin(fence);
+  if (begun === 'begun') return;
+  const why = begun === 'late' ? 'its lease was over before it began' : 'another attempt has the same number';
+  throw new CompactError(`the attempt was given up: ${why}; nothing was written`, {
+    ...{ kind: 'retry', code: 'lease-expired' },
+  });
+}
+
+/** I4: every new object is acknowledged, and still there, when this returns. */
+async function writeAll(
+  tasks: readonly SliceTask[],
+  { attempt, chunkIndex }: { readonly attempt: Attempt; readonly chunkIndex: number },
+  deps: SliceAttemptDeps,
+): Promise<void> {
+  const { objects, observer, signal, getsInFlight } = deps;
+  observer?.phase('merge', chunkIndex);
+  await writeMergedObjects(tasks, { ...deps, nameOf: (name) => name, beforePut: () => attempt.checkLease(0) });
+  // Somebody's gc may take what no list names yet.
+  const limit = pLimit(getsInFlight);
+  await limit.map(tasks, async ({ name, block }) => {
+    const head = await objects.head(name, signal);
+    if (head?.bytes === block.end - block.begin) return;
+    throw new CompactError(`the object ${name} was written and is gone, or of another size: does a gc delete it?`, {
+      ...{ kind: 'retry', code: 'store-unavailable' },
+    });
+  });
+}
+
+interface Commit {
+  readonly chunk: SliceChunk;
+  readonly fence: SliceFence;
+  readonly ids: OwnIds;
+}
+
+async function commitOnce(
+  { chunk, fence, ids }: Commit,
+  attempt: Attempt,
+  deps: SliceAttemptDeps,
+): Promise<CommitOutcome> {
+  attempt.checkLease(deps.commitTimeoutMs);
+  attempt.checkDue(await deps.ledger.nowMs(), deps.commitTimeoutMs);
+  const outcome = await deps.commits.commit({
+    ...{ fence, ids, replaced: chunk.replaced },
+    replacement: listAfter(chunk.plan, (_, n) => ids.first + 1n + BigInt(n)),
+    // With a trash, clients keep what is replaced for its days.
+    delayMs: deps.setting.trashDays > 0 ? 0 : deps.graceMs,
+  });
+  return outcome.outcome === 'unknown' ? resolve(outcome, attempt, deps) : outcome;
+}
+
+/** What became of a commit without an answer: its fence tells, and can then be used no more. Bounded by the lease (I8). */
+async function resolve(
+  { cause }: Extract<CommitOutcome, { outcome: 'unknown' }>,
+  attempt: Attempt,
+  { commits, clock, signal }: SliceAttemptDeps,
+): Promise<CommitOutcome> {
+  let why = cause;
+  for (let delayMs = RESOLVE_DELAY_FIRST_MS; attempt.leaseLeftMs() > delayMs; ) {
+    try {
+      const { state } = await commits.clear(attempt.id);
+      if (state === 'committed') return { outcome: 'committed' };
+      return state === 'cleared' ? { outcome: 'stale', reason: 'fence' } : { outcome: 'unknown', cause };
+    } catch (error) {
+      why = toError(error);
+    }
+    if (signal?.aborted === true) break;
+    await clock.sleep(delayMs, signal).catch(() => undefined);
+    delayMs = Math.min(RESOLVE_DELAY_MAX_MS, delayMs * 2);
+  }
+  return { outcome: 'unknown', cause: why };
+}
+
+interface Added {
+  readonly id: string;
+  readonly record: ReapRecord;
+}
+
+/** Due at once where clients delete what was let go; else when that may be deleted. */
+async function stamp(
+  { id, record }: Added,
+  { ledger, setting, graceMs }: SliceAttemptDeps,
+): Promise<string | undefined> {
+  try {
+    const stampMs = await ledger.nowMs();
+    const dueMs = setting.trashDays > 0 ? stampMs : later(stampMs, graceMs);
+    await ledger.stamp(id, { ...record, stampMs, dueMs });
+    return undefined;
+  } catch (error) {
+    return `the commit is done but its reap record could not be stamped (${toError(error).message}); it is looked at when the lease ends`;
+  }
+}
+
+/** What cannot be done now is done when the record is due. */
+async function abandon({ id, record }: Added, { commits, ledger }: SliceAttemptDeps): Promise<void> {
+  await commits.clear(record.attempt).catch(() => undefined);
+  await ledger.expedite(id, record).catch(() => undefined);
+}

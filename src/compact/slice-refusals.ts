@@ -1,0 +1,34 @@
+/**
+ * Which volumes of slices are not compacted, by their setting, and why: asked by every run before it begins, and by `doctor`.
+ * What is not known here is refused. It must change nothing and ask nobody.
+ */
+import { CompactError } from '../errors.ts';
+import type { VolumeSetting } from '../metadata/slice-volume.ts';
+
+/** The form of metadata that is known. */
+export const META_VERSION = 1;
+
+/** The names of settings as JuiceFS has them, with what stands there. */
+export function sliceRefusals(setting: VolumeSetting): readonly string[] {
+  const { metaVersion, changeLog, shards, encrypted, compression, storage, store, tiers } = setting;
+  const rows: readonly (readonly [refused: boolean, why: string])[] = [
+    [metaVersion !== META_VERSION, `MetaVersion ${metaVersion}: only ${META_VERSION} is known`],
+    [changeLog, 'ChangeLog is on, and its entries cannot say what is changed'],
+    [shards > 1, `Shards ${shards}: its objects are in several buckets`],
+    [encrypted, 'EncryptKey: its objects are encrypted'],
+    [compression !== 'none' && compression !== '', `Compression ${compression}`],
+    [shards <= 1 && store === null, `Storage ${storage}: no bucket of S3`],
+    [tiers > 0, `Tiers: ${tiers} beside the usual storage class`],
+  ];
+  return rows.filter(([refused]) => refused).map(([, why]) => why);
+}
+
+/** Throws `metadata-refused` (halt). */
+export function requireCompactable(setting: VolumeSetting): void {
+  const refusals = sliceRefusals(setting);
+  if (refusals.length === 0) return;
+  throw new CompactError(
+    `volume ${setting.volume} is not compacted for its setting (${refusals.join('; ')}); nothing was changed`,
+    { kind: 'halt', code: 'metadata-refused' },
+  );
+}

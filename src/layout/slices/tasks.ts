@@ -1,0 +1,98 @@
+/**
+ * The objects of a plan's new slices: which they are, and which bytes of which objects they are made of. A new slice has
+ * blocks of its own, counted from its own begin. Apart from the plan because looking at one needs none of this. Pure.
+ */
+import type { Copy, MergedBlock, SourceRead } from '../../model.ts';
+import { blockBytes, blockCount, sliceObject } from './objects.ts';
+import type { MergedSlice } from './plan.ts';
+import type { Piece, SliceGeometry } from './words.ts';
+
+/** An object to write; its sources are named as the store knows them. */
+export interface SliceTask {
+  readonly name: string;
+  readonly block: MergedBlock<string>;
+}
+
+export interface TaskOptions {
+  readonly geometry: SliceGeometry;
+  /** Of the first new slice; the others follow. */
+  readonly firstId: bigint;
+  /** Two ranges of one object at most this far apart are one GET, bytes. */
+  readonly readGapBytes: number;
+}
+
+export function sliceTasks(
+  merged: readonly MergedSlice[],
+  { geometry, firstId, readGapBytes }: TaskOptions,
+): SliceTask[] {
+  return merged.flatMap((slice, n) => {
+    const { begin, end } = slice;
+    return Array.from({ length: blockCount(end - begin, geometry.blockSize) }, (_, blockIndex) => {
+      const from = begin + blockIndex * geometry.blockSize;
+      const block = { begin: from, end: from + blockBytes(end - begin, blockIndex, geometry.blockSize) };
+      return {
+        name: sliceObject(firstId + BigInt(n), end - begin, blockIndex, geometry).name,
+        block: { blockIndex, ...block, reads: readsFor(block, slice.pieces, { geometry, readGapBytes }) },
+      };
+    });
+  });
+}
+
+/** Bytes of one source object that go to one place. */
+interface Part {
+  readonly source: string;
+  /** In the source object. */
+  readonly offset: number;
+  /** In the new object. */
+  readonly to: number;
+  readonly len: number;
+}
+
+interface OpenRead extends SourceRead<string> {
+  len: number;
+  readonly copies: Copy[];
+}
+
+function readsFor(
+  block: { readonly begin: number; readonly end: number },
+  pieces: readonly Piece[],
+  { geometry, readGapBytes }: Pick<TaskOptions, 'geometry' | 'readGapBytes'>,
+): readonly SourceRead<string>[] {
+  const reads: OpenRead[] = [];
+  const lastOf = new Map<string, OpenRead>();
+  for (const piece of pieces) {
+    for (const { source, offset, to, len } of partsOf(piece, block, geometry)) {
+      let read = lastOf.get(source);
+      const gap = read === undefined ? Number.POSITIVE_INFINITY : offset - (read.offset + read.len);
+      // A clone may show the same bytes twice, or earlier ones later.
+      if (read === undefined || gap < 0 || gap > readGapBytes) {
+        read = { source, offset, len: 0, copies: [] };
+        reads.push(read);
+        lastOf.set(source, read);
+      }
+      read.copies.push({ from: offset - read.offset, to, len });
+      read.len = offset + len - read.offset;
+    }
+  }
+  return reads;
+}
+
+/** What of a piece is in the new block, cut where the piece's own slice has blocks. */
+function partsOf(
+  piece: Piece,
+  { begin, end }: { readonly begin: number; readonly end: number },
+  geometry: SliceGeometry,
+) {
+  const { blockSize } = geometry;
+  const parts: Part[] = [];
+  const until = Math.min(piece.end, end);
+  for (let at = Math.max(piece.begin, begin); at < until; ) {
+    const inSlice = piece.from + at - piece.begin;
+    const n = Math.floor(inSlice / blockSize);
+    const len = Math.min(until - at, (n + 1) * blockSize - inSlice);
+    const source = sliceObject(piece.id, piece.size, n, geometry).name;
+    parts.push({ source, offset: inSlice - n * blockSize, to: at - begin, len });
+    at += len;
+  }
+  return parts;
+}
