@@ -8,7 +8,6 @@ import { collectGarbage } from '../gc/gc.ts';
 import { AGE_CLASSES, type GcReason, type GcReport, REASONS } from '../gc/report.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { Filesystem } from '../model.ts';
-import { stopGuard } from '../reap/delete-guard.ts';
 import { bytes, count, plural } from '../view/words.ts';
 import { cancellable, cancellableDeps } from '../wiring/cancellable.ts';
 import type { Clients } from '../wiring/clients.ts';
@@ -78,8 +77,7 @@ async function gc(fsId: number, context: CliContext, options: Options): Promise<
       const metadata = cancellable(clients.metadata, signal);
       const filesystem = await requireFilesystem(metadata, fsId);
       await requireOwned(filesystem, clients, options);
-      const { guards = [], ...deps } = clients.gc(filesystem.uuid);
-      return collectGarbage(fsId, cancellableDeps({ ...deps, guards: [stopGuard(signal), ...guards] }, signal), {
+      return collectGarbage(fsId, cancellableDeps(clients.gc(filesystem.uuid), signal), {
         signal,
         // What reaping waits for: without a fence, longer than the setting.
         graceMs: clients.reap.graceMs,

@@ -4,7 +4,7 @@
  * what may go is given to it.
  */
 
-import { CompactError, type ErrorCode, isMissingObject, throwIfCancelled } from '../errors.ts';
+import { CompactError, type ErrorCode, isMissingObject } from '../errors.ts';
 import { changedLayout, parseObjectName, printInodeKey } from '../format.ts';
 import type { GcBook, ReapRecords } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -41,7 +41,6 @@ export interface DeleteDeps {
   /** Also what belongs to inodes that the metadata does not have. */
   readonly inodeless: boolean;
   readonly deletesMax: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** One call of deleteOrphans. */
@@ -72,7 +71,6 @@ export async function deleteOrphans(deletable: readonly Deletable[], deps: Delet
   for (let from = 0; from < ordered.length; ) {
     const left = deps.deletesMax - deps.tally.deleted.objects;
     if (left <= 0) break;
-    throwIfCancelled(deps.signal, 'gc was stopped; what is left waits for the next pass');
     const batch = ordered.slice(from, from + Math.min(left, DELETE_BATCH_MAX));
     kept.push(...(await deleteBatch(batch, deleting)));
     from += batch.length;

@@ -13,7 +13,7 @@ import { requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import type { ListedObject, ObjectStore, ObjectStores } from '../objects/port.ts';
-import type { DeleteGuard } from '../reap/delete-guard.ts';
+import { type DeleteGuard, stopGuard } from '../reap/delete-guard.ts';
 import { isReusable } from '../reap/referenced-objects.ts';
 import { elapsed, type LedgerMs, wallMs } from '../time.ts';
 import { type Deletable, deleteOrphans, sameFilesystem } from './delete.ts';
@@ -301,8 +301,10 @@ class Pass {
   async #deleteOrphans(): Promise<void> {
     const [store, filesystem, tally] = [this.#store, this.#filesystem, this.#tally];
     const { deletesMax, inodeless = false, signal } = this.#options;
+    const stop = signal === undefined ? [] : [stopGuard(signal)];
+    const deps = { ...this.#deps, guards: [...stop, ...(this.#deps.guards ?? [])] };
     try {
-      await deleteOrphans(this.#deletable, { ...this.#deps, store, filesystem, tally, deletesMax, inodeless, signal });
+      await deleteOrphans(this.#deletable, { ...deps, store, filesystem, tally, deletesMax, inodeless });
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
       tally.stopped = error.message;

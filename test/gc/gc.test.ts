@@ -329,7 +329,7 @@ describe('what a pass costs, and leaves behind', () => {
     });
     const report = await gc({ signal: stop.signal }, atTheEnd);
     expect(report).toMatchObject({ ripe: 1, deleted: { objects: 0 } });
-    expect(report.stopped).toContain('gc was stopped');
+    expect(report.stopped).toContain('asked to stop');
     expect(await gc()).toMatchObject({ ripe: 1, deleted: { objects: 1 } });
   });
 

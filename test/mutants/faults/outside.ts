@@ -88,8 +88,8 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     edits: [['reason: message, sinceMs: atMs, lookAtMs', 'reason: later.message, sinceMs: atMs, lookAtMs']],
   }),
   fault('gc deletes on after it was stopped', 'I10', {
-    file: 'src/gc/delete.ts',
-    edits: [['throwIfCancelled(deps.signal,', 'throwIfCancelled(undefined,']],
+    file: 'src/gc/gc.ts',
+    edits: [['guards: [...stop, ...', 'guards: [...']],
   }),
   fault('an inode whose missing object has come stays in quarantine', 'I8', {
     file: 'src/queue/quarantine.ts',
