@@ -137,7 +137,10 @@ export const GROUPS: readonly Group[] = [
   {
     // What is shown, as plain data: for the terminal and for the browser.
     name: 'src/view',
-    groups: [...WORDS, ...PORTS, 'src/plan', 'src/compact', 'src/queue', 'src/config', 'src/wiring'],
+    groups: [
+      ...[...WORDS, ...PORTS, 'src/plan', 'src/layout', 'src/compact', 'src/waste', 'src/queue', 'src/config'],
+      'src/wiring',
+    ],
     packages: ['pretty-bytes'],
   },
   {

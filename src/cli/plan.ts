@@ -9,7 +9,8 @@ import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { ChunkDecision, ChunkPlan, InodeKey, PlanCost, PlanGain, PlanWaste } from '../model.ts';
+import type { ChunkDecision, ChunkPlan, InodeKey, PlanGain, PlanWaste } from '../model.ts';
+import { gainRows, movedText } from '../view/gain.ts';
 import { chunkAfter, type PlanReport, stepsOfRun, Tally } from '../view/plan-steps.ts';
 import { bytes, count, plural, wasteText } from '../view/words.ts';
 import { inodeNumber, parseLimit, withFileArguments } from './arguments.ts';
@@ -17,7 +18,7 @@ import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
 import { drawBeforeAfter } from './picture.ts';
 import { quarantineLines, quarantineOf } from './quarantine-note.ts';
-import { table } from './table.ts';
+import { gainTable } from './table.ts';
 
 /** Pictures shown unless `--limit` says otherwise: more than these scroll away. */
 const PICTURES_SHOWN = 5;
@@ -135,28 +136,9 @@ function costText({ cost, merged, kept, score }: Pick<ChunkPlan, 'cost' | 'merge
   return `${movedText(cost)}; ${merged.length} new and ${kept.length} kept in the list; score ${score.toFixed(2)}`;
 }
 
-function movedText(cost: PlanCost): string {
-  if (cost.writeRequests === 0) return 'no byte is moved';
-  const reads = `read ${bytes(cost.readBytes)} in ${plural(cost.readRequests, 'GET')}`;
-  return `${reads}, write ${bytes(cost.writeBytes)} in ${plural(cost.writeRequests, 'PUT')}`;
-}
-
 export function gainText(gain: PlanGain, context: CliContext): string {
-  const rows = [
-    ['GETs of a full read', gain.getsBefore, gain.getsAfter, count],
-    ['versions', gain.versionsBefore, gain.versionsAfter, count],
-    ['objects', gain.objectsBefore, gain.objectsAfter, count],
-    ['bytes stored', gain.storedBytesBefore, gain.storedBytesAfter, bytes],
-  ] as const;
   const waste = [gain.storedBytesBefore, gain.storedBytesAfter].map((stored) => wasteText(stored, gain.visibleBytes));
-  return table(
-    [{ head: '', align: 'left' }, { head: 'before' }, { head: 'after' }, { head: 'saved' }],
-    [
-      ...rows.map(([name, before, after, human]) => [name, human(before), human(after), human(before - after)]),
-      ['stored / visible', ...waste, ''],
-    ],
-    context.style,
-  );
+  return gainTable([...gainRows(gain), ['stored / visible', ...waste, '']], context.style);
 }
 
 function totalText(tally: Tally, context: CliContext, limit: number): string {

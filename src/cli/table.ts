@@ -63,6 +63,12 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   return [...headLines, ...wrapped].join('\n');
 }
 
+/** What is saved, in the rows of `src/view/gain.ts`. */
+export function gainTable(rows: readonly (readonly string[])[], style: TextStyle): string {
+  const columns = [{ head: '', align: 'left' as const }, ...['before', 'after', 'saved'].map((head) => ({ head }))];
+  return table(columns, rows, style);
+}
+
 function lineOf(cells: readonly string[], columns: readonly Column[], widths: readonly number[]): string {
   const padded = cells.map((cell, n) => {
     const space = ' '.repeat(Math.max(0, (widths[n] ?? 0) - visibleLength(cell)));

@@ -10,6 +10,7 @@ import { requireFile, requireFilesystem } from '../metadata/lookup.ts';
 import type { Filesystem, Inode, InodeKey, PlanGain } from '../model.ts';
 import type { QuarantineEntry } from '../queue/quarantine.ts';
 import { type EndedRun, endedRuns } from '../queue/status-lists.ts';
+import { gainRows } from '../view/gain.ts';
 import { jobStateText } from '../view/job-text.ts';
 import { chunkAfter, type PlanReport, stepsOfRun, Tally } from '../view/plan-steps.ts';
 import { bytes, count, plural } from '../view/words.ts';
@@ -108,21 +109,11 @@ function planned({ plan, key }: OneFile): Html {
 }
 
 function gainTable(gain: PlanGain): Html {
-  const rows = [
-    ['GETs of a full read', gain.getsBefore, gain.getsAfter, count],
-    ['versions', gain.versionsBefore, gain.versionsAfter, count],
-    ['objects', gain.objectsBefore, gain.objectsAfter, count],
-    ['bytes stored', gain.storedBytesBefore, gain.storedBytesAfter, bytes],
-  ] as const;
   const columns = [
     { head: 'of the chunks that it takes' },
     ...['before', 'after', 'saved'].map((head) => ({ head, number: true as const })),
   ];
-  return table(
-    'What the next run changes',
-    columns,
-    rows.map(([name, before, after, words]) => [name, words(before), words(after), words(before - after)]),
-  );
+  return table('What the next run changes', columns, gainRows(gain));
 }
 
 function chunk({ before, decision, versionsTotal }: PlannedChunk, { key, filesystem }: OneFile): Html {

@@ -5,13 +5,13 @@
 import { CompactError } from '../../errors.ts';
 import { type SliceFindings, SliceFsck } from '../../fsck/check-slices.ts';
 import type { SliceFile, SliceVolume } from '../../metadata/slice-volume.ts';
+import { fileAt } from '../../view/slices/inspect.ts';
 import { bytes, count, plural } from '../../view/words.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode, exitCodeOf } from '../output.ts';
 import { CountProgress } from '../progress.ts';
 import { untilStopped } from '../signals.ts';
 import { table } from '../table.ts';
-import { fileAt } from './inspect.ts';
 
 const LEFT = 'the check was stopped; it has changed nothing, and the next one begins anew';
 

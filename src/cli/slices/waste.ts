@@ -1,10 +1,21 @@
 /**
  * The waste of a volume for people and programs: what `waste`, and `scan` without work, show of one in the slice layout. It
- * only words what `src/waste` counts.
+ * only draws what `src/view` words and `src/waste` counts.
  */
-import type { SliceVolume, VolumeSetting } from '../../metadata/slice-volume.ts';
-import { bytes, count, plural } from '../../view/words.ts';
-import type { FileWaste, WasteOptions, WasteReport, WasteSum } from '../../waste/waste.ts';
+import type { VolumeSetting } from '../../metadata/slice-volume.ts';
+import {
+  damageNotes,
+  type PlacedWaste,
+  placeText,
+  SUM_HEADS,
+  sumRows,
+  WORST_HEADS,
+  wasteNotes,
+  withPaths,
+  worstCells,
+} from '../../view/slices/waste.ts';
+import { bytes, plural } from '../../view/words.ts';
+import type { WasteOptions, WasteReport } from '../../waste/waste.ts';
 import { wasteOf } from '../../waste/waste.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../output.ts';
@@ -32,96 +43,27 @@ export async function showWaste(fsId: number, context: CliContext, asked: Asked)
   });
 }
 
-interface PlacedWaste extends FileWaste {
-  /** `null`: not found with little work. */
-  readonly path: string | null;
-}
-
-async function withPaths(volume: SliceVolume, files: readonly FileWaste[]): Promise<readonly PlacedWaste[]> {
-  const placed: PlacedWaste[] = [];
-  for (const file of files) placed.push({ ...file, path: await volume.pathOf(file.inodeId) });
-  return placed;
-}
-
 function wasteText(
   setting: VolumeSetting,
   report: WasteReport & { readonly top: readonly PlacedWaste[] },
   context: CliContext,
 ): string {
   const { bold, red } = context.colors;
-  const { live, top, damages, damaged, storedBytes } = report;
-  const lines: string[] = top.length > 0 ? [topText(top, context), ''] : [];
-  lines.push(bold(`volume ${setting.volume}: ${plural(live.files, 'file')}, ${bytes(live.visibleBytes)} to be read`));
-  lines.push(sumsText(report, context), '');
-  lines.push(
-    ` the volume keeps ${bytes(storedBytes)} in its bucket; of its files ${bytes(live.hiddenBytes)} are hidden:`,
-  );
-  lines.push('   overwritten or cut off, read by nobody, given back by compaction');
-  const saved = live.gets - live.getsLeast;
-  lines.push(
-    ` a full read of them takes ${plural(live.gets, 'GET')} for ${bytes(live.getBytes)}; ${count(Math.max(0, saved))} fewer would do`,
-  );
-  lines.push(...notesOf(report, setting));
-  for (const { message } of damages) lines.push(red(` damaged: ${message}`));
-  if (damaged > damages.length) lines.push(red(` … and ${count(damaged - damages.length)} more`));
-  return lines.join('\n');
+  const { live, top } = report;
+  const sums = [{ head: '', align: 'left' as const }, ...SUM_HEADS.map((head) => ({ head }))];
+  return [
+    ...(top.length > 0 ? [topText(top, context), ''] : []),
+    bold(`volume ${setting.volume}: ${plural(live.files, 'file')}, ${bytes(live.visibleBytes)} to be read`),
+    table(sums, sumRows(report), context.style),
+    '',
+    ...wasteNotes(report, setting).map((note) => ` ${note}`),
+    ...damageNotes(report).map((note) => red(` ${note}`)),
+  ].join('\n');
 }
 
 function topText(top: readonly PlacedWaste[], context: CliContext): string {
-  const heads = ['inode', 'visible', 'stored', 'hidden', 'GETs', 'least'];
-  const columns = [...heads.map((head) => ({ head })), { head: 'path', align: 'left' as const, wrap: true }];
-  const rows = top.map((file) => [
-    file.inodeId.toString(),
-    bytes(file.visibleBytes),
-    bytes(Math.round(file.storedBytes)),
-    bytes(file.hiddenBytes),
-    count(file.gets),
-    count(file.getsLeast),
-    `${file.path ?? '?'}${file.state === 'unlinked' ? ' (deleted, still open)' : ''}`,
-  ]);
+  const heads = ['inode', ...WORST_HEADS].map((head) => ({ head }));
+  const columns = [...heads, { head: 'path', align: 'left' as const, wrap: true }];
+  const rows = top.map((file) => [file.inodeId.toString(), ...worstCells(file), placeText(file)]);
   return table(columns, rows, context.style);
-}
-
-function sumsText(report: WasteReport, context: CliContext): string {
-  const { live, trash, unlinked, gone, waiting } = report;
-  const row = (name: string, { files, length, storedBytes, hiddenBytes, sharedBytes, objects }: WasteSum) => [
-    name,
-    ...[count(files), bytes(length), bytes(storedBytes), bytes(hiddenBytes), bytes(sharedBytes), count(objects)],
-  ];
-  const slices = (name: string, bytesOf: number, many: number) => [
-    name,
-    ...['', '', bytes(Math.round(bytesOf)), '', '', plural(many, 'slice')],
-  ];
-  const rows = [
-    row('files', live),
-    ...(trash.files > 0 ? [row('in the trash', trash)] : []),
-    ...(unlinked.files > 0 ? [row('deleted, still open', unlinked)] : []),
-    ...(gone.storedBytes > 0 ? [row('deleted, not cleaned up', { ...gone, files: waiting.files.count })] : []),
-    ...(waiting.delayed.slices > 0
-      ? [slices('replaced, delete delayed', waiting.delayed.storedBytes, waiting.delayed.slices)]
-      : []),
-    ...(waiting.pending.slices > 0
-      ? [slices('unreferenced, to be deleted', waiting.pending.storedBytes, waiting.pending.slices)]
-      : []),
-  ];
-  const heads = ['files', 'length', 'stored', 'hidden', 'shared', 'objects'];
-  return table([{ head: '', align: 'left' }, ...heads.map((head) => ({ head }))], rows, context.style);
-}
-
-function notesOf({ behindEnd, live, waiting }: WasteReport, setting: VolumeSetting): string[] {
-  const notes: string[] = [];
-  if (behindEnd.storedBytes > 0)
-    notes.push(` ${bytes(behindEnd.storedBytes)} lie behind the end of files that were cut`);
-  if (live.sharedBytes > 0)
-    notes.push(
-      ` ${bytes(live.sharedBytes)} are of slices that several lists name; what of those is hidden is not known`,
-    );
-  if (waiting.delayed.overdueSlices > 0)
-    notes.push(
-      ` ${plural(waiting.delayed.overdueSlices, 'replaced slice')} should have been deleted by now: "s3compact doctor"`,
-    );
-  if (waiting.delayed.malformed > 0)
-    notes.push(` ${plural(waiting.delayed.malformed, 'delayed delete')} cannot be read`);
-  if (setting.wholeObjects) notes.push(' bytes are those before compression and encryption');
-  return notes;
 }
