@@ -107,7 +107,9 @@ function withNothingUnder(found: BlockRuns, versions: readonly S3ChunkInfo[], by
   const inTheWay = runsReached(found, versions);
   if (inTheWay.size === 0) return runs;
   const whole = { from: view.dataFrom, to: view.dataTo };
-  if (joinedAway([whole]) * bytesPerGet > bytesToMerge(view, whole)) return [whole];
+  // Around bytes that versions above the head hide, one object is read in parts as before.
+  const cut = view.table.apart?.subarray(whole.from + 1, whole.to).includes(1) === true;
+  if (!cut && joinedAway([whole]) * bytesPerGet > bytesToMerge(view, whole)) return [whole];
   const rest = runs.filter((run) => !inTheWay.has(run));
   return runsReached({ view, runs: rest }, versions).size === 0 ? rest : [];
 }

@@ -197,3 +197,13 @@ it.each([0, 2])(
     });
   },
 );
+
+it('a whole block that must go lest something lie under it is no reason to close over what is hidden', () => {
+  const written = (chunkId: bigint, offset: number, len: number): OracleVersion => {
+    return { chunkId, compaction: 0n, offset, len, size: len, zero: false };
+  };
+  const versions = [written(0n, 0, 4), written(1n, 0, 1), written(2n, 0, 1), written(3n, 2, 1)];
+  const list = { geometry: { blockSize: 16, chunkSize: 32 }, chunkIndex: 0, length: 32, versions };
+  const policy = { fragmentThreshold: 0, readGapBytes: 0, bytesPerGet: 24, mergedFirst: true };
+  expect(checkHead(list, 3, { ...headOf(list, 3, 1), policy })).toBe('drops');
+});
