@@ -1,6 +1,6 @@
 /**
- * Random programs on a volume, from a seed, with every byte of every file kept in memory: what a reader must see. Offsets
- * come from both sides of the border between two chunks.
+ * Random programs on a volume, from a seed, with every byte of every file kept in memory: what a reader must see. Half of
+ * the files are used around the border of two chunks and not at their begin: clients write holes out.
  */
 import { createCipheriv, createHash } from 'node:crypto';
 import type { Random } from '../../sim/seeded/random.ts';
@@ -64,6 +64,8 @@ interface PlayedFile {
   readonly name: string;
   readonly inode: number;
   readonly truth: Truth;
+  /** Used around the border. */
+  readonly far: boolean;
 }
 
 export class Play {
@@ -109,10 +111,8 @@ export class Play {
     return truth.get(0, truth.length);
   }
 
-  #offset(): number {
-    const random = this.#random;
-    // Mostly near the begin; sometimes around the border.
-    return random.below(5) > 0 ? random.below(400 * KIB) : CHUNK - 100 * KIB + random.below(200 * KIB);
+  #offset({ far }: PlayedFile): number {
+    return (far ? CHUNK - 200 * KIB : 0) + this.#random.below(400 * KIB);
   }
 
   async #create(): Promise<void> {
@@ -120,11 +120,12 @@ export class Play {
     const name = `file-${this.#made++}`;
     const inode = await this.#client.create(name);
     this.trace.push(`create ${name}: ${inode}`);
-    this.files.push({ name, inode, truth: new Truth() });
+    this.files.push({ name, inode, truth: new Truth(), far: this.#made % 2 === 0 });
   }
 
-  async #write({ inode, truth }: PlayedFile): Promise<void> {
-    const offset = this.#random.below(4) === 0 ? truth.length : this.#offset();
+  async #write(file: PlayedFile): Promise<void> {
+    const { inode, truth } = file;
+    const offset = truth.length > 0 && this.#random.below(4) === 0 ? truth.length : this.#offset(file);
     const room = CHUNK - (offset % CHUNK);
     const bytes = Math.min(room, 1 + this.#random.below(this.#random.below(3) === 0 ? 300 * KIB : 20 * KIB));
     const key = createHash('md5').update(`${inode} ${this.trace.length}`).digest();
@@ -134,15 +135,17 @@ export class Play {
     truth.put(offset, content);
   }
 
-  async #truncate({ inode, truth }: PlayedFile): Promise<void> {
-    const length = this.#random.below(4) === 0 ? 0 : this.#offset();
+  async #truncate(file: PlayedFile): Promise<void> {
+    const { inode, truth } = file;
+    const length = this.#random.below(4) === 0 ? 0 : this.#offset(file);
     this.trace.push(`truncate ${inode}: ${truth.length} to ${length}`);
     await this.#client.truncate(inode, length);
     truth.cut(length);
   }
 
-  async #punch({ inode, truth }: PlayedFile): Promise<void> {
-    const [offset, bytes] = [this.#offset(), 1 + this.#random.below(120 * KIB)];
+  async #punch(file: PlayedFile): Promise<void> {
+    const { inode, truth } = file;
+    const [offset, bytes] = [this.#offset(file), 1 + this.#random.below(120 * KIB)];
     this.trace.push(`punch ${inode}: ${bytes} at ${offset}`);
     await this.#client.punch(inode, offset, bytes);
     const end = Math.min(offset + bytes, truth.length);
@@ -151,7 +154,7 @@ export class Play {
 
   async #copy(to: PlayedFile): Promise<void> {
     const from = this.#random.pick(this.files);
-    const [fromOffset, offset, bytes] = [this.#offset(), this.#offset(), 1 + this.#random.below(250 * KIB)];
+    const [fromOffset, offset, bytes] = [this.#offset(from), this.#offset(to), 1 + this.#random.below(250 * KIB)];
     // Within one file ranges must not overlap.
     if (from === to && Math.abs(fromOffset - offset) < bytes) return;
     this.trace.push(`copy ${bytes} of ${from.inode} at ${fromOffset} to ${to.inode} at ${offset}`);
@@ -159,12 +162,12 @@ export class Play {
     if (copied > 0) to.truth.put(offset, from.truth.get(fromOffset, copied));
   }
 
-  async #clone({ inode, truth }: PlayedFile): Promise<void> {
+  async #clone({ inode, truth, far }: PlayedFile): Promise<void> {
     if (this.files.length >= FILES_MAX) return;
     const name = `file-${this.#made++}`;
     const clone = await this.#client.clone(inode, name);
     this.trace.push(`clone ${inode}: ${clone}`);
-    this.files.push({ name, inode: clone, truth: truth.copy() });
+    this.files.push({ name, inode: clone, truth: truth.copy(), far });
   }
 
   async #unlink(file: PlayedFile): Promise<void> {
