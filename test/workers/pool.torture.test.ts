@@ -5,9 +5,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { E2eWorld } from '../e2e/world.ts';
 import { loadCase } from '../kit/cases/load.ts';
+import { startProxy } from '../metadata/proxy.ts';
 import { eventually } from '../queue/world.ts';
 
 const QUICK = {
@@ -97,6 +98,21 @@ describe('a pool on real servers', () => {
     pool.kill('SIGKILL');
     await eventually('they are gone', async () => pids.every((pid) => !existsSync(`/proc/${pid}`)));
     expect((await log).match(/the main process of the pool is gone/g)).toHaveLength(2);
+  });
+
+  it.each(['mute', 'refuse'] as const)('and end, too, while Redis is away (%s)', async (mode) => {
+    const redis = new URL(inject('redisUrl'));
+    const proxy = await startProxy(Number(redis.port));
+    redis.port = `${proxy.port}`;
+    try {
+      const pool = world.startWorker({ REDIS_URL: `${redis}`, METADATA_URL: `${redis}` });
+      const pids = await working(pool);
+      proxy.set(mode);
+      pool.kill('SIGKILL');
+      await eventually('they are gone', async () => pids.every((pid) => !existsSync(`/proc/${pid}`)));
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('Ctrl-C, which every process of the terminal gets, ends the pool without an alarm', async () => {

@@ -10,9 +10,13 @@ import type { RunningWorker } from '../running.ts';
 import { startWorker } from '../worker.ts';
 import type { PoolAnswer, PoolOrder } from './child-process.ts';
 
+/** Resolves when the last answer is on its way. */
+let sent = Promise.resolve();
+
 function send(answer: PoolAnswer): void {
   // The pool may be gone; then nobody is left to hear it.
-  if (process.connected) process.send?.(answer, undefined, undefined, () => undefined);
+  if (!process.connected) return;
+  sent = new Promise((resolve) => process.send?.(answer, undefined, undefined, () => resolve()));
 }
 
 /** Works until the pool, a signal or the loss of the pool ends it. */
@@ -126,6 +130,7 @@ async function main(): Promise<number> {
 
 if (import.meta.main) {
   process.exitCode = await main();
-  // The channel would keep a stopped process alive.
-  if (process.connected) process.disconnect();
+  // What was sent is out first. The channel to the pool, or what a fault left open, must not keep the process.
+  await sent;
+  process.exit();
 }
