@@ -6,7 +6,7 @@ import type { ClientSession, VolumeHealth } from '../slice-volume.ts';
 import { TRASH_INODE } from './decode.ts';
 import type { VolumeReads } from './reads.ts';
 
-/** Sessions that are told; a volume with more is well used. */
+/** Sessions that are shown; a volume with more is well used. */
 const SESSIONS_MAX = 1_000;
 const COUNTERS = ['lastCleanupFiles', 'lastCleanupTrash', 'nextCleanupSlices', 'usedSpace', 'totalInodes'] as const;
 

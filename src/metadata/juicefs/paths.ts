@@ -1,6 +1,6 @@
 /**
  * From an inode to a path: up from parent to parent, looking for the name in each directory. It stands alone because a
- * directory has no index by inode: the look is bounded, and a path that takes longer is not told. For people only.
+ * directory has no index by inode: the look is bounded, and a path that takes longer is left out. For people only.
  */
 import { CompactError } from '../../errors.ts';
 import { parseEntry, ROOT_INODE, TRASH_INODE } from './decode.ts';

@@ -56,9 +56,9 @@ async function* partsOf(reads: VolumeReads, keys: readonly WalkKey[]): AsyncGene
   });
   const trashed = await reads.trashed(manyParents);
   let wanted: Wanted[] = [];
-  const told: WalkPart[] = [];
+  const done: WalkPart[] = [];
   for (const key of keys) {
-    for (const one of wantedOf(key, { looked, trashed, told })) {
+    for (const one of wantedOf(key, { looked, trashed, done })) {
       wanted.push(one);
       if (wanted.length < LISTS_AT_ONCE) continue;
       yield* readPage(reads, wanted);
@@ -66,17 +66,17 @@ async function* partsOf(reads: VolumeReads, keys: readonly WalkKey[]): AsyncGene
     }
   }
   yield* readPage(reads, wanted);
-  if (told.length > 0) yield { parts: told, referencesOf: () => 1 };
+  if (done.length > 0) yield { parts: done, referencesOf: () => 1 };
 }
 
-/** What is to be read because of a key; what needs no more reading goes to `told`. */
+/** What is to be read because of a key; what needs no more reading goes to `done`. */
 function* wantedOf(
   { inodeId, chunkIndex }: WalkKey,
   {
     looked,
     trashed,
-    told,
-  }: { readonly looked: Looked; readonly trashed: ReadonlySet<bigint>; readonly told: WalkPart[] },
+    done,
+  }: { readonly looked: Looked; readonly trashed: ReadonlySet<bigint>; readonly done: WalkPart[] },
 ): Generator<Wanted> {
   const attributes = looked.get(inodeId) ?? null;
   if (attributes === null) {
@@ -85,13 +85,13 @@ function* wantedOf(
     return;
   }
   if (attributes instanceof CompactError) {
-    if (chunkIndex === null) told.push({ kind: 'damaged', inodeId, error: attributes });
+    if (chunkIndex === null) done.push({ kind: 'damaged', inodeId, error: attributes });
     return;
   }
   const file = fileOf(inodeId, attributes, trashed.has(inodeId));
   if (file === null) {
-    if (chunkIndex === null) told.push({ kind: 'other', inodeId, type: attributes.type });
-    else told.push({ kind: 'damaged', inodeId, error: listOfOther(inodeId, chunkIndex, attributes.type) });
+    if (chunkIndex === null) done.push({ kind: 'other', inodeId, type: attributes.type });
+    else done.push({ kind: 'damaged', inodeId, error: listOfOther(inodeId, chunkIndex, attributes.type) });
     return;
   }
   const chunks = Math.ceil(file.length / CHUNK_BYTES);
@@ -115,7 +115,7 @@ async function* readPage(reads: VolumeReads, wanted: readonly Wanted[]): AsyncGe
   for (const one of wanted) {
     const list = one.chunkIndex === null ? [] : (lists[at++] ?? []);
     if (list === 'long') {
-      // Alone in a page of its own, so that a page stays small; the file is told of now.
+      // Alone in a page of its own, so that a page stays small; the file itself is reported now.
       long.push({ ...one, first: false });
       if (one.first) addPart(parts, { ...one, chunkIndex: null }, []);
     } else if (list instanceof CompactError) {
