@@ -6,7 +6,7 @@
  * All times are milliseconds of the ledger's one clock, the queue Redis's TIME.
  */
 import type { Layout } from './format.ts';
-import type { InodeKey } from './model.ts';
+import type { Filesystem, InodeKey } from './model.ts';
 import type { LedgerMs } from './time.ts';
 
 /** A record holds at most this many names; a larger plan writes several. */
@@ -59,10 +59,18 @@ export interface Look {
   readonly atMs: LedgerMs;
 }
 
+/** Ids up to this one had been given out by then, long enough ago (docs/adr/0040). */
+export interface OldIds {
+  readonly atMs: LedgerMs;
+  readonly chunkId: bigint;
+}
+
 /** How `compact` sees the ledger. Errors are CompactError `queue-unavailable` (retry). */
 export interface ReapLedger {
   /** The ledger's clock. */
   nowMs(): Promise<LedgerMs>;
+  /** Which ids are old, and remembers the highest of now unless `lookOnly`; `null`, or no such call: not known. */
+  oldIds?(filesystem: Filesystem, lookOnly?: boolean): Promise<OldIds | null>;
   /** Makes a record durable before any of its objects exists; returns its id. */
   add(record: ReapRecord): Promise<string>;
   /** Replaces the record and makes it due at its `dueMs`; adds it anew if it is gone or in work. */

@@ -212,6 +212,14 @@ export interface PlanPolicy {
   readonly storagePrice?: number;
   /** Merged versions never lie above kept ones: for a metadata service that orders lists by chunkId. */
   readonly mergedFirst?: boolean;
+  /** What is at rest, where that is known: a GET is worth more there, and less elsewhere (docs/adr/0040). */
+  readonly rest?: RestMark;
+}
+
+/** Ids and attempts up to these were given out long enough ago; later ones name what is new. */
+export interface RestMark {
+  readonly chunkId: bigint;
+  readonly compaction: bigint;
 }
 
 /** What a chunk takes in the bucket, bytes, and how much of it a reader sees. */

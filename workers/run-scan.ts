@@ -35,7 +35,7 @@ export async function runScan(
     wishes.onUnreadable?.(key, error);
   };
   const deps: ScanDeps = {
-    ...{ metadata, queue, control, quarantine, clock: systemClock, book: scans },
+    ...{ metadata, queue, control, quarantine, clock: systemClock, book: scans, ledger },
     nowMs: () => ledger.nowMs(),
     refuseOther: (filesystem) => ownership.refuseOther(filesystem, AbortSignal.timeout(OWNER_WAIT_MS)),
   };

@@ -2,7 +2,7 @@
  * One file while its life is replayed: its chunk lists, what compacting them took, and what reading it costs. Both clocks
  * (replay.ts, time-clock.ts) move the same state, so their figures differ by the clock alone. It must not know when to compact.
  */
-import type { PlanCost, S3ChunkInfo } from '../../src/model.ts';
+import type { PlanCost, RestMark, S3ChunkInfo } from '../../src/model.ts';
 import { addCost, NO_COST, objectsOf, type ReadCost, readCost } from '../../src/plan/index.ts';
 import type { Life } from './life.ts';
 import type { ChunkView, Compaction } from './policies.ts';
@@ -53,14 +53,14 @@ export class FileState {
   }
 
   /** Whether the rule changed the chunk. */
-  compact(chunkIndex: number, rule: Rule, ageMs?: number): boolean {
+  compact(chunkIndex: number, rule: Rule, rest?: RestMark): boolean {
     const chunk = this.#chunk(chunkIndex);
     this.#attempts += 1n << 12n;
     const done = rule({
       ...this.#input(chunkIndex, chunk),
       appended: chunk.appended,
       attempt: this.#attempts,
-      ...(ageMs === undefined ? {} : { ageMs }),
+      ...(rest === undefined ? {} : { rest }),
     });
     if (done === null) return false;
     const before = this.#names(chunk.versions);
@@ -72,6 +72,11 @@ export class FileState {
     chunk.appended = 0;
     chunk.changed = true;
     return true;
+  }
+
+  /** The highest number that a merged version may have by now. */
+  get lastCompaction(): bigint {
+    return this.#attempts + (1n << 12n) - 1n;
   }
 
   /** What a full read costs now; only what changed is looked at again. */

@@ -2,7 +2,7 @@
  * Policies that compact one chunk: ours through the planner, and the rules of two peers as their sources have them, all
  * in the same layout and counted in the same way. A policy answers with the new list and what it took; no I/O is done.
  */
-import type { Geometry, PlanCost, S3ChunkInfo } from '../../src/model.ts';
+import type { Geometry, PlanCost, RestMark, S3ChunkInfo } from '../../src/model.ts';
 import { type ChunkInput, NO_COST, planChunk, replacementList, validRanges } from '../../src/plan/index.ts';
 
 /** A chunk as a policy sees it after a flush. */
@@ -11,8 +11,8 @@ export interface ChunkView extends ChunkInput {
   readonly appended: number;
   /** A number that was never used: what a merged version is named by. */
   readonly attempt: bigint;
-  /** Since the file was last written, where there is time. */
-  readonly ageMs?: number;
+  /** What is at rest, where there is time. */
+  readonly rest?: RestMark;
 }
 
 export interface Compaction {
@@ -89,7 +89,8 @@ export function ours(name: string, policy: Parameters<typeof planChunk>[0]['poli
   return {
     name,
     compact(chunk) {
-      const decision = planChunk({ ...chunk, policy });
+      const { rest } = chunk;
+      const decision = planChunk({ ...chunk, policy: rest === undefined ? policy : { ...policy, rest } });
       if (decision.kind !== 'plan') return null;
       return { versions: replacementList(decision.plan, chunk.attempt), cost: decision.plan.cost };
     },

@@ -3,7 +3,8 @@
  * policies come when they come in life: a pass in the background at an interval, with each write, with each read. What is
  * read after the last write counts here, which the old clock (replay.ts) never sees. It counts; it does no I/O.
  */
-import type { PlanCost } from '../../src/model.ts';
+import type { PlanCost, RestMark } from '../../src/model.ts';
+import { REST_MS } from '../../src/queue/id-ages.ts';
 import { FileState, type Rule } from './file-state.ts';
 import type { Course } from './hindsight.ts';
 import type { Life, LifeEvent } from './life.ts';
@@ -11,8 +12,11 @@ import type { Life, LifeEvent } from './life.ts';
 /** How a policy comes to a file. */
 export interface Worker {
   readonly name: string;
-  /** At every pass, with the chunks that changed since, once the file was left alone for `quietMs`. */
-  readonly pass?: { readonly quietMs: number; readonly rule: Rule };
+  /**
+   * At every pass, with the chunks that changed since, once the file was left alone for `quietMs`. `ages`: it is told what is at
+   * rest, and comes again when that has changed.
+   */
+  readonly pass?: { readonly quietMs: number; readonly rule: Rule; readonly ages?: boolean };
   /** At each flush, with the chunks that it wrote: what runs in the background sees no flush half done. */
   readonly onWrite?: Rule;
   /** After each full read, with all chunks. */
@@ -117,9 +121,12 @@ export function timeCourse(life: Life, times: Times): Course {
 class Run {
   readonly #file: FileState;
   readonly #worker: Worker;
-  /** Chunks that a pass, or a read, has not found finished since they changed. */
-  readonly #toPass = new Set<number>();
+  /** Chunks that a pass, or a read, has not found finished since they changed; when that was. */
+  readonly #toPass = new Map<number, number>();
   readonly #toRead = new Set<number>();
+  /** The highest ids by then, oldest first. */
+  readonly #ids: { readonly ms: number; readonly mark: RestMark }[] = [];
+  #chunkId = 0n;
   #writtenMs = 0;
   #gets = 0;
   readonly #stored: number[] = [];
@@ -135,24 +142,36 @@ class Run {
     const appended = new Set<number>();
     this.#writtenMs = ms;
     for (const event of events) {
-      if (event.kind === 'length') for (const index of this.#file.setLength(event.length)) this.#touch(index);
+      if (event.kind === 'length') for (const index of this.#file.setLength(event.length)) this.#touch(index, ms);
       if (event.kind !== 'append') continue;
       this.#file.append(event.chunkIndex, event.version);
-      this.#touch(event.chunkIndex);
+      this.#touch(event.chunkIndex, ms);
+      if (event.version.chunkId > this.#chunkId) this.#chunkId = event.version.chunkId;
       appended.add(event.chunkIndex);
     }
     if (onWrite !== undefined) for (const index of appended) this.#file.compact(index, onWrite);
   }
 
-  #touch(chunkIndex: number): void {
-    this.#toPass.add(chunkIndex);
+  #touch(chunkIndex: number, ms: number): void {
+    this.#toPass.set(chunkIndex, ms);
     this.#toRead.add(chunkIndex);
   }
 
   pass(ms: number): void {
     const { pass } = this.#worker;
     if (pass === undefined || ms - this.#writtenMs < pass.quietMs) return;
-    for (const index of this.#toPass) if (!this.#file.compact(index, pass.rule)) this.#toPass.delete(index);
+    const rest = pass.ages === true ? this.#restMark(ms) : undefined;
+    for (const [index, changedMs] of this.#toPass) {
+      if (this.#file.compact(index, pass.rule, rest)) this.#toPass.set(index, ms);
+      else if (rest === undefined || changedMs < ms - REST_MS) this.#toPass.delete(index);
+    }
+  }
+
+  #restMark(ms: number): RestMark {
+    const none: RestMark = { chunkId: 0n, compaction: 0n };
+    const mark = this.#ids.findLast((noted) => noted.ms <= ms - REST_MS)?.mark ?? none;
+    this.#ids.push({ ms, mark: { chunkId: this.#chunkId, compaction: this.#file.lastCompaction } });
+    return mark;
   }
 
   read(): void {

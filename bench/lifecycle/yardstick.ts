@@ -20,9 +20,13 @@ const KIB = 1024;
 const GET_WORTH = 1024 * KIB;
 const DIALS = [64, 128, 256, 400, 768, 1_536, 3_072, 6_144, 12_288].map((kib) => kib * KIB);
 
-const byPass = (name: string, policy: Policy, quietMs = 0): Worker => ({
+const byPass = (
+  name: string,
+  policy: Policy,
+  more: { readonly quietMs?: number; readonly ages?: true } = {},
+): Worker => ({
   name,
-  pass: { quietMs, rule: policy.compact },
+  pass: { quietMs: 0, rule: policy.compact, ...more },
 });
 
 export function workers(): Worker[] {
@@ -32,8 +36,9 @@ export function workers(): Worker[] {
     byPass('curvefs', curvefs),
     { name: 'juicefs', onWrite: juicefsOnWrite, onRead: juicefsOnRead },
     { name: 'juicefs, no reader that may write', onWrite: juicefsOnWrite },
-    byPass('s3compact', own),
-    byPass('s3compact, after a quiet minute', own, PASS_MS),
+    byPass('s3compact', own, { ages: true }),
+    byPass('s3compact, ages not known', own),
+    byPass('s3compact, after a quiet minute', own, { ages: true, quietMs: PASS_MS }),
     byPass('s3compact (stored bytes free)', ours('free', { ...DEFAULT_POLICY, storagePrice: 0 })),
   ];
 }

@@ -17,7 +17,7 @@ import { inodeNumber, parseLimit, withFileArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
 import { drawBeforeAfter } from './picture.ts';
-import { quarantineLines, quarantineOf } from './quarantine-note.ts';
+import { oldIdsOf, quarantineLines, quarantineOf } from './quarantine-note.ts';
 import { gainTable } from './table.ts';
 
 /** Pictures shown unless `--limit` says otherwise: more than these scroll away. */
@@ -29,7 +29,8 @@ export interface PlanOptions {
 }
 
 const HELP = `
-Reads metadata only and changes nothing. Chunks come best first, as a run takes them.
+Reads metadata only and changes nothing. Chunks come best first, as a run takes them. What was written in the last 4 minutes is
+merged only where that costs next to nothing: a later run does the rest.
 
 With --json: {fsId, inodeId, changed: false, quarantine: {code, reason, sinceMs} | null | 'unknown', outcome: plan|nothing|over-budget, chunksLeft, cost, gain,
   chunks: [{chunkIndex, outcome, versionsTotal, score, cost, gain, kept, merged: [{offset, len, blocks}],
@@ -76,13 +77,18 @@ async function planAndShow(
   const { context, options } = show;
   const filesystem = await requireFilesystem(metadata, key.fsId);
   await requireInode(metadata, key);
+  const { settings } = context;
+  const [quarantine, oldIds] = await Promise.all([
+    quarantineOf(key, metadata.storeId, settings),
+    oldIdsOf(filesystem, settings),
+  ]);
+  const ledger = { oldIds: async () => (oldIds === 'unknown' ? null : oldIds) };
   const tally = new Tally(key);
-  for await (const step of stepsOfRun(key, { metadata, filesystem, settings: context.settings, tally })) {
+  for await (const step of stepsOfRun(key, { metadata, filesystem, settings, tally, ledger })) {
     tally.add(step);
     if (context.json) continue;
     if (tally.chunks.length <= options.limit) context.data(`${stepText(step, context)}\n`);
   }
-  const quarantine = await quarantineOf(key, metadata.storeId, context.settings);
   if (context.json) context.dataJson({ ...tally.report(), quarantine });
   else context.data([totalText(tally, context, options.limit), ...quarantineLines(quarantine)].join('\n'));
   return tally.outcome;

@@ -1,9 +1,11 @@
 /**
- * Whether an inode is in quarantine, for commands that otherwise read metadata only. A queue that is not there must not
- * keep them from their answer, so this waits a moment, and then does not know.
+ * What the queue's Redis knows of an inode and its file system, for commands that otherwise read metadata only. A queue that
+ * is not there must not keep them from their answer, so this waits a moment, and then does not know.
  */
 import type { Settings } from '../config/index.ts';
-import type { InodeKey } from '../model.ts';
+import type { OldIds } from '../ledger.ts';
+import type { Filesystem, InodeKey } from '../model.ts';
+import type { QueueOptions } from '../queue/bullmq.ts';
 import type { QuarantineEntry } from '../queue/quarantine.ts';
 
 /** `null`: it is not in quarantine. */
@@ -11,17 +13,31 @@ export type QuarantineState = QuarantineEntry | null | 'unknown';
 
 const WAIT_MS = 1_000;
 
-export async function quarantineOf(key: InodeKey, storeId: string, settings: Settings): Promise<QuarantineState> {
-  const [{ connectRedis }, { whenReady }, { Quarantine }] = await Promise.all([
+export function quarantineOf(key: InodeKey, storeId: string, settings: Settings): Promise<QuarantineState> {
+  return askQueue(settings, async (queues) => {
+    const { Quarantine } = await import('../queue/quarantine.ts');
+    return new Quarantine(queues, storeId).get(key);
+  });
+}
+
+/** Which ids are old; what plans are made without is `unknown`. */
+export function oldIdsOf(filesystem: Filesystem, settings: Settings): Promise<OldIds | null | 'unknown'> {
+  return askQueue(settings, async (queues) => {
+    const { askOldIds } = await import('../queue/id-ages.ts');
+    return askOldIds(queues, filesystem, true);
+  });
+}
+
+async function askQueue<T>(settings: Settings, ask: (queues: QueueOptions) => Promise<T>): Promise<T | 'unknown'> {
+  const [{ connectRedis }, { whenReady }] = await Promise.all([
     import('../redis/client.ts'),
     import('../redis/link.ts'),
-    import('../queue/quarantine.ts'),
   ]);
   const timeoutMs = Math.min(WAIT_MS, settings.redisTimeoutMs);
   const connection = connectRedis(settings.redisUrl, { profile: 'producer', timeoutMs });
   try {
     if ((await whenReady(connection, timeoutMs)) !== null) return 'unknown';
-    return await new Quarantine({ connection, prefix: settings.queuePrefix }, storeId).get(key);
+    return await ask({ connection, prefix: settings.queuePrefix });
   } catch {
     return 'unknown';
   } finally {

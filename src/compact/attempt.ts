@@ -11,10 +11,15 @@ import type { Clock } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import type { ReapRecord } from '../ledger.ts';
 import { type InodeKey, MERGED_VERSION_BITS } from '../model.ts';
-import { elapsed, type LedgerMs, later, type MonotonicMs, wallMs } from '../time.ts';
+import { elapsed, type LedgerMs, later, ledgerMs, type MonotonicMs, wallMs } from '../time.ts';
 
 const RANDOM_BITS = 10;
 const TIME_MAX_MS = 2 ** 42;
+
+/** Below every id of that millisecond. */
+export function attemptIdAt(ms: LedgerMs): bigint {
+  return BigInt(Math.floor(wallMs(ms))) << BigInt(RANDOM_BITS + MERGED_VERSION_BITS);
+}
 
 /** Makes ids that never repeat within the process; `random` is for tests and gives an integer below its argument. */
 export class AttemptIds {
@@ -31,8 +36,9 @@ export class AttemptIds {
     this.#lastMs = Math.max(Math.floor(wallMs(nowMs)), this.#lastMs + 1);
     if (this.#lastMs < 0 || this.#lastMs >= TIME_MAX_MS)
       throw new RangeError(`no attempt id for the time ${wallMs(nowMs)} ms`);
-    const time = BigInt(this.#lastMs) << BigInt(RANDOM_BITS + MERGED_VERSION_BITS);
-    return time | (BigInt(this.#random(2 ** RANDOM_BITS)) << BigInt(MERGED_VERSION_BITS));
+    return (
+      attemptIdAt(ledgerMs(this.#lastMs)) | (BigInt(this.#random(2 ** RANDOM_BITS)) << BigInt(MERGED_VERSION_BITS))
+    );
   }
 }
 

@@ -15,6 +15,7 @@ import { type ChunkDeps, type ChunkEnding, compactChunk, describeEnding, describ
 import { endAttempt } from './end-attempt.ts';
 import { protocolOf } from './protocol.ts';
 import type { QuietRule } from './quiet-period.ts';
+import { withRest } from './rest.ts';
 import type { CompactDeps, CompactOptions, CompactOutcome, CompactResult, PlannedChunk } from './types.ts';
 
 export type {
@@ -35,7 +36,9 @@ export async function compactInode(key: InodeKey, deps: CompactDeps, options: Co
     const inode = await requireInode(deps.metadata, key);
     const quiet = protocolOf(deps.metadata).quiet(deps, options);
     await quiet?.check(inode);
-    const run = new Run(inode, filesystem, { deps, options, quiet });
+    const policy = await withRest(options.limits.policy, filesystem, { ledger: deps.ledger });
+    const aged = { ...options, limits: { ...options.limits, policy } };
+    const run = new Run(inode, filesystem, { deps, options: aged, quiet });
     return await run.run();
   } catch (error) {
     throw error instanceof CompactError ? error.withInode(key) : error;

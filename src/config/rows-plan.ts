@@ -28,7 +28,7 @@ export const PLAN_ROWS = [
     min: '0',
     max: '1GiB',
     meaning:
-      'Bytes that may be moved (read and written) for each GET that a full read of the file saves: more moves more and reads better. A chunk size or more: every block that is read from more than one object becomes one.',
+      'Bytes that may be moved (read and written) for each GET that a full read saves; a twelfth in chunks written in the last 4 minutes, four times in others. A chunk size or more: every block becomes one object.',
     group: 'Planning and merging',
     commands: PLANNING,
   },

@@ -4,6 +4,7 @@
  */
 import { html } from 'hono/html';
 import { planAsItIs, planPolicy } from '../compact/choose-chunks.ts';
+import { withRest } from '../compact/rest.ts';
 import type { PlannedChunk } from '../compact/types.ts';
 import { printInodeKey } from '../format.ts';
 import { requireFile, requireFilesystem } from '../metadata/lookup.ts';
@@ -44,7 +45,7 @@ export interface OneFile {
 
 /** Asks for all that the page shows. Throws CompactError for a file that is not there or breaks the format. */
 export async function askFile(key: InodeKey, clients: Clients, asked: number | undefined): Promise<OneFile> {
-  const { metadata, settings, quarantine, queue, status } = clients;
+  const { metadata, settings, quarantine, queue, status, ledger } = clients;
   const filesystem = await requireFilesystem(metadata, key.fsId);
   const inode = await requireFile(metadata, key);
   const [entry, jobId, runs] = await Promise.all([quarantine.get(key), queue.jobIdOf(key), endedRuns(status, key)]);
@@ -56,15 +57,16 @@ export async function askFile(key: InodeKey, clients: Clients, asked: number | u
   }
   const tally = new Tally(key);
   const steps: PlannedChunk[] = [];
-  for await (const step of stepsOfRun(key, { metadata, filesystem, settings, tally })) {
+  for await (const step of stepsOfRun(key, { metadata, filesystem, settings, tally, ledger })) {
     tally.add(step);
     if (asked === undefined && steps.length < DRAWN_MAX) steps.push(step);
   }
   const wanted = asked ?? (steps.length === 0 ? Math.min(...chunks) : undefined);
+  const policy = await withRest(planPolicy(settings), filesystem, { ledger, lookOnly: true });
   const planned =
     wanted === undefined || !Number.isFinite(wanted)
       ? null
-      : await planAsItIs(key, wanted, { metadata, filesystem, policy: planPolicy(settings) });
+      : await planAsItIs(key, wanted, { metadata, filesystem, policy });
   return {
     ...{ key, filesystem, inode, quarantine: entry, queued: jobId !== null, runs: runs.slice(0, RUNS_MAX), asked },
     ...{ plan: tally.report(), drawn: planned === null ? steps : [planned] },

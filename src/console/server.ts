@@ -37,7 +37,8 @@ export async function startConsole(clients: Clients, log: Logger, token?: string
   const onWrong = (remote: string) => log.warn({ event: LOG_EVENTS.consoleRefused, remote }, 'a wrong token was shown');
   const monotonicMs = () => performance.now();
   const sampler = new Sampler({ ask: () => askCounts(clients), monotonicMs, onFault });
-  const walks = new FileWalks({ metadata: clients.metadata, policy: planPolicy(clients.settings), monotonicMs });
+  const { metadata, ledger, settings } = clients;
+  const walks = new FileWalks({ metadata, ledger, policy: planPolicy(settings), monotonicMs });
   const ending = new AbortController();
   const app = consoleApp({
     ...{ clients, sampler, walks, turns: pLimit(1), onFault, log, acts, prometheus, signal: ending.signal },

@@ -6,6 +6,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { html } from 'hono/html';
 import { planPolicy } from '../compact/choose-chunks.ts';
+import { withRest } from '../compact/rest.ts';
 import { printNumber } from '../config/units.ts';
 import { type CompactError, cancelled } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
@@ -32,13 +33,14 @@ export interface DialPoint {
 }
 
 /** Throws CompactError for a file that is not there, breaks the format, or takes too long. */
-export async function askDial(key: InodeKey, { metadata, settings }: Clients): Promise<readonly DialPoint[]> {
+export async function askDial(key: InodeKey, { metadata, settings, ledger }: Clients): Promise<readonly DialPoint[]> {
   const filesystem = await requireFilesystem(metadata, key.fsId);
   await requireFile(metadata, key);
   const today = settings.aggressivenessBytes;
+  const policy = await withRest(planPolicy(settings), filesystem, { ledger, lookOnly: true });
   const scores = dialSettings(filesystem.chunkSize, today).map((setting) => {
-    const policy = planPolicy({ ...settings, aggressivenessBytes: setting });
-    return { setting, score: new InodeScore({ metadata, filesystem, policy }) };
+    const turned = { ...policy, bytesPerGet: setting };
+    return { setting, score: new InodeScore({ metadata, filesystem, policy: turned }) };
   });
   const points: DialPoint[] = [];
   const endMs = performance.now() + PATIENCE_MS;

@@ -2,6 +2,7 @@
  * The worst files of a file system, by a walk of its own that is bounded each time: a few seconds at most, and the next
  * look goes on where it stood. One walk runs at a time, whoever asks. It reads metadata only, and plans as a scan does.
  */
+import { type AgeSource, withRest } from '../compact/rest.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { type InodePage, LIST_VERSIONS_MAX, type MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, PlanPolicy } from '../model.ts';
@@ -36,6 +37,7 @@ export interface WorstFiles {
 export interface WorstFilesDeps {
   readonly metadata: MetadataStore;
   readonly policy: PlanPolicy;
+  readonly ledger: AgeSource;
   readonly monotonicMs: () => number;
   readonly stepMs?: number;
 }
@@ -89,18 +91,19 @@ export class FileWalks {
 
   /** Whole pages only: the cursor stands behind one. */
   async #goOn(walk: Walk): Promise<void> {
-    const { metadata, monotonicMs, stepMs = STEP_MS } = this.#deps;
+    const { metadata, ledger, monotonicMs, stepMs = STEP_MS } = this.#deps;
+    const policy = await withRest(this.#deps.policy, walk.filesystem, { ledger, lookOnly: true });
     const endMs = monotonicMs() + stepMs;
     for await (const page of metadata.inodePages(walk.filesystem.fsId, walk.cursor ?? undefined)) {
-      await this.#lookAt(page, walk);
+      await this.#lookAt(page, walk, policy);
       walk.cursor = page.cursor;
       if (page.cursor === null || monotonicMs() > endMs) break;
     }
     if (walk.cursor === null) walk.endedMs = monotonicMs();
   }
 
-  async #lookAt({ keys }: InodePage, walk: Walk): Promise<void> {
-    const { metadata, policy } = this.#deps;
+  async #lookAt({ keys }: InodePage, walk: Walk, policy: PlanPolicy): Promise<void> {
+    const { metadata } = this.#deps;
     for (let from = 0; from < keys.length; from += BATCH_INODES) {
       const score = new InodeScore({ metadata, filesystem: walk.filesystem, policy });
       for await (const part of metadata.readLists(keys.slice(from, from + BATCH_INODES), LIST_VERSIONS_MAX)) {

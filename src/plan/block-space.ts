@@ -74,7 +74,7 @@ export class BlockSpace {
   /** A choice after which no object of the block keeps more than this share of bytes that nobody reads. */
   tidy(view: BlockView, prices: readonly [Prices, ...Prices[]], deadShare: number): Choice {
     const pieces = Pieces.of(view);
-    const [factor] = this.#finder.factors(view, pieces);
+    const [factor = 1] = this.#finder.factors(view, pieces);
     const runs = this.#freeing(view, pieces, { prices: { ...prices[0], get: prices[0].get * factor }, deadShare });
     return this.#goOn(view, pieces.joined(runs), { prices, mayGrow: false });
   }

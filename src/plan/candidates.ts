@@ -10,8 +10,8 @@ import { addCost, NO_COST, scoreOf } from './cost.ts';
 import { BlockMerger, type PlacedBlock } from './merge-block.ts';
 import type { Run } from './pieces.ts';
 import { type BlockRuns, bytesToMerge, joinedAway, runsReached } from './reach.ts';
-import { RunFinder } from './runs.ts';
-import { chooseInSpace } from './space.ts';
+import { ageFactors, RunFinder } from './runs.ts';
+import { chooseInSpace, type SpaceInput } from './space.ts';
 
 /** A block with runs of pieces that would become one object each. */
 export interface Candidate {
@@ -42,12 +42,14 @@ type Found = BlockRuns & Pick<Candidate, 'growthBytes'>;
 
 /** The candidates among the visible blocks of a chunk, in their order; linear in the pieces. `storedBytes`: of all objects. */
 export function findCandidates(input: Input, blocks: readonly BlockView[], storedBytes: number): Candidate[] {
-  const merger = new BlockMerger(input.versions, input.policy.readGapBytes);
-  return findRuns(input, blocks, storedBytes).map((found) => candidateOf(found, input.versions, merger));
+  const { versions, policy } = input;
+  const merger = new BlockMerger(versions, policy.readGapBytes);
+  const aged = { ...input, storedBytes, ageFactors: ageFactors(versions, blocks, policy.rest) };
+  return findRuns(aged, blocks).map((found) => candidateOf(found, versions, merger));
 }
 
 /** The runs at the price of the dial, or at the lowest of the higher ones that leave few enough pieces. */
-function findRuns(input: Input, blocks: readonly BlockView[], storedBytes: number): Found[] {
+function findRuns(input: SpaceInput, blocks: readonly BlockView[]): Found[] {
   const { geometry, policy } = input;
   const { blockSize, chunkSize } = geometry;
   const free = (policy.storagePrice ?? 0) === 0;
@@ -56,9 +58,7 @@ function findRuns(input: Input, blocks: readonly BlockView[], storedBytes: numbe
   if (!free && piecesBefore > LONG_FACTOR * piecesMax) return shortened(input, blocks);
   const runsAt = (price: number): { readonly found: Found[]; readonly few: boolean } => {
     const bytesPerGet = price >= chunkSize ? Number.POSITIVE_INFINITY : price;
-    const all = free
-      ? chooseByGets(input, blocks, bytesPerGet)
-      : chooseInSpace({ ...input, storedBytes }, blocks, bytesPerGet);
+    const all = free ? chooseByGets(input, blocks, bytesPerGet) : chooseInSpace(input, blocks, bytesPerGet);
     const found = all.filter(({ runs }) => runs.length > 0);
     return { found, few: found.reduce((sum, { runs }) => sum - joinedAway(runs), piecesBefore) <= piecesMax };
   };
@@ -80,7 +80,7 @@ function findRuns(input: Input, blocks: readonly BlockView[], storedBytes: numbe
  * A list that small holes keep long: whole blocks, holes filled, whatever is stored then. Blocks of one object are weighed by
  * themselves, so that a second plan, which sees a short list, finds them as it wants them.
  */
-function shortened(input: Input, blocks: readonly BlockView[]): Found[] {
+function shortened(input: SpaceInput, blocks: readonly BlockView[]): Found[] {
   const infinite = Number.POSITIVE_INFINITY;
   const mixed = chooseByGets(input, blocks, infinite).filter(({ runs }) => runs.length > 0);
   const single = blocks.filter((view) => !view.mixed);
@@ -90,7 +90,7 @@ function shortened(input: Input, blocks: readonly BlockView[]): Found[] {
 }
 
 /** Where stored bytes cost nothing: holes of any length are filled, and objects are kept for whatever is read of them. */
-function chooseByGets(input: Input, blocks: readonly BlockView[], get: number): Found[] {
+function chooseByGets(input: SpaceInput, blocks: readonly BlockView[], get: number): Found[] {
   const { versions, policy } = input;
   const finder = new RunFinder(input);
   const prices = { get, stored: 0, holeMax: Number.POSITIVE_INFINITY, tailWaits: true };

@@ -9,7 +9,7 @@
  * until there is none), so a second plan finds nothing.
  */
 
-import type { S3ChunkInfo } from '../model.ts';
+import type { RestMark, S3ChunkInfo } from '../model.ts';
 import { outside } from '../outside.ts';
 import { bestRuns, type Prices } from './best-runs.ts';
 import type { BlockView, ChunkInput } from './blocks.ts';
@@ -24,6 +24,10 @@ const GROWING_FACTOR = 2;
  * for nothing, so a GET is worth less. Later writes elsewhere say that the block waits no longer.
  */
 const FILLING_FACTOR = 1 / 4;
+/** What was written a moment ago is likely to be written again: merging it is for little (docs/adr/0040). */
+const NEW_FACTOR = 1 / 12;
+/** What nobody has written for a while stays as it is made now. */
+const REST_FACTOR = 4;
 /** A large piece before the tail is rewritten only when the tail has this share of its bytes ... */
 const TAIL_SHARE = 1 / 8;
 /** ... or the run this many pieces. */
@@ -32,7 +36,26 @@ const TAIL_PIECES_MAX = 8;
 const TAIL_PIECES_MIN = 4;
 
 /** A list, or its head. */
-export type ChunkList = Pick<ChunkInput, 'versions' | 'geometry' | 'above'>;
+export type ChunkList = Pick<ChunkInput, 'versions' | 'geometry' | 'above'> & {
+  /** How much a GET is worth by the age of the chunk, first to last; absent: once. */
+  readonly ageFactors?: readonly number[];
+};
+
+/**
+ * A chunk is new while a piece that is read of it is. Right after a plan what it merged is new, whatever was before: so in a chunk
+ * at rest the lower price must find nothing either.
+ */
+export function ageFactors(versions: readonly S3ChunkInfo[], blocks: readonly BlockView[], rest?: RestMark): number[] {
+  if (rest === undefined) return [1];
+  const isNew = ({ compaction, chunkId }: S3ChunkInfo): boolean =>
+    compaction === 0n ? chunkId > rest.chunkId : compaction > rest.compaction;
+  for (const { table, dataFrom, dataTo } of blocks) {
+    for (let n = dataFrom; n < dataTo; n++) {
+      if (isNew(versions[table.versions[n] ?? outside()] ?? outside())) return [NEW_FACTOR];
+    }
+  }
+  return [REST_FACTOR, NEW_FACTOR];
+}
 
 /** Finds the runs of block after block of one chunk list. */
 export class RunFinder {
@@ -42,10 +65,12 @@ export class RunFinder {
   readonly #seen: Uint32Array;
   /** Of the last version that a client wrote, if it is in this part of the list; what is merged keeps no place in time. */
   readonly #newest: number;
+  readonly #ageFactors: readonly number[];
   #round = 0;
 
-  constructor({ versions, geometry, above }: ChunkList) {
+  constructor({ versions, geometry, above, ageFactors = [1] }: ChunkList) {
     this.#versions = versions;
+    this.#ageFactors = ageFactors;
     this.#blockSize = geometry.blockSize;
     this.#seen = new Uint32Array(versions.length);
     this.#newest = above === undefined ? versions.findLastIndex(({ compaction }) => compaction === 0n) : -1;
@@ -88,10 +113,10 @@ export class RunFinder {
    * How much more than once a GET is worth in this block, or how much less. Then what it may come to without a write, when the
    * newest version is merged elsewhere and the block holds the newest of those that stay.
    */
-  factors(view: BlockView, pieces: Pieces): readonly [number, ...number[]] {
+  factors(view: BlockView, pieces: Pieces): readonly number[] {
     const { usual, complete, newest } = this.#judge(view, pieces);
-    if (complete) return [usual];
-    return newest ? [usual * FILLING_FACTOR] : [usual, usual * FILLING_FACTOR];
+    const own = complete ? [usual] : newest ? [usual * FILLING_FACTOR] : [usual, usual * FILLING_FACTOR];
+    return this.#ageFactors.flatMap((byAge) => own.map((factor) => factor * byAge));
   }
 
   #judge(

@@ -114,7 +114,7 @@ class Offers {
     this.#mergedFirst = policy.mergedFirst === true;
     const limitless = bytesPerGet === Number.POSITIVE_INFINITY;
     // More than everything that can be moved and stored for one block, even where a GET is worth less.
-    const get = limitless ? 16 * (1 + storagePrice) * geometry.blockSize : bytesPerGet;
+    const get = limitless ? 128 * (1 + storagePrice) * geometry.blockSize : bytesPerGet;
     this.#prices = { get, stored: storagePrice, holeMax: policy.readGapBytes, tailWaits: !limitless };
     this.#strict = [{ ...this.#prices, holeMax: 0 }, this.#prices];
   }

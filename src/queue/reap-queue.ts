@@ -9,11 +9,20 @@ import { ErrorCode, type Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import { CompactError } from '../errors.ts';
 import { decimalId, safeJson } from '../format.ts';
-import { REAP_NAMES_MAX, REAP_VERSIONS_MAX, type ReapLedger, type ReapRecord, type ReapRecords } from '../ledger.ts';
+import {
+  type OldIds,
+  REAP_NAMES_MAX,
+  REAP_VERSIONS_MAX,
+  type ReapLedger,
+  type ReapRecord,
+  type ReapRecords,
+} from '../ledger.ts';
+import type { Filesystem } from '../model.ts';
 import { elapsed, type LedgerMs, ledgerMs } from '../time.ts';
 import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 import { REAP_QUEUE } from './compact-queue.ts';
+import { askOldIds, idNotesKey } from './id-ages.ts';
 
 /** Our processor delays a record itself and never fails it; this covers a fault in the processor: 1,900 years of tries (I8). */
 const RETRY_FOREVER = { attempts: 1_000_000_000, backoff: { type: 'fixed', delay: 60_000 } } as const;
@@ -112,6 +121,10 @@ export class ReapQueue implements ReapLedger, ReapRecords {
     this.queue.on('error', () => undefined);
   }
 
+  oldIds(filesystem: Filesystem, lookOnly?: boolean): Promise<OldIds | null> {
+    return askOldIds(this.#options, filesystem, lookOnly);
+  }
+
   async nowMs(): Promise<LedgerMs> {
     return queueCall('ask the time', async () => {
       // On a cluster any node's clock will do: they are kept together far closer than any period here.
@@ -186,11 +199,12 @@ export class ReapQueue implements ReapLedger, ReapRecords {
   }
 
   /**
-   * Takes away the records of a file system that is gone with all its objects: nobody could ever work them off. Answers
-   * how many somebody has in hand; those stay.
+   * Takes away the records of a file system that is gone with all its objects, which nobody could ever work off, and what is
+   * noted of its ids. Answers how many records somebody has in hand; those stay.
    */
   async forget({ storeId, fsUuid }: Pick<ReapRecord, 'storeId' | 'fsUuid'>): Promise<number> {
     let inHand = 0;
+    await queueCall('forget old ids', () => this.#options.connection.del(idNotesKey(this.#options, fsUuid)));
     for (const id of await queueCall('list the reap records', () => this.#keys.idsNotDone())) {
       const job = await queueCall('read the reap records', () => this.queue.getJob(id));
       if (job?.data.storeId !== storeId || job.data.fsUuid !== fsUuid) continue;

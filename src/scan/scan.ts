@@ -4,11 +4,12 @@
  * killed at any moment and run twice at once: a later scan goes on where it stood, and what is in flight is not queued again.
  */
 
+import { withRest } from '../compact/rest.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { type InodePage, LIST_VERSIONS_MAX } from '../metadata/port.ts';
-import type { Filesystem, InodeKey } from '../model.ts';
+import type { Filesystem, InodeKey, PlanPolicy } from '../model.ts';
 import { NO_BACKLOG, type ScanPosition } from '../scan-port.ts';
 import { elapsed, type LedgerMs, ledgerMs, type MonotonicMs } from '../time.ts';
 import { Feed } from './feed.ts';
@@ -47,6 +48,8 @@ class Scan {
   readonly #patience: Patience;
   readonly #worst: Worst<WorstInode>;
   readonly #running = new Set<Promise<void>>();
+  /** With what is at rest when the scan begins: what comes to rest later is for the next one. */
+  #policy: PlanPolicy;
   /** Ends the walk and the batches when the feeding has failed, or nobody wants any more. */
   readonly #stop = new AbortController();
   #pages = new Pages({ cursor: undefined, backlog: NO_BACKLOG });
@@ -61,6 +64,7 @@ class Scan {
     this.#filesystem = filesystem;
     this.#deps = deps;
     this.#options = options;
+    this.#policy = options.policy;
     this.#feed = new Feed(deps, { fsId: filesystem.fsId, ...options });
     this.#patience = new Patience(deps.clock, { ...options, signal: this.#stop.signal });
     this.#worst = new Worst(options.top ?? 0, rankingOf(options.topBy));
@@ -86,6 +90,8 @@ class Scan {
   async #scan(position: ScanPosition | null): Promise<ScanEnding> {
     const { fsId } = this.#filesystem;
     const isReal = this.#options.dryRun !== true;
+    const ages = { ledger: this.#deps.ledger, lookOnly: !isReal };
+    this.#policy = await this.#patience.with(() => withRest(this.#policy, this.#filesystem, ages));
     if (isReal) await this.#deps.refuseOther?.(this.#filesystem);
     if (isReal && (await this.#patience.with(() => this.#deps.control.isPaused(fsId)))) return 'paused';
     const walk = this.#walk(position?.cursor).catch((error: unknown) => this.#fail(error));
@@ -194,7 +200,8 @@ class Scan {
 
   async #lookAt(batch: readonly InodeKey[], work: PageWork): Promise<void> {
     const { findings, quarantined } = await this.#patience.with(async () => {
-      const score = new InodeScore({ ...this.#options, ...this.#deps, filesystem: this.#filesystem });
+      const { metadata } = this.#deps;
+      const score = new InodeScore({ metadata, policy: this.#policy, filesystem: this.#filesystem });
       const findings: Finding[] = [];
       for await (const part of this.#deps.metadata.readLists(batch, LIST_VERSIONS_MAX)) {
         const finding = await score.add(part);

@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from '../clock.ts';
+import type { AgeSource } from '../compact/rest.ts';
 import type { CompactError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, PlanPolicy } from '../model.ts';
@@ -20,6 +21,8 @@ export interface ScanDeps {
   readonly clock: Clock;
   /** The queue's clock, for what is kept. */
   readonly nowMs: () => Promise<LedgerMs>;
+  /** Tells what is at rest when the scan begins; absent: that is not known. */
+  readonly ledger?: AgeSource;
   /** Asked before anything is queued: throws where the bucket is known to belong to another (docs/adr/0019): each job would fail. */
   readonly refuseOther?: (filesystem: Filesystem) => Promise<void>;
 }

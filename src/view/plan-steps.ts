@@ -3,6 +3,7 @@
  * `plan` and the console show it; it reads metadata only, and draws nothing.
  */
 import { budgetLeft, planAsItIs, planPolicy, worthwhileChunks } from '../compact/choose-chunks.ts';
+import { type AgeSource, withRest } from '../compact/rest.ts';
 import type { PlannedChunk } from '../compact/types.ts';
 import type { Settings } from '../config/index.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -65,12 +66,14 @@ export interface StepsInput {
   readonly filesystem: Filesystem;
   readonly settings: Settings;
   readonly tally: Tally;
+  /** Where it answers, it tells what is at rest. */
+  readonly ledger: AgeSource | undefined;
 }
 
 /** The chunks that a run would take, best first, each planned within what the ones before leave of the budget. */
 export async function* stepsOfRun(key: InodeKey, input: StepsInput): AsyncGenerator<PlannedChunk> {
-  const { metadata, filesystem, settings, tally } = input;
-  const policy = planPolicy(settings);
+  const { metadata, filesystem, settings, tally, ledger } = input;
+  const policy = await withRest(planPolicy(settings), filesystem, { ledger, lookOnly: true });
   const selection = await worthwhileChunks(key, filesystem, { metadata, policy, chunksMax: settings.maxChunks });
   tally.left += selection.more;
   for (const { chunkIndex } of selection.chunks) {

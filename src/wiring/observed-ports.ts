@@ -57,6 +57,7 @@ function observedCall(operation: string, call: Call, observer: Observer): Call {
 export function observedLedger(ledger: ReapLedger, observer: Observer): ReapLedger {
   return {
     nowMs: () => ledger.nowMs(),
+    oldIds: async (filesystem, lookOnly) => (await ledger.oldIds?.(filesystem, lookOnly)) ?? null,
     add: async (record) => {
       const id = await ledger.add(record);
       observer.run?.reapRecord(id);

@@ -113,6 +113,28 @@ describe('s3compact plan', () => {
     expect(report.gain.getsBefore - report.gain.getsAfter).toBeGreaterThan(20);
   });
 
+  it('leaves, as a run does, what was written lately by the clock of the queue', async () => {
+    const pieces = Array.from({ length: 8 }, (_, n) => record(n + 1, 8 * n, 8));
+    await fixture.inode(1, { id: 10, length: 64, chunks: { 0: pieces } });
+    const { uuid } = await fixture.redis.hgetall(`${fixture.prefix}:{1}`);
+    const notes = `${fixture.prefix}-queue:ids:${uuid}`;
+    const outcome = async () => {
+      const argv = ['plan', '1', '10', '--json', '--aggressiveness', '24'];
+      return (
+        JSON.parse((await fixture.cli(argv, { QUEUE_PREFIX: `${fixture.prefix}-queue` })).stdout) as {
+          readonly outcome: string;
+        }
+      ).outcome;
+    };
+    expect(await outcome()).toBe('plan');
+    expect(await fixture.redis.exists(notes)).toBe(0);
+    await fixture.redis.rpush(notes, `${Date.now() - 3_600_000} 7`);
+    expect(await outcome()).toBe('nothing');
+    await fixture.redis.rpush(notes, `${Date.now() - 3_000_000} 8`);
+    expect(await outcome()).toBe('plan');
+    await fixture.redis.del(notes);
+  });
+
   it('plans within the budget of a run: chunks, requests, bytes', async () => {
     const one = await planJson(['1', String(BIG_INODE), '--fragment-threshold', '5', '--max-chunks', '1']);
     expect(one).toMatchObject({ chunksLeft: 1 });

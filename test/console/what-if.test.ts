@@ -77,3 +77,15 @@ it('a file in which nothing is worth moving has no curve', async () => {
   const none = { ...zero, finding: { ...zero.finding, score: 0 } };
   expect(String(await dialPage(KEY, [none]).body)).toContain('No setting finds anything');
 });
+
+it('knows, as a run does, what was written lately', async () => {
+  const { clients } = console.world;
+  const saved = async () => (await askDial(KEY, clients)).find(({ isToday }) => isToday)?.finding.backlog.getsSaved;
+  const filesystem = await clients.metadata.getFilesystem(KEY.fsId);
+  const before = await saved();
+  expect(before).toBeGreaterThan(0);
+  const notes = `${clients.settings.queuePrefix}:ids:${filesystem?.uuid}`;
+  await clients.status.connection.rpush(notes, `${Date.now() - 3_600_000} 0`);
+  expect(await saved()).toBeLessThan(before ?? 0);
+  await clients.status.connection.del(notes);
+});

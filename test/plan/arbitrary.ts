@@ -89,6 +89,11 @@ export const policies = fc.record(
     bytesPerGet: fc.constantFrom(0, 1, 2, 3, 5, 8, 13, 24, 1000),
     storagePrice: fc.constantFrom(0, 1, 2, 5, 40),
     mergedFirst: fc.constant(true),
+    /** Chunks at rest and new ones; what a plan of a test merges is new, as it is in life. */
+    rest: fc.record({
+      chunkId: fc.oneof(fc.bigInt({ min: 0n, max: 41n }), fc.constant(UINT64_MAX)),
+      compaction: fc.constant(1n),
+    }),
   },
   { requiredKeys: ['fragmentThreshold', 'readGapBytes'] },
 );

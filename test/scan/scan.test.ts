@@ -112,6 +112,25 @@ async function queued(redis: Redis): Promise<string[]> {
 }
 
 describe('a scan', () => {
+  test('leaves what was written lately, and the next one finds it when it has come to rest; looking notes nothing', async () => {
+    await fixture.filesystem(1, { nextChunkId: 9 });
+    const pieces = Array.from({ length: 8 }, (_, n) => record(n + 1, 8 * n, 8));
+    await fixture.inode(1, { id: 5, length: 64, chunks: { 0: pieces } });
+    const { uuid } = await fixture.redis.hgetall(`${fixture.prefix}:{1}`);
+    const notes = `${queuePrefix}:ids:${uuid}`;
+    const dial = ['--aggressiveness', '24'];
+    expect((await scan(['--dry-run', ...dial])).json.backlog.inodesWorthIt).toBe(1);
+    expect(await fixture.redis.exists(notes)).toBe(0);
+    const old = (id: number) => fixture.redis.rpush(notes, `${Date.now() - 3_600_000} ${id}`);
+    await old(0);
+    expect((await scan(dial)).json).toMatchObject({ queued: 0, backlog: { inodes: 1, inodesWorthIt: 0 } });
+    // What it noted, an hour later.
+    expect((await fixture.redis.lrange(notes, 0, -1)).map((note) => note.split(' ')[1])).toEqual(['0', '9']);
+    await fixture.redis.del(notes);
+    await old(9);
+    expect((await scan(dial)).json).toMatchObject({ queued: 1, backlog: { inodesWorthIt: 1 } });
+  });
+
   test("queues what the worker's own look finds work in, the best first, once; --top and --dry-run change nothing", async () => {
     await fill(1_000);
     const expected = await worthIt();

@@ -3,7 +3,7 @@
  * stamp that comes then is added anew.
  */
 
-import type { ReapLedger, ReapRecord, ReapRecords } from '../../src/ledger.ts';
+import type { OldIds, ReapLedger, ReapRecord, ReapRecords } from '../../src/ledger.ts';
 import { elapsed, type LedgerMs, ledgerMs } from '../../src/time.ts';
 import { Boundary, type Crossing } from './boundary.ts';
 
@@ -16,6 +16,7 @@ export class LedgerState {
   /** How many look at a record now; whoever died at it is still counted, as its job is not delayed either. */
   readonly #looks = new Map<string, number>();
   nowMs = 1_700_000_000_000;
+  oldIds: OldIds | null = null;
   /** The ledger's clock. */
   clock: () => number = () => this.nowMs;
   /** Called before a process changes a record. */
@@ -70,6 +71,11 @@ export class MemoryLedger implements ReapLedger, ReapRecords {
 
   nowMs(): Promise<LedgerMs> {
     return this.#boundary.cross('ledger.nowMs', () => ledgerMs(this.#state.clock()));
+  }
+
+  /** No place for a fault: seeded worlds, which know no ages, keep their courses. */
+  async oldIds(): Promise<OldIds | null> {
+    return this.#state.oldIds;
   }
 
   add(record: ReapRecord): Promise<string> {

@@ -83,4 +83,20 @@ export const PLAN_FAULTS: readonly Fault[] = [
     file: 'src/plan/chunk.ts',
     edits: [['if (growth <= roomBytes) break;', 'if (growth < Number.POSITIVE_INFINITY) break;']],
   }),
+  fault('what was written a moment ago is merged like anything else', 'I8', {
+    file: 'src/plan/runs.ts',
+    edits: [['return [NEW_FACTOR];', 'return [1];']],
+  }),
+  fault('what is at rest is merged like anything else', 'I8', {
+    file: 'src/plan/runs.ts',
+    edits: [['return [REST_FACTOR, NEW_FACTOR];', 'return [1, NEW_FACTOR];']],
+  }),
+  fault('what a plan merged counts as at rest at once', 'I8', {
+    file: 'src/plan/runs.ts',
+    edits: [['compaction > rest.compaction', 'compaction < 0n']],
+  }),
+  fault('right after a plan a chunk at rest holds work at the lower price', 'I8', {
+    file: 'src/plan/runs.ts',
+    edits: [['return [REST_FACTOR, NEW_FACTOR];', 'return [REST_FACTOR];']],
+  }),
 ];

@@ -184,4 +184,20 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     edits: [['this.#adding = this.#adding.then(', 'this.#adding = Promise.resolve().then(']],
   }),
   pool('a process that does not stop is not killed', ["child?.kill('SIGKILL')", 'child']),
+  fault('whoever only looks notes ids', 'I8', {
+    file: 'src/queue/id-ages.ts',
+    edits: [["lookOnly ? '' : ", '']],
+  }),
+  fault('every run adds a note of ids', 'I8', {
+    file: 'src/queue/id-ages.ts',
+    edits: [['now - at(#notes) >= tonumber(ARGV[3])', 'true']],
+  }),
+  fault('ids that were given out a moment ago count as old', 'I8', {
+    file: 'src/queue/id-ages.ts',
+    edits: [['return notes[first] and at(first) <= now - ARGV[1] and', 'return notes[first] and']],
+  }),
+  fault('a clock that was set back stops all notes of ids', 'I8', {
+    file: 'src/queue/id-ages.ts',
+    edits: [['if notes[1] and at(#notes) > now then', 'if false then']],
+  }),
 ];

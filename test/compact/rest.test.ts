@@ -1,0 +1,48 @@
+/** What a run is told of ages: the ledger's answer as a mark for the planner, in runs and for those who only look. */
+import { expect, it } from 'vitest';
+import { AttemptIds } from '../../src/compact/attempt.ts';
+import { withRest } from '../../src/compact/rest.ts';
+import type { Filesystem, PlanPolicy } from '../../src/model.ts';
+import { ledgerMs } from '../../src/time.ts';
+import { Boundary } from '../sim/boundary.ts';
+import { LIMITS, World } from '../sim/world.ts';
+
+const POLICY: PlanPolicy = { fragmentThreshold: 1, readGapBytes: 0, bytesPerGet: 16, storagePrice: 2 };
+const NOW_MS = 1_800_000_000_000;
+const FILESYSTEM: Filesystem = {
+  ...{ fsId: 1, uuid: 'u', name: 'n', bucket: 'b', objectPrefix: 0, blockSize: 16, chunkSize: 64 },
+};
+
+it('takes what began by then for old, and later attempts for new', async () => {
+  const ledger = { oldIds: async () => ({ atMs: ledgerMs(NOW_MS), chunkId: 7n }) };
+  const { rest } = await withRest(POLICY, FILESYSTEM, { ledger });
+  expect(rest?.chunkId).toBe(7n);
+  const attempt = (ms: number, random: number) => new AttemptIds(() => random).next(ledgerMs(ms));
+  expect(rest?.compaction).toBeGreaterThan(attempt(NOW_MS - 1, 1023));
+  expect(rest?.compaction).toBeLessThanOrEqual(attempt(NOW_MS, 0));
+});
+
+it('leaves plans as they are where nothing is known, and says when it only looks', async () => {
+  const asked: unknown[] = [];
+  const ledger = {
+    oldIds: async (filesystem: Filesystem, lookOnly?: boolean) => {
+      asked.push([filesystem.uuid, lookOnly]);
+      return null;
+    },
+  };
+  expect(await withRest(POLICY, FILESYSTEM, { ledger, lookOnly: true })).toBe(POLICY);
+  expect(await withRest(POLICY, FILESYSTEM, { ledger: {} })).toBe(POLICY);
+  expect(await withRest(POLICY, FILESYSTEM, { ledger: undefined })).toBe(POLICY);
+  expect(asked).toEqual([['u', true]]);
+});
+
+it('a run leaves a file that was written lately, and the next one compacts it when it has come to rest', async () => {
+  const world = new World();
+  for (let n = 0; n < 4; n++) world.write(4 * n, 4);
+  world.ledger.oldIds = { atMs: ledgerMs(0), chunkId: 0n };
+  const limits = { ...LIMITS, policy: POLICY };
+  expect(await world.compact(new Boundary(), limits)).toMatchObject({ outcome: 'nothing', chunksCompacted: 0 });
+  world.ledger.oldIds = { atMs: ledgerMs(1), chunkId: 1n << 60n };
+  expect(await world.compact(new Boundary(), limits)).toMatchObject({ outcome: 'compacted', chunksCompacted: 1 });
+  expect(await world.compact(new Boundary(), limits)).toMatchObject({ outcome: 'nothing' });
+});
