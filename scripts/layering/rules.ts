@@ -146,8 +146,8 @@ export const GROUPS: readonly Group[] = [
   {
     name: 'src/console',
     groups: [
-      ...[...WORDS, ...PORTS, 'src/plan', 'src/compact', 'src/queue', 'src/scan', 'src/reap', 'src/config'],
-      ...['src/observe', 'src/wiring', 'src/view'],
+      ...[...WORDS, ...PORTS, 'src/plan', 'src/layout', 'src/compact', 'src/queue', 'src/scan', 'src/reap'],
+      ...['src/waste', 'src/config', 'src/observe', 'src/wiring', 'src/view'],
     ],
     packages: [
       ...['hono', 'hono/*', '@hono/node-server', '@hono/node-server/conninfo', 'p-limit', 'rate-limiter-flexible'],

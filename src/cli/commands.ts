@@ -86,6 +86,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'console',
     summary: 'show queues, the worst files and single files in a browser',
     usage: '',
+    layouts: BOTH,
     load: async () => (await import('./console.ts')).registerConsole,
   },
   {

@@ -5,7 +5,7 @@
 import pc from 'picocolors';
 import type { S3ChunkInfo } from '../model.ts';
 import type { ChunkInput } from '../plan/index.ts';
-import { type Cell, CLIENT_LETTERS, type Grid, identityOf, lettersOf } from '../view/cells.ts';
+import { type Cell, CLIENT_LETTERS, type Grid, identityOf, lettersOf, VERSION_NAMES } from '../view/cells.ts';
 import { bytes } from '../view/words.ts';
 
 export interface PictureStyle {
@@ -81,7 +81,7 @@ function unnamed(version: S3ChunkInfo): string {
 }
 
 export function brushOf(style: PictureStyle, grids: readonly Grid[]): Brush {
-  const letters = lettersOf(grids);
+  const letters = lettersOf(grids, VERSION_NAMES);
   const cells = grids.flatMap((grid) => grid.rows.flatMap((row) => row.cells));
   return {
     glyphs: style.ascii === true ? ASCII : UNICODE,

@@ -12,6 +12,7 @@ import { CompactError, cancelled } from '../errors.ts';
 import { decimalId, decimalNumber } from '../format.ts';
 import { redactText } from '../redact.ts';
 import { askStuck } from '../view/stuck.ts';
+import type { Clients } from '../wiring/clients.ts';
 import { ICON, SCRIPT, STYLE } from './assets.ts';
 import type { Visited } from './door.ts';
 import { filesystemsPage, sortOf, statesOf, worstFilesPage } from './files.ts';
@@ -28,13 +29,27 @@ import type { FileWalks } from './worst-files.ts';
 /** Pages that read lists and plan, the one that is being made included. */
 const HEAVY_MAX = 16;
 
-export interface ConsoleParts extends GuardParts, LiveParts {
-  readonly walks: FileWalks;
+/** What every console has, whatever it shows. */
+export interface AppParts extends GuardParts {
   /** Pages that read lists and plan, one at a time: many at once would need the memory of many. */
   readonly turns: LimitFunction;
+  readonly onFault: (error: unknown) => void;
+}
+
+export interface ConsoleParts extends AppParts, LiveParts {
+  readonly clients: Clients;
+  readonly walks: FileWalks;
 }
 
 export function consoleApp(parts: ConsoleParts): Hono<Visited> {
+  return appWith(parts, (app) => {
+    addPages(app, parts);
+    addLive(app, parts);
+  });
+}
+
+/** What is around all pages. */
+export function appWith(parts: AppParts, addRoutes: (app: Hono<Visited>) => void): Hono<Visited> {
   const app = new Hono<Visited>();
   app.use(
     secureHeaders({
@@ -50,8 +65,7 @@ export function consoleApp(parts: ConsoleParts): Hono<Visited> {
     }),
   );
   addGuards(app, parts);
-  addPages(app, parts);
-  addLive(app, parts);
+  addRoutes(app);
   addActs(app, parts);
   app.get('/style.css', (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
   app.get('/live.js', (c) => c.body(SCRIPT, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }));
@@ -66,7 +80,7 @@ export function consoleApp(parts: ConsoleParts): Hono<Visited> {
 function addPages(app: Hono<Visited>, { clients, sampler, walks, turns, acts, prometheus }: ConsoleParts): void {
   const formsOf = (c: Context<Visited>) => {
     const csrf = c.get('visitor')?.csrf;
-    return acts && csrf !== undefined ? { csrf } : undefined;
+    return acts !== undefined && csrf !== undefined ? { csrf } : undefined;
   };
   app.get('/', async (c) => {
     const forms = formsOf(c);
@@ -108,7 +122,7 @@ function addPages(app: Hono<Visited>, { clients, sampler, walks, turns, acts, pr
 }
 
 /** Throws `cancelled` (retry) where too many wait already. */
-function inTurn<T>(turns: LimitFunction, work: () => Promise<T>): Promise<T> {
+export function inTurn<T>(turns: LimitFunction, work: () => Promise<T>): Promise<T> {
   if (turns.activeCount + turns.pendingCount >= HEAVY_MAX) {
     throw cancelled('too many pages are being made; look again in a moment');
   }
@@ -116,7 +130,7 @@ function inTurn<T>(turns: LimitFunction, work: () => Promise<T>): Promise<T> {
 }
 
 /** What a server or a file said is for people; a fault of ours is in the log alone. */
-function refused(c: Context<Visited>, error: unknown, { onFault }: ConsoleParts): Response | Promise<Response> {
+function refused(c: Context<Visited>, error: unknown, { onFault }: AppParts): Response | Promise<Response> {
   if (error instanceof HTTPException) {
     const words =
       'It is too large, or did not come from a page of this console: go back, load the page anew, try again.';

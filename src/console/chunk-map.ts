@@ -1,7 +1,7 @@
 /**
- * A chunk as an SVG map: the same grid, letters and folded rows as the pictures in a terminal (`src/view/cells.ts`),
- * drawn as rectangles with a title each. Neighbours that look alike are one rectangle, and there are at most ROWS times
- * CELLS of them, however long the list is. Pure.
+ * A chunk as an SVG map, in either layout of files: the same grid, letters and folded rows as the pictures in a terminal
+ * (`src/view/cells.ts`), drawn as rectangles with a title each. Neighbours that look alike are one rectangle, and there are
+ * at most ROWS times CELLS of them, however long the list is. Pure.
  */
 import { html } from 'hono/html';
 import { objectName } from '../format.ts';
@@ -15,7 +15,9 @@ import {
   gridOf,
   identityOf,
   lettersOf,
+  type Names,
   type Row,
+  VERSION_NAMES,
 } from '../view/cells.ts';
 import { bytes, count, plural } from '../view/words.ts';
 import type { Html } from './page.ts';
@@ -38,31 +40,65 @@ export interface MapInput {
   readonly after?: ChunkInput;
 }
 
-/** A chunk as it is, and beside it as it would be. */
-export function chunkMaps(input: MapInput): Html {
-  const { before, after } = input;
-  const chunks = after === undefined ? [before] : [before, after];
-  const grids = chunks.map((chunk) => gridOf(chunk, { rowsMax: MAP_ROWS_MAX, cellsMax: MAP_CELLS_MAX }));
-  const letters = lettersOf(grids);
-  const rows = foldedRows(grids);
+export const MAP_LIMITS = { rowsMax: MAP_ROWS_MAX, cellsMax: MAP_CELLS_MAX };
+
+/** A chunk in the layout of blocks as it is, and beside it as it would be. */
+export function chunkMaps({ key, filesystem, before, after }: MapInput): Html {
+  const { blockSize, objectPrefix } = filesystem;
   const listed = new Set(before.versions.filter((one) => one.compaction !== 0n).map(identityOf));
-  const maps = grids.map((grid, n) => {
-    const name = n === 0 ? 'before' : 'after';
-    const of = { ...input, grid, letters, listed, rows: rows.map(({ rows: all, label }) => ({ row: all[n], label })) };
-    return html`<figure><figcaption>${after === undefined ? 'as it is' : name}: a full read takes <strong>${plural(grid.gets, 'GET')}</strong></figcaption>${map(of, `chunk ${before.chunkIndex} ${name}: ${summary(grid)}`)}</figure>`;
+  const chunks = after === undefined ? [before] : [before, after];
+  return maps({
+    ...VERSION_NAMES,
+    grids: chunks.map((chunk) => gridOf(chunk, MAP_LIMITS)),
+    name: `chunk ${before.chunkIndex}`,
+    unit: 'block',
+    blockSize,
+    titleOf: (version, { blockIndex, range }) => {
+      const { chunkId, compaction } = version;
+      if (compaction !== 0n && !listed.has(identityOf(version))) return `a new merged version, ${range}`;
+      const name = objectName(key, { chunkId, compaction, blockIndex }, objectPrefix);
+      return `version ${chunkId}${compaction === 0n ? '' : ', merged'}, ${range}, object ${name}`;
+    },
+    legendOf: ({ chunkId, compaction, len }, isNew) =>
+      `${isNew ? 'new' : `#${chunkId}${compaction === 0n ? '' : ' merged'}`}, ${bytes(len)}`,
   });
-  return html`<div class="maps">${maps}</div>${legend(chunks, letters)}`;
 }
 
-interface OneMap extends MapInput {
-  readonly grid: Grid;
+/** What cells are drawn and said as, whatever the layout. */
+export interface Painting<V> extends Names<V> {
+  /** As it is, and as it would be. */
+  readonly grids: readonly Grid<V>[];
+  readonly name: string;
+  /** What the rows are. */
+  readonly unit: string;
+  readonly blockSize: number;
+  readonly titleOf: (
+    version: V,
+    at: { readonly begin: number; readonly blockIndex: number; readonly range: string },
+  ) => string;
+  readonly legendOf: (version: V, isNew: boolean) => string;
+}
+
+/** Grids side by side, with what their colours mean. */
+export function maps<V>(painting: Painting<V>): Html {
+  const { grids, name } = painting;
+  const letters = lettersOf(grids, painting);
+  const rows = foldedRows(grids);
+  const figures = grids.map((grid, n) => {
+    const state = n === 0 ? 'before' : 'after';
+    const of = { ...painting, grid, letters, rows: rows.map(({ rows: all, label }) => ({ row: all[n], label })) };
+    return html`<figure><figcaption>${grids.length === 1 ? 'as it is' : state}: a full read takes <strong>${plural(grid.gets, 'GET')}</strong></figcaption>${map(of, `${name} ${state}: ${summary(grid)}`)}</figure>`;
+  });
+  return html`<div class="maps">${figures}</div>${legend(painting, letters)}`;
+}
+
+interface OneMap<V> extends Painting<V> {
+  readonly grid: Grid<V>;
   readonly letters: ReadonlyMap<string, string>;
-  /** Merged versions that there are. */
-  readonly listed: ReadonlySet<string>;
-  readonly rows: readonly { readonly row: Row | undefined; readonly label: string }[];
+  readonly rows: readonly { readonly row: Row<V> | undefined; readonly label: string }[];
 }
 
-function map(of: OneMap, label: string): Html {
+function map<V>(of: OneMap<V>, label: string): Html {
   const cells = of.grid.cellsPerRow * CELL.width;
   const height = (of.rows.length + 1) * (CELL.height + CELL.gap);
   const lines = of.rows.map(({ row, label: blocks }, n) => {
@@ -73,8 +109,12 @@ function map(of: OneMap, label: string): Html {
       row.gets === 0 ? '' : html`<text x="${LABEL + cells + GETS}" y="${text}" class="end">${row.gets}</text>`;
     return html`<text x="${LABEL - 6}" y="${text}" class="end">${blocks}</text>${runsOf(row, of).map((run) => rect(run, y))}${gets}`;
   });
+  // Blocks of slices lie across rows: their GETs belong to none.
+  const head = of.grid.rows.some(({ gets }) => gets > 0)
+    ? html`<text x="${LABEL + cells + GETS}" y="11" class="end">GETs</text>`
+    : '';
   return html`<svg class="map" viewBox="0 0 ${LABEL + cells + GETS + 4} ${height}" role="img" aria-label="${label}">
-<text x="${LABEL - 6}" y="11" class="end">block</text><text x="${LABEL + cells + GETS}" y="11" class="end">GETs</text>${lines}</svg>`;
+<text x="${LABEL - 6}" y="11" class="end">${of.unit}</text>${head}${lines}</svg>`;
 }
 
 interface Run {
@@ -86,22 +126,22 @@ interface Run {
 }
 
 /** Neighbours that look alike and stand for the same are one. */
-function runsOf(row: Row, of: OneMap): readonly Run[] {
+function runsOf<V>(row: Row<V>, of: OneMap<V>): readonly Run[] {
   const runs: Run[] = [];
   for (let first = 0; first < row.cells.length; ) {
     const cell = row.cells[first];
     if (cell === undefined) break;
     let end = first + 1;
-    while (end < row.cells.length && isAlike(cell, row.cells[end])) end++;
+    while (end < row.cells.length && isAlike(cell, row.cells[end], of)) end++;
     runs.push({ first, cells: end - first, ...lookOf(cell, of), title: titleOf(cell, row, { of, first, end }) });
     first = end;
   }
   return runs;
 }
 
-function isAlike(a: Cell, b: Cell | undefined): boolean {
+function isAlike<V>(a: Cell<V>, b: Cell<V> | undefined, { idOf }: Names<V>): boolean {
   if (b === undefined || a.kind !== b.kind) return false;
-  if (a.kind === 'version' && b.kind === 'version') return identityOf(a.version) === identityOf(b.version);
+  if (a.kind === 'version' && b.kind === 'version') return idOf(a.version) === idOf(b.version);
   return !(a.kind === 'mixed' && b.kind === 'mixed') || shadeOf(a.pieces) === shadeOf(b.pieces);
 }
 
@@ -109,34 +149,31 @@ function shadeOf(pieces: number): string {
   return pieces < 4 ? 'mixed2' : pieces < 10 ? 'mixed4' : 'mixed10';
 }
 
-function lookOf(cell: Cell, { letters }: OneMap): Pick<Run, 'look' | 'letter'> {
+function lookOf<V>(cell: Cell<V>, { letters, idOf, isMerged }: OneMap<V>): Pick<Run, 'look' | 'letter'> {
   if (cell.kind === 'mixed') return { look: shadeOf(cell.pieces), letter: '' };
   if (cell.kind !== 'version') return { look: cell.kind, letter: '' };
-  const letter = letters.get(identityOf(cell.version)) ?? '';
-  return { look: colorOf(cell.version.compaction !== 0n, letter), letter };
+  const letter = letters.get(idOf(cell.version)) ?? '';
+  return { look: colorOf(isMerged(cell.version), letter), letter };
 }
 
 function colorOf(isMerged: boolean, letter: string): string {
   return isMerged ? 'merged' : `written${Math.max(0, CLIENT_LETTERS.indexOf(letter)) % TURNS}`;
 }
 
-function titleOf(
-  cell: Cell,
-  row: Row,
-  at: { readonly of: OneMap; readonly first: number; readonly end: number },
+function titleOf<V>(
+  cell: Cell<V>,
+  row: Row<V>,
+  at: { readonly of: OneMap<V>; readonly first: number; readonly end: number },
 ): string {
-  const { key, filesystem, grid } = at.of;
-  const { blockSize } = filesystem;
+  const { grid, blockSize, titleOf: versionTitle } = at.of;
   const span = (row.lastBlock - row.firstBlock + 1) * blockSize;
   const edge = (n: number) => row.begin + Math.floor((span * n) / grid.cellsPerRow);
-  const range = `bytes ${count(edge(at.first))} to ${count(edge(at.end))}`;
+  const begin = edge(at.first);
+  const range = `bytes ${count(begin)} to ${count(edge(at.end))}`;
   if (cell.kind === 'mixed') return `several versions meet (some ${cell.pieces} pieces to a cell), ${range}`;
   if (cell.kind !== 'version') return `${WORDS[cell.kind]}, ${range}`;
-  const { chunkId, compaction } = cell.version;
-  const blockIndex = row.firstBlock + Math.floor((edge(at.first) - row.begin) / blockSize);
-  if (compaction !== 0n && !at.of.listed.has(identityOf(cell.version))) return `a new merged version, ${range}`;
-  const name = objectName(key, { chunkId, compaction, blockIndex }, filesystem.objectPrefix);
-  return `version ${chunkId}${compaction === 0n ? '' : ', merged'}, ${range}, object ${name}`;
+  const blockIndex = row.firstBlock + Math.floor((begin - row.begin) / blockSize);
+  return versionTitle(cell.version, { begin, blockIndex, range });
 }
 
 const WORDS = { beyond: 'beyond the end of the file', hole: 'a hole', zero: 'zeros' } as const;
@@ -149,24 +186,24 @@ function rect({ first, cells, look, letter, title }: Run, y: number): Html {
   return html`<g><title>${title}</title><rect x="${x}" y="${y}" width="${width}" height="${CELL.height}" class="${look}"></rect>${text}</g>`;
 }
 
-function summary(grid: Grid): string {
+function summary<V>(grid: Grid<V>): string {
   const blocks = grid.blocksPerRow > 1 ? `, ${grid.blocksPerRow} blocks to a row` : '';
   return `${plural(grid.rows.length, 'row')} of ${grid.cellsPerRow} cells${blocks}, ${plural(grid.gets, 'GET')} for a full read`;
 }
 
-function legend(chunks: readonly ChunkInput[], letters: ReadonlyMap<string, string>): Html {
-  const known = new Map(
-    chunks.flatMap(({ versions }, n) => versions.map((one) => [identityOf(one), { one, n }] as const)).toReversed(),
-  );
+function legend<V>({ grids, idOf, isMerged, legendOf }: Painting<V>, letters: ReadonlyMap<string, string>): Html {
+  const known = new Map<string, { readonly version: V; readonly isNew: boolean }>();
+  for (const [n, grid] of grids.entries()) {
+    for (const cell of grid.rows.flatMap(({ cells }) => cells)) {
+      if (cell.kind !== 'version' || known.has(idOf(cell.version))) continue;
+      known.set(idOf(cell.version), { version: cell.version, isNew: n > 0 });
+    }
+  }
   const entries = [...letters].slice(0, LEGEND_MAX).flatMap(([id, letter]) => {
     const found = known.get(id);
     if (found === undefined) return [];
-    const isMerged = found.one.compaction !== 0n;
-    const isNew = found.n > 0;
-    const name = isNew ? 'new' : `#${found.one.chunkId}${isMerged ? ' merged' : ''}`;
-    return [
-      html`<li><span class="key ${colorOf(isMerged, letter)}">${letter}</span> ${name}, ${bytes(found.one.len)}</li>`,
-    ];
+    const color = colorOf(isMerged(found.version), letter);
+    return [html`<li><span class="key ${color}">${letter}</span> ${legendOf(found.version, found.isNew)}</li>`];
   });
   const signs = [
     ['mixed2', '2-3 pieces'],

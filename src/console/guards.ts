@@ -22,13 +22,13 @@ const OPEN = new Set(['/login', '/style.css', '/live.js', '/icon.svg']);
 const ACTS = '/acts/';
 
 export interface GuardParts {
-  readonly clients: Clients;
   readonly log: Logger;
   /** Absent: there is no token, and whoever reaches this server may read. */
   readonly door?: Door;
   /** Names that a browser may call this server by where nobody logs in: another is a page of somebody else's that points here. */
   readonly isOwnHost?: (host: string) => boolean;
-  readonly acts: boolean;
+  /** What acts are carried out with; absent: they are not allowed. */
+  readonly acts?: Clients | undefined;
   /** Ends acts that wait when the console ends. */
   readonly signal: AbortSignal;
 }
@@ -48,7 +48,7 @@ export function addGuards(app: Hono<Visited>, parts: GuardParts): void {
 
 function mayPost(path: string, { door, acts }: GuardParts): boolean {
   if (door === undefined) return false;
-  return path === '/login' || path === '/logout' || (acts && path.startsWith(ACTS));
+  return path === '/login' || path === '/logout' || (acts !== undefined && path.startsWith(ACTS));
 }
 
 function visitorsOnly(door: Door): MiddlewareHandler<Visited> {
@@ -86,7 +86,7 @@ function ownForms({ log }: GuardParts): MiddlewareHandler<Visited> {
 }
 
 /** The log-in, and the acts where they are allowed. */
-export function addActs(app: Hono<Visited>, { clients, log, door, acts, signal }: GuardParts): void {
+export function addActs(app: Hono<Visited>, { acts: clients, log, door, signal }: GuardParts): void {
   if (door === undefined) return;
   app.get('/login', (c) => show(c, loginPage()));
   app.post('/login', async (c) => {
@@ -106,7 +106,7 @@ export function addActs(app: Hono<Visited>, { clients, log, door, acts, signal }
     door.leave(c);
     return c.redirect('/login', 303);
   });
-  if (!acts) return;
+  if (clients === undefined) return;
   app.post(`${ACTS}:act`, async (c) => {
     const act = c.req.param('act');
     if (!isAct(act)) return c.notFound();

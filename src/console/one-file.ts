@@ -7,6 +7,7 @@ import { planAsItIs, planPolicy } from '../compact/choose-chunks.ts';
 import { withRest } from '../compact/rest.ts';
 import type { PlannedChunk } from '../compact/types.ts';
 import { printInodeKey } from '../format.ts';
+import type { SliceGain } from '../layout/slices/index.ts';
 import { requireFile, requireFilesystem } from '../metadata/lookup.ts';
 import type { Filesystem, Inode, InodeKey, PlanGain } from '../model.ts';
 import type { QuarantineEntry } from '../queue/quarantine.ts';
@@ -110,7 +111,7 @@ function planned({ plan, key }: OneFile): Html {
   return html`<p>One run compacts ${plural(chunks, 'chunk')} and ${moved}.${left} <code>s3compact inode ${key.fsId} ${key.inodeId}</code> carries it out.</p>${gainTable(plan.gain)}`;
 }
 
-function gainTable(gain: PlanGain): Html {
+export function gainTable(gain: PlanGain | SliceGain): Html {
   const columns = [
     { head: 'of the chunks that it takes' },
     ...['before', 'after', 'saved'].map((head) => ({ head, number: true as const })),
@@ -131,7 +132,9 @@ function chunk({ before, decision, versionsTotal }: PlannedChunk, { key, filesys
   return html`<article aria-label="chunk ${before.chunkIndex}"><h3>Chunk ${before.chunkIndex}</h3><p>${plural(versionsTotal, 'version')}${part}; ${verdict}.</p>${chunkMaps({ key, filesystem, before, ...after })}</article>`;
 }
 
-function chunkLinks({ key, chunks, chunksTotal, asked }: OneFile): Html {
+type Links = Pick<OneFile, 'key' | 'chunks' | 'chunksTotal' | 'asked'>;
+
+export function chunkLinks({ key, chunks, chunksTotal, asked }: Links): Html {
   if (chunksTotal <= 1) return html``;
   const links = chunks.map((index) => {
     const href = `/files/${printInodeKey(key)}?chunk=${index}`;

@@ -4,15 +4,20 @@
  */
 import { isIP } from 'node:net';
 import { serve } from '@hono/node-server';
+import type { Hono } from 'hono';
 import pLimit from 'p-limit';
 import { planPolicy } from '../compact/choose-chunks.ts';
+import type { Settings } from '../config/index.ts';
 import { CompactError, toError } from '../errors.ts';
+import type { SliceVolume } from '../metadata/slice-volume.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { askCounts } from '../view/ask-status.ts';
 import type { Clients } from '../wiring/clients.ts';
-import { consoleApp } from './app.ts';
-import { Door } from './door.ts';
+import { type AppParts, consoleApp } from './app.ts';
+import { Door, type Visited } from './door.ts';
 import { Sampler } from './sampler.ts';
+import { volumeApp } from './slices/volume-app.ts';
+import { VolumeWalk } from './slices/volume-walk.ts';
 import { FileWalks } from './worst-files.ts';
 
 /** Browsers hold several connections each. */
@@ -24,34 +29,69 @@ export interface RunningConsole {
   close(): Promise<void>;
 }
 
-/** Listens where the settings say. Throws `settings-invalid` (halt) where it may not, or cannot. */
+/** Where it listens, and what it may: all of it from the settings and the environment. */
+interface Serving {
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly token?: string | undefined;
+  /** What acts would be carried out with. */
+  readonly clients?: Clients;
+}
+
+/** For files in the layout of blocks. Throws `settings-invalid` (halt) where it may not listen so, or cannot. */
 export async function startConsole(clients: Clients, log: Logger, token?: string): Promise<RunningConsole> {
-  const { consoleListen, consoleActions: acts = false, consolePrometheus: prometheus } = clients.settings;
+  const { settings, metadata, ledger } = clients;
+  const monotonicMs = () => performance.now();
+  let sampler: Sampler | undefined;
+  const running = await serveApp({ settings, log, token, clients }, (parts) => {
+    sampler = new Sampler({ ask: () => askCounts(clients), monotonicMs, onFault: parts.onFault });
+    const walks = new FileWalks({ metadata, ledger, policy: planPolicy(settings), monotonicMs });
+    return consoleApp({ ...parts, clients, sampler, walks, prometheus: settings.consolePrometheus });
+  });
+  sampler?.start();
+  const close = () => {
+    sampler?.close();
+    return running.close();
+  };
+  return { ...running, close };
+}
+
+/** For a volume in the layout of slices; it is only read. Throws as the other one. */
+export function startVolumeConsole(
+  volume: SliceVolume,
+  settings: Settings,
+  { log, token }: Pick<Serving, 'log' | 'token'>,
+): Promise<RunningConsole> {
+  const walk = new VolumeWalk({ volume, monotonicMs: () => performance.now() });
+  return serveApp({ settings, log, token }, (parts) => volumeApp({ ...parts, volume, settings, walk }));
+}
+
+async function serveApp(serving: Serving, appOf: (parts: AppParts) => Hono<Visited>): Promise<RunningConsole> {
+  const { settings, log, token, clients } = serving;
   // An empty variable counts as not set, as with every setting.
   const hasToken = token !== undefined && token !== '';
-  const { host, port } = listenAddress(consoleListen, hasToken);
-  if (acts && !hasToken)
+  const { host, port } = listenAddress(settings.consoleListen, hasToken);
+  if (settings.consoleActions === true && clients === undefined)
+    throw refusal('--allow-actions: a JuiceFS volume is only read, there is nothing to allow');
+  if (settings.consoleActions === true && !hasToken)
     throw refusal('--allow-actions needs S3COMPACT_CONSOLE_TOKEN: without a log-in anybody could act');
   const onFault = (error: unknown) =>
     log.error({ event: LOG_EVENTS.consoleFault, err: toError(error) }, 'a page failed');
   const onWrong = (remote: string) => log.warn({ event: LOG_EVENTS.consoleRefused, remote }, 'a wrong token was shown');
-  const monotonicMs = () => performance.now();
-  const sampler = new Sampler({ ask: () => askCounts(clients), monotonicMs, onFault });
-  const { metadata, ledger, settings } = clients;
-  const walks = new FileWalks({ metadata, ledger, policy: planPolicy(settings), monotonicMs });
   const ending = new AbortController();
-  const app = consoleApp({
-    ...{ clients, sampler, walks, turns: pLimit(1), onFault, log, acts, prometheus, signal: ending.signal },
-    ...(hasToken ? { door: new Door(token, { monotonicMs, onWrong }) } : { isOwnHost: isLoopbackHost }),
+  const app = appOf({
+    ...{ turns: pLimit(1), onFault, log, signal: ending.signal },
+    acts: settings.consoleActions === true ? clients : undefined,
+    ...(hasToken
+      ? { door: new Door(token, { monotonicMs: () => performance.now(), onWrong }) }
+      : { isOwnHost: isLoopbackHost }),
   });
   const { server, port: taken } = await listen(app.fetch, host, port);
-  sampler.start();
   const url = `http://${isIP(host) === 6 ? `[${host}]` : host}:${taken}/`;
   log.info({ event: LOG_EVENTS.consoleStarted, url }, `the console is at ${url}`);
   return {
     url,
     close: () => {
-      sampler.close();
       ending.abort();
       return new Promise((resolve) => {
         server.close(() => resolve());
@@ -61,7 +101,7 @@ export async function startConsole(clients: Clients, log: Logger, token?: string
   };
 }
 
-function listen(fetch: ReturnType<typeof consoleApp>['fetch'], hostname: string, port: number) {
+function listen(fetch: Hono<Visited>['fetch'], hostname: string, port: number) {
   return new Promise<{ server: ReturnType<typeof serve>; port: number }>((resolve, reject) => {
     const serverOptions = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
     const server = serve({ fetch, hostname, port, serverOptions }, (info) => resolve({ server, port: info.port }));

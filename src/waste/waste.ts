@@ -14,9 +14,9 @@ import {
   type SliceGeometry,
   type SliceRecord,
 } from '../layout/slices/index.ts';
-import type { FileState, SliceFile, SliceVolume, Waiting, WalkPart } from '../metadata/slice-volume.ts';
+import type { FileState, SliceFile, SliceVolume, Waiting, WalkPage, WalkPart } from '../metadata/slice-volume.ts';
 import { Worst } from '../scan/top-inodes.ts';
-import { type FileWaste, measureOf, type WasteOrder } from './worst-files.ts';
+import { type FileWaste, measureOf, WASTE_ORDERS, type WasteOrder } from './worst-files.ts';
 
 export { type FileWaste, WASTE_ORDERS, type WasteOrder } from './worst-files.ts';
 
@@ -50,9 +50,9 @@ export interface WasteReport {
 }
 
 export interface WasteOptions {
-  readonly geometry: SliceGeometry;
   readonly top: number;
   readonly order: WasteOrder;
+  readonly geometry: SliceGeometry;
   readonly signal?: AbortSignal;
   /** Called for each page of the walk. */
   readonly onProgress?: (files: number) => void;
@@ -60,20 +60,61 @@ export interface WasteOptions {
 
 /** Walks the volume. Throws what ends a walk: a server that is away, a signal (`cancelled`, retry). */
 export async function wasteOf(volume: SliceVolume, options: WasteOptions): Promise<WasteReport> {
-  const tally = new WasteTally(options);
-  for await (const { parts, referencesOf } of volume.walk()) {
+  const walk = new WasteWalk(volume, options);
+  while (await walk.next()) {
     throwIfCancelled(options.signal, 'the walk over the volume was stopped; nothing was changed');
-    for (const part of parts) tally.add(part, referencesOf);
-    options.onProgress?.(tally.files);
+    options.onProgress?.(walk.files);
   }
-  tally.finish();
-  const waiting = await volume.waiting();
-  for (const inodeId of tally.looseToRank()) {
-    const file = await wholeFile(volume, inodeId, options.geometry);
-    if (file !== null) tally.rank(addWaste(file, tally.behindEndOf(inodeId)));
-  }
-  return tally.report(waiting);
+  return walk.report(options.order);
 }
+
+/** A walk that can be looked at on its way. Throws what ends it: a server that is away. */
+export class WasteWalk {
+  readonly #volume: SliceVolume;
+  readonly #geometry: SliceGeometry;
+  readonly #tally: WasteTally;
+  readonly #pages: AsyncIterator<WalkPage>;
+  #waiting = NOTHING_WAITS;
+
+  constructor(volume: SliceVolume, options: Pick<WasteOptions, 'geometry' | 'top'>) {
+    this.#volume = volume;
+    this.#geometry = options.geometry;
+    this.#tally = new WasteTally(options);
+    this.#pages = volume.walk()[Symbol.asyncIterator]();
+  }
+
+  get files(): number {
+    return this.#tally.files;
+  }
+
+  /** One page more; `false`: that was all, and what waits to be deleted is known. */
+  async next(): Promise<boolean> {
+    const page = await this.#pages.next();
+    if (page.done !== true) {
+      for (const part of page.value.parts) this.#tally.add(part, page.value.referencesOf);
+      return true;
+    }
+    this.#tally.finish();
+    this.#waiting = await this.#volume.waiting();
+    for (const inodeId of this.#tally.looseToRank()) {
+      const file = await wholeFile(this.#volume, inodeId, this.#geometry);
+      if (file !== null) this.#tally.rank(addWaste(file, this.#tally.behindEndOf(inodeId)));
+    }
+    return false;
+  }
+
+  /** What was found so far, with the worst by this order. */
+  report(order: WasteOrder): WasteReport {
+    return this.#tally.report(this.#waiting, order);
+  }
+}
+
+const NO_SLICES = { slices: 0, bytes: 0, storedBytes: 0 };
+const NOTHING_WAITS: Waiting = {
+  delayed: { ...NO_SLICES, overdueSlices: 0, malformed: 0 },
+  pending: NO_SLICES,
+  files: { count: 0, bytes: 0 },
+};
 
 /** What a file keeps within its length; `null` when it is no file any more, or cannot be read. */
 async function wholeFile(volume: SliceVolume, inodeId: bigint, geometry: SliceGeometry): Promise<FileWaste | null> {
@@ -107,8 +148,8 @@ interface Loose {
 class WasteTally {
   /** Lists that came apart from their files, by inode. */
   readonly #loose = new Map<bigint, Loose>();
-  readonly #options: WasteOptions;
-  readonly #worst: Worst<FileWaste>;
+  readonly #options: Pick<WasteOptions, 'geometry' | 'top'>;
+  readonly #worst: Readonly<Record<WasteOrder, Worst<FileWaste>>>;
   readonly #sums = { live: NO_SUM, trash: NO_SUM, unlinked: NO_SUM, gone: NO_SUM };
   #behindEnd = NO_FOOTPRINT;
   #current: FileWaste | undefined;
@@ -116,12 +157,11 @@ class WasteTally {
   #damaged = 0;
   readonly #damages: { readonly inodeId: bigint; readonly message: string }[] = [];
 
-  constructor(options: WasteOptions) {
+  constructor(options: Pick<WasteOptions, 'geometry' | 'top'>) {
     this.#options = options;
-    this.#worst = new Worst<FileWaste>(options.top, {
-      measure: measureOf(options.order),
-      idOf: ({ inodeId }) => inodeId,
-    });
+    const worst = (order: WasteOrder) =>
+      new Worst<FileWaste>(options.top, { measure: measureOf(order), idOf: ({ inodeId }) => inodeId });
+    this.#worst = { waste: worst('waste'), gets: worst('gets') };
   }
 
   get files(): number {
@@ -154,14 +194,15 @@ class WasteTally {
   }
 
   rank(file: FileWaste): void {
-    this.#worst.add(file);
+    for (const order of WASTE_ORDERS) this.#worst[order].add(file);
   }
 
   /** Of the files with loose lists those that may belong among the worst. */
-  looseToRank(): readonly bigint[] {
-    const measure = measureOf(this.#options.order);
-    const all = [...this.#loose].toSorted(([, a], [, b]) => measure(b.all) - measure(a.all));
-    return all.slice(0, this.#options.top).map(([inodeId]) => inodeId);
+  looseToRank(): ReadonlySet<bigint> {
+    const worst = WASTE_ORDERS.map(measureOf).flatMap((measure) =>
+      [...this.#loose].toSorted(([, a], [, b]) => measure(b.all) - measure(a.all)).slice(0, this.#options.top),
+    );
+    return new Set(worst.map(([inodeId]) => inodeId));
   }
 
   /** What nobody finds who asks for the chunks within the length. */
@@ -169,7 +210,7 @@ class WasteTally {
     return this.#loose.get(inodeId)?.behindEnd ?? NO_FOOTPRINT;
   }
 
-  report(waiting: Waiting): WasteReport {
+  report(waiting: Waiting, order: WasteOrder): WasteReport {
     const { live, trash, unlinked, gone } = this.#sums;
     const kept = [live, trash, unlinked, gone].reduce((sum, { storedBytes }) => sum + storedBytes, 0);
     return {
@@ -177,7 +218,7 @@ class WasteTally {
       ...{ behindEnd: rounded(this.#behindEnd), waiting },
       storedBytes: Math.round(kept + waiting.delayed.storedBytes + waiting.pending.storedBytes),
       ...{ otherInodes: this.#other, damaged: this.#damaged, damages: this.#damages },
-      top: this.#worst.list().map(rounded),
+      top: this.#worst[order].list().map(rounded),
     };
   }
 

@@ -16,7 +16,7 @@ import { parseJuicefsUrl } from '../urls/juicefs.ts';
 import type { RedisTarget } from '../urls/redis.ts';
 
 /** A volume is the one file system of its database. */
-const VOLUME_FS_ID = 1;
+export const VOLUME_FS_ID = 1;
 const DEFAULT_REGION = 'us-east-1';
 
 /** Opens the volume at METADATA_URL. Throws `metadata-unavailable` (retry) or `metadata-refused` (halt). */

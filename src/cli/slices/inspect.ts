@@ -72,11 +72,12 @@ async function chunksOf(
   );
 }
 
-function jsonOf({ records, referencesOf, pieces, ...list }: InspectedList, limit: number) {
+function jsonOf({ records, referencesOf, pieces, fault, ...list }: InspectedList, limit: number) {
   const placed = records
     .slice(0, limit)
     .map((record, position) => ({ position, ...record, references: record.id === 0n ? 0 : referencesOf(record) }));
-  return { ...list, records: placed, recordsTotal: records.length, pieces: pieces.slice(0, limit) };
+  const whole = { ...list, records: placed, recordsTotal: records.length, pieces: pieces.slice(0, limit) };
+  return fault === undefined ? whole : { ...whole, fault: fault.message };
 }
 
 function shownList(
@@ -85,14 +86,14 @@ function shownList(
   { context, limit }: { readonly context: CliContext; readonly limit: number },
 ): string {
   const { red, bold, dim } = context.colors;
-  if (list.fault !== undefined) return red(`chunk ${list.chunkIndex}: ${list.fault}`);
+  if (list.fault !== undefined) return red(`chunk ${list.chunkIndex}: ${list.fault.message}`);
   const more = (total: number) => (total > limit ? dim(`\n … ${count(total - limit)} more (--limit 0 shows all)`) : '');
   const records = RECORD_HEADS.map((head) => ({ head }));
   const pieces = PIECE_HEADS.map((head, n) =>
     n === PIECE_HEADS.length - 1 ? { head, align: 'left' as const, wrap: true } : { head },
   );
   return [
-    bold(listText(list)),
+    bold(`chunk ${list.chunkIndex}: ${listText(list)}`),
     table(records, recordRows(list, limit), context.style) + more(list.records.length),
     '',
     table(pieces, pieceRows(list, setting, limit), context.style) + more(list.pieces.length),

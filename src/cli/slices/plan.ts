@@ -3,15 +3,16 @@
  * would do of themselves. It reads metadata only. Nothing carries such a plan out yet, and it says so.
  */
 import { gainRows, movedText } from '../../view/gain.ts';
-import { fileAt } from '../../view/slices/inspect.ts';
+import { fileAt, inspectList } from '../../view/slices/inspect.ts';
 import {
   chunkText,
   clientText,
+  inAll,
   NOTHING_TO_DO,
   ONLY_A_PLAN,
   type PlannedFile,
   type PlannedList,
-  planFile,
+  planList,
 } from '../../view/slices/plan.ts';
 import { count, plural } from '../../view/words.ts';
 import type { CliContext } from '../context.ts';
@@ -26,8 +27,15 @@ export async function planOfSlices(
   return context.withVolume(fsId, async (volume, setting) => {
     const { settings } = context;
     const file = await fileAt(volume, inode);
-    const planned = await planFile(volume, file, { setting, settings });
     const { inodeId } = file;
+    const plans: PlannedList[] = [];
+    for (const chunkIndex of await volume.chunkIndexes(file)) {
+      const list = await inspectList(volume, file, { chunkIndex, setting });
+      if (list.fault !== undefined) throw list.fault;
+      const plan = planList(list, { setting, settings });
+      if (plan !== null) plans.push(plan);
+    }
+    const planned = inAll(plans);
     if (context.json) {
       const { cost, gain } = planned;
       const outcome = planned.chunks.length === 0 ? 'nothing' : 'plan';
@@ -70,7 +78,7 @@ function shownChunk(plan: PlannedList, context: CliContext): string {
     ({ begin, end, pieces }) => `   ${count(begin)} to ${count(end)}: ${plural(pieces.length, 'piece')}`,
   );
   return [
-    context.colors.bold(chunkText(plan)),
+    context.colors.bold(`chunk ${plan.chunkIndex}: ${chunkText(plan)}`),
     ...runs,
     gainTable(gainRows(plan.gain), context.style),
     ` ${movedText(plan.cost)}`,

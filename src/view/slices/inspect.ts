@@ -23,7 +23,7 @@ export interface InspectedList {
   readonly referencesOf: ReferencesOf;
   readonly pieces: readonly Piece[];
   readonly footprint: Footprint;
-  readonly fault?: string;
+  readonly fault?: CompactError;
 }
 
 /** Throws CompactError (halt) where there is no such file. */
@@ -54,7 +54,7 @@ export async function inspectList(
   } catch (error) {
     if (!(error instanceof CompactError) || error.inode === undefined) throw error;
     const nothing = { records: [], referencesOf: () => 0, pieces: [], footprint: NO_FOOTPRINT };
-    return { chunkIndex, ...nothing, fault: error.message };
+    return { chunkIndex, ...nothing, fault: error };
   }
 }
 
@@ -67,8 +67,8 @@ export function volumeText({ volume, blockSize, compression }: VolumeSetting): s
   return `volume ${volume}, blocks of ${bytes(blockSize)}, compression ${compression}`;
 }
 
-export function listText({ chunkIndex, footprint }: InspectedList): string {
-  return `chunk ${chunkIndex}: ${plural(footprint.records, 'record')}, ${plural(footprint.pieces, 'piece')}`;
+export function listText({ footprint }: InspectedList): string {
+  return `${plural(footprint.records, 'record')}, ${plural(footprint.pieces, 'piece')}`;
 }
 
 export const RECORD_HEADS = ['record', 'offset', 'length', 'slice', 'from', 'slice size', 'references'] as const;

@@ -10,10 +10,11 @@ import {
   type SlicePlan,
   type SlicePolicy,
 } from '../../layout/slices/index.ts';
-import type { SliceFile, SliceVolume, VolumeSetting } from '../../metadata/slice-volume.ts';
+import type { VolumeSetting } from '../../metadata/slice-volume.ts';
 import type { PlanCost } from '../../model.ts';
 import { addCost, addCounts, NO_COST } from '../../plan/index.ts';
 import { bytes, plural } from '../words.ts';
+import type { InspectedList } from './inspect.ts';
 
 export const NOTHING_TO_DO = 'nothing to do, no chunk is worth compacting';
 export const ONLY_A_PLAN = 'Nothing was changed: compaction of JuiceFS volumes is not there yet, this is only a plan.';
@@ -34,28 +35,27 @@ const NO_GAIN: SliceGain = {
   ...{ storedBytesBefore: 0, storedBytesAfter: 0 },
 };
 
-export async function planFile(
-  volume: SliceVolume,
-  file: SliceFile,
+/** What compacting the list would do; `null`: nothing is worth it. */
+export function planList(
+  { chunkIndex, records, referencesOf }: InspectedList,
   { setting, settings }: { readonly setting: VolumeSetting; readonly settings: Settings },
-): Promise<PlannedFile> {
+): PlannedList | null {
   const { fragmentThreshold, aggressivenessBytes: bytesPerGet, storagePrice } = settings;
   const policy: SlicePolicy = { fragmentThreshold, bytesPerGet, storagePrice };
-  const chunks: PlannedList[] = [];
-  for (const chunkIndex of await volume.chunkIndexes(file)) {
-    const records = await volume.list(file.inodeId, chunkIndex);
-    const plan = planSlices(records, { geometry: setting, policy, referencesOf: await volume.references(records) });
-    if (plan !== null) chunks.push({ chunkIndex, ...plan });
-  }
+  const plan = planSlices(records, { geometry: setting, policy, referencesOf });
+  return plan === null ? null : { chunkIndex, ...plan };
+}
+
+export function inAll(plans: readonly PlannedList[]): PlannedFile {
   return {
-    chunks: chunks.toSorted((a, b) => b.score - a.score || a.chunkIndex - b.chunkIndex),
-    cost: chunks.reduce((sum, plan) => addCost(sum, plan.cost), NO_COST),
-    gain: chunks.reduce((sum, plan) => addCounts(sum, plan.gain), NO_GAIN),
+    chunks: plans.toSorted((a, b) => b.score - a.score || a.chunkIndex - b.chunkIndex),
+    cost: plans.reduce((sum, { cost }) => addCost(sum, cost), NO_COST),
+    gain: plans.reduce((sum, { gain }) => addCounts(sum, gain), NO_GAIN),
   };
 }
 
-export function chunkText({ chunkIndex, merged, kept }: PlannedList): string {
-  return `chunk ${chunkIndex}: ${plural(merged.length, 'new slice')}, ${plural(kept.length, 'kept piece')}`;
+export function chunkText({ merged, kept }: PlannedList): string {
+  return `${plural(merged.length, 'new slice')}, ${plural(kept.length, 'kept piece')}`;
 }
 
 export function clientText({ clientBefore, clientAfter }: PlannedList): string {

@@ -17,11 +17,10 @@ function server(name: string, ...edits: readonly Replacement[]): Fault {
 
 export const CONSOLE_FAULTS: readonly Fault[] = [
   guards('whoever shows no token comes in', ['else if (!OPEN.has(c.req.path)) {', 'else if (c.req.path === null) {']),
-  guards(
-    'the console acts without --allow-actions',
-    ['(acts && path.startsWith(ACTS))', 'path.startsWith(ACTS)'],
-    ['if (!acts) return;', ''],
-  ),
+  server('the console acts without --allow-actions', [
+    'acts: settings.consoleActions === true ? clients : undefined',
+    'acts: clients',
+  ]),
   guards('a console that only shows answers other methods', ['if (door === undefined) return false;', '']),
   guards('a form of another origin is taken', ['await sameOrigin(c, async () => undefined);', '']),
   guards('a form needs no word of its session', [
@@ -45,7 +44,18 @@ export const CONSOLE_FAULTS: readonly Fault[] = [
   door('the cookie goes along from other sites', ["sameSite: 'Strict'", "sameSite: 'None'"]),
   door('all sessions share a word', ['{ csrf: word(), untilMs }', "{ csrf: 'same', untilMs }"]),
   server('without a token it listens for others', ['if (hasToken || isLoopback(host))', 'if (host)']),
-  server('acts need no token', ['if (acts && !hasToken)', 'if (acts && token === null)']),
+  server('acts need no token', [
+    'if (settings.consoleActions === true && !hasToken)',
+    'if (settings.consoleActions === true && token === null)',
+  ]),
+  server('a volume that is only read may be acted on', [
+    'if (settings.consoleActions === true && clients === undefined)',
+    'if (settings.consoleActions === true && token === null)',
+  ]),
+  fault('a walk under way hides what the last one found', 'I13', {
+    file: 'src/console/slices/volume-walk.ts',
+    edits: [['this.#whole?.walk ?? this.#walk;', 'this.#walk ?? this.#whole?.walk;']],
+  }),
   fault('looking at holds changes the book of holds', 'I13', {
     file: 'src/wiring/standing-holds.ts',
     edits: [['await onNone?.(fsId)', 'await holdBook.forget(fsId)']],
