@@ -53,7 +53,7 @@ const FEEDERS = 1;
 const PROGRESS_EVERY_MS = 10_000;
 /** For a busy machine. */
 const ATTACK_TIMES_MAX = 10;
-const DRAIN_MS = 20_000;
+const DRAIN_MS = 120_000;
 const POLL_MS = 200;
 const NOTHING_LEFT = '0 jobs, 0 reap records';
 const PROGRESS: readonly CountName[] = [

@@ -131,6 +131,7 @@ async function main(): Promise<number> {
 if (import.meta.main) {
   process.exitCode = await main();
   // What was sent is out first. The channel to the pool, or what a fault left open, must not keep the process.
-  await sent;
+  const gone = new Promise((resolve) => process.once('disconnect', resolve));
+  if (process.connected) await Promise.race([sent, gone]);
   process.exit();
 }

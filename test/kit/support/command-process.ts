@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 const COMMAND = fileURLToPath(new URL('../../../bin/s3compact.js', import.meta.url));
 /** Lines that are kept to explain an end. */
-const LAST_LINES = 5;
+const LAST_LINES = 20;
 const KIB = 1024;
 /** Exit code: nothing is wrong with the settings, a server was not there, or processes died again and again. */
 export const EXIT_LATER = 3;
