@@ -10,7 +10,6 @@ import { AttemptIds } from '../../src/compact/attempt.ts';
 import { compactSlices, type SliceDeps } from '../../src/compact/compact-slices.ts';
 import { MemoryBudget } from '../../src/compact/memory-budget.ts';
 import type { CompactLimits, CompactResult } from '../../src/compact/types.ts';
-import { CompactError } from '../../src/errors.ts';
 import { JuicefsCommits } from '../../src/metadata/juicefs/commits.ts';
 import type { Filesystem } from '../../src/model.ts';
 import { reapSlices, type SliceReapDeps } from '../../src/reap/reap-slices.ts';
@@ -20,6 +19,7 @@ import { RawVolume, wholeSlice } from '../kit/juicefs/raw-volume.ts';
 import { MemoryObjectStores } from '../objects/memory-store.ts';
 import { uniquePrefix } from '../setup/isolation.ts';
 import { Boundary } from '../sim/boundary.ts';
+import { crossing } from '../sim/crossing.ts';
 import { LedgerState, MemoryLedger } from '../sim/memory-ledger.ts';
 
 export const BLOCK = 1024;
@@ -255,25 +255,5 @@ function objectsOf(id: number, size: number): { name: string; begin: number; end
     const end = Math.min(size, (n + 1) * BLOCK);
     const name = `vol/chunks/${Math.floor(id / 1e6)}/${Math.floor(id / 1e3)}/${id}_${n}_${end - n * BLOCK}`;
     return { name, begin: n * BLOCK, end };
-  });
-}
-
-/** A port whose every call crosses the boundary; a commit whose answer is lost is unknown, as the adapter has it. */
-function crossing<Port extends object>(boundary: Boundary, place: string, port: Port): Port {
-  return new Proxy(port, {
-    get: (target, name) => {
-      const value: unknown = Reflect.get(target, name, target);
-      if (typeof value !== 'function') return value;
-      const call = value.bind(target) as (...args: unknown[]) => Promise<unknown>;
-      return (...args: unknown[]) => {
-        const answer = boundary.cross(`${place}.${String(name)}`, () => call(...args));
-        if (name !== 'commit') return answer;
-        return answer.catch((cause: unknown) => {
-          if (cause instanceof CompactError && cause.message.startsWith('injected'))
-            return { outcome: 'unknown', cause };
-          throw cause;
-        });
-      };
-    },
   });
 }

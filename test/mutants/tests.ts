@@ -98,6 +98,7 @@ export const TEST_FILES: readonly string[] = [
   'test/metadata/redis/replica.test.ts',
   'test/metadata/curvefs.test.ts',
   'test/metadata/redis/cluster.test.ts',
+  'test/sim/slices/seeds.test.ts',
   'test/sim/seeded/seeds.test.ts',
 ];
 

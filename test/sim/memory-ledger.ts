@@ -23,6 +23,10 @@ export class LedgerState {
   beforeChange: (() => void) | undefined;
   #next = 0;
 
+  now(): LedgerMs {
+    return ledgerMs(this.clock());
+  }
+
   newId(): string {
     return `record-${this.#next++}`;
   }

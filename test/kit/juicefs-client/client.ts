@@ -214,7 +214,6 @@ export class ModelClient {
   }
 
   async #readChunk(inode: number | bigint, chunk: number, content: Buffer): Promise<boolean> {
-    await this.volume.pause('list');
     for (const piece of overlay(await this.volume.list(inode, chunk))) {
       if (piece.id === 0) continue;
       const bytes = await this.volume.sliceBytes(piece);

@@ -60,7 +60,16 @@ class Truth {
   }
 }
 
-interface PlayedFile {
+export interface PlayOptions {
+  /** Bytes that stand for a KiB: small files for worlds of many seeds. */
+  readonly unit?: number;
+  /** Without, no file reaches the second chunk. */
+  readonly far?: boolean;
+  /** Files are also read, and compared, between. */
+  readonly reads?: boolean;
+}
+
+export interface PlayedFile {
   readonly name: string;
   readonly inode: number;
   readonly truth: Truth;
@@ -72,13 +81,16 @@ export class Play {
   readonly files: PlayedFile[] = [];
   /** What was done, one line each. */
   readonly trace: string[] = [];
+  onStep: ((line: string) => void) | undefined;
   readonly #client: ModelClient;
   readonly #random: Random;
+  readonly #options: Required<PlayOptions>;
   #made = 0;
 
-  constructor(client: ModelClient, random: Random) {
+  constructor(client: ModelClient, random: Random, { unit = KIB, far = true, reads = false }: PlayOptions = {}) {
     this.#client = client;
     this.#random = random;
+    this.#options = { unit, far, reads };
   }
 
   /** One operation of a program. */
@@ -87,9 +99,10 @@ export class Play {
     if (this.files.length < 2) return this.#create();
     const file = random.pick(this.files);
     await random.pick([
-      ...Array.from({ length: 8 }, () => () => this.#write(file)),
+      ...Array.from({ length: 16 }, () => () => this.#write(file)),
       ...[() => this.#truncate(file), () => this.#punch(file), () => this.#punch(file), () => this.#copy(file)],
       ...[() => this.#copy(file), () => this.#clone(file), () => this.#unlink(file), () => this.#create()],
+      ...(this.#options.reads ? [() => this.read(file), () => this.read(file)] : []),
     ])();
   }
 
@@ -97,13 +110,22 @@ export class Play {
   async behind(): Promise<void> {
     const { volume } = this.#client;
     if (this.#random.below(5) === 0) {
-      this.trace.push('hourly jobs');
+      this.#note('hourly jobs');
       return hourlyJobs(this.#client);
     }
     const { inode } = this.#random.pick(this.files);
     const chunk = this.#random.below(2);
     if (this.#random.below(3) > 0 && !isDue(await volume.list(inode, chunk))) return;
-    this.trace.push(`a client compacts ${inode}, chunk ${chunk}: ${await compactChunk(volume, inode, chunk)}`);
+    this.#note(`a client compacts ${inode}, chunk ${chunk}: ${await compactChunk(volume, inode, chunk)}`);
+  }
+
+  /** Throws when a byte is not the one that was written. */
+  async read(file: PlayedFile, client = this.#client): Promise<void> {
+    this.#note(`read ${file.inode}`);
+    const [is, shall] = [await client.read(file.inode), this.bytesOf(file)];
+    if (is.equals(shall)) return;
+    const at = is.length === shall.length ? is.findIndex((byte, n) => byte !== shall[n]) : `${is.length} bytes long`;
+    throw new Error(`inode ${file.inode} does not read as it was written: ${at} of ${shall.length}`);
   }
 
   /** What a file reads as. */
@@ -111,26 +133,33 @@ export class Play {
     return truth.get(0, truth.length);
   }
 
+  #note(line: string): void {
+    this.trace.push(line);
+    this.onStep?.(line);
+  }
+
   #offset({ far }: PlayedFile): number {
-    return (far ? CHUNK - 200 * KIB : 0) + this.#random.below(400 * KIB);
+    const { unit } = this.#options;
+    return (far ? CHUNK - 200 * unit : 0) + this.#random.below(400 * unit);
   }
 
   async #create(): Promise<void> {
     if (this.files.length >= FILES_MAX) return;
     const name = `file-${this.#made++}`;
     const inode = await this.#client.create(name);
-    this.trace.push(`create ${name}: ${inode}`);
-    this.files.push({ name, inode, truth: new Truth(), far: this.#made % 2 === 0 });
+    this.#note(`create ${name}: ${inode}`);
+    this.files.push({ name, inode, truth: new Truth(), far: this.#options.far && this.#made % 2 === 0 });
   }
 
   async #write(file: PlayedFile): Promise<void> {
     const { inode, truth } = file;
     const offset = truth.length > 0 && this.#random.below(4) === 0 ? truth.length : this.#offset(file);
     const room = CHUNK - (offset % CHUNK);
-    const bytes = Math.min(room, 1 + this.#random.below(this.#random.below(3) === 0 ? 300 * KIB : 20 * KIB));
+    const most = (this.#random.below(3) === 0 ? 300 : 20) * this.#options.unit;
+    const bytes = Math.min(room, 1 + this.#random.below(most));
     const key = createHash('md5').update(`${inode} ${this.trace.length}`).digest();
     const content = createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(bytes));
-    this.trace.push(`write ${inode}: ${bytes} at ${offset}`);
+    this.#note(`write ${inode}: ${bytes} at ${offset}`);
     await this.#client.write(inode, offset, content);
     truth.put(offset, content);
   }
@@ -138,15 +167,15 @@ export class Play {
   async #truncate(file: PlayedFile): Promise<void> {
     const { inode, truth } = file;
     const length = this.#random.below(4) === 0 ? 0 : this.#offset(file);
-    this.trace.push(`truncate ${inode}: ${truth.length} to ${length}`);
+    this.#note(`truncate ${inode}: ${truth.length} to ${length}`);
     await this.#client.truncate(inode, length);
     truth.cut(length);
   }
 
   async #punch(file: PlayedFile): Promise<void> {
     const { inode, truth } = file;
-    const [offset, bytes] = [this.#offset(file), 1 + this.#random.below(120 * KIB)];
-    this.trace.push(`punch ${inode}: ${bytes} at ${offset}`);
+    const [offset, bytes] = [this.#offset(file), 1 + this.#random.below(120 * this.#options.unit)];
+    this.#note(`punch ${inode}: ${bytes} at ${offset}`);
     await this.#client.punch(inode, offset, bytes);
     const end = Math.min(offset + bytes, truth.length);
     if (end > offset) truth.put(offset, new Uint8Array(end - offset));
@@ -154,10 +183,14 @@ export class Play {
 
   async #copy(to: PlayedFile): Promise<void> {
     const from = this.#random.pick(this.files);
-    const [fromOffset, offset, bytes] = [this.#offset(from), this.#offset(to), 1 + this.#random.below(250 * KIB)];
+    const [fromOffset, offset, bytes] = [
+      this.#offset(from),
+      this.#offset(to),
+      1 + this.#random.below(250 * this.#options.unit),
+    ];
     // Within one file ranges must not overlap.
     if (from === to && Math.abs(fromOffset - offset) < bytes) return;
-    this.trace.push(`copy ${bytes} of ${from.inode} at ${fromOffset} to ${to.inode} at ${offset}`);
+    this.#note(`copy ${bytes} of ${from.inode} at ${fromOffset} to ${to.inode} at ${offset}`);
     const copied = await this.#client.copyRange(from.inode, fromOffset, to.inode, offset, bytes);
     if (copied > 0) to.truth.put(offset, from.truth.get(fromOffset, copied));
   }
@@ -166,12 +199,12 @@ export class Play {
     if (this.files.length >= FILES_MAX) return;
     const name = `file-${this.#made++}`;
     const clone = await this.#client.clone(inode, name);
-    this.trace.push(`clone ${inode}: ${clone}`);
+    this.#note(`clone ${inode}: ${clone}`);
     this.files.push({ name, inode: clone, truth: truth.copy(), far });
   }
 
   async #unlink(file: PlayedFile): Promise<void> {
-    this.trace.push(`unlink ${file.inode}`);
+    this.#note(`unlink ${file.inode}`);
     this.files.splice(this.files.indexOf(file), 1);
     await this.#client.unlink(file.name, { later: this.#random.below(2) === 0 });
   }

@@ -29,8 +29,6 @@ export interface ModelOptions {
   readonly prefix?: string;
   /** Seconds since 1970. */
   readonly now?: () => number;
-  /** Before each request: where somebody else may come between. */
-  readonly pause?: (what: string) => Promise<void>;
 }
 
 export type Size = Pick<RawSlice, 'id' | 'size'>;
@@ -64,24 +62,18 @@ export class ModelVolume {
     return this.options.now?.() ?? Math.floor(Date.now() / 1000);
   }
 
-  async pause(what: string): Promise<void> {
-    await this.options.pause?.(what);
-  }
-
   /** `write` queues commands, or says no with `null`; what they answered. */
   async transaction(
     watched: readonly string[],
     write: (queued: ChainableCommander) => Promise<unknown>,
   ): Promise<readonly unknown[] | null> {
     for (let tries = 0; tries < TRANSACTION_TRIES; tries++) {
-      await this.pause('watch');
       await this.redis.watch(...watched);
       const queued = this.redis.multi();
       if ((await write(queued)) === null) {
         await this.redis.unwatch();
         return null;
       }
-      await this.pause('exec');
       const answers = await queued.exec();
       if (answers !== null) return answers.map(([error, value]) => (error === null ? value : raise(error)));
     }
@@ -90,7 +82,6 @@ export class ModelVolume {
 
   async newId(): Promise<number> {
     if (this.#ids.length === 0) {
-      await this.pause('ids');
       const last = await this.redis.incrby(this.key('nextchunk'), IDS_AT_ONCE);
       this.#ids = Array.from({ length: IDS_AT_ONCE }, (_, n) => last - n);
     }
@@ -114,7 +105,6 @@ export class ModelVolume {
   async putSlice(id: number, content: Uint8Array): Promise<void> {
     let at = 0;
     for (const { name, bytes } of this.blocks({ id, size: content.length })) {
-      await this.pause('put');
       await this.objects.put(name, content.subarray(at, at + bytes));
       at += bytes;
     }
@@ -127,7 +117,6 @@ export class ModelVolume {
     for (const { name, bytes } of this.blocks(slice)) {
       const [begin, end] = [Math.max(at, slice.off), Math.min(at + bytes, slice.off + slice.len)];
       if (begin < end) {
-        await this.pause('get');
         const body = await this.objects.get(name);
         if (body === null) return null;
         if (body.length !== bytes) throw new Error(`${name} has ${body.length} bytes`);
@@ -141,10 +130,8 @@ export class ModelVolume {
   /** Objects first, then what is known of it. */
   async deleteSlice(slice: Size): Promise<void> {
     for (const { name } of this.blocks(slice)) {
-      await this.pause('delete');
       await this.objects.delete(name);
     }
-    await this.pause('forget');
     await this.redis.hdel(this.key('sliceRef'), sliceField(slice));
   }
 }

@@ -68,6 +68,12 @@ const READS: ReadonlySet<string> = new Set([
   'ledger.pending',
   'book.position',
   'book.suspects',
+  // Of a volume of slices.
+  'metadata.setting',
+  'metadata.inode',
+  'metadata.list',
+  'metadata.references',
+  'metadata.confirmPrimary',
 ]);
 
 /** Calls that nobody makes where there is no fence and no server loses its last writes. */
@@ -94,7 +100,7 @@ export function applies(fault: Fault, boundary: string, form: CommitForm = 'fenc
  */
 export interface PlannedFault {
   readonly at: number;
-  readonly on?: (typeof BOUNDARIES)[number];
+  readonly on?: string;
   readonly fault: Fault;
   readonly size: number;
   /** Of a pause: the clock of the process stands still, too. */

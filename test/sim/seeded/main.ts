@@ -1,10 +1,12 @@
 /**
  * `npm run sim -- --seeds 10000 [--from S]` plays that many seeds and shows what was tried; `npm run sim -- --seed N`
  * plays one, and shrinks it to a short trace when it fails. With `--time-bound` the metadata service compares and fences
- * nothing (CurveFS). `--attack NAME` (more than once if you like, or `all`, or `none`) says which attacks are on. Exit code 1 when anything did not hold, or was not tried.
+ * nothing (CurveFS); with `--slices` it is a JuiceFS volume, on a Redis of its own (test/sim/slices). `--attack NAME` (more than
+ * once if you like, or `all`, or `none`) says which attacks are on. Exit code 1 when anything did not hold, or was not tried.
  */
 import { parseArgs } from 'node:util';
 import type { CommitForm } from '../../../src/metadata/port.ts';
+import { exploreSlices, replaySlices } from '../slices/explore.ts';
 import { ATTACKS, type Attack, DEFAULT_ATTACKS } from './attacks.ts';
 import { Coverage } from './coverage.ts';
 import { playSeed, shrink } from './explore.ts';
@@ -19,13 +21,18 @@ async function main(): Promise<number> {
     options: {
       ...{ seeds: { type: 'string', default: '1000' }, from: { type: 'string' }, seed: { type: 'string' } },
       'time-bound': { type: 'boolean', default: false },
+      slices: { type: 'boolean', default: false },
       attack: { type: 'string', multiple: true },
     },
   });
+  const from = values.from === undefined ? Date.now() % 2 ** 31 : wholeNumber(values.from);
+  if (values.slices) {
+    if (values.seed !== undefined) return replaySlices(wholeNumber(values.seed));
+    return exploreSlices(from, wholeNumber(values.seeds));
+  }
   const form: CommitForm = values['time-bound'] ? 'time-bound' : 'fenced';
   const options = { form, attacks: attacksOf(values.attack) };
   if (values.seed !== undefined) return replay(wholeNumber(values.seed), options);
-  const from = values.from === undefined ? Date.now() % 2 ** 31 : wholeNumber(values.from);
   return explore(from, wholeNumber(values.seeds), options);
 }
 
