@@ -62,8 +62,10 @@ export function startVolumeConsole(
   settings: Settings,
   { log, token }: Pick<Serving, 'log' | 'token'>,
 ): Promise<RunningConsole> {
-  const walk = new VolumeWalk({ volume, monotonicMs: () => performance.now() });
-  return serveApp({ settings, log, token }, (parts) => volumeApp({ ...parts, volume, settings, walk }));
+  return serveApp({ settings, log, token }, (parts) => {
+    const walk = new VolumeWalk({ volume, monotonicMs: () => performance.now(), signal: parts.signal });
+    return volumeApp({ ...parts, volume, settings, walk });
+  });
 }
 
 async function serveApp(serving: Serving, appOf: (parts: AppParts) => Hono<Visited>): Promise<RunningConsole> {

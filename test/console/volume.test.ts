@@ -1,9 +1,10 @@
 /** The console of a volume in the slice layout, made key by key: what each page shows, and that it only reads. */
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { loadSettings } from '../../src/config/index.ts';
 import { type RunningConsole, startVolumeConsole } from '../../src/console/server.ts';
-import { VolumeWalk } from '../../src/console/slices/volume-walk.ts';
+import { type VolumeSeen, VolumeWalk } from '../../src/console/slices/volume-walk.ts';
+import { CompactError } from '../../src/errors.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { RawVolume, wholeSlice } from '../kit/juicefs/raw-volume.ts';
 import { uniquePrefix } from '../setup/isolation.ts';
@@ -179,29 +180,77 @@ describe('reading', () => {
 });
 
 describe('the walk', () => {
-  it('goes on where it stood, and what a whole one found is shown until the next has ended', async () => {
-    // More keys than one page of a walk.
-    const many = new RawVolume(redis, `{${uniquePrefix('volume-walk')}}`);
-    await many.format('vol');
-    for (let inode = 2; inode < 4_000; inode++) await many.inode(inode, { length: 0 });
+  it('looks for paths no longer than a page may take, goes on with the next, and asks for each once', async () => {
     let nowMs = 0;
-    const walk = new VolumeWalk({ volume: many.volume, monotonicMs: () => nowMs, stepMs: 0 });
-    const steps = async () => {
-      const seen = [await walk.look()];
-      while (seen.at(-1)?.files !== undefined) seen.push(await walk.look());
-      return seen;
-    };
-    const first = await steps();
-    expect(first.length).toBeGreaterThan(2);
-    expect(first[0]?.ageMs).toBeUndefined();
-    expect(first.at(-1)?.report('waste').live.files).toBe(3_998);
-    await many.inode(4_000, { length: 0 });
-    expect((await walk.look()).report('waste').live.files).toBe(3_998);
+    const asked: bigint[] = [];
+    const two = new RawVolume(redis, `{${uniquePrefix('volume-paths')}}`);
+    await two.format('vol');
+    for (const inode of [2, 3]) {
+      await two.inode(inode, { length: MIB });
+      await two.list(inode, 0, [wholeSlice(10 * inode, 0, MIB), wholeSlice(10 * inode + 1, 0, MIB / inode)]);
+    }
+    const { volume } = two;
+    const slow = Object.assign(Object.create(volume) as typeof volume, {
+      setting: () => volume.setting(),
+      walk: () => volume.walk(),
+      waiting: () => volume.waiting(),
+      pathOf: async (inodeId: bigint) => {
+        asked.push(inodeId);
+        nowMs += 1_500;
+        return `/${inodeId}`;
+      },
+    });
+    const walk = new VolumeWalk({ volume: slow, monotonicMs: () => nowMs, signal: new AbortController().signal });
+    const paths = async () => (await walk.worst('waste')).top.map(({ path }) => path);
+    expect(await paths()).toEqual(['/2', null]);
+    expect(await paths()).toEqual(['/2', '/3']);
+    expect(await paths()).toEqual(['/2', '/3']);
+    expect(asked).toEqual([2n, 3n]);
+    await volume.close();
+  });
+
+  it('goes on while nobody looks, and what a whole one found is shown until the next has ended', async () => {
+    const { volume } = raw;
+    let gate = Promise.withResolvers<void>();
+    const held = Object.assign(Object.create(volume) as typeof volume, {
+      setting: () => volume.setting(),
+      waiting: () => volume.waiting(),
+      walk: async function* () {
+        for await (const page of volume.walk()) {
+          await gate.promise;
+          yield page;
+        }
+      },
+    });
+    let nowMs = 0;
+    const { signal } = new AbortController();
+    const walk = new VolumeWalk({ volume: held, monotonicMs: () => nowMs, waitMs: 0, signal });
+    const whole = () => vi.waitUntil(async () => (await walk.look()).files === undefined, { timeout: 60_000 });
+    const filesOf = (seen: VolumeSeen) => seen.report('waste').live.files;
+    const first = await walk.look();
+    expect([first.ageMs, first.files, filesOf(first)]).toEqual([undefined, 0, 0]);
+    gate.resolve();
+    await whole();
+    const before = await walk.look();
+    expect([before.ageMs, filesOf(before)]).toEqual([0, 3]);
+    await raw.inode(5, { length: 0 });
     nowMs = 3_600_000;
-    const second = await steps();
-    expect(second[0]).toMatchObject({ ageMs: 3_600_000 });
-    expect(second[0]?.report('waste').live.files).toBe(3_998);
-    expect(second.at(-1)?.report('waste').live.files).toBe(3_999);
-    await many.volume.close();
+    gate = Promise.withResolvers();
+    const second = await walk.look();
+    expect([second.ageMs, second.files, filesOf(second)]).toEqual([3_600_000, 0, 3]);
+    // It may come before a page waits for it.
+    gate.promise.catch(() => undefined);
+    gate.reject(new CompactError('it is away', { kind: 'retry', code: 'metadata-unavailable' }));
+    await vi.waitUntil(() =>
+      walk.look().then(
+        () => false,
+        ({ message }: Error) => message === 'it is away',
+      ),
+    );
+    gate = Promise.withResolvers();
+    gate.resolve();
+    await whole();
+    expect(filesOf(await walk.look())).toBe(4);
+    await redis.del(`${raw.prefix}i5`);
   });
 });

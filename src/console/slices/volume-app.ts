@@ -7,7 +7,6 @@ import type { Settings } from '../../config/index.ts';
 import { CompactError } from '../../errors.ts';
 import { decimalId, decimalNumber } from '../../format.ts';
 import type { SliceVolume } from '../../metadata/slice-volume.ts';
-import { withPaths } from '../../view/slices/waste.ts';
 import type { WasteOrder } from '../../waste/waste.ts';
 import { VOLUME_FS_ID } from '../../wiring/open-volume.ts';
 import { type AppParts, appWith, inTurn } from '../app.ts';
@@ -25,13 +24,9 @@ export interface VolumeParts extends AppParts {
 
 export function volumeApp(parts: VolumeParts): Hono<Visited> {
   const { volume, settings, walk, turns } = parts;
-  const placed = (order: WasteOrder) =>
-    inTurn(turns, async () => {
-      const seen = await walk.look();
-      return { ...seen, top: await withPaths(volume, seen.report(order).top) };
-    });
+  const worst = (order: WasteOrder) => inTurn(turns, () => walk.worst(order));
   return appWith(parts, (app) => {
-    app.get('/', async (c) => show(c, volumeOverview(await placed('waste'))));
+    app.get('/', async (c) => show(c, volumeOverview(await worst('waste'))));
     app.get('/files', async (c) => {
       const wanted = c.req.query('inode')?.trim();
       if (wanted !== undefined && wanted !== '') {
@@ -40,7 +35,7 @@ export function volumeApp(parts: VolumeParts): Hono<Visited> {
         return c.redirect(`/files/${VOLUME_FS_ID}/${inodeId}`);
       }
       const order = orderOf(c.req.query('sort'));
-      return show(c, volumeFiles(await placed(order), order));
+      return show(c, volumeFiles(await worst(order), order));
     });
     app.get('/stuck', async (c) => show(c, volumeStuck(await inTurn(turns, () => walk.look()))));
     app.get('/files/:fs/:inode', async (c) => {

@@ -18,12 +18,10 @@ import { bytes, duration, plural } from '../../view/words.ts';
 import type { WasteOrder } from '../../waste/waste.ts';
 import { VOLUME_FS_ID } from '../../wiring/open-volume.ts';
 import { fileLink, type Html, note, type PageOptions, table } from '../page.ts';
-import type { VolumeSeen } from './volume-walk.ts';
+import type { PlacedSeen, VolumeSeen } from './volume-walk.ts';
 
 /** Of the worst files, on the overview. */
 const WORST_SHOWN = 10;
-
-export type PlacedSeen = VolumeSeen & { readonly top: readonly PlacedWaste[] };
 
 export function orderOf(text: string | undefined): WasteOrder {
   return text === 'gets' ? text : 'waste';
@@ -85,8 +83,8 @@ ${note(html`The hourly jobs of the volume's own clients delete them: <code>s3com
 function seenText({ ageMs, files }: VolumeSeen, here: string): Html {
   const shown = ageMs === undefined ? '' : `This is from a walk that ended ${duration(ageMs)} ago. `;
   if (files === undefined) return html`${shown}`;
-  const walk = ageMs === undefined ? 'The walk' : 'A new one';
-  return html`${shown}${walk} has come by ${plural(files, 'file')}: <a href="${here}">look further</a>.`;
+  const walk = ageMs === undefined ? 'The walk over the volume' : 'A new one';
+  return html`${shown}${walk} goes on, ${plural(files, 'file')} so far: <a href="${here}">look again</a>.`;
 }
 
 function worst(files: readonly PlacedWaste[], order: WasteOrder): Html {

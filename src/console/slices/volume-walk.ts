@@ -1,16 +1,22 @@
 /**
- * The waste of a volume by a walk of its own that is bounded each time: a few seconds at most, and the next look goes on
- * where it stood. What a whole walk found is shown until the next one has come to its end. It reads metadata only.
+ * The waste of a volume by a walk of its own: the first who looks begins it, it goes on to its end, and a page waits for it a
+ * moment at most. What a whole walk found is shown until the next one has come to its end. It reads metadata only.
  */
+import { endsWithin } from '../../clock.ts';
+import { throwIfCancelled } from '../../errors.ts';
 import type { SliceVolume, VolumeSetting } from '../../metadata/slice-volume.ts';
+import type { PlacedWaste } from '../../view/slices/waste.ts';
 import { type WasteOrder, type WasteReport, WasteWalk } from '../../waste/waste.ts';
 
 /** Files that are listed. */
 const FILES_MAX = 100;
-/** A walk goes on for so long at a time. */
-const STEP_MS = 2_000;
+/** A page waits for so long for the end of a walk. */
+const WAIT_MS = 2_000;
 /** A whole volume is no small thing to read: a new walk begins only when the last one is so old. */
 const FRESH_MS = 10 * 60_000;
+/** A path may take the reading of a large directory: so long for those of one page, and the next look goes on. */
+const PATHS_MS = 1_000;
+const PATHS_MAX = 10 * FILES_MAX;
 
 export interface VolumeSeen {
   readonly setting: VolumeSetting;
@@ -21,46 +27,78 @@ export interface VolumeSeen {
   readonly files?: number;
 }
 
+export type PlacedSeen = VolumeSeen & { readonly top: readonly PlacedWaste[] };
+
 export interface VolumeWalkDeps {
   readonly volume: SliceVolume;
   readonly monotonicMs: () => number;
-  readonly stepMs?: number;
+  /** Ends a walk that is under way. */
+  readonly signal: AbortSignal;
+  readonly waitMs?: number;
 }
 
 export class VolumeWalk {
   readonly #deps: VolumeWalkDeps;
-  #walk: WasteWalk | undefined;
+  #underWay: { readonly walk: WasteWalk; readonly ended: Promise<void> } | undefined;
   #whole: { readonly walk: WasteWalk; readonly endedMs: number } | undefined;
+  /** Those that were looked for since the last walk ended. */
+  readonly #paths = new Map<bigint, string | null>();
 
   constructor(deps: VolumeWalkDeps) {
     this.#deps = deps;
   }
 
-  /** Walks for a moment and tells what is known. Call it one at a time. Throws what the volume throws. */
+  /** What is known. Throws what the volume throws, also for a walk that ended so while nobody looked: the next begins anew. */
   async look(): Promise<VolumeSeen> {
-    const { volume, monotonicMs } = this.#deps;
+    const { volume, monotonicMs, waitMs = WAIT_MS } = this.#deps;
     const setting = await volume.setting();
-    const isOld = this.#whole === undefined || monotonicMs() - this.#whole.endedMs > FRESH_MS;
-    if (isOld) await this.#goOn(setting);
-    const shown = this.#whole?.walk ?? this.#walk;
+    if (this.#whole === undefined || monotonicMs() - this.#whole.endedMs > FRESH_MS) {
+      this.#underWay ??= this.#begun(setting);
+      try {
+        await endsWithin(this.#underWay.ended, waitMs);
+      } catch (error) {
+        this.#underWay = undefined;
+        throw error;
+      }
+    }
+    const shown = this.#whole?.walk ?? this.#underWay?.walk;
     if (shown === undefined) throw new TypeError('a walk has neither begun nor ended');
     return {
       setting,
       report: (order) => shown.report(order),
       ...(this.#whole === undefined ? {} : { ageMs: monotonicMs() - this.#whole.endedMs }),
-      ...(this.#walk === undefined ? {} : { files: this.#walk.files }),
+      ...(this.#underWay === undefined ? {} : { files: this.#underWay.walk.files }),
     };
   }
 
-  async #goOn(geometry: VolumeSetting): Promise<void> {
-    const { volume, monotonicMs, stepMs = STEP_MS } = this.#deps;
-    const walk = this.#walk ?? new WasteWalk(volume, { geometry, top: FILES_MAX });
-    // One that a fault has ended cannot go on: the next look begins anew.
-    this.#walk = undefined;
-    const endMs = monotonicMs() + stepMs;
-    let more = await walk.next();
-    while (more && monotonicMs() < endMs) more = await walk.next();
-    if (more) this.#walk = walk;
-    else this.#whole = { walk, endedMs: monotonicMs() };
+  /** The same, with the worst files and the paths that are known of them. */
+  async worst(order: WasteOrder): Promise<PlacedSeen> {
+    const seen = await this.look();
+    const { volume, monotonicMs } = this.#deps;
+    const endMs = monotonicMs() + PATHS_MS;
+    const top: PlacedWaste[] = [];
+    for (const file of seen.report(order).top) {
+      const { inodeId } = file;
+      if (!this.#paths.has(inodeId) && this.#paths.size < PATHS_MAX && monotonicMs() < endMs)
+        this.#paths.set(inodeId, await volume.pathOf(inodeId));
+      top.push({ ...file, path: this.#paths.get(inodeId) ?? null });
+    }
+    return { ...seen, top };
+  }
+
+  #begun(geometry: VolumeSetting) {
+    const walk = new WasteWalk(this.#deps.volume, { geometry, top: FILES_MAX });
+    const ended = this.#toTheEnd(walk);
+    // Whoever looks next hears of it.
+    ended.catch(() => undefined);
+    return { walk, ended };
+  }
+
+  async #toTheEnd(walk: WasteWalk): Promise<void> {
+    while (await walk.next()) throwIfCancelled(this.#deps.signal, 'the console ends');
+    this.#whole = { walk, endedMs: this.#deps.monotonicMs() };
+    this.#underWay = undefined;
+    // Files may have been renamed.
+    this.#paths.clear();
   }
 }

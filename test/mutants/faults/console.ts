@@ -54,7 +54,7 @@ export const CONSOLE_FAULTS: readonly Fault[] = [
   ]),
   fault('a walk under way hides what the last one found', 'I13', {
     file: 'src/console/slices/volume-walk.ts',
-    edits: [['this.#whole?.walk ?? this.#walk;', 'this.#walk ?? this.#whole?.walk;']],
+    edits: [['this.#whole?.walk ?? this.#underWay?.walk;', 'this.#underWay?.walk ?? this.#whole?.walk;']],
   }),
   fault('looking at holds changes the book of holds', 'I13', {
     file: 'src/wiring/standing-holds.ts',
