@@ -141,6 +141,20 @@ it('SIGTERM while a run waits for a rate to learn whose the bucket is: the job i
   await another();
 });
 
+it('SIGTERM while a look at a reap record waits for a rate: the record is handed back, and nothing of it is lost', async () => {
+  const times = { S3COMPACT_GRACE: '1s', S3COMPACT_READER_CACHE_LIFE: '500ms' };
+  await open(times);
+  await world.compactInline(INODE, ['--grace', '1s', '--reader-cache-life', '500ms']);
+  const { queue: records } = world.clients.ledger;
+  // Sixteen merged objects are asked for before anything is deleted, one a second.
+  const worker = world.startWorker({ S3COMPACT_REQUESTS_PER_SECOND: '1' });
+  await eventually('the look is under way', async () => (await records.getActiveCount()) > 0);
+  worker.kill('SIGTERM');
+  expect((await exitOf(worker)).code).toBe(0);
+  expect(await records.getJobCountByTypes('waiting', 'prioritized', 'active', 'delayed')).toBe(1);
+  expect(await records.getActiveCount()).toBe(0);
+});
+
 describe.runIf(findRedis() !== undefined)('SIGTERM while the answer to a commit does not come', () => {
   it('ends in time and deletes nothing; when the metadata is back the file is whole, and nothing is left over', async () => {
     const metadata = await startRedis();
