@@ -8,7 +8,7 @@ import type { Logger } from '../src/observe/log.ts';
 import type { ReapVerdict } from '../src/reap/reap-record.ts';
 import { wallMs } from '../src/time.ts';
 import { cancellable, within } from '../src/wiring/cancellable.ts';
-import type { Clients } from '../src/wiring/clients.ts';
+import type { WorkClients } from '../src/wiring/work-clients.ts';
 import { sweepLostJobs } from './lost-jobs.ts';
 import type { RunningWorker } from './running.ts';
 import { startWorker } from './worker.ts';
@@ -40,7 +40,7 @@ export interface ReapSummary {
 
 /** Ends when no record is due any more, or soon after the signal; every look either finishes a record or delays it, so it does end. */
 export async function drainReapQueue(
-  clients: Clients,
+  clients: WorkClients,
   log: Logger,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ReapSummary> {
@@ -75,7 +75,7 @@ export async function drainReapQueue(
   return { ...tally, ...next, pending, held: active, paused: await queue.isPaused() };
 }
 
-async function hasDue(clients: Clients, worker: RunningWorker): Promise<boolean> {
+async function hasDue(clients: WorkClients, worker: RunningWorker): Promise<boolean> {
   const { queue } = clients.ledger;
   const own = (await worker.snapshots()).reduce((sum, { jobs }) => sum + jobs.length, 0);
   if (own > 0) return true;

@@ -7,14 +7,14 @@ import type { Queue } from 'bullmq';
 import { systemClock } from '../src/clock.ts';
 import { LostJobs } from '../src/queue/lost-jobs.ts';
 import { isDue } from '../src/queue/quarantine.ts';
-import type { Clients } from '../src/wiring/clients.ts';
+import type { WorkClients } from '../src/wiring/work-clients.ts';
 
 const LOOK_EVERY_MS = 5 * 60_000;
 /** Inodes in quarantine that one look queues; the rest is for the next one, or for a scan. */
 const DUE_MAX = 1_000;
 
 /** One look. A queue that is away is reported by those who work on it; the next look comes by itself. */
-export async function sweepLostJobs(clients: Clients, signal: AbortSignal): Promise<void> {
+export async function sweepLostJobs(clients: WorkClients, signal: AbortSignal): Promise<void> {
   const { status, settings, queue, ledger, observer } = clients;
   const queues = [queue.queue as Queue, ledger.queue as Queue];
   const lost = new LostJobs({
@@ -32,7 +32,7 @@ export async function sweepLostJobs(clients: Clients, signal: AbortSignal): Prom
 }
 
 /** An object that was missing may have come: a run tells, and releases the inode. */
-async function queueDue({ quarantine, queue, ledger }: Clients, signal: AbortSignal): Promise<void> {
+async function queueDue({ quarantine, queue, ledger }: WorkClients, signal: AbortSignal): Promise<void> {
   const nowMs = await ledger.nowMs();
   let queued = 0;
   for await (const entry of quarantine.all()) {
@@ -44,7 +44,7 @@ async function queueDue({ quarantine, queue, ledger }: Clients, signal: AbortSig
 }
 
 /** Looks now and then until the signal. */
-export function keepLookingForLostJobs(clients: Clients, signal: AbortSignal): void {
+export function keepLookingForLostJobs(clients: WorkClients, signal: AbortSignal): void {
   const look = () => void sweepLostJobs(clients, signal);
   const timer = setInterval(look, LOOK_EVERY_MS);
   timer.unref();

@@ -9,7 +9,7 @@ import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../src/observe/metrics-server.ts';
 import { type Readiness, readinessOf } from '../src/observe/readiness.ts';
-import type { Clients } from '../src/wiring/clients.ts';
+import type { WorkClients } from '../src/wiring/work-clients.ts';
 import { podSources } from './pod-sources.ts';
 import type { RunningPool } from './processes/process-group.ts';
 import type { ProcessSnapshot, RunningWorker } from './running.ts';
@@ -23,7 +23,7 @@ export interface PodMetrics extends MetricsServer {
 }
 
 /** `null` when no port is set. Throws `settings-invalid` (halt) when the port cannot be had. */
-export async function startMetrics(clients: Clients, log: Logger, version: string): Promise<PodMetrics | null> {
+export async function startMetrics(clients: WorkClients, log: Logger, version: string): Promise<PodMetrics | null> {
   const { metricsPort } = clients.settings;
   if (metricsPort === 0) return null;
   const pod = new Pod(clients, log, version);
@@ -44,11 +44,11 @@ export async function startMetrics(clients: Clients, log: Logger, version: strin
 
 class Pod {
   worker: RunningWorker | undefined;
-  readonly #clients: Clients;
+  readonly #clients: WorkClients;
   readonly #metrics: Metrics;
   #serving: Promise<string> | undefined;
 
-  constructor(clients: Clients, log: Logger, version: string) {
+  constructor(clients: WorkClients, log: Logger, version: string) {
     this.#clients = clients;
     const { processes } = clients.settings;
     this.#metrics = new Metrics({

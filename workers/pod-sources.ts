@@ -10,11 +10,11 @@ import { COMPACT_QUEUE } from '../src/queue/compact-queue.ts';
 import type { LastScan } from '../src/queue/scan-book.ts';
 import { jobsInFlight, queueDepths, reapBacklog } from '../src/queue/status.ts';
 import { wallMs } from '../src/time.ts';
-import type { Clients } from '../src/wiring/clients.ts';
 import { standingHolds } from '../src/wiring/standing-holds.ts';
+import type { WorkClients } from '../src/wiring/work-clients.ts';
 
-/** Clients as far as they are asked. */
-export type AskedClients = Pick<Clients, 'status' | 'control' | 'quarantine' | 'scans' | 'ledger' | HoldParts>;
+/** WorkClients as far as they are asked. */
+export type AskedClients = Pick<WorkClients, 'status' | 'control' | 'quarantine' | 'scans' | 'ledger' | HoldParts>;
 type HoldParts = 'holds' | 'holdBook' | 'metadata';
 
 export function podSources(clients: AskedClients): readonly MetricSource[] {

@@ -7,7 +7,7 @@ import type { Settings } from '../src/config/index.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import { pushMetrics } from '../src/observe/push.ts';
-import type { Clients } from '../src/wiring/clients.ts';
+import type { WorkClients } from '../src/wiring/work-clients.ts';
 import type { RunningPool } from './processes/process-group.ts';
 import type { RunningWorker } from './running.ts';
 
@@ -21,7 +21,7 @@ export interface PushedJob {
 }
 
 /** Pushes what this process, and the processes of a pool, have counted; does nothing where no gateway is set. */
-export async function pushAtEnd(clients: Clients, log: Logger, job: PushedJob): Promise<void> {
+export async function pushAtEnd(clients: WorkClients, log: Logger, job: PushedJob): Promise<void> {
   const { settings, observer } = clients;
   const { pushgatewayUrl: url, pushJob } = settings;
   if (url === undefined || observer.metrics === undefined) return;

@@ -9,11 +9,10 @@ import { toError } from '../src/errors.ts';
 import type { ReapRecord } from '../src/ledger.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { parseReapRecord, printReapRecord, type ReapJobData } from '../src/queue/reap-queue.ts';
-import { stopGuard } from '../src/reap/delete-guard.ts';
 import type { HeldObjects } from '../src/reap/held-objects.ts';
-import { type ReapDeps, type ReapVerdict, reapRecord } from '../src/reap/reap-record.ts';
+import type { ReapVerdict } from '../src/reap/reap-record.ts';
 import { elapsed } from '../src/time.ts';
-import { cancellableDeps } from '../src/wiring/cancellable.ts';
+import type { Reaper } from '../src/wiring/reaper.ts';
 
 /** A record that cannot be read waits for a person, an hour at a time. */
 const UNREADABLE_DELAY_MS = 60 * 60 * 1000;
@@ -38,7 +37,7 @@ export interface ReapListeners {
 }
 
 /** A processor for BullMQ's Worker. */
-export function reapProcessor(deps: ReapDeps, listeners: ReapListeners) {
+export function reapProcessor(deps: Reaper, listeners: ReapListeners) {
   const { log } = listeners;
   const warnOfGrace = graceWarning(deps.graceMs, log);
   return async (job: Job<ReapJobData>, token?: string, signal?: AbortSignal): Promise<ReapEnding> => {
@@ -49,7 +48,7 @@ export function reapProcessor(deps: ReapDeps, listeners: ReapListeners) {
       return delayJob(job, UNREADABLE_DELAY_MS, token);
     }
     warnOfGrace(record.graceMs);
-    const verdict = await reapRecord(record, stoppable(deps, signal));
+    const verdict = await deps.look(record, signal);
     // It is the look that was stopped: nothing is in doubt, and somebody else looks at once.
     if (signal?.aborted === true && verdict.kind === 'again') return delayJob(job, 0, token);
     logVerdict(log, { job, record, verdict });
@@ -62,12 +61,6 @@ export function reapProcessor(deps: ReapDeps, listeners: ReapListeners) {
     if (verdict.record !== record) await job.updateData(printReapRecord(verdict.record));
     return delayJob(job, elapsed(await deps.nowMs(), verdict.record.dueMs), token);
   };
-}
-
-/** No call outlives the signal by much, and no delete begins after it. */
-function stoppable(deps: ReapDeps, signal: AbortSignal | undefined): ReapDeps {
-  if (signal === undefined) return deps;
-  return cancellableDeps({ ...deps, guards: [stopGuard(signal), ...(deps.guards ?? [])] }, signal);
 }
 
 /** For `s3compact status`: what the last look found. Losing it must not fail a look. */

@@ -7,20 +7,20 @@ import { endsWithin } from '../src/clock.ts';
 import type { NotReady } from '../src/observe/readiness.ts';
 import { WorkerReports } from '../src/queue/worker-reports.ts';
 import { wallMs } from '../src/time.ts';
-import type { Clients } from '../src/wiring/clients.ts';
+import type { WorkClients } from '../src/wiring/work-clients.ts';
 
 const EVERY_MS = 2_000;
 const LAST_WORDS_MS = 250;
 
 export class Reporter {
-  readonly #clients: Clients;
+  readonly #clients: WorkClients;
   readonly #worker: string;
   readonly #reports: WorkerReports;
   readonly #notReady: () => Promise<readonly NotReady[]>;
   readonly #timer: NodeJS.Timeout;
   #reporting: Promise<void> | undefined;
 
-  constructor(clients: Clients, worker: string, notReady: () => Promise<readonly NotReady[]>) {
+  constructor(clients: WorkClients, worker: string, notReady: () => Promise<readonly NotReady[]>) {
     this.#clients = clients;
     this.#worker = worker;
     this.#notReady = notReady;

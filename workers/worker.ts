@@ -13,8 +13,8 @@ import type { ReapJobData } from '../src/queue/reap-queue.ts';
 import type { HeldObjects } from '../src/reap/held-objects.ts';
 import type { ReapVerdict } from '../src/reap/reap-record.ts';
 import { connectRedis, type RedisClient } from '../src/redis/client.ts';
-import type { Clients } from '../src/wiring/clients.ts';
 import type { RefusalKind } from '../src/wiring/store-refusals.ts';
+import type { WorkClients } from '../src/wiring/work-clients.ts';
 import { compactProcessor } from './compact-processor.ts';
 import { keepLookingForLostJobs } from './lost-jobs.ts';
 import { OutageGate } from './outage-gate.ts';
@@ -47,7 +47,7 @@ export interface WorkerOptions {
 }
 
 /** Starts working on the queues. */
-export function startWorker(clients: Clients, log: Logger, options: WorkerOptions = {}): RunningWorker {
+export function startWorker(clients: WorkClients, log: Logger, options: WorkerOptions = {}): RunningWorker {
   const { queues = 'all', onReapVerdict } = options;
   const connection = connectRedis(clients.settings.redisUrl, {
     profile: 'worker',
@@ -107,7 +107,7 @@ export function startWorker(clients: Clients, log: Logger, options: WorkerOption
   };
 }
 
-async function metricsOf({ observer: { metrics } }: Clients): Promise<Pick<ProcessSnapshot, 'metrics'>> {
+async function metricsOf({ observer: { metrics } }: WorkClients): Promise<Pick<ProcessSnapshot, 'metrics'>> {
   return metrics === undefined ? {} : { metrics: await metrics.json() };
 }
 
@@ -120,7 +120,7 @@ interface WorkerContext {
   readonly onReapVerdict?: WorkerOptions['onReapVerdict'] | undefined;
 }
 
-function compactWorker(clients: Clients, context: WorkerContext): Worker {
+function compactWorker(clients: WorkClients, context: WorkerContext): Worker {
   const { connection, log, jobs, gate, watch } = context;
   const { settings } = clients;
   const worker = new Worker<CompactJobData>(
@@ -158,14 +158,14 @@ function logStalled(job: Job<CompactJobData>, error: Error, log: Logger): void {
   log.error({ event: LOG_EVENTS.jobFailed, ...where, err: error }, 'the job was given up');
 }
 
-function reapWorker(clients: Clients, context: WorkerContext): Worker {
+function reapWorker(clients: WorkClients, context: WorkerContext): Worker {
   const { connection, log, jobs, gate, watch, onReapVerdict } = context;
   const onVerdict = (verdict: ReapVerdict | null, look: LookEvent) => {
     clients.observer.reapLook(verdict, look);
     if (verdict !== null) onReapVerdict?.(verdict);
   };
   const onHeld = (fsId: number, jobId: string, held: HeldObjects) => clients.holdBook.count(fsId, jobId, held);
-  const process = gate.guarded(reapProcessor(clients.reap, { log, onVerdict, onHeld }));
+  const process = gate.guarded(reapProcessor(clients.reaper, { log, onVerdict, onHeld }));
   const worker = new Worker<ReapJobData>(REAP_QUEUE, jobs.tracked(process), {
     ...baseOptions(clients, connection),
     concurrency: clients.settings.reapConcurrency,
@@ -175,7 +175,7 @@ function reapWorker(clients: Clients, context: WorkerContext): Worker {
 }
 
 /** A key that is gone by itself: whether the queue's Redis takes writes. */
-async function probeQueue({ status, settings }: Clients): Promise<void> {
+async function probeQueue({ status, settings }: WorkClients): Promise<void> {
   await status.connection.set(`${settings.queuePrefix}:probe`, '1', 'PX', PROBE_LIFE_MS);
 }
 
@@ -185,7 +185,7 @@ async function reportHeld(job: Job, clauses: readonly string[]): Promise<void> {
   await job.updateProgress(update).catch(() => undefined);
 }
 
-function baseOptions({ settings }: Clients, connection: RedisClient) {
+function baseOptions({ settings }: WorkClients, connection: RedisClient) {
   return {
     connection,
     prefix: settings.queuePrefix,

@@ -28,6 +28,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'inode',
     summary: 'compact one inode now and wait for the result',
     usage: '<fs> <inode>',
+    layouts: BOTH,
     load: async () => (await import('./inode.ts')).registerInode,
   },
   {
@@ -48,6 +49,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'worker',
     summary: 'work on the compact and reap queues until stopped',
     usage: '',
+    layouts: BOTH,
     load: async () => (await import('./worker.ts')).registerWorker,
   },
   {
@@ -80,6 +82,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'status',
     summary: 'show queues, work in flight, backlog, reap records and pauses',
     usage: '[fs]',
+    layouts: BOTH,
     load: async () => (await import('./status.ts')).registerStatus,
   },
   {
@@ -93,18 +96,21 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'pause',
     summary: 'stop work on a file system, or on all, until it is resumed',
     usage: '[fs]',
+    layouts: BOTH,
     load: async () => (await import('./pause.ts')).registerPause,
   },
   {
     name: 'resume',
     summary: 'let work on a file system, or on all, go on',
     usage: '[fs]',
+    layouts: BOTH,
     load: async () => (await import('./pause.ts')).registerResume,
   },
   {
     name: 'reap',
     summary: 'delete what due reap records list and nothing references, then end',
     usage: '',
+    layouts: BOTH,
     load: async () => (await import('./reap.ts')).registerReap,
   },
   {
@@ -136,6 +142,7 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'quarantine',
     summary: 'inodes on which work has stopped',
     usage: '',
+    layouts: BOTH,
     load: async () => (await import('./quarantine.ts')).registerQuarantine,
   },
   {

@@ -15,6 +15,7 @@ import type { SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
 import type { createLogger, Logger } from '../observe/log.ts';
 import { type LayoutName, layoutOf } from '../urls/layout.ts';
 import type { Clients, OpenOptions } from '../wiring/clients.ts';
+import type { WorkClients } from '../wiring/work-clients.ts';
 import { type CliStreams, EXIT, type ExitCode, toJson, UsageError } from './output.ts';
 import type { PictureStyle } from './picture.ts';
 import { fitted, type TextStyle } from './table.ts';
@@ -145,6 +146,12 @@ export class CliContext {
   async openClients({ logger, metadata = 'required' }: ClientsWish = {}): Promise<Clients> {
     const { openClients } = await import('../wiring/clients.ts');
     return openClients(this.settings, logger ?? this.logger, { connectMs: this.connectMs, metadata });
+  }
+
+  /** What works on the files, whatever their layout. */
+  async openWork({ logger, metadata = 'required' }: ClientsWish = {}): Promise<WorkClients> {
+    const { openWork } = await import('../wiring/volume-clients.ts');
+    return openWork(this.settings, logger ?? this.logger, { connectMs: this.connectMs, metadata });
   }
 
   /** Runs `work` with the metadata store, which is closed whatever happens. */

@@ -49,7 +49,7 @@ async function example(fsId: number, options: Options, context: CliContext): Pro
   ]);
   const { settings } = context;
   const clients = await context.openClients({ logger: context.quietLogger });
-  const objects = clients.run.objects;
+  const { objects } = clients;
   const stores = openStores(settings, context.quietLogger, keysFrom(clients.metadata));
   const { writer, close } = openWriter(settings, objects);
   const progress = new CountProgress(context);

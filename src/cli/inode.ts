@@ -7,12 +7,11 @@ import type { JobProgress } from '../../workers/compact-processor.ts';
 import { systemClock } from '../clock.ts';
 import type { CompactProgress } from '../compact/compact-inode.ts';
 import { formOf, parseNumber } from '../config/units.ts';
-import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { InodeKey } from '../model.ts';
 import type { RunSeen } from '../queue/wait-for-run.ts';
-import type { Clients } from '../wiring/clients.ts';
 import type { RunReport } from '../wiring/run-inode.ts';
-import { withInodeArguments } from './arguments.ts';
+import type { WorkClients } from '../wiring/work-clients.ts';
+import { inodeNumber, withFileArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
 import { showPlan } from './plan.ts';
@@ -35,6 +34,8 @@ const LEFT_INLINE =
   'it was stopped: each chunk is as it was or done, nothing is lost, and what was written in vain is deleted by a reap record; the same command goes on';
 /** After this long, somebody wants to see that something moves. */
 const LOOK_EVERY_MS = 1_000;
+/** Chunks of a dry run. */
+const PLANS_SHOWN = 5;
 
 interface InodeOptions {
   readonly inline?: boolean;
@@ -44,24 +45,32 @@ interface InodeOptions {
 }
 
 export function registerInode(program: Command, context: CliContext): void {
-  withInodeArguments(program.command('inode').description('compact one inode now and wait for the result'))
+  withFileArguments(program.command('inode').description('compact one inode now and wait for the result'))
     .option('--inline', 'do it in this process instead of the compact queue')
     .option('--dry-run', 'only show the plan, as "s3compact plan" does')
     .option('--wait <duration>', 'how long to wait for the run to end', parseDuration, 600_000)
     .addHelpText('after', HELP)
-    .action(async (fsId: number, inodeId: bigint, options: InodeOptions) => {
-      const key = { fsId, inodeId };
-      if (options.dryRun === true) context.exitCode = await showPlan(key, context, { limit: 5 });
-      else context.exitCode = await compactNow(key, context, options);
+    .action(async (fsId: number, inode: bigint | string, options: InodeOptions) => {
+      const limit = PLANS_SHOWN;
+      context.exitCode = await context.byLayout({
+        blocks: async () => {
+          const key = { fsId, inodeId: inodeNumber(inode) };
+          return options.dryRun === true ? showPlan(key, context, { limit }) : compactNow(key, context, options);
+        },
+        slices: async () => {
+          const { inodeAt, planOfSlices } = await import('./slices/plan.ts');
+          if (options.dryRun === true) return planOfSlices(fsId, inode, { context, limit });
+          return compactNow({ fsId, inodeId: await inodeAt(fsId, inode, context) }, context, options);
+        },
+      });
     });
 }
 
 async function compactNow(key: InodeKey, context: CliContext, options: InodeOptions): Promise<ExitCode> {
-  const clients = await context.openClients();
+  const clients = await context.openWork();
   try {
     // A wrong number is reported at once, not after a wait for a worker.
-    await requireFilesystem(clients.metadata, key.fsId);
-    await requireInode(clients.metadata, key);
+    await clients.requireFile(key);
     const progress = new RunProgress(context);
     const work = { key, clients, context, options, progress };
     const isInline = options.inline === true;
@@ -78,7 +87,7 @@ async function compactNow(key: InodeKey, context: CliContext, options: InodeOpti
 
 interface Work {
   readonly key: InodeKey;
-  readonly clients: Clients;
+  readonly clients: WorkClients;
   readonly context: CliContext;
   readonly options: InodeOptions;
   readonly progress: RunProgress;

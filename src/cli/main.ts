@@ -96,7 +96,7 @@ function requireLayout(action: Command, context: CliContext): void {
   throw new CompactError(
     layouts.includes('slices')
       ? `"s3compact ${name}" looks at JuiceFS volumes (METADATA_URL=juicefs+redis://…); for other file systems "s3compact scan FS --dry-run" tells what could be saved`
-      : `"s3compact ${name}" does not work on a JuiceFS volume: those are only read (${others.map((row) => row.name).join(', ')}); nothing was changed`,
+      : `"s3compact ${name}" does not work on a JuiceFS volume; these do: ${others.map((row) => row.name).join(', ')}; nothing was changed`,
     { kind: 'halt', code: 'settings-invalid' },
   );
 }

@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { wallMs } from '../time.ts';
 import { plural } from '../view/words.ts';
-import type { Clients } from '../wiring/clients.ts';
+import type { WorkClients } from '../wiring/work-clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { UsageError } from './output.ts';
@@ -47,8 +47,8 @@ export function registerResume(program: Command, context: CliContext): void {
     .action((fsId: number | undefined) => withClients(context, (clients) => resume(clients, context, fsId)));
 }
 
-async function withClients(context: CliContext, work: (clients: Clients) => Promise<void>): Promise<void> {
-  const clients = await context.openClients({ metadata: 'unasked' });
+async function withClients(context: CliContext, work: (clients: WorkClients) => Promise<void>): Promise<void> {
+  const clients = await context.openWork({ metadata: 'unasked' });
   try {
     await work(clients);
   } finally {
@@ -57,7 +57,7 @@ async function withClients(context: CliContext, work: (clients: Clients) => Prom
 }
 
 async function pause(
-  clients: Clients,
+  clients: WorkClients,
   context: CliContext,
   { fsId, reap }: { readonly fsId: number | undefined; readonly reap: boolean },
 ): Promise<void> {
@@ -82,7 +82,7 @@ async function pause(
   );
 }
 
-async function resume(clients: Clients, context: CliContext, fsId: number | undefined): Promise<void> {
+async function resume(clients: WorkClients, context: CliContext, fsId: number | undefined): Promise<void> {
   const { control } = clients;
   if (fsId === undefined) {
     const before = await control.paused();

@@ -7,7 +7,7 @@ import { printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
 import type { QuarantinedInode } from '../queue/quarantine.ts';
 import { plural } from '../view/words.ts';
-import type { Clients } from '../wiring/clients.ts';
+import type { WorkClients } from '../wiring/work-clients.ts';
 import { parseCount, parseInodeId, parseLimit } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode, UsageError } from './output.ts';
@@ -50,7 +50,7 @@ export function registerQuarantine(program: Command, context: CliContext): void 
       if ((inodeId === undefined) !== (options.all === true)) {
         throw new UsageError('quarantine release takes either an inode or --all');
       }
-      const release = (clients: Clients) =>
+      const release = (clients: WorkClients) =>
         inodeId === undefined
           ? releaseAll(fsId, clients, { context, ...options })
           : releaseInode({ fsId, inodeId }, clients, { context, ...options });
@@ -63,8 +63,8 @@ interface ReleaseFlags {
   readonly queue?: boolean;
 }
 
-async function withClients<T>(context: CliContext, work: (clients: Clients) => Promise<T>): Promise<T> {
-  const clients = await context.openClients({ metadata: 'unasked' });
+async function withClients<T>(context: CliContext, work: (clients: WorkClients) => Promise<T>): Promise<T> {
+  const clients = await context.openWork({ metadata: 'unasked' });
   try {
     return await work(clients);
   } finally {
@@ -77,7 +77,7 @@ interface ListOptions {
   readonly limit: number;
 }
 
-async function list(clients: Clients, context: CliContext, { fsId, limit }: ListOptions): Promise<ExitCode> {
+async function list(clients: WorkClients, context: CliContext, { fsId, limit }: ListOptions): Promise<ExitCode> {
   const oldest = new OldestInodes(limit);
   let total = 0;
   for await (const one of clients.quarantine.all()) {
@@ -135,7 +135,7 @@ function listText(inodes: readonly QuarantinedInode[], total: number, context: C
 
 async function releaseInode(
   key: InodeKey,
-  clients: Clients,
+  clients: WorkClients,
   { context, queue }: { readonly context: CliContext; readonly queue?: boolean },
 ): Promise<ExitCode> {
   const released = await clients.quarantine.release(key);
@@ -152,7 +152,7 @@ async function releaseInode(
 /** One by one, as they are found: what a failure leaves is still in quarantine, and the same command goes on. */
 async function releaseAll(
   fsId: number,
-  clients: Clients,
+  clients: WorkClients,
   { context, queue }: { readonly context: CliContext; readonly queue?: boolean },
 ): Promise<ExitCode> {
   let released = 0;

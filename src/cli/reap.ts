@@ -27,7 +27,7 @@ export function registerReap(program: Command, context: CliContext): void {
     .addHelpText('after', HELP)
     .action(async () => {
       const { drainReapQueue, pushAtEnd } = await import('./work-parts.ts');
-      const clients = await context.openClients();
+      const clients = await context.openWork();
       try {
         let stop: AbortSignal | undefined;
         const summary = await untilStopped(context, { left: LEFT }, (signal) => {

@@ -34,10 +34,10 @@ async function repair(
 ): Promise<ExitCode> {
   const clients = await context.openClients();
   try {
-    const { metadata, ledger, run } = clients;
+    const { metadata, ledger, objects: stores } = clients;
     const filesystem = await requireFilesystem(metadata, key.fsId);
     await requireInode(metadata, key);
-    const deps = { metadata, objects: run.objects.forFilesystem(filesystem), filesystem, records: ledger };
+    const deps = { metadata, objects: stores.forFilesystem(filesystem), filesystem, records: ledger };
     const objects: Repaired[] = [];
     for await (const one of repairInode(key, deps, { dryRun })) {
       objects.push(one);

@@ -3,10 +3,18 @@
  * command because more than one command runs inodes. It only words what the report says; programs read --json.
  */
 import { printInodeKey } from '../format.ts';
+import { type LayoutName, layoutOf } from '../urls/layout.ts';
 import { bytes, plural } from '../view/words.ts';
 import type { RunReport } from '../wiring/run-inode.ts';
 import type { CliContext } from './context.ts';
 import { gainText } from './plan.ts';
+
+/** Who deletes what was replaced. */
+const OLD_OBJECTS: Readonly<Record<LayoutName, string>> = {
+  blocks: ' the old objects are deleted after the grace period, by a worker or by "s3compact reap"',
+  slices:
+    ' what was replaced is deleted by the clients\' hourly jobs after the days of the trash; without a trash after the grace period, by a worker or by "s3compact reap"',
+};
 
 /** Several lines for a terminal; exact numbers are in --json. */
 export function reportText(report: RunReport, context: CliContext): string {
@@ -18,7 +26,7 @@ export function reportText(report: RunReport, context: CliContext): string {
     const reads = `read ${bytes(cost.readBytes)} in ${plural(cost.readRequests, 'GET')}`;
     const writes = `wrote ${bytes(cost.writeBytes)} in ${plural(cost.writeRequests, 'PUT')}`;
     lines.push('', gainText(report.gain, context), '', ` ${reads}, ${writes}, in ${seconds(report.durationMs)}`);
-    lines.push(' the old objects are deleted after the grace period, by a worker or by "s3compact reap"');
+    lines.push(OLD_OBJECTS[layoutOf(context.settings.metadataUrl)]);
   }
   if (report.chunksLeft > 0) {
     const where = report.continued ? 'queued as a continuation' : 'left for a later run';

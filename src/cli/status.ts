@@ -8,7 +8,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { formOf, parseNumber } from '../config/units.ts';
 import { CompactError } from '../errors.ts';
 import type { StatusReport } from '../view/status-report.ts';
-import type { Clients } from '../wiring/clients.ts';
+import type { WorkClients } from '../wiring/work-clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { toJson } from './output.ts';
@@ -59,7 +59,7 @@ export function registerStatus(program: Command, context: CliContext): void {
     .option('--watch [duration]', 'again and again until stopped; default every 2s', parsePeriod)
     .addHelpText('after', HELP)
     .action(async (fsId: number | undefined, { watch }: Options) => {
-      const clients = await context.openClients({ metadata: 'unasked' });
+      const clients = await context.openWork({ metadata: 'unasked' });
       try {
         if (watch === undefined) show(await ask(clients, fsId), context);
         else await watchStatus(clients, context, { fsId, everyMs: watch === true ? WATCH_MS : watch });
@@ -70,7 +70,7 @@ export function registerStatus(program: Command, context: CliContext): void {
 }
 
 /** The queue's library is loaded only now. */
-async function ask(clients: Clients, fsId: number | undefined): Promise<StatusReport> {
+async function ask(clients: WorkClients, fsId: number | undefined): Promise<StatusReport> {
   const { askStatus } = await import('../view/ask-status.ts');
   return askStatus(clients, fsId);
 }
@@ -85,7 +85,7 @@ function styleOf(context: CliContext): StatusStyle {
 }
 
 async function watchStatus(
-  clients: Clients,
+  clients: WorkClients,
   context: CliContext,
   { fsId, everyMs }: { readonly fsId: number | undefined; readonly everyMs: number },
 ): Promise<void> {
@@ -106,7 +106,7 @@ async function watchStatus(
 }
 
 /** A server that is away for a moment does not end the watching. */
-async function nextText(clients: Clients, context: CliContext, fsId: number | undefined): Promise<string> {
+async function nextText(clients: WorkClients, context: CliContext, fsId: number | undefined): Promise<string> {
   try {
     const report = await ask(clients, fsId);
     return context.json ? toJson(report) : fitted(statusText(report, styleOf(context)), context.style.width);

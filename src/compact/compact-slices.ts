@@ -1,6 +1,6 @@
 /**
  * compactSlices: one run over one file of a volume of slices, in one budget: which of its chunks are worth it, one attempt for
- * each, and what came of them. The other layout's run is compact-inode.ts (docs/adr/0040). It sees ports only. Expected
+ * each, and what came of them. The other layout's run is compact-inode.ts (docs/adr/0041). It sees ports only. Expected
  * endings are values; failures are CompactError. It never deletes anything.
  */
 import type { Clock } from '../clock.ts';
@@ -34,16 +34,22 @@ export interface SliceDeps {
 /** Compacts the most worthwhile chunks of one file within the limits. Throws CompactError, with the inode. */
 export async function compactSlices(key: InodeKey, deps: SliceDeps, options: CompactOptions): Promise<CompactResult> {
   try {
-    // As it is now: days of the trash, and what must be refused, may have been changed since.
-    const setting = await deps.volume.setting();
-    requireCompactable(setting);
-    return await new Run({ key, setting, deps, options }).run(await requireFile(key, deps.volume));
+    const run = new Run({ key, setting: await settingNow(deps.volume), deps, options });
+    return await run.run(await requireSliceFile(key.inodeId, deps.volume));
   } catch (error) {
     throw error instanceof CompactError ? error.withInode(key) : error;
   }
 }
 
-async function requireFile({ inodeId }: InodeKey, volume: SliceVolume): Promise<SliceFile> {
+/** Days of the trash, and what must be refused, may have been changed since it was read last. */
+async function settingNow(volume: SliceVolume): Promise<VolumeSetting> {
+  const setting = await volume.setting();
+  requireCompactable(setting);
+  return setting;
+}
+
+/** A file to work on. Throws `inode-missing`, `inode-not-s3` or `inode-unlinked` (halt). */
+export async function requireSliceFile(inodeId: bigint, volume: SliceVolume): Promise<SliceFile> {
   const found = await volume.inode(inodeId);
   if (found === null) throw halt('it does not exist (any more)', 'inode-missing');
   if (found.file === null) throw halt(`it is a ${found.type} and no file`, 'inode-not-s3');
@@ -149,7 +155,8 @@ class Run {
       const planned = await this.#plan(chunkIndex);
       if (planned === null) return true;
       if (!this.#fits(planned)) return true;
-      const ending = await compactSliceChunk({ key, ...planned }, this.#attemptDeps());
+      const setting = await settingNow(this.#parts.deps.volume);
+      const ending = await compactSliceChunk({ key, ...planned }, this.#attemptDeps(setting));
       this.#account(planned, ending);
       return ending.kind === 'committed' || ending.kind === 'conflict';
     } catch (error) {
@@ -192,8 +199,8 @@ class Run {
       this.#setback = { outcome: ending.kind, reason: describeEnding(ending, chunkIndex) };
   }
 
-  #attemptDeps(): SliceAttemptDeps {
-    const { deps, setting, options } = this.#parts;
+  #attemptDeps(setting: VolumeSetting): SliceAttemptDeps {
+    const { deps, options } = this.#parts;
     const { limits } = options;
     return {
       ...{ ...deps, ...limits, setting },

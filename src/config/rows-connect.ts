@@ -58,7 +58,7 @@ export const CONNECTION_ROWS = [
     flag: 'metadata-url',
     unit: 'metadata',
     unset: 'the value of REDIS_URL',
-    meaning: 'Where inodes and lists are kept: Redis, the MDS of CurveFS, or (only to read) a JuiceFS volume.',
+    meaning: 'Where inodes and lists are kept: Redis, the MDS of CurveFS, or a JuiceFS volume.',
     group: 'Connections',
     commands: ALL,
   },

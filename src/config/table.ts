@@ -48,7 +48,7 @@ export function allowedOf(spec: SettingSpec): string {
     case 'redis':
       return 'redis://[user:password@]host:port[/db], rediss://…, redis+cluster://host,host or redis+sentinel://host,host/master';
     case 'metadata':
-      return 'what REDIS_URL takes, curvefs://mds1:6700,mds2:6700, or for reading juicefs+redis://host:port/db';
+      return 'what REDIS_URL takes, curvefs://mds1:6700,mds2:6700, or juicefs+redis://host:port/db';
     default:
       return `${spec.min} to ${spec.max}`;
   }

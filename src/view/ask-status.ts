@@ -12,8 +12,8 @@ import type { QuarantinedInode } from '../queue/quarantine.ts';
 import type { JobList } from '../queue/status-lists.ts';
 import { WorkerReports } from '../queue/worker-reports.ts';
 import { wallMs } from '../time.ts';
-import type { Clients } from '../wiring/clients.ts';
 import type { SeenAges } from '../wiring/server-health.ts';
+import type { WorkClients } from '../wiring/work-clients.ts';
 import { healthOf } from './health.ts';
 import { askHolds } from './holds.ts';
 import { problemsOf } from './problems.ts';
@@ -26,7 +26,7 @@ const QUARANTINE_MAX = 100;
 const isOf = (fsId: number | undefined) => (one: { readonly fsId: number }) => fsId === undefined || one.fsId === fsId;
 
 /** Everything at once; errors are CompactError `queue-unavailable` (retry) or `filesystem-missing` (halt). */
-export async function askStatus(clients: Clients, fsId?: number): Promise<StatusReport> {
+export async function askStatus(clients: WorkClients, fsId?: number): Promise<StatusReport> {
   const lists = await import('../queue/status-lists.ts');
   const { status } = clients;
   const isAsked = isOf(fsId);
@@ -58,14 +58,14 @@ export async function askStatus(clients: Clients, fsId?: number): Promise<Status
 }
 
 /** The same without the lists of what is stuck, which are empty; for those who ask every few seconds. */
-export async function askCounts(clients: Clients): Promise<StatusReport> {
+export async function askCounts(clients: WorkClients): Promise<StatusReport> {
   const [counts, quarantined] = await Promise.all([factsOf(clients, undefined), clients.quarantine.count()]);
   const report = { ...counts, quarantined };
   return { ...report, problems: problemsOf(report) };
 }
 
 /** All that is counted but for the quarantine. */
-async function factsOf(clients: Clients, fsId: number | undefined) {
+async function factsOf(clients: WorkClients, fsId: number | undefined) {
   const ask = await import('../queue/status.ts');
   const { status, control, scans, ledger } = clients;
   const metadata = await askMetadata(clients, fsId);
@@ -102,7 +102,7 @@ const METADATA_WAIT_MS = 1_500;
  * Asks the metadata service once. One that is away must not keep anybody from the status: then the number is taken as it
  * is. Throws `filesystem-missing` (halt).
  */
-async function askMetadata({ metadata }: Clients, fsId: number | undefined): Promise<SeenAges> {
+async function askMetadata({ metadata }: WorkClients, fsId: number | undefined): Promise<SeenAges> {
   let fault: CompactError | undefined;
   const asked = (fsId === undefined ? metadata.getFilesystem(0) : requireFilesystem(metadata, fsId)).catch(
     (error: unknown) => {
@@ -119,7 +119,7 @@ async function askMetadata({ metadata }: Clients, fsId: number | undefined): Pro
 
 /** The newest of any number; holds at most twice as many as it tells. */
 async function quarantineOf(
-  { quarantine }: Clients,
+  { quarantine }: WorkClients,
   isAsked: (key: { readonly fsId: number }) => boolean,
 ): Promise<{ readonly total: number; readonly inodes: readonly QuarantineListed[] }> {
   let total = 0;

@@ -3,13 +3,13 @@
  * their place, and the rest of the page is as good as ever.
  */
 import { CompactError } from '../errors.ts';
-import type { Clients } from '../wiring/clients.ts';
+import type { WorkClients } from '../wiring/work-clients.ts';
 import type { HoldsListed } from './status-report.ts';
 
 /** Holds that are listed. */
 const HOLDS_LISTED_MAX = 100;
 
-export async function askHolds(clients: Clients, fsId: number | undefined): Promise<HoldsListed> {
+export async function askHolds(clients: WorkClients, fsId: number | undefined): Promise<HoldsListed> {
   const { standingHolds } = await import('../wiring/standing-holds.ts');
   try {
     const held = (await standingHolds(clients)).filter((one) => fsId === undefined || one.fsId === fsId);

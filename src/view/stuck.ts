@@ -8,7 +8,7 @@ import { within } from '../clock.ts';
 import type { QuarantinePart } from '../queue/quarantine.ts';
 import { delayedJobs, failedJobs, type JobList, listedRecords, type RecordsPart } from '../queue/status-lists.ts';
 import { wallMs } from '../time.ts';
-import type { Clients } from '../wiring/clients.ts';
+import type { WorkClients } from '../wiring/work-clients.ts';
 import { askHolds } from './holds.ts';
 import type { HoldsListed } from './status-report.ts';
 
@@ -36,7 +36,7 @@ export interface Stuck {
 }
 
 /** Errors are CompactError `queue-unavailable` (retry). */
-export async function askStuck(clients: Clients, places: StuckPlaces): Promise<Stuck> {
+export async function askStuck(clients: WorkClients, places: StuckPlaces): Promise<Stuck> {
   const { status, quarantine, ledger } = clients;
   const part = (from: number) => ({ from, most: PART_ROWS });
   const late = (): HoldsListed => ({ ...NO_HOLDS, unknown: 'a server did not answer in time' });

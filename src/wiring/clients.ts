@@ -6,48 +6,38 @@
 import { randomUUID } from 'node:crypto';
 import { endsWithin, systemClock } from '../clock.ts';
 import { AttemptIds } from '../compact/attempt.ts';
-import { planPolicy } from '../compact/choose-chunks.ts';
-import type { CompactLimits } from '../compact/compact-inode.ts';
 import { protocolOf } from '../compact/protocol.ts';
 import type { Settings } from '../config/index.ts';
-import { CompactError } from '../errors.ts';
 import type { GcDeps } from '../gc/gc.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
+import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import { storesWithRetries } from '../objects/retrying-store.ts';
 import { type S3Credentials, S3ObjectStores, type S3StoresSettings } from '../objects/s3/stores.ts';
-import { LOG_EVENTS, type Logger } from '../observe/log.ts';
-import { Metrics } from '../observe/metrics.ts';
+import type { Logger } from '../observe/log.ts';
 import type { Pace } from '../pace/pace.ts';
 import type { QueueOptions } from '../queue/bullmq.ts';
-import { COMPACT_QUEUE, CompactQueue } from '../queue/compact-queue.ts';
 import { QueueGcBook } from '../queue/gc-book.ts';
-import { HoldBook } from '../queue/hold-book.ts';
 import { QueueInstallation } from '../queue/installation.ts';
-import { QueueControl } from '../queue/pause.ts';
-import { Quarantine } from '../queue/quarantine.ts';
-import { ReapQueue } from '../queue/reap-queue.ts';
-import { QueueScanBook } from '../queue/scan-book.ts';
-import type { StatusSource } from '../queue/status.ts';
+import type { ReapQueue } from '../queue/reap-queue.ts';
 import { Ownership } from '../reap/bucket-owner.ts';
 import { Holds } from '../reap/holds.ts';
 import type { ReapDeps } from '../reap/reap-record.ts';
 import { SharedLists } from '../reap/referenced-objects.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
-import { checkRedisFit, connectRedis } from '../redis/client.ts';
-import { type RedisClient, whenReady } from '../redis/link.ts';
-import { ObservedMemory, observedLedger, observedMetadata } from './observed-ports.ts';
-import { Observer } from './observer.ts';
+import { ObservedMemory, observedMetadata } from './observed-ports.ts';
+import type { Observer } from './observer.ts';
 import { metadataAddresses, openMetadata, requireAnswer } from './open-metadata.ts';
-import { limitGauges, limitsWaitedFor, openPace } from './open-pace.ts';
+import { openPace } from './open-pace.ts';
 import { openPrimaries } from './primaries.ts';
-import type { CompactJobDeps } from './run-inode.ts';
-import { openTracing } from './tracing.ts';
+import { reaperOfBlocks } from './reaper.ts';
+import { compactorOfBlocks } from './run-inode.ts';
+import { openQueues, openWorkBase, type WorkClients } from './work-clients.ts';
 
 /** How long closing may wait for a server that is away; a part of a pod's 30 s to end (workers/worker.ts). */
-const CLOSE_WAIT_MS = 1_000;
+export const CLOSE_WAIT_MS = 1_000;
 
 /** Enough never to meet another one's, and few enough to type. */
 const HOLD_ID_CHARACTERS = 8;
@@ -60,32 +50,15 @@ const KEY_SOURCES = [
   ...['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_CREDENTIALS_FULL_URI'],
 ];
 
-/** Everything that a worker or a command needs to do work. */
-export interface Clients {
-  readonly settings: Settings;
+/** Everything that a command may need where files have blocks. */
+export interface Clients extends WorkClients {
   readonly metadata: MetadataStore;
-  readonly queue: CompactQueue;
-  readonly ledger: ReapQueue;
-  readonly quarantine: Quarantine;
-  /** Pause and resume. */
-  readonly control: QueueControl;
-  readonly scans: QueueScanBook;
-  /** What `status` and the metrics ask. */
-  readonly status: StatusSource;
-  readonly run: CompactJobDeps;
+  readonly objects: ObjectStores;
   readonly reap: ReapDeps;
   /** Whose the objects in a bucket are. */
   readonly ownership: Ownership;
-  /** What keeps objects from being deleted, and what people see of that. */
-  readonly holds: Holds;
-  readonly holdBook: HoldBook;
-  /** What this process reports about its work. */
-  readonly observer: Observer;
-  /** The limits on requests to S3, to be looked at. */
-  readonly pace: Pace;
   /** What gc needs for the file system with this uuid. */
   gc(fsUuid: string): GcDeps;
-  close(): Promise<void>;
 }
 
 export interface OpenOptions {
@@ -107,28 +80,14 @@ export async function openClients(
   log: Logger,
   { connectMs = settings.redisTimeoutMs, metadata: need = 'checked' }: OpenOptions = {},
 ): Promise<Clients> {
-  const connection = await openQueueRedis(settings, log, connectMs);
-  const limits = limitsOf(settings);
-  const tracing = await openTracing();
-  const metrics = isWatched(settings) ? processMetrics() : undefined;
-  const observer = new Observer({ log, limits, metrics, tracer: tracing?.tracer });
+  const base = await openWorkBase(settings, log, connectMs);
+  const { connection, limits, observer, pace, tracing } = base;
   const metadata = observedMetadata(await openMetadata(settings), observer);
   const primaries = openPrimaries(settings, { connection, metadata, log });
-  const pace = openPace(settings, { connection, onWaited: (limit, ms) => observer.waited(limit, ms) });
-  observer.metrics?.addSource(limitGauges(pace));
-  observer.limitsWaitedFor = () => limitsWaitedFor(pace.snapshot());
   const objects = openObjects(settings, log, { keys: keysFrom(metadata), observer, pace });
   probeWith(observer, settings, metadata);
-  const ledger = new ReapQueue({ connection, prefix: settings.queuePrefix });
-  const { jobTries, retryDelayMs, lockDurationMs } = settings;
-  const queue = new CompactQueue({
-    ...{ connection, prefix: settings.queuePrefix, jobTries, retryDelayMs, lockDurationMs },
-    onGivenBack: (jobIds) => observer.jobsGivenBack(COMPACT_QUEUE, jobIds),
-  });
-  const queues = { connection, prefix: settings.queuePrefix };
-  const quarantine = new Quarantine(queues, metadata.storeId);
-  const control = new QueueControl({ ...queues, compact: queue.queue, reap: ledger.queue });
-  const scans = new QueueScanBook(queues, metadata.storeId);
+  const { queues, run, ...parts } = openQueues(base, metadata.storeId);
+  const { ledger, queue, quarantine } = parts;
   const ownership = openOwnership(settings, { metadata, objects, queues });
   const holds = openHolds(objects, ledger);
   const guards = [ownership.guard, primaries.guard, holds.guard];
@@ -147,59 +106,34 @@ export async function openClients(
     await close();
     throw error;
   }
+  const reap: ReapDeps = {
+    ...{ metadata, objects, guards, refuseEarly: holds.refuseEarly },
+    nowMs: () => ledger.nowMs(),
+    graceMs: protocolOf(metadata).graceMs(limits),
+    lists: new SharedLists(),
+    stored: new StoredObjects(),
+  };
+  const compact = compactorOfBlocks({
+    ...{ metadata, objects, ledger: run.ledger, clock: systemClock, attemptIds: new AttemptIds() },
+    memory: new ObservedMemory(settings.memoryBytes, observer),
+    requireOwner: (filesystem) => ownership.require(filesystem),
+  });
   return {
-    ...{ settings, metadata, queue, ledger, quarantine, control, scans, ownership, holds, observer, pace },
-    holdBook: new HoldBook(queues, metadata.storeId),
-    status: { ...queues, queue, ledger },
-    run: {
-      ...{ metadata, objects, queue, quarantine, control, limits },
-      ledger: observedLedger(ledger, observer),
-      clock: systemClock,
-      memory: new ObservedMemory(settings.memoryBytes, observer),
-      attemptIds: new AttemptIds(),
-      jobTries: settings.jobTries,
-      uploadWaitMs: settings.uploadWaitMs,
-      requireOwner: (filesystem) => ownership.require(filesystem),
-    },
-    reap: {
-      ...{ metadata, objects, guards, refuseEarly: holds.refuseEarly },
-      nowMs: () => ledger.nowMs(),
-      graceMs: protocolOf(metadata).graceMs(limits),
-      lists: new SharedLists(),
-      stored: new StoredObjects(),
-    },
+    ...{ settings, metadata, objects, ...parts, ownership, holds, observer, pace, reap },
+    run: { ...run, compact },
+    reaper: reaperOfBlocks(reap),
     gc: (fsUuid) => ({
       ...{ metadata, objects, records: ledger, guards },
-      book: new QueueGcBook({ connection, prefix: settings.queuePrefix }, { storeId: metadata.storeId, fsUuid }),
+      book: new QueueGcBook(queues, { storeId: metadata.storeId, fsUuid }),
       nowMs: () => ledger.nowMs(),
       quarantined: (keys) => quarantine.among(keys),
     }),
+    requireFile: async (key) => {
+      await requireFilesystem(metadata, key.fsId);
+      await requireInode(metadata, key);
+    },
     close,
   };
-}
-
-async function openQueueRedis(settings: Settings, log: Logger, connectMs: number): Promise<RedisClient> {
-  const connection = connectRedis(settings.redisUrl, {
-    profile: 'producer',
-    timeoutMs: settings.redisTimeoutMs,
-    onError: (error) => log.debug({ event: LOG_EVENTS.queueLost, err: error }, "the queue's Redis is not reachable"),
-  });
-  try {
-    const fault = await whenReady(connection, connectMs);
-    if (fault !== null) {
-      throw new CompactError(`the queue's Redis ${fault.message}; check REDIS_URL and the server`, {
-        kind: fault.refused ? 'halt' : 'retry',
-        code: 'queue-unavailable',
-        cause: fault.cause,
-      });
-    }
-    const warnings = await checkRedisFit(connection, { name: "queue's", graceMs: settings.graceMs });
-    for (const warning of warnings) log.info({ event: LOG_EVENTS.redisUnguarded }, `the queue's Redis ${warning}`);
-    return connection;
-  } catch (error) {
-    connection.disconnect();
-    throw error;
-  }
 }
 
 /** Each bucket may have all its requests under way, and two share a client without waiting for a socket. */
@@ -293,16 +227,6 @@ export function keptKeys(ask: (filesystem: Filesystem) => Promise<S3Credentials>
   };
 }
 
-/** Whether anybody gets the metrics. */
-function isWatched({ metricsPort, pushgatewayUrl }: Settings): boolean {
-  return metricsPort !== 0 || pushgatewayUrl !== undefined;
-}
-
-/** What every process counts for itself; the pod's own metrics are in metrics.ts. */
-function processMetrics(): Metrics {
-  return new Metrics({ scopes: ['process'] });
-}
-
 /** How a server that failed is asked whether it is back. */
 function probeWith(observer: Observer, { s3Endpoint }: Settings, metadata: MetadataStore): void {
   // Any answer is one: the observer of every call sees it.
@@ -311,21 +235,5 @@ function probeWith(observer: Observer, { s3Endpoint }: Settings, metadata: Metad
   observer.store.probe = async (signal) => {
     const { status } = await fetch(s3Endpoint, { method: 'HEAD', redirect: 'manual', signal });
     if (status >= 500) throw new Error(`the server answered ${status}`);
-  };
-}
-
-function limitsOf(settings: Settings): CompactLimits {
-  return {
-    policy: planPolicy(settings),
-    chunksMax: settings.maxChunks,
-    bytesMax: settings.maxBytes,
-    requestsMax: settings.maxRequests,
-    durationMaxMs: settings.maxRunMs,
-    leaseMs: settings.leaseMs,
-    graceMs: settings.graceMs,
-    commitTimeoutMs: settings.redisTimeoutMs,
-    quietMs: settings.quietPeriodMs,
-    blocksInFlight: settings.blocksInFlight,
-    getsInFlight: settings.getsInFlight,
   };
 }

@@ -6,7 +6,7 @@
 import { MemoryBudget, type Reservation } from '../compact/memory-budget.ts';
 import { CompactError } from '../errors.ts';
 import type { ReapLedger } from '../ledger.ts';
-import type { CommitOutcome, MetadataStore } from '../metadata/port.ts';
+import type { CommitOutcome } from '../metadata/port.ts';
 import { portView } from './cancellable.ts';
 import type { Observer } from './observer.ts';
 
@@ -19,11 +19,16 @@ const OBSERVED: Readonly<Record<string, string>> = {
   commit: 'commit',
   clearFence: 'clear-fence',
   incarnation: 'incarnation',
+  // Of volumes of slices.
+  setting: 'get-filesystem',
+  inode: 'get-inode',
+  list: 'read-chunk',
+  clear: 'clear-fence',
 };
 
 type Call = (...args: unknown[]) => unknown;
 
-export function observedMetadata<Store extends MetadataStore>(store: Store, observer: Observer): Store {
+export function observedMetadata<Store extends object>(store: Store, observer: Observer): Store {
   return portView(store, (name, call) => {
     const operation = typeof name === 'string' ? OBSERVED[name] : undefined;
     return operation === undefined ? call : observedCall(operation, call, observer);

@@ -5,7 +5,9 @@
 import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
 import { CHUNK_BYTES } from '../layout/slices/index.ts';
-import { JuicefsVolume } from '../metadata/juicefs/volume.ts';
+import { JuicefsCommits } from '../metadata/juicefs/commits.ts';
+import { type JuicefsOptions, JuicefsVolume } from '../metadata/juicefs/volume.ts';
+import type { SliceCommits } from '../metadata/slice-commits.ts';
 import type { SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
 import type { Filesystem } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
@@ -14,23 +16,38 @@ import { connectRedis } from '../redis/client.ts';
 import { type RedisClient, whenReady } from '../redis/link.ts';
 import { parseJuicefsUrl } from '../urls/juicefs.ts';
 import type { RedisTarget } from '../urls/redis.ts';
+import { replicasWanted } from './primaries.ts';
 
 /** A volume is the one file system of its database. */
 export const VOLUME_FS_ID = 1;
 const DEFAULT_REGION = 'us-east-1';
 
-/** Opens the volume at METADATA_URL. Throws `metadata-unavailable` (retry) or `metadata-refused` (halt). */
+/** Opens the volume at METADATA_URL, for reading. Throws `metadata-unavailable` (retry) or `metadata-refused` (halt). */
 export async function openVolume(
   settings: Settings,
   { connectMs }: { readonly connectMs: number },
 ): Promise<SliceVolume> {
+  return new JuicefsVolume(await volumePlace(settings, connectMs));
+}
+
+/** The same, and what changes it; closing the volume ends both. */
+export async function openVolumeToChange(
+  settings: Settings,
+  { connectMs }: { readonly connectMs: number },
+): Promise<{ readonly volume: SliceVolume; readonly commits: SliceCommits }> {
+  const place = await volumePlace(settings, connectMs);
+  const commits = new JuicefsCommits({ ...place, replicas: replicasWanted(settings.metadataReplicas) });
+  return { volume: new JuicefsVolume({ ...place, onClose: () => commits.close() }), commits };
+}
+
+async function volumePlace(settings: Settings, connectMs: number): Promise<JuicefsOptions> {
   const target = parseJuicefsUrl(settings.metadataUrl);
   const timeoutMs = settings.redisTimeoutMs;
   // JuiceFS writes a cluster of one known address like a single server, and asks it.
   const isCluster =
     target.form === 'single' ? await saysCluster(target, { timeoutMs, connectMs }) : target.form === 'cluster';
   const redis = await connected(isCluster ? { ...target, form: 'cluster' } : target, { timeoutMs, connectMs });
-  return new JuicefsVolume({ redis, prefix: isCluster ? `{${target.db}}` : '', timeoutMs });
+  return { redis, prefix: isCluster ? `{${target.db}}` : '', timeoutMs };
 }
 
 interface Times {

@@ -7,16 +7,18 @@
 import {
   type CompactDeps,
   type CompactLimits,
+  type CompactOptions,
   type CompactOutcome,
   type CompactProgress,
   type CompactResult,
   compactInode,
   type LookKeeper,
 } from '../compact/compact-inode.ts';
+import { compactSlices, type SliceDeps } from '../compact/compact-slices.ts';
 import type { RunObserver } from '../compact/run-observer.ts';
 import { CompactError, type ErrorCode, isMissingObject, quarantineRule } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
-import type { Look } from '../ledger.ts';
+import type { Look, ReapLedger } from '../ledger.ts';
 import type { InodeKey, PlanCost, PlanGain } from '../model.ts';
 import type { CompactQueue } from '../queue/compact-queue.ts';
 import type { QueueControl } from '../queue/pause.ts';
@@ -24,8 +26,26 @@ import { isDue, nextLookMs, type Quarantine } from '../queue/quarantine.ts';
 import { elapsed, wallMs } from '../time.ts';
 import { cancellableDeps } from './cancellable.ts';
 
-export interface RunDeps extends CompactDeps {
+/** A run over one file, of either layout; no call outlives the signal by much. */
+export type Compactor = (key: InodeKey, options: CompactOptions) => Promise<CompactResult>;
+
+export function compactorOfBlocks(deps: CompactDeps): Compactor {
+  // Whose the bucket is, is asked of S3, and there the question may wait for a rate.
+  const { metadata, ledger, requireOwner } = deps;
+  return (key, options) =>
+    compactInode(key, { ...deps, ...cancellableDeps({ metadata, ledger, requireOwner }, options.signal) }, options);
+}
+
+export function compactorOfSlices(deps: SliceDeps): Compactor {
+  const { volume, commits, ledger } = deps;
+  return (key, options) =>
+    compactSlices(key, { ...deps, ...cancellableDeps({ volume, commits, ledger }, options.signal) }, options);
+}
+
+export interface RunDeps {
+  readonly compact: Compactor;
   readonly limits: CompactLimits;
+  readonly ledger: ReapLedger;
   readonly queue: CompactQueue;
   readonly quarantine: Quarantine;
   /** Runs in a row with a missing or short object after which the inode is stopped, and how long it waits at least. */
@@ -86,10 +106,7 @@ export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions
       const message = `inode ${printInodeKey(key)} is in quarantine: ${entry.reason}`;
       return { ...empty(key, 'quarantined'), code: entry.code, message };
     }
-    // Whose the bucket is, is asked of S3, and there the question may wait for a rate.
-    const { metadata, ledger, requireOwner } = deps;
-    const ports = cancellableDeps({ metadata, ledger, requireOwner }, options.signal);
-    const result = await compactInode(key, { ...deps, ...ports }, { ...options, limits: deps.limits });
+    const result = await deps.compact(key, { ...options, limits: deps.limits });
     return await reportResult(result, deps, options.looks?.first);
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;

@@ -3,7 +3,7 @@
  * the queue, the holds by the buckets themselves. It decides nothing, and changes nothing by itself.
  */
 import type { FoundHold } from '../reap/holds.ts';
-import type { Clients } from './clients.ts';
+import type { WorkClients } from './work-clients.ts';
 
 export interface HeldFilesystem {
   readonly fsId: number;
@@ -16,7 +16,7 @@ export interface HeldFilesystem {
 
 /** `onNone` is called with file systems of the book that have none. Throws CompactError (retry) when queue, metadata or store are away. */
 export async function standingHolds(
-  { holds, holdBook, metadata }: Pick<Clients, 'holds' | 'holdBook' | 'metadata'>,
+  { holds, holdBook, metadata }: Pick<WorkClients, 'holds' | 'holdBook' | 'metadata'>,
   onNone?: (fsId: number) => Promise<void>,
 ): Promise<readonly HeldFilesystem[]> {
   const held: HeldFilesystem[] = [];

@@ -1,4 +1,4 @@
-/** What acts on a volume that is only read is refused before anything is opened; what only reads it says that nobody is there. */
+/** What cannot work on a volume of slices is refused before anything is opened; what can says that nobody is there. */
 import { expect, test } from 'vitest';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { run } from '../../src/cli/main.ts';
@@ -34,14 +34,17 @@ test.each(blocksOnly.map(({ name, usage }) => [name, usage]))('%s refuses a Juic
   expect(exitCode).toBe(2);
 });
 
-const reading = COMMANDS.filter(({ name, layouts }) => layouts?.includes('slices') && name !== 'completion');
+// A worker waits until somebody is there.
+const working = COMMANDS.filter(
+  ({ name, layouts }) => layouts?.includes('slices') && name !== 'completion' && name !== 'worker',
+);
 
-test.each(reading.map(({ name, usage }) => [name, usage]))('%s goes to the volume', async (name, usage) => {
+test.each(working.map(({ name, usage }) => [name, usage]))('%s goes to the volume', async (name, usage) => {
   const { exitCode, stdout, stderr } = await ending([
     name,
-    ...(ARGUMENTS[usage] ?? []),
+    ...(SUBCOMMANDS[name] ?? ARGUMENTS[usage] ?? []),
     ...(name === 'scan' ? ['--top', '1'] : []),
   ]);
-  expect(stdout + stderr).toMatch(/the metadata Redis .*(ECONNREFUSED|was not ready)/);
+  expect(stdout + stderr).toMatch(/the (metadata|queue's) Redis .*(ECONNREFUSED|was not ready)/);
   expect(exitCode).toBe(3);
 });

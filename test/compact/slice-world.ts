@@ -40,6 +40,7 @@ export class SliceWorld {
   /** What each chunk must read as, by `inode_chunk`; bytes behind are zeros. */
   readonly expected = new Map<string, Buffer>();
   #nextId = 0;
+  readonly #inodes = new Set<number>();
   readonly #attemptIds = new AttemptIds();
 
   private constructor(redis: Redis) {
@@ -84,6 +85,7 @@ export class SliceWorld {
   }
 
   async file(inode: number, length = 64 * 1024 * 1024): Promise<void> {
+    this.#inodes.add(inode);
     await this.raw.inode(inode, { length });
   }
 
@@ -218,8 +220,7 @@ export class SliceWorld {
     const count = (id: number, size: number) => {
       if (id !== 0) counts[`k${id}_${size}`] = (counts[`k${id}_${size}`] ?? -1) + 1;
     };
-    for (const list of await this.redis.keys(this.key('c*')))
-      for (const { id, size } of (await this.redis.lrangeBuffer(list, 0, -1)).map(parse)) count(id, size);
+    for (const inode of this.#inodes) for (const { id, size } of await this.records(inode)) count(id, size);
     for (const value of Object.values(await this.redis.hgetallBuffer(this.key('delSlices'))))
       for (let at = 0; at < value.length; at += 12)
         count(Number(value.readBigUInt64BE(at)), value.readUInt32BE(at + 8));

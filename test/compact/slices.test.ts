@@ -6,7 +6,9 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
-import type { RawSlice } from '../kit/juicefs/encode.ts';
+import type { SliceFence } from '../../src/metadata/slice-commits.ts';
+import { reapSlices } from '../../src/reap/reap-slices.ts';
+import { type RawSlice, settingJson } from '../kit/juicefs/encode.ts';
 import { wholeSlice } from '../kit/juicefs/raw-volume.ts';
 import { Boundary, CALL_ENDINGS, ProcessGone } from '../sim/boundary.ts';
 import { BLOCK, BUCKET, SliceWorld } from './slice-world.ts';
@@ -109,6 +111,32 @@ describe('a run', () => {
     for (let left = 1; left > 0; ) ({ chunksLeft: left } = await world.compact(FILE));
     expect((await world.records(FILE)).length).toBeLessThan(5);
     expect((await world.read(FILE, 0)).equals(content)).toBe(true);
+    await world.reapAll();
+    await world.check();
+  });
+
+  it('without a trash keeps what was replaced for the grace period', async () => {
+    const world = await worn({ TrashDays: 0 });
+    const objects = [...world.stores.bucket(BUCKET).keys()];
+    await world.compact(FILE, world.process(), { graceMs: 3_600_000 });
+    await expect(world.reapAll()).rejects.toThrow('not done after');
+    expect([...world.stores.bucket(BUCKET).keys()]).toEqual(expect.arrayContaining(objects));
+    await world.check({ fences: true });
+  });
+
+  it('has twenty minutes at most', async () => {
+    const world = await worn();
+    const deps = world.process();
+    const deadlines: number[] = [];
+    const begin = async (fence: SliceFence) => {
+      deadlines.push(fence.deadlineMs - Date.now());
+      return 'late' as const;
+    };
+    Object.assign(deps, { commits: Object.assign(Object.create(deps.commits), { begin }) });
+    const tried = world.compact(FILE, deps, { leaseMs: 6 * 3_600_000 });
+    await expect(tried).rejects.toMatchObject({ kind: 'retry', code: 'lease-expired' });
+    expect(deadlines).toHaveLength(1);
+    expect(deadlines[0]).toBeLessThanOrEqual(20 * 60_000);
     await world.reapAll();
     await world.check();
   });
@@ -310,6 +338,20 @@ describe('doubt', () => {
     const kept = world.stores.bucket(BUCKET).size;
     expect(await world.reapAll()).toBe(0);
     expect(world.stores.bucket(BUCKET).size).toBe(kept);
+  });
+
+  it('about whose a record is deletes nothing', async () => {
+    for (const other of [{ UUID: 'another' }, { Bucket: 'http://127.0.0.1:1/elsewhere' }]) {
+      const world = await worn({ TrashDays: 0 });
+      await world.compact(FILE);
+      const objects = world.stores.bucket(BUCKET).size;
+      const { record } = world.ledger.first() ?? {};
+      if (record === undefined) throw new Error('there is no record');
+      await redis.set(world.key('setting'), settingJson('vol', { BlockSize: 1, TrashDays: 0, ...other }));
+      expect(await reapSlices(record, world.process())).toMatchObject({ kind: 'again', doubt: expect.any(String) });
+      expect(world.stores.bucket(BUCKET).size).toBe(objects);
+      expect(await redis.hlen(world.key('delSlices'))).toBe(1);
+    }
   });
 
   it('about a directory, a deleted file or none changes nothing', async () => {

@@ -66,9 +66,24 @@ export class JuicefsWorld {
   async command(argv: readonly string[], { url = this.url() }: { readonly url?: string } = {}): Promise<CommandEnding> {
     const out = { stdout: '', stderr: '' };
     const stream = (name: keyof typeof out) => ({ write: (text: string) => (out[name] += text) });
-    const env = { METADATA_URL: url, S3COMPACT_LOG_LEVEL: 'error' };
+    const env = { ...this.env, METADATA_URL: url };
     const exitCode = await run(argv, env, { stdout: stream('stdout'), stderr: stream('stderr') });
     return { exitCode, ...out };
+  }
+
+  /** Of commands and workers: a queue of its own, in another database, and a short grace. */
+  get env(): Readonly<Record<string, string>> {
+    const { host } = new URL(this.#service.url);
+    return {
+      ...{ METADATA_URL: this.url(), REDIS_URL: `redis://${host}/${DATABASE + 1}`, S3COMPACT_LOG_LEVEL: 'error' },
+      ...{ S3COMPACT_GRACE: '100ms', S3COMPACT_READER_CACHE_LIFE: '0s' },
+    };
+  }
+
+  /** Ids for new slices that are old enough to be used. */
+  async ageIds(): Promise<void> {
+    const last = await this.redis.incrby('nextchunk', 10_000);
+    await this.redis.hset('~s3compact', 'ids', `${last - 9_999} ${last} 0`);
   }
 
   async json<T>(argv: readonly string[]): Promise<T> {

@@ -183,7 +183,12 @@ describe.runIf(isReal)('a volume of the real program', () => {
         ['fsck', '1', '/dav-large.bin'],
         ['doctor', '1'],
       ],
-      ...[['doctor', '1', '--write']],
+      ...[
+        ['doctor', '1', '--write'],
+        ['status'],
+        ['inode', '1', '/dav-large.bin', '--dry-run'],
+        ['inode', '1', '/dav-large.bin', '--inline'],
+      ],
     ];
     for (const argv of commands) {
       const { exitCode, stderr } = await world.command(argv);
@@ -194,7 +199,13 @@ describe.runIf(isReal)('a volume of the real program', () => {
       });
       expect(await world.everything(), argv.join(' ')).toEqual(before);
     }
-    for (const argv of [['worker'], ['run', '1'], ['inode', '1', '2'], ['gc', '1'], ['reap'], ['status']]) {
+    for (const argv of [
+      ['run', '1'],
+      ['scheduler', '1'],
+      ['gc', '1'],
+      ['repair', '1', '2'],
+      ['adopt', '1'],
+    ]) {
       const { exitCode, stderr } = await world.command(argv);
       expect({ argv, exitCode }).toEqual({ argv, exitCode: 2 });
       expect(stderr).toContain('does not work on a JuiceFS volume');

@@ -4,9 +4,12 @@
  */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { AttemptIds } from '../../src/compact/attempt.ts';
+import { MemoryBudget } from '../../src/compact/memory-budget.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import type { Clients } from '../../src/wiring/clients.ts';
-import { runInode } from '../../src/wiring/run-inode.ts';
+import { compactorOfBlocks, runInode } from '../../src/wiring/run-inode.ts';
 import { drainReapQueue } from '../../workers/drain-reap.ts';
 import { clientsOf, E2eWorld } from './world.ts';
 
@@ -63,8 +66,15 @@ it('doctor says whose the bucket is, from either side', async () => {
 });
 
 it('reap records that it made before there were owners delete nothing', async () => {
-  const { requireOwner: _, ...unasked } = clone.run;
-  expect(await runInode({ fsId: 1, inodeId: INODE }, unasked)).toMatchObject({ ending: 'done', outcome: 'compacted' });
+  const { metadata, objects, ledger, run } = clone;
+  const compact = compactorOfBlocks({
+    ...{ metadata, objects, ledger, clock: systemClock, attemptIds: new AttemptIds() },
+    memory: new MemoryBudget(64 * 1024 * 1024),
+  });
+  expect(await runInode({ fsId: 1, inodeId: INODE }, { ...run, compact })).toMatchObject({
+    ending: 'done',
+    outcome: 'compacted',
+  });
   const summary = await drainReapQueue(clone, createLogger({ level: 'silent' }));
   expect(summary).toMatchObject({ deleted: 0, doubts: [expect.stringContaining('adopt 1')] });
   await expectProductionWhole();

@@ -40,6 +40,7 @@ export const TEST_FILES: readonly string[] = [
   'test/metadata/curvefs/cluster/faults.test.ts',
   'test/metadata/juicefs/decode.test.ts',
   'test/metadata/juicefs/commits.test.ts',
+  'test/compact/slices.test.ts',
   'test/layout/slices/slices.test.ts',
   'test/layout/slices/plan.test.ts',
   'test/waste/waste.test.ts',

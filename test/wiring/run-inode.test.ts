@@ -8,7 +8,7 @@ import { printInodeKey } from '../../src/format.ts';
 import { CompactQueue } from '../../src/queue/compact-queue.ts';
 import { Quarantine } from '../../src/queue/quarantine.ts';
 import { ledgerMs } from '../../src/time.ts';
-import { type RunReport, runInode } from '../../src/wiring/run-inode.ts';
+import { compactorOfBlocks, type RunReport, runInode } from '../../src/wiring/run-inode.ts';
 import { storeFault } from '../objects/memory-store.ts';
 import { openQueueWorld, type QueueWorld } from '../queue/world.ts';
 import { fragmentedWorld } from '../sim/scenes.ts';
@@ -40,8 +40,9 @@ function book(): Quarantine {
 }
 
 function run(limits = LIMITS, uploadWaitMs = 0): Promise<RunReport> {
-  const deps = { ...world.deps(), limits, queue, quarantine: book(), jobTries: JOB_TRIES };
-  return runInode(KEY, { ...deps, uploadWaitMs });
+  const { ledger } = world.deps();
+  const deps = { ledger, limits, queue, quarantine: book(), jobTries: JOB_TRIES, uploadWaitMs };
+  return runInode(KEY, { ...deps, compact: compactorOfBlocks(world.deps()) });
 }
 
 /** Reads of what was written to the second chunk (chunkIds 9 to 14) find nothing. */
@@ -220,8 +221,10 @@ describe('a stop', () => {
       asked.resolve();
       return new Promise(() => undefined);
     };
-    const deps = { ...world.deps(), limits: LIMITS, queue, quarantine: book(), jobTries: 1, uploadWaitMs: 0 };
-    const ended = runInode(KEY, { ...deps, requireOwner }, { signal: stop.signal });
+    const { ledger } = world.deps();
+    const deps = { ledger, limits: LIMITS, queue, quarantine: book(), jobTries: 1, uploadWaitMs: 0 };
+    const compact = compactorOfBlocks({ ...world.deps(), requireOwner });
+    const ended = runInode(KEY, { ...deps, compact }, { signal: stop.signal });
     await asked.promise;
     stop.abort();
     expect(await ended).toMatchObject({ ending: 'later', code: 'cancelled' });

@@ -5,7 +5,7 @@
  */
 import { CompactError, toError } from '../../src/errors.ts';
 import { createLogger, LOG_EVENTS, type Logger } from '../../src/observe/log.ts';
-import { openClients } from '../../src/wiring/clients.ts';
+import { openWork } from '../../src/wiring/volume-clients.ts';
 import type { RunningWorker } from '../running.ts';
 import { startWorker } from '../worker.ts';
 import type { PoolAnswer, PoolOrder } from './child-process.ts';
@@ -22,7 +22,7 @@ function send(answer: PoolAnswer): void {
 /** Works until the pool, a signal or the loss of the pool ends it. */
 async function work({ settings, slot }: Extract<PoolOrder, { kind: 'start' }>, orders: Orders): Promise<void> {
   const log = createLogger({ level: settings.logLevel }).child({ slot });
-  const clients = await openClients(settings, log);
+  const clients = await openWork(settings, log);
   try {
     const worker = startWorker(clients, log);
     orders.serve(worker, log);

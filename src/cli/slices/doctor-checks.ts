@@ -138,12 +138,12 @@ function trashFound({ trashDays }: VolumeSetting, { hasTrash }: VolumeHealth, { 
   return ok('trash', found);
 }
 
-/** What compaction by s3compact would refuse; for now it only reads such volumes. */
+/** What compaction refuses, by the very rule of a run. */
 function compactionFound(setting: VolumeSetting): Check {
   const reasons = sliceRefusals(setting);
-  if (reasons.length === 0) return ok('compaction', 'not there yet; nothing in the setting would stand against it');
-  const found = `not there yet; it would refuse this volume: ${reasons.join('; ')}`;
-  return { check: 'compaction', status: 'warning', found, advice: 'the commands that only look work all the same' };
+  if (reasons.length === 0) return ok('compaction', 'nothing in the setting stands against it');
+  const found = `this volume is refused: ${reasons.join('; ')}`;
+  return { check: 'compaction', status: 'warning', found, advice: 'only the commands that look work here' };
 }
 
 async function bucketFound(

@@ -1,6 +1,6 @@
 /**
  * `s3compact plan FS INODE` for a file in the slice layout: what compacting each chunk would save and move, and what clients
- * would do of themselves. It reads metadata only. Nothing carries such a plan out yet, and it says so.
+ * would do of themselves. It reads metadata only.
  */
 import { gainRows, movedText } from '../../view/gain.ts';
 import { fileAt, inspectList } from '../../view/slices/inspect.ts';
@@ -48,6 +48,11 @@ export async function planOfSlices(
     } else context.data(planText(planned, { inodeId, limit }, context));
     return EXIT.done;
   });
+}
+
+/** The number of the file at a path, or with this number. */
+export function inodeAt(fsId: number, inode: bigint | string, context: CliContext): Promise<bigint> {
+  return context.withVolume(fsId, async (volume) => (await fileAt(volume, inode)).inodeId);
 }
 
 function planText(

@@ -34,14 +34,18 @@ export interface JuicefsOptions {
   /** Of all keys of the volume: empty, or `{N}` in a cluster. */
   readonly prefix: string;
   readonly timeoutMs: number;
+  /** Ends what else uses the client. */
+  readonly onClose?: () => void;
 }
 
 export class JuicefsVolume implements SliceVolume {
   readonly #redis: RedisClient;
+  readonly #onClose: (() => void) | undefined;
   readonly #reads: VolumeReads;
 
-  constructor({ redis, prefix, timeoutMs }: JuicefsOptions) {
+  constructor({ redis, prefix, timeoutMs, onClose }: JuicefsOptions) {
     this.#redis = redis;
+    this.#onClose = onClose;
     this.#reads = new VolumeReads(new RedisCalls(redis, timeoutMs), prefix);
   }
 
@@ -114,6 +118,7 @@ export class JuicefsVolume implements SliceVolume {
   }
 
   async close(): Promise<void> {
+    this.#onClose?.();
     this.#redis.disconnect();
   }
 

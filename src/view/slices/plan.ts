@@ -17,7 +17,7 @@ import { bytes, plural } from '../words.ts';
 import type { InspectedList } from './inspect.ts';
 
 export const NOTHING_TO_DO = 'nothing to do, no chunk is worth compacting';
-export const ONLY_A_PLAN = 'Nothing was changed: compaction of JuiceFS volumes is not there yet, this is only a plan.';
+export const ONLY_A_PLAN = 'Nothing was changed; "s3compact inode" does it.';
 
 export interface PlannedList extends SlicePlan {
   readonly chunkIndex: number;

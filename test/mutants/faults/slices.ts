@@ -5,6 +5,9 @@ const PLAN = 'src/layout/slices/plan.ts';
 const FSCK = 'src/fsck/check-slices.ts';
 const COMMITS = 'src/metadata/juicefs/commits.ts';
 const SCRIPTS = 'src/metadata/juicefs/scripts.ts';
+const ATTEMPT = 'src/compact/slice-attempt.ts';
+const RUN = 'src/compact/compact-slices.ts';
+const REAP = 'src/reap/reap-slices.ts';
 
 export const SLICE_FAULTS: readonly Fault[] = [
   fault('zeros that were written count as data', 'I1', {
@@ -152,5 +155,63 @@ export const SLICE_FAULTS: readonly Fault[] = [
   fault('a slice that was referenced again is forgotten', 'I7', {
     file: SCRIPTS,
     edits: [["if value and string.sub(value, 1, 1) == '-' then", 'if value then']],
+  }),
+  fault('the record of an attempt on slices lacks what it writes', 'I12', {
+    file: ATTEMPT,
+    edits: [['retired: [], merged: tasks.map(({ name }) => name)', 'retired: [], merged: []']],
+  }),
+  fault('new slices are committed though their objects are gone', 'I4', {
+    file: ATTEMPT,
+    edits: [['if (head?.bytes === block.end - block.begin) return;', 'if (head?.bytes !== 0) return;']],
+  }),
+  fault('a commit names another slice than was written', 'I1', {
+    file: ATTEMPT,
+    edits: [['(_, n) => ids.first + 1n + BigInt(n)', '(_, n) => ids.first + 2n + BigInt(n)']],
+  }),
+  fault('an attempt on slices may last longer than gc leaves its objects alone', 'I12', {
+    file: ATTEMPT,
+    edits: [['Math.min(deps.leaseMs, SLICE_LEASE_MAX_MS)', 'deps.leaseMs']],
+  }),
+  fault('without a trash what was replaced goes at once', 'I7', {
+    file: ATTEMPT,
+    edits: [['delayMs: deps.setting.trashDays > 0 ? 0 : deps.graceMs', 'delayMs: 0']],
+  }),
+  fault('a volume is compacted whatever its setting says', 'I10', {
+    file: RUN,
+    edits: [['requireCompactable(setting);', '']],
+  }),
+  fault('a slice may have two sizes', 'I10', {
+    file: RUN,
+    edits: [['if (known === size || id === 0n) continue;', 'if (known >= 0) continue;']],
+  }),
+  fault('what was written is deleted though it was committed', 'I7', {
+    file: REAP,
+    edits: [
+      ["if (fence.state === 'cleared') return this.#delete", "if (fence.state !== 'absent') return this.#delete"],
+    ],
+  }),
+  fault('replaced slices are deleted before the days of the trash are over', 'I7', {
+    file: REAP,
+    edits: [['&& setting.trashDays > 0;', '&& setting.trashDays > 9;']],
+  }),
+  fault('through another server than before slices are deleted', 'I7', {
+    file: REAP,
+    edits: [['if (server !== this.#record.incarnation) return', "if (server === '') return"]],
+  }),
+  fault('records of another volume are worked off', 'I10', {
+    file: REAP,
+    edits: [['if (uuid !== fsUuid) throw', "if (uuid === '') throw"]],
+  }),
+  fault('records of another bucket are worked off', 'I10', {
+    file: REAP,
+    edits: [['if (store?.bucket !== bucket) throw', "if (store?.bucket === '') throw"]],
+  }),
+  fault('references of deleted slices stay behind', 'I12', {
+    file: REAP,
+    edits: [['commits.forget(this.#record.attempt, gone)', 'commits.forget(this.#record.attempt)']],
+  }),
+  fault('an unknown commit of slices counts as none', 'I6', {
+    file: ATTEMPT,
+    edits: [["if (state === 'committed') return { outcome: 'committed' };", '']],
   }),
 ];

@@ -1,0 +1,86 @@
+/**
+ * From settings to what works on a volume of slices: its metadata for reading and for changing, its bucket, the queues. The
+ * other layout's are in clients.ts. It opens and closes; it decides nothing and starts no work.
+ */
+import { endsWithin, systemClock } from '../clock.ts';
+import { AttemptIds } from '../compact/attempt.ts';
+import { requireSliceFile } from '../compact/compact-slices.ts';
+import type { Settings } from '../config/index.ts';
+import { CompactError } from '../errors.ts';
+import type { VolumeSetting } from '../metadata/slice-volume.ts';
+import type { Logger } from '../observe/log.ts';
+import type { RedisClient } from '../redis/link.ts';
+import { layoutOf } from '../urls/layout.ts';
+import { CLOSE_WAIT_MS, keptKeys, type OpenOptions, openClients, openHolds, openObjects } from './clients.ts';
+import { ObservedMemory, observedMetadata } from './observed-ports.ts';
+import { openVolumeToChange, requireVolume, VOLUME_FS_ID, volumeFilesystem } from './open-volume.ts';
+import { reaperOfSlices } from './reaper.ts';
+import { compactorOfSlices } from './run-inode.ts';
+import { openQueues, openWorkBase, type WorkClients } from './work-clients.ts';
+
+/** What works on the files at METADATA_URL, whatever their layout. */
+export function openWork(settings: Settings, log: Logger, options: OpenOptions = {}): Promise<WorkClients> {
+  return layoutOf(settings.metadataUrl) === 'slices'
+    ? openVolumeClients(settings, log, options)
+    : openClients(settings, log, options);
+}
+
+/** Throws as openClients, and `filesystem-missing` (halt) where there is no volume. */
+export async function openVolumeClients(
+  settings: Settings,
+  log: Logger,
+  { connectMs = settings.redisTimeoutMs }: OpenOptions = {},
+): Promise<WorkClients> {
+  const base = await openWorkBase(settings, log, connectMs);
+  const { connection, observer, pace, tracing, limits } = base;
+  try {
+    await refuseVolumeAsQueue(connection);
+    const opened = await openVolumeToChange(settings, { connectMs });
+    const volume = observedMetadata(opened.volume, observer);
+    const commits = observedMetadata(opened.commits, observer);
+    observer.metadata.probe = () => opened.volume.setting();
+    const first = await opened.volume.keys();
+    // Without keys of its own the volume relies on the environment, as its clients do.
+    const keys = first === null ? {} : keptKeys(async () => (await opened.volume.keys()) ?? first);
+    const objects = openObjects(settings, log, { keys, observer, pace });
+    const filesystemOf = (setting: VolumeSetting) => volumeFilesystem(setting, settings);
+    const objectsOf = (setting: VolumeSetting) => objects.forFilesystem(filesystemOf(setting));
+    const { queues: _, run, ...parts } = openQueues(base, commits.storeId);
+    const { ledger, queue } = parts;
+    const nowMs = () => ledger.nowMs();
+    const compact = compactorOfSlices({
+      ...{ volume, commits, objectsOf, ledger: run.ledger, clock: systemClock, attemptIds: new AttemptIds() },
+      memory: new ObservedMemory(settings.memoryBytes, observer),
+    });
+    return {
+      ...{ settings, ...parts, observer, pace, run: { ...run, compact }, holds: openHolds(objects, ledger) },
+      metadata: {
+        storeId: commits.storeId,
+        getFilesystem: async (fsId) => (fsId === VOLUME_FS_ID ? filesystemOf(await volume.setting()) : null),
+      },
+      reaper: reaperOfSlices({ volume, commits, objectsOf, filesystemOf, nowMs, graceMs: limits.graceMs }),
+      requireFile: async ({ fsId, inodeId }) => {
+        await requireVolume(fsId, volume);
+        await requireSliceFile(inodeId, volume);
+      },
+      close: async () => {
+        objects.close();
+        const all = [queue.close(), ledger.close(), volume.close(), tracing?.close()];
+        await endsWithin(Promise.allSettled(all), CLOSE_WAIT_MS);
+        connection.disconnect();
+      },
+    };
+  } catch (error) {
+    connection.disconnect();
+    throw error;
+  }
+}
+
+/** JuiceFS's own tools go over all keys of a volume's database, and some empty it. */
+async function refuseVolumeAsQueue(connection: RedisClient): Promise<void> {
+  if ((await connection.exists('setting')) === 0) return;
+  throw new CompactError(
+    'REDIS_URL is the database of a JuiceFS volume (it has a setting): the queue needs a database of its own, as redis://host:6379/2',
+    { kind: 'halt', code: 'settings-invalid' },
+  );
+}
