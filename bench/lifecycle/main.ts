@@ -11,7 +11,7 @@ import { BUILT_IN, keptFiles, MORE } from './files.ts';
 import { readLives } from './life.ts';
 import { terminalReport } from './report.ts';
 import { syntheticLives } from './synthetic.ts';
-import { leaveOneOut, PASS_MS, RATES, timeTable } from './yardstick.ts';
+import { distances, leaveOneOut, PASS_MS, RATES, timeTable } from './yardstick.ts';
 
 const { values } = parseArgs({
   options: {
@@ -31,6 +31,7 @@ else compare();
 function measure(): void {
   const lives = given ?? [...readLives(BUILT_IN), ...readLives(MORE)];
   for (const readsPerHour of RATES) console.log(`${timeTable(lives, { readsPerHour, passMs: PASS_MS })}\n`);
+  console.log(`${distances(lives, { readsPerHour: 10, passMs: PASS_MS })}\n`);
   console.log(leaveOneOut(lives));
 }
 

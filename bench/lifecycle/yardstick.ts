@@ -98,6 +98,21 @@ export function timeTable(lives: readonly Life[], times: Times): string {
   return markdown([head, ...body]);
 }
 
+/** How far each life is from hindsight on the clock of time, at the same GETs. */
+export function distances(lives: readonly Life[], times: Times): string {
+  const compared = workers().filter(({ pass }) => pass?.quietMs === 0);
+  const rows = lives.map((life) => {
+    const hindsight = Hindsight.of(life, timeCourse(life, times));
+    const cells = compared.flatMap((worker) => {
+      const row = timeRow(life, worker, times);
+      return row === undefined ? ['', ''] : cellText(row, hindsight);
+    });
+    return [life.name, ...cells];
+  });
+  const head = compared.flatMap(({ name }) => [`${name}: GETs / MiB`, 'of hindsight']);
+  return markdown([[`${times.readsPerHour} reads an hour`, ...head], ...rows]);
+}
+
 /** What a choice comes to over one life on the old clock. */
 interface Cell {
   readonly gets: number;
@@ -157,7 +172,7 @@ function bestDial(lives: readonly (readonly Cell[])[]): number {
   return means.indexOf(Math.min(...means));
 }
 
-function cellText({ gets, bytes }: Cell, hindsight: Hindsight): [string, string] {
+function cellText({ gets, bytes }: Pick<Cell, 'gets' | 'bytes'>, hindsight: Hindsight): [string, string] {
   const least = hindsight.bytesAt(gets);
   const times = least === undefined || least === 0 ? '' : (bytes / least).toFixed(2);
   return [`${gets.toFixed(1)} / ${mib(bytes)}`, times];

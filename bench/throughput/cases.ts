@@ -13,6 +13,8 @@ export interface Case {
   readonly name: string;
   readonly title: string;
   readonly pieceBytes: number;
+  /** Default 4 MiB. */
+  readonly blockBytes?: number;
   readonly blocksPerChunk: number;
   readonly chunksPerInode: number;
   readonly inodes: number;
@@ -84,9 +86,25 @@ export function shrunk(one: Case, quick: boolean): Case {
   return { ...one, chunksPerInode, inodes: Math.ceil(one.inodes / 2) };
 }
 
-export function filesystemOf(one: Case): Filesystem {
-  const chunkSize = one.blocksPerChunk * BLOCK_BYTES;
-  return { fsId: 1, uuid: 'bench', name: 'bench', bucket: BUCKET, blockSize: BLOCK_BYTES, chunkSize, objectPrefix: 0 };
+/** A real server takes a millisecond or more for each object, and must be filled first. */
+const PIECES_MAX = 2_048;
+const BYTES_MAX = 128 * MIB;
+
+/** Cut to what a real server is filled with in seconds: fewer chunks, then inodes, blocks, and bytes of a block. */
+export function forRealServer(one: Case): Case {
+  const blockBytes = one.blockBytes ?? BLOCK_BYTES;
+  const bytes = one.inodes * one.chunksPerInode * one.blocksPerChunk * blockBytes;
+  if (bytes / one.pieceBytes <= PIECES_MAX && bytes <= BYTES_MAX) return { ...one, blockBytes };
+  const half = (count: number): number => Math.ceil(count / 2);
+  if (one.chunksPerInode > 1) return forRealServer({ ...one, chunksPerInode: half(one.chunksPerInode) });
+  if (one.inodes > 32) return forRealServer({ ...one, inodes: half(one.inodes) });
+  if (one.blocksPerChunk > 1) return forRealServer({ ...one, blocksPerChunk: half(one.blocksPerChunk) });
+  return forRealServer({ ...one, blockBytes: half(blockBytes) });
+}
+
+export function filesystemOf({ blockBytes: blockSize = BLOCK_BYTES, blocksPerChunk }: Case): Filesystem {
+  const chunkSize = blocksPerChunk * blockSize;
+  return { fsId: 1, uuid: 'bench', name: 'bench', bucket: BUCKET, blockSize, chunkSize, objectPrefix: 0 };
 }
 
 /** The metadata of a case, and its inodes. */

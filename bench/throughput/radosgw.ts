@@ -1,8 +1,10 @@
 /**
- * A radosgw that holds the objects of a case, in a bucket that anybody may read and write: the bare loop signs nothing.
+ * A radosgw that holds the objects of a case, in a bucket that anybody may read and write: the bare loop signs nothing, and
+ * so does what fills it, since the SDK would take longer than the bench.
  */
-import { PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { PutBucketPolicyCommand } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
+import { request } from 'undici';
 import { clientFor, type S3Service, startS3 } from '../../test/kit/servers/s3.ts';
 import { BUCKET, type Case, worldOf } from './cases.ts';
 import { tasksOf } from './tasks.ts';
@@ -21,12 +23,16 @@ export async function startFilledRadosgw(one: Case): Promise<S3Service> {
       Policy: JSON.stringify({ Version: '2012-10-17', Statement: [statement] }),
     }),
   );
+  client.destroy();
   const names = new Set<string>();
   for (const tasks of tasksOf(one, worldOf(one).state, 1n)) {
     for (const { reads } of tasks) for (const { name } of reads) names.add(name);
   }
-  const Body = Buffer.alloc(one.pieceBytes, 'piece of the bench ');
-  await pLimit(WRITES_IN_FLIGHT).map(names, (Key) => client.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body })));
-  client.destroy();
+  const body = Buffer.alloc(one.pieceBytes, 'piece of the bench ');
+  await pLimit(WRITES_IN_FLIGHT).map(names, async (name) => {
+    const answer = await request(`${server.endpoint}/${BUCKET}/${name}`, { method: 'PUT', body });
+    if (answer.statusCode !== 200) throw new Error(`PUT ${name}: ${answer.statusCode} ${await answer.body.text()}`);
+    await answer.body.dump();
+  });
   return server;
 }

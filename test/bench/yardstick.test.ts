@@ -164,3 +164,19 @@ describe('a folder of lives', () => {
     );
   });
 });
+
+it('tells a worker that knows ages which ids are four minutes old, and asks it until all are', () => {
+  const life = lifeOf([[0], [1], [2, 3]]);
+  const told: (bigint | undefined)[] = [];
+  const rule = ({ rest }: ChunkView) => {
+    told.push(rest?.chunkId);
+    return null;
+  };
+  const times = { readsPerHour: 1, passMs: MINUTE };
+  replayInTime(life, { name: 'aged', pass: { quietMs: 0, ages: true, rule } }, times);
+  // A pass in each minute; what is noted at one is old four passes later. The last ids are of minute 2, noted in minute 3.
+  expect(told).toEqual([0n, 0n, 0n, 0n, 1n, 2n, 4n]);
+  told.length = 0;
+  replayInTime(life, { name: 'ageless', pass: { quietMs: 0, rule } }, times);
+  expect(new Set(told)).toEqual(new Set([undefined]));
+});
