@@ -56,7 +56,7 @@ export async function startConsole(clients: Clients, log: Logger, token?: string
   return { ...running, close };
 }
 
-/** For a volume in the layout of slices; it is only read. Throws as the other one. */
+/** For a volume in the layout of slices; it is only shown. Throws as the other one. */
 export function startVolumeConsole(
   volume: SliceVolume,
   settings: Settings,
@@ -74,7 +74,7 @@ async function serveApp(serving: Serving, appOf: (parts: AppParts) => Hono<Visit
   const hasToken = token !== undefined && token !== '';
   const { host, port } = listenAddress(settings.consoleListen, hasToken);
   if (settings.consoleActions === true && clients === undefined)
-    throw refusal('--allow-actions: a JuiceFS volume is only read, there is nothing to allow');
+    throw refusal('--allow-actions: the console only shows a JuiceFS volume, there is nothing to allow');
   if (settings.consoleActions === true && !hasToken)
     throw refusal('--allow-actions needs S3COMPACT_CONSOLE_TOKEN: without a log-in anybody could act');
   const onFault = (error: unknown) =>

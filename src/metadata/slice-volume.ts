@@ -130,6 +130,8 @@ export interface SliceVolume {
   find(path: string): Promise<bigint | null>;
   /** A path of an inode, as far as it can be found with little work; `null` otherwise. */
   pathOf(inodeId: bigint): Promise<string | null>;
+  /** Of those that can be found so; each directory is read once. */
+  pathsOf(inodeIds: readonly bigint[]): Promise<ReadonlyMap<bigint, string>>;
   /** The chunks of a file that have a list, within its length, ascending. */
   chunkIndexes(file: SliceFile): Promise<readonly number[]>;
   /** Throws `record-malformed` (halt). */

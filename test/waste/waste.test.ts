@@ -141,6 +141,30 @@ describe('paths', () => {
     expect(await raw.volume.pathOf(4n)).toMatch(/^(\/a)?\/linked$/);
     expect(await raw.volume.find('/a/no')).toBeNull();
     expect(await raw.volume.pathOf(99n)).toBeNull();
+    expect(await raw.volume.pathOf(1n)).toBe('/');
+    await raw.volume.close();
+  });
+});
+
+describe('paths of many', () => {
+  it('are where each was put, at any depth', async () => {
+    let seed = 7;
+    const random = (below: number) => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return seed % below;
+    };
+    const expected = new Map<bigint, string>([[1n, '']]);
+    const directories = [1];
+    for (let inode = 2; inode < 200; inode++) {
+      const parent = directories[random(directories.length)] ?? 1;
+      const isDirectory = random(5) === 0;
+      await raw.inode(inode, { parent: BigInt(parent), ...(isDirectory ? { kind: 'directory' } : {}) });
+      await raw.name(parent, `n${inode}`, isDirectory ? 'directory' : 'file', inode);
+      expected.set(BigInt(inode), `${expected.get(BigInt(parent))}/n${inode}`);
+      if (isDirectory) directories.push(inode);
+    }
+    expected.delete(1n);
+    expect(await raw.volume.pathsOf([...expected.keys(), 4_711n])).toEqual(expected);
     await raw.volume.close();
   });
 });

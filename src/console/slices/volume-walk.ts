@@ -10,12 +10,11 @@ import { type WasteOrder, type WasteReport, WasteWalk } from '../../waste/waste.
 
 /** Files that are listed. */
 const FILES_MAX = 100;
-/** A page waits for so long for the end of a walk. */
+/** A page waits for so long for the end of a walk, and for paths: they may take the reading of large directories. */
 const WAIT_MS = 2_000;
 /** A whole volume is no small thing to read: a new walk begins only when the last one is so old. */
 const FRESH_MS = 10 * 60_000;
-/** A path may take the reading of a large directory: so long for those of one page, and the next look goes on. */
-const PATHS_MS = 1_000;
+/** While a walk goes on it finds others. */
 const PATHS_MAX = 10 * FILES_MAX;
 
 export interface VolumeSeen {
@@ -43,6 +42,7 @@ export class VolumeWalk {
   #whole: { readonly walk: WasteWalk; readonly endedMs: number } | undefined;
   /** Those that were looked for since the last walk ended. */
   readonly #paths = new Map<bigint, string | null>();
+  #placing: Promise<void> | undefined;
 
   constructor(deps: VolumeWalkDeps) {
     this.#deps = deps;
@@ -74,16 +74,24 @@ export class VolumeWalk {
   /** The same, with the worst files and the paths that are known of them. */
   async worst(order: WasteOrder): Promise<PlacedSeen> {
     const seen = await this.look();
-    const { volume, monotonicMs } = this.#deps;
-    const endMs = monotonicMs() + PATHS_MS;
-    const top: PlacedWaste[] = [];
-    for (const file of seen.report(order).top) {
-      const { inodeId } = file;
-      if (!this.#paths.has(inodeId) && this.#paths.size < PATHS_MAX && monotonicMs() < endMs)
-        this.#paths.set(inodeId, await volume.pathOf(inodeId));
-      top.push({ ...file, path: this.#paths.get(inodeId) ?? null });
+    const { top } = seen.report(order);
+    const { waitMs = WAIT_MS } = this.#deps;
+    const unknown = top.map(({ inodeId }) => inodeId).filter((inodeId) => !this.#paths.has(inodeId));
+    if (unknown.length > 0 && this.#placing === undefined) {
+      this.#placing = this.#place(unknown).finally(() => {
+        this.#placing = undefined;
+      });
+      // Those of a page that did not wait for it.
+      this.#placing.catch(() => undefined);
     }
-    return { ...seen, top };
+    if (this.#placing !== undefined) await endsWithin(this.#placing, waitMs);
+    return { ...seen, top: top.map((file) => ({ ...file, path: this.#paths.get(file.inodeId) ?? null })) };
+  }
+
+  async #place(inodeIds: readonly bigint[]): Promise<void> {
+    const found = await this.#deps.volume.pathsOf(inodeIds);
+    if (this.#paths.size > PATHS_MAX) this.#paths.clear();
+    for (const inodeId of inodeIds) this.#paths.set(inodeId, found.get(inodeId) ?? null);
   }
 
   #begun(geometry: VolumeSetting) {

@@ -18,7 +18,7 @@ import type {
 } from '../slice-volume.ts';
 import { fileOf, parseEntry, ROOT_INODE, TRASH_INODE } from './decode.ts';
 import { readHealth } from './health.ts';
-import { pathOf } from './paths.ts';
+import { pathsOf } from './paths.ts';
 import { VolumeReads } from './reads.ts';
 import { parseKeys, parseSetting } from './setting.ts';
 import { readWaiting } from './waiting.ts';
@@ -78,8 +78,12 @@ export class JuicefsVolume implements SliceVolume {
     return inodeId;
   }
 
-  pathOf(inodeId: bigint): Promise<string | null> {
-    return pathOf(this.#reads, inodeId);
+  pathsOf(inodeIds: readonly bigint[]): Promise<ReadonlyMap<bigint, string>> {
+    return pathsOf(this.#reads, inodeIds);
+  }
+
+  async pathOf(inodeId: bigint): Promise<string | null> {
+    return (await this.pathsOf([inodeId])).get(inodeId) ?? null;
   }
 
   async chunkIndexes({ inodeId, length }: SliceFile): Promise<readonly number[]> {

@@ -12,9 +12,8 @@ export interface PlacedWaste extends FileWaste {
 }
 
 export async function withPaths(volume: SliceVolume, files: readonly FileWaste[]): Promise<readonly PlacedWaste[]> {
-  const placed: PlacedWaste[] = [];
-  for (const file of files) placed.push({ ...file, path: await volume.pathOf(file.inodeId) });
-  return placed;
+  const paths = await volume.pathsOf(files.map(({ inodeId }) => inodeId));
+  return files.map((file) => ({ ...file, path: paths.get(file.inodeId) ?? null }));
 }
 
 export const WORST_HEADS = ['visible', 'stored', 'hidden', 'GETs', 'least'] as const;

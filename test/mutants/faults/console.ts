@@ -48,7 +48,7 @@ export const CONSOLE_FAULTS: readonly Fault[] = [
     'if (settings.consoleActions === true && !hasToken)',
     'if (settings.consoleActions === true && token === null)',
   ]),
-  server('a volume that is only read may be acted on', [
+  server('a volume that is only shown may be acted on', [
     'if (settings.consoleActions === true && clients === undefined)',
     'if (settings.consoleActions === true && token === null)',
   ]),
