@@ -4,9 +4,9 @@
  * installed command instead of this checkout, whose types are stripped at every start.
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { childrenSeconds } from '../servers/children-seconds.ts';
 
 const { values } = parseArgs({ options: { command: { type: 'string' }, rounds: { type: 'string', default: '9' } } });
 const COMMAND = values.command ?? fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
@@ -20,13 +20,6 @@ const LINES: readonly (readonly [string, readonly string[]])[] = [
   ['inspect --help', [COMMAND, 'inspect', '--help']],
   ['inspect 1 1', [COMMAND, 'inspect', '1', '1', ...NOBODY]],
 ];
-
-/** Seconds of processor time of the children that have ended. */
-function childrenSeconds(): number {
-  // The fields behind the name, which may hold anything; cutime and cstime, in ticks of 10 ms.
-  const fields = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[13]) + Number(fields[14])) / 100;
-}
 
 function secondsOf(args: readonly string[]): number {
   const before = childrenSeconds();

@@ -13,26 +13,36 @@ const WRITES_IN_FLIGHT = 32;
 
 export async function startFilledRadosgw(one: Case): Promise<S3Service> {
   const server = await startS3({ prefer: 'real' });
-  await server.createBucket(BUCKET);
-  const client = clientFor(server);
-  const resource = [`arn:aws:s3:::${BUCKET}`, `arn:aws:s3:::${BUCKET}/*`];
-  const statement = { Effect: 'Allow', Principal: '*', Action: 's3:*', Resource: resource };
-  await client.send(
-    new PutBucketPolicyCommand({
-      Bucket: BUCKET,
-      Policy: JSON.stringify({ Version: '2012-10-17', Statement: [statement] }),
-    }),
-  );
-  client.destroy();
+  await makePublicBucket(server, BUCKET);
   const names = new Set<string>();
   for (const tasks of tasksOf(one, worldOf(one).state, 1n)) {
     for (const { reads } of tasks) for (const { name } of reads) names.add(name);
   }
-  const body = Buffer.alloc(one.pieceBytes, 'piece of the bench ');
+  await fillBucket(server, BUCKET, { names: [...names], bytes: one.pieceBytes });
+  return server;
+}
+
+/** A bucket that anybody may read and write. */
+export async function makePublicBucket(server: S3Service, bucket: string): Promise<void> {
+  await server.createBucket(bucket);
+  const client = clientFor(server);
+  const resource = [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`];
+  const statement = { Effect: 'Allow', Principal: '*', Action: 's3:*', Resource: resource };
+  const policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+  await client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy: policy }));
+  client.destroy();
+}
+
+/** Objects of the same size in a public bucket. */
+export async function fillBucket(
+  { endpoint }: S3Service,
+  bucket: string,
+  { names, bytes }: { readonly names: readonly string[]; readonly bytes: number },
+): Promise<void> {
+  const body = Buffer.alloc(bytes, 'piece of the bench ');
   await pLimit(WRITES_IN_FLIGHT).map(names, async (name) => {
-    const answer = await request(`${server.endpoint}/${BUCKET}/${name}`, { method: 'PUT', body });
+    const answer = await request(`${endpoint}/${bucket}/${name}`, { method: 'PUT', body });
     if (answer.statusCode !== 200) throw new Error(`PUT ${name}: ${answer.statusCode} ${await answer.body.text()}`);
     await answer.body.dump();
   });
-  return server;
 }
