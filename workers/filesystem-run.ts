@@ -13,7 +13,7 @@ import type { Logger } from '../src/observe/log.ts';
 import { RunCounter, type RunCounts } from '../src/queue/run-counter.ts';
 import type { ScanProgress, ScanReport } from '../src/scan/types.ts';
 import { elapsed, type LedgerMs, ledgerMs } from '../src/time.ts';
-import type { Clients } from '../src/wiring/clients.ts';
+import type { WorkClients } from '../src/wiring/work-clients.ts';
 import { runScan } from './run-scan.ts';
 import type { RunningWorker } from './running.ts';
 import { startWorker } from './worker.ts';
@@ -63,7 +63,7 @@ export interface FilesystemRunOptions {
 /** Throws CompactError before anything is started: no such file system, servers away. Later failures are in the answer. */
 export async function runFilesystem(
   fsId: number,
-  clients: Clients,
+  clients: WorkClients,
   log: Logger,
   options: FilesystemRunOptions,
 ): Promise<FilesystemRun> {
@@ -72,7 +72,7 @@ export async function runFilesystem(
 }
 
 interface RunContext {
-  readonly clients: Clients;
+  readonly clients: WorkClients;
   readonly log: Logger;
   readonly options: FilesystemRunOptions;
   readonly startedMs: LedgerMs;

@@ -6,15 +6,10 @@ import { systemClock } from '../src/clock.ts';
 import type { CompactError } from '../src/errors.ts';
 import type { InodeKey } from '../src/model.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
-import { scanFilesystem } from '../src/scan/scan.ts';
-import type { ScanDeps, ScanOptions, ScanReport } from '../src/scan/types.ts';
-import { cancellableDeps } from '../src/wiring/cancellable.ts';
-import type { Clients } from '../src/wiring/clients.ts';
+import type { ScanOptions, ScanParts, ScanReport } from '../src/scan/types.ts';
 import { ScanTally } from '../src/wiring/scan-counters.ts';
+import type { WorkClients } from '../src/wiring/work-clients.ts';
 import { processName } from './running.ts';
-
-/** A scan needs no bucket: one that does not tell its owner in this time keeps no scan waiting. */
-const OWNER_WAIT_MS = 2_000;
 
 export type ScanWishes = Pick<
   ScanOptions,
@@ -24,23 +19,22 @@ export type ScanWishes = Pick<
 /** Scans one file system by the settings. Throws as scanFilesystem does. */
 export async function runScan(
   fsId: number,
-  clients: Clients,
+  clients: WorkClients,
   log: Logger,
   wishes: ScanWishes = {},
 ): Promise<ScanReport> {
-  const { settings, metadata, queue, control, quarantine, scans, ledger, ownership, run, observer } = clients;
+  const { settings, queue, control, quarantine, scans, ledger, run, observer } = clients;
   log.debug({ event: LOG_EVENTS.scanStarted, fsId }, 'scan started');
   const unreadable = (key: InodeKey, error: CompactError) => {
     log.warn({ event: LOG_EVENTS.inodeUnreadable, ...logContext({ key }), code: error.code }, error.message);
     wishes.onUnreadable?.(key, error);
   };
-  const deps: ScanDeps = {
-    ...{ metadata, queue, control, quarantine, clock: systemClock, book: scans, ledger },
+  const parts: ScanParts = {
+    ...{ queue, control, quarantine, clock: systemClock, book: scans, ledger },
     nowMs: () => ledger.nowMs(),
-    refuseOther: (filesystem) => ownership.refuseOther(filesystem, AbortSignal.timeout(OWNER_WAIT_MS)),
   };
   const tally = new ScanTally(observer.metrics, { dryRun: wishes.dryRun === true });
-  const report = await scanFilesystem(fsId, cancellableDeps(deps, wishes.signal), {
+  const options: ScanOptions = {
     ...wishes,
     onProgress: (progress) => {
       tally.progress(progress);
@@ -53,7 +47,8 @@ export async function runScan(
     by: processName(),
     onUnreadable: unreadable,
     onWait: (error) => log.warn({ event: LOG_EVENTS.scanWaiting, fsId, code: error.code }, `waiting: ${error.message}`),
-  }).catch((error: unknown) => {
+  };
+  const report = await clients.scan(fsId, parts, options).catch((error: unknown) => {
     tally.ended('failed');
     throw error;
   });

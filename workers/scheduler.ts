@@ -10,7 +10,7 @@ import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { SCAN_QUEUE, type ScanJobData, ScanSchedule } from '../src/queue/scan-schedule.ts';
 import { connectRedis } from '../src/redis/client.ts';
 import type { ScanReport } from '../src/scan/types.ts';
-import type { Clients } from '../src/wiring/clients.ts';
+import type { WorkClients } from '../src/wiring/work-clients.ts';
 import { runScan } from './run-scan.ts';
 
 /** A scan whose processes died this often waits for its next time. */
@@ -30,7 +30,7 @@ export type ScanJobEnding = ScanReport | { readonly skipped: string };
 
 /** Plans and takes scans of these file systems. */
 export async function startScheduler(
-  clients: Clients,
+  clients: WorkClients,
   log: Logger,
   filesystems: readonly number[],
   { planEveryMs = PLAN_EVERY_MS }: { readonly planEveryMs?: number } = {},
@@ -71,7 +71,7 @@ export async function startScheduler(
 }
 
 interface ScanJobContext {
-  readonly clients: Clients;
+  readonly clients: WorkClients;
   readonly log: Logger;
   readonly schedule: ScanSchedule;
   readonly stop: AbortSignal;

@@ -104,7 +104,7 @@ export const GROUPS: readonly Group[] = [
     packages: ['async-mutex', 'p-limit', 'node:crypto', 'node:zlib'],
   },
   { name: 'src/reap', groups: [...WORDS, ...PORTS, 'src/plan', 'src/layout'], packages: ['p-limit'] },
-  { name: 'src/scan', groups: [...WORDS, ...PORTS, 'src/plan', 'src/compact'], packages: [] },
+  { name: 'src/scan', groups: [...WORDS, ...PORTS, 'src/plan', 'src/layout', 'src/compact'], packages: [] },
   { name: 'src/gc', groups: [...WORDS, ...PORTS, 'src/plan', 'src/reap'], packages: ['p-limit'] },
   { name: 'src/waste', groups: [...WORDS, 'src/metadata', 'src/layout', 'src/scan'], packages: [] },
   { name: 'src/fsck', groups: [...WORDS, ...PORTS, 'src/plan', 'src/layout'], packages: ['p-limit', 'node:zlib'] },

@@ -70,12 +70,14 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'run',
     summary: 'scan a file system, do what is worth it, and end',
     usage: '<fs>',
+    layouts: BOTH,
     load: async () => (await import('./run.ts')).registerRun,
   },
   {
     name: 'scheduler',
     summary: 'plan scans of file systems by the clock and carry them out',
     usage: '<fs...>',
+    layouts: BOTH,
     load: async () => (await import('./scheduler.ts')).registerScheduler,
   },
   {

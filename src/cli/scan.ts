@@ -8,7 +8,7 @@ import type { ScanReport } from '../scan/types.ts';
 import { cancellable } from '../wiring/cancellable.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { EXIT, type ExitCode, UsageError } from './output.ts';
+import { EXIT, type ExitCode } from './output.ts';
 import { KnownProgress } from './progress.ts';
 import { progressText, scanText, worstText } from './scan-text.ts';
 import { untilStopped } from './signals.ts';
@@ -30,7 +30,7 @@ Exit code 0: the whole file system was scanned. 3: it was paused or stopped, or 
 With --json: {ending: done|paused|stopped, fsId, queued, resumedInodes, restarts, durationMs,
   backlog: {inodes, unreadable, quarantined, inodesWorthIt, chunksWorthIt, getsSaved, objectsSaved, bytesReclaimed, bytesToMove,
   requestsToMake, storedBytes, visibleBytes}, top: [{key: {fsId, inodeId}, score, backlog}], unreadable: [{inodeId, message}]}
-Of a JuiceFS volume, with --top or --dry-run only: as "s3compact waste".`;
+Of a JuiceFS volume, with --top or --dry-run: as "s3compact waste"; a scan that was stopped begins anew.`;
 
 interface Options {
   readonly top?: number;
@@ -56,22 +56,23 @@ export function registerScan(program: Command, context: CliContext): void {
     .action(async (fsId: number, options: Options) => {
       context.exitCode = await context.byLayout({
         blocks: () => scan(fsId, context, options),
-        slices: () => lookAtSlices(fsId, context, options),
+        slices: () =>
+          options.top !== undefined || options.dryRun === true
+            ? lookAtSlices(fsId, context, options)
+            : scan(fsId, context, options),
       });
     });
 }
 
-/** A volume in the slice layout is only read: what `waste` shows. */
-async function lookAtSlices(fsId: number, context: CliContext, { top, dryRun, sort }: Options): Promise<ExitCode> {
-  if (top === undefined && dryRun !== true)
-    throw new UsageError('a JuiceFS volume is only read, nothing can be queued: give --top or --dry-run');
+/** Of a volume in the slice layout, what `waste` shows. */
+async function lookAtSlices(fsId: number, context: CliContext, { top, sort }: Options): Promise<ExitCode> {
   const { showWaste } = await import('./slices/waste.ts');
   return showWaste(fsId, context, { top: Math.min(TOP_MAX, top ?? 0), order: sort === 'waste' ? sort : 'gets' });
 }
 
 async function scan(fsId: number, context: CliContext, options: Options): Promise<ExitCode> {
   const { pushAtEnd, runScan } = await import('./work-parts.ts');
-  const clients = await context.openClients();
+  const clients = await context.openWork();
   const dry = options.dryRun === true || options.top !== undefined;
   const unreadable: { readonly inodeId: string; readonly message: string }[] = [];
   try {

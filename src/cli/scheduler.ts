@@ -24,7 +24,7 @@ export function registerScheduler(program: Command, context: CliContext): void {
     .addHelpText('after', HELP)
     .action(async (filesystems: readonly number[], options: { readonly remove?: boolean }) => {
       const { ScanSchedule, startScheduler } = await import('./work-parts.ts');
-      const clients = await context.openClients();
+      const clients = await context.openWork();
       try {
         if (options.remove === true) {
           const schedule = new ScanSchedule({ ...clients.status, prefix: context.settings.queuePrefix });

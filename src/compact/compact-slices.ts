@@ -5,11 +5,17 @@
  */
 import type { Clock } from '../clock.ts';
 import { CompactError, isMissingObject, moreSevere, throwIfCancelled } from '../errors.ts';
-import { planSlices, type SlicePlan, type SliceRecord, type SliceTask } from '../layout/slices/index.ts';
+import {
+  planSlices,
+  type SlicePlan,
+  type SlicePolicy,
+  type SliceRecord,
+  type SliceTask,
+} from '../layout/slices/index.ts';
 import type { ReapLedger } from '../ledger.ts';
 import { COMMIT_RECORDS_MAX, type SliceCommits } from '../metadata/slice-commits.ts';
 import type { SliceFile, SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
-import type { InodeKey, PlanGain } from '../model.ts';
+import type { InodeKey, PlanGain, PlanPolicy } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
 import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN, requestsOf } from '../plan/index.ts';
 import { elapsed, type MonotonicMs } from '../time.ts';
@@ -140,8 +146,7 @@ class Run {
     const replaced = records.slice(0, COMMIT_RECORDS_MAX);
     checkSizes(replaced, { key, chunkIndex });
     const referencesOf = await deps.volume.references(replaced);
-    const { bytesPerGet = Number.MAX_SAFE_INTEGER, storagePrice = 0, fragmentThreshold } = options.limits.policy;
-    const policy = { fragmentThreshold, bytesPerGet, storagePrice };
+    const policy = slicePolicyOf(options.limits.policy);
     const plan = planSlices(replaced, { geometry: setting, policy, referencesOf });
     return plan === null ? null : { chunkIndex, replaced, more: records.length > replaced.length, plan };
   }
@@ -246,6 +251,12 @@ function checkSizes(
       { kind: 'halt', code: 'record-malformed', inode: key },
     );
   }
+}
+
+/** The dials of all plans. */
+export function slicePolicyOf(policy: PlanPolicy): SlicePolicy {
+  const { bytesPerGet = Number.MAX_SAFE_INTEGER, storagePrice = 0, fragmentThreshold } = policy;
+  return { fragmentThreshold, bytesPerGet, storagePrice };
 }
 
 /** In the words of all reports: a record is a version. */

@@ -8,7 +8,7 @@ import { withRest } from '../compact/rest.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
-import { type InodePage, LIST_VERSIONS_MAX } from '../metadata/port.ts';
+import { LIST_VERSIONS_MAX, type MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, PlanPolicy } from '../model.ts';
 import { NO_BACKLOG, type ScanPosition } from '../scan-port.ts';
 import { elapsed, type LedgerMs, ledgerMs, type MonotonicMs } from '../time.ts';
@@ -17,7 +17,7 @@ import { Pages, type PageWork } from './pages.ts';
 import { Patience } from './patience.ts';
 import { addBacklog, type Finding, InodeScore } from './score.ts';
 import { rankingOf, Worst, type WorstInode } from './top-inodes.ts';
-import type { ScanDeps, ScanEnding, ScanOptions, ScanReport } from './types.ts';
+import type { ScanDeps, ScanEnding, ScanOptions, ScanParts, ScanReport, ScanWalk, WalkedPage } from './types.ts';
 
 /** One batch of inodes: some 5 ms of planning, and two round trips. */
 const BATCH_INODES = 250;
@@ -37,12 +37,36 @@ const RESTARTS_MAX = 20;
  */
 export async function scanFilesystem(fsId: number, deps: ScanDeps, options: ScanOptions): Promise<ScanReport> {
   const filesystem = await requireFilesystem(deps.metadata, fsId);
+  return new Scan(filesystem, { ...deps, walk: walkOfBlocks(deps.metadata) }, options).run();
+}
+
+/** The same of files that are met by another walk. */
+export function scanWalk<Item>(
+  filesystem: Filesystem,
+  deps: ScanParts & { readonly walk: ScanWalk<Item> },
+  options: ScanOptions,
+): Promise<ScanReport> {
   return new Scan(filesystem, deps, options).run();
 }
 
-class Scan {
+function walkOfBlocks(metadata: MetadataStore): ScanWalk<InodeKey> {
+  return {
+    async *pages(fsId, cursor) {
+      for await (const { keys, ...page } of metadata.inodePages(fsId, cursor)) yield { ...page, items: keys };
+    },
+    async *findings(keys, context) {
+      const score = new InodeScore({ ...context, metadata });
+      for await (const part of metadata.readLists(keys, LIST_VERSIONS_MAX)) {
+        const finding = await score.add(part);
+        if (finding !== null) yield finding;
+      }
+    },
+  };
+}
+
+class Scan<Item> {
   readonly #filesystem: Filesystem;
-  readonly #deps: ScanDeps;
+  readonly #deps: ScanParts & { readonly walk: ScanWalk<Item> };
   readonly #options: ScanOptions;
   readonly #feed: Feed;
   readonly #patience: Patience;
@@ -60,7 +84,7 @@ class Scan {
   #savedAtMs: MonotonicMs;
   #saved: string | null | undefined;
 
-  constructor(filesystem: Filesystem, deps: ScanDeps, options: ScanOptions) {
+  constructor(filesystem: Filesystem, deps: ScanParts & { readonly walk: ScanWalk<Item> }, options: ScanOptions) {
     this.#filesystem = filesystem;
     this.#deps = deps;
     this.#options = options;
@@ -154,7 +178,7 @@ class Scan {
     while (cursor !== null) {
       cursor = await this.#patience.with(async () => {
         const start = cursor;
-        for await (const page of this.#deps.metadata.inodePages(this.#filesystem.fsId, cursor ?? undefined)) {
+        for await (const page of this.#deps.walk.pages(this.#filesystem.fsId, cursor ?? undefined)) {
           if (page.restarted) await this.#restart(start);
           await this.#look(page);
           cursor = page.cursor;
@@ -183,10 +207,10 @@ class Scan {
   }
 
   /** Starts looking at a page, as soon as there is room for it. */
-  async #look(page: InodePage): Promise<void> {
-    const batches: InodeKey[][] = [];
-    for (let at = 0; at < page.keys.length; at += BATCH_INODES) batches.push(page.keys.slice(at, at + BATCH_INODES));
-    const work = this.#pages.begin(page.cursor, batches.length);
+  async #look({ items, cursor }: WalkedPage<Item>): Promise<void> {
+    const batches: Item[][] = [];
+    for (let at = 0; at < items.length; at += BATCH_INODES) batches.push(items.slice(at, at + BATCH_INODES));
+    const work = this.#pages.begin(cursor, batches.length);
     for (const batch of batches) {
       while (this.#feed.isFull && !this.#stop.signal.aborted) await this.#rest(REST_MS.full);
       while (this.#running.size >= this.#options.concurrency) await Promise.race(this.#running);
@@ -198,15 +222,11 @@ class Scan {
     }
   }
 
-  async #lookAt(batch: readonly InodeKey[], work: PageWork): Promise<void> {
+  async #lookAt(batch: readonly Item[], work: PageWork): Promise<void> {
     const { findings, quarantined } = await this.#patience.with(async () => {
-      const { metadata } = this.#deps;
-      const score = new InodeScore({ metadata, policy: this.#policy, filesystem: this.#filesystem });
+      const context = { policy: this.#policy, filesystem: this.#filesystem };
       const findings: Finding[] = [];
-      for await (const part of this.#deps.metadata.readLists(batch, LIST_VERSIONS_MAX)) {
-        const finding = await score.add(part);
-        if (finding !== null) findings.push(finding);
-      }
+      for await (const finding of this.#deps.walk.findings(batch, context)) findings.push(finding);
       const worthIt = findings.filter((one) => one.score > 0).map(({ key }) => key);
       return { findings, quarantined: await this.#deps.quarantine.among(worthIt, this.#startedMs) };
     });

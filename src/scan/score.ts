@@ -35,7 +35,7 @@ export interface ReadCost {
   readonly gets: number;
 }
 
-const NO_READ: ReadCost = { versions: 0, gets: 0 };
+export const NO_READ: ReadCost = { versions: 0, gets: 0 };
 
 /** Gathers the parts of one inode after the other; one object for a whole walk, since walks are long. */
 export class InodeScore {
@@ -57,7 +57,10 @@ export class InodeScore {
 
   /** The finding with the last part of an inode, `null` with the others. Throws what concerns more than the inode. */
   async add(part: InodePart): Promise<Finding | null> {
-    if ('error' in part) return this.#unreadable(part.key, part.error);
+    if ('error' in part) {
+      this.#clear();
+      return unreadable(part.key, part.error);
+    }
     const { key, inode } = part;
     if (inode !== null) {
       try {
@@ -73,7 +76,8 @@ export class InodeScore {
         }
       } catch (error) {
         if (!(error instanceof CompactError) || error.kind !== 'halt') throw error;
-        return this.#unreadable(key, error.withInode(key));
+        this.#clear();
+        return unreadable(key, error.withInode(key));
       }
     }
     return part.last ? this.#finding(key) : null;
@@ -115,11 +119,6 @@ export class InodeScore {
     return finding;
   }
 
-  #unreadable(key: InodeKey, error: CompactError): Finding {
-    this.#clear();
-    return { key, score: 0, before: NO_READ, backlog: { ...NO_BACKLOG, inodes: 1, unreadable: 1 }, error };
-  }
-
   #clear(): void {
     this.#cost = NO_COST;
     this.#chunks = 0;
@@ -130,6 +129,10 @@ export class InodeScore {
     this.#visibleBytes = 0;
     this.#before = NO_READ;
   }
+}
+
+export function unreadable(key: InodeKey, error: CompactError): Finding {
+  return { key, score: 0, before: NO_READ, backlog: { ...NO_BACKLOG, inodes: 1, unreadable: 1 }, error };
 }
 
 /** The sum of two backlogs. */

@@ -10,10 +10,33 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, PlanPolicy } from '../model.ts';
 import type { Backlog, ScanBook, ScanGate, ScanQuarantine, ScanQueue } from '../scan-port.ts';
 import type { LedgerMs } from '../time.ts';
+import type { Finding } from './score.ts';
 import type { TopOrder, WorstInode } from './top-inodes.ts';
 
-export interface ScanDeps {
+/** A part of a walk; see `InodePage` for the cursor. */
+export interface WalkedPage<Item> {
+  readonly items: readonly Item[];
+  readonly cursor: string | null;
+  readonly restarted: boolean;
+}
+
+export interface WalkContext {
+  readonly policy: PlanPolicy;
+  readonly filesystem: Filesystem;
+}
+
+/** How the files of a layout are met, and what the planner says of some of them. */
+export interface ScanWalk<Item> {
+  pages(fsId: number, cursor?: string): AsyncIterable<WalkedPage<Item>>;
+  findings(items: readonly Item[], context: WalkContext): AsyncIterable<Finding>;
+}
+
+export interface ScanDeps extends ScanParts {
   readonly metadata: MetadataStore;
+}
+
+/** What every scan needs, whatever the layout. */
+export interface ScanParts {
   readonly queue: ScanQueue;
   readonly control: ScanGate;
   readonly quarantine: ScanQuarantine;

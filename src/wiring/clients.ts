@@ -27,6 +27,8 @@ import { Holds } from '../reap/holds.ts';
 import type { ReapDeps } from '../reap/reap-record.ts';
 import { SharedLists } from '../reap/referenced-objects.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
+import { scanFilesystem } from '../scan/scan.ts';
+import { cancellableDeps } from './cancellable.ts';
 import { ObservedMemory, observedMetadata } from './observed-ports.ts';
 import type { Observer } from './observer.ts';
 import { metadataAddresses, openMetadata, requireAnswer } from './open-metadata.ts';
@@ -38,6 +40,9 @@ import { openQueues, openWorkBase, type WorkClients } from './work-clients.ts';
 
 /** How long closing may wait for a server that is away; a part of a pod's 30 s to end (workers/worker.ts). */
 export const CLOSE_WAIT_MS = 1_000;
+
+/** A scan needs no bucket: one that does not tell its owner in this time keeps no scan waiting. */
+const OWNER_WAIT_MS = 2_000;
 
 /** Enough never to meet another one's, and few enough to type. */
 const HOLD_ID_CHARACTERS = 8;
@@ -122,6 +127,11 @@ export async function openClients(
     ...{ settings, metadata, objects, ...parts, ownership, holds, observer, pace, reap },
     run: { ...run, compact },
     reaper: reaperOfBlocks(reap),
+    scan: (fsId, parts, options) => {
+      const refuseOther = (filesystem: Filesystem) =>
+        ownership.refuseOther(filesystem, AbortSignal.timeout(OWNER_WAIT_MS));
+      return scanFilesystem(fsId, cancellableDeps({ ...parts, metadata, refuseOther }, options.signal), options);
+    },
     gc: (fsUuid) => ({
       ...{ metadata, objects, records: ledger, guards },
       book: new QueueGcBook(queues, { storeId: metadata.storeId, fsUuid }),

@@ -5,12 +5,16 @@
 import { endsWithin, systemClock } from '../clock.ts';
 import { AttemptIds } from '../compact/attempt.ts';
 import { requireSliceFile } from '../compact/compact-slices.ts';
+import { requireCompactable } from '../compact/slice-refusals.ts';
 import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
 import type { VolumeSetting } from '../metadata/slice-volume.ts';
 import type { Logger } from '../observe/log.ts';
 import type { RedisClient } from '../redis/link.ts';
+import { scanWalk } from '../scan/scan.ts';
+import { walkOfSlices } from '../scan/slices.ts';
 import { layoutOf } from '../urls/layout.ts';
+import { cancellableDeps } from './cancellable.ts';
 import { CLOSE_WAIT_MS, keptKeys, type OpenOptions, openClients, openHolds, openObjects } from './clients.ts';
 import { ObservedMemory, observedMetadata } from './observed-ports.ts';
 import { openVolumeToChange, requireVolume, VOLUME_FS_ID, volumeFilesystem } from './open-volume.ts';
@@ -59,6 +63,12 @@ export async function openVolumeClients(
         getFilesystem: async (fsId) => (fsId === VOLUME_FS_ID ? filesystemOf(await volume.setting()) : null),
       },
       reaper: reaperOfSlices({ volume, commits, objectsOf, filesystemOf, nowMs, graceMs: limits.graceMs }),
+      scan: async (fsId, parts, options) => {
+        const setting = await requireVolume(fsId, volume);
+        requireCompactable(setting);
+        const walk = walkOfSlices(volume, setting);
+        return scanWalk(filesystemOf(setting), cancellableDeps({ ...parts, walk }, options.signal), options);
+      },
       requireFile: async ({ fsId, inodeId }) => {
         await requireVolume(fsId, volume);
         await requireSliceFile(inodeId, volume);

@@ -21,6 +21,7 @@ import type { StatusSource } from '../queue/status.ts';
 import type { Holds } from '../reap/holds.ts';
 import { checkRedisFit, connectRedis } from '../redis/client.ts';
 import { type RedisClient, whenReady } from '../redis/link.ts';
+import type { ScanOptions, ScanParts, ScanReport } from '../scan/types.ts';
 import { observedLedger } from './observed-ports.ts';
 import { Observer } from './observer.ts';
 import { limitGauges, limitsWaitedFor, openPace } from './open-pace.ts';
@@ -43,6 +44,8 @@ export interface WorkClients {
   readonly status: StatusSource;
   readonly run: CompactJobDeps;
   readonly reaper: Reaper;
+  /** One scan; no call outlives the signal by much. */
+  scan(fsId: number, parts: ScanParts, options: ScanOptions): Promise<ScanReport>;
   /** What keeps objects from being deleted, and what people see of that. */
   readonly holds: Holds;
   readonly holdBook: HoldBook;

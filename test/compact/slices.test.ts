@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
-import type { SliceFence } from '../../src/metadata/slice-commits.ts';
+import type { SliceCommitRequest, SliceFence } from '../../src/metadata/slice-commits.ts';
 import { reapSlices } from '../../src/reap/reap-slices.ts';
 import { type RawSlice, settingJson } from '../kit/juicefs/encode.ts';
 import { wholeSlice } from '../kit/juicefs/raw-volume.ts';
@@ -122,6 +122,25 @@ describe('a run', () => {
     await expect(world.reapAll()).rejects.toThrow('not done after');
     expect([...world.stores.bucket(BUCKET).keys()]).toEqual(expect.arrayContaining(objects));
     await world.check({ fences: true });
+  });
+
+  it('finds out by the fence what became of a commit whose answer was lost', async () => {
+    for (const [happened, outcome] of [
+      [true, 'compacted'],
+      [false, 'stale'],
+    ] as const) {
+      const world = await worn();
+      const deps = world.process();
+      const { commits } = deps;
+      const commit = async (request: SliceCommitRequest) => {
+        if (happened) await commits.commit(request);
+        return { outcome: 'unknown', cause: new Error('lost') } as const;
+      };
+      Object.assign(deps, { commits: Object.assign(Object.create(commits), { commit }) });
+      expect(await world.compact(FILE, deps)).toMatchObject({ outcome });
+      await world.reapAll();
+      await world.check();
+    }
   });
 
   it('has twenty minutes at most', async () => {

@@ -183,6 +183,17 @@ describe.runIf(isReal && canMount()).each([1, 0])('a volume with %i days of tras
     await expectWhole(world);
   });
 
+  it('is compacted as a whole by run, and a scan finds nothing more', async () => {
+    await wearOut(world, 'third');
+    files = await filesOf(world);
+    before = await everyByte(world, [...files.keys()]);
+    const { exitCode, stdout, stderr } = await world.command(['run', '1', '--json']);
+    expect({ exitCode, stderr }, stdout).toEqual({ exitCode: 0, stderr: '' });
+    expect(await world.json(['scan', '1'])).toMatchObject({ ending: 'done', queued: 0, backlog: { chunksWorthIt: 0 } });
+    expect(await everyByte(world, [...files.keys()])).toEqual(before);
+    await expectWhole(world);
+  });
+
   it('is left alone when it is compacted again', async () => {
     const lists = await world.everything();
     for (const path of files.keys())

@@ -200,8 +200,6 @@ describe.runIf(isReal)('a volume of the real program', () => {
       expect(await world.everything(), argv.join(' ')).toEqual(before);
     }
     for (const argv of [
-      ['run', '1'],
-      ['scheduler', '1'],
       ['gc', '1'],
       ['repair', '1', '2'],
       ['adopt', '1'],

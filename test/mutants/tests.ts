@@ -27,6 +27,7 @@ export const TEST_FILES: readonly string[] = [
   'test/pace/in-flight-limit.test.ts',
   'test/pace/rate-limit.test.ts',
   'test/scan/scan.test.ts',
+  'test/scan/slices.test.ts',
   'test/reap/fresh-look.test.ts',
   'test/reap/record-doubts.test.ts',
   'test/compact/chunk-records.test.ts',

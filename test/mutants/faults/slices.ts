@@ -8,6 +8,7 @@ const SCRIPTS = 'src/metadata/juicefs/scripts.ts';
 const ATTEMPT = 'src/compact/slice-attempt.ts';
 const RUN = 'src/compact/compact-slices.ts';
 const REAP = 'src/reap/reap-slices.ts';
+const SCAN = 'src/scan/slices.ts';
 
 export const SLICE_FAULTS: readonly Fault[] = [
   fault('zeros that were written count as data', 'I1', {
@@ -213,5 +214,13 @@ export const SLICE_FAULTS: readonly Fault[] = [
   fault('an unknown commit of slices counts as none', 'I6', {
     file: ATTEMPT,
     edits: [["if (state === 'committed') return { outcome: 'committed' };", '']],
+  }),
+  fault('a scan of slices queues what is deleted', 'I10', {
+    file: SCAN,
+    edits: [["|| part.file.state === 'unlinked') return null;", ') return null;']],
+  }),
+  fault('a scan of slices that was stopped counts twice what it had counted', 'I12', {
+    file: SCAN,
+    edits: [['let restarted = cursor !== undefined;', 'let restarted = cursor === null;']],
   }),
 ];

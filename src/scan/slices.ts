@@ -1,0 +1,83 @@
+/**
+ * A volume of slices as a scan walks it: what the worker's planner says of each list, with the lists as the walk meets them. Such a
+ * walk cannot be taken up again in the middle: one that stopped begins anew. It must decide nothing about the queue.
+ */
+import { slicePolicyOf } from '../compact/compact-slices.ts';
+import { footprintOf, planSlices, type ReferencesOf, type SliceGeometry } from '../layout/slices/index.ts';
+import { COMMIT_RECORDS_MAX } from '../metadata/slice-commits.ts';
+import type { SliceVolume, WalkPart } from '../metadata/slice-volume.ts';
+import { addCost, movedBytes, NO_COST, requestsOf, scoreOf } from '../plan/index.ts';
+import { NO_BACKLOG } from '../scan-port.ts';
+import { type Finding, NO_READ, unreadable } from './score.ts';
+import type { ScanWalk, WalkContext } from './types.ts';
+
+interface Met {
+  readonly part: WalkPart;
+  readonly referencesOf: ReferencesOf;
+}
+
+/** Of every page but the last: no place in SCAN means anything to another process. */
+const SOMEWHERE = 'somewhere';
+
+export function walkOfSlices(volume: SliceVolume, geometry: SliceGeometry): ScanWalk<Met> {
+  return {
+    async *pages(_, cursor) {
+      let restarted = cursor !== undefined;
+      for await (const { parts, referencesOf } of volume.walk()) {
+        yield { items: parts.map((part) => ({ part, referencesOf })), cursor: SOMEWHERE, restarted };
+        restarted = false;
+      }
+      yield { items: [], cursor: null, restarted };
+    },
+    async *findings(items, context) {
+      for (const met of items) {
+        const finding = findingOf(met, geometry, context);
+        if (finding !== null) yield finding;
+      }
+    },
+  };
+}
+
+/** `null`: no file, or one that is deleted. Of a file that is met in several parts each is a finding. */
+function findingOf({ part, referencesOf }: Met, geometry: SliceGeometry, context: WalkContext): Finding | null {
+  const { fsId } = context.filesystem;
+  if (part.kind === 'damaged') {
+    // Its file is met, too, unless it is the file that cannot be read.
+    const backlog = { ...NO_BACKLOG, unreadable: 1 };
+    return { ...unreadable({ fsId, inodeId: part.inodeId }, part.error), backlog };
+  }
+  if (part.kind !== 'file' || part.file.state === 'unlinked') return null;
+  let [cost, before, chunks, gets, objects, reclaimed, storedBytes, visibleBytes] = [
+    NO_COST,
+    NO_READ,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+  ];
+  for (const { records } of part.lists) {
+    const head = records.slice(0, COMMIT_RECORDS_MAX);
+    const footprint = footprintOf(records, geometry, { referencesOf });
+    storedBytes += footprint.storedBytes;
+    visibleBytes += footprint.visibleBytes;
+    const plan = planSlices(head, { geometry, referencesOf, policy: slicePolicyOf(context.policy) });
+    if (plan === null) continue;
+    const { gain } = plan;
+    chunks++;
+    cost = addCost(cost, plan.cost);
+    before = { versions: before.versions + gain.recordsBefore, gets: before.gets + gain.getsBefore };
+    gets += gain.getsBefore - gain.getsAfter;
+    objects += Math.max(0, gain.objectsBefore - gain.objectsAfter);
+    reclaimed += Math.max(0, gain.storedBytesBefore - gain.storedBytesAfter);
+  }
+  return {
+    ...{ key: { fsId, inodeId: part.file.inodeId }, before, score: chunks > 0 ? scoreOf(cost, gets, reclaimed) : 0 },
+    backlog: {
+      ...{ ...NO_BACKLOG, inodes: part.first ? 1 : 0, inodesWorthIt: chunks > 0 ? 1 : 0, chunksWorthIt: chunks },
+      ...{ getsSaved: gets, objectsSaved: objects, bytesReclaimed: reclaimed, storedBytes, visibleBytes },
+      ...{ bytesToMove: movedBytes(cost), requestsToMake: requestsOf(cost) },
+    },
+  };
+}
