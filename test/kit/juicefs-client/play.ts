@@ -67,6 +67,8 @@ export interface PlayOptions {
   readonly far?: boolean;
   /** Files are also read, and compared, between. */
   readonly reads?: boolean;
+  /** Without, no range is copied and no file is cloned. */
+  readonly copies?: boolean;
 }
 
 export interface PlayedFile {
@@ -87,10 +89,14 @@ export class Play {
   readonly #options: Required<PlayOptions>;
   #made = 0;
 
-  constructor(client: ModelClient, random: Random, { unit = KIB, far = true, reads = false }: PlayOptions = {}) {
+  constructor(
+    client: ModelClient,
+    random: Random,
+    { unit = KIB, far = true, reads = false, copies = true }: PlayOptions = {},
+  ) {
     this.#client = client;
     this.#random = random;
-    this.#options = { unit, far, reads };
+    this.#options = { unit, far, reads, copies };
   }
 
   /** One operation of a program. */
@@ -100,8 +106,9 @@ export class Play {
     const file = random.pick(this.files);
     await random.pick([
       ...Array.from({ length: 16 }, () => () => this.#write(file)),
-      ...[() => this.#truncate(file), () => this.#punch(file), () => this.#punch(file), () => this.#copy(file)],
-      ...[() => this.#copy(file), () => this.#clone(file), () => this.#unlink(file), () => this.#create()],
+      ...[() => this.#truncate(file), () => this.#punch(file), () => this.#punch(file), () => this.#unlink(file)],
+      ...[() => this.#create(), () => this.#create()],
+      ...(this.#options.copies ? [() => this.#copy(file), () => this.#copy(file), () => this.#clone(file)] : []),
       ...(this.#options.reads ? [() => this.read(file), () => this.read(file)] : []),
     ])();
   }
