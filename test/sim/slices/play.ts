@@ -1,7 +1,7 @@
 /**
  * A world of slices from a seed: programs write, clients compact and do their hourly jobs, workers of s3compact compact the same
  * files and die at any call, others look at their records. Counts must be right at every moment; at the end every byte is
- * there, and no object that nothing names. The clock of Redis runs by itself: a fence ends here by being cleared.
+ * there, and no object that nothing names.
  */
 import type { Clock } from '../../../src/clock.ts';
 import { compactSlices } from '../../../src/compact/compact-slices.ts';

@@ -10,6 +10,7 @@ import { MemoryBudget } from '../../../src/compact/memory-budget.ts';
 import type { CompactLimits } from '../../../src/compact/types.ts';
 import { JuicefsCommits } from '../../../src/metadata/juicefs/commits.ts';
 import { JuicefsVolume } from '../../../src/metadata/juicefs/volume.ts';
+import type { SliceCommits, SliceFence } from '../../../src/metadata/slice-commits.ts';
 import type { Filesystem } from '../../../src/model.ts';
 import type { SliceReapDeps } from '../../../src/reap/reap-slices.ts';
 import { encodeAttributes } from '../../kit/juicefs/encode.ts';
@@ -25,6 +26,8 @@ export const BLOCK = 1024;
 const BUCKET = 'bucket';
 const TIMEOUT_MS = 60_000;
 const MINUTE_MS = 60_000;
+/** Puts a deadline out of reach of the clock of Redis. */
+const FAR_MS = 1e12;
 /** Of the models: who tells them apart needs a connection for each. */
 const CLIENTS = 4;
 
@@ -144,21 +147,30 @@ export class SliceStage {
   }
 
   /**
-   * The clock of Redis is not the world's. Where the reaper deletes what was let go, it waits for its record; what clients
-   * delete is dated by their clock.
+   * The clock of Redis is not the world's, so deadlines are judged here, when a call takes effect. Where the reaper deletes
+   * what was let go, it waits for its record; what clients delete is dated by their clock.
    */
-  #commits(): JuicefsCommits {
+  #commits(): SliceCommits {
     const { commits } = this.#servers;
-    const aheadMs = () => this.#scheduler.nowMs - EPOCH_MS;
+    const nowMs = () => this.#scheduler.nowMs;
     const theirs = this.options.trashDays > 0 || this.options.hadTrash;
-    return new Proxy(commits, {
+    const far = (fence: SliceFence) => ({ ...fence, deadlineMs: fence.deadlineMs + FAR_MS });
+    const own: Pick<SliceCommits, 'takeIds' | 'begin' | 'commit'> = {
+      takeIds: async (count, highest) => {
+        const taken = await commits.takeIds(count, highest);
+        return taken.first === null ? taken : { ...taken, nowMs: nowMs() };
+      },
+      begin: async (fence) => (nowMs() > fence.deadlineMs ? 'late' : commits.begin(far(fence))),
+      commit: async (request) => {
+        if (nowMs() > request.fence.deadlineMs) return { outcome: 'stale', reason: 'fence' };
+        const delayMs = theirs ? request.delayMs + nowMs() - EPOCH_MS : 0;
+        return commits.commit({ ...request, fence: far(request.fence), delayMs });
+      },
+    };
+    return new Proxy<SliceCommits>(commits, {
       get: (target, name) => {
-        const value: unknown = Reflect.get(target, name, target);
-        if (typeof value !== 'function') return value;
-        if (name !== 'commit') return value.bind(target);
-        const commit: JuicefsCommits['commit'] = (request) =>
-          target.commit({ ...request, delayMs: theirs ? request.delayMs + aheadMs() : 0 });
-        return commit;
+        const value: unknown = Reflect.get(own, name) ?? Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
       },
     });
   }
