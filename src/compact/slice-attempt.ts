@@ -60,11 +60,11 @@ export async function compactSliceChunk(chunk: SliceChunk, deps: SliceAttemptDep
   const { key, chunkIndex, plan } = chunk;
   const { commits, ledger, setting, clock } = deps;
   const leaseMs = Math.min(deps.leaseMs, SLICE_LEASE_MAX_MS);
+  const incarnation = await commits.incarnation();
   const { ids, nowMs, startedAtMs } = await takeIds(chunk, deps);
   const firstId = ids.first + 1n;
   const { readGapBytes } = deps;
   const tasks = sliceTasks(plan.merged, { geometry: setting, firstId, readGapBytes });
-  const incarnation = await commits.incarnation();
   const ledgerNowMs = await ledger.nowMs();
   // The low bits, which are 0, tell two attempts apart that drew one number: no two have the same ids.
   const id = deps.attemptIds.next(ledgerNowMs) | (ids.first & ATTEMPT_LOW_BITS);
@@ -79,8 +79,9 @@ export async function compactSliceChunk(chunk: SliceChunk, deps: SliceAttemptDep
   deps.observer?.phase('record', chunkIndex);
   const recordId = await ledger.add(record);
   let committed = false;
+  let isTaken = false;
   try {
-    await begin(fence, deps);
+    await begin(fence, incarnation, deps);
     await writeAll(tasks, { attempt, chunkIndex }, deps);
     deps.observer?.phase('commit', chunkIndex);
     const outcome = await commitOnce({ chunk, fence, ids }, attempt, deps);
@@ -90,9 +91,12 @@ export async function compactSliceChunk(chunk: SliceChunk, deps: SliceAttemptDep
     if (outcome.outcome === 'conflict') return { kind: 'conflict', fenceCleared: false };
     const warning = await stamp({ id: recordId, record }, deps);
     return { kind: 'committed', fenceCleared: false, ...(warning === undefined ? {} : { warning }) };
+  } catch (error) {
+    isTaken = error instanceof CompactError && error.code === 'object-collision';
+    throw error;
   } finally {
     // Whatever was written is looked at now; the fence goes first, so that nothing of it can be committed any more.
-    if (!committed) await abandon({ id: recordId, record }, deps);
+    if (!committed) await abandon({ id: recordId, record }, isTaken, deps);
   }
 }
 
@@ -122,10 +126,14 @@ async function takeIds({ plan, replaced }: SliceChunk, { commits, clock, signal 
   }
 }
 
-async function begin(fence: SliceFence, { commits }: SliceAttemptDeps): Promise<void> {
+/** A server that took the place of the one that gave the ids may give them out again; one that has this fence knows of them. */
+async function begin(fence: SliceFence, incarnation: string, { commits }: SliceAttemptDeps): Promise<void> {
   const begun = await commits.begin(fence);
-  if (begun === 'begun') return;
-  const why = begun === 'late' ? 'its lease was over before it began' : 'another attempt has the same number';
+  const isSame = (await commits.incarnation()) === incarnation;
+  if (begun === 'begun' && isSame) return;
+  let why = 'another attempt has the same number';
+  if (begun === 'late') why = 'its lease was over before it began';
+  if (!isSame) why = 'the metadata server became another one meanwhile';
   throw new CompactError(`the attempt was given up: ${why}; nothing was written`, {
     ...{ kind: 'retry', code: 'lease-expired' },
   });
@@ -167,8 +175,8 @@ async function commitOnce(
   const outcome = await deps.commits.commit({
     ...{ fence, ids, replaced: chunk.replaced },
     replacement: listAfter(chunk.plan, (_, n) => ids.first + 1n + BigInt(n)),
-    // With a trash, clients keep what is replaced for its days.
-    delayMs: deps.setting.trashDays > 0 ? 0 : deps.graceMs,
+    // Besides the days of a trash, which may be switched off at any time.
+    delayMs: deps.graceMs,
   });
   return outcome.outcome === 'unknown' ? resolve(outcome, attempt, deps) : outcome;
 }
@@ -215,8 +223,12 @@ async function stamp(
   }
 }
 
-/** What cannot be done now is done when the record is due. */
-async function abandon({ id, record }: Added, { commits, ledger }: SliceAttemptDeps): Promise<void> {
-  await commits.clear(record.attempt).catch(() => undefined);
+/**
+ * What cannot be done now is done when the record is due. Where a name was taken, nobody knows whose the others are: without
+ * a fence nothing is deleted, and what was written is left to `juicefs gc --delete`.
+ */
+async function abandon({ id, record }: Added, isTaken: boolean, { commits, ledger }: SliceAttemptDeps): Promise<void> {
+  const ended = isTaken ? commits.forget(record.attempt) : commits.clear(record.attempt);
+  await ended.catch(() => undefined);
   await ledger.expedite(id, record).catch(() => undefined);
 }

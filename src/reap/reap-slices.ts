@@ -15,8 +15,9 @@ import { type LedgerMs, later } from '../time.ts';
 import { type DeleteGuard, guardedDelete } from './delete-guard.ts';
 import { delayed, type ReapVerdict } from './reap-record.ts';
 
-/** A delayed delete is in whole seconds. */
-const EARLY_MS = 1_000;
+/** What is not due yet is looked at again after this part of the grace period; a delayed delete is in whole seconds. */
+const EARLY_SHARE = 10;
+const EARLY_MIN_MS = 1_000;
 
 export interface SliceReapDeps {
   readonly volume: SliceVolume;
@@ -64,7 +65,7 @@ class Look {
     // With a trash it is the clients' to delete, after its days.
     const isTheirs = fence.state === 'committed' && setting.trashDays > 0;
     const state = fence.state !== 'committed' || isTheirs ? fence : await commits.release(attempt);
-    if (state === 'early') return this.#again(later(this.#nowMs, EARLY_MS));
+    if (state === 'early') return this.#againIn(Math.max(EARLY_MIN_MS, this.#graceMs / EARLY_SHARE));
     if (state.state === 'deleting') return this.#delete(namesOf(state.slices, setting), setting, state.slices);
     return this.#done();
   }
@@ -79,9 +80,7 @@ class Look {
   ): Promise<ReapVerdict> {
     const isOurs = fence.state === 'deleting' || (fence.state === 'committed' && setting.trashDays === 0);
     if (!isOurs) return this.#done();
-    const { graceMs } = this.#deps;
-    const dueMs = later(this.#nowMs, Math.max(graceMs, this.#record.graceMs ?? 0));
-    return { kind: 'again', record: { ...this.#record, incarnation: server, dueMs } };
+    return this.#againIn(this.#graceMs, { ...this.#record, incarnation: server });
   }
 
   /** Of the connection that the work uses, once it is confirmed that everybody writes to it. */
@@ -125,8 +124,12 @@ class Look {
     return { kind: 'again', record: delayed(this.#record, this.#nowMs), doubt, deleted };
   }
 
-  #again(dueMs: LedgerMs): ReapVerdict {
-    return { kind: 'again', record: { ...this.#record, dueMs } };
+  get #graceMs(): number {
+    return Math.max(this.#deps.graceMs, this.#record.graceMs ?? 0);
+  }
+
+  #againIn(ms: number, record = this.#record): ReapVerdict {
+    return { kind: 'again', record: { ...record, dueMs: later(this.#nowMs, ms) } };
   }
 
   async #done(deleted = 0, gone: readonly RetiredSlice[] = []): Promise<ReapVerdict> {

@@ -42,6 +42,7 @@ export const TEST_FILES: readonly string[] = [
   'test/metadata/juicefs/decode.test.ts',
   'test/metadata/juicefs/commits.test.ts',
   'test/compact/slices.test.ts',
+  'test/compact/slice-doubts.test.ts',
   'test/layout/slices/slices.test.ts',
   'test/layout/slices/plan.test.ts',
   'test/waste/waste.test.ts',

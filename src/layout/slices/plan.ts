@@ -1,7 +1,7 @@
 /**
  * What compacting one chunk list of slices would do: which neighbouring pieces become one new slice, which stay as they are.
  * The new list is pairwise disjoint and shows every byte as before; holes are never written. Pure and, but for sorting,
- * linear. It is for looking at: nothing carries it out yet.
+ * linear. What carries it out is compact/slice-attempt.ts.
  *
  * A few candidates are weighed by what they exactly save (GETs, stored bytes) against the bytes they move. The best that
  * pays, stores no more and makes no list longer is carried on with, until nothing more is found: the plan is all that together.

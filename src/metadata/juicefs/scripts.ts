@@ -16,6 +16,8 @@ local function nowMs()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 local function whole(number) return string.format('%.0f', number) end
+-- Such as HINCRBY adds to: no leading zeros, and exact in Lua.
+local function counts(value, form) return string.match(value, form) and whole(tonumber(value)) == value end
 -- Redis 7 tells a missing permission as ERR, which could mean anything elsewhere.
 local function refused(reply)
   if type(reply) ~= 'table' or not reply.err then return nil end
@@ -39,7 +41,8 @@ if tonumber(given) > 2 ^ 53 - batch or tonumber(given) < tonumber(ARGV[4]) then 
 local spare = redis.call('HGET', KEYS[2], 'ids') or ''
 local first, last, since = string.match(spare, '^(%d+) (%d+) (%d+)$')
 first, last, since = tonumber(first), tonumber(last), tonumber(since)
-if not first or last - first + 1 < wanted or last > tonumber(given) then
+-- A clock that has stepped back would let everybody wait until it is there again.
+if not first or last - first + 1 < wanted or last > tonumber(given) or since > now then
   last = redis.call('INCRBY', KEYS[1], whole(batch))
   first, since = last - batch + 1, now
   redis.call('HSET', KEYS[2], 'ids', whole(first) .. ' ' .. whole(last) .. ' ' .. whole(since))
@@ -80,7 +83,7 @@ local more = {}
 for n = 1, tonumber(ARGV[9]) do
   local field, before, change = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local value = redis.call('HGET', KEYS[2], field) or '0'
-  if not string.match(value, '^%d+$') or tonumber(value) + 1 < before then return {'doubt', field, value, ARGV[at + 1]} end
+  if not counts(value, '^%d+$') or tonumber(value) + 1 < before then return {'doubt', field, value, ARGV[at + 1]} end
   if change > 0 then more[#more + 1] = {field, change} end
   at = at + 3
 end
@@ -100,15 +103,15 @@ bad = refused(redis.pcall('LTRIM', KEYS[1], 0, -1))
   or (more[1] and refused(redis.pcall('HINCRBY', KEYS[2], more[1][1], 0)))
   or refused(redis.pcall('LPUSH', KEYS[1], 'trimmed again at once'))
 if bad then return bad end
--- From here on nothing can fail.
+-- From here on nothing can fail. What is promised to be kept comes first all the same.
+for _, one in ipairs(more) do redis.call('HINCRBY', KEYS[2], one[1], one[2]) end
+redis.call('HSET', KEYS[4], ARGV[1], 'committed ' .. delayed)
 redis.call('LTRIM', KEYS[1], count + 1, -1)
 -- I2: in front of what is left, so records that were appended meanwhile stay above.
 for first = at, #ARGV, 1000 do
   redis.call('LPUSH', KEYS[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
 end
-for _, one in ipairs(more) do redis.call('HINCRBY', KEYS[2], one[1], one[2]) end
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[3], delayed, ARGV[8]) end
-redis.call('HSET', KEYS[4], ARGV[1], 'committed ' .. delayed)
 return {'ok'}
 `;
 
@@ -137,7 +140,7 @@ if nowMs() < tonumber(ARGV[5]) * 1000 then return {'stale', 'early'} end
 if redis.call('HGET', KEYS[2], ARGV[3]) ~= ARGV[4] then return {'stale', 'changed'} end
 for n = 6, #ARGV do
   local value = redis.call('HGET', KEYS[1], ARGV[n]) or '0'
-  if not string.match(value, '^%-?%d+$') then return {'doubt', ARGV[n], value, '1'} end
+  if not counts(value, '^%-?%d+$') then return {'doubt', ARGV[n], value, '1'} end
 end
 bad = refused(redis.pcall('HSET', KEYS[3], ARGV[1], ARGV[2]))
   or refused(redis.pcall('HINCRBY', KEYS[1], ARGV[6], 0))

@@ -119,6 +119,14 @@ describe('ids', () => {
     expect(await careful.takeIds(1, 5n)).toMatchObject({ first: BigInt(from ?? '') });
   });
 
+  it('of a server whose clock has stepped back are to be had a minute later all the same', async () => {
+    const careful = new JuicefsCommits({ redis, prefix: raw.prefix, timeoutMs: 10_000 });
+    await careful.takeIds(1, 5n);
+    const [from, to] = String(await redis.hget(key('~s3compact'), 'ids')).split(' ');
+    await redis.hset(key('~s3compact'), 'ids', `${from} ${to} ${(await serverMs()) + 86_400_000}`.split('.')[0] ?? '');
+    expect(await careful.takeIds(1, 5n)).toEqual({ first: null, waitMs: 60_000 });
+  });
+
   it('of a server that has forgotten some are not used', async () => {
     await commits.takeIds(1, 5n);
     const batch = await redis.hget(key('~s3compact'), 'ids');
@@ -275,6 +283,24 @@ describe('a commit', () => {
       const before = await others();
       const asked = request(await fenceFor(BigInt(n + 1)), list, [own(1, 0, 15)]);
       expect(await commits.commit(asked)).toEqual({ outcome: 'conflict' });
+      expect(await others()).toEqual(before);
+    }
+  });
+
+  it('changes nothing where a count cannot be counted on with', async () => {
+    // Redis adds nothing to such a number, and a script that fails half-way is not undone.
+    for (const [n, value] of ['00', '99999999999999999999'].entries()) {
+      await redis.del(key(`c${INODE}_0`), key('sliceRef'));
+      const list = [wholeSlice(1, 0, 10), wholeSlice(2, 20, 10), { pos: 3, id: 0, size: 0, off: 0, len: 2 }];
+      await raw.list(7, 0, list);
+      await redis.hset(key('sliceRef'), 'k2_10', value);
+      const before = await others();
+      const parts = list.slice(0, 2).flatMap(({ pos, ...slice }) => [
+        { ...slice, pos, len: 2 },
+        { ...slice, pos: pos + 5, off: 5, len: 5 },
+      ]);
+      const asked = commits.commit(request(await fenceFor(BigInt(n + 1)), list, parts));
+      await expect(asked).rejects.toMatchObject({ code: 'record-malformed' });
       expect(await others()).toEqual(before);
     }
   });

@@ -82,7 +82,7 @@ export const SLICE_FAULTS: readonly Fault[] = [
   }),
   fault('a batch of ids is used that the server has forgotten', 'I3', {
     file: SCRIPTS,
-    edits: [['< wanted or last > tonumber(given) then', '< wanted then']],
+    edits: [['< wanted or last > tonumber(given) or', '< wanted or']],
   }),
   fault('a counter of ids that is behind the lists is believed', 'I3', {
     file: SCRIPTS,
@@ -173,9 +173,30 @@ export const SLICE_FAULTS: readonly Fault[] = [
     file: ATTEMPT,
     edits: [['Math.min(deps.leaseMs, SLICE_LEASE_MAX_MS)', 'deps.leaseMs']],
   }),
-  fault('without a trash what was replaced goes at once', 'I7', {
+  fault('what was replaced goes without the grace period', 'I7', {
     file: ATTEMPT,
-    edits: [['delayMs: deps.setting.trashDays > 0 ? 0 : deps.graceMs', 'delayMs: 0']],
+    edits: [['delayMs: deps.graceMs', 'delayMs: 0']],
+  }),
+  fault('ids of slices are believed of a server that was replaced meanwhile', 'I3', {
+    file: ATTEMPT,
+    edits: [["if (begun === 'begun' && isSame) return;", "if (begun === 'begun') return;"]],
+  }),
+  fault('objects of somebody else under names of an attempt on slices are deleted', 'I7', {
+    file: ATTEMPT,
+    edits: [['isTaken ? commits.forget(record.attempt) : commits.clear', 'commits.clear']],
+  }),
+  fault('ids of slices wait for a clock that has stepped back', 'I8', {
+    file: SCRIPTS,
+    edits: [['or last > tonumber(given) or since > now then', 'or last > tonumber(given) then']],
+  }),
+  fault('a count that Redis does not add to stops a commit half-way', 'I5', {
+    file: SCRIPTS,
+    edits: [
+      [
+        'return string.match(value, form) and whole(tonumber(value)) == value end',
+        'return string.match(value, form) end',
+      ],
+    ],
   }),
   fault('a volume is compacted whatever its setting says', 'I10', {
     file: RUN,

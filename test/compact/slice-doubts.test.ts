@@ -1,0 +1,83 @@
+/**
+ * What a run and a look at its record must not be led astray by: ids that a server has given out twice, a name that is taken,
+ * a trash that is switched off meanwhile. On a real Redis.
+ */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { reapSlices } from '../../src/reap/reap-slices.ts';
+import { elapsed } from '../../src/time.ts';
+import { settingJson } from '../kit/juicefs/encode.ts';
+import { BUCKET, SliceWorld } from './slice-world.ts';
+
+let redis: Redis;
+
+beforeAll(() => {
+  redis = new Redis(inject('redisUrl'));
+});
+
+afterAll(() => redis.quit());
+
+const HOUR_MS = 3_600_000;
+
+async function worn(setting: Readonly<Record<string, unknown>> = {}, inodes: readonly number[] = [7]) {
+  const world = await SliceWorld.make(redis, setting);
+  for (const inode of inodes) {
+    await world.file(inode);
+    for (let n = 0; n < 8; n++) await world.write(inode, n * 700, 900);
+  }
+  return world;
+}
+
+it('an object of somebody else under a name of ours is never deleted', async () => {
+  const world = await worn();
+  const taken: string[] = [];
+  world.stores.before = ({ op, names: [name = ''] }) => {
+    if (op !== 'put' || taken.length > 0) return;
+    taken.push(name);
+    world.stores.write(BUCKET, name, Buffer.from('of somebody else'));
+  };
+  await expect(world.compact(7)).rejects.toMatchObject({ code: 'object-collision' });
+  await world.reapAll();
+  expect(taken.map((name) => world.stores.bucket(BUCKET).has(name))).toEqual([true]);
+});
+
+it('ids that a server has forgotten to have given out name nothing', async () => {
+  const world = await worn({}, [7, 8]);
+  const own = world.key('~s3compact');
+  const deps = world.process();
+  let isLost = false;
+  const commits = Object.assign(Object.create(deps.commits), {
+    incarnation: async () => (isLost ? deps.commits.incarnation() : 'the server before'),
+    // The last write of a server that is replaced.
+    takeIds: async (count: number, highestKnown: bigint) => {
+      const taken = await deps.commits.takeIds(count, highestKnown);
+      const [first, last, since] = String(await redis.hget(own, 'ids')).split(' ');
+      await redis.hset(own, 'ids', `${Number(first) - count} ${last} ${since}`);
+      isLost = true;
+      return taken;
+    },
+  });
+  await world.compact(7, { ...deps, commits }).catch(() => undefined);
+  await world.compact(8).catch(() => undefined);
+  await world.reapAll();
+  await world.check();
+  // It is no more than a try that was lost.
+  for (const inode of [7, 8]) await world.compact(inode);
+  await world.reapAll();
+  await world.check();
+});
+
+it('a trash that is switched off after the commit shortens no grace period', async () => {
+  const world = await worn({ TrashDays: 1 });
+  const objects = [...world.stores.bucket(BUCKET).keys()];
+  expect(await world.compact(7, world.process(), { graceMs: HOUR_MS })).toMatchObject({ outcome: 'compacted' });
+  await redis.set(world.key('setting'), settingJson('vol', { BlockSize: 1, TrashDays: 0 }));
+  const { record } = world.ledger.first() ?? {};
+  if (record === undefined) throw new Error('there is no record');
+  world.ledger.nowMs = Number(record.dueMs);
+  const verdict = await reapSlices(record, world.process());
+  expect([...world.stores.bucket(BUCKET).keys()]).toEqual(expect.arrayContaining(objects));
+  // And nobody asks each second.
+  if (verdict.kind !== 'again') throw new Error(`the record is ${verdict.kind}`);
+  expect(elapsed(world.now(), verdict.record.dueMs)).toBeGreaterThan(HOUR_MS / 20);
+});
