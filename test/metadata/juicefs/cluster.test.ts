@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { loadSettings } from '../../../src/config/index.ts';
 import { wasteOf } from '../../../src/waste/waste.ts';
-import { openVolume } from '../../../src/wiring/open-volume.ts';
+import { openVolume, openVolumeToChange } from '../../../src/wiring/open-volume.ts';
 import { RawVolume, wholeSlice } from '../../kit/juicefs/raw-volume.ts';
 import { findRedis, type RedisService, startRedis } from '../../kit/servers/redis.ts';
 
@@ -51,5 +51,33 @@ describe.runIf(findRedis() !== undefined)('a volume in Redis Cluster', () => {
       expect({ files: live.files, storedBytes }).toEqual({ files: 2, storedBytes: 2_000 });
       await volume.close();
     }
+  });
+
+  it('is changed in the slot of its number, by the scripts and beside a list that grows', async () => {
+    const raw = new RawVolume(redis, '{5}');
+    await raw.format('vol5');
+    await redis.set('{5}nextchunk', '100');
+    const list = [wholeSlice(1, 0, 1_000), wholeSlice(2, 500, 1_000)];
+    await raw.list(7, 0, list);
+    const env = { METADATA_URL: `juicefs+redis://${new URL(server.url).host}/5` };
+    const { volume, commits } = await openVolumeToChange(loadSettings({ flags: {}, env }), { connectMs: 60_000 });
+    expect(await commits.takeIds(1, 2n)).toMatchObject({ first: null });
+    const fence = { attempt: 5n, inodeId: 7n, chunkIndex: 0, deadlineMs: Date.now() + 3_600_000 };
+    expect(await commits.begin(fence)).toBe('begun');
+    const replaced = await volume.list(7n, 0);
+    const replacement = [{ offset: 0, len: 1_500, id: 90n, size: 1_500, from: 0 }];
+    const request = { fence, replaced, replacement, ids: { first: 89n, count: 2 }, delayMs: 0 };
+    expect(await commits.commit(request)).toEqual({ outcome: 'committed' });
+    expect(await commits.clear(5n)).toEqual({ state: 'committed' });
+    expect(await commits.release(5n)).toMatchObject({ state: 'deleting', slices: [{ id: 1n }, { id: 2n }] });
+    await commits.forget(
+      5n,
+      list.map(({ id, size }) => ({ id: BigInt(id), size })),
+    );
+    expect(await volume.list(7n, 0)).toEqual(replacement);
+    expect(await commits.confirmPrimary()).toBe(await commits.incarnation());
+    expect(await redis.exists('{5}sliceRef', '{5}delSlices')).toBe(0);
+    await volume.close();
+    await raw.volume.close();
   });
 });
