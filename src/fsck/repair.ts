@@ -48,12 +48,20 @@ export async function* repairInode(
   deps: RepairDeps,
   options: { readonly dryRun: boolean },
 ): AsyncGenerator<Repaired> {
-  const records = await recordsOf(key, deps.records);
-  for (const chunkIndex of new Set(records.map((record) => record.chunkIndex))) {
-    const ofChunk = records.filter((record) => record.chunkIndex === chunkIndex);
-    for await (const lost of lostObjects(key, chunkIndex, deps))
-      yield await repair(lost, ofChunk, { ...deps, ...options, key });
+  const records = Map.groupBy(await recordsOf(key, deps.records), ({ chunkIndex }) => chunkIndex);
+  // Those with records first: a broken list of another chunk ends the work, and must not keep these from being made.
+  for (const [chunkIndex, ofChunk] of records) yield* repairChunk(chunkIndex, ofChunk, { ...deps, ...options, key });
+  for await (const chunkIndex of deps.metadata.chunkIndexes(key)) {
+    if (!records.has(chunkIndex)) yield* repairChunk(chunkIndex, [], { ...deps, ...options, key });
   }
+}
+
+async function* repairChunk(
+  chunkIndex: number,
+  records: readonly ReapRecord[],
+  deps: Repairing,
+): AsyncGenerator<Repaired> {
+  for await (const lost of lostObjects(deps.key, chunkIndex, deps)) yield await repair(lost, records, deps);
 }
 
 async function recordsOf(key: InodeKey, records: ReapRecords): Promise<ReapRecord[]> {
@@ -81,6 +89,9 @@ async function* lostObjects(key: InodeKey, chunkIndex: number, deps: RepairDeps)
   }
 }
 
+/** What is left to do where nothing can be made again. */
+const NOT_HERE = 'restore it from a backup, or write the file again';
+
 interface Repairing extends RepairDeps {
   readonly key: InodeKey;
   readonly dryRun: boolean;
@@ -95,9 +106,10 @@ async function repair(lost: Lost, records: readonly ReapRecord[], deps: Repairin
     detail,
   });
   const own = records.find(({ merged }) => merged.includes(lost.name));
-  if (own === undefined) return outcomeOf('cannot', 'no pending reap record knows what it replaced');
+  if (own === undefined) return outcomeOf('cannot', `no pending reap record knows what it replaced: ${NOT_HERE}`);
   const before = listBefore(records.filter(({ attempt }) => attempt === own.attempt));
-  if (before === null) return outcomeOf('cannot', 'its reap records do not have the whole list that it replaced');
+  if (before === null)
+    return outcomeOf('cannot', `its reap records do not have the whole list that it replaced: ${NOT_HERE}`);
   if (lost.bytes !== null) return outcomeOf('cannot', `it has only ${lost.bytes} bytes; delete it by hand and repeat`);
   try {
     const body = await bytesOf(lost, before, deps);
@@ -109,7 +121,7 @@ async function repair(lost: Lost, records: readonly ReapRecord[], deps: Repairin
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
     if (error.code !== 'object-missing' && error.code !== 'object-short') throw error;
-    return outcomeOf('cannot', error.message);
+    return outcomeOf('cannot', `${error.message}: ${NOT_HERE}`);
   }
 }
 

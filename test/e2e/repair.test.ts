@@ -41,3 +41,10 @@ it('nothing is deleted on the word of an acknowledgement, and what is lost is ma
   expect(verified.exitCode).toBe(0);
   expect(await world.writer.readFault(INODE)).toBe(null);
 });
+
+it('what is lost with its originals is named, and no repair is claimed', async () => {
+  await world.reapAll();
+  const [lost = ''] = (await world.writer.referencedNames([INODE])).filter((name) => !name.endsWith('_0'));
+  await world.writer.deleteObjects([lost]);
+  expect(await repair('--dry-run')).toMatchObject({ exitCode: 4, objects: [{ object: lost, outcome: 'cannot' }] });
+});

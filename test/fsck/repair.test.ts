@@ -91,6 +91,16 @@ it('makes nothing from a part of the old list, or without a record', async () =>
   expect((await repaired(world)).every(({ outcome }) => outcome === 'cannot')).toBe(true);
 });
 
+it('names what is missing when its originals and their records are gone as well', async () => {
+  const world = await lostWorld(new MetadataState());
+  const lost = (await repaired(world, true)).map(({ object }) => object);
+  world.ledger.records.clear();
+  const told = await repaired(world, true);
+  expect(told.map(({ object }) => object).toSorted()).toEqual(lost.toSorted());
+  expect(told.every(({ outcome }) => outcome === 'cannot')).toBe(true);
+  expect(told[0]?.detail).toContain('restore it from a backup, or write the file again');
+});
+
 it('a store that lies again is told, and an object that is too short is left to a person', async () => {
   const world = await lostWorld(new MetadataState());
   const [{ object } = { object: '' }] = await repaired(world, true);
