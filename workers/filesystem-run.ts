@@ -42,6 +42,8 @@ export interface FilesystemRun extends RunCounts {
   readonly jobsLeft: number;
   /** Reap records of this time and file system that are not done. */
   readonly reapLeft: number;
+  /** The same of earlier times: nobody waited for these. */
+  readonly reapEarlier: number;
   readonly durationMs: number;
 }
 
@@ -69,6 +71,12 @@ export async function runFilesystem(
 ): Promise<FilesystemRun> {
   await requireFilesystem(clients.metadata, fsId);
   return new Run(fsId, { clients, log, options, startedMs: await clients.ledger.nowMs() }).run();
+}
+
+/** Reap records of this file system that are not done. */
+interface RecordsLeft {
+  readonly own: number;
+  readonly earlier: number;
 }
 
 interface RunContext {
@@ -117,17 +125,19 @@ class Run {
     await worker.stop();
     const nowMs = await clients.ledger.nowMs().catch(() => this.#context.startedMs);
     await this.#counter.look().catch((error: unknown) => this.#fail(error));
-    const reapLeft = await this.#reap(nowMs).catch((error: unknown) => {
+    const reap = await this.#reap(nowMs).catch((error: unknown) => {
       this.#fail(error);
-      return 0;
+      return { own: 0, earlier: 0 };
     });
+    if (options.waitReap && options.signal.aborted && reap.own > 0) end = 'stopped';
     return {
       ...this.#counter.counts,
       end: this.#failure === null ? end : 'failed',
       fsId: this.#fsId,
       scan: this.#scan,
       failure: this.#failure,
-      reapLeft,
+      reapLeft: reap.own,
+      reapEarlier: reap.earlier,
       jobsLeft: await clients.queue.queuedCount().catch(() => this.#waiting),
       durationMs: Math.round(performance.now() - startedAtMs),
     };
@@ -186,41 +196,46 @@ class Run {
     }
   }
 
-  /** Works the records of this time off, where that is wanted; answers how many are left. */
-  async #reap(untilMs: LedgerMs): Promise<number> {
+  /** Works the records of this time off, where that is wanted; answers which are left. */
+  async #reap(untilMs: LedgerMs): Promise<RecordsLeft> {
     const { clients, log, options } = this.#context;
     const { leaseMs, graceMs } = clients.settings;
     const endAtMs = performance.now() + leaseMs + 3 * graceMs + REAP_SLACK_MS;
-    let own = await this.#ownRecords(untilMs);
-    if (!options.waitReap || options.signal.aborted || own.count === 0) return own.count;
+    let left = await this.#recordsLeft(untilMs);
+    if (!options.waitReap || options.signal.aborted || left.own === 0) return left;
     const worker = startWorker(clients, log, { queues: 'reap' });
     try {
-      while (own.count > 0 && !options.signal.aborted && performance.now() < endAtMs) {
-        this.#reapLeft = own.count;
+      while (left.own > 0 && !options.signal.aborted && performance.now() < endAtMs) {
+        this.#reapLeft = left.own;
         this.#report();
-        const waitMs = Math.min(REAP_LOOK_MAX_MS, Math.max(REAP_LOOK_MIN_MS, own.nextDueInMs));
+        const waitMs = Math.min(REAP_LOOK_MAX_MS, Math.max(REAP_LOOK_MIN_MS, left.nextDueInMs));
         await delay(waitMs, undefined, { signal: options.signal }).catch(() => undefined);
-        own = (await this.#patiently(() => this.#ownRecords(untilMs))) ?? own;
+        left = (await this.#patiently(() => this.#recordsLeft(untilMs))) ?? left;
       }
-      return own.count;
+      return left;
     } finally {
       await worker.stop();
     }
   }
 
   /** By the time in the attempt's number: whoever made them in this time, on this file system. */
-  async #ownRecords(untilMs: LedgerMs): Promise<{ readonly count: number; readonly nextDueInMs: number }> {
+  async #recordsLeft(untilMs: LedgerMs): Promise<RecordsLeft & { readonly nextDueInMs: number }> {
     const { clients, startedMs } = this.#context;
     const nowMs = await clients.ledger.nowMs();
-    let count = 0;
+    let own = 0;
+    let earlier = 0;
     let nextDueInMs = Number.POSITIVE_INFINITY;
     for await (const { key, attempt, dueMs } of clients.ledger.pending()) {
       const madeMs = ledgerMs(Number(attempt >> ATTEMPT_TIME_SHIFT));
-      if (key.fsId !== this.#fsId || madeMs < startedMs || madeMs > untilMs) continue;
-      count++;
+      if (key.fsId !== this.#fsId || madeMs > untilMs) continue;
+      if (madeMs < startedMs) {
+        earlier++;
+        continue;
+      }
+      own++;
       nextDueInMs = Math.min(nextDueInMs, elapsed(nowMs, dueMs));
     }
-    return { count, nextDueInMs };
+    return { own, earlier, nextDueInMs };
   }
 
   #fail(error: unknown): void {

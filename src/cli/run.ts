@@ -23,7 +23,8 @@ Exit code 0: all that the budget allowed was done. 3: paused, stopped, something
 4: an inode was quarantined or a run halted: needs a person. 130: stopped by Ctrl-C.
 
 With --json: {end: drained|time|bytes|paused|stopped|failed, fsId, endings: {done|later|gone|quarantined|halted: runs}, chunksCompacted,
-  bytesMoved, getsSaved, bytesReclaimed, jobsLeft, reapLeft, durationMs, failure: {code, message} or null, scan: see "scan"}`;
+  bytesMoved, getsSaved, bytesReclaimed, jobsLeft, reapLeft, reapEarlier, durationMs, failure: {code, message} or null,
+  scan: see "scan"}`;
 
 /** What a stop leaves. */
 const LEFT = 'nothing is lost: the next run goes on, or workers do';
@@ -112,9 +113,15 @@ export function filesystemRunText(report: FilesystemRun, { colors }: Pick<CliCon
   }
   if (report.jobsLeft > 0) lines.push(` left        ${plural(report.jobsLeft, 'job')} in the queue`);
   if (report.end === 'stopped') lines.push(` stopped     ${LEFT}`);
-  const reap = report.reapLeft === 0 ? 'none left' : `${plural(report.reapLeft, 'record')} left for "s3compact reap"`;
-  lines.push(` reap        ${reap}`);
+  lines.push(` reap        ${reapText(report)}`);
   return lines.join('\n');
+}
+
+function reapText({ reapLeft, reapEarlier }: FilesystemRun): string {
+  const deletes = 'a worker or "s3compact reap" deletes what they list';
+  const earlier = reapEarlier > 0 ? ` (${count(reapEarlier)} of earlier runs wait)` : '';
+  if (reapLeft > 0) return `${plural(reapLeft, 'record')} left${earlier}: ${deletes}`;
+  return reapEarlier > 0 ? `none of this run left${earlier}: ${deletes}` : 'none left';
 }
 
 export function exitCodeOfFilesystemRun(

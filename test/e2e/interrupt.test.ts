@@ -132,6 +132,20 @@ describe('a whole file system', () => {
     await expectWhole(...Array.from({ length: Number(FILES) }, (_, n) => BigInt(n + 1)));
   });
 
+  it('run, while it waits for reap records: who deletes them, and the next one knows of them', async () => {
+    const args = ['run', '1', '--fragment-threshold', '5'];
+    const { exit, stdout } = await stopped(args, {
+      line: /waiting for \d+ reap records/,
+      env: { S3COMPACT_GRACE: '1h' },
+    });
+    expect(stdout).toContain('it was stopped');
+    expect(stdout).toContain(`${FILES} records left: a worker or "s3compact reap" deletes what they list`);
+    expect(exit).toBe('130');
+    const next = await world.command(args);
+    expect(next.stdout).toContain(`none of this run left (${FILES} of earlier runs wait)`);
+    expect(next.exitCode).toBe(0);
+  });
+
   /** Answers that nothing is there until the question is one of these, which it leaves open. */
   function held(method: string, url: RegExp): Promise<void> {
     return new Promise((resolve) => {

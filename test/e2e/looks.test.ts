@@ -160,7 +160,7 @@ const TEXTS: readonly (readonly [name: string, tell: (context: CliContext) => vo
   [
     'run',
     (context) => {
-      const left = { jobsLeft: 1_234, reapLeft: 15, durationMs: 61_000, failure: null };
+      const left = { jobsLeft: 1_234, reapLeft: 15, reapEarlier: 3, durationMs: 61_000, failure: null };
       const report = {
         ...COUNTS,
         ...left,

@@ -6,21 +6,35 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { E2eWorld } from './world.ts';
 
 const INODE = 10n;
+const REAPED = 11n;
 let world: E2eWorld;
 
 beforeAll(async () => {
   world = await E2eWorld.open('repair');
-  await world.writer.createInode(INODE);
-  for (let n = 0; n < 30; n++) await world.writer.write(INODE, n * 1_000, 1_500);
+  for (const inode of [INODE, REAPED]) {
+    await world.writer.createInode(inode);
+    for (let n = 0; n < 30; n++) await world.writer.write(inode, n * 1_000, 1_500);
+  }
 });
 afterAll(() => world.close());
 
-async function repair(...flags: string[]) {
-  const { exitCode, stdout, stderr } = await world.command(['repair', '1', `${INODE}`, '--json', ...flags]);
+async function repair(inode: bigint, ...flags: string[]) {
+  const { exitCode, stdout, stderr } = await world.command(['repair', '1', `${inode}`, '--json', ...flags]);
   if (stdout === '') throw new Error(stderr);
   const { objects } = JSON.parse(stdout) as { objects: { object: string; outcome: string }[] };
   return { exitCode, objects };
 }
+
+it('what is lost with its originals is named, and no repair is claimed', async () => {
+  await world.compactFully(REAPED);
+  await world.reapAll();
+  const [lost = ''] = (await world.writer.referencedNames([REAPED])).filter((name) => !name.endsWith('_0'));
+  await world.writer.deleteObjects([lost]);
+  expect(await repair(REAPED, '--dry-run')).toMatchObject({
+    exitCode: 4,
+    objects: [{ object: lost, outcome: 'cannot' }],
+  });
+});
 
 it('nothing is deleted on the word of an acknowledgement, and what is lost is made again', async () => {
   const originals = [...(await world.writer.bucketSizes()).keys()];
@@ -33,18 +47,14 @@ it('nothing is deleted on the word of an acknowledgement, and what is lost is ma
   await expect(world.reapAll()).rejects.toThrow('S3CompactReapUnsafe');
   expect([...(await world.writer.bucketSizes()).keys()]).toEqual(expect.arrayContaining(originals));
 
-  expect(await repair('--dry-run')).toMatchObject({ exitCode: 0, objects: lost.map(() => ({ outcome: 'can' })) });
-  const made = await repair();
+  expect(await repair(INODE, '--dry-run')).toMatchObject({
+    exitCode: 0,
+    objects: lost.map(() => ({ outcome: 'can' })),
+  });
+  const made = await repair(INODE);
   expect(made.exitCode).toBe(0);
   expect(made.objects.map(({ object }) => object).toSorted()).toEqual(lost.toSorted());
   const verified = await world.command(['fsck', '1', `${INODE}`, '--read']);
   expect(verified.exitCode).toBe(0);
   expect(await world.writer.readFault(INODE)).toBe(null);
-});
-
-it('what is lost with its originals is named, and no repair is claimed', async () => {
-  await world.reapAll();
-  const [lost = ''] = (await world.writer.referencedNames([INODE])).filter((name) => !name.endsWith('_0'));
-  await world.writer.deleteObjects([lost]);
-  expect(await repair('--dry-run')).toMatchObject({ exitCode: 4, objects: [{ object: lost, outcome: 'cannot' }] });
 });
