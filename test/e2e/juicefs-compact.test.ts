@@ -3,96 +3,20 @@
  * webdav, fsck, gc, and references recounted. With a trash and without, by one command and by a worker, alone and beside the
  * program's own compaction and hourly jobs.
  */
-import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { loadSettings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import type { RunReport } from '../../src/wiring/run-inode.ts';
 import { openWork } from '../../src/wiring/volume-clients.ts';
 import { startWorker } from '../../workers/worker.ts';
-import { listObjects } from '../kit/juicefs/looks.ts';
 import { canMount, juicefsVersion } from '../kit/servers/juicefs.ts';
-import { JuicefsWorld, VOLUME, writeByAllWays } from './juicefs-world.ts';
+import { chunkObjects, everyByte, expectExactReferences, expectWhole, filesOf, wearOut } from './juicefs-judge.ts';
+import { JuicefsWorld, writeByAllWays } from './juicefs-world.ts';
 
 const isReal = juicefsVersion() !== undefined && inject('s3').kind === 'radosgw';
-
-/** Every file, by its path, as the real program reads it. It would compact what it reads if it could write. */
-async function everyByte(world: JuicefsWorld, paths: readonly string[]): Promise<Record<string, string>> {
-  const served = await world.real.serve('webdav', ['--read-only']);
-  try {
-    const read: Record<string, string> = {};
-    for (const path of paths) {
-      const response = await fetch(`${served.url}${path}`);
-      expect(response.status, path).toBe(200);
-      read[path] = createHash('sha256')
-        .update(new Uint8Array(await response.arrayBuffer()))
-        .digest('hex');
-    }
-    return read;
-  } finally {
-    await served.stop();
-  }
-}
-
-async function filesOf(world: JuicefsWorld): Promise<ReadonlyMap<string, bigint>> {
-  const volume = await world.volume();
-  const files = new Map<string, bigint>();
-  for await (const { parts } of volume.walk())
-    for (const part of parts) {
-      if (part.kind !== 'file' || !part.first || part.file.state !== 'live') continue;
-      files.set((await volume.pathOf(part.file.inodeId)) ?? '', part.file.inodeId);
-    }
-  await volume.close();
-  return files;
-}
-
-/** One reference for each record and each entry of a delayed delete. */
-async function expectExactReferences({ redis }: JuicefsWorld): Promise<void> {
-  const counts: Record<string, number> = {};
-  const count = (id: bigint, size: number) => {
-    if (id !== 0n) counts[`k${id}_${size}`] = (counts[`k${id}_${size}`] ?? -1) + 1;
-  };
-  for (const list of await redis.keys('c*_*'))
-    for (const value of await redis.lrangeBuffer(list, 0, -1)) count(value.readBigUInt64BE(4), value.readUInt32BE(12));
-  for (const value of Object.values(await redis.hgetallBuffer('delSlices')))
-    for (let at = 0; at < value.length; at += 12) count(value.readBigUInt64BE(at), value.readUInt32BE(at + 8));
-  // Below none: to be deleted by some client, and named by nothing.
-  for (const [field, more] of Object.entries(await redis.hgetall('sliceRef')))
-    if (Number(more) < 0) expect(counts[field], field).toBeUndefined();
-  const shared = (all: Record<string, unknown>) =>
-    Object.fromEntries(
-      Object.entries(all).flatMap(([field, more]) => (Number(more) <= 0 ? [] : [[field, Number(more)]])),
-    );
-  expect(shared(await redis.hgetall('sliceRef'))).toEqual(shared(counts));
-}
-
-/** fsck is clean, gc finds nothing leaked, references are exact. */
-async function expectWhole(world: JuicefsWorld): Promise<void> {
-  await world.real.run(['fsck', world.real.metaUrl]);
-  // The age that gc leaves alone is not of interest here.
-  const gc = await world.real.run(['gc', world.real.metaUrl], { JFS_GC_SKIPPEDTIME: '0' });
-  expect(gc).toMatch(/ 0 leaked/);
-  await expectExactReferences(world);
-}
-
-async function chunkObjects({ s3, bucket }: JuicefsWorld): Promise<number> {
-  return (await listObjects(s3, bucket)).filter(({ name }) => name.startsWith(`${VOLUME}/chunks/`)).length;
-}
-
-/** Files that nobody shares: a log of small appends, a disk image with holes, a database that is written over and over. */
-async function wearOut({ real }: JuicefsWorld, directory = 'worn'): Promise<void> {
-  await real.mounted(
-    `
-    w() { dd if=/dev/urandom of="$1" bs="$3" seek="$2" count=1 oflag=seek_bytes conv=notrunc,fsync status=none; }
-    mkdir "$1/$2"; cd "$1/$2"
-    for n in $(seq 0 60); do w small.log $(( n * 3000 )) 3000; done
-    for n in $(seq 1 25); do w image.bin $(( (n * 7919 * 1031) % 130000000 )) $(( 4000 + n * 900 )); done
-    w base.db 0 20M; for n in $(seq 1 70); do w base.db $(( (n * 7919 * 1031) % 20000000 )) $(( 4096 * (1 + n % 7) )); done
-    w over.db 0 5M; w over.db 1M 3M; w over.db 0 2M; w over.db 100K 4M; truncate -s 3M over.db; w over.db 6M 1M
-    fallocate --punch-hole -o 500000 -l 1500000 base.db; sync`,
-    [directory],
-  );
-}
 
 describe.runIf(isReal && canMount()).each([1, 0])('a volume with %i days of trash', (days) => {
   let world: JuicefsWorld;
@@ -202,6 +126,10 @@ describe.runIf(isReal && canMount()).each([1, 0])('a volume with %i days of tras
   });
 
   it('stays an ordinary volume to the real program', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 's3compact-dump-'));
+    for (const flags of [[], ['--binary']])
+      await world.real.run(['dump', world.real.metaUrl, join(directory, 'dump'), ...flags]);
+    rmSync(directory, { recursive: true });
     await world.real.run(['gc', '--compact', world.real.metaUrl]);
     expect(await everyByte(world, [...files.keys()])).toEqual(before);
     if (days === 1) await expectWhole(world);
