@@ -1,7 +1,7 @@
 /**
  * Makes a file system in your Redis and writes a file into your bucket as a client does: objects first, then versions.
- * In a checkout: `REDIS_URL=… AWS_ENDPOINT_URL_S3=… node examples/write-a-file.ts BUCKET 7 4711`. It refuses a file system
- * that is there. The format is described in docs/format.md.
+ * In a checkout: `REDIS_URL=… AWS_ENDPOINT_URL_S3=… node examples/write-a-file.ts BUCKET 7 4711`. The bucket must be there,
+ * the file system must not. The format is described in docs/format.md.
  */
 import { randomUUID } from 'node:crypto';
 import { connectRedis, FsWriter, S3ObjectStores, storesWithRetries, systemClock } from '../src/index.ts';
@@ -9,7 +9,8 @@ import { connectRedis, FsWriter, S3ObjectStores, storesWithRetries, systemClock 
 const [bucket = '', fsId = '', inodeId = ''] = process.argv.slice(2);
 const url = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
 const redis = connectRedis(url, { profile: 'metadata', timeoutMs: 10_000 });
-const stores = new S3ObjectStores({});
+const endpoint = process.env['AWS_ENDPOINT_URL_S3'];
+const stores = new S3ObjectStores(endpoint === undefined ? {} : { endpoint });
 const files = new FsWriter({ redis, objects: storesWithRetries(stores, { clock: systemClock }) });
 try {
   const key = { fsId: Number(fsId), inodeId: BigInt(inodeId) };

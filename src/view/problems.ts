@@ -18,7 +18,7 @@ export function problemsOf(report: Facts): readonly Problem[] {
 
 /** A refusal or a wrong setting needs a person; what is away may come back by itself. */
 function serverProblems({ health }: Facts): Problem[] {
-  const advice = 'work waits and goes on by itself when it is mended';
+  const advice = 'work waits, and goes on by itself when the server answers as it must';
   const reported = health.notReady.map(({ code, what, workers }): Problem => {
     const need = code === 'refused' ? 'act' : 'wait';
     return { need, what: `${plural(workers, 'worker')}: ${what}`, advice };
@@ -59,7 +59,7 @@ function pauseProblems({ paused, nowMs }: Facts): Problem[] {
 
 /** Limits that somebody has set and that hold work up now. */
 function limitProblems({ queues, inFlight }: Facts): Problem[] {
-  const advice = 'somebody wanted it so; raise the limit where that is too slow';
+  const advice = 'this limit was set; raise it where that is too slow';
   const bound = queues.flatMap(({ jobsMax, active, waiting, paused }): Problem[] => {
     if (jobsMax === null || active < jobsMax || waiting === 0 || paused) return [];
     const what = `${plural(waiting, 'job')} waiting: all workers together run ${jobsMax} at a time (S3COMPACT_TOTAL_JOBS)`;
@@ -77,8 +77,9 @@ function limitProblems({ queues, inFlight }: Facts): Problem[] {
 function safetyProblems({ fsId, reap, quarantined }: Facts): Problem[] {
   const problems: Problem[] = [];
   if (quarantined > 0) {
-    const what = `${plural(quarantined, 'inode')} in quarantine: nothing works on them`;
-    problems.push({ need: 'act', what, advice: 'look at the reasons below; "s3compact quarantine release FS INODE"' });
+    const what = `${plural(quarantined, 'inode')} in quarantine: left alone, nothing is deleted`;
+    const advice = 'mend what the reasons below say; then "s3compact quarantine release FS INODE --queue"';
+    problems.push({ need: 'act', what, advice });
   }
   if (reap.overdue > 0) {
     const of = fsId === null ? '' : ' of all file systems';

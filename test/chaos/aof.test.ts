@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { AofTail } from './aof.ts';
 
-const MERGED = '1_10_24_3_777';
+/** Attempts differ above the low bits, the versions that one merges in them. */
+const ATTEMPT = 2 ** 12;
+const MERGED = `1_10_24_3_${777 * ATTEMPT + 8}`;
 let directory: string;
 let path: string;
 let tail: AofTail;
@@ -25,7 +27,7 @@ afterEach(() => {
 });
 
 const record = (attempt: number, names: readonly string[]): string =>
-  `$9\r\n${JSON.stringify({ retired: names, merged: [], fsId: 1, attempt: `${attempt}` })}\r\n`;
+  `$9\r\n${JSON.stringify({ retired: names, merged: [], fsId: 1, attempt: `${attempt * ATTEMPT}` })}\r\n`;
 
 /** Appends, and loses it. */
 function lose(text: string): void {

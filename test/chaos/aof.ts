@@ -5,6 +5,7 @@
  */
 import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { MERGED_VERSION_BITS } from '../../src/model.ts';
 
 const SAMPLE_EVERY_MS = 20;
 /** Longer than any loss. */
@@ -34,6 +35,11 @@ function mentionsIn(bytes: Buffer, name: string): Mention[] {
     found.push({ at, attempt });
   }
   return found;
+}
+
+/** An attempt's number, of its record or of an object: each version that it merges has a number of its own in the low bits. */
+function attemptOf(digits: string): bigint {
+  return BigInt(digits || 0) >> BigInt(MERGED_VERSION_BITS);
 }
 
 function wasLost({ kept, lost }: RecordTrace): boolean {
@@ -72,7 +78,7 @@ export class AofTail {
 
   /** What the file says of an object's reap records: the one of the attempt that made it, and those that retire it. */
   recordsOf(name: string): { readonly made: RecordTrace; readonly retired: RecordTrace } {
-    const maker = name.slice(name.lastIndexOf('_') + 1);
+    const maker = attemptOf(name.slice(name.lastIndexOf('_') + 1));
     const path = this.#path();
     const kept = path === undefined ? [] : mentionsIn(readFileSync(path), name);
     const lost = this.#lost.flatMap(({ at, bytes }) =>
@@ -83,8 +89,8 @@ export class AofTail {
       lost: lost.filter(belongs),
     });
     return {
-      made: traceOf(({ attempt }) => attempt === maker),
-      retired: traceOf(({ attempt }) => attempt !== maker),
+      made: traceOf(({ attempt }) => attemptOf(attempt) === maker),
+      retired: traceOf(({ attempt }) => attemptOf(attempt) !== maker),
     };
   }
 

@@ -118,7 +118,7 @@ function jobsFound({ jobs, sessions, hasTrash }: VolumeHealth, nowMs: number): C
   const why =
     sessions.length === 0
       ? 'no client is connected'
-      : 'clients with --no-bgjob, --read-only or --max-deletes 0 do none';
+      : 'a new volume has none in its first hour, and clients with --no-bgjob, --read-only or --max-deletes 0 do none';
   return {
     ...{ check: 'hourly jobs', status: 'warning', found },
     advice: `what is deleted or replaced stays in the bucket: ${why}; keep one client that does them, or run "juicefs gc --delete" now and then`,

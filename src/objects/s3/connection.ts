@@ -77,7 +77,8 @@ export class S3Connection {
     this.#sdk = sdkClient(settings, socketsMax);
     this.#identity = identityOf(this.#sdk);
     this.#turns = new Turns(socketsMax);
-    this.#where = settings.endpoint === undefined ? (settings.region ?? 'AWS') : new URL(settings.endpoint).host;
+    this.#where =
+      settings.endpoint === undefined ? (settings.region ?? 'the default endpoint') : new URL(settings.endpoint).host;
     this.#timeoutMs = settings.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
     this.#wire = new FastWire({
       socketsMax,
