@@ -1,6 +1,7 @@
 /**
- * How the tests run: one Redis and one S3 server for the whole run (test/setup), two files at a time, each file with
- * key prefixes and buckets of its own (test/setup/isolation.ts). No retries: a test that fails sometimes has failed.
+ * How the tests run: one Redis and one S3 server for the whole run (test/setup), each file with
+ * key prefixes and buckets of its own (test/setup/isolation.ts). Files of the suite wait (for grace periods, time-outs, servers)
+ * more than they work, so four run at a time on two cores; those of the second tier work, two at a time. No retries: a test that fails sometimes has failed.
  *
  * Two tiers: `npm test` is what a change must pass; `npm run test:torture` (S3COMPACT_TEST_TIER=torture) is what takes longer:
  * chaos, soak, whole spaces, scale, large files, processes and servers that are stopped and killed, packages that are
@@ -21,7 +22,7 @@ export default defineConfig({
     env: { NODE_COMPILE_CACHE: new URL('node_modules/.cache/s3compact', import.meta.url).pathname },
     globalSetup: ['test/setup/global.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: torture ? 2 : 4,
     testTimeout: HANG_MS,
     hookTimeout: HANG_MS,
     teardownTimeout: HANG_MS,
