@@ -65,7 +65,7 @@ class Look {
     // With a trash it is the clients' to delete, after its days.
     const isTheirs = fence.state === 'committed' && setting.trashDays > 0;
     const state = fence.state !== 'committed' || isTheirs ? fence : await commits.release(attempt);
-    if (state === 'early') return this.#againIn(Math.max(EARLY_MIN_MS, this.#graceMs / EARLY_SHARE));
+    if (state === 'early') return this.#againIn(Math.max(EARLY_MIN_MS, Math.ceil(this.#graceMs / EARLY_SHARE)));
     if (state.state === 'deleting') return this.#delete(namesOf(state.slices, setting), setting, state.slices);
     return this.#done();
   }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { reapSlices } from '../../src/reap/reap-slices.ts';
 import { elapsed } from '../../src/time.ts';
 import { settingJson } from '../kit/juicefs/encode.ts';
+import { wholeSlice } from '../kit/juicefs/raw-volume.ts';
 import { BUCKET, SliceWorld } from './slice-world.ts';
 
 let redis: Redis;
@@ -80,4 +81,24 @@ it('a trash that is switched off after the commit shortens no grace period', asy
   // And nobody asks each second.
   if (verdict.kind !== 'again') throw new Error(`the record is ${verdict.kind}`);
   expect(elapsed(world.now(), verdict.record.dueMs)).toBeGreaterThan(HOUR_MS / 20);
+});
+
+it('records that show nothing, zeros with a size, and one record twice keep bytes and references', async () => {
+  for (const TrashDays of [0, 1]) {
+    const world = await worn({ TrashDays });
+    const [first, second] = await world.records(7);
+    if (first === undefined || second === undefined) throw new Error('there are no records');
+    await world.append(7, { ...wholeSlice(await world.slice(900), 300, 900), len: 0 });
+    await world.append(7, { ...wholeSlice(await world.slice(1_500), 20_000, 1_500), off: 1_500, len: 0 });
+    await world.append(7, { pos: 200, id: 0, size: 77, off: 5, len: 60 });
+    for (const record of [first, second, first]) {
+      await redis.hincrby(world.key('sliceRef'), `k${record.id}_${record.size}`, 1);
+      await world.append(7, record);
+    }
+    expect(await world.compact(7)).toMatchObject({ outcome: 'compacted' });
+    expect(await world.records(7)).toHaveLength(1);
+    await world.reapAll();
+    await world.hourly(0);
+    await world.check();
+  }
 });
