@@ -6,7 +6,7 @@
 import type { Command } from 'commander';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { wallMs } from '../time.ts';
-import { plural } from '../view/words.ts';
+import { allResumed, plural } from '../view/words.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
@@ -19,9 +19,10 @@ Without --reap old objects are still deleted when their grace period is over: th
 With --json: {paused: true, fsId (absent: everything), reap, already}`;
 
 const RESUME_HELP = `
-Without FS everything is resumed: the queues and every file system.
+Without FS everything is resumed: the queues and every file system, also those that were paused one by one.
 
-With --json: {paused: false, fsId (absent: everything), already, jobs: jobs that came back}`;
+With --json: {paused: false, fsId (absent: everything), already, jobs: jobs that came back,
+  filesystems: ids of those that were paused one by one (with everything)}`;
 
 export function registerPause(program: Command, context: CliContext): void {
   program
@@ -86,20 +87,21 @@ async function resume(clients: WorkClients, context: CliContext, fsId: number | 
   const { control } = clients;
   if (fsId === undefined) {
     const before = await control.paused();
-    const { jobs } = await control.resumeAll();
+    const { filesystems, jobs } = await control.resumeAll();
     const already = !before.compact && !before.reap && before.filesystems.length === 0;
-    show(context, { paused: false, already, jobs }, resumedText('everything', already, jobs));
+    const text = resumedText(already ? 'everything was not paused' : allResumed(filesystems), jobs);
+    show(context, { paused: false, already, filesystems, jobs }, text);
     return;
   }
   const { resumed, jobs } = await control.resumeFilesystem(fsId);
-  show(context, { paused: false, fsId, already: !resumed, jobs }, resumedText(`file system ${fsId}`, !resumed, jobs));
+  const outcome = resumed ? 'is resumed' : 'was not paused';
+  show(context, { paused: false, fsId, already: !resumed, jobs }, resumedText(`file system ${fsId} ${outcome}`, jobs));
   if (!context.json && (await control.paused()).compact) {
     context.note('all work is still paused: "s3compact resume" without a file system lets it go on');
   }
 }
 
-function resumedText(what: string, already: boolean, jobs: number): string {
-  const outcome = already ? `${what} was not paused` : `${what} is resumed`;
+function resumedText(outcome: string, jobs: number): string {
   return jobs === 0 ? outcome : `${outcome}; ${plural(jobs, 'job')} came back`;
 }
 

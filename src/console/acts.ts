@@ -11,7 +11,7 @@ import type { InodeKey } from '../model.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { hurry } from '../queue/wait-for-run.ts';
 import { wallMs } from '../time.ts';
-import { plural } from '../view/words.ts';
+import { allResumed, plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { makeHold } from '../wiring/make-hold.ts';
 
@@ -105,8 +105,8 @@ async function pauseAll({ clients, form }: ActRequest): Promise<ActDone> {
 }
 
 async function resumeAll({ clients }: ActRequest): Promise<ActDone> {
-  const { jobs } = await clients.control.resumeAll();
-  return { words: `everything is resumed; ${plural(jobs, 'job')} came back`, back: '/' };
+  const { filesystems, jobs } = await clients.control.resumeAll();
+  return { words: `${allResumed(filesystems)}; ${plural(jobs, 'job')} came back`, back: '/' };
 }
 
 let holdsBeingMade = 0;

@@ -111,18 +111,22 @@ export class QueueControl {
     });
   }
 
-  /** Everything: both queues and every file system. */
-  async resumeAll(): Promise<{ readonly jobs: number }> {
+  /** Everything: both queues and every file system; tells which of these were paused. */
+  async resumeAll(): Promise<{ readonly filesystems: readonly number[]; readonly jobs: number }> {
     return queueCall('resume the queues', async () => {
       await this.#compact.resume();
       await this.#reap.resume();
+      const filesystems: number[] = [];
       let jobs = 0;
       for (const id of await this.#redis.hkeys(this.#pausedKey)) {
         const fsId = decimalNumber(id);
         if (fsId === null) await this.#redis.hdel(this.#pausedKey, id);
-        else jobs += (await this.resumeFilesystem(fsId)).jobs;
+        else {
+          jobs += (await this.resumeFilesystem(fsId)).jobs;
+          filesystems.push(fsId);
+        }
       }
-      return { jobs };
+      return { filesystems, jobs };
     });
   }
 

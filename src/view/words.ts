@@ -1,5 +1,5 @@
 /**
- * Numbers for people: bytes, counts, durations. It stands alone so that the terminal and the console in the browser say
+ * Words for people: bytes, counts, durations, what was resumed. It stands alone so that the terminal and the console in the browser say
  * the same. Pure.
  */
 import prettyBytes from 'pretty-bytes';
@@ -17,6 +17,11 @@ export function count(value: number): string {
 /** `1 chunk`, `2 chunks`. */
 export function plural(value: number, word: string): string {
   return `${count(value)} ${word}${value === 1 ? '' : 's'}`;
+}
+
+/** After a resume of everything; the ids are of file systems that were paused one by one. */
+export function allResumed(fsIds: readonly number[]): string {
+  return ['everything is resumed', ...fsIds.map((fsId) => `also file system ${fsId}`)].join(', ');
 }
 
 /** Stored bytes for each visible one: `1.07`; `-` where nothing is visible. */

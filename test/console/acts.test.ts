@@ -204,7 +204,8 @@ describe('acts', () => {
     expect(await act('resume')).toBe('file system 1 is resumed; 0 jobs came back');
     expect(await act('pause-all')).toBe('everything, deleting included, is paused');
     expect(await control.paused()).toMatchObject({ compact: true, reap: true });
-    expect(await act('resume-all')).toBe('everything is resumed; 0 jobs came back');
+    expect(await act('pause')).toBe('file system 1 is paused');
+    expect(await act('resume-all')).toBe('everything is resumed, also file system 1; 0 jobs came back');
     expect(await control.paused()).toEqual({ compact: false, reap: false, filesystems: [] });
   });
 

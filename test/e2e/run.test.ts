@@ -105,6 +105,8 @@ describe('s3compact run', () => {
   it('a paused file system, and one that does not exist', async () => {
     await world.command(['pause', '1']);
     expect(await run()).toMatchObject({ exitCode: 3, end: 'paused', endings: {}, scan: { ending: 'paused' } });
+    const resumed = await world.command(['resume']);
+    expect(resumed.stdout).toBe('everything is resumed, also file system 1\n');
     const missing = await world.command(['run', '2', '--json']);
     expect(missing.exitCode).toBe(4);
     expect(missing.stderr).toContain('filesystem-missing');
