@@ -8,8 +8,8 @@ import { freshFrom } from '../seeded/play-seeds.ts';
 import { playSlices } from './play.ts';
 import { SliceServers } from './stage.ts';
 
-const FIXED = 40;
-const FRESH = 20;
+const FIXED = 30;
+const FRESH = 15;
 
 describe('a world of slices', () => {
   let redis: RedisService;
