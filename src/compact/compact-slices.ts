@@ -208,7 +208,7 @@ class Run {
     const { deps, options } = this.#parts;
     const { limits } = options;
     return {
-      ...{ ...deps, ...limits, setting },
+      ...{ ...deps, ...limits, setting, requireAllowed: () => settingNow(deps.volume) },
       objects: deps.objectsOf(setting),
       readGapBytes: limits.policy.readGapBytes,
       ...{ observer: options.observer, signal: options.signal },

@@ -42,6 +42,8 @@ export interface SliceAttemptDeps {
   readonly blocksInFlight: number;
   readonly getsInFlight: number;
   readonly readGapBytes: number;
+  /** Throws where the setting does not allow it any more: clients follow a change within seconds. */
+  readonly requireAllowed: () => Promise<unknown>;
   readonly onBlock?: (task: SliceTask) => void;
   readonly observer?: RunObserver | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -170,6 +172,7 @@ async function commitOnce(
   attempt: Attempt,
   deps: SliceAttemptDeps,
 ): Promise<CommitOutcome> {
+  await deps.requireAllowed();
   attempt.checkLease(deps.commitTimeoutMs);
   attempt.checkDue(await deps.ledger.nowMs(), deps.commitTimeoutMs);
   const outcome = await deps.commits.commit({

@@ -8,6 +8,7 @@ import { reapSlices } from '../../src/reap/reap-slices.ts';
 import { elapsed } from '../../src/time.ts';
 import { settingJson } from '../kit/juicefs/encode.ts';
 import { wholeSlice } from '../kit/juicefs/raw-volume.ts';
+import { Boundary } from '../sim/boundary.ts';
 import { BUCKET, SliceWorld } from './slice-world.ts';
 
 let redis: Redis;
@@ -101,4 +102,18 @@ it('records that show nothing, zeros with a size, and one record twice keep byte
     await world.hourly(0);
     await world.check();
   }
+});
+
+it('a setting that is refused from now on stops the commit of what is being written', async () => {
+  const world = await worn();
+  const before = await world.records(7);
+  const acts = async (name: string) => {
+    if (name === 'store.putIfAbsent')
+      await redis.set(world.key('setting'), settingJson('vol', { BlockSize: 1, ChangeLog: true }));
+  };
+  const tried = world.compact(7, world.process(new Boundary(undefined, acts)));
+  await expect(tried).rejects.toMatchObject({ kind: 'halt', code: 'metadata-refused' });
+  await world.reapAll();
+  expect(await world.records(7)).toEqual(before);
+  await world.check();
 });

@@ -198,6 +198,10 @@ export const SLICE_FAULTS: readonly Fault[] = [
       ],
     ],
   }),
+  fault('a setting that is changed while slices are written is not heeded', 'I10', {
+    file: ATTEMPT,
+    edits: [['await deps.requireAllowed();', '']],
+  }),
   fault('a volume is compacted whatever its setting says', 'I10', {
     file: RUN,
     edits: [['requireCompactable(setting);', '']],
