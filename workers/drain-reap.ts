@@ -14,6 +14,8 @@ import type { RunningWorker } from './running.ts';
 import { startWorker } from './worker.ts';
 
 const POLL_MS = 100;
+/** A job that the worker has just taken waits no longer, and does not count as in work yet: nothing is seen once. */
+const IDLE_LOOKS = 2;
 /** Doubts shown at most; the log has all. */
 const DOUBTS_SHOWN_MAX = 20;
 
@@ -63,7 +65,9 @@ export async function drainReapQueue(
     },
   });
   try {
-    while (!signal.aborted && (await within(hasDue(clients, worker), signal))) await delay(POLL_MS);
+    for (let idle = 0; !signal.aborted && idle < IDLE_LOOKS; await delay(POLL_MS)) {
+      idle = (await within(hasDue(clients, worker), signal)) ? 0 : idle + 1;
+    }
   } finally {
     if (signal.aborted) worker.abort();
     await worker.stop();
@@ -77,10 +81,13 @@ export async function drainReapQueue(
 
 async function hasDue(clients: WorkClients, worker: RunningWorker): Promise<boolean> {
   const { queue } = clients.ledger;
+  const [paused, due, counts] = await Promise.all([
+    queue.isPaused(),
+    queue.getDelayedCount(Date.now()),
+    queue.getJobCounts('waiting', 'prioritized'),
+  ]);
+  // Asked last: what was taken meanwhile is in work.
   const own = (await worker.snapshots()).reduce((sum, { jobs }) => sum + jobs.length, 0);
-  if (own > 0) return true;
-  if (await queue.isPaused()) return false;
-  const counts = await queue.getJobCounts('waiting', 'prioritized');
-  if (Object.values(counts).some((count) => count > 0)) return true;
-  return (await queue.getDelayedCount(Date.now())) > 0;
+  if (own > 0 || paused) return own > 0;
+  return due > 0 || Object.values(counts).some((count) => count > 0);
 }
