@@ -18,23 +18,32 @@ export interface Check {
   readonly mayPass?: boolean;
 }
 
-export async function asked(check: string, ask: () => Promise<Check>): Promise<Check> {
-  try {
-    return await ask();
-  } catch (error) {
-    return failed(check, error);
-  }
+/** Asks one question; what it throws is a failed check. */
+export type Ask = (check: string, question: () => Promise<Check>) => Promise<Check>;
+
+/** `onCheck` is told each question before it is asked. */
+export function asking(onCheck: (check: string) => void): Ask {
+  return async (check, question) => {
+    onCheck(check);
+    try {
+      return await question();
+    } catch (error) {
+      return failed(check, error);
+    }
+  };
 }
 
 export function ok(check: string, found: string): Check {
   return { check, status: 'ok', found };
 }
 
-export function notAsked(check: string): Check {
-  return { check, status: 'unknown', found: 'not asked, since there is no such file system to ask about' };
+/** `before`: the check without which this one has nothing to ask; `service`: whom that one asked. */
+export function notAsked(check: string, before: Check, service: string): Check {
+  const why = before.mayPass === true ? `the ${service} did not answer` : 'no file system to ask about was found';
+  return { check, status: 'unknown', found: `not asked: ${why}` };
 }
 
-export function failed(check: string, thrown: unknown): Check {
+function failed(check: string, thrown: unknown): Check {
   if (!(thrown instanceof CompactError)) throw toError(thrown);
   return { check, status: 'failed', found: thrown.message, mayPass: thrown.kind === 'retry' };
 }

@@ -16,7 +16,7 @@ import { bytes, plural } from '../view/words.ts';
 import { keysFrom, openObjects, openOwnership } from '../wiring/clients.ts';
 import { openMetadata } from '../wiring/open-metadata.ts';
 import { checkRedisUrl } from '../wiring/primaries.ts';
-import { asked, type Check, failed, notAsked, ok } from './doctor-check.ts';
+import { type Ask, type Check, notAsked, ok } from './doctor-check.ts';
 import { settingsChecks, writeChecks } from './doctor-store.ts';
 
 /** Files that are looked at for traces of the built-in compactor. */
@@ -34,31 +34,45 @@ const BLOCKS_PER_CHUNK_USUAL = 4096;
 const BUILT_IN_OFF =
   'put s3compactwq.enable=False into metaserver.conf of every metaserver and restart them one after the other: the two compactors would give new objects the same names';
 
-/** Whoever asks wants an answer soon, not a store that may come back. */
-const PATIENCE_MAX_MS = 2_000;
+interface Asking {
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly ask: Ask;
+  /** With objects of its own in the bucket. */
+  readonly write: boolean;
+}
 
-/** `write`: with objects of its own in the bucket. */
-export async function runChecks(
-  fsId: number,
-  { settings, log, write }: { readonly settings: Settings; readonly log: Logger; readonly write: boolean },
-): Promise<readonly Check[]> {
-  const checks: Check[] = [await queueCheck(settings)];
+export async function runChecks(fsId: number, { settings, log, ask, write }: Asking): Promise<readonly Check[]> {
+  const checks: Check[] = [await ask('queue', () => redisFound("queue's", settings.redisUrl, settings))];
   const isCurvefs = settings.metadataUrl.startsWith(CURVEFS_SCHEME);
-  if (!isCurvefs) checks.push(await redisCheck('metadata', { name: 'metadata', url: settings.metadataUrl, settings }));
+  if (!isCurvefs) checks.push(await ask('metadata', () => redisFound('metadata', settings.metadataUrl, settings)));
   const metadata = await openMetadata(settings);
-  const s3PatienceMs = Math.min(settings.s3PatienceMs, PATIENCE_MAX_MS);
-  const objects = openObjects({ ...settings, s3PatienceMs }, log, { keys: keysFrom(metadata) });
+  const objects = openObjects(settings, log, { keys: keysFrom(metadata) });
   try {
-    if (metadata instanceof CurvefsMetadata) checks.push(await mdsCheck(metadata));
-    const { check, filesystem } = await filesystemCheck(fsId, metadata);
-    checks.push(check);
-    if (metadata instanceof CurvefsMetadata) checks.push(...(await clusterChecks(fsId, metadata, filesystem)));
-    if (filesystem === null) checks.push(notAsked('bucket'), notAsked('owner'));
-    else {
-      const bucket = await asked('bucket', () => bucketFound(filesystem, objects));
-      checks.push(bucket, ...(bucket.status === 'ok' ? await storeChecks(filesystem, { objects, write }) : []));
-      checks.push(await asked('owner', () => ownerFound(filesystem, settings, { metadata, objects })));
+    if (metadata instanceof CurvefsMetadata) checks.push(await ask('mds', () => mdsFound(metadata)));
+    let known: Filesystem | null | undefined;
+    const found = await ask('file system', async () => {
+      known = await metadata.getFilesystem(fsId);
+      return filesystemFound(fsId, known, metadata);
+    });
+    checks.push(found);
+    const filesystem = known ?? null;
+    if (filesystem === null) {
+      const behind = [...(isCurvefs ? ['metaservers', 'built-in compactor'] : []), 'bucket', 'owner'];
+      const service = isCurvefs ? 'metadata service' : 'metadata Redis';
+      return [...checks, ...behind.map((check) => notAsked(check, found, service))];
     }
+    if (metadata instanceof CurvefsMetadata) {
+      checks.push(await ask('metaservers', () => metaserversFound(fsId, metadata)));
+      checks.push(await ask('built-in compactor', () => builtInFound(fsId, metadata)));
+    }
+    const bucket = await ask('bucket', () => bucketFound(filesystem, objects));
+    checks.push(bucket, ...(bucket.status === 'ok' ? await storeChecks(filesystem, { objects, write }) : []));
+    checks.push(
+      bucket.mayPass === true
+        ? notAsked('owner', bucket, 'store')
+        : await ask('owner', () => ownerFound(filesystem, settings, { metadata, objects })),
+    );
     return checks;
   } finally {
     objects.close();
@@ -66,66 +80,36 @@ export async function runChecks(
   }
 }
 
-async function queueCheck(settings: Settings): Promise<Check> {
-  return redisCheck('queue', { name: "queue's", url: settings.redisUrl, settings });
+async function redisFound(name: FitOptions['name'], url: string, settings: Settings): Promise<Check> {
+  const check = name === 'metadata' ? name : 'queue';
+  const { redisTimeoutMs: timeoutMs, graceMs } = settings;
+  const warnings = await checkRedisUrl(url, { name, timeoutMs, graceMs });
+  const found = `the ${name} Redis answers, is recent enough and throws no keys away`;
+  if (warnings.length === 0) return ok(check, found);
+  return { check, status: 'warning', found, advice: warnings.join('; ') };
 }
 
-async function redisCheck(
-  check: string,
-  { name, url, settings }: { readonly name: FitOptions['name']; readonly url: string; readonly settings: Settings },
-): Promise<Check> {
-  return asked(check, async () => {
-    const { redisTimeoutMs: timeoutMs, graceMs } = settings;
-    const warnings = await checkRedisUrl(url, { name, timeoutMs, graceMs });
-    const found = `the ${name} Redis answers, is recent enough and throws no keys away`;
-    if (warnings.length === 0) return ok(check, found);
-    return { check, status: 'warning', found, advice: warnings.join('; ') };
-  });
+async function mdsFound(metadata: CurvefsMetadata): Promise<Check> {
+  const found = await metadata.filesystems();
+  const names = found.slice(0, 10).map(({ fsId, fsName }) => `${fsId} (${fsName})`);
+  const more = found.length > names.length ? `, and ${found.length - names.length} more` : '';
+  return ok('mds', `an MDS leads and knows ${plural(found.length, 'file system')}: ${names.join(', ')}${more}`);
 }
 
-async function mdsCheck(metadata: CurvefsMetadata): Promise<Check> {
-  return asked('mds', async () => {
-    const found = await metadata.filesystems();
-    const names = found.slice(0, 10).map(({ fsId, fsName }) => `${fsId} (${fsName})`);
-    const more = found.length > names.length ? `, and ${found.length - names.length} more` : '';
-    return ok('mds', `an MDS leads and knows ${plural(found.length, 'file system')}: ${names.join(', ')}${more}`);
-  });
-}
-
-async function filesystemCheck(
-  fsId: number,
-  metadata: MetadataStore,
-): Promise<{ readonly check: Check; readonly filesystem: Filesystem | null }> {
+function filesystemFound(fsId: number, filesystem: Filesystem | null, { storeId }: MetadataStore): Check {
   const check = 'file system';
-  try {
-    const filesystem = await metadata.getFilesystem(fsId);
-    if (filesystem === null) {
-      const hasPrefix = metadata.storeId.startsWith('redis:');
-      const advice = `check the number${hasPrefix ? ', METADATA_URL and METADATA_PREFIX' : ' and METADATA_URL'}`;
-      return { check: { check, status: 'failed', found: `there is no file system ${fsId}`, advice }, filesystem: null };
-    }
-    const { name, bucket, blockSize, chunkSize } = filesystem;
-    const found = `${name} in bucket ${bucket}: blocks of ${bytes(blockSize)} in chunks of ${bytes(chunkSize)}`;
-    const unusual = blockSize < BLOCK_BYTES_USUAL || chunkSize / blockSize > BLOCKS_PER_CHUNK_USUAL;
-    if (!unusual) return { check: ok(check, found), filesystem };
-    const advice =
-      'so small blocks make very many small objects; this works, but a file system with larger ones works better';
-    return { check: { check, status: 'warning', found, advice }, filesystem };
-  } catch (error) {
-    return { check: failed(check, error), filesystem: null };
+  if (filesystem === null) {
+    const hasPrefix = storeId.startsWith('redis:');
+    const advice = `check the number${hasPrefix ? ', METADATA_URL and METADATA_PREFIX' : ' and METADATA_URL'}`;
+    return { check, status: 'failed', found: `there is no file system ${fsId}`, advice };
   }
-}
-
-async function clusterChecks(
-  fsId: number,
-  metadata: CurvefsMetadata,
-  filesystem: Filesystem | null,
-): Promise<readonly Check[]> {
-  if (filesystem === null) return [notAsked('metaservers'), notAsked('built-in compactor')];
-  return [
-    await asked('metaservers', () => metaserversFound(fsId, metadata)),
-    await asked('built-in compactor', () => builtInFound(fsId, metadata)),
-  ];
+  const { name, bucket, blockSize, chunkSize } = filesystem;
+  const found = `${name} in bucket ${bucket}: blocks of ${bytes(blockSize)} in chunks of ${bytes(chunkSize)}`;
+  const unusual = blockSize < BLOCK_BYTES_USUAL || chunkSize / blockSize > BLOCKS_PER_CHUNK_USUAL;
+  if (!unusual) return ok(check, found);
+  const advice =
+    'so small blocks make very many small objects; this works, but a file system with larger ones works better';
+  return { check, status: 'warning', found, advice };
 }
 
 async function metaserversFound(fsId: number, metadata: CurvefsMetadata): Promise<Check> {

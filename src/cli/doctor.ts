@@ -4,11 +4,13 @@
  * nothing else is written, queued or deleted.
  */
 import type { Command } from 'commander';
+import type { Settings } from '../config/index.ts';
 import { plural } from '../view/words.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import type { Check, CheckStatus } from './doctor-check.ts';
+import { asking, type Check, type CheckStatus } from './doctor-check.ts';
 import { EXIT, type ExitCode } from './output.ts';
+import { CountProgress } from './progress.ts';
 import { paragraph, type TextStyle } from './table.ts';
 
 const HELP = `
@@ -21,6 +23,10 @@ With --json: {fsId, fit: boolean, checks: [{check, status: "ok" | "warning" | "f
 
 const MARKS: Readonly<Record<CheckStatus, string>> = { ok: 'ok', warning: 'WARNING', failed: 'FAILED', unknown: '-' };
 
+const PATIENCE_MAX_MS = 2_000;
+/** A page of a large bucket may take a store a while. */
+const S3_TIMEOUT_MAX_MS = 5_000;
+
 export function registerDoctor(program: Command, context: CliContext): void {
   program
     .command('doctor')
@@ -29,22 +35,39 @@ export function registerDoctor(program: Command, context: CliContext): void {
     .option('--write', 'also put, read and delete objects of its own in the bucket, named s3compact-doctor-…')
     .addHelpText('after', HELP)
     .action(async (fsId: number, { write = false }: { readonly write?: boolean }) => {
-      const of = { settings: context.settings, log: context.logger };
-      const { checks, purpose } = await context.byLayout({
-        blocks: async () => {
-          const { runChecks } = await import('./doctor-checks.ts');
-          return { checks: await runChecks(fsId, { ...of, write }), purpose: 'compaction' };
-        },
-        slices: async () => {
-          const { runVolumeChecks } = await import('./slices/doctor-checks.ts');
-          return { checks: await runVolumeChecks(fsId, { ...of, connectMs: context.connectMs }), purpose: 'reading' };
-        },
+      const progress = new CountProgress(context);
+      const ask = asking((check) => {
+        // Without a terminal the answer is enough.
+        if (context.streams.stderr.isTTY === true) progress.show(`looking at: ${check}`);
       });
+      const of = { settings: impatient(context.settings), log: context.logger, ask };
+      const { checks, purpose } = await context
+        .byLayout({
+          blocks: async () => {
+            const { runChecks } = await import('./doctor-checks.ts');
+            return { checks: await runChecks(fsId, { ...of, write }), purpose: 'compaction' };
+          },
+          slices: async () => {
+            const { runVolumeChecks } = await import('./slices/doctor-checks.ts');
+            return { checks: await runVolumeChecks(fsId, { ...of, connectMs: context.connectMs }), purpose: 'reading' };
+          },
+        })
+        .finally(() => progress.stop());
       const exitCode = exitCodeFor(checks);
       if (context.json) context.dataJson({ fsId, fit: exitCode === EXIT.done, checks: checks.map(checkJson) });
       else context.data(doctorText({ fsId, purpose }, checks, context.style));
       context.exitCode = exitCode;
     });
+}
+
+/** Whoever asks wants an answer soon, not a server that may come back. */
+function impatient(settings: Settings): Settings {
+  return {
+    ...settings,
+    redisTimeoutMs: Math.min(settings.redisTimeoutMs, PATIENCE_MAX_MS),
+    s3PatienceMs: Math.min(settings.s3PatienceMs, PATIENCE_MAX_MS),
+    s3TimeoutMs: Math.min(settings.s3TimeoutMs, S3_TIMEOUT_MAX_MS),
+  };
 }
 
 /** The gravest failure. */
@@ -70,7 +93,8 @@ export function doctorText(
   const warnings = checks.filter(({ status }) => status === 'warning').length;
   const verdict = failures > 0 ? `not fit: ${plural(failures, 'check')} failed` : `fit for ${purpose}`;
   const more = warnings > 0 ? `, ${plural(warnings, 'warning')}` : '';
-  return [`file system ${fsId} is ${verdict}${more}`, ...lines].join('\n');
+  const files = failures > 0 ? [] : [`no file was read: "s3compact fsck ${fsId}" tells whether all can be`];
+  return [`file system ${fsId} is ${verdict}${more}`, ...lines, ...files].join('\n');
 }
 
 function brushOf(status: CheckStatus, { red, yellow }: TextStyle): (text: string) => string {

@@ -4,8 +4,10 @@
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { asking } from '../../src/cli/doctor-check.ts';
+import { CompactError } from '../../src/errors.ts';
 import { CurveCluster } from '../metadata/curvefs/cluster/cluster.ts';
 import { ROOT_INODE } from '../metadata/curvefs/cluster/state.ts';
 import { freshBucket } from '../setup/isolation.ts';
@@ -31,6 +33,17 @@ interface JsonCheck {
 function checksOf(ending: Ending): { readonly fit: boolean; readonly checks: readonly JsonCheck[] } {
   return JSON.parse(ending.stdout);
 }
+
+it('each question is told before it is asked, and one that throws is a failed check', async () => {
+  const told: string[] = [];
+  const ask = asking((check) => told.push(check));
+  const away = new CompactError('it is away', { kind: 'retry', code: 'queue-unavailable' });
+  const found = await ask('queue', () => {
+    expect(told).toEqual(['queue']);
+    throw away;
+  });
+  expect(found).toEqual({ check: 'queue', status: 'failed', found: 'it is away', mayPass: true });
+});
 
 describe('doctor with Redis metadata', () => {
   let fixture: MetadataFixture;
@@ -58,6 +71,7 @@ describe('doctor with Redis metadata', () => {
         file system  ok       photos in bucket BUCKET: blocks of 4 MiB in chunks of 64 MiB
         bucket       ok       bucket BUCKET can be listed and is empty
         owner        ok       the objects in the bucket are nobody's yet; the first run claims them
+      no file was read: "s3compact fsck 1" tells whether all can be
       "
     `);
   });
@@ -71,6 +85,7 @@ describe('doctor with Redis metadata', () => {
     const none = await fixture.cli(['doctor', '7', '--json'], env);
     expect(none.exitCode).toBe(4);
     expect(checksOf(none).checks.map(({ status }) => status)).toEqual(['ok', 'ok', 'failed', 'unknown', 'unknown']);
+    expect(checksOf(none).checks.at(3)?.found).toBe('not asked: no file system to ask about was found');
 
     await fixture.filesystem(2, { bucket: `${bucket}-that-nobody-made` });
     const lost = await fixture.cli(['doctor', '2', '--json'], env);
@@ -107,6 +122,21 @@ describe('doctor with Redis metadata', () => {
       'unknown',
       'unknown',
     ]);
+  });
+
+  it('waits two seconds for a server that never answers, whatever the work would, and says what it did not ask', async () => {
+    const silent = createTcpServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    try {
+      const METADATA_URL = `redis://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+      const patient = { S3COMPACT_REDIS_TIMEOUT: '4m', S3COMPACT_LOCK_DURATION: '10m' };
+      const { stdout } = await fixture.cli(['doctor', '1'], { ...env, METADATA_URL, ...patient });
+      expect(stdout).toContain('not ready within 2000 ms');
+      expect(stdout).toMatch(/owner +- +not asked: the metadata Redis did not answer\n/);
+      expect(stdout).not.toContain('fsck');
+    } finally {
+      silent.close();
+    }
   });
 });
 
@@ -147,6 +177,7 @@ describe('doctor with CurveFS', () => {
                                      it must be off: put s3compactwq.enable=False into metaserver.conf of every metaserver and restart them one after the other: the two compactors would give new objects the same names
         bucket              ok       bucket BUCKET at HOST:PORT can be listed and is empty
         owner               ok       the objects in the bucket are nobody's yet; the first run claims them
+      no file was read: "s3compact fsck 3" tells whether all can be
       "
     `);
     expect(stdout + stderr).not.toContain(inject('s3').secretAccessKey);

@@ -11,33 +11,38 @@ import { parseJuicefsUrl } from '../../urls/juicefs.ts';
 import { bytes, duration, plural } from '../../view/words.ts';
 import { openVolume, openVolumeObjects, requireVolume } from '../../wiring/open-volume.ts';
 import { checkRedisUrl } from '../../wiring/primaries.ts';
-import { asked, type Check, notAsked, ok } from '../doctor-check.ts';
+import { type Ask, type Check, notAsked, ok } from '../doctor-check.ts';
 
 /** Clients begin each job once an hour, some minutes more or less. */
 const JOB_LATE_MS = 3 * 3_600_000;
-/** Whoever asks wants an answer soon, not a store that may come back. */
-const PATIENCE_MAX_MS = 2_000;
 const CLIENTS_SHOWN = 5;
 
 const BEHIND = ['clients', 'hourly jobs', 'trash', 'compaction', 'bucket'] as const;
 
+interface Asking {
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly ask: Ask;
+}
+
 export async function runVolumeChecks(
   fsId: number,
-  { settings, log, connectMs }: { readonly settings: Settings; readonly log: Logger; readonly connectMs: number },
+  { connectMs, ...asking }: Asking & { readonly connectMs: number },
 ): Promise<readonly Check[]> {
-  const checks: Check[] = [await asked('metadata', () => redisFound(settings))];
+  const { settings, ask } = asking;
+  const checks: Check[] = [await ask('metadata', () => redisFound(settings))];
   let volume: SliceVolume | undefined;
   let setting: VolumeSetting | undefined;
   try {
-    checks.push(
-      await asked('volume', async () => {
-        volume = await openVolume(settings, { connectMs });
-        setting = await requireVolume(fsId, volume);
-        return volumeFound(setting);
-      }),
-    );
-    if (volume === undefined || setting === undefined) return [...checks, ...BEHIND.map(notAsked)];
-    return [...checks, ...(await checksOf(volume, setting, { settings, log }))];
+    const found = await ask('volume', async () => {
+      volume = await openVolume(settings, { connectMs });
+      setting = await requireVolume(fsId, volume);
+      return volumeFound(setting);
+    });
+    checks.push(found);
+    if (volume === undefined || setting === undefined)
+      return [...checks, ...BEHIND.map((check) => notAsked(check, found, 'metadata Redis'))];
+    return [...checks, ...(await checksOf(volume, setting, asking))];
   } finally {
     await volume?.close();
   }
@@ -46,16 +51,16 @@ export async function runVolumeChecks(
 async function checksOf(
   volume: SliceVolume,
   setting: VolumeSetting,
-  { settings, log }: { readonly settings: Settings; readonly log: Logger },
+  { settings, log, ask }: Asking,
 ): Promise<readonly Check[]> {
   const nowMs = Date.now();
   const health = () => volume.health();
   return [
-    await asked('clients', async () => clientsFound(await health(), nowMs)),
-    await asked('hourly jobs', async () => jobsFound(await health(), nowMs)),
-    await asked('trash', async () => trashFound(setting, await health(), await volume.waiting())),
+    await ask('clients', async () => clientsFound(await health(), nowMs)),
+    await ask('hourly jobs', async () => jobsFound(await health(), nowMs)),
+    await ask('trash', async () => trashFound(setting, await health(), await volume.waiting())),
     compactionFound(setting),
-    await asked('bucket', () => bucketFound(volume, setting, { settings, log })),
+    await ask('bucket', () => bucketFound(volume, setting, { settings, log })),
   ];
 }
 
@@ -155,8 +160,7 @@ async function bucketFound(
     const found = 'its objects cannot be looked at: they are not in one bucket of S3';
     return { check: 'bucket', status: 'warning', found, advice: 'fsck does not work; all that looks at lists does' };
   }
-  const s3PatienceMs = Math.min(settings.s3PatienceMs, PATIENCE_MAX_MS);
-  const objects = await openVolumeObjects({ ...settings, s3PatienceMs }, log, { volume, setting });
+  const objects = await openVolumeObjects(settings, log, { volume, setting });
   try {
     const begin = sliceNamesBegin(setting);
     const page = await objects.store.list(undefined, undefined, begin);
