@@ -46,7 +46,8 @@ const HELP = `
 Deletes nothing unless --delete is given, and then only orphans that an earlier pass, at least --min-age before, found too.
 Orphans of inodes that the metadata does not have (removed there, or never its own: another metadata store's) stay unless
 --inodeless is given. What belongs to an inode that cannot be read, or is in quarantine, stays. A pass that was stopped goes
-on where it was. When most of the bucket looks like an orphan, nothing is deleted and the reason is reported.
+on where it was. It starts from the bucket: missing and short objects are those of inodes that still have an object there.
+A file that has lost all of them is not seen; "s3compact fsck FS" looks at all files. When most of the bucket looks like an orphan, nothing is deleted and the reason is reported.
 Exit code 0: nothing is wrong. 3: something could not be read, or a delete failed. 4: an object is missing or too short, or a delete was refused. 130: stopped by Ctrl-C.
 
 With --json: {counts: {REASON: {objects, bytes}}, ages: {REASON: {hour|day|week|month|older: {objects, bytes}}},
@@ -91,7 +92,7 @@ async function gc(fsId: number, context: CliContext, options: Options): Promise<
     });
     progress.stop();
     if (context.json) context.dataJson(report);
-    else context.data(reportText(report, context, options));
+    else context.data(reportText(fsId, report, { context, options }));
     return exitCodeOfGc(report, context.stopCode);
   } finally {
     progress.stop();
@@ -111,6 +112,11 @@ async function requireOwned(filesystem: Filesystem, { ownership }: Clients, opti
   );
 }
 
+interface Shown {
+  readonly context: CliContext;
+  readonly options: Options;
+}
+
 function exitCodeOfGc(report: GcReport, stopCode: ExitCode): ExitCode {
   if (report.faultsTotal > 0) return EXIT.halted;
   if (report.stopped !== undefined) return stopCode;
@@ -118,7 +124,7 @@ function exitCodeOfGc(report: GcReport, stopCode: ExitCode): ExitCode {
   return report.refused === undefined ? EXIT.done : EXIT.halted;
 }
 
-function reportText(report: GcReport, context: CliContext, options: Options): string {
+function reportText(fsId: number, report: GcReport, { context, options }: Shown): string {
   const lines = [countsText(report, context)];
   if (report.faultsTotal > 0) lines.push('', faultsText(report, context));
   if (report.failures > 0) {
@@ -133,6 +139,7 @@ function reportText(report: GcReport, context: CliContext, options: Options): st
   if (report.quarantined > 0)
     lines.push(` ${plural(report.quarantined, 'orphan')} kept: their inodes are in quarantine`);
   if (report.bookFull) lines.push(' there are more orphans than can be noted at a time: the next pass goes on');
+  lines.push(` files without any object here were not looked at: see "s3compact fsck ${fsId}"`);
   return lines.join('\n');
 }
 

@@ -56,6 +56,7 @@ it('the command tells by reason, and with --delete it deletes nothing that is yo
   const shown = await world.command(['gc', '1']);
   expect(shown.stdout).toContain('never touched');
   expect(shown.stdout).toContain('no orphans');
+  expect(shown.stdout).toContain('files without any object here were not looked at: see "s3compact fsck 1"');
   expect(await world.writer.bucketNames()).toEqual(before);
 });
 
