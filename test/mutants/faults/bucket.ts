@@ -23,6 +23,10 @@ function chunk(name: string, ...edits: readonly Replacement[]): Fault {
   return fault(name, 'I1', { file: 'src/fsck/check-chunk.ts', edits });
 }
 
+function repairs(name: string, ...edits: readonly Replacement[]): Fault {
+  return fault(name, 'I1', { file: 'src/fsck/repair.ts', edits });
+}
+
 function holds(name: string, ...edits: readonly Replacement[]): Fault {
   return fault(name, 'I10', { file: 'src/reap/holds.ts', edits });
 }
@@ -163,6 +167,10 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     file: 'src/gc/delete.ts',
     edits: [[', length: inode.length }', ' }']],
   }),
+  repairs('a repair passes over what is lost without a record', [
+    'if (!records.has(chunkIndex)) yield*',
+    'if (false) yield*',
+  ]),
   holds('a hold that stands is not asked for', ["if (standing?.kind === 'stands') {", 'if (standing === null) {']),
   holds('a hold in doubt is none', ["if (doubtful?.kind !== 'doubt') return;", 'if (doubtful !== null) return;']),
   holds('a listing without the owner shows that there is no hold', [

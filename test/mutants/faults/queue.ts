@@ -108,10 +108,7 @@ export const QUEUE_FAULTS: readonly Fault[] = [
   control('a parked job is not noted', [".sadd(parked, job.id ?? '')", ".sadd(parked, '')"]),
   control('the note of parked jobs stands for ever', ['.pexpire(parked, PARKED_LIFE_MS)', '']),
   control('a pause of the compact queue pauses the reap queue', ['if (options.reap) await', 'await']),
-  control('everything resumed leaves paused file systems', [
-    'else jobs += (await this.resumeFilesystem(fsId)).jobs;',
-    '',
-  ]),
+  control('everything resumed leaves paused file systems', ['jobs += (await this.resumeFilesystem(fsId)).jobs;', '']),
   slot('a scan that another makes is made beside it', ['job?.data?.fsId === fsId && job.id !== exceptJobId', 'false']),
   slot('a scan takes itself for another', [' && job.id !== exceptJobId', '']),
   slot('a plan whose next job is gone counts as planned', [
