@@ -23,7 +23,7 @@ RUN apt-get update \
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="s3compact" \
-  org.opencontainers.image.description="Background worker that merges the fragments of files kept in S3 in the CurveFS layout" \
+  org.opencontainers.image.description="Background worker that merges the fragments of files that CurveFS, JuiceFS and their like keep in S3" \
   org.opencontainers.image.licenses="Apache-2.0" \
   org.opencontainers.image.version="$VERSION" \
   org.opencontainers.image.revision="$REVISION"

@@ -1,7 +1,8 @@
 /**
- * How the tests run: one Redis and one S3 server for the whole run (test/setup), each file with
- * key prefixes and buckets of its own (test/setup/isolation.ts). Files of the suite wait (for grace periods, time-outs, servers)
- * more than they work, so four run at a time on two cores; those of the second tier work, two at a time. No retries: a test that fails sometimes has failed.
+ * How the tests run: one Redis and one S3 server for the whole run (test/setup), each file with key prefixes and buckets of
+ * its own (test/setup/isolation.ts). Files of the suite wait (for grace periods, time-outs, servers) more than they work, so
+ * four run at a time on two cores; those of the second tier work, two at a time. No retries: a test that fails sometimes has
+ * failed.
  *
  * Two tiers: `npm test` is what a change must pass; `npm run test:torture` (S3COMPACT_TEST_TIER=torture) is what takes longer:
  * chaos, soak, whole spaces, scale, large files, processes and servers that are stopped and killed, packages that are

@@ -56,7 +56,7 @@ export function createProgram(
   { allSettings = false }: { readonly allSettings?: boolean } = {},
 ): Command {
   const program = new Command('s3compact')
-    .description('Merges the fragments of files that are kept in S3 in the CurveFS layout.')
+    .description('Merges the fragments of files that CurveFS, JuiceFS and their like keep in S3.')
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .exitOverride()
