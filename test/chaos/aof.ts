@@ -39,7 +39,7 @@ function mentionsIn(bytes: Buffer, name: string): Mention[] {
 
 /** An attempt's number, of its record or of an object: each version that it merges has a number of its own in the low bits. */
 function attemptOf(digits: string): bigint {
-  return BigInt(digits || 0) >> BigInt(MERGED_VERSION_BITS);
+  return BigInt(/^\d+$/.test(digits) ? digits : 0) >> BigInt(MERGED_VERSION_BITS);
 }
 
 function wasLost({ kept, lost }: RecordTrace): boolean {
