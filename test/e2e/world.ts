@@ -12,6 +12,7 @@ import { run } from '../../src/cli/main.ts';
 import { loadSettings, type Settings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { type Clients, openClients } from '../../src/wiring/clients.ts';
+import { reaperOfBlocks } from '../../src/wiring/reaper.ts';
 import type { RunReport } from '../../src/wiring/run-inode.ts';
 import { drainReapQueue, type ReapSummary } from '../../workers/drain-reap.ts';
 import type { OracleGeometry } from '../kit/oracle/types.ts';
@@ -108,7 +109,7 @@ export abstract class ProductWorld<Writer extends FileClient = FileClient> {
 
   /** Works the reap queue off until no record is left; with another grace period than the settings', if given. */
   async reapAll(graceMs = this.clients.reap.graceMs): Promise<ReapSummary[]> {
-    const clients = { ...this.clients, reap: { ...this.clients.reap, graceMs } };
+    const clients = { ...this.clients, reaper: reaperOfBlocks({ ...this.clients.reap, graceMs }) };
     if (graceMs !== this.clients.reap.graceMs) await this.#setGrace(graceMs);
     const summaries: ReapSummary[] = [];
     const endMs = performance.now() + REAP_DEADLINE_MS;
