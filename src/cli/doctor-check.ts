@@ -21,7 +21,7 @@ export interface Check {
 /** Asks one question; what it throws is a failed check. */
 export type Ask = (check: string, question: () => Promise<Check>) => Promise<Check>;
 
-/** `onCheck` is told each question before it is asked. */
+/** `onCheck` is called with each question before it is asked. */
 export function asking(onCheck: (check: string) => void): Ask {
   return async (check, question) => {
     onCheck(check);

@@ -55,7 +55,7 @@ export function registerStatus(program: Command, context: CliContext): void {
   program
     .command('status')
     .description('show queues, work in flight, backlog, reap records and pauses')
-    .argument('[fs]', 'of this file system only, where that can be told apart', parseCount)
+    .argument('[fs]', 'of this file system only, where that is known', parseCount)
     .option('--watch [duration]', 'again and again until stopped; default every 2s', parsePeriod)
     .addHelpText('after', HELP)
     .action(async (fsId: number | undefined, { watch }: Options) => {

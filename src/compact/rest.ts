@@ -1,5 +1,5 @@
 /**
- * What a plan is told of ages (docs/adr/0040): which ids and attempts are old by the ledger's clock, the only one that is asked.
+ * What a plan knows of ages (docs/adr/0040): which ids and attempts are old by the ledger's clock, the only one that is asked.
  * The planner itself has no clock. Where nothing is known a plan is the same at any time.
  */
 import type { ReapLedger } from '../ledger.ts';
