@@ -65,7 +65,8 @@ export async function worthwhileChunks(
   return { chunks: best, more: worthwhile - best.length };
 }
 
-function insertBest(best: Candidate[], candidate: Candidate, most: number): void {
+/** Keeps the best, best first, at most so many. */
+export function insertBest(best: Candidate[], candidate: Candidate, most: number): void {
   best.push(candidate);
   best.sort((a, b) => b.score - a.score || a.chunkIndex - b.chunkIndex);
   if (best.length > most) best.length = most;

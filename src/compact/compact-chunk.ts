@@ -9,7 +9,7 @@ import { toError } from '../errors.ts';
 import { objectName } from '../format.ts';
 import type { ReapLedger } from '../ledger.ts';
 import type { MetadataStore, StaleReason } from '../metadata/port.ts';
-import type { ChunkDecision, ChunkPlan, Filesystem, ObjectId } from '../model.ts';
+import type { ChunkPlan, Filesystem, ObjectId } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
 import { mergedObjects, replacementList, retiredObjects } from '../plan/index.ts';
 import type { AddedRecord, Attempt } from './attempt.ts';
@@ -45,22 +45,6 @@ export type ChunkEnding = (
   | { readonly kind: 'stale'; readonly reason: StaleReason }
   | { readonly kind: 'unknown'; readonly cause: Error }
 ) & { readonly fenceCleared: boolean };
-
-/** Why a chunk was not committed, for people. */
-export function describeEnding(ending: Exclude<ChunkEnding, { kind: 'committed' }>, chunkIndex: number): string {
-  if (ending.kind === 'conflict') return `the list of chunk ${chunkIndex} changed while it was merged`;
-  if (ending.kind === 'stale') return `the inode changed while chunk ${chunkIndex} was merged (${ending.reason})`;
-  return `the answer to the commit of chunk ${chunkIndex} was lost and could not be read back yet: ${ending.cause.message}`;
-}
-
-/** Why the cheapest block does not fit, for people. */
-export function describeOverBudget(
-  decision: Pick<Extract<ChunkDecision, { kind: 'overBudget' }>, 'cheapestBytes' | 'cheapestRequests'>,
-  chunkIndex: number,
-  limits: { readonly bytesMax: number; readonly requestsMax: number },
-): string {
-  return `chunk ${chunkIndex} needs at least ${decision.cheapestBytes} bytes and ${decision.cheapestRequests} requests for one block, the run may spend ${limits.bytesMax} bytes and ${limits.requestsMax} requests; raise S3COMPACT_MAX_BYTES or S3COMPACT_MAX_REQUESTS`;
-}
 
 /** Carries a plan out. Throws CompactError when it could not; what was written is then covered by its records. */
 export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: ChunkDeps): Promise<ChunkEnding> {

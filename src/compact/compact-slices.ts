@@ -4,7 +4,7 @@
  * endings are values; failures are CompactError. It never deletes anything.
  */
 import type { Clock } from '../clock.ts';
-import { CompactError, isMissingObject, moreSevere, throwIfCancelled } from '../errors.ts';
+import { CompactError, isMissingObject, throwIfCancelled } from '../errors.ts';
 import {
   planSlices,
   type SlicePlan,
@@ -17,14 +17,14 @@ import { COMMIT_RECORDS_MAX, type SliceCommits } from '../metadata/slice-commits
 import type { SliceFile, SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
 import type { InodeKey, PlanGain, PlanPolicy } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
-import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN, requestsOf } from '../plan/index.ts';
-import { elapsed, type MonotonicMs } from '../time.ts';
+import { movedBytes, requestsOf } from '../plan/index.ts';
 import type { AttemptIds } from './attempt.ts';
-import { type ChunkEnding, describeEnding, describeOverBudget } from './compact-chunk.ts';
+import { type Candidate, insertBest, type Selection } from './choose-chunks.ts';
 import type { MemoryBudget } from './memory-budget.ts';
+import { RunTally } from './run-tally.ts';
 import { compactSliceChunk, type SliceAttemptDeps } from './slice-attempt.ts';
 import { requireCompactable } from './slice-refusals.ts';
-import type { CompactOptions, CompactOutcome, CompactResult } from './types.ts';
+import type { CompactOptions, CompactResult } from './types.ts';
 
 export interface SliceDeps {
   readonly volume: SliceVolume;
@@ -84,59 +84,35 @@ interface RunParts {
 
 class Run {
   readonly #parts: RunParts;
-  readonly #startedAtMs: MonotonicMs;
-  #cost = NO_COST;
-  #gain = NO_GAIN;
-  #compacted = 0;
-  #left = 0;
-  #blocksDone = 0;
-  #chunksTotal = 0;
-  #blocksTotal = 0;
-  readonly #warnings: string[] = [];
-  #setback: { readonly outcome: CompactOutcome; readonly reason: string } | undefined;
-  #failure: CompactError | undefined;
-  #damage: CompactError | undefined;
+  readonly #tally: RunTally;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
-    this.#startedAtMs = parts.deps.clock.monotonicMs();
+    this.#tally = new RunTally(parts.key, parts.deps.clock, parts.options);
   }
 
   async run(file: SliceFile): Promise<CompactResult> {
-    const { limits, observer } = this.#parts.options;
-    observer?.phase('plan');
-    const best = await this.#worthwhile(file);
-    if (this.#left > 0) observer?.spent('chunks');
-    this.#chunksTotal = best.length;
-    for (const [n, chunkIndex] of best.entries()) {
-      if (n > 0 && elapsed(this.#startedAtMs, this.#parts.deps.clock.monotonicMs()) > limits.durationMaxMs) {
-        observer?.spent('seconds');
-        this.#left += best.length - n;
-        break;
-      }
-      if (await this.#chunk(chunkIndex)) continue;
-      this.#left += best.length - n - 1;
-      break;
-    }
-    if (this.#compacted === 0 && this.#failure !== undefined) throw this.#failure;
-    return this.#result(this.#compacted > 0 ? 'compacted' : (this.#setback?.outcome ?? 'nothing'));
+    this.#parts.options.observer?.phase('plan');
+    const selection = await this.#worthwhile(file);
+    this.#tally.selected(selection);
+    await this.#tally.forEach(selection.chunks, (chunkIndex) => this.#chunk(chunkIndex));
+    return this.#tally.result();
   }
 
-  /** The best chunks, best first; one list at a time is in memory. */
-  async #worthwhile(file: SliceFile): Promise<readonly number[]> {
+  /** One list at a time is in memory. */
+  async #worthwhile(file: SliceFile): Promise<Selection> {
     const { deps, options } = this.#parts;
-    const best: { readonly chunkIndex: number; readonly score: number; readonly blocks: number }[] = [];
+    const best: Candidate[] = [];
+    let worthwhile = 0;
     for (const chunkIndex of await deps.volume.chunkIndexes(file)) {
       throwIfCancelled(options.signal, 'the attempt was cancelled while planning; nothing was written');
       const planned = await this.#plan(chunkIndex);
       if (planned === null) continue;
+      worthwhile++;
       const { score, cost } = planned.plan;
-      best.push({ chunkIndex, score, blocks: cost.writeRequests });
-      best.sort((a, b) => b.score - a.score || a.chunkIndex - b.chunkIndex);
-      if (best.length > options.limits.chunksMax && best.pop() !== undefined) this.#left++;
+      insertBest(best, { chunkIndex, score, blocks: cost.writeRequests }, options.limits.chunksMax);
     }
-    this.#blocksTotal = best.reduce((sum, { blocks }) => sum + blocks, 0);
-    return best.map(({ chunkIndex }) => chunkIndex);
+    return { chunks: best, more: worthwhile - best.length };
   }
 
   /** The head of a list as it is now; `null`: nothing is worth doing. */
@@ -159,49 +135,31 @@ class Run {
       observer?.phase('plan', chunkIndex);
       const planned = await this.#plan(chunkIndex);
       if (planned === null) return true;
-      if (!this.#fits(planned)) return true;
+      const over = this.#overBudget(planned.plan);
+      if (over !== null) {
+        this.#tally.overBudget(over, chunkIndex);
+        return true;
+      }
       const setting = await settingNow(this.#parts.deps.volume);
       const ending = await compactSliceChunk({ key, ...planned }, this.#attemptDeps(setting));
-      this.#account(planned, ending);
+      const { plan, more, replaced } = planned;
+      const isShorter = replaced.length > plan.kept.length + plan.merged.length;
+      this.#tally.ended({ chunkIndex, gain: gainOf(plan), blocksLeft: 0 }, ending, more && isShorter);
       return ending.kind === 'committed' || ending.kind === 'conflict';
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
-      this.#left++;
-      this.#failure ??= error;
-      observer?.failed(error, chunkIndex);
-      this.#damage = moreSevere(this.#damage, error)?.withInode(key);
-      this.#warnings.push(`chunk ${chunkIndex}: ${error.message}`);
+      this.#tally.failed(error, chunkIndex);
       return isMissingObject(error);
     }
   }
 
-  #fits({ plan, chunkIndex }: PlannedHead): boolean {
-    const { limits, observer } = this.#parts.options;
-    const [bytes, requests] = [movedBytes(plan.cost), requestsOf(plan.cost)];
-    if (movedBytes(this.#cost) + bytes <= limits.bytesMax && requestsOf(this.#cost) + requests <= limits.requestsMax)
-      return true;
-    observer?.spent('blocks');
-    if (this.#compacted > 0) this.#left++;
-    else {
-      const cheapest = { cheapestBytes: bytes, cheapestRequests: requests };
-      this.#setback ??= { outcome: 'over-budget', reason: describeOverBudget(cheapest, chunkIndex, limits) };
-    }
-    return false;
-  }
-
-  #account({ plan, chunkIndex, more, replaced }: PlannedHead, ending: ChunkEnding): void {
-    const gain = gainOf(plan);
-    this.#parts.options.observer?.chunk({ chunkIndex, gain, blocksLeft: 0 }, ending);
-    if (ending.kind === 'committed') {
-      this.#compacted++;
-      this.#gain = addGain(this.#gain, gain);
-      if (more && replaced.length > plan.kept.length + plan.merged.length) this.#left++;
-      if (ending.warning !== undefined) this.#warnings.push(ending.warning);
-      return;
-    }
-    this.#left++;
-    if (this.#setback === undefined || ending.kind === 'unknown')
-      this.#setback = { outcome: ending.kind, reason: describeEnding(ending, chunkIndex) };
+  /** `null`: it fits what is left of the budget. */
+  #overBudget({ cost }: SlicePlan): { readonly cheapestBytes: number; readonly cheapestRequests: number } | null {
+    const { bytesMax, requestsMax } = this.#parts.options.limits;
+    const [bytes, requests] = [movedBytes(cost), requestsOf(cost)];
+    const spent = this.#tally.cost;
+    if (movedBytes(spent) + bytes <= bytesMax && requestsOf(spent) + requests <= requestsMax) return null;
+    return { cheapestBytes: bytes, cheapestRequests: requests };
   }
 
   #attemptDeps(setting: VolumeSetting): SliceAttemptDeps {
@@ -212,26 +170,7 @@ class Run {
       objects: deps.objectsOf(setting),
       readGapBytes: limits.policy.readGapBytes,
       ...{ observer: options.observer, signal: options.signal },
-      onBlock: ({ block }: SliceTask) => {
-        this.#blocksDone++;
-        this.#cost = addCost(this.#cost, blockCost(block));
-        options.onProgress?.({
-          ...{ chunksDone: this.#compacted, chunksTotal: this.#chunksTotal, blocksDone: this.#blocksDone },
-          blocksTotal: Math.max(this.#blocksTotal, this.#blocksDone),
-          bytesMoved: movedBytes(this.#cost),
-        });
-      },
-    };
-  }
-
-  #result(outcome: CompactOutcome): CompactResult {
-    const { key, deps } = this.#parts;
-    return {
-      ...{ outcome, key, chunksCompacted: this.#compacted, chunksLeft: this.#left },
-      ...(this.#setback === undefined ? {} : { reason: this.#setback.reason }),
-      ...{ cost: this.#cost, gain: this.#gain, warnings: this.#warnings },
-      durationMs: elapsed(this.#startedAtMs, deps.clock.monotonicMs()),
-      ...(this.#damage === undefined ? {} : { damage: this.#damage }),
+      onBlock: ({ block }: SliceTask) => this.#tally.blockDone(block),
     };
   }
 }

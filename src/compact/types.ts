@@ -101,6 +101,6 @@ export interface CompactResult {
   readonly gain: PlanGain;
   readonly durationMs: number;
   readonly warnings: readonly string[];
-  /** A failure that may stop work on the inode although other chunks were compacted (`quarantineRule`); the gravest of the run. */
+  /** A failure that may stop work on the inode although other chunks were compacted (`quarantineRule`); the most severe of the run. */
   readonly damage?: CompactError;
 }
