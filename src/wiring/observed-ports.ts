@@ -48,8 +48,7 @@ function observedCall(operation: string, call: Call, observer: Observer): Call {
       report(lost ? 'metadata-unavailable' : 'ok');
       return result;
     } catch (error) {
-      if (error instanceof CompactError && error.code === 'metadata-unavailable')
-        observer.metadataFailed(error.message);
+      if (error instanceof CompactError && error.code === 'metadata-unavailable') observer.metadataFailed(error);
       report(error instanceof CompactError ? error.code : 'other');
       throw error;
     } finally {

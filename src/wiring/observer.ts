@@ -47,8 +47,8 @@ const IDS_LOGGED_MAX = 20;
 
 export class Observer implements RequestObserver {
   readonly metrics: Metrics | undefined;
-  readonly store = new Reachable({ code: 'store', what: 'S3 does not answer' });
-  readonly metadata = new Reachable({ code: 'metadata', what: 'the metadata service does not answer' });
+  readonly store: Reachable;
+  readonly metadata: Reachable;
   /** The limits for which somebody in this process waits. */
   limitsWaitedFor: () => readonly string[] = () => [];
   readonly #metadataSeen = new ServerSeen();
@@ -65,6 +65,17 @@ export class Observer implements RequestObserver {
     this.#log = options.log;
     this.#limits = options.limits;
     this.#tracer = options.tracer;
+    this.store = this.#server('store', 'S3', [LOG_EVENTS.storeLost, LOG_EVENTS.storeBack]);
+    const events = [LOG_EVENTS.metadataLost, LOG_EVENTS.metadataBack] as const;
+    this.metadata = this.#server('metadata', 'the metadata service', events);
+  }
+
+  #server(code: NotReady['code'], name: string, [lost, back]: readonly [string, string]): Reachable {
+    const away = { code, what: `${name} does not answer` };
+    return new Reachable(away, {
+      lost: (err) => this.#log.warn({ event: lost, err }, `${away.what}; jobs wait`),
+      back: (awayMs) => this.#log.info({ event: back, awayMs }, `${name} answers again`),
+    });
   }
 
   /** The run on whose behalf the caller works, if any. */
@@ -152,8 +163,7 @@ export class Observer implements RequestObserver {
     metrics?.count('s3compact_s3_requests_total', 1, { operation: op, code: outcome });
     metrics?.observe('s3compact_s3_request_duration_seconds', ms / 1000, { operation: op });
     if (bytes > 0) metrics?.count('s3compact_s3_bytes_total', bytes, { operation: op });
-    if (outcome === 'store-unavailable') this.store.failed();
-    else if (outcome !== 'cancelled') this.store.answered();
+    if (outcome !== 'store-unavailable' && outcome !== 'cancelled') this.store.answered();
     this.run?.waits.ended('s3');
     if (isAnswer(outcome) || outcome === 'object-missing') {
       this.#served(op);
@@ -163,6 +173,7 @@ export class Observer implements RequestObserver {
   }
 
   failed(op: ObjectOperation, error: CompactError): void {
+    if (error.code === 'store-unavailable') this.store.failed(error);
     const run = this.#runs.getStore();
     if (run === undefined) return;
     this.#refusals.refused(op, error, { run: run.record, inode: run.inode });
@@ -196,15 +207,15 @@ export class Observer implements RequestObserver {
     this.run?.waited(limit, ms);
   }
 
-  metadataFailed(message: string): void {
-    this.#metadataSeen.failed(message);
+  metadataFailed(error: CompactError): void {
+    this.metadata.failed(error);
+    this.#metadataSeen.failed(error.message);
   }
 
   metadataCall(operation: string, code: string, ms: number): void {
     this.metrics?.count('s3compact_metadata_requests_total', 1, { operation, code });
     this.metrics?.observe('s3compact_metadata_request_duration_seconds', ms / 1000, { operation });
-    if (code === 'metadata-unavailable') this.metadata.failed();
-    else {
+    if (code !== 'metadata-unavailable') {
       this.metadata.answered();
       this.#metadataSeen.answered();
     }

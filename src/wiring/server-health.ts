@@ -3,6 +3,7 @@
  * their age, for whoever looks at night when all is well again. It stands alone because S3 and the metadata service are
  * judged alike. It makes no requests while all is well, and decides nothing: the work waits and tries again by itself.
  */
+import type { CompactError } from '../errors.ts';
 import type { NotReady } from '../observe/readiness.ts';
 import { redactText } from '../redact.ts';
 
@@ -13,29 +14,51 @@ const LATELY_MS = 60_000;
 /** How long a probe may take; /readyz is asked with a time-out, too. */
 const PROBE_TIMEOUT_MS = 1_000;
 
+/** An outage is reported when nothing was answered for so long: a busy store refuses some requests in a row, and then serves. */
+export const REPORT_AFTER_MS = 10_000;
+
+/** Called once when an outage has lasted for `REPORT_AFTER_MS`, and once when it is over. */
+export interface OutageReport {
+  lost(error: CompactError): void;
+  back(awayMs: number): void;
+}
+
 export class Reachable {
   readonly #away: NotReady;
+  readonly #report: OutageReport | undefined;
+  readonly #nowMs: () => number;
   #failures = 0;
+  #firstFailureMs = 0;
   #lastFailureMs = 0;
+  #reported = false;
   /** Asks the server something small; judged by its ending. */
   probe: ((signal: AbortSignal) => Promise<unknown>) | undefined;
 
-  constructor(away: NotReady) {
+  constructor(away: NotReady, report?: OutageReport, nowMs: () => number = () => performance.now()) {
     this.#away = away;
+    this.#report = report;
+    this.#nowMs = nowMs;
   }
 
   answered(): void {
     this.#failures = 0;
+    if (!this.#reported) return;
+    this.#reported = false;
+    this.#report?.back(Math.round(this.#nowMs() - this.#firstFailureMs));
   }
 
-  failed(): void {
-    this.#failures++;
-    this.#lastFailureMs = performance.now();
+  failed(error: CompactError): void {
+    this.#lastFailureMs = this.#nowMs();
+    if (this.#failures++ === 0 && !this.#reported) this.#firstFailureMs = this.#lastFailureMs;
+    const long = this.#lastFailureMs - this.#firstFailureMs >= REPORT_AFTER_MS;
+    if (this.#reported || this.#failures < FAILURES_MIN || !long) return;
+    this.#reported = true;
+    this.#report?.lost(error);
   }
 
   /** Why work cannot be done, or `undefined`. */
   away(): NotReady | undefined {
-    const lately = performance.now() - this.#lastFailureMs < LATELY_MS;
+    const lately = this.#nowMs() - this.#lastFailureMs < LATELY_MS;
     return this.#failures >= FAILURES_MIN && lately ? this.#away : undefined;
   }
 

@@ -10,7 +10,7 @@ import { Redis } from 'ioredis';
 import { inject } from 'vitest';
 import { run } from '../../src/cli/main.ts';
 import { loadSettings, type Settings } from '../../src/config/index.ts';
-import { createLogger } from '../../src/observe/log.ts';
+import { createLogger, type Logger } from '../../src/observe/log.ts';
 import { type Clients, openClients } from '../../src/wiring/clients.ts';
 import { reaperOfBlocks } from '../../src/wiring/reaper.ts';
 import type { RunReport } from '../../src/wiring/run-inode.ts';
@@ -36,6 +36,8 @@ export interface E2eOptions {
   readonly geometry?: OracleGeometry;
   readonly objectPrefix?: 0 | 1 | 2;
   readonly env?: Readonly<Record<string, string>>;
+  /** Absent: by the settings. */
+  readonly log?: Logger | undefined;
 }
 
 /** The S3 server and the queue of this run, and what every world sets. */
@@ -57,9 +59,9 @@ export function commonEnv(prefix: string): Record<string, string> {
   };
 }
 
-export async function clientsOf(env: Readonly<Record<string, string>>): Promise<Clients> {
+export async function clientsOf(env: Readonly<Record<string, string>>, log?: Logger): Promise<Clients> {
   const settings = loadSettings({ flags: {}, env });
-  return openClients(settings, createLogger({ level: settings.logLevel }));
+  return openClients(settings, log ?? createLogger({ level: settings.logLevel }));
 }
 
 /** The product beside a client of the file system, whatever keeps the metadata. */
@@ -172,7 +174,7 @@ export class E2eWorld extends ProductWorld<RedisFiles> {
     });
     await writer.createFilesystem();
     const env = { ...commonEnv(prefix), METADATA_PREFIX: prefix, ...options.env };
-    return new E2eWorld({ writer, env, clients: await clientsOf(env) });
+    return new E2eWorld({ writer, env, clients: await clientsOf(env, options.log) });
   }
 
   override async fenced(inodeId: bigint): Promise<boolean> {

@@ -18,7 +18,7 @@ import { ObservedMemory, observedLedger, observedMetadata } from '../../src/wiri
 import { Observer } from '../../src/wiring/observer.ts';
 import { limitGauges } from '../../src/wiring/open-pace.ts';
 import type { RunReport } from '../../src/wiring/run-inode.ts';
-import { Reachable } from '../../src/wiring/server-health.ts';
+import { REPORT_AFTER_MS, Reachable } from '../../src/wiring/server-health.ts';
 import { eventually } from '../queue/world.ts';
 
 const REPORT: RunReport = {
@@ -269,14 +269,15 @@ it('limits are told as they are when a scrape comes, also one that has given way
 });
 
 const AWAY = { code: 'store', what: 'it is away' } as const;
+const NO_ANSWER = new CompactError('connect ECONNREFUSED', { kind: 'retry', code: 'store-unavailable' });
 
 describe('whether a server answers', () => {
   it('one failure says nothing, several in a row do, one answer takes it back', async () => {
     const server = new Reachable(AWAY);
-    server.failed();
-    server.failed();
+    server.failed(NO_ANSWER);
+    server.failed(NO_ANSWER);
     expect(await server.checked()).toBeUndefined();
-    server.failed();
+    server.failed(NO_ANSWER);
     expect(await server.checked()).toBe(AWAY);
     server.answered();
     expect(await server.checked()).toBeUndefined();
@@ -288,14 +289,48 @@ describe('whether a server answers', () => {
     server.probe = async () => {
       if (!back) throw new Error('no');
     };
-    for (let n = 0; n < 3; n++) server.failed();
+    for (let n = 0; n < 3; n++) server.failed(NO_ANSWER);
     expect(await server.checked()).toBe(AWAY);
     back = true;
     expect(await server.checked()).toBeUndefined();
   });
 
+  it('an outage is reported once when it has lasted, and once when it is over', () => {
+    let nowMs = 1_000;
+    const reports: unknown[] = [];
+    const report = {
+      lost: ({ message }: CompactError) => reports.push(`lost: ${message}`),
+      back: (awayMs: number) => reports.push(`back after ${awayMs} ms`),
+    };
+    const server = new Reachable(AWAY, report, () => nowMs);
+    const failFor = (ms: number) => {
+      for (const endMs = nowMs + ms; nowMs < endMs; nowMs += 1_000) server.failed(NO_ANSWER);
+    };
+    failFor(9_000);
+    server.answered();
+    failFor(REPORT_AFTER_MS);
+    expect(reports).toEqual([]);
+    failFor(300_000);
+    expect(reports).toEqual(['lost: connect ECONNREFUSED']);
+    server.answered();
+    server.answered();
+    expect(reports).toEqual(['lost: connect ECONNREFUSED', 'back after 310000 ms']);
+  });
+
+  it('two failures that lie far apart are no outage', () => {
+    let nowMs = 0;
+    const server = new Reachable(AWAY, { lost: () => expect.unreachable(), back: () => {} }, () => nowMs);
+    server.failed(NO_ANSWER);
+    nowMs = 3 * REPORT_AFTER_MS;
+    server.failed(NO_ANSWER);
+    expect(server.away()).toBeUndefined();
+  });
+
   it('requests tell it: no answer is a failure, a refusal is an answer, a withdrawn call is neither', async () => {
-    for (let n = 0; n < 3; n++) observer.request('get', 'store-unavailable', 1, 0);
+    for (let n = 0; n < 3; n++) {
+      observer.failed('get', NO_ANSWER);
+      observer.request('get', 'store-unavailable', 1, 0);
+    }
     observer.request('get', 'cancelled', 1, 0);
     expect(await observer.notReady()).toEqual([{ code: 'store', what: 'S3 does not answer' }]);
     observer.request('get', 'object-missing', 1, 0);

@@ -92,9 +92,12 @@ afterEach(async () => {
 
 describe('the object store', () => {
   let proxy: S3Proxy;
+  let lines: string;
   beforeEach(async () => {
     proxy = await S3Proxy.start(inject('s3').endpoint);
-    world = await E2eWorld.open('outage', { env: { ...QUICK, AWS_ENDPOINT_URL_S3: proxy.url } });
+    lines = '';
+    const log = createLogger({ level: 'info', destination: { write: (line) => (lines += line) } });
+    world = await E2eWorld.open('outage', { env: { ...QUICK, AWS_ENDPOINT_URL_S3: proxy.url }, log });
     await writeFile(INODE);
   });
   afterEach(() => proxy.away());
@@ -110,9 +113,12 @@ describe('the object store', () => {
     const { queue } = world.clients.queue;
     expect(await queue.getJobCountByTypes('waiting', 'prioritized', 'active', 'delayed')).toBe(6);
     for (const job of await queue.getJobs()) expect(job.attemptsMade).toBe(0);
+    await eventually('it is in the log', async () => lines.includes('store.lost'), BACK_WITHIN_MS);
+    expect(lines).not.toContain('store.back');
     await proxy.back();
     await untilReady();
     await untilCompacted([INODE, ...others]);
+    expect(lines.match(/"store\.(?:lost|back)"/g)).toEqual(['"store.lost"', '"store.back"']);
     await expectNothingLeaked([INODE, ...others]);
   });
 
