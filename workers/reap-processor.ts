@@ -118,7 +118,10 @@ function logVerdict(
     const { doubts, dueMs } = verdict.record;
     const { deleted = 0 } = verdict;
     const what = deleted === 0 ? 'nothing is deleted for now' : 'the rest is kept for now';
-    log.warn({ event: LOG_EVENTS.reapDoubt, ...where, doubts, dueMs, deleted }, `${what}: ${verdict.doubt}`);
+    // A line for each new reason: thousands of records may wait for the same server.
+    const known = (job.progress as { readonly doubt?: string }).doubt === verdict.doubt;
+    const fields = { event: LOG_EVENTS.reapDoubt, ...where, doubts, dueMs, deleted };
+    log[known ? 'debug' : 'warn'](fields, `${what}: ${verdict.doubt}`);
   } else {
     log.debug({ event: LOG_EVENTS.reapLooked, ...where, dueMs: verdict.record.dueMs }, 'looked; due again later');
   }

@@ -42,7 +42,8 @@ export const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   reapLooked: 'A reap record was looked at and is not over yet.',
   reapDeleted: 'A reap record is done; the line tells how many objects were deleted.',
   reapHeld: 'A hold keeps what a reap record would delete; it is looked at again every half hour. At level debug.',
-  reapDoubt: 'A reap record is in doubt, or cannot be read: nothing is deleted, it is looked at again later.',
+  reapDoubt:
+    'A reap record is in doubt, or cannot be read: nothing is deleted, it is looked at again later. The same doubt again: at level debug.',
   reapUnsafe:
     'The store lacks objects that lists reference: what they replaced is not deleted. Somebody must act (runbook).',
   reapGraceDiffers: 'A reap record was written with another grace period than this process has; the longer one counts.',
