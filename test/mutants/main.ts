@@ -12,9 +12,10 @@ import { endTrials, type Outcome, runTests } from './trial.ts';
 
 /** Runs side by side; the tests have servers and timers of their own. */
 const LANES = 2;
-const BASELINE_TIMEOUT_MS = 15 * 60_000;
-/** A faulty run may take so many times what the faultless one took: the other lane runs beside it. */
+const BASELINE_TIMEOUT_MS = 60 * 60_000;
+/** A faulty run, and each of its tests, may take so many times what the faultless took: the other lane runs beside it. */
 const TIMEOUT_FACTOR = 4;
+const TEST_TIMEOUT_MIN_MS = 30_000;
 
 interface Mutant {
   readonly number: string;
@@ -54,13 +55,13 @@ function chosen(only: string | undefined, patches: readonly string[]): Mutant[] 
 }
 
 async function tried(mutant: Mutant, context: Context): Promise<Result> {
-  const { copies, tests, timeoutMs } = context;
+  const { copies, tests, timeoutMs, testTimeoutMs } = context;
   const startedMs = performance.now();
   const copy = copies.take();
   let outcome: Outcome;
   try {
     const changed = mutant.apply(copy);
-    outcome = await runTests(copy, { tests: testOrder(changed, tests), timeoutMs });
+    outcome = await runTests(copy, { tests: testOrder(changed, tests), timeoutMs, testTimeoutMs });
   } catch (error) {
     outcome = { kind: 'broken', why: `it cannot be applied: ${(error as Error).message.trim()}` };
   } finally {
@@ -73,6 +74,7 @@ interface Context {
   readonly copies: Copies;
   readonly tests: readonly string[];
   readonly timeoutMs: number;
+  readonly testTimeoutMs: number;
 }
 
 async function main(): Promise<number> {
@@ -96,7 +98,8 @@ async function main(): Promise<number> {
   }
   const baselineMs = performance.now() - startedMs;
   console.log(`without a fault: all tests pass (${Math.round(baselineMs / 1000)} s)`);
-  const results = await inLanes(mutants, { copies, tests, timeoutMs: TIMEOUT_FACTOR * baselineMs });
+  const testTimeoutMs = Math.max(TEST_TIMEOUT_MIN_MS, TIMEOUT_FACTOR * Math.ceil(faultless.slowestMs));
+  const results = await inLanes(mutants, { copies, tests, timeoutMs: TIMEOUT_FACTOR * baselineMs, testTimeoutMs });
   console.log(`\n${table(results)}`);
   const caught = results.filter(({ outcome }) => outcome.kind === 'failed' || outcome.kind === 'hung').length;
   const seconds = Math.round((performance.now() - startedMs) / 1000);

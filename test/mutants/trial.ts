@@ -6,9 +6,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
-/** `passed`: no test noticed anything. `broken`: it told nothing about the fault. */
+/** `passed`: no test noticed anything; the slowest took so long. `broken`: it told nothing about the fault. */
 export type Outcome =
-  | { readonly kind: 'passed' }
+  | { readonly kind: 'passed'; readonly slowestMs: number }
   | { readonly kind: 'failed'; readonly by: string; readonly message: string }
   | { readonly kind: 'hung'; readonly by: string }
   | { readonly kind: 'broken'; readonly why: string };
@@ -17,6 +17,8 @@ export interface TrialOptions {
   /** Test files in the order in which they are to be run. */
   readonly tests: readonly string[];
   readonly timeoutMs: number;
+  /** For each test; absent: as long as the ordinary suite allows. */
+  readonly testTimeoutMs?: number;
 }
 
 /** The part of vitest's JSON report that is read here. */
@@ -29,6 +31,7 @@ interface Report {
       readonly fullName: string;
       readonly status: string;
       readonly failureMessages: readonly string[];
+      readonly duration?: number | null;
     }[];
   }[];
 }
@@ -55,6 +58,7 @@ export async function runTests(copy: string, options: TrialOptions): Promise<Out
       S3COMPACT_TEST_EMBEDDED: '1',
       S3COMPACT_SIM_SHARE: SIM_SHARE,
       S3COMPACT_MUTANTS_TESTS: options.tests.join(','),
+      ...(options.testTimeoutMs !== undefined && { S3COMPACT_MUTANTS_TIMEOUT_MS: `${options.testTimeoutMs}` }),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own: workers that spin do not notice that their parent has ended.
@@ -95,8 +99,13 @@ function judged(
   const unloaded = report.testResults.find((file) => file.status === 'failed');
   if (unloaded !== undefined)
     return { kind: 'broken', why: `${relative(run.copy, unloaded.name)}: ${unloaded.message}` };
-  if (run.code === 0) return { kind: 'passed' };
+  if (run.code === 0) return { kind: 'passed', slowestMs: slowest(report) };
   return { kind: 'failed', by: 'an error that no test waited for', message: run.tail.trim() };
+}
+
+function slowest({ testResults }: Report): number {
+  const all = testResults.flatMap((file) => file.assertionResults.map((test) => test.duration ?? 0));
+  return Math.max(0, ...all);
 }
 
 function endGroup(child: ChildProcess): void {
