@@ -140,8 +140,7 @@ class Run {
         this.#tally.overBudget(over, chunkIndex);
         return true;
       }
-      const setting = await settingNow(this.#parts.deps.volume);
-      const ending = await compactSliceChunk({ key, ...planned }, this.#attemptDeps(setting));
+      const ending = await compactSliceChunk({ key, ...planned }, this.#attemptDeps());
       const { plan, more, replaced } = planned;
       const isShorter = replaced.length > plan.kept.length + plan.merged.length;
       this.#tally.ended({ chunkIndex, gain: gainOf(plan), blocksLeft: 0 }, ending, more && isShorter);
@@ -162,8 +161,8 @@ class Run {
     return { cheapestBytes: bytes, cheapestRequests: requests };
   }
 
-  #attemptDeps(setting: VolumeSetting): SliceAttemptDeps {
-    const { deps, options } = this.#parts;
+  #attemptDeps(): SliceAttemptDeps {
+    const { deps, options, setting } = this.#parts;
     const { limits } = options;
     return {
       ...{ ...deps, ...limits, setting, requireAllowed: () => settingNow(deps.volume) },

@@ -1,7 +1,7 @@
 /**
  * What makes the workers of one queue one installation: a random text beside the queue, the texts that it had before it was
- * lost, and which life of each metadata server was seen last. Apart from the metadata on purpose: whoever copies the metadata does not copy this
- * (docs/adr/0019). It must not judge anything.
+ * lost, which life of each metadata server was seen last, and which volume of slices it serves. Apart from the metadata on purpose: whoever copies
+ * the metadata does not copy this (docs/adr/0019). It must not judge anything.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -9,6 +9,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { type QueueOptions, queueCall } from './bullmq.ts';
 
 const ID = 'id';
+const VOLUME = 'volume';
 /** Fields of ids that were proven to be this installation's, too. */
 const PROVEN = 'proven:';
 /** One for each time that the queue was lost; more is no installation any more (I8). */
@@ -57,6 +58,12 @@ export class QueueInstallation {
 
   async #keep(id: string): Promise<void> {
     await queueCall('keep what the installation was before', () => this.#redis.hset(this.#hash, `${PROVEN}${id}`, ''));
+  }
+
+  /** The one volume that this queue serves: `own` where it has served none. */
+  async volume(own: string): Promise<string> {
+    await queueCall('note the volume of the queue', () => this.#redis.hsetnx(this.#hash, VOLUME, own));
+    return (await queueCall('read the volume of the queue', () => this.#redis.hget(this.#hash, VOLUME))) ?? own;
   }
 
   server(storeId: string): Promise<string | null> {

@@ -30,11 +30,16 @@ export async function openVolume(
   return new JuicefsVolume(await volumePlace(settings, connectMs));
 }
 
+export interface OpenedVolume {
+  readonly volume: SliceVolume;
+  readonly commits: SliceCommits;
+}
+
 /** The same, and what changes it; closing the volume ends both. */
 export async function openVolumeToChange(
   settings: Settings,
   { connectMs }: { readonly connectMs: number },
-): Promise<{ readonly volume: SliceVolume; readonly commits: SliceCommits }> {
+): Promise<OpenedVolume> {
   const place = await volumePlace(settings, connectMs);
   const commits = new JuicefsCommits({ ...place, replicas: replicasWanted(settings.metadataReplicas) });
   return { volume: new JuicefsVolume({ ...place, onClose: () => commits.close() }), commits };

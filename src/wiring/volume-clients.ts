@@ -8,19 +8,20 @@ import { requireSliceFile } from '../compact/compact-slices.ts';
 import { requireCompactable } from '../compact/slice-refusals.ts';
 import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
-import type { VolumeSetting } from '../metadata/slice-volume.ts';
+import type { SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
 import type { Logger } from '../observe/log.ts';
+import { QueueInstallation } from '../queue/installation.ts';
 import type { RedisClient } from '../redis/link.ts';
 import { scanWalk } from '../scan/scan.ts';
 import { walkOfSlices } from '../scan/slices.ts';
 import { layoutOf } from '../urls/layout.ts';
-import { cancellableDeps } from './cancellable.ts';
+import { cancellableDeps, portView } from './cancellable.ts';
 import { CLOSE_WAIT_MS, keptKeys, type OpenOptions, openClients, openHolds, openObjects } from './clients.ts';
 import { ObservedMemory, observedMetadata } from './observed-ports.ts';
-import { openVolumeToChange, requireVolume, VOLUME_FS_ID, volumeFilesystem } from './open-volume.ts';
+import { type OpenedVolume, openVolumeToChange, requireVolume, VOLUME_FS_ID, volumeFilesystem } from './open-volume.ts';
 import { reaperOfSlices } from './reaper.ts';
 import { compactorOfSlices } from './run-inode.ts';
-import { openQueues, openWorkBase, type WorkClients } from './work-clients.ts';
+import { openQueues, openWorkBase, type WorkBase, type WorkClients } from './work-clients.ts';
 
 /** What works on the files at METADATA_URL, whatever their layout. */
 export function openWork(settings: Settings, log: Logger, options: OpenOptions = {}): Promise<WorkClients> {
@@ -37,15 +38,16 @@ export async function openVolumeClients(
 ): Promise<WorkClients> {
   const base = await openWorkBase(settings, log, connectMs);
   const { connection, observer, pace, tracing, limits } = base;
+  let opened: OpenedVolume | undefined;
   try {
     await refuseVolumeAsQueue(connection);
-    const opened = await openVolumeToChange(settings, { connectMs });
-    const volume = observedMetadata(opened.volume, observer);
+    opened = await openVolumeToChange(settings, { connectMs });
+    const volume = observedMetadata(oneVolume(opened.volume, await ownVolume(opened.volume, base)), observer);
     const commits = observedMetadata(opened.commits, observer);
-    observer.metadata.probe = () => opened.volume.setting();
-    const first = await opened.volume.keys();
+    observer.metadata.probe = () => volume.setting();
+    const first = await volume.keys();
     // Without keys of its own the volume relies on the environment, as its clients do.
-    const keys = first === null ? {} : keptKeys(async () => (await opened.volume.keys()) ?? first);
+    const keys = first === null ? {} : keptKeys(async () => (await volume.keys()) ?? first);
     const objects = openObjects(settings, log, { keys, observer, pace });
     const filesystemOf = (setting: VolumeSetting) => volumeFilesystem(setting, settings);
     const objectsOf = (setting: VolumeSetting) => objects.forFilesystem(filesystemOf(setting));
@@ -81,9 +83,37 @@ export async function openVolumeClients(
       },
     };
   } catch (error) {
+    await opened?.volume.close();
     connection.disconnect();
     throw error;
   }
+}
+
+/** The volume, if this queue is its: no other's jobs and records are in there. */
+async function ownVolume(volume: SliceVolume, { connection, settings }: WorkBase): Promise<VolumeSetting> {
+  const own = await volume.setting();
+  const { queuePrefix: prefix } = settings;
+  const served = await new QueueInstallation({ connection, prefix }).volume(own.uuid);
+  if (served === own.uuid) return own;
+  throw new CompactError(
+    `the queue at REDIS_URL (QUEUE_PREFIX ${prefix}) is that of another JuiceFS volume, ${served}; METADATA_URL is volume ${own.volume}, ${own.uuid}. Give it a queue of its own: another database, or another QUEUE_PREFIX. Where ${served} is destroyed, its queue is of no use any more (docs/juicefs.md)`,
+    { kind: 'halt', code: 'settings-invalid' },
+  );
+}
+
+/** A view that refuses a volume which was formatted anew meanwhile: all work asks for the setting before it changes anything. */
+function oneVolume(volume: SliceVolume, { uuid }: VolumeSetting): SliceVolume {
+  return portView(volume, (name, call) => {
+    if (name !== 'setting') return call;
+    return async () => {
+      const now = (await call()) as VolumeSetting;
+      if (now.uuid === uuid) return now;
+      throw new CompactError(
+        `METADATA_URL is another JuiceFS volume now, ${now.volume}, ${now.uuid}; it was ${uuid} when this process began. Nothing was changed; start it again, with a queue of its own`,
+        { kind: 'halt', code: 'filesystem-missing' },
+      );
+    };
+  });
 }
 
 /** JuiceFS's own tools go over all keys of a volume's database, and some empty it. */

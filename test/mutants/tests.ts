@@ -96,6 +96,7 @@ export const TEST_FILES: readonly string[] = [
   'test/metadata/redis/redis.test.ts',
   'test/metadata/redis/chunk-index.test.ts',
   'test/wiring/primaries.test.ts',
+  'test/wiring/volume-clients.test.ts',
   'test/redis/primary.test.ts',
   'test/metadata/redis/failover.test.ts',
   'test/metadata/redis/replica.test.ts',

@@ -9,6 +9,7 @@ const ATTEMPT = 'src/compact/slice-attempt.ts';
 const RUN = 'src/compact/compact-slices.ts';
 const REAP = 'src/reap/reap-slices.ts';
 const SCAN = 'src/scan/slices.ts';
+const CLIENTS = 'src/wiring/volume-clients.ts';
 
 export const SLICE_FAULTS: readonly Fault[] = [
   fault('zeros that were written count as data', 'I1', {
@@ -247,5 +248,13 @@ export const SLICE_FAULTS: readonly Fault[] = [
   fault('a scan of slices that was stopped counts twice what it had counted', 'I12', {
     file: SCAN,
     edits: [['let restarted = cursor !== undefined;', 'let restarted = cursor === null;']],
+  }),
+  fault('a queue serves two volumes', 'I10', {
+    file: CLIENTS,
+    edits: [['if (served === own.uuid) return own;', "if (served !== '') return own;"]],
+  }),
+  fault('a volume that was formatted anew is worked on', 'I10', {
+    file: CLIENTS,
+    edits: [['if (now.uuid === uuid) return now;', "if (now.uuid !== '') return now;"]],
   }),
 ];
