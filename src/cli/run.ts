@@ -6,6 +6,8 @@ import type { Command } from 'commander';
 import type { FilesystemRun, RunProgressAt } from '../../workers/filesystem-run.ts';
 import type { PodMetrics } from '../../workers/pod-metrics.ts';
 import type { RunningWorker } from '../../workers/running.ts';
+import type { JobWait } from '../queue/status.ts';
+import { waitText } from '../view/job-text.ts';
 import { bytes, count, plural } from '../view/words.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
@@ -63,7 +65,7 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
     const report = await untilStopped(context, { left: LEFT, again: () => working?.abort() }, (signal) =>
       runFilesystem(fsId, clients, logger, {
         ...{ waitReap, signal, start },
-        onProgress: (at) => progress.show(runProgressText(at)),
+        onProgress: (at) => progress.show(runProgressText(at, clients.observer.waits())),
       }),
     ).finally(() => totalJobs?.stop());
     progress.stop();
@@ -78,11 +80,12 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
   }
 }
 
-function runProgressText(at: RunProgressAt): string {
+function runProgressText(at: RunProgressAt, waits: JobWait | null): string {
   if (at.reapLeft !== null) return `waiting for ${plural(at.reapLeft, 'reap record')}`;
   const runs = Object.values(at.endings).reduce((sum, value) => sum + value, 0);
   const done = `${plural(runs, 'run')}, ${bytes(at.bytesMoved)} moved, ${count(at.waiting)} waiting`;
-  return at.scan?.walking === true ? `${done}; scan: ${progressText(at.scan)}` : done;
+  const text = waits === null ? done : `${done}; a run ${waitText(waits)}`;
+  return at.scan?.walking === true ? `${text}; scan: ${progressText(at.scan)}` : text;
 }
 
 function show(report: FilesystemRun, context: CliContext): void {

@@ -23,7 +23,7 @@ Exit code 0 whatever the state is; 4 where there is no such file system, 3 where
 With --json: {nowMs, fsId, problems: [{need: act|wait, what, advice}], health: {servers: [{name, state: ok|failing|unknown,
   answeredAgoMs, failedAgoMs, failingForMs, error}], notReady: [{code, what, workers}], reports}, queues: [{name, waiting, active, delayed, failed, paused,
   jobsMax, oldestWaitingMs}], workers, inFlight: [{jobId, fsId, inodeId, origin, ageMs, progress,
-  waits: {for: limit|memory|s3|metadata|server|worker, what, forMs} | null}], recent: {windowMs, runs, bytesMoved,
+  waits: {for: limit|memory|s3|ids|metadata|server|worker, what, forMs} | null}], recent: {windowMs, runs, bytesMoved,
   getsSaved}, paused: {compact, reap, filesystems: [{fsId, sinceMs, by}]}, scans: [{fsId, startedMs, endedMs, by, backlog}],
   failed, delayed: {total, jobs: [{jobId, fsId, inodeId, origin, tries, reason, code, endedMs, nextMs}]}, reap: {pending, due,
   overdue, oldestDueMs, overdueRecords, recordsInDoubt: [{jobId, fsId, inodeId, chunkIndex, dueMs, doubts, doubt}]},

@@ -18,6 +18,8 @@ export interface RunObserver {
   chunk(plan: ChunkDone, ending: { readonly kind: CommitOutcome['outcome']; readonly reason?: StaleReason }): void;
   /** A chunk that could not be carried out: the run ends, or goes on with the next one. */
   failed(error: CompactError, chunkIndex: number): void;
+  /** Ids for new slices must grow old for so long before they are used; `null`: they are. */
+  idsWait(ms: number | null): void;
   /** No (further) chunk was tried because this was spent; `blocks`: bytes or requests, as where a plan has blocksLeft. */
   spent(budget: 'chunks' | 'blocks' | 'seconds'): void;
 }

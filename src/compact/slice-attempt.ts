@@ -5,7 +5,7 @@
  */
 import pLimit from 'p-limit';
 import type { Clock } from '../clock.ts';
-import { CompactError, toError } from '../errors.ts';
+import { CompactError, throwIfCancelled, toError } from '../errors.ts';
 import { listAfter, type SlicePlan, type SliceRecord, type SliceTask, sliceTasks } from '../layout/slices/index.ts';
 import type { ReapLedger, ReapRecord } from '../ledger.ts';
 import type { CommitOutcome } from '../metadata/port.ts';
@@ -110,7 +110,10 @@ interface Taken {
 }
 
 /** One id to name the delayed delete by, and one for each new slice. */
-async function takeIds({ plan, replaced }: SliceChunk, { commits, clock, signal }: SliceAttemptDeps): Promise<Taken> {
+async function takeIds(
+  { plan, replaced }: SliceChunk,
+  { commits, clock, signal, observer }: SliceAttemptDeps,
+): Promise<Taken> {
   const count = 1 + plan.merged.length;
   let highest = 0n;
   for (const { id } of replaced) if (id > highest) highest = id;
@@ -124,7 +127,10 @@ async function takeIds({ plan, replaced }: SliceChunk, { commits, clock, signal 
         ...{ kind: 'retry', code: 'metadata-unavailable', retryAfterMs: taken.waitMs },
       });
     }
-    await clock.sleep(taken.waitMs, signal);
+    observer?.idsWait(taken.waitMs);
+    await clock.sleep(taken.waitMs, signal).catch(() => undefined);
+    observer?.idsWait(null);
+    throwIfCancelled(signal, 'the attempt was cancelled before its ids were old enough; nothing was written');
   }
 }
 

@@ -31,6 +31,8 @@ export const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   jobLockLost: 'The lock of a job could not be renewed in time; its run is cancelled.',
   jobParked: 'The file system is paused; the job waits for its resume.',
   jobGivenBack: 'Jobs that no list of their queue named, or that nobody held any more, are back in the queue.',
+  idsWaiting:
+    'Of a JuiceFS volume: a run waits until the ids for new slices are old enough, a minute for each new batch.',
   inodeStale: 'The file was removed or changed its kind before the run. The line of the attempt.',
   inodeQuarantined: 'Work on the inode has stopped, see "s3compact quarantine list". The line of the attempt.',
   inodeUnreadable: 'A scan met an inode that cannot be read; it goes on.',

@@ -35,6 +35,7 @@ export const LOG_EVENTS = {
   jobLockLost: 'job.lock-lost',
   jobParked: 'job.parked',
   jobGivenBack: 'job.given-back',
+  idsWaiting: 'ids.waiting',
   inodeStale: 'inode.stale',
   inodeQuarantined: 'inode.quarantined',
   chunkCommitted: 'chunk.committed',

@@ -110,8 +110,8 @@ export async function reapBacklog(source: StatusSource): Promise<ReapBacklog> {
 
 /** What a run waits for at a moment. */
 export interface JobWait {
-  /** worker: nobody holds its lock; a worker takes it soon. server: work is held until a server is back. */
-  readonly for: 'limit' | 'memory' | 's3' | 'metadata' | 'server' | 'worker';
+  /** worker: nobody holds its lock; a worker takes it soon. server: work is held until a server is back. ids: new ones age. */
+  readonly for: 'limit' | 'memory' | 's3' | 'ids' | 'metadata' | 'server' | 'worker';
   readonly what: string;
   readonly forMs?: number | undefined;
 }
@@ -157,7 +157,7 @@ const LOCKLESS: JobWait = {
 
 const waitsSchema = z.object({
   waits: z.object({
-    for: z.enum(['limit', 'memory', 's3', 'metadata', 'server', 'worker']),
+    for: z.enum(['limit', 'memory', 's3', 'ids', 'metadata', 'server', 'worker']),
     what: z.string(),
     forMs: z.number().optional(),
   }),

@@ -12,6 +12,7 @@ const THINGS: Readonly<Record<JobWait['for'], string>> = {
   limit: 'waits for ',
   memory: 'waits for ',
   s3: 'waits for S3: ',
+  ids: 'waits ',
   metadata: 'waits for the metadata service: ',
   server: 'waits: ',
   worker: 'waits for a worker: ',

@@ -15,9 +15,11 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { NotReady } from '../observe/readiness.ts';
 import { lookSpan, RunSpans } from '../observe/run-spans.ts';
 import { movedBytes, NO_COST, requestsOf } from '../plan/index.ts';
+import type { JobWait } from '../queue/status.ts';
 import type { ReapVerdict } from '../reap/reap-record.ts';
 import type { RunReport } from './run-inode.ts';
 import { type ChunkEvent, isAnswer, type RunFields, RunRecord } from './run-record.ts';
+import { idsWaitText } from './run-waits.ts';
 import { Reachable, type SeenAges, ServerSeen } from './server-health.ts';
 import { isRefusal, type RefusalKind, type Refusing, StoreRefusals } from './store-refusals.ts';
 
@@ -58,6 +60,7 @@ export class Observer implements RequestObserver {
   readonly #log: Logger;
   readonly #limits: ObserverOptions['limits'];
   readonly #tracer: Tracer | undefined;
+  readonly #records = new Set<RunRecord>();
   readonly #runs = new AsyncLocalStorage<{ readonly record: RunRecord; readonly inode: string }>();
 
   constructor(options: ObserverOptions) {
@@ -81,6 +84,15 @@ export class Observer implements RequestObserver {
   /** The run on whose behalf the caller works, if any. */
   get run(): RunRecord | undefined {
     return this.#runs.getStore()?.record;
+  }
+
+  /** What one of the runs in this process waits for; `null`: all of them work. */
+  waits(): JobWait | null {
+    for (const { waits } of this.#records) {
+      const now = waits.now(this.limitsWaitedFor());
+      if (now !== null) return now;
+    }
+    return null;
   }
 
   /** Servers that do not answer, or refuse everybody; `kinds`: refusals of these requests only. */
@@ -115,7 +127,10 @@ export class Observer implements RequestObserver {
       request: (event) => spans?.request(event),
       chunk: (plan, ending) => this.#chunk(place, plan, ending),
       failed: (error, chunkIndex) => this.#chunkFailed({ ...place, chunkIndex }, error),
+      idsWait: (ms) =>
+        this.#log.info({ event: LOG_EVENTS.idsWaiting, ...place, ms }, `the run waits ${idsWaitText(ms)}`),
     });
+    this.#records.add(record);
     const startedMs = performance.now();
     metrics?.count('s3compact_runs_started_total', 1);
     metrics?.add('s3compact_runs_in_flight', 1);
@@ -131,6 +146,7 @@ export class Observer implements RequestObserver {
       spans?.end({}, 'a fault in s3compact');
       throw error;
     } finally {
+      this.#records.delete(record);
       metrics?.add('s3compact_runs_in_flight', -1);
     }
   }

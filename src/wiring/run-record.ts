@@ -20,6 +20,7 @@ export interface RunRecordListener {
   request?(event: RequestEvent): void;
   chunk?(plan: ChunkDone, ending: ChunkEvent): void;
   failed?(error: CompactError, chunkIndex: number): void;
+  idsWait?(ms: number): void;
 }
 
 /** Plain JSON for the log line; durations in ms, nothing that is zero. */
@@ -80,6 +81,11 @@ export class RunRecord implements RunObserver {
   failed(error: CompactError, chunkIndex: number): void {
     add(this.#chunks, error.code, 1);
     this.#listener.failed?.(error, chunkIndex);
+  }
+
+  idsWait(ms: number | null): void {
+    this.waits.ids(ms);
+    if (ms !== null) this.#listener.idsWait?.(ms);
   }
 
   spent(budget: 'chunks' | 'blocks' | 'seconds'): void {

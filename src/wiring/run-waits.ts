@@ -1,5 +1,5 @@
 /**
- * What one run waits for at this moment: S3, a limit, memory, the metadata service. A run waits for several things at a
+ * What one run waits for at this moment: S3, a limit, memory, ids, the metadata service. A run waits for several things at a
  * time; the one that somebody can do something about is shown. It counts what begins and ends, so it is quick; nothing
  * rests on it.
  */
@@ -17,6 +17,8 @@ export class RunWaits {
   readonly #count = new Map<WaitThing, number>();
   /** Since when something of the kind is under way without an end of any. */
   readonly #sinceMs = new Map<WaitThing, number>();
+  /** When ids for new slices are old enough. */
+  #idsMs: number | undefined;
   #refusal: { readonly message: string; readonly sinceMs: number } | undefined;
 
   constructor(nowMs: () => number = () => performance.now()) {
@@ -34,6 +36,11 @@ export class RunWaits {
     this.#sinceMs.set(thing, this.#nowMs());
   }
 
+  /** Ids for new slices must grow old for so long; `null`: they are. */
+  ids(forMs: number | null): void {
+    this.#idsMs = forMs === null ? undefined : this.#nowMs() + forMs;
+  }
+
   /** S3 did not serve a request; it is tried again. */
   refused(message: string): void {
     this.#refusal = { message, sinceMs: this.#refusal?.sinceMs ?? this.#nowMs() };
@@ -49,6 +56,7 @@ export class RunWaits {
       const { message, sinceMs } = this.#refusal;
       return { for: 's3', what: redactText(message).slice(0, WORDS_MAX), forMs: this.#ago(sinceMs) };
     }
+    if (this.#idsMs !== undefined) return { for: 'ids', what: idsWaitText(this.#idsMs - this.#nowMs()) };
     if (this.#isUnderWay('memory')) return this.#waitFor('memory', 'memory for its merge (S3COMPACT_MEMORY)');
     if (this.#isUnderWay('limit')) return this.#waitFor('limit', limits.length === 0 ? 'its turn' : limits.join(', '));
     if (this.#isSlow('s3')) return this.#waitFor('s3', 'an answer');
@@ -70,4 +78,8 @@ export class RunWaits {
   #ago(sinceMs: number): number {
     return Math.round(this.#nowMs() - sinceMs);
   }
+}
+
+export function idsWaitText(leftMs: number): string {
+  return `${Math.max(1, Math.ceil(leftMs / 1000))} s until the ids for new slices are old enough`;
 }

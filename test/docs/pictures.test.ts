@@ -20,7 +20,7 @@ test('the steps of an attempt are drawn in the order in which a run reports them
   const world = new World();
   for (let n = 0; n < 5; n++) world.write(n * 4, 4);
   const phases: RunPhase[] = [];
-  const silent = { chunk: () => undefined, failed: () => undefined, spent: () => undefined };
+  const silent = { chunk: () => undefined, failed: () => undefined, spent: () => undefined, idsWait: () => undefined };
   const observer = { ...silent, phase: (phase: RunPhase) => void phases.push(phase) };
   const result = await compactInode(KEY, world.deps(), { limits: LIMITS, observer });
   expect(result.outcome).toBe('compacted');

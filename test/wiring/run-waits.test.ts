@@ -30,6 +30,15 @@ it('names the limits of the process, from the last time that one was served', ()
   expect(waits.now(['the rate A'])).toBeNull();
 });
 
+it('says how long ids must still grow old', () => {
+  waits.began('memory');
+  waits.ids(60_000);
+  nowMs = 17_200;
+  expect(waits.now()).toEqual({ for: 'ids', what: '43 s until the ids for new slices are old enough' });
+  waits.ids(null);
+  expect(waits.now()).toMatchObject({ for: 'memory' });
+});
+
 it('what S3 said counts more than anything else, until it serves', () => {
   waits.began('memory');
   waits.refused('answered 503');

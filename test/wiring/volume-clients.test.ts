@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { loadSettings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { ledgerMs } from '../../src/time.ts';
+import { runInode } from '../../src/wiring/run-inode.ts';
 import { openVolumeClients } from '../../src/wiring/volume-clients.ts';
 import type { WorkClients } from '../../src/wiring/work-clients.ts';
 import { RawVolume, wholeSlice } from '../kit/juicefs/raw-volume.ts';
@@ -48,13 +49,18 @@ async function format(database: number): Promise<{ readonly redis: Redis; readon
   return { redis, uuid };
 }
 
-async function clientsOf(database: number, queuePrefix = 's3compact'): Promise<WorkClients> {
+async function clientsOf(
+  database: number,
+  queuePrefix = 's3compact',
+  destination?: { write(line: string): void },
+): Promise<WorkClients> {
   const { host } = new URL(service.url);
   const env = {
     ...{ METADATA_URL: `juicefs+redis://${host}/${database}`, REDIS_URL: service.url, QUEUE_PREFIX: queuePrefix },
     ...{ AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' },
   };
-  const clients = await openVolumeClients(loadSettings({ flags: {}, env }), createLogger({ level: 'silent' }));
+  const log = createLogger(destination === undefined ? { level: 'silent' } : { level: 'info', destination });
+  const clients = await openVolumeClients(loadSettings({ flags: {}, env }), log);
   open.push(clients);
   return clients;
 }
@@ -112,6 +118,32 @@ it('a process that has worked on another volume at the address changes nothing t
   ).rejects.toMatchObject(another);
   expect(await clients.reaper.look(record)).toMatchObject({ kind: 'again', doubt: expect.stringContaining(old.uuid) });
   expect(await everything(redis)).toEqual(before);
+});
+
+it('a run that waits for ids to grow old says so, with the seconds that are left: to whoever looks, and once in the log', async () => {
+  await format(1);
+  const lines: string[] = [];
+  const clients = await clientsOf(1, 's3compact', { write: (line: string) => lines.push(line) });
+  const stop = new AbortController();
+  const { observer, run } = clients;
+  const watched = observer.watchRun({ fsId: 1, inodeId: `${INODE}` }, (record) =>
+    runInode(KEY, run, { observer: record, signal: stop.signal }),
+  );
+  await expect.poll(() => observer.waits(), { timeout: 60_000 }).toMatchObject({ for: 'ids' });
+  expect(observer.waits()?.what).toMatch(/^[1-6]?[0-9] s until the ids for new slices are old enough$/);
+  stop.abort();
+  expect(await watched).toMatchObject({ report: { code: 'cancelled' } });
+  expect(observer.waits()).toBeNull();
+  const logged = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(logged.filter(({ event }) => event === 'ids.waiting')).toMatchObject([
+    {
+      level: 'info',
+      fsId: 1,
+      inodeId: `${INODE}`,
+      ms: 60_000,
+      msg: 'the run waits 60 s until the ids for new slices are old enough',
+    },
+  ]);
 });
 
 it('a volume that cannot be worked on leaves no connection open', async () => {
