@@ -63,6 +63,8 @@ export interface Look {
 export interface OldIds {
   readonly atMs: LedgerMs;
   readonly chunkId: bigint;
+  /** From then on the ids of now are old; absent: nobody has noted them. */
+  readonly againMs?: LedgerMs;
 }
 
 /** How `compact` sees the ledger. Errors are CompactError `queue-unavailable` (retry). */

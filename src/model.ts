@@ -220,6 +220,18 @@ export interface PlanPolicy {
 export interface RestMark {
   readonly chunkId: bigint;
   readonly compaction: bigint;
+  /** For people: what is new was written after this, and is at rest from `againMs` on, where that is known; ms by the ledger's clock. */
+  readonly atMs?: number;
+  readonly againMs?: number;
+}
+
+/** Chunks that are worth it once they are at rest, and not yet. */
+export interface Resting {
+  readonly chunks: number;
+  /** They were written later than this, ms. */
+  readonly afterMs: number;
+  /** When a run is to come again, ms; absent: so long after the next run or scan as the setting says. */
+  readonly againMs?: number;
 }
 
 /** What a chunk takes in the bucket, bytes, and how much of it a reader sees. */

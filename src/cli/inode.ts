@@ -25,7 +25,8 @@ or "s3compact reap" deletes the old objects after the grace period. Ctrl-C stops
 it stops the work, and the same command goes on.
 
 With --json: {ending: done|later|gone|quarantined|halted, outcome: compacted|nothing|conflict|stale|unknown|over-budget,
-  fsId, inodeId, attempt, code, message, chunksCompacted, chunksLeft, continued, cost, gain, durationMs, warnings}`;
+  fsId, inodeId, attempt, code, message, chunksCompacted, chunksLeft, continued, cost, gain, durationMs, warnings,
+  resting: {chunks, afterMs, againMs} where chunks wait until nobody has written there for 4 minutes}`;
 
 /** What Ctrl-C leaves. */
 const LEFT_QUEUED =

@@ -12,7 +12,7 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { ChunkDecision, ChunkPlan, InodeKey, PlanGain, PlanWaste } from '../model.ts';
 import { gainRows, movedText } from '../view/gain.ts';
 import { chunkAfter, type PlanReport, stepsOfRun, Tally } from '../view/plan-steps.ts';
-import { bytes, count, plural, wasteText } from '../view/words.ts';
+import { bytes, count, plural, restingText, wasteText } from '../view/words.ts';
 import { inodeNumber, parseLimit, withFileArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
@@ -33,6 +33,7 @@ Reads metadata only and changes nothing. Chunks come best first, as a run takes 
 merged only where that costs next to nothing: a later run does the rest.
 
 With --json: {fsId, inodeId, changed: false, quarantine: {code, reason, sinceMs} | null | 'unknown', outcome: plan|nothing|over-budget, chunksLeft, cost, gain,
+  resting: {chunks, afterMs, againMs} where chunks wait until nobody has written there for 4 minutes,
   chunks: [{chunkIndex, outcome, versionsTotal, score, cost, gain, kept, merged: [{offset, len, blocks}],
             blocksLeft, requiredLength, waste, cheapest: {bytes, requests}}]}
   cost: {readRequests, readBytes, writeRequests, writeBytes}
@@ -149,10 +150,12 @@ export function gainText(gain: PlanGain, context: CliContext): string {
 
 function totalText(tally: Tally, context: CliContext, limit: number): string {
   const { bold, dim } = context.colors;
-  const { key, cost, outcome } = tally;
+  const { key, cost, outcome, resting } = tally;
+  const later = resting === undefined ? [] : [` ${restingText(resting)}`];
   const unchanged = dim('Nothing was changed: this is only a plan.');
   if (outcome === 'nothing') {
-    return `inode ${printInodeKey(key)}: nothing to do, no chunk is worth compacting\n${unchanged}`;
+    const nothing = resting === undefined ? 'nothing to do, no chunk is worth compacting' : 'nothing to do yet';
+    return [`inode ${printInodeKey(key)}: ${nothing}`, ...later, unchanged].join('\n');
   }
   const planned = tally.chunks.filter((chunk) => chunk.outcome === 'plan').length;
   const moved = movedText(cost);
@@ -162,6 +165,7 @@ function totalText(tally: Tally, context: CliContext, limit: number): string {
     bold(`inode ${printInodeKey(key)}: one run compacts ${plural(planned, 'chunk')}`),
     ...(planned > 0 ? ['', gainText(tally.gain, context), '', ` ${moved}`] : []),
     ...(tally.left > 0 ? [` ${plural(tally.left, 'chunk')} left for later runs`] : []),
+    ...later,
     '',
     `${unchanged}${planned > 0 ? dim(` "s3compact inode ${key.fsId} ${key.inodeId}" carries it out.`) : ''}`,
   ].join('\n');

@@ -4,7 +4,7 @@
  */
 import { printInodeKey } from '../format.ts';
 import { type LayoutName, layoutOf } from '../urls/layout.ts';
-import { bytes, plural } from '../view/words.ts';
+import { bytes, plural, restingText } from '../view/words.ts';
 import type { RunReport } from '../wiring/run-inode.ts';
 import type { CliContext } from './context.ts';
 import { gainText } from './plan.ts';
@@ -32,6 +32,7 @@ export function reportText(report: RunReport, context: CliContext): string {
     const where = report.continued ? 'queued as a continuation' : 'left for a later run';
     lines.push(` ${plural(report.chunksLeft, 'chunk')} ${where}`);
   }
+  if (report.resting !== undefined) lines.push(` ${restingText(report.resting)}`);
   for (const warning of report.warnings) lines.push(` warning: ${warning}`);
   return lines.join('\n');
 }
@@ -39,7 +40,8 @@ export function reportText(report: RunReport, context: CliContext): string {
 function headline(report: RunReport): string {
   if (report.ending === 'done') {
     if (report.outcome === 'compacted') return `${plural(report.chunksCompacted, 'chunk')} compacted`;
-    return report.outcome === 'over-budget' ? 'over budget, nothing was changed' : 'nothing to do';
+    if (report.outcome === 'over-budget') return 'over budget, nothing was changed';
+    return report.resting === undefined ? 'nothing to do' : 'nothing to do yet';
   }
   const texts = {
     later: 'not done this time; the same run may succeed later',

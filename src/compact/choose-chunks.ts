@@ -5,8 +5,16 @@
  */
 import { throwIfCancelled } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { ChunkBudget, Filesystem, InodeKey, PlanCost, PlanPolicy } from '../model.ts';
-import { MERGED_VERSIONS_MAX, movedBytes, planChunk, requestsOf } from '../plan/index.ts';
+import {
+  type ChunkBudget,
+  type Filesystem,
+  type InodeKey,
+  type PlanCost,
+  type PlanPolicy,
+  type Resting,
+  UINT64_MAX,
+} from '../model.ts';
+import { isNew, MERGED_VERSIONS_MAX, movedBytes, planChunk, requestsOf } from '../plan/index.ts';
 import { protocolOf } from './protocol.ts';
 import type { PlannedChunk } from './types.ts';
 
@@ -22,6 +30,8 @@ export interface Selection {
   readonly chunks: readonly Candidate[];
   /** How many more are worth it. */
   readonly more: number;
+  /** Those that are left alone for now. */
+  readonly resting?: Resting;
 }
 
 export interface SelectOptions {
@@ -52,17 +62,31 @@ export async function worthwhileChunks(
   options: SelectOptions,
 ): Promise<Selection> {
   const best: Candidate[] = [];
+  const { rest } = options.policy;
   let worthwhile = 0;
+  let resting = 0;
   for await (const chunkIndex of options.metadata.chunkIndexes(key)) {
     throwIfCancelled(options.signal, 'the attempt was cancelled while planning; nothing was written');
     const planned = await planAsItIs(key, chunkIndex, { ...options, filesystem });
+    if (planned?.decision.kind === 'nothing' && isForLater(planned, options)) resting++;
     if (planned?.decision.kind !== 'plan') continue;
     worthwhile++;
     options.onPlanned?.(planned);
     const { plan } = planned.decision;
     insertBest(best, { chunkIndex, score: plan.score, blocks: plan.cost.writeRequests }, options.chunksMax);
   }
-  return { chunks: best, more: worthwhile - best.length };
+  const selection = { chunks: best, more: worthwhile - best.length };
+  if (resting === 0 || rest?.atMs === undefined) return selection;
+  const again = rest.againMs === undefined ? {} : { againMs: rest.againMs };
+  return { ...selection, resting: { chunks: resting, afterMs: rest.atMs, ...again } };
+}
+
+/** Whether a chunk of which nothing is worth it yet will be when it is at rest. */
+function isForLater({ before }: PlannedChunk, { metadata, policy }: SelectOptions): boolean {
+  const { rest } = policy;
+  if (rest === undefined || !before.versions.some((version) => isNew(version, rest))) return false;
+  const atRest = { ...protocolOf(metadata).policy(policy), rest: { chunkId: UINT64_MAX, compaction: UINT64_MAX } };
+  return planChunk({ ...before, policy: atRest }).kind !== 'nothing';
 }
 
 /** Keeps the best, best first, at most so many. */

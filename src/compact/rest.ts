@@ -4,6 +4,7 @@
  */
 import type { ReapLedger } from '../ledger.ts';
 import type { Filesystem, PlanPolicy } from '../model.ts';
+import { wallMs } from '../time.ts';
 import { attemptIdAt } from './attempt.ts';
 
 export type AgeSource = Pick<ReapLedger, 'oldIds'>;
@@ -16,5 +17,7 @@ export async function withRest(
 ): Promise<PlanPolicy> {
   const old = await ledger?.oldIds?.(filesystem, lookOnly);
   if (old === undefined || old === null) return policy;
-  return { ...policy, rest: { chunkId: old.chunkId, compaction: attemptIdAt(old.atMs) } };
+  const { chunkId, atMs, againMs } = old;
+  const again = againMs === undefined ? {} : { againMs: wallMs(againMs) };
+  return { ...policy, rest: { chunkId, compaction: attemptIdAt(atMs), atMs: wallMs(atMs), ...again } };
 }

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { type CompactError, moreSevere } from '../errors.ts';
-import type { ChunkDecision, InodeKey, MergedBlock, PlanCost } from '../model.ts';
+import type { ChunkDecision, InodeKey, MergedBlock, PlanCost, Resting } from '../model.ts';
 import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN } from '../plan/index.ts';
 import { elapsed, type MonotonicMs } from '../time.ts';
 import type { Candidate, Selection } from './choose-chunks.ts';
@@ -24,6 +24,7 @@ export class RunTally {
   #gain = NO_GAIN;
   #compacted = 0;
   #left = 0;
+  #resting: Resting | undefined;
   #blocksDone = 0;
   #chunksTotal = 0;
   #blocksTotal = 0;
@@ -45,8 +46,9 @@ export class RunTally {
     return this.#cost;
   }
 
-  selected({ chunks, more }: Selection): void {
+  selected({ chunks, more, resting }: Selection): void {
     this.#left = more;
+    this.#resting = resting;
     this.#chunksTotal = chunks.length;
     this.#blocksTotal = chunks.reduce((sum, chunk) => sum + chunk.blocks, 0);
     if (more > 0) this.#options.observer?.spent('chunks');
@@ -147,6 +149,7 @@ export class RunTally {
       gain: this.#gain,
       durationMs: this.#elapsedMs(),
       warnings: this.#warnings,
+      ...(this.#resting === undefined ? {} : { resting: this.#resting }),
       ...(this.#damage === undefined ? {} : { damage: this.#damage }),
     };
   }

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { CompactError } from '../errors.ts';
 import type { Look, ReapLedger } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { ChunkDecision, Filesystem, Inode, InodeKey, PlanCost, PlanGain, PlanPolicy } from '../model.ts';
+import type { ChunkDecision, Filesystem, Inode, InodeKey, PlanCost, PlanGain, PlanPolicy, Resting } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import type { ChunkInput } from '../plan/index.ts';
 import type { AttemptIds } from './attempt.ts';
@@ -101,6 +101,8 @@ export interface CompactResult {
   readonly gain: PlanGain;
   readonly durationMs: number;
   readonly warnings: readonly string[];
+  /** What is left alone since it was written lately. */
+  readonly resting?: Resting;
   /** A failure that may stop work on the inode although other chunks were compacted (`quarantineRule`); the most severe of the run. */
   readonly damage?: CompactError;
 }

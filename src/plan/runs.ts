@@ -47,14 +47,16 @@ export type ChunkList = Pick<ChunkInput, 'versions' | 'geometry' | 'above'> & {
  */
 export function ageFactors(versions: readonly S3ChunkInfo[], blocks: readonly BlockView[], rest?: RestMark): number[] {
   if (rest === undefined) return [1];
-  const isNew = ({ compaction, chunkId }: S3ChunkInfo): boolean =>
-    compaction === 0n ? chunkId > rest.chunkId : compaction > rest.compaction;
   for (const { table, dataFrom, dataTo } of blocks) {
     for (let n = dataFrom; n < dataTo; n++) {
-      if (isNew(versions[table.versions[n] ?? outside()] ?? outside())) return [NEW_FACTOR];
+      if (isNew(versions[table.versions[n] ?? outside()] ?? outside(), rest)) return [NEW_FACTOR];
     }
   }
   return [REST_FACTOR, NEW_FACTOR];
+}
+
+export function isNew({ compaction, chunkId }: S3ChunkInfo, rest: RestMark): boolean {
+  return compaction === 0n ? chunkId > rest.chunkId : compaction > rest.compaction;
 }
 
 /** Finds the runs of block after block of one chunk list. */

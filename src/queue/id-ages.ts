@@ -10,14 +10,15 @@ import { type QueueOptions, queueCall } from './bullmq.ts';
 
 /** Ids are old after this. */
 export const REST_MS = 4 * 60_000;
-/** From one note to the next at least, so a handful is kept. */
+/** From one note to the next but one at least, so a handful is kept. */
 const NOTE_EVERY_MS = 60_000;
 /** Notes of a file system that nobody works on. */
 const NOTES_LIFE_MS = 7 * 24 * 3_600_000;
 
 /**
  * KEYS: the notes, "ms id", oldest first. ARGV: REST_MS, the highest id by now or '', NOTE_EVERY_MS, NOTES_LIFE_MS. Answers the
- * newest note that is old enough. Notes of the future come from a clock that was set back.
+ * newest note that is old enough, and now. Notes of the future come from a clock that was set back. The newest note is always of now: it
+ * takes the place of one that came too soon after the one before.
  */
 const OLD_IDS = `
 local time = redis.call('TIME')
@@ -30,12 +31,13 @@ if notes[1] and at(#notes) > now then
 end
 local first = 1
 while notes[first + 1] and at(first + 1) <= now - ARGV[1] do first = first + 1 end
-if ARGV[2] ~= '' and (#notes == 0 or now - at(#notes) >= tonumber(ARGV[3])) then
+if ARGV[2] ~= '' then
+  if first < #notes and at(#notes) - at(#notes - 1) < tonumber(ARGV[3]) then redis.call('RPOP', KEYS[1]) end
   redis.call('LTRIM', KEYS[1], first - 1, -1)
   redis.call('RPUSH', KEYS[1], string.format('%.0f %s', now, ARGV[2]))
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
 end
-return notes[first] and at(first) <= now - ARGV[1] and notes[first] or ''
+return (notes[first] and at(first) <= now - ARGV[1] and notes[first] or '') .. string.format(' %.0f', now)
 `;
 
 /** Where the notes of a file system stand. */
@@ -57,6 +59,9 @@ export async function askOldIds(
   const note = await queueCall('ask which ids are old', () =>
     connection.eval(OLD_IDS, 1, idNotesKey({ prefix }, uuid), ...args),
   );
-  const [, ms, chunkId] = /^(\d+) (\d+)$/.exec(`${note}`) ?? [];
-  return ms === undefined || chunkId === undefined ? null : { atMs: ledgerMs(Number(ms)), chunkId: BigInt(chunkId) };
+  const [, ms, chunkId, nowMs] = /^(\d+) (\d+) (\d+)$/.exec(`${note}`) ?? [];
+  if (ms === undefined || chunkId === undefined) return null;
+  const old = { atMs: ledgerMs(Number(ms)), chunkId: BigInt(chunkId) };
+  // The note of now may be replaced by one that comes soon after it.
+  return lookOnly ? old : { ...old, againMs: ledgerMs(Number(nowMs) + REST_MS + NOTE_EVERY_MS) };
 }

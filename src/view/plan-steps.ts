@@ -15,6 +15,7 @@ import {
   type PlanCost,
   type PlanGain,
   type PlanWaste,
+  type Resting,
 } from '../model.ts';
 import { addCost, addGain, type ChunkInput, NO_COST, NO_GAIN, replacementList } from '../plan/index.ts';
 
@@ -38,6 +39,8 @@ export interface PlanReport {
   readonly chunks: readonly ChunkReport[];
   /** Chunks worth compacting that a later run takes. */
   readonly chunksLeft: number;
+  /** Chunks that a later run takes since they were written lately. */
+  readonly resting?: Resting;
   readonly cost: PlanCost;
   readonly gain: PlanGain;
 }
@@ -76,6 +79,7 @@ export async function* stepsOfRun(key: InodeKey, input: StepsInput): AsyncGenera
   const policy = await withRest(planPolicy(settings), filesystem, { ledger, lookOnly: true });
   const selection = await worthwhileChunks(key, filesystem, { metadata, policy, chunksMax: settings.maxChunks });
   tally.left += selection.more;
+  tally.resting = selection.resting;
   for (const { chunkIndex } of selection.chunks) {
     const budget = budgetLeft({ bytesMax: settings.maxBytes, requestsMax: settings.maxRequests }, tally);
     const planned = await planAsItIs(key, chunkIndex, { metadata, filesystem, policy, budget });
@@ -91,6 +95,7 @@ export class Tally {
   gain = NO_GAIN;
   mergedVersions = 0;
   left = 0;
+  resting: Resting | undefined;
 
   constructor(key: InodeKey) {
     this.key = key;
@@ -114,9 +119,19 @@ export class Tally {
   }
 
   report(): PlanReport {
-    const { key, outcome, chunks, cost, gain } = this;
+    const { key, outcome, chunks, cost, gain, resting } = this;
     const inodeId = key.inodeId.toString();
-    return { fsId: key.fsId, inodeId, changed: false, outcome, chunksLeft: this.left, cost, gain, chunks };
+    const base = {
+      fsId: key.fsId,
+      inodeId,
+      changed: false,
+      outcome,
+      chunksLeft: this.left,
+      cost,
+      gain,
+      chunks,
+    } as const;
+    return resting === undefined ? base : { ...base, resting };
   }
 }
 

@@ -3,6 +3,7 @@
  * the same. Pure.
  */
 import prettyBytes from 'pretty-bytes';
+import type { Resting } from '../model.ts';
 
 /** A byte count for people: `1.5 MiB`. */
 export function bytes(count: number): string {
@@ -17,6 +18,20 @@ export function count(value: number): string {
 /** `1 chunk`, `2 chunks`. */
 export function plural(value: number, word: string): string {
   return `${count(value)} ${word}${value === 1 ? '' : 's'}`;
+}
+
+/** What is left alone since it was written lately, and when to come again. */
+export function restingText({ chunks, afterMs, againMs }: Resting): string {
+  const [are, were] = chunks === 1 ? ['is', 'it was'] : ['are', 'they were'];
+  const again =
+    againMs === undefined
+      ? 'run "s3compact inode" now, and once more 5 minutes later'
+      : `come again at ${iso(againMs)}`;
+  return `${plural(chunks, 'chunk')} ${are} worth it once nobody has written there for 4 minutes; ${were} written or merged after ${iso(afterMs)}: ${again}, or do it now whatever it moves, with --inline --aggressiveness 1GiB`;
+}
+
+function iso(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
 /** After a resume of everything; the ids are of file systems that were paused one by one. */

@@ -19,7 +19,7 @@ import type { RunObserver } from '../compact/run-observer.ts';
 import { CompactError, type ErrorCode, isMissingObject, quarantineRule } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { Look, ReapLedger } from '../ledger.ts';
-import type { InodeKey, PlanCost, PlanGain } from '../model.ts';
+import type { InodeKey, PlanCost, PlanGain, Resting } from '../model.ts';
 import type { CompactQueue } from '../queue/compact-queue.ts';
 import type { QueueControl } from '../queue/pause.ts';
 import { isDue, nextLookMs, type Quarantine } from '../queue/quarantine.ts';
@@ -96,6 +96,8 @@ export interface RunReport {
   readonly gain?: PlanGain;
   readonly durationMs?: number;
   readonly warnings: readonly string[];
+  /** What is left alone since it was written lately. */
+  readonly resting?: Resting;
 }
 
 /** Never throws for what can happen to an inode; a failure of the queue itself is a report of `later`. */

@@ -128,8 +128,23 @@ describe('s3compact plan', () => {
     };
     expect(await outcome()).toBe('plan');
     expect(await fixture.redis.exists(notes)).toBe(0);
-    await fixture.redis.rpush(notes, `${Date.now() - 3_600_000} 7`);
+    const afterMs = Date.now() - 3_600_000;
+    await fixture.redis.rpush(notes, `${afterMs} 7`);
     expect(await outcome()).toBe('nothing');
+    const env = { QUEUE_PREFIX: `${fixture.prefix}-queue` };
+    const argv = ['plan', '1', '10', '--aggressiveness', '24'];
+    expect(JSON.parse((await fixture.cli([...argv, '--json'], env)).stdout)).toMatchObject({
+      resting: { chunks: 1, afterMs },
+    });
+    const { stdout } = await fixture.cli(argv, env);
+    expect(stdout).toContain('inode 1/10: nothing to do yet');
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
+      `1 chunk is worth it once nobody has written there for 4 minutes; it was written or merged after ${new Date(afterMs).toISOString().slice(0, 19)}Z: run "s3compact inode" now, and once more 5 minutes later`,
+    );
+    // The way out that the answer names.
+    expect((await fixture.cli(['plan', '1', '10', '--aggressiveness', '1GiB'], env)).stdout).toContain(
+      'one run compacts 1 chunk',
+    );
     await fixture.redis.rpush(notes, `${Date.now() - 3_000_000} 8`);
     expect(await outcome()).toBe('plan');
     await fixture.redis.del(notes);

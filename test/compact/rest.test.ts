@@ -41,8 +41,16 @@ it('a run leaves a file that was written lately, and the next one compacts it wh
   for (let n = 0; n < 4; n++) world.write(4 * n, 4);
   world.ledger.oldIds = { atMs: ledgerMs(0), chunkId: 0n };
   const limits = { ...LIMITS, policy: POLICY };
-  expect(await world.compact(new Boundary(), limits)).toMatchObject({ outcome: 'nothing', chunksCompacted: 0 });
+  const left = await world.compact(new Boundary(), limits);
+  expect(left).toMatchObject({ outcome: 'nothing', chunksCompacted: 0, resting: { chunks: 1, afterMs: 0 } });
+  expect(left.resting).not.toHaveProperty('againMs');
+  world.ledger.oldIds = { ...world.ledger.oldIds, againMs: ledgerMs(300_000) };
+  expect(await world.compact(new Boundary(), limits)).toMatchObject({ resting: { againMs: 300_000 } });
   world.ledger.oldIds = { atMs: ledgerMs(1), chunkId: 1n << 60n };
   expect(await world.compact(new Boundary(), limits)).toMatchObject({ outcome: 'compacted', chunksCompacted: 1 });
-  expect(await world.compact(new Boundary(), limits)).toMatchObject({ outcome: 'nothing' });
+  // Nothing is left for later: the one version that is new now is all there is.
+  world.ledger.oldIds = { atMs: ledgerMs(0), chunkId: 0n };
+  const nothing = await world.compact(new Boundary(), limits);
+  expect(nothing).toMatchObject({ outcome: 'nothing' });
+  expect(nothing).not.toHaveProperty('resting');
 });

@@ -2,6 +2,7 @@
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { type Filesystem, UINT64_MAX } from '../../src/model.ts';
 import { askOldIds, REST_MS } from '../../src/queue/id-ages.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { openQueueWorld, type QueueWorld } from './world.ts';
 
 const worlds: QueueWorld[] = [];
@@ -32,10 +33,9 @@ async function noted(...all: readonly (readonly [ageMs: number, id: bigint])[]):
   return nowMs;
 }
 
-it('knows nothing at first, notes the highest id of now, and no other for a while', async () => {
-  expect(await old(7n)).toBeNull();
-  expect(await old(8n)).toBeNull();
-  expect(await notes()).toEqual([expect.stringMatching(/^\d{13} 7$/)]);
+it('knows nothing at first, always has a note of now, and no more than a handful', async () => {
+  for (let id = 7n; id < 20n; id++) expect(await old(id)).toBeNull();
+  expect(await notes()).toEqual([expect.stringMatching(/^\d{13} 7$/), expect.stringMatching(/^\d{13} 19$/)]);
   expect(await world.redis.pttl(key())).toBeGreaterThan(REST_MS);
 });
 
@@ -43,6 +43,24 @@ it('answers the newest note that is old enough, with every digit of its id', asy
   const big = UINT64_MAX - 1n;
   const nowMs = await noted([3 * REST_MS, 5n], [REST_MS + 5_000, big], [REST_MS - 60_000, big + 1n]);
   expect(await old(big, true)).toEqual({ atMs: nowMs - REST_MS - 5_000, chunkId: big });
+});
+
+it('says by when the ids of now are old at the latest, however often somebody asks until then', async () => {
+  const nowMs = await noted([2 * REST_MS, 1n], [60_000, 2n], [30_000, 3n]);
+  const { againMs = ledgerMs(0) } = (await old(9n)) ?? {};
+  expect(againMs).toBeGreaterThanOrEqual(nowMs + REST_MS + 60_000);
+  expect((await notes()).map((note) => note.split(' ')[1])).toEqual(['1', '2', '9']);
+  // A minute after the last that stays, a note stays, too: it is old a minute later than that of now would have been.
+  await world.redis.lset(key(), 2, `${nowMs + 1 - 1_000} 9`);
+  await world.redis.lset(key(), 1, `${nowMs - 61_000} 2`);
+  await old(10n);
+  expect((await notes()).map((note) => note.split(' ')[1])).toEqual(['1', '2', '9', '10']);
+});
+
+it('keeps a note that is in use, however soon the next one comes', async () => {
+  await noted([REST_MS + 30_000, 1n], [REST_MS + 1_000, 2n]);
+  expect(await old(9n)).toMatchObject({ chunkId: 2n });
+  expect(await old(9n)).toMatchObject({ chunkId: 2n });
 });
 
 it('forgets notes that are not needed any more when it adds one', async () => {

@@ -187,14 +187,18 @@ export const QUEUE_FAULTS: readonly Fault[] = [
   }),
   fault('every run adds a note of ids', 'I8', {
     file: 'src/queue/id-ages.ts',
-    edits: [['now - at(#notes) >= tonumber(ARGV[3])', 'true']],
+    edits: [['if first < #notes and at(#notes) -', 'if false and at(#notes) -']],
   }),
   fault('ids that were given out a moment ago count as old', 'I8', {
     file: 'src/queue/id-ages.ts',
-    edits: [['return notes[first] and at(first) <= now - ARGV[1] and', 'return notes[first] and']],
+    edits: [['return (notes[first] and at(first) <= now - ARGV[1] and', 'return (notes[first] and']],
   }),
   fault('a clock that was set back stops all notes of ids', 'I8', {
     file: 'src/queue/id-ages.ts',
     edits: [['if notes[1] and at(#notes) > now then', 'if false then']],
+  }),
+  fault('a note of ids that is in use is replaced', 'I8', {
+    file: 'src/queue/id-ages.ts',
+    edits: [['if first < #notes and at(#notes) -', 'if #notes > 1 and at(#notes) -']],
   }),
 ];
