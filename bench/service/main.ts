@@ -1,7 +1,8 @@
 /**
- * `npm run bench:service [-- --inodes N --rounds N]`: one number for the whole service. `s3compact run` over a file system of
- * fragmented files, from the scan to the last delete, on a Redis and a radosgw of its own, against a bare loop that makes the
- * same requests to S3 and as many round trips to Redis: ratios of time and of processor time, and requests for each chunk.
+ * `npm run bench:service [-- --inodes N,N --processes N,N --recorded N --kinds]`: one number for the whole service.
+ * `s3compact run` over a file system of fragmented files, from the scan to the last delete, on a Redis and a radosgw of its
+ * own, against a bare loop that makes the same requests to S3 and as many round trips to Redis: ratios of time and of
+ * processor time, and requests for each chunk. The requests of the first files are recorded; those of the others are alike.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,16 +16,23 @@ import { type S3Service, startS3 } from '../../test/kit/servers/s3.ts';
 import { LONG, soakEnv } from '../../test/soak/settings.ts';
 import { childrenSeconds } from '../servers/children-seconds.ts';
 import type { BareOrder } from './bare.ts';
-import { countRedis, type Recorded, recordS3 } from './record.ts';
+import { countRedis, monitorRedis, type Recorded, recordS3 } from './record.ts';
 import { FS_ID, makeWorld, PIECES } from './world.ts';
 
 const { values } = parseArgs({
-  options: { inodes: { type: 'string', default: '300' }, rounds: { type: 'string', default: '1' } },
+  options: {
+    inodes: { type: 'string', default: '200' },
+    processes: { type: 'string', default: '1' },
+    recorded: { type: 'string', default: '200' },
+    kinds: { type: 'boolean', default: false },
+  },
 });
-const INODES = Number(values.inodes);
-const ROUNDS = Number(values.rounds);
+const numbers = (text: string): readonly number[] => text.split(',').map(Number);
+const RECORDED = Number(values.recorded);
 /** GETs in flight of a run, by default. */
 const IN_FLIGHT = 16;
+/** Kinds of which there are fewer for each chunk are not shown. */
+const SHOWN_MIN = 0.02;
 const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
 const BARE = fileURLToPath(new URL('bare.ts', import.meta.url));
 
@@ -48,64 +56,74 @@ async function timed(args: readonly string[], env: Readonly<Record<string, strin
   return { seconds: (performance.now() - startedMs) / 1000, cpuSeconds: childrenSeconds() - cpuBefore };
 }
 
-function service(bucket: string, redisUrl: string, s3: S3Service): Promise<Spent> {
+/** Its grace left out of the time. */
+async function service(
+  bucket: string,
+  servers: { redisUrl: string; s3: S3Service; processes: number },
+): Promise<Spent> {
+  const { redisUrl, s3, processes } = servers;
   const place = { redisUrl, s3, bucket, metadataPrefix: bucket, queuePrefix: `{q-${bucket}}` };
   const more = { S3COMPACT_CONCURRENCY: '8', S3COMPACT_LOG_LEVEL: 'error', S3COMPACT_FRAGMENT_THRESHOLD: '4' };
-  return timed([COMMAND, 'run', `${FS_ID}`], { ...soakEnv(place, LONG), ...more });
+  const env = { ...soakEnv(place, LONG), ...more, S3COMPACT_PROCESSES: `${processes}` };
+  const spent = await timed([COMMAND, 'run', `${FS_ID}`], env);
+  return { ...spent, seconds: spent.seconds - LONG.graceMs / 1000 };
 }
 
-async function commandsOf(redis: Redis): Promise<Map<string, number>> {
-  const text = await redis.info('commandstats');
-  return new Map(
-    [...text.matchAll(/cmdstat_(\S+?):calls=(\d+)/g)].map(([, name = '', calls]) => [name, Number(calls)]),
-  );
-}
-
-function counted(names: Iterable<string>): string {
+function counted(names: Iterable<string>): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return listed(counts);
+  return counts;
 }
 
-function listed(counts: ReadonlyMap<string, number>): string {
-  const most = [...counts].filter(([, calls]) => calls / INODES >= 0.02).toSorted((a, b) => b[1] - a[1]);
-  return most.map(([name, calls]) => `${name} ${(calls / INODES).toFixed(2)}`).join(', ');
+function listed(counts: ReadonlyMap<string, number>, between: string): string {
+  const most = [...counts].filter(([, calls]) => calls / RECORDED >= SHOWN_MIN).toSorted((a, b) => b[1] - a[1]);
+  return most.map(([name, calls]) => `${(calls / RECORDED).toFixed(2)} ${name}`).join(between);
 }
 
 const [server, s3] = await Promise.all([startRedis({ prefer: 'real' }), startS3({ prefer: 'real' })]);
 const redis = new Redis(server.url);
 const folder = mkdtempSync(join(tmpdir(), 's3compact-bench-'));
-try {
-  console.log(`${INODES} files of ${PIECES} pieces; ${server.kind} ${server.version}, ${s3.kind} ${s3.version}`);
-  await makeWorld(redis, s3, 'recorded', INODES);
+
+/** What a run over so many files asks for. */
+async function record(): Promise<{ readonly requests: readonly Recorded[]; readonly roundTrips: number }> {
+  await makeWorld(redis, s3, 'recorded', RECORDED);
+  const monitor = values.kinds ? await monitorRedis(server.url) : undefined;
   const [s3Proxy, redisProxy] = await Promise.all([recordS3(s3.endpoint), countRedis(server.url)]);
-  const before = await commandsOf(redis);
-  await service('recorded', redisProxy.url, { ...s3, endpoint: s3Proxy.endpoint });
-  const after = await commandsOf(redis);
-  const commands = new Map([...after].map(([name, calls]) => [name, calls - (before.get(name) ?? 0)]));
-  const requests: readonly Recorded[] = s3Proxy.requests;
-  const roundTrips = redisProxy.roundTrips();
-  s3Proxy.close();
-  redisProxy.close();
-  const kind = ({ method, path }: Recorded): string => `${method}${/\?[a-z-]+/.exec(path)?.[0] ?? ''}`;
-  console.log(`S3 requests for each chunk: ${(requests.length / INODES).toFixed(2)} (${counted(requests.map(kind))})`);
-  console.log(`round trips to Redis for each chunk: ${(roundTrips / INODES).toFixed(2)}`);
-  console.log(`commands in Redis, those inside scripts included: ${listed(commands)}`);
-  for (let round = 0; round < ROUNDS; round++) {
-    const [own, other] = [`ours${round}`, `bare${round}`];
-    await makeWorld(redis, s3, own, INODES);
-    const ours = await service(own, server.url, s3);
-    await makeWorld(redis, s3, other, INODES);
-    const again = requests.map((one) => ({ ...one, path: one.path.replace('/recorded', `/${other}`) }));
-    const order: BareOrder = { ...s3, redisUrl: server.url, requests: again, roundTrips, inFlight: IN_FLIGHT };
-    const file = join(folder, `${other}.json`);
+  const place = { redisUrl: redisProxy.url, s3: { ...s3, endpoint: s3Proxy.endpoint }, processes: 1 };
+  await service('recorded', place);
+  const { requests } = s3Proxy;
+  const roundTrips = redisProxy.roundTrips() / RECORDED;
+  for (const one of [s3Proxy, redisProxy, monitor]) one?.close();
+  const kinds = counted(requests.map(({ method, path }) => `${method}${/\?[a-z-]+/.exec(path)?.[0] ?? ''}`));
+  console.log(`requests to S3 for each chunk: ${(requests.length / RECORDED).toFixed(2)} (${listed(kinds, ', ')})`);
+  console.log(`round trips to Redis for each chunk: ${roundTrips.toFixed(2)}`);
+  if (monitor !== undefined) console.log(`commands in Redis for each chunk:\n ${listed(monitor.kinds, '\n ')}`);
+  return { requests, roundTrips };
+}
+
+try {
+  console.log(`files of ${PIECES} pieces; ${server.kind} ${server.version}, ${s3.kind} ${s3.version}`);
+  const { requests, roundTrips } = await record();
+  for (const inodes of numbers(values.inodes)) {
+    const bucket = `bare${inodes}`;
+    const startedMs = performance.now();
+    await makeWorld(redis, s3, bucket, inodes);
+    const filled = ((performance.now() - startedMs) / 1000).toFixed(0);
+    const again = { requests, files: RECORDED, bucket, times: inodes / RECORDED, roundTrips: roundTrips * inodes };
+    const order: BareOrder = { endpoint: s3.endpoint, redisUrl: server.url, inFlight: IN_FLIGHT, ...again };
+    const file = join(folder, 'order.json');
     writeFileSync(file, JSON.stringify(order));
     const bare = await timed([BARE, file]);
-    const ratio = (of: (spent: Spent) => number): string => (of(ours) / of(bare)).toFixed(2);
-    const waited = LONG.graceMs / 1000;
-    console.log(
-      `ours ${ours.seconds.toFixed(1)} s, of which ${waited} of grace, ${ours.cpuSeconds.toFixed(1)} s of CPU; bare ${bare.seconds.toFixed(1)} s, ${bare.cpuSeconds.toFixed(1)} s of CPU; ratio ${ratio(({ seconds }) => seconds)} by the clock, ${ratio(({ cpuSeconds }) => cpuSeconds)} by CPU`,
-    );
+    const text = ({ seconds, cpuSeconds }: Spent) => `${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s of CPU`;
+    console.log(`${inodes} files, filled in ${filled} s: bare ${text(bare)}`);
+    for (const processes of numbers(values.processes)) {
+      const own = `ours${inodes}-${processes}`;
+      await makeWorld(redis, s3, own, inodes);
+      const ours = await service(own, { redisUrl: server.url, s3, processes });
+      const ratio = (of: (spent: Spent) => number): string => (of(ours) / of(bare)).toFixed(2);
+      const times = `${ratio(({ seconds }) => seconds)} by the clock, ${ratio(({ cpuSeconds }) => cpuSeconds)} by CPU`;
+      console.log(`${inodes} files, ${processes} processes: ours ${text(ours)}; times bare: ${times}`);
+    }
   }
 } finally {
   redis.disconnect();

@@ -1,9 +1,11 @@
 /**
- * What the service asks for: a proxy before S3 that writes down each request, so that it can be made again, and one before
- * Redis that counts what clients send at a time. Both slow things down: nothing is timed behind them.
+ * What the service asks for: a proxy before S3 that writes down each request, so that it can be made again, one before
+ * Redis that counts what clients send at a time, and Redis' own monitor, which tells commands by kind. All slow things down:
+ * nothing is timed behind them.
  */
 import { createServer, request } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
+import { Redis } from 'ioredis';
 
 /** A request to S3, without what signs it. */
 export interface Recorded {
@@ -67,4 +69,38 @@ export async function countRedis(url: string): Promise<RedisCounter> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port: own } = server.address() as AddressInfo;
   return { url: `redis://127.0.0.1:${own}`, roundTrips: () => sent, close: () => server.close() };
+}
+
+export interface RedisMonitor {
+  /** Commands of clients by kind; those inside scripts do not count. */
+  readonly kinds: ReadonlyMap<string, number>;
+  close(): void;
+}
+
+export async function monitorRedis(url: string): Promise<RedisMonitor> {
+  const redis = new Redis(url);
+  const monitor = await redis.monitor();
+  redis.disconnect();
+  const kinds = new Map<string, number>();
+  monitor.on('monitor', (_time: string, args: readonly string[], source: string) => {
+    if (source === 'lua') return;
+    const kind = kindOf(args);
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  });
+  return { kinds, close: () => monitor.disconnect() };
+}
+
+/** The command, and its first keys or words without what is different for each file. */
+function kindOf([command = '', ...args]: readonly string[]): string {
+  const name = command.toLowerCase();
+  const first = name === 'evalsha' ? [args[0]?.slice(0, 6), ...args.slice(2, 4)] : args.slice(0, 2);
+  const words = name === 'eval' ? [/--.*|local \w+/.exec(args[0] ?? '')?.[0], args[2]] : first;
+  return [name, ...words.map((word) => plain(word ?? ''))].join(' ').trim();
+}
+
+function plain(word: string): string {
+  return word
+    .replace(/[\da-f]{8}-[\da-f-]{27}/g, 'ID')
+    .replace(/\d+/g, (digits, at: number) => (word.slice(0, at).endsWith(':') || at === 0 ? 'N' : digits))
+    .slice(0, 60);
 }

@@ -11,11 +11,13 @@ export const FS_ID = 1;
 export const PIECES = 12;
 const PIECE_BYTES = 4 * 1024;
 const MIB = 1024 * 1024;
+/** Redis is sent so many inodes at a time. */
+const INODES_AT_ONCE = 1_000;
 
 /** `bucket` names everything: it is the prefix of the metadata, too. */
 export async function makeWorld(redis: Redis, server: S3Service, bucket: string, inodes: number): Promise<void> {
   const names: string[] = [];
-  const batch = redis.pipeline();
+  let batch = redis.pipeline();
   const fields = { name: bucket, uuid: bucket, bucket, blockSize: 4 * MIB, chunkSize: 64 * MIB, objectPrefix: 0 };
   batch.hset(`${bucket}:{${FS_ID}}`, { ...fields, nextChunkId: inodes * PIECES });
   let chunkId = 0;
@@ -30,6 +32,9 @@ export async function makeWorld(redis: Redis, server: S3Service, bucket: string,
     }
     batch.hset(key, { length: PIECES * PIECE_BYTES, nlink: 1, mtimeMs: 1, type: 's3' });
     batch.sadd(`${key}:chunks`, 0).rpush(`${key}:0`, ...records);
+    if (inode % INODES_AT_ONCE > 0) continue;
+    await batch.exec();
+    batch = redis.pipeline();
   }
   await batch.exec();
   await makePublicBucket(server, bucket);
