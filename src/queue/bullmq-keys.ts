@@ -88,6 +88,13 @@ for n = 5, #ARGV do places[n - 4] = place(ARGV[n], n - 5) end
 return places
 `;
 
+/** KEYS: delayed, the job. ARGV: its id, its data. Answers 1, or 0 for a job that is not delayed. */
+const SET_DELAYED_DATA = `
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[2], 'data', ARGV[2])
+return 1
+`;
+
 export type JobPlace = 'kept' | 'given-back' | 'nothing';
 const PLACES: readonly JobPlace[] = ['kept', 'given-back', 'nothing'];
 
@@ -172,6 +179,12 @@ export class BullmqKeys {
   /** The data of jobs, as it was written; `null` for one that is gone. */
   dataOf(ids: readonly string[]): Promise<readonly (string | null)[]> {
     return Promise.all(ids.map((id) => this.#redis.hget(this.#key(id), 'data')));
+  }
+
+  /** New data for a job that is delayed; `false` when it is not. */
+  async setDelayedData(id: string, data: unknown): Promise<boolean> {
+    const keys = [this.delayed, this.#key(id)];
+    return (await this.#redis.eval(SET_DELAYED_DATA, keys.length, ...keys, id, JSON.stringify(data))) === 1;
   }
 
   /** Jobs that ended so since then, by their workers' clocks. */

@@ -5,7 +5,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { ErrorCode, type Job, Queue } from 'bullmq';
+import { ErrorCode, Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import { CompactError } from '../errors.ts';
 import { decimalId, safeJson } from '../format.ts';
@@ -102,6 +102,9 @@ type WithoutAbsent<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 const PENDING_MAX = 1_000_000;
 const READ_BATCH = 500;
 
+/** A clock that was asked within this time is near enough for what only wakes somebody. */
+const CLOCK_FRESH_MS = 60_000;
+
 /** BullMQ tells by a number that a job is missing, or not in the state that was asked for. */
 function isGoneOrTaken(error: unknown): boolean {
   const { code } = error as { readonly code?: unknown };
@@ -113,6 +116,8 @@ export class ReapQueue implements ReapLedger, ReapRecords {
   readonly queue: Queue<ReapJobData>;
   readonly #options: QueueOptions;
   readonly #keys: BullmqKeys;
+  /** The clock, as it was last asked. */
+  #clock = { ms: ledgerMs(0), atMs: Number.NEGATIVE_INFINITY };
 
   constructor(options: QueueOptions) {
     this.#options = options;
@@ -132,13 +137,22 @@ export class ReapQueue implements ReapLedger, ReapRecords {
         number | string,
         number | string,
       ];
-      return ledgerMs(Math.floor(Number(seconds) * 1000 + Number(micros) / 1000));
+      const ms = ledgerMs(Math.floor(Number(seconds) * 1000 + Number(micros) / 1000));
+      this.#clock = { ms, atMs: performance.now() };
+      return ms;
     });
+  }
+
+  /** From about now: the due time in the record decides, a delay only wakes somebody. */
+  async #delayUntil(dueMs: LedgerMs): Promise<number> {
+    if (performance.now() - this.#clock.atMs > CLOCK_FRESH_MS) await this.nowMs();
+    const { ms, atMs } = this.#clock;
+    return Math.max(0, Math.ceil(elapsed(ms, dueMs) - (performance.now() - atMs)));
   }
 
   async add(record: ReapRecord): Promise<string> {
     const jobId = randomUUID();
-    const delay = Math.max(0, elapsed(await this.nowMs(), record.dueMs));
+    const delay = await this.#delayUntil(record.dueMs);
     await queueCall('write a reap record', () =>
       this.queue.add(REAP_QUEUE, printReapRecord(record), {
         ...RETRY_FOREVER,
@@ -163,14 +177,13 @@ export class ReapQueue implements ReapLedger, ReapRecords {
 
   /** `false` when the record is gone or no longer delayed: somebody is looking at it, or has. */
   async #change(jobId: string, record: ReapRecord): Promise<boolean> {
-    const delay = Math.max(0, elapsed(await this.nowMs(), record.dueMs));
+    const delay = await this.#delayUntil(record.dueMs);
+    const data = printReapRecord(record);
     return queueCall('change a reap record', async () => {
-      const job: Job<ReapJobData> | undefined = await this.queue.getJob(jobId);
-      if (job === undefined || !(await job.isDelayed())) return false;
+      if (!(await this.#keys.setDelayedData(jobId, data))) return false;
       try {
-        await job.updateData(printReapRecord(record));
         // Refused for a job that somebody has taken meanwhile.
-        await job.changeDelay(delay);
+        await new Job(this.queue, REAP_QUEUE, data, {}, jobId).changeDelay(delay);
         return true;
       } catch (error) {
         if (isGoneOrTaken(error)) return false;

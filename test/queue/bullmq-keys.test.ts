@@ -49,6 +49,10 @@ describe('what BullMQ keeps', () => {
       ...['plain-1', 'taken-1', 'x'],
     ]);
     expect(await keys.dataOf(['later-1', 'x'])).toEqual(['{"much":1}', null]);
+    expect(await keys.setDelayedData('later-1', { much: 2 })).toBe(true);
+    expect((await queue.getJob('later-1'))?.data).toEqual({ much: 2 });
+    expect([await keys.setDelayedData('plain-1', 1), await keys.setDelayedData('x', 1)]).toEqual([false, false]);
+    expect((await queue.getJob('plain-1'))?.data).toEqual({});
     expect(await world.redis.zscore(keys.prioritized, 'urgent-1')).toBe(`${7 * 2 ** 32 + 1}`);
     expect(await keys.madeAt(5)).toHaveLength(2);
   });

@@ -3,6 +3,7 @@
 import { DelayedError, type Job, Worker } from 'bullmq';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ReapRecord } from '../../src/ledger.ts';
+import { BullmqKeys } from '../../src/queue/bullmq-keys.ts';
 import { REAP_QUEUE } from '../../src/queue/compact-queue.ts';
 import { parseReapRecord, printReapRecord, type ReapJobData, ReapQueue } from '../../src/queue/reap-queue.ts';
 import { elapsed, ledgerMs, wallMs } from '../../src/time.ts';
@@ -86,6 +87,24 @@ describe('the ledger', () => {
     expect(await ledger.queue.getDelayedCount()).toBe(1);
   });
 
+  it('the clock is asked for what counts, not for what only wakes somebody', async () => {
+    const now = await ledger.nowMs();
+    const time = vi.spyOn(world.redis, 'time');
+    const id = await ledger.add(record(wallMs(now) + 3_600_000));
+    await ledger.stamp(id, record(wallMs(now) + 7_200_000, { stampMs: now }));
+    expect(time).not.toHaveBeenCalled();
+    time.mockRestore();
+    const delay = (await ledger.queue.getJob(id))?.delay ?? 0;
+    expect(delay).toBeLessThanOrEqual(7_200_000);
+    // It is asked again by whoever has not asked for a minute.
+    const other = new ReapQueue({ connection: world.redis, prefix: world.prefix });
+    closing.push(() => other.close());
+    const asked = vi.spyOn(world.redis, 'time');
+    await other.add(record(wallMs(now) + 3_600_000));
+    expect(asked).toHaveBeenCalledOnce();
+    asked.mockRestore();
+  });
+
   it('a stamp for a record that is gone adds it anew', async () => {
     await ledger.stamp('no-such-record', record(wallMs(await ledger.nowMs()) + 1_000, { stampMs: ledgerMs(1) }));
     const [job] = await ledger.queue.getDelayed();
@@ -135,21 +154,24 @@ describe('the ledger', () => {
   it.each([
     ['ended', (job: Job) => job.remove()],
     ['taken', (job: Job) => job.promote()],
-  ])('I12: a record that is %s between the look at its state and the change is added anew', async (_what, act) => {
+  ])('I12: a record that is %s between the change of its data and of its time is added anew', async (_what, act) => {
     const due = record(wallMs(await ledger.nowMs()) + 60_000);
     const id = await ledger.add(due);
     const job = await ledger.queue.getJob(id);
     if (job === undefined) throw new Error('no job');
-    const isDelayed = job.isDelayed.bind(job);
-    const found = vi.spyOn(ledger.queue, 'getJob').mockResolvedValueOnce(job);
-    vi.spyOn(job, 'isDelayed').mockImplementation(async () => {
-      const delayed = await isDelayed();
+    const change = BullmqKeys.prototype.setDelayedData;
+    const changed = vi.spyOn(BullmqKeys.prototype, 'setDelayedData').mockImplementationOnce(async function (
+      this: BullmqKeys,
+      ...args
+    ) {
+      const wasDelayed = await change.apply(this, args);
       await act(job);
-      return delayed;
+      return wasDelayed;
     });
     const before = await ledger.queue.getDelayedCount();
     await ledger.stamp(id, { ...due, stampMs: ledgerMs(1) });
-    found.mockRestore();
+    expect(changed).toHaveBeenCalledOnce();
+    changed.mockRestore();
     expect(await ledger.queue.getDelayedCount()).toBe(before);
     const [added] = (await ledger.queue.getDelayed()).filter(
       (one) => parseReapRecord(one.data).stampMs === ledgerMs(1),
