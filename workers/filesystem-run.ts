@@ -24,6 +24,8 @@ const RETRY_WAIT_MS = 10 * 60 * 1000;
 /** Between two looks at the reap records. */
 const REAP_LOOK_MIN_MS = 200;
 const REAP_LOOK_MAX_MS = 5_000;
+/** … and so many times as long as a look takes: each reads all records. */
+const REAP_LOOK_PAUSE = 10;
 /** What a record may need beyond lease and grace periods: looks take time, clocks differ. */
 const REAP_SLACK_MS = 60_000;
 /** Of an attempt's number, what is not time (src/compact/attempt.ts). */
@@ -204,13 +206,19 @@ class Run {
     let left = await this.#recordsLeft(untilMs);
     if (!options.waitReap || options.signal.aborted || left.own === 0) return left;
     const worker = startWorker(clients, log, { queues: 'reap' });
+    let tookMs = 0;
     try {
       while (left.own > 0 && !options.signal.aborted && performance.now() < endAtMs) {
         this.#reapLeft = left.own;
         this.#report();
-        const waitMs = Math.min(REAP_LOOK_MAX_MS, Math.max(REAP_LOOK_MIN_MS, left.nextDueInMs));
+        const waitMs = Math.min(
+          REAP_LOOK_MAX_MS,
+          Math.max(REAP_LOOK_MIN_MS, REAP_LOOK_PAUSE * tookMs, left.nextDueInMs),
+        );
         await delay(waitMs, undefined, { signal: options.signal }).catch(() => undefined);
+        const beganMs = performance.now();
         left = (await this.#patiently(() => this.#recordsLeft(untilMs))) ?? left;
+        tookMs = performance.now() - beganMs;
       }
       return left;
     } finally {

@@ -1,6 +1,6 @@
 /**
- * Reports to the queue where a run is and what it waits for, for those who look: at once when there is progress, but not more
- * often than they can read, and once a second while nothing moves. Losing a word of it must not fail a run, and the last
+ * Reports to the queue where a run is and what it waits for, for those who look: when there is progress, but not more often
+ * than they can read, and once a second while nothing moves. Of a run that ends sooner nothing is said. Losing a word of it must not fail a run, and the last
  * word of a run is not its business.
  */
 import type { CompactProgress } from '../src/compact/compact-inode.ts';
@@ -19,18 +19,17 @@ export interface RunUpdate {
 export interface RunReporterOptions {
   readonly report: (update: RunUpdate) => void;
   readonly waits: () => JobWait | null;
-  readonly everyMs?: number;
 }
 
 export class RunReporter {
   readonly #options: RunReporterOptions;
   readonly #timer: NodeJS.Timeout;
   #progress: CompactProgress | undefined;
-  #reportedMs = Number.NEGATIVE_INFINITY;
+  #reportedMs = performance.now();
 
   constructor(options: RunReporterOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#report(), options.everyMs ?? LOOK_EVERY_MS);
+    this.#timer = setInterval(() => this.#report(), LOOK_EVERY_MS);
     this.#timer.unref();
   }
 

@@ -67,6 +67,15 @@ export class Quarantine {
     return text === null ? null : parseEntry(text);
   }
 
+  /** Its entry, and whether there is anything that `release` would take away. One round trip. */
+  async noted(key: InodeKey): Promise<{ readonly entry: QuarantineEntry | null; readonly any: boolean }> {
+    const [text, counted] = await queueCall('read the quarantine', () =>
+      inOneStep(this.#redis.pipeline().hget(this.#hash, printInodeKey(key)).exists(this.#missingOf(key))),
+    );
+    const entry = typeof text === 'string' ? parseEntry(text) : null;
+    return { entry, any: entry !== null || counted === 1 };
+  }
+
   /** Those of the inodes that are in it and stay there, as `fsId/inodeId`; those whose look is due by `nowMs` are left out. */
   async among(keys: readonly InodeKey[], nowMs = ledgerMs(Number.NEGATIVE_INFINITY)): Promise<ReadonlySet<string>> {
     if (keys.length === 0) return new Set();

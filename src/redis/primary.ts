@@ -123,7 +123,7 @@ export class PrimaryCheck {
 
   /** One connection from the write to the wait: a new one would wait for nothing. */
   async #write(redis: RedisClient, redisKey: string, wait: number) {
-    const batch = redis.pipeline().set(redisKey, '1', 'PX', KEY_LIFE_MS).info();
+    const batch = redis.pipeline().set(redisKey, '1', 'PX', KEY_LIFE_MS).info('server').info('replication');
     if (wait > 0) batch.wait(wait, Math.min(CONFIRM_MS, this.#options.timeoutMs));
     let answers: Awaited<ReturnType<typeof batch.exec>>;
     try {
@@ -135,8 +135,11 @@ export class PrimaryCheck {
       if (error === null) continue;
       throw this.#doubt(`it ${isReply(error) ? `refused (${replyCode(error)})` : 'did not answer'}`, error);
     }
-    const [, info, confirmed] = answers ?? [];
-    return { replication: replicationOf(String(info?.[1])), confirmed: wait === 0 ? 0 : Number(confirmed?.[1]) };
+    const [, server, replication, confirmed] = answers ?? [];
+    return {
+      replication: replicationOf(`${server?.[1]}\n${replication?.[1]}`),
+      confirmed: wait === 0 ? 0 : Number(confirmed?.[1]),
+    };
   }
 
   #needed(replication: Replication): number {
@@ -177,12 +180,13 @@ export async function serverOfKey(redis: RedisClient, redisKey: string): Promise
   const answers = await redis
     .pipeline()
     .exists(redisKey)
-    .info()
+    .info('server')
+    .info('replication')
     .exec()
     .catch(() => null);
-  const [error, info] = answers?.[1] ?? [];
-  if (error) return '';
-  const { runId, replId } = replicationOf(String(info));
+  const [, server, replication] = answers ?? [];
+  if (server?.[0] || replication?.[0]) return '';
+  const { runId, replId } = replicationOf(`${server?.[1]}\n${replication?.[1]}`);
   return serverOf(runId, replId);
 }
 

@@ -103,20 +103,24 @@ export interface RunReport {
 /** Never throws for what can happen to an inode; a failure of the queue itself is a report of `later`. */
 export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions = {}): Promise<RunReport> {
   try {
-    const entry = await deps.quarantine.get(key);
+    const { entry, any } = await deps.quarantine.noted(key);
     if (entry !== null && !(entry.lookAtMs !== undefined && isDue(entry, await deps.ledger.nowMs()))) {
       const message = `inode ${printInodeKey(key)} is in quarantine: ${entry.reason}`;
       return { ...empty(key, 'quarantined'), code: entry.code, message };
     }
     const result = await deps.compact(key, { ...options, limits: deps.limits });
-    return await reportResult(result, deps, options.looks?.first);
+    return await reportResult(result, deps, { look: options.looks?.first, release: any });
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
     return { ...empty(key, 'later'), ...(await failureReport(key, error, deps)) };
   }
 }
 
-async function reportResult(result: CompactResult, deps: RunDeps, look: Look | undefined): Promise<RunReport> {
+async function reportResult(
+  result: CompactResult,
+  deps: RunDeps,
+  { look, release }: { readonly look: Look | undefined; readonly release: boolean },
+): Promise<RunReport> {
   const { key, attempt, reason, damage, ...rest } = result;
   const base = {
     ...rest,
@@ -132,7 +136,7 @@ async function reportResult(result: CompactResult, deps: RunDeps, look: Look | u
   // Only a run that got somewhere is continued: a continuation can never spin.
   const continued = result.chunksCompacted > 0 && result.chunksLeft > 0;
   try {
-    await deps.quarantine.release(key);
+    if (release) await deps.quarantine.release(key);
     if (continued) await deps.queue.enqueue(key, 'continuation', look);
     return { ...base, ending: 'done', continued };
   } catch (error) {

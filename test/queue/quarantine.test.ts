@@ -1,6 +1,7 @@
 /** The quarantine book on real Redis, and the commands over it: what is stopped, why, and how it goes on. */
 import { afterAll, beforeEach, expect, inject, it } from 'vitest';
 import { Quarantine } from '../../src/queue/quarantine.ts';
+import { ledgerMs } from '../../src/time.ts';
 import { runCli } from '../cli/fixture.ts';
 import { openQueueWorld, type QueueWorld } from './world.ts';
 
@@ -32,6 +33,16 @@ it('keeps the first reason, until the inode is released', async () => {
   expect(await quarantine.release(KEY)).toBe(true);
   expect(await quarantine.release(KEY)).toBe(false);
   expect(await quarantine.get(KEY)).toBeNull();
+});
+
+it('tells in one look whether there is anything to release', async () => {
+  expect(await quarantine.noted(KEY)).toEqual({ entry: null, any: false });
+  await quarantine.countMissing(KEY, ledgerMs(1));
+  expect(await quarantine.noted(KEY)).toEqual({ entry: null, any: true });
+  await quarantine.put(KEY, ENTRY);
+  expect(await quarantine.noted(KEY)).toEqual({ entry: ENTRY, any: true });
+  await quarantine.release(KEY);
+  expect(await quarantine.noted(KEY)).toEqual({ entry: null, any: false });
 });
 
 it('is one for each metadata store', async () => {

@@ -157,8 +157,9 @@ export class RedisMetadata implements MetadataStore {
   }
 
   async incarnation(key: InodeKey): Promise<string> {
+    const servers = [await this.#server(key)];
     // On a cluster the chunkIds may be given out by another server than the one that keeps the inode.
-    const servers = [await this.#server(key, this.#filesystemKey(key.fsId)), await this.#server(key)];
+    if (this.#calls.isCluster) servers.unshift(await this.#server(key, this.#filesystemKey(key.fsId)));
     return servers.includes('') ? '' : [...new Set(servers)].join(' ');
   }
 
