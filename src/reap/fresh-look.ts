@@ -37,9 +37,9 @@ export async function deletable(
   let found = await deps.lists.look(names, look, deps);
   for (let looks = 1; looks <= LOOKS_MAX; looks++) {
     if (found.unreferenced.length === 0) return [];
-    const beganMs = await deps.nowMs();
-    const lacking = await deps.stored.lacking(found.inPlace, { ...look, objects: found.objects }, deps);
-    const tookMs = elapsed(beganMs, await deps.nowMs());
+    const { inPlace, objects, atMs } = found;
+    const lacking = await deps.stored.lacking(inPlace, { ...look, objects, atMs }, deps.store);
+    const tookMs = elapsed(atMs, await deps.nowMs());
     if (lacking.size === 0 && tookMs >= 0 && tookMs <= KEPT_MS) return found.unreferenced;
     // I7: the lists as they are now; another compaction may have taken over, and its record deleted what this one missed.
     const now = await lookAgain(found, look, deps);

@@ -252,11 +252,12 @@ class Look {
     // First look, or a fence found standing, or another server, makes it one again: from here on the attempt cannot commit.
     const names = [...retired, ...merged];
     this.#refuseReusable(names, filesystem);
-    const now = (await this.#lists.look(names, this.#lookFor(filesystem), this.#deps)).unreferenced;
+    const found = await this.#lists.look(names, this.#lookFor(filesystem), this.#deps);
+    const now = found.unreferenced;
     if (now.length === 0 && !timeBound) return this.#done({ deleted: 0, stillReferenced: names.length }, filesystem);
     // I7: the grace period counts from after the lists were read; a name may have become unreferenced since the look began.
-    const sinceMs = await this.#deps.nowMs();
-    const next = { ...record, incarnation: this.#incarnation, unreferenced: now, dueMs: later(sinceMs, this.#graceMs) };
+    const dueMs = later(found.atMs, this.#graceMs);
+    const next = { ...record, incarnation: this.#incarnation, unreferenced: now, dueMs };
     return { kind: 'again', record: next };
   }
 
@@ -268,9 +269,9 @@ class Look {
    */
   async #lookOnceMore(record: ReapRecord, deletes: Deletes, filesystem: Filesystem): Promise<ReapVerdict> {
     const names = [...record.retired, ...record.merged];
-    const { unreferenced } = await this.#lists.look(names, this.#lookFor(filesystem), this.#deps);
+    const { unreferenced, atMs } = await this.#lists.look(names, this.#lookFor(filesystem), this.#deps);
     if (unreferenced.length === 0) return this.#done(deletes, filesystem);
-    const dueMs = later(await this.#deps.nowMs(), this.#graceMs);
+    const dueMs = later(atMs, this.#graceMs);
     if (deletes.kept.length === 0) return { kind: 'again', record: { ...record, unreferenced, dueMs } };
     const again = this.#goOnWith({ ...record, unreferenced }, deletes);
     return { ...again, record: { ...again.record, dueMs: latest(dueMs, again.record.dueMs) } };
@@ -326,7 +327,7 @@ class Look {
   #lookFor(filesystem: Filesystem): LookFor {
     const { key, dueMs, chunkIndex } = this.#record;
     return {
-      ...{ key, filesystem, chunkIndex, incarnation: this.#incarnation },
+      ...{ key, filesystem, chunkIndex, incarnation: this.#incarnation, beganMs: this.#nowMs },
       ...(this.#length === undefined ? {} : { length: this.#length }),
       ...(this.#shares ? { dueMs } : {}),
     };

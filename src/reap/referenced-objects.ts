@@ -11,7 +11,7 @@ import { objectName, parseObjectName, printInodeKey } from '../format.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, ObjectId, S3ChunkInfo } from '../model.ts';
 import { checkChunkList, objectSizes, objectsOf } from '../plan/index.ts';
-import { elapsed, type LedgerMs } from '../time.ts';
+import { elapsed, type LedgerMs, latest } from '../time.ts';
 
 /** As much of a list is read at once, before it is known how long it is … */
 const VERSIONS_READ_FIRST = 100_000;
@@ -40,6 +40,8 @@ export interface LookFor {
   readonly filesystem: Filesystem;
   /** When the record was due; absent: it wants a reading of its own. */
   readonly dueMs?: LedgerMs;
+  /** When this look began; absent: the clock is asked. */
+  readonly beganMs?: LedgerMs;
   /** Of the metadata server, asked for by this look. */
   readonly incarnation: string;
   /** Whose list had the objects; absent: that is not known, and any list may have objects in their place. */
@@ -56,6 +58,14 @@ export interface Found {
   readonly inPlace: ReadonlyMap<string, number>;
   /** Objects that all lists of the inode reference. */
   readonly objects: number;
+  /** When that was known: the lists had just been read, or what was read before was found to be as good. */
+  readonly atMs: LedgerMs;
+}
+
+interface Read {
+  /** `undefined`: too many versions to be kept. */
+  readonly referenced: ReferencedObjects | undefined;
+  readonly endedMs: LedgerMs;
 }
 
 interface Reading {
@@ -63,8 +73,7 @@ interface Reading {
   readonly uuid: string;
   readonly incarnation: string;
   readonly beganMs: LedgerMs;
-  /** `undefined`: too many versions to be kept. */
-  readonly referenced: Promise<ReferencedObjects | undefined>;
+  readonly read: Promise<Read>;
   /** When it ended; infinite until then. */
   endedMs: LedgerMs | undefined;
   /** Kept; 0 until it ended. */
@@ -78,21 +87,23 @@ export class SharedLists {
 
   /** Looks for `names` in all lists of the inode. A list that is unreadable or out of place throws: doubt. */
   async look(names: readonly string[], look: LookFor, deps: ListsDeps): Promise<Found> {
-    const { known, find } = await this.#find(names, look, deps);
+    const { known, find, atMs } = await this.#find(names, look, deps);
     await checkOwnChunk(known, look, deps);
     if (known.versions === 0 && (look.length ?? 0) > 0) {
       throw doubt(look, 'lists-missing', `has ${look.length} bytes and no chunk list at all`);
     }
-    return find();
+    return { ...find(), atMs };
   }
 
   async #find(names: readonly string[], look: LookFor, deps: ListsDeps): Promise<Finding> {
     if (look.dueMs === undefined) return readFor(names, look, deps);
-    const nowMs = await deps.nowMs();
+    const reading = this.#readings.get(printInodeKey(look.key));
+    // What is kept must not be too old; where nothing is, any time before the reading will do.
+    const nowMs = (reading === undefined ? look.beganMs : undefined) ?? (await deps.nowMs());
     const kept = this.#usable(look, nowMs);
-    const referenced = kept === undefined ? await this.#read(look, nowMs, deps) : await kept.referenced;
+    const { referenced, endedMs } = await (kept?.read ?? this.#read(look, nowMs, deps));
     if (referenced === undefined) return readFor(names, look, deps);
-    return { known: referenced, find: () => referenced.find(names, look) };
+    return { known: referenced, find: () => referenced.find(names, look), atMs: latest(nowMs, endedMs) };
   }
 
   #usable(look: LookFor, nowMs: LedgerMs): Reading | undefined {
@@ -106,24 +117,24 @@ export class SharedLists {
     return ofNow && wasDue && recent ? reading : undefined;
   }
 
-  async #read(look: LookFor, beganMs: LedgerMs, deps: ListsDeps): Promise<ReferencedObjects | undefined> {
+  async #read(look: LookFor, beganMs: LedgerMs, deps: ListsDeps): Promise<Read> {
     const reading: Reading = {
       inode: printInodeKey(look.key),
       uuid: look.filesystem.uuid,
       incarnation: look.incarnation,
       beganMs,
-      referenced: readReferenced(look, deps),
+      read: readReferenced(look, deps),
       endedMs: undefined,
       versions: 0,
     };
     this.#readings.delete(reading.inode);
     this.#readings.set(reading.inode, reading);
     try {
-      const referenced = await reading.referenced;
-      reading.endedMs = await deps.nowMs();
-      reading.versions = referenced?.versions ?? 0;
+      const read = await reading.read;
+      reading.endedMs = read.endedMs;
+      reading.versions = read.referenced?.versions ?? 0;
       this.#evict();
-      return referenced;
+      return read;
     } catch (error) {
       if (this.#readings.get(reading.inode) === reading) this.#readings.delete(reading.inode);
       throw error;
@@ -149,7 +160,8 @@ interface Known {
 
 interface Finding {
   readonly known: Known;
-  readonly find: () => Found;
+  readonly find: () => Omit<Found, 'atMs'>;
+  readonly atMs: LedgerMs;
 }
 
 /** What lists reference: versions, not objects, since a version may have thousands of those. */
@@ -182,7 +194,7 @@ class ReferencedObjects implements Known {
     return this.#byChunk.has(chunkIndex);
   }
 
-  find(names: readonly string[], look: LookFor): Found {
+  find(names: readonly string[], look: LookFor): Omit<Found, 'atMs'> {
     const unreferenced = names.filter((name) => !this.#hasName(name, look));
     const inPlace = new InPlace(unreferenced, look);
     const chunks = look.chunkIndex === undefined ? this.#byChunk.keys() : [look.chunkIndex];
@@ -248,10 +260,14 @@ function blocksOf(names: Iterable<string>): ReadonlySet<number | undefined> {
   return blocks;
 }
 
-async function readReferenced(look: LookFor, deps: ListsDeps): Promise<ReferencedObjects | undefined> {
+async function readReferenced(look: LookFor, deps: ListsDeps): Promise<Read> {
   const referenced = new ReferencedObjects(look.filesystem);
-  for await (const list of listsOf(look, deps)) if (!referenced.add(list)) return undefined;
-  return referenced;
+  let fits = true;
+  for await (const list of listsOf(look, deps)) {
+    fits = referenced.add(list);
+    if (!fits) break;
+  }
+  return { referenced: fits ? referenced : undefined, endedMs: await deps.nowMs() };
 }
 
 /** For one record alone: what is not asked for is not kept. */
@@ -272,7 +288,8 @@ async function readFor(names: readonly string[], look: LookFor, deps: ListsDeps)
     }
   }
   const known = { versions, hasChunk: (chunkIndex: number) => chunks.has(chunkIndex) };
-  return { known, find: () => ({ unreferenced: [...left], inPlace: inPlace.of(left), objects }) };
+  const find = () => ({ unreferenced: [...left], inPlace: inPlace.of(left), objects });
+  return { known, find, atMs: await deps.nowMs() };
 }
 
 /** A list that is there although the index of the inode's chunks lacks it: what the others reference is not all. */

@@ -22,11 +22,8 @@ const SEEN_MS = 5 * 60_000;
 const SEEN_NAMES_MAX = 200_000;
 const SEEN_INODES_MAX = 32;
 
-export interface StoredDeps {
-  readonly store: ObjectStore;
-  /** The ledger's clock. */
-  readonly nowMs: () => Promise<LedgerMs>;
-}
+/** Whose lists have what is wanted, how many objects these reference, and when that was known. */
+type StoredLook = LookFor & { readonly objects: number; readonly atMs: LedgerMs };
 
 /** Of one inode. */
 interface Seen {
@@ -45,15 +42,15 @@ export class StoredObjects {
   /** What of `wanted` (bytes by name) the store has not, or not whole: the bytes that there are, `null` for none. */
   async lacking(
     wanted: ReadonlyMap<string, number>,
-    look: LookFor & { readonly objects: number },
-    deps: StoredDeps,
+    look: StoredLook,
+    store: ObjectStore,
   ): Promise<ReadonlyMap<string, number | null>> {
     if (wanted.size === 0) return new Map();
-    const seen = await this.#seenFor(look, deps);
+    const seen = this.#seenFor(look);
     const unseen = () => [...wanted].filter(([name, bytes]) => (seen.bytes.get(name) ?? -1) < bytes);
     let left = unseen();
     if (seen.heads + left.length > HEADS_PER_PAGE * pagesOf(look.objects)) {
-      await this.#listed(seen, look, deps.store);
+      await this.#listed(seen, look, store);
       left = unseen();
     }
     const lacking = new Map<string, number | null>();
@@ -61,7 +58,7 @@ export class StoredObjects {
     await limit
       .map(left, async ([name, needed]) => {
         seen.heads++;
-        const bytes = (await deps.store.head(name))?.bytes ?? null;
+        const bytes = (await store.head(name))?.bytes ?? null;
         if (bytes === null || bytes < needed) lacking.set(name, bytes);
         else this.#note(seen, name, bytes);
       })
@@ -71,7 +68,7 @@ export class StoredObjects {
   }
 
   /** One listing for all who look meanwhile; one that failed says nothing to those who come later. */
-  async #listed(seen: Seen, look: LookFor & { readonly objects: number }, store: ObjectStore): Promise<void> {
+  async #listed(seen: Seen, look: StoredLook, store: ObjectStore): Promise<void> {
     const listing = seen.listing ?? this.#list(seen, look, store);
     seen.listing = listing;
     try {
@@ -83,15 +80,14 @@ export class StoredObjects {
   }
 
   /** As with readings: what was seen before the record was due, or long ago, or by a clock that went back, does not count. */
-  async #seenFor(look: LookFor, deps: StoredDeps): Promise<Seen> {
+  #seenFor(look: StoredLook): Seen {
     const id = `${look.filesystem.uuid} ${look.filesystem.bucket} ${printInodeKey(look.key)}`;
-    const nowMs = await deps.nowMs();
     const kept = this.#seen.get(id);
     if (kept !== undefined && look.dueMs !== undefined && look.dueMs <= kept.beganMs) {
-      const ageMs = elapsed(kept.beganMs, nowMs);
+      const ageMs = elapsed(kept.beganMs, look.atMs);
       if (ageMs >= 0 && ageMs <= SEEN_MS) return kept;
     }
-    const seen: Seen = { beganMs: nowMs, bytes: new Map(), heads: 0, listing: undefined };
+    const seen: Seen = { beganMs: look.atMs, bytes: new Map(), heads: 0, listing: undefined };
     this.#seen.delete(id);
     this.#seen.set(id, seen);
     this.#evict(seen);
@@ -99,7 +95,7 @@ export class StoredObjects {
   }
 
   /** The names of the inode; ends early where it costs more than to ask for each object. */
-  async #list(seen: Seen, { key, filesystem, objects }: LookFor & { readonly objects: number }, store: ObjectStore) {
+  async #list(seen: Seen, { key, filesystem, objects }: StoredLook, store: ObjectStore) {
     const begin = namesBegin(key, filesystem.objectPrefix);
     const pagesMax = Math.ceil(objects / HEADS_PER_PAGE);
     let after = begin;

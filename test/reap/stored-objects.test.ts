@@ -18,7 +18,7 @@ function names(count: number): ReadonlyMap<string, number> {
 }
 
 function lookOf(objects: number) {
-  return { key: KEY, filesystem: FS, incarnation: 'life-1', dueMs: ledgerMs(0), objects };
+  return { key: KEY, filesystem: FS, incarnation: 'life-1', dueMs: ledgerMs(0), atMs: ledgerMs(1), objects };
 }
 
 it('a look that has failed asks the store for nothing more', async () => {
@@ -28,8 +28,7 @@ it('a look that has failed asks the store for nothing more', async () => {
     if (op === 'head') heads++;
     throw storeFault('store-unavailable');
   };
-  const deps = { store: stores.forFilesystem(FS), nowMs: async () => ledgerMs(1) };
-  const looking = new StoredObjects().lacking(names(1_000), lookOf(500_000), deps);
+  const looking = new StoredObjects().lacking(names(1_000), lookOf(500_000), stores.forFilesystem(FS));
   await expect(looking).rejects.toMatchObject({ code: 'store-unavailable' });
   const asked = heads;
   expect(asked).toBeLessThan(100);
@@ -47,7 +46,7 @@ it('a listing that failed is not the answer to the next look', async () => {
     if (op === 'list' && lists++ === 0) throw storeFault('store-unavailable');
   };
   const stored = new StoredObjects();
-  const deps = { store: stores.forFilesystem(FS), nowMs: async () => ledgerMs(1) };
-  await expect(stored.lacking(wanted, lookOf(40), deps)).rejects.toMatchObject({ code: 'store-unavailable' });
-  expect(await stored.lacking(wanted, lookOf(40), deps)).toEqual(new Map());
+  const store = stores.forFilesystem(FS);
+  await expect(stored.lacking(wanted, lookOf(40), store)).rejects.toMatchObject({ code: 'store-unavailable' });
+  expect(await stored.lacking(wanted, lookOf(40), store)).toEqual(new Map());
 });

@@ -111,7 +111,7 @@ export const REAP_FAULTS: readonly Fault[] = [
   lists('looks only for what was merged', 'I7', ['[...this.#merged, ...this.#written]', '[...this.#merged]']),
   lists('looks for one block only', 'I7', ['if (!this.#blocks.has(object.blockIndex)', 'if (object.blockIndex !== 0']),
   fresh('deletes the last copy on the word of one acknowledgement', 'I7', [
-    'const lacking = await deps.stored.lacking(found.inPlace, { ...look, objects: found.objects }, deps);',
+    'const lacking = await deps.stored.lacking(inPlace, { ...look, objects, atMs }, deps.store);',
     'const lacking = new Map<string, number | null>();',
   ]),
   fresh('what the store lacks is told and deleted all the same', 'I7', [
