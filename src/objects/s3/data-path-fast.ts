@@ -4,13 +4,16 @@
  * Whatever this way cannot do goes to the SDK: another kind of signature.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { ObjectHead } from '../port.ts';
 import { checkPromised } from './answers.ts';
 import { crc32Base64, crc32Hex } from './checksums.ts';
 import type { ExchangeCalls, RequestOptions, S3Connection } from './connection.ts';
 import {
   CRC32_METADATA,
   describe,
+  type Head,
   isTaken,
+  objectHead,
   type Put,
   type PutOutcome,
   payloadOf,
@@ -114,6 +117,30 @@ export class FastDataPath implements S3DataPath {
         return 'created';
       },
       refused: (thrown) => (isTaken(thrown, put) ? 'exists' : undefined),
+    };
+    return this.#connection.exchange(options, calls);
+  }
+
+  async head(head: Head): Promise<ObjectHead | null> {
+    const { name, signal } = head;
+    const options: RequestOptions = { doing: () => describe.head(name), bucket: this.#bucket, signal };
+    const route = this.#route === undefined ? await this.#find(options) : this.#route;
+    if (route === null) return this.#sdk.head(head);
+    const operation: Operation = {
+      ...{ method: 'HEAD', name, beforeHost: NONE, afterHost: NONE, payload: EMPTY_SHA256 },
+    };
+    const calls: ExchangeCalls<ObjectHead | null> = {
+      make: this.#signing(operation, route),
+      done: (answer) => {
+        if (answer.status === 404) return null;
+        // Without a body it does not say why: our clock may be the reason.
+        if (answer.status === 403) this.#correctClock(answer);
+        this.#throwIfRefused(answer);
+        checkPromised('head', { ...answer, body: '' });
+        const { headers } = answer;
+        const crc32Text = headers[`x-amz-meta-${CRC32_METADATA}`];
+        return objectHead(Number(headers['content-length']), crc32Text, this.#connection.context(options));
+      },
     };
     return this.#connection.exchange(options, calls);
   }

@@ -1,14 +1,15 @@
 /**
- * The requests that compaction makes by the thousand: range reads and writes. One port for the two ways they can go: by
+ * The requests that compaction makes by the thousand: range reads, writes and HEADs. One port for the two ways they can go: by
  * the SDK (here), which can do everything anywhere, and past it (data-path-fast.ts), which costs a tenth.
  * One request for each call; what follows from the answer (other forms, other requests) is decided in put-forms.ts and
  * store.ts.
  */
 import { hash } from 'node:crypto';
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import type { ObjectHead } from '../port.ts';
 import { crc32Base64, crc32Hex } from './checksums.ts';
 import type { S3Connection } from './connection.ts';
-import { errorFacts } from './errors.ts';
+import { errorFacts, type RequestContext, storeError } from './errors.ts';
 import { readRange, shortError } from './range-body.ts';
 import { BEFORE_SIGNING, editHeaders } from './sdk-hooks.ts';
 
@@ -48,18 +49,35 @@ export interface Put {
 
 export type PutOutcome = 'created' | 'exists';
 
+export interface Head {
+  readonly name: string;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** One request each. Errors as of ObjectStore. */
 export interface S3DataPath {
   getRange(read: RangeRead): Promise<void>;
   put(put: Put): Promise<PutOutcome>;
+  /** `null` for 404, which has no body and so cannot tell a missing object from a missing bucket. */
+  head(head: Head): Promise<ObjectHead | null>;
 }
 
 /** How each request is described in an error. */
 export const describe = {
+  head: (name: string): string => `Looking at object "${name}"`,
   read: (name: string, offset: number, bytes: number): string =>
     `Reading ${bytes} bytes at offset ${offset} of object "${name}"`,
   write: (name: string, bytes: number): string => `Writing object "${name}" (${bytes} bytes)`,
 };
+
+const CRC32_TEXT = /^[0-9a-f]{8}$/;
+
+/** What the headers of a HEAD say; `crc32Text` is whatever stands there. */
+export function objectHead(bytes: number | undefined, crc32Text: unknown, context: RequestContext): ObjectHead {
+  if (bytes === undefined) throw storeError('store-refused', context, 'the server gave no Content-Length');
+  const isChecksum = typeof crc32Text === 'string' && CRC32_TEXT.test(crc32Text);
+  return { bytes, ...(isChecksum ? { crc32: Number.parseInt(crc32Text, 16) } : {}) };
+}
 
 /** The value of x-amz-content-sha256. */
 export function payloadOf({ form, body }: Put): string {
@@ -99,6 +117,20 @@ export class SdkDataPath implements S3DataPath {
       } catch (thrown) {
         if (errorFacts(thrown).status !== 416) throw thrown;
         throw shortError(context, 'it ends at or before this offset');
+      }
+    });
+  }
+
+  head({ name, signal }: Head): Promise<ObjectHead | null> {
+    const options = { doing: describe.head(name), bucket: this.#bucket, signal };
+    return this.#connection.request(options, async (sdk, abort) => {
+      try {
+        const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: name });
+        const { ContentLength, Metadata } = await sdk.send(command, { abortSignal: abort });
+        return objectHead(ContentLength, Metadata?.[CRC32_METADATA], this.#connection.context(options));
+      } catch (thrown) {
+        if (errorFacts(thrown).status === 404) return null;
+        throw thrown;
       }
     });
   }

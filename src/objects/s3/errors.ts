@@ -44,6 +44,8 @@ const CODE_BY_NAME: Readonly<Record<string, ErrorCode>> = {
   // The SDK corrects its clock from the refusal, so the next try is signed with the server's time.
   RequestTimeTooSkewed: 'store-unavailable',
   TimeoutError: 'store-unavailable',
+  // Undici's, which comes without a code where the answer is no HTTP at all.
+  HTTPParserError: 'store-unavailable',
   // A status of success, and not the answer of the operation.
   [UNPROMISED]: 'store-unavailable',
   ExpiredToken: 'access-denied',

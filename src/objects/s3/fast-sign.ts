@@ -12,7 +12,7 @@ export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49
 
 /** A request as it is signed. */
 export interface Signable {
-  readonly method: 'GET' | 'PUT';
+  readonly method: 'GET' | 'HEAD' | 'PUT';
   /** Percent-encoded, exactly as it is sent. */
   readonly path: string;
   /** Names in lower case, ascending, with `host`; values without spaces at their ends. All are signed. */

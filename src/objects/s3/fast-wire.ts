@@ -20,7 +20,7 @@ export interface BodySink {
 export interface WireRequest {
   /** e.g. `https://bkt.s3.eu-west-1.amazonaws.com`. */
   readonly origin: string;
-  readonly method: 'GET' | 'PUT';
+  readonly method: 'GET' | 'HEAD' | 'PUT';
   /** With the query. */
   readonly path: string;
   /** Name, value, name, value; without Host and Content-Length. */
@@ -72,8 +72,9 @@ export class FastWire {
       const exchange = new Exchange(request, { limits, resolve, reject });
       const { method, path, headers, body, origin } = request;
       try {
-        // Undici only reads them; its type does not say so.
-        const options = { method, path, headers: headers as string[], body: body ?? null };
+        // Undici only reads the headers; its type does not say so. It would give up the socket of each HEAD, for servers that
+        // send a body with it: such a body is no answer to the next request either.
+        const options = { method, path, headers: headers as string[], body: body ?? null, reset: false };
         this.#pool(origin).dispatch(options, exchange);
       } catch (thrown) {
         exchange.fail(thrown);

@@ -3,12 +3,7 @@
  * One try per call; retries and the count of requests are the decorator's (retrying-store.ts). It must hold no policy
  * about which object to touch, and no name is ever written without If-None-Match where the server knows it (I3).
  */
-import {
-  GetObjectCommand,
-  HeadObjectCommand,
-  type HeadObjectCommandOutput,
-  ListObjectsV2Command,
-} from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { CompactError } from '../../errors.ts';
 import {
   DELETE_BATCH_MAX,
@@ -21,14 +16,12 @@ import {
 } from '../port.ts';
 import { askBucketSettings } from './bucket-settings.ts';
 import type { RequestOptions, S3Connection } from './connection.ts';
-import { CRC32_METADATA, type RangeRead, type S3DataPath } from './data-path-sdk.ts';
+import { describe, type RangeRead, type S3DataPath } from './data-path-sdk.ts';
 import { type DeleteCaller, S3Deletes } from './deletes.ts';
 import { errorFacts, refusesForm, storeError } from './errors.ts';
 import { listedPage } from './list.ts';
 import { putDamaged, putInForm } from './put-forms.ts';
 import { discardBody } from './range-body.ts';
-
-const CRC32_TEXT = /^[0-9a-f]{8}$/;
 
 export class S3ObjectStore implements ObjectStore {
   readonly #connection: S3Connection;
@@ -86,20 +79,8 @@ export class S3ObjectStore implements ObjectStore {
    * asks again, which needs no other permission than reading. `null` is returned only for a plain NoSuchKey (I10).
    */
   async head(name: string, signal?: AbortSignal): Promise<ObjectHead | null> {
-    const options = this.#options(`Looking at object "${name}"`, signal);
-    const found = await this.#connection.request(options, async (sdk, abort) => {
-      try {
-        return await sdk.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: name }), { abortSignal: abort });
-      } catch (thrown) {
-        if (errorFacts(thrown).status === 404) return null;
-        throw thrown;
-      }
-    });
-    if (found === null) return this.#confirmMissing(name, options);
-    if (found.ContentLength === undefined)
-      throw storeError('store-refused', this.#connection.context(options), 'the server gave no Content-Length');
-    const checksum = metadataCrc32(found);
-    return { bytes: found.ContentLength, ...(checksum === undefined ? {} : { crc32: checksum }) };
+    const found = await this.#data.head({ name, signal });
+    return found ?? this.#confirmMissing(name, this.#options(describe.head(name), signal));
   }
 
   /** One ListObjectsV2. By name and not by a token, so that whoever comes later can go on where this one stopped. */
@@ -157,9 +138,4 @@ export class S3ObjectStore implements ObjectStore {
       throw storeError('store-unavailable', this.#connection.context(options), 'the object appeared meanwhile');
     });
   }
-}
-
-function metadataCrc32(head: HeadObjectCommandOutput): number | undefined {
-  const text = head.Metadata?.[CRC32_METADATA];
-  return text !== undefined && CRC32_TEXT.test(text) ? Number.parseInt(text, 16) : undefined;
 }

@@ -143,7 +143,7 @@ describe('a commit around which the network fails', () => {
     proxy.set('refuse');
     await vi.waitFor(async () => {
       await expectUnavailable(world.store.getInode(KEY));
-    }, 10_000);
+    }, 600_000);
     const startedAtMs = performance.now();
     const calls = [
       world.store.commit(REQUEST),
@@ -216,7 +216,7 @@ describe('a server that hangs, stops or is busy', () => {
     await vi.waitFor(async () => {
       const failure = await expectUnavailable(world.store.commit(REQUEST));
       expect(failure.message).toContain('nothing was changed');
-    }, 10_000);
+    }, 600_000);
   });
 
   test('another server comes up in its place: the same store finds it, and tells it from the first', async () => {
@@ -225,7 +225,7 @@ describe('a server that hangs, stops or is busy', () => {
     const next = await startRedis();
     try {
       proxy.retarget(portOf(next));
-      await vi.waitFor(async () => expect(await world.store.getInode(KEY)).toBeNull(), 10_000);
+      await vi.waitFor(async () => expect(await world.store.getInode(KEY)).toBeNull(), 600_000);
       expect(await world.store.incarnation(KEY)).not.toBe(incarnation);
     } finally {
       await next.stop();

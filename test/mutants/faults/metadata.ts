@@ -57,7 +57,7 @@ export const METADATA_FAULTS: readonly Fault[] = [
   }),
   fault('the incarnation is that of the inode alone, not of the server that gives out chunkIds', 'I7', {
     file: REDIS,
-    edits: [['[await this.#server(key, this.#filesystemKey(key.fsId)), await', '[await']],
+    edits: [['if (this.#calls.isCluster) servers.unshift', 'if (servers.length === 0) servers.unshift']],
   }),
   fault('a replica that was promoted is the same incarnation', 'I7', {
     file: REDIS,

@@ -95,6 +95,10 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     file: 'src/queue/quarantine.ts',
     edits: [['.hdel(this.#hash, printInodeKey(key));', '.exists(this.#hash);']],
   }),
+  fault('runs that missed an object count although one went well in between', 'I8', {
+    file: 'src/queue/quarantine.ts',
+    edits: [['any: entry !== null || counted === 1', 'any: entry !== null']],
+  }),
   fault('a scan passes over an inode whose next look is due', 'I8', {
     file: 'src/queue/quarantine.ts',
     edits: [["typeof text === 'string' && !isDue(parseEntry(text), nowMs)", "typeof text === 'string'"]],

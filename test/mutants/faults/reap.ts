@@ -42,10 +42,10 @@ export const REAP_FAULTS: readonly Fault[] = [
     'if (deleted === 0) await confirmNothing(this.#deps.guards, this.#about(filesystem));',
     '',
   ]),
-  reap('the second look follows the first at once', 'I7', ['dueMs: later(sinceMs, this.#graceMs)', 'dueMs: sinceMs']),
+  reap('the second look follows the first at once', 'I7', ['later(found.atMs, this.#graceMs)', 'found.atMs']),
   reap('the grace period counts from before the lists were read', 'I7', [
-    'const sinceMs = await this.#deps.nowMs();',
-    'const sinceMs = this.#nowMs;',
+    'later(found.atMs, this.#graceMs)',
+    'later(this.#nowMs, this.#graceMs)',
   ]),
   reap('a record is looked at before it is due', 'I7', ['if (nowMs < dueMs)', 'if (nowMs < 0)']),
   reap(

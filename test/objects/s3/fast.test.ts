@@ -238,3 +238,28 @@ describe('bytes on the wire', () => {
     await expectFailure(bench().open({ endpoint }).getRange('x', 0, new Uint8Array(4)), 'retry', 'store-unavailable');
   });
 });
+
+describe('a HEAD', () => {
+  test('keeps its connection, as a GET does', async () => {
+    const store = bench().open();
+    bench().server.answer((_request, response) => {
+      response.writeHead(200, { etag: '"x"', 'content-length': 4 }).end();
+    });
+    await expect(store.head('x')).resolves.toEqual({ bytes: 4 });
+    expect(bench().server.seen.map(({ method, headers }) => [method, headers.connection])).toEqual([
+      ['HEAD', 'keep-alive'],
+    ]);
+  });
+
+  test("that is refused without a word is signed by the server's clock from then on", async () => {
+    const store = bench().open();
+    bench().server.answer((_request, response, index) => {
+      if (index === 0) response.writeHead(403, { date: 'Fri, 01 Jan 2038 00:00:00 GMT' }).end();
+      else response.writeHead(200, { etag: '"x"', 'content-length': 4 }).end();
+    });
+    await expectFailure(store.head('x'), 'halt', 'access-denied');
+    await store.head('x');
+    const dates = bench().server.seen.map(({ headers }) => `${headers['x-amz-date']}`.slice(0, 4));
+    expect(dates.at(-1)).toBe('2038');
+  });
+});

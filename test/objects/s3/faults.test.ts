@@ -145,6 +145,7 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       const port = typeof address === 'object' && address !== null ? address.port : 0;
       const store = bench().open({ endpoint: `http://127.0.0.1:${port}` });
       await expectFailure(store.head('x'), 'retry', 'store-unavailable');
+      await expectFailure(store.getRange('x', 0, new Uint8Array(1)), 'retry', 'store-unavailable');
       await new Promise<void>((resolve) => garbler.close(() => resolve()));
       await expectFailure(store.head('x'), 'retry', 'store-unavailable');
       const lost = bench().open({ endpoint: 'http://no-such-host.invalid' });
