@@ -49,7 +49,7 @@ const QUARANTINE_AT_ONCE: ReadonlySet<ErrorCode> = new Set([
 ]);
 const QUARANTINE_AFTER_RETRIES: ReadonlySet<ErrorCode> = new Set(['object-missing', 'object-short']);
 
-export interface CompactErrorOptions {
+interface CompactErrorOptions {
   readonly kind: ErrorKind;
   readonly code: ErrorCode;
   readonly inode?: InodeKey;

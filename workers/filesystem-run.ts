@@ -32,7 +32,7 @@ const REAP_SLACK_MS = 60_000;
 const ATTEMPT_TIME_SHIFT = BigInt(10 + MERGED_VERSION_BITS);
 
 /** drained: nothing is left to do. time, bytes: a budget is spent. paused, stopped: by somebody. failed: see `failure`. */
-export type RunEnd = 'drained' | 'time' | 'bytes' | 'paused' | 'stopped' | 'failed';
+type RunEnd = 'drained' | 'time' | 'bytes' | 'paused' | 'stopped' | 'failed';
 
 export interface FilesystemRun extends RunCounts {
   readonly end: RunEnd;
@@ -56,7 +56,7 @@ export interface RunProgressAt extends RunCounts {
   readonly reapLeft: number | null;
 }
 
-export interface FilesystemRunOptions {
+interface FilesystemRunOptions {
   readonly waitReap: boolean;
   readonly signal: AbortSignal;
   /** Starts the work; it is stopped here. */

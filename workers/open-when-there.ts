@@ -10,7 +10,7 @@ import { readinessOf } from '../src/observe/readiness.ts';
 
 const AGAIN_MS = 1_000;
 
-export interface WaitingStart {
+interface WaitingStart {
   /** Where /readyz is served; 0: nowhere. */
   readonly port: number;
   readonly log: Logger;

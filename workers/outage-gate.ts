@@ -62,7 +62,7 @@ export function freeDelayMs(
   return isRefusal(code) ? outageDelayMs(job, { startsMax: REFUSED_STARTS[refusing] }) : null;
 }
 
-export interface GateOptions {
+interface GateOptions {
   /** Servers that do not answer or refuse, a clause each. */
   readonly away: () => Promise<readonly string[]>;
   /** Called for a job that is held, and why; again when the reason changes. */

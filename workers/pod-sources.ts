@@ -14,7 +14,7 @@ import { standingHolds } from '../src/wiring/standing-holds.ts';
 import type { WorkClients } from '../src/wiring/work-clients.ts';
 
 /** WorkClients as far as they are asked. */
-export type AskedClients = Pick<WorkClients, 'status' | 'control' | 'quarantine' | 'scans' | 'ledger' | HoldParts>;
+type AskedClients = Pick<WorkClients, 'status' | 'control' | 'quarantine' | 'scans' | 'ledger' | HoldParts>;
 type HoldParts = 'holds' | 'holdBook' | 'metadata';
 
 export function podSources(clients: AskedClients): readonly MetricSource[] {
@@ -128,7 +128,7 @@ function backlog({ scans }: AskedClients): MetricSource {
 }
 
 /** The file systems with the largest backlog have series of their own; the others are one. */
-export function reportScans(metrics: Metrics, results: readonly LastScan[]): void {
+function reportScans(metrics: Metrics, results: readonly LastScan[]): void {
   const largest = results.toSorted((a, b) => b.backlog.chunksWorthIt - a.backlog.chunksWorthIt);
   const [own, others] = [largest.slice(0, FILESYSTEMS_MAX), largest.slice(FILESYSTEMS_MAX)];
   for (const { name, of, joined } of SCAN_GAUGES) {

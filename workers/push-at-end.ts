@@ -11,7 +11,7 @@ import type { WorkClients } from '../src/wiring/work-clients.ts';
 import type { RunningPool } from './processes/process-group.ts';
 import type { RunningWorker } from './running.ts';
 
-export interface PushedJob {
+interface PushedJob {
   /** `run`, `scan` or `reap`. */
   readonly command: string;
   readonly version: string;

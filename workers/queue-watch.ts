@@ -10,7 +10,7 @@ import type { NotReady } from '../src/observe/readiness.ts';
 
 const ASK_EVERY_MS = 500;
 
-export interface QueueWatchOptions {
+interface QueueWatchOptions {
   /** A write to the queue's Redis; rejects when it is not done, within the time that a command may take. */
   readonly probe: () => Promise<unknown>;
   readonly log: Logger;

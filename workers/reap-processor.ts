@@ -20,7 +20,7 @@ const UNREADABLE_DELAY_MS = 60 * 60 * 1000;
 const DELAY_MIN_MS = 50;
 
 /** What a look came to: `done` with numbers, or the record's new due time. */
-export type ReapEnding = { readonly deleted: number; readonly stillReferenced: number };
+type ReapEnding = { readonly deleted: number; readonly stillReferenced: number };
 
 /** Which record was looked at, and since when, ms since 1970 by this pod's clock. */
 export interface LookEvent {
@@ -28,7 +28,7 @@ export interface LookEvent {
   readonly startMs: number;
 }
 
-export interface ReapListeners {
+interface ReapListeners {
   readonly log: Logger;
   /** `null`: the record could not be read. */
   readonly onVerdict?: (verdict: ReapVerdict | null, look: LookEvent) => void;

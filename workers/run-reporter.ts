@@ -16,7 +16,7 @@ export interface RunUpdate {
   readonly waits?: JobWait | undefined;
 }
 
-export interface RunReporterOptions {
+interface RunReporterOptions {
   readonly report: (update: RunUpdate) => void;
   readonly waits: () => JobWait | null;
 }

@@ -15,7 +15,7 @@ export function processName(): string {
 }
 
 /** A job that a process has taken. */
-export interface RunningJob {
+interface RunningJob {
   readonly queue: string;
   readonly jobId: string;
   /** When this process took it, ms since 1970 by its own clock. */

@@ -20,13 +20,13 @@ const CLOSE_WAIT_MS = 2_000;
 /** How long a plan that the queue's Redis lost stays unnoticed. */
 const PLAN_EVERY_MS = 60_000;
 
-export interface RunningScheduler {
+interface RunningScheduler {
   /** Ends a scan that is under way; it is handed back. */
   stop(): Promise<void>;
 }
 
 /** What a scan job comes to. */
-export type ScanJobEnding = ScanReport | { readonly skipped: string };
+type ScanJobEnding = ScanReport | { readonly skipped: string };
 
 /** Plans and takes scans of these file systems. */
 export async function startScheduler(

@@ -12,7 +12,7 @@ const LOOK_EVERY_MS = 15_000;
 /** A bound outlives its keepers by so many looks. */
 const LIFE_LOOKS = 4;
 
-export interface KeptTotalJobs {
+interface KeptTotalJobs {
   stop(): void;
 }
 

@@ -40,7 +40,7 @@ const PROBE_LIFE_MS = 1_000;
 /** What a drain takes at most beyond the grace. */
 export const STOP_TAIL_MS = CANCEL_WAIT_MS + CLOSE_WAIT_MS;
 
-export interface WorkerOptions {
+interface WorkerOptions {
   /** `reap`: the reap queue alone. */
   readonly queues?: 'all' | 'reap';
   readonly onReapVerdict?: (verdict: ReapVerdict) => void;

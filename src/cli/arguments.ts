@@ -6,13 +6,6 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { decimalId, decimalNumber } from '../format.ts';
 import { UsageError } from './output.ts';
 
-/** Adds `<fs> <inode>`; the action gets them as a number and a bigint. */
-export function withInodeArguments(command: Command): Command {
-  return command
-    .argument('<fs>', 'id of the file system', parseCount)
-    .argument('<inode>', 'id of the inode', parseInodeId);
-}
-
 /** Adds `<fs> <inode>`, where a path from the root of the volume may stand for the inode; the action gets a number, and a bigint or a text. */
 export function withFileArguments(command: Command): Command {
   return command

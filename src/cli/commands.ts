@@ -10,7 +10,7 @@ import type { CliContext } from './context.ts';
 
 export type Register = (program: Command, context: CliContext) => void;
 
-export interface CommandRow {
+interface CommandRow {
   readonly name: CommandName | 'completion';
   readonly summary: string;
   /** As in a usage line: `<fs> [inode]`. */

@@ -23,7 +23,7 @@ import { fitted, type TextStyle } from './table.ts';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Options of the program itself; settings come on top of these. */
-export interface GlobalOptions {
+interface GlobalOptions {
   readonly json?: boolean;
   readonly config?: string;
   readonly color?: boolean;
@@ -39,7 +39,7 @@ interface Loaded {
   readonly createLogger: typeof createLogger;
 }
 
-export interface ClientsWish extends Pick<OpenOptions, 'metadata'> {
+interface ClientsWish extends Pick<OpenOptions, 'metadata'> {
   readonly logger?: Logger;
 }
 

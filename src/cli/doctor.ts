@@ -71,13 +71,13 @@ function impatient(settings: Settings): Settings {
 }
 
 /** The gravest failure. */
-export function exitCodeFor(checks: readonly Check[]): ExitCode {
+function exitCodeFor(checks: readonly Check[]): ExitCode {
   const failures = checks.filter(({ status }) => status === 'failed');
   if (failures.length === 0) return EXIT.done;
   return failures.every(({ mayPass }) => mayPass === true) ? EXIT.retry : EXIT.halted;
 }
 
-export function doctorText(
+function doctorText(
   { fsId, purpose }: { readonly fsId: number; readonly purpose: string },
   checks: readonly Check[],
   style: TextStyle,

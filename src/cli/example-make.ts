@@ -25,14 +25,14 @@ export function openWriter(settings: Settings, objects: ObjectStores): { writer:
 export const MADE_BY = { field: 'madeBy', value: 's3compact example' } as const;
 export const MADE_BUCKET = { field: 'madeBucket', value: '1' } as const;
 
-export interface ExampleParts {
+interface ExampleParts {
   readonly writer: FsWriter;
   readonly objects: ObjectStores;
   createBucket(filesystem: Filesystem): Promise<void>;
   readonly onWrite: (writes: number) => void;
 }
 
-export interface MadeFile {
+interface MadeFile {
   readonly inodeId: bigint;
   readonly what: string;
   readonly bytes: number;

@@ -12,7 +12,7 @@ import type { FsLists } from '../writer/fs-lists.ts';
 import { EXAMPLE_FILES } from './example-files.ts';
 import { MADE_BUCKET, MADE_BY } from './example-make.ts';
 
-export interface RemoveParts {
+interface RemoveParts {
   readonly clients: Clients;
   readonly lists: FsLists;
   readonly store: (filesystem: Filesystem) => ObjectStore;

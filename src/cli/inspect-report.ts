@@ -11,9 +11,9 @@ import { type ChunkInput, checkChunkList, type ReadCost, readCost, validRanges, 
 import { redactUrl } from '../redact.ts';
 
 /** Versions of one list that are read: lists of this length occur, and it takes some 600 MiB (I8). */
-export const INSPECT_VERSIONS_MAX = 1_000_000;
+const INSPECT_VERSIONS_MAX = 1_000_000;
 
-export interface VersionReport {
+interface VersionReport {
   /** In the list, from 0; the last one wins. */
   readonly position: number;
   readonly chunkId: string;
@@ -28,7 +28,7 @@ export interface VersionReport {
   readonly fault?: string;
 }
 
-export interface RangeReport {
+interface RangeReport {
   readonly begin: number;
   readonly end: number;
   /** Position of the version that is read here. */
@@ -56,7 +56,7 @@ export interface InspectedChunk {
   readonly input?: ChunkInput;
 }
 
-export interface InspectInput {
+interface InspectInput {
   readonly metadata: MetadataStore;
   readonly filesystem: Filesystem;
   /** Of the inode, bytes. */

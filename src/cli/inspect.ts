@@ -27,14 +27,14 @@ import { table } from './table.ts';
 /** Rows of each list, and chunks, shown unless `--limit` says otherwise. */
 const ROWS_SHOWN = 20;
 
-export interface InspectOptions {
+interface InspectOptions {
   /** Rows of each list and chunks to show; absent: ROWS_SHOWN for people, all for programs. */
   readonly limit?: number;
   readonly chunk?: number;
 }
 
 /** What `inspect --json` prints; ids are decimal text, offsets and sizes bytes. */
-export interface InspectReport {
+interface InspectReport {
   readonly filesystem: Readonly<Record<string, string | number>>;
   readonly inode: Readonly<Record<string, string | number>>;
   /** Why work on it has stopped, if it has; `unknown` when the queue's Redis was not there to tell. */

@@ -50,7 +50,7 @@ async function commandsIn(argv: readonly string[]): Promise<ReadonlyMap<string, 
 }
 
 /** The program with all commands: those that were loaded as they are, of the others what the program's help shows. */
-export function createProgram(
+function createProgram(
   context: CliContext,
   loaded: ReadonlyMap<string, Register>,
   { allSettings = false }: { readonly allSettings?: boolean } = {},

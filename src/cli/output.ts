@@ -19,7 +19,7 @@ export const EXIT_CODE_HELP = `Exit codes:
 `;
 
 /** What a command needs of a stream; `process.stdout` is one. */
-export interface CliStream {
+interface CliStream {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;

@@ -23,7 +23,7 @@ import { gainTable } from './table.ts';
 /** Pictures shown unless `--limit` says otherwise: more than these scroll away. */
 const PICTURES_SHOWN = 5;
 
-export interface PlanOptions {
+interface PlanOptions {
   /** Chunks to draw; `Infinity` draws all. */
   readonly limit: number;
 }

@@ -127,11 +127,7 @@ function reapText({ reapLeft, reapEarlier }: FilesystemRun): string {
   return reapEarlier > 0 ? `none of this run left${earlier}: ${deletes}` : 'none left';
 }
 
-export function exitCodeOfFilesystemRun(
-  report: FilesystemRun,
-  waitReap: boolean,
-  stopCode: ExitCode = EXIT.retry,
-): ExitCode {
+function exitCodeOfFilesystemRun(report: FilesystemRun, waitReap: boolean, stopCode: ExitCode = EXIT.retry): ExitCode {
   const { end, endings, failure, scan } = report;
   if (failure !== null) return exitCodeOf(failure);
   if ((endings['quarantined'] ?? 0) + (endings['halted'] ?? 0) > 0) return EXIT.halted;

@@ -20,7 +20,7 @@ export function progressText(at: ScanProgress): string {
 }
 
 /** What a backlog would save and cost, in two lines. */
-export function backlogText(backlog: Backlog): string[] {
+function backlogText(backlog: Backlog): string[] {
   const { getsSaved, objectsSaved, bytesReclaimed, bytesToMove, requestsToMake } = backlog;
   const saved = `${plural(getsSaved, 'GET')} of full reads, ${plural(objectsSaved, 'object')}, ${bytes(bytesReclaimed)} that nobody sees`;
   return [

@@ -12,7 +12,7 @@ export interface Column {
   readonly wrap?: boolean;
 }
 
-export interface TableStyle {
+interface TableStyle {
   readonly dim: (text: string) => string;
   /** Columns of the output; absent: any number. */
   readonly width?: number;
@@ -119,6 +119,6 @@ function wrapWords(text: string, width: number): string[] {
 }
 
 /** Length without the escapes of colours. */
-export function visibleLength(text: string): number {
+function visibleLength(text: string): number {
   return stripVTControlCharacters(text).length;
 }

@@ -42,7 +42,7 @@ export class AttemptIds {
   }
 }
 
-export interface AttemptOptions {
+interface AttemptOptions {
   readonly id: bigint;
   readonly key: InodeKey;
   readonly clock: Clock;

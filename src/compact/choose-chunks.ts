@@ -34,7 +34,7 @@ export interface Selection {
   readonly resting?: Resting;
 }
 
-export interface SelectOptions {
+interface SelectOptions {
   readonly metadata: MetadataStore;
   readonly policy: PlanPolicy;
   readonly chunksMax: number;
@@ -96,7 +96,7 @@ export function insertBest(best: Candidate[], candidate: Candidate, most: number
   if (best.length > most) best.length = most;
 }
 
-export interface PlanAsItIsOptions {
+interface PlanAsItIsOptions {
   readonly metadata: MetadataStore;
   readonly filesystem: Filesystem;
   readonly policy: PlanPolicy;

@@ -8,12 +8,12 @@ import { REAP_NAMES_MAX, type ReapRecord } from '../ledger.ts';
 import type { ChunkPlan, Filesystem } from '../model.ts';
 import type { Attempt } from './attempt.ts';
 
-export interface ChunkNames {
+interface ChunkNames {
   readonly retired: readonly string[];
   readonly merged: readonly string[];
 }
 
-export interface RecordContext {
+interface RecordContext {
   readonly storeId: string;
   readonly filesystem: Filesystem;
   /** How long what becomes unreferenced must stay, by the settings of this worker (docs/adr/0015). */

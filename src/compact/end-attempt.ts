@@ -11,7 +11,7 @@ import type { ReapLedger } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Attempt } from './attempt.ts';
 
-export interface EndDeps {
+interface EndDeps {
   readonly metadata: MetadataStore;
   readonly ledger: ReapLedger;
   readonly clock: Clock;

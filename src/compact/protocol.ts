@@ -18,13 +18,13 @@ import type { CompactDeps, CompactOptions } from './types.ts';
 /** Clocks of processes run apart, and a service may hold a request, by this much at most. */
 export const LATE_COMMIT_SKEW_MS = 60_000;
 
-export interface ProtocolTimes {
+interface ProtocolTimes {
   readonly graceMs: number;
   readonly leaseMs: number;
   readonly commitTimeoutMs: number;
 }
 
-export interface CommitProtocol {
+interface CommitProtocol {
   /** How long what a late commit may still reference is kept, ms. */
   graceMs(times: ProtocolTimes): number;
   /** The policy of plans as the service allows it. */

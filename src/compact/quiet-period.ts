@@ -21,7 +21,7 @@ import type { CompactDeps, CompactOptions, LookKeeper, PlannedChunk } from './ty
 /** A list whose chunkIds do not ascend has several writers: one may hold an id back while others go on. */
 export const SEVERAL_WRITERS_TIMES = 10;
 /** The two looks at what is beyond the length are as far apart as the quiet period, up to this: a worker waits. */
-export const TRIM_WAIT_MAX_MS = 60_000;
+const TRIM_WAIT_MAX_MS = 60_000;
 /** An mtime that is later than this, though ctime is not, was set by a program; it says nothing about writes. */
 const FUTURE_MAX_MS = 60 * 60 * 1000;
 /** Two clocks, the queue's and the process's, may run apart while a run waits; after so many waits it gives up. */

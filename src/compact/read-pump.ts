@@ -5,7 +5,7 @@
  */
 
 /** The reads of one block: `direct` ones at any time, the others (they share one buffer) one after the other. */
-export interface BlockReads<Read> {
+interface BlockReads<Read> {
   readonly direct: readonly Read[];
   readonly inTurn: readonly Read[];
   readonly run: (read: Read) => Promise<void>;

@@ -25,7 +25,7 @@ export const SETTING_GROUPS = [
   'Metrics',
   'Logs',
 ] as const;
-export type SettingGroup = (typeof SETTING_GROUPS)[number];
+type SettingGroup = (typeof SETTING_GROUPS)[number];
 
 interface Common {
   /** Property of `Settings`; ends in its unit where it is a duration (`Ms`) or a size (`Bytes`). */
@@ -43,7 +43,7 @@ interface Common {
   readonly unset?: string;
 }
 
-export interface NumberSetting extends Common {
+interface NumberSetting extends Common {
   readonly unit: NumberUnit;
   readonly default: string;
   readonly min: string;
@@ -52,32 +52,32 @@ export interface NumberSetting extends Common {
   readonly bareSeconds?: boolean;
 }
 
-export interface ChoiceSetting extends Common {
+interface ChoiceSetting extends Common {
   readonly unit: 'choice';
   readonly choices: readonly string[];
   readonly default: string;
 }
 
-export interface SwitchSetting extends Common {
+interface SwitchSetting extends Common {
   readonly unit: 'switch';
 }
 
 /** An http or https URL. */
-export interface UrlSetting extends Common {
+interface UrlSetting extends Common {
   readonly unit: 'url';
 }
 
 /** One server, a cluster or sentinels: see redis-url.ts. */
-export interface RedisSetting extends Common {
+interface RedisSetting extends Common {
   readonly unit: 'redis';
 }
 
 /** Redis, or a CurveFS cluster: see redis-url.ts and curvefs-url.ts. */
-export interface MetadataSetting extends Common {
+interface MetadataSetting extends Common {
   readonly unit: 'metadata';
 }
 
-export interface TextSetting extends Common {
+interface TextSetting extends Common {
   readonly unit: 'text';
   readonly pattern: RegExp;
   /** The pattern in words. */

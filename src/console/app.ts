@@ -36,7 +36,7 @@ export interface AppParts extends GuardParts {
   readonly onFault: (error: unknown) => void;
 }
 
-export interface ConsoleParts extends AppParts, LiveParts {
+interface ConsoleParts extends AppParts, LiveParts {
   readonly clients: Clients;
   readonly walks: FileWalks;
 }

@@ -32,7 +32,7 @@ const GETS = 48;
 /** Colours of versions as written; they take turns. */
 const TURNS = 4;
 
-export interface MapInput {
+interface MapInput {
   readonly key: InodeKey;
   readonly filesystem: Filesystem;
   readonly before: ChunkInput;
@@ -65,7 +65,7 @@ export function chunkMaps({ key, filesystem, before, after }: MapInput): Html {
 }
 
 /** What cells are drawn and said as, whatever the layout. */
-export interface Painting<V> extends Names<V> {
+interface Painting<V> extends Names<V> {
   /** As it is, and as it would be. */
   readonly grids: readonly Grid<V>[];
   readonly name: string;

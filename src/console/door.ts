@@ -22,7 +22,7 @@ export const WRONG_MAX = 10;
 const WRONG_ALL_MAX = 100;
 const ALL = 'all';
 
-export interface Visitor {
+interface Visitor {
   /** What forms must carry; absent: it shows the token with each request, which no page of another can. */
   readonly csrf?: string;
   /** Still: a stream outlives the request that it began with. */
@@ -34,7 +34,7 @@ export interface Visited {
   readonly Variables: { readonly visitor?: Visitor };
 }
 
-export interface DoorDeps {
+interface DoorDeps {
   readonly monotonicMs: () => number;
   /** A wrong token was shown; not called for those that are not looked at, so not more often than WRONG_ALL_MAX. */
   readonly onWrong: (remote: string) => void;

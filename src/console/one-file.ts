@@ -27,7 +27,7 @@ const DRAWN_MAX = 3;
 const LINKS_MAX = 500;
 const RUNS_MAX = 50;
 
-export interface OneFile {
+interface OneFile {
   readonly key: InodeKey;
   readonly filesystem: Filesystem;
   readonly inode: Inode;

@@ -25,7 +25,7 @@ export interface Sample {
   readonly minutes: readonly Minute[];
 }
 
-export interface SamplerOptions {
+interface SamplerOptions {
   readonly ask: () => Promise<StatusReport>;
   readonly monotonicMs: () => number;
   /** A fault of ours, not of a server. */

@@ -34,7 +34,7 @@ export interface WorstFiles {
   readonly whole: boolean;
 }
 
-export interface WorstFilesDeps {
+interface WorstFilesDeps {
   readonly metadata: MetadataStore;
   readonly policy: PlanPolicy;
   readonly ledger: AgeSource;

@@ -23,7 +23,7 @@ const LOOKS_MAX = 5;
 const BATCH_OBJECTS = 1_000;
 export const STOPPED = 'the check was stopped; it has changed nothing, and the next one begins anew';
 
-export type FaultReason = 'missing' | 'short' | 'corrupt' | 'list-invalid' | 'record-malformed' | 'inode-malformed';
+type FaultReason = 'missing' | 'short' | 'corrupt' | 'list-invalid' | 'record-malformed' | 'inode-malformed';
 
 /** A file range that cannot be read, and why. The whole chunk, within the length, where its list cannot be read. */
 export interface FsckFault {

@@ -21,7 +21,7 @@ import {
 /** Faults kept of one inode; all are counted. */
 export const FAULTS_MAX = 1_000;
 
-export interface FsckReport {
+interface FsckReport {
   readonly key: InodeKey;
   /** Nothing was looked at, and why. */
   readonly skipped?: 'missing' | 'not-s3' | 'unlinked';
@@ -39,7 +39,7 @@ export interface FsckReport {
 /** An inode of a walk: its report, or why nothing can be said of it. */
 export type InodeVerdict = FsckReport | { readonly key: InodeKey; readonly unknown: string };
 
-export interface WalkOptions extends FsckOptions {
+interface WalkOptions extends FsckOptions {
   /** Inodes looked at at a time. */
   readonly inodesInFlight: number;
 }

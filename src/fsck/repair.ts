@@ -14,7 +14,7 @@ import type { ObjectStore } from '../objects/port.ts';
 import { outside } from '../outside.ts';
 import { checkChunkList, objectSizes, visibleBlocks } from '../plan/index.ts';
 
-export interface RepairDeps {
+interface RepairDeps {
   readonly metadata: MetadataStore;
   readonly objects: ObjectStore;
   readonly filesystem: Filesystem;

@@ -26,7 +26,7 @@ export interface Deletable {
   readonly incarnation: string;
 }
 
-export interface DeleteDeps {
+interface DeleteDeps {
   readonly metadata: MetadataStore;
   readonly store: ObjectStore;
   readonly filesystem: Filesystem;

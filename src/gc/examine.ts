@@ -33,7 +33,7 @@ export interface InodePart {
   readonly until?: string;
 }
 
-export interface ExamineDeps {
+interface ExamineDeps {
   readonly metadata: MetadataStore;
   readonly objects: ObjectStore;
   readonly filesystem: Filesystem;

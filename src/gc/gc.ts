@@ -45,7 +45,7 @@ export interface GcDeps {
   readonly quarantined?: (keys: readonly InodeKey[]) => Promise<ReadonlySet<string>>;
 }
 
-export interface GcProgress {
+interface GcProgress {
   readonly objects: number;
   readonly leaked: number;
 }

@@ -5,7 +5,7 @@
  */
 import type { ReapRecords } from '../ledger.ts';
 
-export interface Covered {
+interface Covered {
   /** Those of the names that a record which is not done covers. */
   readonly names: ReadonlySet<string>;
   /** The longest grace period of any record, 0 where none says; other workers may have other settings (docs/adr/0015). */

@@ -11,9 +11,9 @@ import { outside } from '../outside.ts';
 import { blockSpan } from '../plan/index.ts';
 
 /** 90 MB. */
-export const INDEX_VERSIONS_MAX = 2_000_000;
+const INDEX_VERSIONS_MAX = 2_000_000;
 /** Bits; 32 MB. Versions of whole chunks have many objects each. */
-export const INDEX_OBJECTS_MAX = 256_000_000;
+const INDEX_OBJECTS_MAX = 256_000_000;
 const FIRST_CAPACITY = 1_024;
 const WORD_BITS = 32;
 

@@ -18,13 +18,13 @@ const HOUR_MS = 3_600_000;
 /** Upper ends of the classes of age, ms. */
 const AGES = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS } as const;
 export const AGE_CLASSES = [...(Object.keys(AGES) as (keyof typeof AGES)[]), 'older'] as const;
-export type AgeClass = (typeof AGE_CLASSES)[number];
+type AgeClass = (typeof AGE_CLASSES)[number];
 
 /** Examples kept of each reason, faults and failures. */
 const EXAMPLES_MAX = 20;
 const FAULTS_MAX = 1_000;
 
-export interface ObjectCount {
+interface ObjectCount {
   readonly objects: number;
   readonly bytes: number;
 }

@@ -6,7 +6,7 @@
 import { LOG_EVENTS } from './log.ts';
 
 /** A sentence for each event. */
-export const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
+const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   workerStarted: 'A worker process takes jobs.',
   workerStopping: 'It takes no more jobs; running ones may finish within the grace.',
   workerStopped: 'Nothing of it runs any more.',

@@ -68,14 +68,14 @@ export const LOG_EVENTS = {
 export type LogEvent = (typeof LOG_EVENTS)[keyof typeof LOG_EVENTS];
 
 /** What a line may say about where it happened; the one spelling of these names. */
-export interface LogContext {
+interface LogContext {
   readonly key?: InodeKey;
   readonly attempt?: bigint;
   readonly chunkIndex?: number;
   readonly jobId?: string;
 }
 
-export interface LoggerOptions {
+interface LoggerOptions {
   readonly level: Settings['logLevel'];
   /** Absent: standard error, written at once so that the last line before an exit is not lost. */
   readonly destination?: DestinationStream;

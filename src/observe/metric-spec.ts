@@ -3,7 +3,7 @@
  * that the table holds nothing but rows. It must not know prom-client: rows are data, for the registry and for the docs.
  */
 
-export type MetricType = 'counter' | 'gauge' | 'histogram';
+type MetricType = 'counter' | 'gauge' | 'histogram';
 
 /**
  * Who has a series. `process`: every process counts for itself, and a pod's processes are added up. `pod`: reported once for
@@ -52,4 +52,4 @@ export const METRIC_GROUPS = [
   'Scan and backlog',
   'Process and pool',
 ] as const;
-export type MetricGroup = (typeof METRIC_GROUPS)[number];
+type MetricGroup = (typeof METRIC_GROUPS)[number];

@@ -29,7 +29,7 @@ export interface MetricSource {
   readonly ask: (metrics: Metrics) => Promise<void>;
 }
 
-export interface MetricsOptions {
+interface MetricsOptions {
   /** Of the package; absent: no build info. */
   readonly version?: string;
   /** Without prom-client's metrics of the process: another registry of it has them. */

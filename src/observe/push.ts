@@ -8,7 +8,7 @@ import { Pushgateway } from 'prom-client';
 import { toError } from '../errors.ts';
 import { aggregateRegistry, type ProcessMetrics } from './aggregate.ts';
 
-export interface PushTarget {
+interface PushTarget {
   /** http or https; may carry a user and a password. */
   readonly url: string;
   readonly job: string;
@@ -16,7 +16,7 @@ export interface PushTarget {
   readonly group: Readonly<Record<string, string>>;
 }
 
-export interface PushLimits {
+interface PushLimits {
   readonly tries: number;
   /** For each try, from connecting to the end of the answer. */
   readonly timeoutMs: number;
@@ -24,7 +24,7 @@ export interface PushLimits {
   readonly waitMs: number;
 }
 
-export const PUSH_LIMITS: PushLimits = { tries: 3, timeoutMs: 3_000, waitMs: 500 };
+const PUSH_LIMITS: PushLimits = { tries: 3, timeoutMs: 3_000, waitMs: 500 };
 /** Of a Pushgateway's own words. */
 const REASON_CHARS_MAX = 300;
 

@@ -4,7 +4,7 @@
  */
 import type { READY_PARTS } from './metric-values.ts';
 
-export type ReadyPart = (typeof READY_PARTS)[number];
+type ReadyPart = (typeof READY_PARTS)[number];
 
 /** Why a process cannot work. `refused`: S3 answers and says no, so a person must act; the others may pass by themselves. */
 export interface NotReady {
@@ -13,7 +13,7 @@ export interface NotReady {
   readonly what: string;
 }
 
-export interface SeenProcess {
+interface SeenProcess {
   readonly pid: number;
   /** Empty: ready. */
   readonly notReady: readonly NotReady[];

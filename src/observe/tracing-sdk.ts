@@ -19,7 +19,7 @@ export interface Tracing {
   close(): Promise<void>;
 }
 
-export interface TracingOptions {
+interface TracingOptions {
   /** Of all runs, 0 to 1. */
   readonly ratio: number;
 }

@@ -27,7 +27,7 @@ export interface PaceOptions {
 }
 
 /** What a request may wait for, as metrics name it. */
-export type PaceLimit = 'bytes-per-second' | 'requests-per-second' | 'total-bytes-per-second' | 'requests-in-flight';
+type PaceLimit = 'bytes-per-second' | 'requests-per-second' | 'total-bytes-per-second' | 'requests-in-flight';
 
 /** Everything that can be looked at, in plain JSON; totals count from the start of the process. */
 export interface PaceSnapshot {

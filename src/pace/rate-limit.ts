@@ -13,7 +13,7 @@ const BURST_MS = 250;
 /** The grain of timers; what is owed is counted by the clock, not by how long a sleep was. */
 const SLEEP_MIN_MS = 1;
 
-export interface RateOptions {
+interface RateOptions {
   readonly clock: Clock;
   /** Units a second; 0 means no limit. */
   readonly perSecond: number;

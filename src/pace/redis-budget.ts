@@ -10,7 +10,7 @@ import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { answerWithin } from '../clock.ts';
 import type { Purchase, SharedBudget } from './shared-rate.ts';
 
-export interface RedisBudgetOptions {
+interface RedisBudgetOptions {
   readonly connection: Redis | Cluster;
   /** First part of the keys, in braces on a cluster. */
   readonly prefix: string;

@@ -21,7 +21,7 @@ export interface SharedBudget {
   members(): Promise<number>;
 }
 
-export interface SharedRateOptions {
+interface SharedRateOptions {
   readonly clock: Clock;
   /** Bytes a second of all workers together; 0 means no limit. */
   readonly perSecond: number;

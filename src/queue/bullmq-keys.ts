@@ -99,7 +99,7 @@ export type JobPlace = 'kept' | 'given-back' | 'nothing';
 const PLACES: readonly JobPlace[] = ['kept', 'given-back', 'nothing'];
 
 /** A job that ended, as it was written. */
-export interface EndedJob {
+interface EndedJob {
   readonly worker: string | null;
   readonly result: string | null;
   readonly progress: string | null;

@@ -21,7 +21,7 @@ export const REAP_QUEUE = 'reap';
 export const COMMAND_PRIORITY = 1;
 /** A continuation lets others pass, but only so many rounds: it neither starves anybody nor is starved. */
 const CONTINUATION_BEHIND = 100;
-export type JobOrigin = 'command' | 'scan' | 'continuation';
+type JobOrigin = 'command' | 'scan' | 'continuation';
 
 /** Data of a job in the compact queue; `inodeId` is decimal text because it passes 2^53. */
 export interface CompactJobData {
@@ -32,7 +32,7 @@ export interface CompactJobData {
   readonly look?: Look;
 }
 
-export interface CompactQueueOptions extends QueueOptions {
+interface CompactQueueOptions extends QueueOptions {
   /** Tries of one job before it is given up. */
   readonly jobTries: number;
   /** Delay before the second try, ms; doubles with every further one. */

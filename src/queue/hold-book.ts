@@ -13,7 +13,7 @@ const KEEP_MS = 90 * 24 * 3_600_000;
 /** File systems that are reported, at most. */
 const FILESYSTEMS_MAX = 1_000;
 
-export interface HeldCount {
+interface HeldCount {
   readonly objects: number;
   readonly bytes: number;
 }

@@ -15,7 +15,7 @@ export interface JobBoundOptions extends QueueOptions {
 }
 
 /** `set-again`: it had been lost; `taken-away`: nobody kept it any more. */
-export type BoundLook = 'kept' | 'set-again' | 'taken-away';
+type BoundLook = 'kept' | 'set-again' | 'taken-away';
 
 /** Errors are CompactError `queue-unavailable` (retry). */
 export class JobBound {

@@ -19,12 +19,12 @@ const BATCH = 50;
 /** A queue with more jobs in lists without an index is left for the next time. */
 const UNINDEXED_MAX = 200_000;
 
-export interface SweptQueue {
+interface SweptQueue {
   readonly queue: Queue;
   readonly onGivenBack: (jobIds: readonly string[]) => void;
 }
 
-export interface LostJobsOptions extends QueueOptions {
+interface LostJobsOptions extends QueueOptions {
   readonly clock: Clock;
   readonly lockDurationMs: number;
   readonly queues: readonly SweptQueue[];

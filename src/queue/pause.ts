@@ -22,7 +22,7 @@ const BATCH = 200;
 
 const noteSchema = z.object({ sinceMs: z.number(), by: z.string() });
 
-export interface PausedFilesystem {
+interface PausedFilesystem {
   readonly fsId: number;
   readonly sinceMs: number;
   /** Who paused it: a host and process. */
@@ -38,7 +38,7 @@ export interface Paused {
   readonly filesystems: readonly PausedFilesystem[];
 }
 
-export interface ControlOptions extends QueueOptions {
+interface ControlOptions extends QueueOptions {
   readonly compact: Queue<CompactJobData>;
   readonly reap: Queue<ReapJobData>;
 }

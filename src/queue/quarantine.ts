@@ -34,7 +34,7 @@ export interface QuarantinePart {
 }
 
 /** Runs of an inode that met a missing or short object. */
-export interface MissingRuns {
+interface MissingRuns {
   readonly count: number;
   /** When the first of them did. */
   readonly sinceMs: LedgerMs;

@@ -26,7 +26,7 @@ export interface RunCounts {
   readonly bytesReclaimed: number;
 }
 
-export interface RunCounterOptions extends QueueOptions {
+interface RunCounterOptions extends QueueOptions {
   readonly queue: Pick<CompactQueue, 'queue'>;
   /** Whether a worker of this name is to be counted; of this host. */
   readonly isOwn: (worker: string) => boolean;

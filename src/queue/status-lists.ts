@@ -15,7 +15,7 @@ import type { ReapJobData } from './reap-queue.ts';
 import { OVERDUE_MS, type StatusSource } from './status.ts';
 
 /** A part of a list; the counts are of all. */
-export interface ListPart {
+interface ListPart {
   readonly from: number;
   readonly most: number;
 }

@@ -27,7 +27,7 @@ export type RunSeen =
     }
   | { readonly kind: 'timed-out'; readonly jobId: string; readonly state: string };
 
-export interface WaitOptions {
+interface WaitOptions {
   readonly queue: CompactQueue;
   readonly clock: Clock;
   readonly timeoutMs: number;

@@ -9,7 +9,7 @@ import { safeJson } from '../format.ts';
 import { type QueueOptions, queueCall } from './bullmq.ts';
 
 /** A process whose loop is busy for long is still there. */
-export const REPORT_LIFE_MS = 60_000;
+const REPORT_LIFE_MS = 60_000;
 /** Reports that are read; more workers are counted by the queue. */
 const REPORTS_MAX = 200;
 

@@ -20,7 +20,7 @@ export const OWNER_FRESH_MS = 60_000;
 const TRIES_MAX = 5;
 
 /** What the owner object holds, as JSON. */
-export interface BucketOwner {
+interface BucketOwner {
   readonly fsId: number;
   readonly uuid: string;
   /** `MetadataStore.storeId`. */
@@ -47,7 +47,7 @@ export interface Installation {
   setServer(storeId: string, server: string): Promise<void>;
 }
 
-export interface OwnershipDeps {
+interface OwnershipDeps {
   readonly storeId: string;
   readonly objects: ObjectStores;
   readonly installation: Installation;
@@ -59,7 +59,7 @@ export interface OwnershipDeps {
 }
 
 /** `why` goes on from "the objects of file system 1 in bucket b belong to ". */
-export type OwnerFinding =
+type OwnerFinding =
   | { readonly kind: 'own' }
   | { readonly kind: 'none' }
   | { readonly kind: 'other'; readonly why: string };

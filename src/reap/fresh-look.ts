@@ -16,7 +16,7 @@ const LOOKS_MAX = 3;
 /** Missing objects that a message has by name. */
 const NAMES_SHOWN_MAX = 3;
 
-export interface FreshLookDeps extends ListsDeps {
+interface FreshLookDeps extends ListsDeps {
   /** Of the file system that is looked at. */
   readonly store: ObjectStore;
   /** Where looks find each other's reading of the lists, and what was seen in the store. */

@@ -30,7 +30,7 @@ export interface Hold {
 }
 
 /** The time as several clocks have it: the ledger's counts, and the others can only doubt it. */
-export interface HoldTimes {
+interface HoldTimes {
   readonly ledgerMs: LedgerMs;
   /** Of this host. */
   readonly hostMs: number;

@@ -43,7 +43,7 @@ const PAGES_MAX = 10;
 /** Holds whose text is remembered: it never changes. */
 const KNOWN_MAX = 10_000;
 
-export interface HoldsDeps {
+interface HoldsDeps {
   readonly objects: ObjectStores;
   /** The ledger's clock. */
   readonly nowMs: () => Promise<LedgerMs>;
@@ -274,7 +274,7 @@ export class Holds {
 }
 
 /** As in "held by hold 1a2b (backup, by host:1, since …)". */
-export function describeHold(id: string, { reason, by, sinceMs, untilMs }: Hold): string {
+function describeHold(id: string, { reason, by, sinceMs, untilMs }: Hold): string {
   const end = untilMs === undefined ? '' : `, until ${new Date(untilMs).toISOString()}`;
   return `hold ${id} ("${reason}", by ${by}, since ${new Date(sinceMs).toISOString()}${end})`;
 }

@@ -20,7 +20,7 @@ export { type RedisClient, redactUrl };
  */
 export type RedisProfile = 'metadata' | 'producer' | 'worker';
 
-export interface ConnectOptions {
+interface ConnectOptions {
   readonly profile: RedisProfile;
   /** How long connecting and (but for workers) one command may take; default 10 s. */
   readonly timeoutMs?: number;

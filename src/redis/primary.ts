@@ -13,7 +13,7 @@ import { Sentinels } from './sentinels.ts';
 /** How many replicas must confirm; `auto`: all that the server was ever seen to have, and one if it says it had any. */
 export type ReplicasWanted = number | 'auto';
 
-export interface PrimaryOptions {
+interface PrimaryOptions {
   /** Makes a client of the profile `metadata`, which sends nothing twice, when it is first needed. */
   readonly connect: () => RedisClient;
   /** In messages: `the … Redis`. */

@@ -17,19 +17,19 @@ interface Find extends ScoredInode {
   readonly page: PageWork;
 }
 
-export interface FeedDeps {
+interface FeedDeps {
   readonly queue: ScanQueue;
   readonly control: ScanGate;
 }
 
-export interface FeedOptions {
+interface FeedOptions {
   readonly fsId: number;
   /** The queue is fed while fewer jobs wait in it. */
   readonly queueMax: number;
   readonly heldMax?: number;
 }
 
-export type FeedState = 'fed' | 'empty' | 'full' | 'paused';
+type FeedState = 'fed' | 'empty' | 'full' | 'paused';
 
 export class Feed {
   readonly #deps: FeedDeps;

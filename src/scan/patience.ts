@@ -11,7 +11,7 @@ import { elapsed, latest, type MonotonicMs } from '../time.ts';
 const PAUSE_FIRST_MS = 100;
 const PAUSE_MAX_MS = 5_000;
 
-export interface PatienceOptions {
+interface PatienceOptions {
   readonly patienceMs: number;
   readonly signal: AbortSignal;
   readonly onWait?: (error: CompactError) => void;

@@ -10,7 +10,7 @@ import type { ChunkDecision, Filesystem, InodeKey, PlanPolicy } from '../model.t
 import { addCost, addCounts, movedBytes, NO_COST, planChunk, requestsOf, scoreOf } from '../plan/index.ts';
 import { type Backlog, NO_BACKLOG } from '../scan-port.ts';
 
-export interface ScoreContext {
+interface ScoreContext {
   readonly metadata: MetadataStore;
   readonly filesystem: Filesystem;
   readonly policy: PlanPolicy;

@@ -26,7 +26,7 @@ const MEASURES: Readonly<Record<TopOrder, (inode: WorstInode) => number>> = {
 };
 
 /** What is ranked, and what is one and the same when a walk gives it twice. */
-export interface Ranking<One> {
+interface Ranking<One> {
   readonly measure: (one: One) => number;
   readonly idOf: (one: One) => bigint;
 }

@@ -31,7 +31,7 @@ export interface Grid<V = S3ChunkInfo> {
   readonly gets: number;
 }
 
-export interface GridLimits {
+interface GridLimits {
   readonly rowsMax: number;
   readonly cellsMax: number;
 }
@@ -50,7 +50,7 @@ export interface BlockParts<V> {
 }
 
 /** What a grid is made of. */
-export interface Plot<V> {
+interface Plot<V> {
   /** Of the chunk, in the file. */
   readonly begin: number;
   readonly chunkSize: number;

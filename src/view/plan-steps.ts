@@ -45,7 +45,7 @@ export interface PlanReport {
   readonly gain: PlanGain;
 }
 
-export interface ChunkReport {
+interface ChunkReport {
   readonly chunkIndex: number;
   readonly outcome: 'plan' | 'nothing' | 'over-budget';
   /** Versions in the list; a plan replaces the first 100,000 at most. */
@@ -64,7 +64,7 @@ export interface ChunkReport {
   readonly cheapest?: { readonly bytes: number; readonly requests: number };
 }
 
-export interface StepsInput {
+interface StepsInput {
   readonly metadata: MetadataStore;
   readonly filesystem: Filesystem;
   readonly settings: Settings;

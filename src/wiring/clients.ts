@@ -218,7 +218,7 @@ function serverId(incarnation: string, database: number): string | undefined {
   return incarnation.trim() === '' ? undefined : `${incarnation}/${database}`;
 }
 
-export type KeySource = Pick<S3StoresSettings, 'credentialsOf'>;
+type KeySource = Pick<S3StoresSettings, 'credentialsOf'>;
 
 /** The keys that an MDS keeps for its file systems. */
 export function keysFrom(metadata: MetadataStore): KeySource {

@@ -7,7 +7,7 @@ import type { Hold } from '../reap/hold-note.ts';
 import type { HoldRequest } from '../reap/holds.ts';
 import type { Clients } from './clients.ts';
 
-export interface MakeHoldOptions {
+interface MakeHoldOptions {
   readonly signal?: AbortSignal;
   /** Called when it is made, and does not hold yet. */
   readonly onWaiting?: (id: string, ms: number) => void;

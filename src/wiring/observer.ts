@@ -37,9 +37,9 @@ export interface ObserverOptions {
 const BUCKETS_MAX = 100;
 
 /** What is known of a run before it starts; goes into every line about it. */
-export type RunPlace = Readonly<Record<string, string | number>>;
+type RunPlace = Readonly<Record<string, string | number>>;
 
-export interface ObservedRun {
+interface ObservedRun {
   readonly report: RunReport;
   readonly fields: RunFields;
 }

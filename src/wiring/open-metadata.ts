@@ -40,7 +40,7 @@ export async function requireAnswer(metadata: MetadataStore, url: string, waitMs
   );
 }
 
-export interface MetadataAddresses {
+interface MetadataAddresses {
   /** `host:port`, of Redis with the database (and of Sentinels with the master's name). */
   readonly addresses: readonly string[];
   /** Of Redis. */

@@ -11,7 +11,7 @@ import { Pace, type PaceOptions, type PaceSnapshot } from '../pace/pace.ts';
 import { redisBudget } from '../pace/redis-budget.ts';
 import type { RedisClient } from '../redis/client.ts';
 
-export interface PaceWiring {
+interface PaceWiring {
   /** The queue's Redis; absent: the limit of all workers does not bind this process. */
   readonly connection?: RedisClient;
   readonly onWaited?: PaceOptions['onWaited'];

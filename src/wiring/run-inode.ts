@@ -27,7 +27,7 @@ import { elapsed, wallMs } from '../time.ts';
 import { cancellableDeps } from './cancellable.ts';
 
 /** A run over one file, of either layout; no call outlives the signal by much. */
-export type Compactor = (key: InodeKey, options: CompactOptions) => Promise<CompactResult>;
+type Compactor = (key: InodeKey, options: CompactOptions) => Promise<CompactResult>;
 
 export function compactorOfBlocks(deps: CompactDeps): Compactor {
   // Whose the bucket is, is asked of S3, and there the question may wait for a rate.
@@ -42,7 +42,7 @@ export function compactorOfSlices(deps: SliceDeps): Compactor {
     compactSlices(key, { ...deps, ...cancellableDeps({ volume, commits, ledger }, options.signal) }, options);
 }
 
-export interface RunDeps {
+interface RunDeps {
   readonly compact: Compactor;
   readonly limits: CompactLimits;
   readonly ledger: ReapLedger;

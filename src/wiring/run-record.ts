@@ -15,7 +15,7 @@ const RECORD_IDS_MAX = 20;
 export type ChunkEvent = Parameters<RunObserver['chunk']>[1];
 
 /** What whoever makes a record wants to hear at once. */
-export interface RunRecordListener {
+interface RunRecordListener {
   phase?(phase: RunPhase, chunkIndex: number | undefined): void;
   request?(event: RequestEvent): void;
   chunk?(plan: ChunkDone, ending: ChunkEvent): void;

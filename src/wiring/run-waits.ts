@@ -10,7 +10,7 @@ import { redactText } from '../redact.ts';
 const SLOW_MS = 1_000;
 const WORDS_MAX = 300;
 
-export type WaitThing = 'limit' | 's3' | 'memory' | 'metadata';
+type WaitThing = 'limit' | 's3' | 'memory' | 'metadata';
 
 export class RunWaits {
   readonly #nowMs: () => number;

@@ -5,7 +5,7 @@
 import type { FoundHold } from '../reap/holds.ts';
 import type { WorkClients } from './work-clients.ts';
 
-export interface HeldFilesystem {
+interface HeldFilesystem {
   readonly fsId: number;
   /** Those that have not ended, in doubt or not. */
   readonly holds: readonly FoundHold[];

@@ -21,7 +21,7 @@ export type RefusalKind = 'reads' | 'writes';
 const KIND_OF: Partial<Readonly<Record<ObjectOperation, RefusalKind>>> = { get: 'reads', head: 'reads', put: 'writes' };
 
 /** On whose behalf a request was made. */
-export interface Witness {
+interface Witness {
   /** One object for each run. */
   readonly run: object;
   readonly inode: string;

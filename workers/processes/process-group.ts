@@ -15,7 +15,7 @@ import { PoolProcess, type RestartReason } from './child-process.ts';
 /** What a process needs to leave after its worker is drained: clients to close, the runtime to end. */
 const EXIT_WAIT_MS = 1_500;
 
-export interface PoolOptions {
+interface PoolOptions {
   /** Another entry of the processes, for tests. */
   readonly entry?: string;
   readonly backOffMs?: number;

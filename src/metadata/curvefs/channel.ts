@@ -11,7 +11,7 @@ import type { InitOf, MessageOf, MessageType, Method } from './proto/codec.ts';
 import { MessageFault } from './proto/values.ts';
 import { RpcFault } from './rpc-fault.ts';
 
-export interface ChannelLimits {
+interface ChannelLimits {
   /** Calls on the wire at a time. */
   readonly callsMax: number;
   /** Bytes of requests on the wire at a time; a single larger request goes alone. */
@@ -21,7 +21,7 @@ export interface ChannelLimits {
 }
 
 /** Servers refuse more than some thousand; our own memory is what bounds it: replies may have megabytes. */
-export const CHANNEL_LIMITS: ChannelLimits = { callsMax: 64, bytesMax: REQUEST_BYTES_MAX, waitingMax: 10_000 };
+const CHANNEL_LIMITS: ChannelLimits = { callsMax: 64, bytesMax: REQUEST_BYTES_MAX, waitingMax: 10_000 };
 /** Room for the meta data of a frame. */
 const META_BYTES = 1024;
 

@@ -31,7 +31,7 @@ import { Topology } from './topology.ts';
 import { walkFiles } from './walk.ts';
 import { fileAttributes } from './walk-attributes.ts';
 
-export interface CurvefsMetadataOptions {
+interface CurvefsMetadataOptions {
   readonly mds: readonly Address[];
   /** How long one call of the port may take, its tries included; default 10 s. */
   readonly timeoutMs?: number;
@@ -42,7 +42,7 @@ export interface CurvefsMetadataOptions {
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** What a file system's objects are read and written with. Never to be printed. */
-export interface S3Keys {
+interface S3Keys {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
 }

@@ -38,7 +38,7 @@ export type Written<T> =
 /** What to do about an answer. */
 type Step = 'done' | 'again' | 'unknown' | 'slower';
 
-export interface MetaserversOptions {
+interface MetaserversOptions {
   readonly topology: Topology;
   readonly channels: Channels;
   /** How long a whole call may take. */

@@ -10,7 +10,7 @@
  */
 export type RpcFaultKind = 'connect' | 'timeout' | 'closed' | 'protocol' | 'refused' | 'too-large' | 'busy';
 
-export interface RpcFaultOptions {
+interface RpcFaultOptions {
   readonly kind: RpcFaultKind;
   /** Whether the request may have reached the server. */
   readonly sent: boolean;

@@ -42,7 +42,7 @@ interface Level {
   readonly done?: bigint;
 }
 
-export interface WalkDeps {
+interface WalkDeps {
   readonly metaservers: Metaservers;
   readonly topology: Topology;
   readonly timeoutMs: number;

@@ -15,7 +15,7 @@ const LOOKED_FOR_PER_CALL = 1_000;
 /** … and of one inode; beyond that evenly spread ones: an index that is gone is still found out (I8). */
 const LOOKED_FOR_MAX = 10_000;
 
-export interface IndexPlace {
+interface IndexPlace {
   readonly key: InodeKey;
   readonly inodeKey: string;
   readonly filesystemKey: string;

@@ -32,7 +32,7 @@ import { defineScripts, hashRecords, type MetadataScripts } from './scripts.ts';
 import { incomplete } from './slots.ts';
 import { RedisWalk } from './walk.ts';
 
-export interface RedisMetadataOptions {
+interface RedisMetadataOptions {
   /** Of the profile `metadata`; the store owns it from now on and ends it with `close()`. */
   readonly redis: RedisClient;
   /** First part of every key. */

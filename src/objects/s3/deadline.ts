@@ -18,7 +18,7 @@ export class CallEnded extends Error {
   }
 }
 
-export interface DeadlineLimits {
+interface DeadlineLimits {
   readonly timeoutMs: number;
   /** The caller's wish to stop. */
   readonly signal?: AbortSignal | undefined;

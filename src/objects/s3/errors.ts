@@ -147,7 +147,7 @@ const REFUSED_ANYHOW: ReadonlySet<string> = new Set([
 ]);
 
 /** What of a thrown value classification may look at. */
-export interface ErrorFacts {
+interface ErrorFacts {
   /** The SDK's name of the error, mostly the code in the server's answer. */
   readonly name: string;
   /** HTTP status; absent when no answer came. */

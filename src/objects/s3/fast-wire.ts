@@ -38,12 +38,12 @@ export interface WireAnswer {
   readonly body: Buffer;
 }
 
-export interface WireLimits {
+interface WireLimits {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
-export interface WireSettings {
+interface WireSettings {
   /** For each origin. */
   readonly socketsMax: number;
   readonly connectTimeoutMs: number;

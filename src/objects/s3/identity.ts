@@ -6,7 +6,7 @@
  */
 import type { PassingCredentials, S3Credentials } from './settings.ts';
 
-export type CredentialsProvider = (options?: { readonly forceRefresh?: boolean }) => Promise<PassingCredentials>;
+type CredentialsProvider = (options?: { readonly forceRefresh?: boolean }) => Promise<PassingCredentials>;
 
 /** As the SDK does: credentials that end sooner are asked for again. */
 const REFRESH_AHEAD_MS = 5 * 60_000;

@@ -19,7 +19,7 @@ interface Alternative {
   readonly form: PutForm;
 }
 
-export interface PutCall {
+interface PutCall {
   readonly connection: S3Connection;
   readonly data: S3DataPath;
   readonly name: string;

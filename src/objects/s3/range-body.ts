@@ -20,7 +20,7 @@ export interface RangeTarget {
 }
 
 /** What the head of a 2xx answer says of its body. */
-export interface BodyHead {
+interface BodyHead {
   readonly status: number;
   readonly etag: string | undefined;
   readonly contentRange: string | undefined;
@@ -103,7 +103,7 @@ export class RangeBody {
   }
 }
 
-export interface StreamedRange extends RangeTarget {
+interface StreamedRange extends RangeTarget {
   readonly context: RequestContext;
   /** Once aborted, `target` is the caller's again and must not be touched. */
   readonly signal: AbortSignal;

@@ -22,7 +22,7 @@ export const S3Info = message('curvefs.common.S3Info', {
 });
 export type S3Info = MessageOf<typeof S3Info>;
 
-export const PartitionStatus = enumeration('curvefs.common.PartitionStatus', {
+const PartitionStatus = enumeration('curvefs.common.PartitionStatus', {
   READWRITE: 1,
   READONLY: 2,
   DELETING: 3,

@@ -35,7 +35,7 @@ export const TopoStatusCode = enumeration('curvefs.mds.topology.TopoStatusCode',
   TOPO_MEMCACHECLUSTER_NOT_FOUND: 25,
 });
 
-export const OnlineState = enumeration('curvefs.mds.topology.OnlineState', {
+const OnlineState = enumeration('curvefs.mds.topology.OnlineState', {
   ONLINE: 0,
   OFFLINE: 1,
   UNSTABLE: 2,
