@@ -71,7 +71,7 @@ export async function openWorkBase(settings: Settings, log: Logger, connectMs: n
   return { settings, connection, limits, tracing, observer, pace };
 }
 
-type WorkBase = Awaited<ReturnType<typeof openWorkBase>>;
+export type WorkBase = Awaited<ReturnType<typeof openWorkBase>>;
 
 /** The queues, and what is kept beside them for one metadata store. */
 export function openQueues({ settings, connection, observer, limits }: WorkBase, storeId: string) {
