@@ -1,15 +1,17 @@
 /**
  * The questions of `s3compact doctor` about a volume of slices: can it be read, what of it would compaction refuse, do its
- * clients do their hourly jobs. Each check ends by itself, whatever is down. No check writes; no secret gets into a text.
+ * clients do their hourly jobs. Each check ends by itself, whatever is down. No check changes anything; no secret gets into a text.
  */
 import { META_VERSION, sliceRefusals } from '../../compact/slice-refusals.ts';
 import type { Settings } from '../../config/index.ts';
+import { toError } from '../../errors.ts';
 import { sliceNamesBegin } from '../../layout/slices/index.ts';
+import type { SliceCommits } from '../../metadata/slice-commits.ts';
 import type { SliceVolume, VolumeHealth, VolumeSetting, Waiting } from '../../metadata/slice-volume.ts';
 import type { Logger } from '../../observe/log.ts';
 import { parseJuicefsUrl } from '../../urls/juicefs.ts';
 import { bytes, duration, plural } from '../../view/words.ts';
-import { openVolume, openVolumeObjects, requireVolume } from '../../wiring/open-volume.ts';
+import { type OpenedVolume, openVolumeObjects, openVolumeToChange, requireVolume } from '../../wiring/open-volume.ts';
 import { checkRedisUrl } from '../../wiring/primaries.ts';
 import { type Ask, type Check, notAsked, ok } from '../doctor-check.ts';
 
@@ -32,24 +34,25 @@ export async function runVolumeChecks(
   const { settings, ask } = asking;
   const checks: Check[] = [await ask('metadata', () => redisFound(settings))];
   let volume: SliceVolume | undefined;
+  let commits: SliceCommits | undefined;
   let setting: VolumeSetting | undefined;
   try {
     const found = await ask('volume', async () => {
-      volume = await openVolume(settings, { connectMs });
+      ({ volume, commits } = await openVolumeToChange(settings, { connectMs }));
       setting = await requireVolume(fsId, volume);
       return volumeFound(setting);
     });
     checks.push(found);
-    if (volume === undefined || setting === undefined)
+    if (volume === undefined || commits === undefined || setting === undefined)
       return [...checks, ...BEHIND.map((check) => notAsked(check, found, 'metadata Redis'))];
-    return [...checks, ...(await checksOf(volume, setting, asking))];
+    return [...checks, ...(await checksOf({ volume, commits }, setting, asking))];
   } finally {
     await volume?.close();
   }
 }
 
 async function checksOf(
-  volume: SliceVolume,
+  { volume, commits }: OpenedVolume,
   setting: VolumeSetting,
   { settings, log, ask }: Asking,
 ): Promise<readonly Check[]> {
@@ -59,7 +62,7 @@ async function checksOf(
     await ask('clients', async () => clientsFound(await health(), nowMs)),
     await ask('hourly jobs', async () => jobsFound(await health(), nowMs)),
     await ask('trash', async () => trashFound(setting, await health(), await volume.waiting())),
-    compactionFound(setting),
+    await ask('compaction', () => compactionFound(setting, commits)),
     await ask('bucket', () => bucketFound(volume, setting, { settings, log })),
   ];
 }
@@ -143,10 +146,18 @@ function trashFound({ trashDays }: VolumeSetting, { hasTrash }: VolumeHealth, { 
   return ok('trash', found);
 }
 
-/** What compaction refuses, by the very rule of a run. */
-function compactionFound(setting: VolumeSetting): Check {
-  const reasons = sliceRefusals(setting);
-  if (reasons.length === 0) return ok('compaction', 'nothing in the setting stands against it');
+/** No attempt has this number. */
+const NO_ATTEMPT = 0n;
+
+/** What compaction refuses, by the very rule of a run; and what the server does, asked to forget an attempt that never was. */
+async function compactionFound(setting: VolumeSetting, commits: SliceCommits): Promise<Check> {
+  const refused = await commits.forget(NO_ATTEMPT).then(
+    () => [],
+    (error: unknown) => [toError(error).message],
+  );
+  const reasons = [...sliceRefusals(setting), ...refused];
+  if (reasons.length === 0)
+    return ok('compaction', 'nothing in the setting stands against it, and the server runs our scripts');
   const found = `this volume is refused: ${reasons.join('; ')}`;
   return { check: 'compaction', status: 'warning', found, advice: 'only the commands that look work here' };
 }
