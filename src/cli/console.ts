@@ -13,7 +13,7 @@ const HELP = `
 What is fragmented, what is being done, what is stuck, and each file before and after the next run. It listens where --listen
 says (127.0.0.1:9401) and changes nothing. With S3COMPACT_CONSOLE_TOKEN in the environment it wants a log-in and may listen on
 other addresses; with --allow-actions, too, whoever has logged in may compact, pause, resume, release and hold.
-Of a JuiceFS volume it shows what is stored and not read, the worst files and each file with its pieces; nothing can be allowed.
+Of a JuiceFS volume it shows what is stored and not read, the worst files and each file with its pieces; there are no holds.
 SIGTERM or SIGINT ends it.
 
 With --json: {url}`;
@@ -39,7 +39,13 @@ export function registerConsole(program: Command, context: CliContext): void {
         slices: async () => {
           const { VOLUME_FS_ID } = await import('../wiring/open-volume.ts');
           await context.withVolume(VOLUME_FS_ID, async (volume) => {
-            await untilStopped(await startVolumeConsole(volume, settings, { log, token }), context);
+            const clients =
+              settings.consoleActions === true ? await context.openWork({ metadata: 'unasked' }) : undefined;
+            try {
+              await untilStopped(await startVolumeConsole(volume, settings, { log, token, clients }), context);
+            } finally {
+              await clients?.close();
+            }
           });
         },
       });

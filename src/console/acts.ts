@@ -6,7 +6,7 @@
 import { formOf, parseNumber } from '../config/units.ts';
 import { CompactError, cancelled } from '../errors.ts';
 import { decimalId, decimalNumber, printInodeKey } from '../format.ts';
-import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
+import { requireFilesystem } from '../metadata/lookup.ts';
 import type { InodeKey } from '../model.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { hurry } from '../queue/wait-for-run.ts';
@@ -14,12 +14,16 @@ import { wallMs } from '../time.ts';
 import { allResumed, plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { makeHold } from '../wiring/make-hold.ts';
+import type { WorkClients } from '../wiring/work-clients.ts';
 
 /** Holds that are being made at a time: each takes a minute and a half. */
 const HOLDS_MAX = 4;
 
+/** Of files in blocks all acts; of a volume of slices there is no owner of the bucket, and so no hold. */
+export type ActClients = WorkClients & Partial<Pick<Clients, 'ownership'>>;
+
 export interface ActRequest {
-  readonly clients: Clients;
+  readonly clients: ActClients;
   readonly form: Readonly<Record<string, unknown>>;
   readonly remote: string;
   /** Ends waiting when the console ends. */
@@ -68,9 +72,8 @@ export async function carryOut(name: string, request: ActRequest, log: Logger): 
 
 async function compact({ clients, form }: ActRequest): Promise<ActDone> {
   const key = keyIn(form);
-  const { metadata, queue } = clients;
-  await requireFilesystem(metadata, key.fsId);
-  await requireInode(metadata, key);
+  const { queue } = clients;
+  await clients.requireFile(key);
   await hurry(queue.queue, (await queue.enqueue(key, 'command')).jobId);
   return { words: `file ${printInodeKey(key)} is queued before all others`, back: `/files/${printInodeKey(key)}` };
 }
@@ -115,6 +118,8 @@ async function hold({ clients, form, remote, signal }: ActRequest): Promise<ActD
   const fsId = filesystemIn(form);
   const end = text(form, 'for') ?? '';
   const forMs = end === '' ? undefined : parseNumber(formOf('duration'), end);
+  const { ownership } = clients;
+  if (ownership === undefined) throw invalid('there are no holds here: a JuiceFS volume has the days of its trash');
   if (forMs === null) throw invalid('the duration of a hold is a number with a unit, such as 6h');
   const request = {
     ...{ reason: text(form, 'reason') ?? '', by: byOf(remote) },
@@ -123,7 +128,7 @@ async function hold({ clients, form, remote, signal }: ActRequest): Promise<ActD
   if (holdsBeingMade >= HOLDS_MAX) throw cancelled('too many holds are being made; try again in two minutes');
   holdsBeingMade++;
   try {
-    const { id } = await makeHold(fsId, request, { clients, signal });
+    const { id } = await makeHold(fsId, request, { clients: { ...clients, ownership }, signal });
     return { words: `file system ${fsId} is held by ${id}: nothing that is referenced now is deleted`, back: '/stuck' };
   } catch (error) {
     if (!signal.aborted) throw error;

@@ -16,7 +16,7 @@ import type { Clients } from '../wiring/clients.ts';
 import { ICON, SCRIPT, STYLE } from './assets.ts';
 import type { Visited } from './door.ts';
 import { filesystemsPage, sortOf, statesOf, worstFilesPage } from './files.ts';
-import { allForms, fileForms, filesystemForms } from './forms.ts';
+import { allForms, type Forms, fileForms, filesystemForms } from './forms.ts';
 import { addActs, addGuards, type GuardParts } from './guards.ts';
 import { addLive, type LiveParts } from './live.ts';
 import { askFile, filePage } from './one-file.ts';
@@ -77,11 +77,17 @@ export function appWith(parts: AppParts, addRoutes: (app: Hono<Visited>) => void
   return app;
 }
 
-function addPages(app: Hono<Visited>, { clients, sampler, walks, turns, acts, prometheus }: ConsoleParts): void {
-  const formsOf = (c: Context<Visited>) => {
+/** What forms are sent back with, where acts are allowed. */
+export function formsFor({ acts }: Pick<AppParts, 'acts'>): (c: Context<Visited>) => Forms | undefined {
+  return (c) => {
     const csrf = c.get('visitor')?.csrf;
     return acts !== undefined && csrf !== undefined ? { csrf } : undefined;
   };
+}
+
+function addPages(app: Hono<Visited>, parts: ConsoleParts): void {
+  const { clients, sampler, walks, turns, prometheus } = parts;
+  const formsOf = formsFor(parts);
   app.get('/', async (c) => {
     const forms = formsOf(c);
     const body = live('/live/overview', overview(await sampler.fresh(), prometheus));

@@ -40,15 +40,22 @@ export function allForms(forms: Forms): Html {
 ${form(forms, { act: 'resume-all', button: 'Resume everything' })}`);
 }
 
+/** Stopping and starting work on a file system. */
+export function pauseForms(forms: Forms, fsId: number, more: Html = html``): Html {
+  const values = { fs: `${fsId}` };
+  return section(html`${form(forms, { act: 'pause', button: `Pause file system ${fsId}`, values })}
+${form(forms, { act: 'resume', button: `Resume file system ${fsId}`, values })}
+${more}`);
+}
+
 /** Below the files of a file system. */
 export function filesystemForms(forms: Forms, fsId: number): Html {
   const values = { fs: `${fsId}` };
   const fields = html`<label>who or what needs it <input name="reason" required maxlength="200"></label>
 <label>for (6h; empty: until released) <input name="for" pattern="[0-9]+(ms|s|m|h|d)"></label>`;
-  return section(html`${form(forms, { act: 'pause', button: `Pause file system ${fsId}`, values })}
-${form(forms, { act: 'resume', button: `Resume file system ${fsId}`, values })}
-${form(forms, { act: 'hold', button: 'Hold: delete nothing', values, fields })}
-<p class="note">A hold answers when it holds, after a minute and a half. It is released by the command "s3compact hold release" alone.</p>`);
+  const hold = html`${form(forms, { act: 'hold', button: 'Hold: delete nothing', values, fields })}
+<p class="note">A hold answers when it holds, after a minute and a half. It is released by the command "s3compact hold release" alone.</p>`;
+  return pauseForms(forms, fsId, hold);
 }
 
 /** Below one file; nothing works on one in quarantine. */

@@ -9,8 +9,7 @@ import { csrf } from 'hono/csrf';
 import { html } from 'hono/html';
 import { HTTPException } from 'hono/http-exception';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
-import type { Clients } from '../wiring/clients.ts';
-import { carryOut, isAct } from './acts.ts';
+import { type ActClients, carryOut, isAct } from './acts.ts';
 import { type Door, isOwnForm, remoteOf, type Visited } from './door.ts';
 import { loginPage } from './forms.ts';
 import { page, show } from './page.ts';
@@ -28,7 +27,7 @@ export interface GuardParts {
   /** Names that a browser may call this server by where nobody logs in: another is a page of somebody else's that points here. */
   readonly isOwnHost?: (host: string) => boolean;
   /** What acts are carried out with; absent: they are not allowed. */
-  readonly acts?: Clients | undefined;
+  readonly acts?: ActClients | undefined;
   /** Ends acts that wait when the console ends. */
   readonly signal: AbortSignal;
 }

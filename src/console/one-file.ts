@@ -82,15 +82,17 @@ export function fileNow(key: InodeKey, { report }: Sample): Html {
   return html`<p class="now running"><strong>Running</strong>: ${jobStateText(job)}</p>`;
 }
 
+/** Of a file on which work has stopped. */
+export function stoppedNote(quarantine: QuarantineEntry | null): Html {
+  if (quarantine === null) return html``;
+  return html`<p class="problem act"><strong>Quarantined</strong> since ${timeAt(quarantine.sinceMs)}: ${quarantine.reason}</p>`;
+}
+
 export function filePage(file: OneFile, sample: Sample): PageOptions {
   const { key, filesystem, inode, quarantine, queued } = file;
   const name = printInodeKey(key);
-  const stopped =
-    quarantine === null
-      ? ''
-      : html`<p class="problem act"><strong>Quarantined</strong> since ${timeAt(quarantine.sinceMs)}: ${quarantine.reason}</p>`;
   const body = html`<p>${bytes(inode.length)}, changed ${timeAt(inode.mtimeMs)}, ${plural(inode.nlink, 'link')}; file system <a href="/files/${key.fsId}">${filesystem.name || String(key.fsId)}</a>, chunks of ${bytes(filesystem.chunkSize)} in blocks of ${bytes(filesystem.blockSize)}. ${queued ? 'A job stands for it in the queue.' : 'It is not queued.'}</p>
-${stopped}
+${stoppedNote(quarantine)}
 ${live(`/live/files/${name}`, fileNow(key, sample))}
 <section aria-labelledby="plan-head"><h2 id="plan-head">The next run</h2>${planned(file)}<p><a href="/files/${name}/what-if">What other settings of the dial would move and save</a></p></section>
 <section aria-labelledby="chunks-head"><h2 id="chunks-head">${file.asked === undefined ? 'Its chunks' : `Chunk ${file.asked}`}</h2>

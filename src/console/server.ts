@@ -13,6 +13,7 @@ import type { SliceVolume } from '../metadata/slice-volume.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { askCounts } from '../view/ask-status.ts';
 import type { Clients } from '../wiring/clients.ts';
+import type { ActClients } from './acts.ts';
 import { type AppParts, consoleApp } from './app.ts';
 import { Door, type Visited } from './door.ts';
 import { Sampler } from './sampler.ts';
@@ -35,7 +36,7 @@ interface Serving {
   readonly log: Logger;
   readonly token?: string | undefined;
   /** What acts would be carried out with. */
-  readonly clients?: Clients;
+  readonly clients?: ActClients | undefined;
 }
 
 /** For files in the layout of blocks. Throws `settings-invalid` (halt) where it may not listen so, or cannot. */
@@ -49,6 +50,10 @@ export async function startConsole(clients: Clients, log: Logger, token?: string
     return consoleApp({ ...parts, clients, sampler, walks, prometheus: settings.consolePrometheus });
   });
   sampler?.start();
+  return withSampler(running, sampler);
+}
+
+function withSampler(running: RunningConsole, sampler: Sampler | undefined): RunningConsole {
   const close = () => {
     sampler?.close();
     return running.close();
@@ -56,16 +61,22 @@ export async function startConsole(clients: Clients, log: Logger, token?: string
   return { ...running, close };
 }
 
-/** For a volume in the layout of slices; it is only shown. Throws as the other one. */
-export function startVolumeConsole(
+/** For a volume in the layout of slices; without clients it is only shown. Throws as the other one. */
+export async function startVolumeConsole(
   volume: SliceVolume,
   settings: Settings,
-  { log, token }: Pick<Serving, 'log' | 'token'>,
+  { log, token, clients }: Pick<Serving, 'log' | 'token' | 'clients'>,
 ): Promise<RunningConsole> {
-  return serveApp({ settings, log, token }, (parts) => {
-    const walk = new VolumeWalk({ volume, monotonicMs: () => performance.now(), signal: parts.signal });
-    return volumeApp({ ...parts, volume, settings, walk });
+  const monotonicMs = () => performance.now();
+  let sampler: Sampler | undefined;
+  const running = await serveApp({ settings, log, token, clients }, (parts) => {
+    const walk = new VolumeWalk({ volume, monotonicMs, signal: parts.signal });
+    if (parts.acts === undefined) return volumeApp({ ...parts, volume, settings, walk });
+    const { acts } = parts;
+    sampler = new Sampler({ ask: () => askCounts(acts), monotonicMs, onFault: parts.onFault });
+    return volumeApp({ ...parts, volume, settings, walk, work: { clients: acts, sampler } });
   });
+  return withSampler(running, sampler);
 }
 
 async function serveApp(serving: Serving, appOf: (parts: AppParts) => Hono<Visited>): Promise<RunningConsole> {
@@ -73,8 +84,6 @@ async function serveApp(serving: Serving, appOf: (parts: AppParts) => Hono<Visit
   // An empty variable counts as not set, as with every setting.
   const hasToken = token !== undefined && token !== '';
   const { host, port } = listenAddress(settings.consoleListen, hasToken);
-  if (settings.consoleActions === true && clients === undefined)
-    throw refusal('--allow-actions: the console only shows a JuiceFS volume, there is nothing to allow');
   if (settings.consoleActions === true && !hasToken)
     throw refusal('--allow-actions needs S3COMPACT_CONSOLE_TOKEN: without a log-in anybody could act');
   const onFault = (error: unknown) =>

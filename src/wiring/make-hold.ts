@@ -6,6 +6,7 @@ import { requireFilesystem } from '../metadata/lookup.ts';
 import type { Hold } from '../reap/hold-note.ts';
 import type { HoldRequest } from '../reap/holds.ts';
 import type { Clients } from './clients.ts';
+import type { WorkClients } from './work-clients.ts';
 
 interface MakeHoldOptions {
   readonly signal?: AbortSignal;
@@ -16,7 +17,12 @@ interface MakeHoldOptions {
 export async function makeHold(
   fsId: number,
   request: HoldRequest,
-  { clients, ...options }: MakeHoldOptions & { readonly clients: Clients },
+  {
+    clients,
+    ...options
+  }: MakeHoldOptions & {
+    readonly clients: Pick<WorkClients, 'metadata' | 'holds' | 'holdBook'> & Pick<Clients, 'ownership'>;
+  },
 ): Promise<{ readonly id: string; readonly hold: Hold }> {
   const filesystem = await requireFilesystem(clients.metadata, fsId);
   // A hold in a bucket that is another's would hold nothing of ours; where it is nobody's yet, it becomes ours.

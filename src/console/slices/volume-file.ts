@@ -15,6 +15,7 @@ import {
   piecesOf,
 } from '../../layout/slices/index.ts';
 import type { SliceFile, SliceVolume, VolumeSetting } from '../../metadata/slice-volume.ts';
+import type { QuarantineEntry } from '../../queue/quarantine.ts';
 import { type BlockParts, gridOfParts, type Part } from '../../view/cells.ts';
 import { movedText } from '../../view/gain.ts';
 import {
@@ -41,7 +42,7 @@ import {
 import { bytes, count, plural } from '../../view/words.ts';
 import { VOLUME_FS_ID } from '../../wiring/open-volume.ts';
 import { MAP_LIMITS, maps } from '../chunk-map.ts';
-import { chunkLinks, gainTable } from '../one-file.ts';
+import { chunkLinks, gainTable, stoppedNote } from '../one-file.ts';
 import { type Html, note, type PageOptions, table } from '../page.ts';
 
 /** Lists that are read for one page, and have a link: a file of 64 GiB. */
@@ -106,7 +107,11 @@ function worstFirst(a: SeenList, b: SeenList): number {
   return (b.plan?.score ?? 0) - (a.plan?.score ?? 0) || b.footprint.gets - a.footprint.gets;
 }
 
-export function volumeFilePage(seen: SeenFile, asked: number | undefined): PageOptions {
+export function volumeFilePage(
+  seen: SeenFile,
+  asked: number | undefined,
+  quarantine: QuarantineEntry | null = null,
+): PageOptions {
   const { file, path, setting, chunksTotal, chunks, total, faults, drawn } = seen;
   const damaged = faults.map(
     (words) => html`<p class="problem act"><strong>Damaged</strong>: ${words}; clients answer EIO there</p>`,
@@ -116,7 +121,7 @@ export function volumeFilePage(seen: SeenFile, asked: number | undefined): PageO
       ? ` Of ${plural(chunksTotal, 'chunk')} with a list the first ${count(chunks.length)} were looked at.`
       : '';
   const body = html`<p>${path ?? 'path not known'}: ${fileText(file)}; ${volumeText(setting)}.</p>
-${damaged}
+${damaged}${stoppedNote(quarantine)}
 <p>${asked === undefined ? 'All its chunks' : `Chunk ${asked}`}: ${readText(total)}.${part}</p>
 <section aria-labelledby="plan-head"><h2 id="plan-head">What compacting would do</h2>${planned(seen)}</section>
 <section aria-labelledby="chunks-head"><h2 id="chunks-head">${asked === undefined ? 'Its worst chunks' : `Chunk ${asked}`}</h2>
