@@ -72,7 +72,9 @@ it.each([
   const before = await everything();
   expect(await compaction('few')).toMatchObject({
     status: 'warning',
-    found: expect.stringMatching(/this volume is refused: .*(grant it @read, @write and @scripting|can't run this command)/),
+    found: expect.stringMatching(
+      /this volume is refused: .*(grant it @read, @write and @scripting|can't run this command)/,
+    ),
   });
   const { exitCode, stdout } = await command(['inode', '1', `${INODE}`, '--inline', '--json'], 'few');
   expect({ exitCode, report: JSON.parse(stdout) }).toMatchObject({
