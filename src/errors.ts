@@ -22,6 +22,7 @@ export const ERROR_CODES = [
   'lists-missing',
   'object-missing',
   'object-short',
+  'object-damaged',
   'object-collision',
   'bucket-missing',
   'bucket-owned',
@@ -45,6 +46,7 @@ const QUARANTINE_AT_ONCE: ReadonlySet<ErrorCode> = new Set([
   'record-malformed',
   'list-invalid',
   'inode-malformed',
+  'object-damaged',
   'object-collision',
 ]);
 const QUARANTINE_AFTER_RETRIES: ReadonlySet<ErrorCode> = new Set(['object-missing', 'object-short']);

@@ -135,6 +135,7 @@ const stores: ObjectStores = {
     const store = s3.forFilesystem(of);
     return {
       getRange: store.getRange.bind(store),
+      getWhole: store.getWhole.bind(store),
       putIfAbsent: store.putIfAbsent.bind(store),
       head: store.head.bind(store),
       delete: store.delete.bind(store),

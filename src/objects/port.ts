@@ -2,7 +2,7 @@
  * What compaction needs of an object store, for one bucket. The S3 adapter implements it; merge, reap and the tests
  * see nothing else. It must hold no policy: which object to read, write or delete is decided elsewhere.
  *
- * Errors are CompactError: `object-missing`, `object-short`, `store-unavailable` (retry); `bucket-missing`,
+ * Errors are CompactError: `object-missing`, `object-short`, `store-unavailable` (retry); `object-damaged`, `bucket-missing`,
  * `access-denied`, `store-refused` (halt). Every call ends within the adapter's time-out.
  */
 import type { Filesystem } from '../model.ts';
@@ -83,6 +83,8 @@ export const DELETE_BATCH_MAX = 1000;
 export interface ObjectStore {
   /** Fills `target` with exactly `target.length` bytes of the object from `offset`, or throws. */
   getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** Puts the whole object at the begin of `target` and says how long it is. Throws `object-damaged` (halt) where it is longer. */
+  getWhole(name: string, target: Uint8Array, signal?: AbortSignal): Promise<number>;
   /** Creates the object unless the name is taken (`exists`: nothing was written). `body` must not change meanwhile. */
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'>;
   /** `null` when there is no such object. */
@@ -103,6 +105,18 @@ export interface ObjectStore {
   capabilities?(): StoreCapabilities | undefined;
   /** For `doctor`. */
   diagnosis?(): StoreDiagnosis | undefined;
+}
+
+/**
+ * How the blocks of a volume become objects where they are compressed or encrypted: such an object can only be read whole,
+ * and its size is not the block's.
+ */
+export interface BlockCodec {
+  /** The longest body that a block of so many bytes can have. */
+  bodyBytesMax(blockBytes: number): number;
+  encode(block: Uint8Array): Promise<Uint8Array>;
+  /** Fills `block` from the body. Throws `object-damaged` (halt), without a name, where it is not the body of exactly so many bytes. */
+  decode(body: Uint8Array, block: Uint8Array): Promise<void>;
 }
 
 /** The bucket of each file system; stores are kept and shared. */

@@ -160,6 +160,7 @@ class RetryingStore implements ObjectStore {
   guarded(before: () => void): ObjectStore {
     return {
       getRange: (name, offset, target, signal) => this.#get({ name, offset, target }, { signal, before }),
+      getWhole: (name, target, signal) => this.#getWhole(name, target, { signal, before }),
       putIfAbsent: (name, body, signal) => this.#put(name, body, { signal, before }),
       head: (name, signal) => this.head(name, signal),
       list: (after, signal, prefix) => this.list(after, signal, prefix),
@@ -182,6 +183,22 @@ class RetryingStore implements ObjectStore {
       before,
       run: () => this.#store.getRange(name, offset, target, signal),
       outcomeOf: () => ({ outcome: 'ok', bytes: target.length }),
+    });
+  }
+
+  getWhole(name: string, target: Uint8Array, signal?: AbortSignal): Promise<number> {
+    return this.#getWhole(name, target, { signal });
+  }
+
+  #getWhole(name: string, target: Uint8Array, { signal, before }: Caller): Promise<number> {
+    return this.#call({
+      op: 'get',
+      signal,
+      // The most that it can be: how long it is shows when it is there.
+      bytes: target.length,
+      before,
+      run: () => this.#store.getWhole(name, target, signal),
+      outcomeOf: (bytes) => ({ outcome: 'ok', bytes }),
     });
   }
 

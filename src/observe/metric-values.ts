@@ -35,13 +35,16 @@ const S3_ANY = [
   ...['ok', 'store-unavailable', 'store-refused', 'access-denied', 'bucket-missing', 'cancelled', OTHER],
 ] as const;
 const S3_OWN: Readonly<Record<(typeof S3_OPERATIONS)[number], readonly string[]>> = {
-  get: ['object-missing', 'object-short'],
+  get: ['object-missing', 'object-short', 'object-damaged'],
   put: ['exists'],
   head: ['absent'],
   list: [],
   delete: ['partial'],
 };
-export const S3_CODES = [...S3_ANY, 'object-missing', 'object-short', 'exists', 'absent', 'partial'] as const;
+export const S3_CODES = [
+  ...S3_ANY,
+  ...(['object-missing', 'object-short', 'object-damaged', 'exists', 'absent', 'partial'] as const),
+] as const;
 export const S3_SERIES: readonly (readonly [string, string])[] = S3_OPERATIONS.flatMap((operation) =>
   [...S3_ANY, ...S3_OWN[operation]].map((code) => [operation, code] as const),
 );

@@ -14,7 +14,7 @@ export const RUNBOOK = {
   quarantined: {
     heading: 'S3CompactQuarantined',
     words:
-      "A late upload that has arrived: nothing, the next look releases the inode; `s3compact quarantine release FS INODE --queue` does it now. Clients that often upload later: raise `S3COMPACT_UPLOAD_WAIT`. A damaged list: mend it with the metadata service's own tools first. A lost object: restore it (a versioned bucket, a backup) or let the owner rewrite the file.",
+      "A late upload that has arrived: nothing, the next look releases the inode; `s3compact quarantine release FS INODE --queue` does it now. Clients that often upload later: raise `S3COMPACT_UPLOAD_WAIT`. A damaged list: mend it with the metadata service's own tools first. A lost or damaged object: restore it (a versioned bucket, a backup) or let the owner rewrite the file.",
   },
   halted: {
     heading: 'S3CompactHalted',

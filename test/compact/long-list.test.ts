@@ -22,6 +22,7 @@ function storesThat(getRange: ObjectStore['getRange']): ObjectStores {
   return {
     forFilesystem: () => ({
       getRange,
+      getWhole: async () => 0,
       putIfAbsent: async () => 'created',
       head: async () => null,
       list: async () => ({ objects: [], more: false }),

@@ -37,7 +37,7 @@ const unused = (): never => {
   throw new Error('gc does not call this');
 };
 const store: ObjectStore = {
-  ...{ getRange: unused, putIfAbsent: unused, head: unused, delete: unused },
+  ...{ getRange: unused, getWhole: unused, putIfAbsent: unused, head: unused, delete: unused },
   list: async (after) => {
     const from = after === undefined ? 0 : numberOf(after) + 1;
     const until = Math.min(OBJECTS, from + PAGE);

@@ -133,6 +133,26 @@ function describeReads(bench: () => StoreBench): void {
     await expectFailure(store.getRange('read/empty', 0, new Uint8Array(1)), 'retry', 'object-short');
   });
 
+  test('a whole object is read without knowing its length, and one that is too long is damaged', async () => {
+    const { store, write, bucketless } = bench();
+    for (const length of [1, 1_000, LARGE_BYTES]) {
+      const content = patternBytes(length);
+      await write(`read/whole-${length}`, content);
+      for (const room of [0, 1, 5_000]) {
+        const memory = new Uint8Array(length + room + 8).fill(0xee);
+        const target = memory.subarray(0, length + room);
+        await expect(store.getWhole(`read/whole-${length}`, target)).resolves.toBe(length);
+        expectBytes(memory.subarray(0, length), content);
+        expect(memory.subarray(length).every((byte) => byte === 0xee)).toBe(true);
+      }
+      const small = new Uint8Array(length - 1);
+      const failure = await expectFailure(store.getWhole(`read/whole-${length}`, small), 'halt', 'object-damaged');
+      expect(failure.message).toContain(`read/whole-${length}`);
+    }
+    await expectFailure(store.getWhole('read/none', new Uint8Array(9)), 'retry', 'object-missing');
+    await expectFailure(bucketless.getWhole('read/none', new Uint8Array(9)), 'halt', 'bucket-missing');
+  });
+
   test('an object that was replaced by a longer one is read at the asked range', async () => {
     const { store, write } = bench();
     await write('read/replaced', patternBytes(16, 1));

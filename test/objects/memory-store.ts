@@ -119,6 +119,18 @@ class MemoryObjectStore implements ObjectStore {
     });
   }
 
+  getWhole(name: string, target: Uint8Array, signal?: AbortSignal): Promise<number> {
+    const call: StoreCall = { op: 'get', bucket: this.#bucket, names: [name], offset: 0, bytes: target.length };
+    return this.#step(call, signal, (objects) => {
+      const bytes = objects.get(name)?.bytes;
+      if (bytes === undefined) throw storeFault('object-missing', `no object "${name}"`);
+      if (bytes.length > target.length)
+        throw new CompactError(`object "${name}" has ${bytes.length} bytes`, { kind: 'halt', code: 'object-damaged' });
+      target.set(bytes);
+      return bytes.length;
+    });
+  }
+
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'> {
     const call: StoreCall = { op: 'put', bucket: this.#bucket, names: [name], bytes: body.length };
     return this.#step(call, signal, (objects) => {

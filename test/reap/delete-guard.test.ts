@@ -119,6 +119,7 @@ test('the permit is checked by the clock right before each try, when all waiting
   let tries = 0;
   const failing: ObjectStore = {
     getRange: inner.getRange.bind(inner),
+    getWhole: inner.getWhole.bind(inner),
     putIfAbsent: inner.putIfAbsent.bind(inner),
     head: inner.head.bind(inner),
     list: inner.list.bind(inner),

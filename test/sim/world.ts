@@ -251,6 +251,7 @@ function throughBoundary(stores: ObjectStores, boundary: Boundary): ObjectStores
       const store = stores.forFilesystem(filesystem);
       return {
         getRange: (...args) => boundary.cross('objects.get', () => store.getRange(...args)),
+        getWhole: (...args) => boundary.cross('objects.get', () => store.getWhole(...args)),
         putIfAbsent: (...args) => boundary.cross('objects.put', () => store.putIfAbsent(...args)),
         head: (...args) => boundary.cross('objects.head', () => store.head(...args)),
         list: (...args) => boundary.cross('objects.list', () => store.list(...args)),

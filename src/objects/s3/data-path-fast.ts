@@ -18,6 +18,7 @@ import {
   type PutOutcome,
   payloadOf,
   type RangeRead,
+  rangeOf,
   type S3DataPath,
 } from './data-path-sdk.ts';
 import type { RequestContext } from './errors.ts';
@@ -69,24 +70,30 @@ export class FastDataPath implements S3DataPath {
     this.#sdk = sdk;
   }
 
-  async getRange(read: RangeRead): Promise<void> {
-    const { name, offset, target, checksum, signal } = read;
-    const doing = (): string => describe.read(name, offset, target.length);
+  async getRange(read: RangeRead): Promise<number> {
+    const { name, checksum, signal } = read;
+    const doing = (): string => describe.read(read);
     const options: RequestOptions = { doing, bucket: this.#bucket, signal };
     const route = this.#route === undefined ? await this.#find(options) : this.#route;
     if (route === null) return this.#sdk.getRange(read);
     const context = (): RequestContext => this.#connection.context(options);
+    const range = rangeOf(read);
+    const sink = new RangeSink({ ...read, context });
     const operation: Operation = {
       method: 'GET',
       name,
       beforeHost: NONE,
-      afterHost: [['range', `bytes=${offset}-${offset + target.length - 1}`], ...(checksum ? [CHECKSUM_MODE] : NONE)],
+      afterHost: [
+        ...(range === undefined ? NONE : ([['range', range]] as const)),
+        ...(checksum ? [CHECKSUM_MODE] : NONE),
+      ],
       payload: EMPTY_SHA256,
-      sink: new RangeSink({ offset, target, context }),
+      sink,
     };
-    const done = (answer: WireAnswer): void => {
+    const done = (answer: WireAnswer): number => {
       if (answer.status === 416) throw shortError(context(), 'it ends at or before this offset');
       this.#throwIfRefused(answer);
+      return sink.filled;
     };
     return this.#connection.exchange(options, { make: this.#signing(operation, route), done });
   }
@@ -194,6 +201,10 @@ class RangeSink implements BodySink {
 
   constructor(range: RangeTarget) {
     this.#body = new RangeBody(range);
+  }
+
+  get filled(): number {
+    return this.#body.filled;
   }
 
   begin(status: number, headers: IncomingHttpHeaders): Error | undefined {

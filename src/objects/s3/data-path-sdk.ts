@@ -23,6 +23,8 @@ export interface RangeRead {
   readonly offset: number;
   /** Not empty. */
   readonly target: Uint8Array;
+  /** All of the object, which may be shorter than `target`; `offset` is 0. */
+  readonly whole?: boolean;
   /** Asks for the checksum of the whole object. */
   readonly checksum: boolean;
   readonly signal: AbortSignal | undefined;
@@ -56,7 +58,8 @@ export interface Head {
 
 /** One request each. Errors as of ObjectStore. */
 export interface S3DataPath {
-  getRange(read: RangeRead): Promise<void>;
+  /** How many bytes of the target were filled: all of them but for a whole object. */
+  getRange(read: RangeRead): Promise<number>;
   put(put: Put): Promise<PutOutcome>;
   /** `null` for 404, which has no body and so cannot tell a missing object from a missing bucket. */
   head(head: Head): Promise<ObjectHead | null>;
@@ -65,10 +68,17 @@ export interface S3DataPath {
 /** How each request is described in an error. */
 export const describe = {
   head: (name: string): string => `Looking at object "${name}"`,
-  read: (name: string, offset: number, bytes: number): string =>
-    `Reading ${bytes} bytes at offset ${offset} of object "${name}"`,
+  read: ({ name, offset, target, whole }: RangeRead): string =>
+    whole === true
+      ? `Reading all of object "${name}"`
+      : `Reading ${target.length} bytes at offset ${offset} of object "${name}"`,
   write: (name: string, bytes: number): string => `Writing object "${name}" (${bytes} bytes)`,
 };
+
+/** The Range header of a read; absent for a whole object. */
+export function rangeOf({ offset, target, whole }: RangeRead): string | undefined {
+  return whole === true ? undefined : `bytes=${offset}-${offset + target.length - 1}`;
+}
 
 const CRC32_TEXT = /^[0-9a-f]{8}$/;
 
@@ -103,17 +113,19 @@ export class SdkDataPath implements S3DataPath {
     this.#bucket = bucket;
   }
 
-  async getRange({ name, offset, target, checksum, signal }: RangeRead): Promise<void> {
-    const options = { doing: describe.read(name, offset, target.length), bucket: this.#bucket, signal };
+  getRange(read: RangeRead): Promise<number> {
+    const { name, checksum, signal } = read;
+    const options = { doing: describe.read(read), bucket: this.#bucket, signal };
     const context = this.#connection.context(options);
-    const range = `bytes=${offset}-${offset + target.length - 1}`;
-    await this.#connection.request(options, async (sdk, abort) => {
+    const range = rangeOf(read);
+    return this.#connection.request(options, async (sdk, abort) => {
       try {
-        const command = new GetObjectCommand({ Bucket: this.#bucket, Key: name, Range: range });
+        const where = { Bucket: this.#bucket, Key: name };
+        const command = new GetObjectCommand(range === undefined ? where : { ...where, Range: range });
         // Not the SDK's own parameter: it would compare ranges with checksums of whole objects.
         if (checksum) command.middlewareStack.add(askForChecksum, BEFORE_SIGNING);
         const answer = await sdk.send(command, { abortSignal: abort });
-        await readRange(answer, { offset, target, context, signal: abort });
+        return await readRange(answer, { ...read, context, signal: abort });
       } catch (thrown) {
         if (errorFacts(thrown).status !== 416) throw thrown;
         throw shortError(context, 'it ends at or before this offset');

@@ -104,6 +104,7 @@ const KIND: Partial<Record<ErrorCode, ErrorKind>> = {
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   'object-missing': 'The client that wrote it may not have uploaded it yet.',
   'object-short': 'The client that wrote it may not have uploaded all of it yet.',
+  'object-damaged': 'Look at it before releasing the inode.',
   'bucket-missing': 'Check the bucket name and the endpoint of the file system.',
   'access-denied':
     'Check the AWS_* credentials and their policy; without s3:ListBucket a missing object is refused this way, too.',

@@ -1,6 +1,6 @@
 /**
- * The answer to a ranged GET: checks that it is exactly the range that was asked for and puts it into the caller's
- * memory, without a copy in between (half the CPU of collecting it first).
+ * The answer to a GET of a range, or of a whole object: checks that it is exactly what was asked for and puts it into the
+ * caller's memory, without a copy in between (half the CPU of collecting it first).
  * It stands alone because every byte that compaction moves passes here, by either way: nothing short, long or shifted may
  * get through.
  */
@@ -15,6 +15,8 @@ export interface RangeTarget {
   /** Offset in the object, bytes. */
   readonly offset: number;
   readonly target: Uint8Array;
+  /** The whole object was asked for, which may be shorter than `target`. */
+  readonly whole?: boolean;
   /** The parts of an error sentence; a function where making them for each request would cost. */
   readonly context: RequestContext | (() => RequestContext);
 }
@@ -35,12 +37,20 @@ const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+|\*)$/;
 /** Takes one answer, piece by piece. A fault that is returned ends it: the rest of the body is nobody's. */
 export class RangeBody {
   readonly #range: RangeTarget;
+  /** Bytes that the body must have. */
+  #length: number;
   #filled = 0;
   /** Of exactly the bytes that were asked for. */
   #checksum: string | undefined;
 
   constructor(range: RangeTarget) {
     this.#range = range;
+    this.#length = range.target.length;
+  }
+
+  /** Bytes of `target` that are filled. */
+  get filled(): number {
+    return this.#filled;
   }
 
   /**
@@ -48,15 +58,26 @@ export class RangeBody {
    * whole object, `store-unavailable` when it is not the store that answers.
    */
   begin(head: BodyHead): CompactError | undefined {
-    if (head.status === 206) return this.#beginRange(head);
+    if (head.status === 206 && this.#range.whole !== true) return this.#beginRange(head);
     // Every answer of S3 with an object in it has an ETag; a page of something on the way has none.
     if (head.status !== 200 || (head.etag ?? '') === '')
       return this.#fault('store-unavailable', `the server answered ${head.status} without an object`);
-    const { offset, target } = this.#range;
+    const { offset, target, whole } = this.#range;
+    if (whole === true) return this.#beginWhole(head);
     // The whole object (200 in place of 206) is right only where it is just what was asked for.
     if (offset !== 0 || head.contentLength !== target.length || head.contentRange !== undefined)
       return this.#fault('store-refused', 'the server ignored the Range header and sent the whole object');
     this.#checksum = head.checksum;
+    return undefined;
+  }
+
+  #beginWhole({ contentLength, checksum }: BodyHead): CompactError | undefined {
+    const { target } = this.#range;
+    if (contentLength === undefined) return this.#fault('store-refused', 'the server gave no Content-Length');
+    if (contentLength > target.length)
+      return this.#fault('object-damaged', `it has ${contentLength} bytes, and can have at most ${target.length}`);
+    this.#length = contentLength;
+    this.#checksum = checksum;
     return undefined;
   }
 
@@ -77,7 +98,7 @@ export class RangeBody {
 
   take(piece: Uint8Array): CompactError | undefined {
     const { target } = this.#range;
-    if (this.#filled + piece.length > target.length)
+    if (this.#filled + piece.length > this.#length)
       return this.#fault('store-refused', 'the server sent more bytes than it announced');
     target.set(piece, this.#filled);
     this.#filled += piece.length;
@@ -87,13 +108,14 @@ export class RangeBody {
   /** `store-unavailable` when the body broke off (no announced length is trusted) or is not what was stored. */
   end(): CompactError | undefined {
     const { target } = this.#range;
-    if (this.#filled !== target.length)
+    if (this.#filled !== this.#length)
       return this.#fault('store-unavailable', `the answer broke off after ${this.#filled} bytes`);
-    if (this.#checksum === undefined || this.#checksum === crc32Base64(crc32(target))) return undefined;
+    const body = target.subarray(0, this.#filled);
+    if (this.#checksum === undefined || this.#checksum === crc32Base64(crc32(body))) return undefined;
     return this.#fault('store-unavailable', 'the bytes differ from the checksum that the server sent with them');
   }
 
-  #fault(code: 'store-refused' | 'store-unavailable', what: string): CompactError {
+  #fault(code: 'store-refused' | 'store-unavailable' | 'object-damaged', what: string): CompactError {
     return storeError(code, this.#context(), what);
   }
 
@@ -109,12 +131,12 @@ interface StreamedRange extends RangeTarget {
   readonly signal: AbortSignal;
 }
 
-/** Fills the target from the SDK's answer; throws what RangeBody returns. */
-export async function readRange(answer: GetObjectCommandOutput, range: StreamedRange): Promise<void> {
+/** Fills the target from the SDK's answer, and says how far; throws what RangeBody returns. */
+export async function readRange(answer: GetObjectCommandOutput, range: StreamedRange): Promise<number> {
   const body = answer.Body;
   if (!(body instanceof Readable)) throw storeError('store-unavailable', range.context, 'the answer had no body');
   try {
-    await fill(body, headOf(answer), range);
+    return await fill(body, headOf(answer), range);
   } finally {
     // A body that is not read to its end would hold its socket for ever.
     if (!body.readableEnded) body.destroy();
@@ -141,7 +163,7 @@ export function discardBody(answer: GetObjectCommandOutput): void {
   if (answer.Body instanceof Readable) answer.Body.destroy();
 }
 
-async function fill(body: Readable, head: BodyHead, range: StreamedRange): Promise<void> {
+async function fill(body: Readable, head: BodyHead, range: StreamedRange): Promise<number> {
   const taken = new RangeBody(range);
   throwIfFault(taken.begin(head));
   for await (const piece of body as AsyncIterable<Uint8Array>) {
@@ -149,6 +171,7 @@ async function fill(body: Readable, head: BodyHead, range: StreamedRange): Promi
     throwIfFault(taken.take(piece));
   }
   throwIfFault(taken.end());
+  return taken.filled;
 }
 
 function throwIfFault(fault: CompactError | undefined): void {

@@ -50,21 +50,28 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   /** One GET. A body that breaks off is `store-unavailable`, not resumed: pieces are at most a block, and the retry counts. */
-  getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
-    if (target.length === 0) return Promise.resolve();
-    const read: RangeRead = { name, offset, target, signal, checksum: this.#connection.asksForChecksums };
-    return read.checksum ? this.#compared(read) : this.#data.getRange(read);
+  async getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
+    if (target.length > 0) await this.#get({ name, offset, target, signal });
   }
 
-  async #compared(read: RangeRead): Promise<void> {
-    const { capabilities } = this.#connection;
+  /** One GET without a range. */
+  getWhole(name: string, target: Uint8Array, signal?: AbortSignal): Promise<number> {
+    return this.#get({ name, offset: 0, target, signal, whole: true });
+  }
+
+  async #get(asked: Omit<RangeRead, 'checksum'>): Promise<number> {
+    const { capabilities, asksForChecksums } = this.#connection;
+    const read = { ...asked, checksum: asksForChecksums };
+    if (!read.checksum) return this.#data.getRange(read);
     try {
-      await this.#data.getRange(read);
+      const filled = await this.#data.getRange(read);
       capabilities.accepts('responseChecksums');
+      return filled;
     } catch (thrown) {
       if (!(thrown instanceof CompactError && refusesForm(thrown, [400, 501]))) throw thrown;
-      await this.#data.getRange({ ...read, checksum: false });
+      const filled = await this.#data.getRange({ ...read, checksum: false });
       capabilities.refuses('responseChecksums');
+      return filled;
     }
   }
 
@@ -102,6 +109,7 @@ export class S3ObjectStore implements ObjectStore {
   guarded(before: () => void): ObjectStore {
     return {
       getRange: (name, offset, target, signal) => this.getRange(name, offset, target, signal),
+      getWhole: (name, target, signal) => this.getWhole(name, target, signal),
       putIfAbsent: (name, body, signal) => this.putIfAbsent(name, body, signal),
       head: (name, signal) => this.head(name, signal),
       list: (after, signal, prefix) => this.list(after, signal, prefix),

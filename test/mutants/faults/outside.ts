@@ -12,12 +12,12 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     file: BODY,
     edits: [
       ['if (bytes < target.length)', 'if (bytes < 0)'],
-      ['if (this.#filled !== target.length)', 'if (this.#filled < 0)'],
+      ['if (this.#filled !== this.#length)', 'if (this.#filled < 0)'],
     ],
   }),
   fault('an answer that breaks off is accepted', 'I1', {
     file: BODY,
-    edits: [['if (this.#filled !== target.length)', 'if (this.#filled < 0)']],
+    edits: [['if (this.#filled !== this.#length)', 'if (this.#filled < 0)']],
   }),
   fault('a whole object is accepted as the range at an offset', 'I1', {
     file: BODY,

@@ -35,6 +35,7 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
     const store = world.stores.forFilesystem(world.filesystem);
     const mixed: ObjectStore = {
       getRange: (...read) => store.getRange(...read),
+      getWhole: (...read) => store.getWhole(...read),
       putIfAbsent: (...put) => s3.putIfAbsent(...put),
       head: (...head) => store.head(...head),
       list: (...list) => store.list(...list),

@@ -237,6 +237,7 @@ export class Workers {
     const store = this.#stage.stores.forFilesystem(this.#stage.filesystem);
     const judge = this.#judge;
     const through: ObjectStore = {
+      getWhole: (...args) => process.cross('objects.get', () => store.getWhole(...args)),
       getRange: (name, offset, target) =>
         process.cross('objects.get', () => store.getRange(name, offset, target), {
           missing: () => {
