@@ -33,7 +33,7 @@ const WORDS = [
 const PORTS = ['src/metadata', 'src/objects', 'src/ledger.ts', 'src/scan-port.ts'];
 const ADAPTERS = [
   ...['src/redis', 'src/metadata/redis', 'src/metadata/curvefs', 'src/metadata/juicefs', 'src/objects/s3'],
-  ...['src/queue', 'src/pace'],
+  ...['src/objects/codec', 'src/queue', 'src/pace'],
 ];
 const POLICY = ['src/plan', 'src/layout', 'src/compact', 'src/reap', 'src/scan', 'src/gc', 'src/fsck', 'src/waste'];
 
@@ -90,6 +90,7 @@ export const GROUPS: readonly Group[] = [
       ...['node:crypto', 'node:http', 'node:https', 'node:stream', 'node:zlib'],
     ],
   },
+  { name: 'src/objects/codec', groups: [...WORDS, 'src/objects'], packages: ['node:crypto', 'node:util', 'node:zlib'] },
   {
     name: 'src/queue',
     groups: [...WORDS, 'src/ledger.ts', 'src/scan-port.ts'],

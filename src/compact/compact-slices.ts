@@ -16,7 +16,7 @@ import type { ReapLedger } from '../ledger.ts';
 import { COMMIT_RECORDS_MAX, type SliceCommits } from '../metadata/slice-commits.ts';
 import type { SliceFile, SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
 import type { InodeKey, PlanGain, PlanPolicy } from '../model.ts';
-import type { ObjectStore } from '../objects/port.ts';
+import type { BlockCodec, ObjectStore } from '../objects/port.ts';
 import { movedBytes, requestsOf } from '../plan/index.ts';
 import type { AttemptIds } from './attempt.ts';
 import { type Candidate, insertBest, type Selection } from './choose-chunks.ts';
@@ -31,6 +31,8 @@ export interface SliceDeps {
   readonly commits: SliceCommits;
   /** The bucket of the volume. */
   readonly objectsOf: (setting: VolumeSetting) => ObjectStore;
+  /** How its blocks become objects, where they are compressed or encrypted. Throws where its key cannot be used. */
+  readonly codecOf: (setting: VolumeSetting) => Promise<BlockCodec | undefined>;
   readonly ledger: ReapLedger;
   readonly clock: Clock;
   readonly memory: MemoryBudget;
@@ -140,7 +142,7 @@ class Run {
         this.#tally.overBudget(over, chunkIndex);
         return true;
       }
-      const ending = await compactSliceChunk({ key, ...planned }, this.#attemptDeps());
+      const ending = await compactSliceChunk({ key, ...planned }, await this.#attemptDeps());
       const { plan, more, replaced } = planned;
       const isShorter = replaced.length > plan.kept.length + plan.merged.length;
       this.#tally.ended({ chunkIndex, gain: gainOf(plan), blocksLeft: 0 }, ending, more && isShorter);
@@ -161,12 +163,12 @@ class Run {
     return { cheapestBytes: bytes, cheapestRequests: requests };
   }
 
-  #attemptDeps(): SliceAttemptDeps {
+  async #attemptDeps(): Promise<SliceAttemptDeps> {
     const { deps, options, setting } = this.#parts;
     const { limits } = options;
     return {
       ...{ ...deps, ...limits, setting, requireAllowed: () => settingNow(deps.volume) },
-      objects: deps.objectsOf(setting),
+      ...{ objects: deps.objectsOf(setting), codec: await deps.codecOf(setting) },
       readGapBytes: limits.policy.readGapBytes,
       ...{ observer: options.observer, signal: options.signal },
       onBlock: ({ block }: SliceTask) => this.#tally.blockDone(block),

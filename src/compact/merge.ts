@@ -1,5 +1,5 @@
 /**
- * Range reads to merged objects: the only part that moves file bytes. Every GET must return exactly what was asked for
+ * Reads to merged objects: the only part that moves file bytes. Every GET must return exactly what was asked for
  * and every PUT is acknowledged before this returns (I4). Memory is bounded by blocks in flight, never by
  * the size of a chunk. It must know nothing of lists or commits, and must leave no request running behind.
  */
@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib';
 import pLimit from 'p-limit';
 import { CompactError, throwIfCancelled } from '../errors.ts';
 import type { Copy, MergedBlock, ObjectId, SourceRead } from '../model.ts';
-import type { ObjectStore } from '../objects/port.ts';
+import type { BlockCodec, ObjectStore } from '../objects/port.ts';
 import type { MemoryBudget, Reservation } from './memory-budget.ts';
 import { ReadPump } from './read-pump.ts';
 
@@ -23,6 +23,8 @@ export interface MergeOptions<Source = ObjectId> {
   readonly objects: ObjectStore;
   readonly memory: MemoryBudget;
   readonly nameOf: (source: Source) => string;
+  /** Where objects are compressed or encrypted; each read is of a whole block then. */
+  readonly codec?: BlockCodec | undefined;
   readonly blocksInFlight: number;
   readonly getsInFlight: number;
   /** Called before every PUT; throws when the lease is over. */
@@ -31,11 +33,15 @@ export interface MergeOptions<Source = ObjectId> {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Writes every task's object. Ends only when no request of its own is in flight; throws the first failure. */
+/**
+ * Writes every task's object, and answers how many bytes each has in the store. Ends only when no request of its own is in
+ * flight; throws the first failure.
+ */
 export async function writeMergedObjects<Source>(
   tasks: readonly MergeTask<Source>[],
   options: MergeOptions<Source>,
-): Promise<void> {
+): Promise<ReadonlyMap<string, number>> {
+  const stored = new Map<string, number>();
   const failure = new AbortController();
   // The lease may run out while a PUT waits for a limit or for its next try.
   const objects = options.objects.guarded?.(options.beforePut) ?? options.objects;
@@ -47,9 +53,10 @@ export async function writeMergedObjects<Source>(
     if (first !== undefined) return;
     try {
       throwIfCancelled(options.signal, CANCELLED);
-      await options.memory.reserve(sizesOf(task.block), (own) =>
+      const bytes = await options.memory.reserve(sizesOf(task.block, options), (own) =>
         writeOne(task, { ...options, objects, signal, pump, own }),
       );
+      stored.set(task.name, bytes);
       options.onBlock?.(task);
     } catch (error) {
       first ??= { error };
@@ -58,19 +65,38 @@ export async function writeMergedObjects<Source>(
   };
   await Promise.all(tasks.map((task) => blocks(() => one(task))));
   if (first !== undefined) throw first.error;
+  return stored;
 }
 
+type Buffers = Pick<MergeOptions, 'codec' | 'getsInFlight'>;
+
 /** The merged object, and one scratch buffer for the largest read that does not go straight into it. */
-function sizesOf(block: MergedBlock<unknown>): readonly number[] {
-  let scratch = 0;
-  for (const read of block.reads) if (!isDirect(read)) scratch = Math.max(scratch, read.len);
+function sizesOf(block: MergedBlock<unknown>, { codec, getsInFlight }: Buffers): readonly number[] {
   const body = block.end - block.begin;
-  return scratch === 0 ? [body] : [body, scratch];
+  let scratch = 0;
+  let [short, shorts] = [0, 0];
+  for (const read of block.reads) {
+    if (codec !== undefined && isShort(read)) [short, shorts] = [Math.max(short, read.len), shorts + 1];
+    else if (codec !== undefined || !isDirect(read)) scratch = Math.max(scratch, read.len);
+  }
+  if (codec === undefined) return scratch === 0 ? [body] : [body, scratch];
+  const coded = (bytes: number): number[] => (bytes === 0 ? [] : [bytes, codec.bodyBytesMax(bytes)]);
+  // What a codec holds besides is of its own making: one body or block of each of its two steps.
+  const codecs = codec.bodyBytesMax(Math.max(body, scratch));
+  const atOnce = Array.from({ length: Math.min(shorts, getsInFlight) }, () => coded(short)).flat();
+  return [body, codecs, codecs, ...coded(scratch), ...atOnce];
 }
 
 /** A read whose bytes all go to one place needs no buffer of its own. */
 function isDirect(read: SourceRead<unknown>): boolean {
   return read.copies.length === 1 && read.copies[0]?.len === read.len;
+}
+
+/** Blocks up to this are read side by side where they have to be decoded: each needs buffers of its own. */
+const SHORT_BYTES = 64 * 1024;
+
+function isShort(read: SourceRead<unknown>): boolean {
+  return read.len <= SHORT_BYTES;
 }
 
 interface WriteOptions<Source> extends MergeOptions<Source> {
@@ -79,20 +105,24 @@ interface WriteOptions<Source> extends MergeOptions<Source> {
   readonly own: Reservation;
 }
 
-async function writeOne<Source>(task: MergeTask<Source>, options: WriteOptions<Source>): Promise<void> {
-  const { own, pump } = options;
+/** How many bytes the object has. */
+async function writeOne<Source>(task: MergeTask<Source>, options: WriteOptions<Source>): Promise<number> {
+  const { own, pump, codec } = options;
   const { block } = task;
   const body = own.take(block.end - block.begin);
   if (!isTiled(block)) body.fill(0);
   const direct: SourceRead<Source>[] = [];
   const inTurn: SourceRead<Source>[] = [];
-  for (const read of block.reads) (isDirect(read) ? direct : inTurn).push(read);
+  const mayGoAhead = codec === undefined ? isDirect : isShort;
+  for (const read of block.reads) (mayGoAhead(read) ? direct : inTurn).push(read);
   // One after the other: their scratch buffer is what sizesOf counted once.
   await pump.readAll({ direct, inTurn, run: (read) => readInto(body, read, options) });
   throwIfCancelled(options.signal, CANCELLED);
+  const stored = codec === undefined ? body : await codec.encode(body);
   options.beforePut();
-  await putOwn(task.name, body, options);
+  await putOwn(task.name, stored, options);
   own.give(body);
+  return stored.length;
 }
 
 /** With more copies than this, looking at them costs more than zeros do. */
@@ -116,6 +146,10 @@ function isTiled(block: MergedBlock<unknown>): boolean {
 async function readInto<Source>(body: Buffer, read: SourceRead<Source>, options: WriteOptions<Source>): Promise<void> {
   throwIfCancelled(options.signal, CANCELLED);
   const name = options.nameOf(read.source);
+  if (options.codec !== undefined) {
+    await decodeInto(body, { read, name, codec: options.codec }, options);
+    return;
+  }
   const [only] = read.copies;
   if (only !== undefined && isDirect(read)) {
     await options.objects.getRange(name, read.offset, body.subarray(only.to, only.to + only.len), options.signal);
@@ -127,11 +161,37 @@ async function readInto<Source>(body: Buffer, read: SourceRead<Source>, options:
   options.own.give(scratch);
 }
 
+interface CodedRead {
+  readonly read: SourceRead<unknown>;
+  readonly name: string;
+  readonly codec: BlockCodec;
+}
+
+/** The object of a whole block. What it is not is damage, and is reported with its name. */
+async function decodeInto(body: Buffer, { read, name, codec }: CodedRead, options: CodedOptions): Promise<void> {
+  const { own, objects, signal } = options;
+  const object = own.take(codec.bodyBytesMax(read.len));
+  const bytes = await objects.getWhole(name, object, signal);
+  const block = own.take(read.len);
+  try {
+    await codec.decode(object.subarray(0, bytes), block);
+  } catch (error) {
+    if (!(error instanceof CompactError) || error.code !== 'object-damaged') throw error;
+    const message = `the object ${name} is damaged: ${error.message}; nothing was committed`;
+    throw new CompactError(message, { kind: 'halt', code: error.code, cause: error });
+  }
+  for (const copy of read.copies) block.copy(body, copy.to, copy.from, copy.from + copy.len);
+  own.give(object);
+  own.give(block);
+}
+
+type CodedOptions = Pick<WriteOptions<unknown>, 'own' | 'objects' | 'signal'>;
+
 /** Pieces in which an object is read back: small beside any block, since no memory is reserved for them. */
 const READ_BACK_BYTES = 256 * 1024;
 
 /** A name that is taken can only be our own earlier PUT whose answer was lost: the same bytes, or stop (I3). */
-async function putOwn(name: string, body: Buffer, options: OwnOptions): Promise<void> {
+async function putOwn(name: string, body: Uint8Array, options: OwnOptions): Promise<void> {
   if ((await options.objects.putIfAbsent(name, body, options.signal)) === 'created') return;
   const head = await options.objects.head(name, options.signal);
   if (head === null) {
@@ -154,7 +214,7 @@ type OwnOptions = Pick<WriteOptions<unknown>, 'objects' | 'signal'>;
 
 interface Taken {
   readonly name: string;
-  readonly body: Buffer;
+  readonly body: Uint8Array;
   readonly options: OwnOptions;
 }
 

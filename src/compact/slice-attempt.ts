@@ -12,7 +12,7 @@ import type { CommitOutcome } from '../metadata/port.ts';
 import type { OwnIds, SliceCommits, SliceFence } from '../metadata/slice-commits.ts';
 import type { VolumeSetting } from '../metadata/slice-volume.ts';
 import { type InodeKey, MERGED_VERSION_BITS } from '../model.ts';
-import type { ObjectStore } from '../objects/port.ts';
+import type { BlockCodec, ObjectStore } from '../objects/port.ts';
 import { later, type MonotonicMs } from '../time.ts';
 import { Attempt, type AttemptIds } from './attempt.ts';
 import type { ChunkEnding } from './compact-chunk.ts';
@@ -31,6 +31,8 @@ const RESOLVE_DELAY_MAX_MS = 5_000;
 export interface SliceAttemptDeps {
   readonly commits: SliceCommits;
   readonly objects: ObjectStore;
+  /** Where its objects are compressed or encrypted. */
+  readonly codec: BlockCodec | undefined;
   readonly setting: VolumeSetting;
   readonly ledger: ReapLedger;
   readonly clock: Clock;
@@ -155,12 +157,16 @@ async function writeAll(
 ): Promise<void> {
   const { objects, observer, signal, getsInFlight } = deps;
   observer?.phase('merge', chunkIndex);
-  await writeMergedObjects(tasks, { ...deps, nameOf: (name) => name, beforePut: () => attempt.checkLease(0) });
+  const stored = await writeMergedObjects(tasks, {
+    ...deps,
+    nameOf: (name) => name,
+    beforePut: () => attempt.checkLease(0),
+  });
   // Somebody's gc may take what no list names yet.
   const limit = pLimit(getsInFlight);
-  await limit.map(tasks, async ({ name, block }) => {
+  await limit.map(tasks, async ({ name }) => {
     const head = await objects.head(name, signal);
-    if (head?.bytes === block.end - block.begin) return;
+    if (head !== null && head.bytes === stored.get(name)) return;
     throw new CompactError(`the object ${name} was written and is gone, or of another size: does a gc delete it?`, {
       ...{ kind: 'retry', code: 'store-unavailable' },
     });

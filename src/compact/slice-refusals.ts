@@ -8,6 +8,9 @@ import type { VolumeSetting } from '../metadata/slice-volume.ts';
 /** The form of metadata that is known. */
 export const META_VERSION = 1;
 
+/** How objects may be compressed. */
+const COMPRESSIONS: ReadonlySet<string> = new Set(['none', 'lz4', 'zstd']);
+
 /** The names of settings as JuiceFS has them, with what stands there. */
 export function sliceRefusals(setting: VolumeSetting): readonly string[] {
   const { metaVersion, changeLog, shards, encrypted, compression, storage, store, tiers } = setting;
@@ -16,7 +19,7 @@ export function sliceRefusals(setting: VolumeSetting): readonly string[] {
     [changeLog, 'ChangeLog is on, and its entries cannot say what is changed'],
     [shards > 1, `Shards ${shards}: its objects are in several buckets`],
     [encrypted, 'EncryptKey: its objects are encrypted'],
-    [compression !== 'none' && compression !== '', `Compression ${compression}`],
+    [!COMPRESSIONS.has(compression), `Compression ${compression}: it is not known`],
     [shards <= 1 && store === null, `Storage ${storage}: no bucket of S3`],
     [tiers > 0, `Tiers: ${tiers} beside the usual storage class`],
   ];

@@ -9,6 +9,7 @@ import { requireCompactable } from '../compact/slice-refusals.ts';
 import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
 import type { SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
+import { blockCodec } from '../objects/codec/index.ts';
 import type { Logger } from '../observe/log.ts';
 import { QueueInstallation } from '../queue/installation.ts';
 import type { RedisClient } from '../redis/link.ts';
@@ -56,6 +57,7 @@ export async function openVolumeClients(
     const nowMs = () => ledger.nowMs();
     const compact = compactorOfSlices({
       ...{ volume, commits, objectsOf, ledger: run.ledger, clock: systemClock, attemptIds: new AttemptIds() },
+      codecOf: async ({ compression }) => blockCodec(compression),
       memory: new ObservedMemory(settings.memoryBytes, observer),
     });
     return {

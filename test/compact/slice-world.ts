@@ -3,6 +3,7 @@
  * every call can fail or be their last. What a reader sees, which objects there may be and what the references must be is
  * worked out here from keys and names, by no code of the program.
  */
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import { expect } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
@@ -12,6 +13,7 @@ import { MemoryBudget } from '../../src/compact/memory-budget.ts';
 import type { CompactLimits, CompactResult } from '../../src/compact/types.ts';
 import { JuicefsCommits } from '../../src/metadata/juicefs/commits.ts';
 import type { Filesystem } from '../../src/model.ts';
+import { blockCodec } from '../../src/objects/codec/index.ts';
 import { reapSlices, type SliceReapDeps } from '../../src/reap/reap-slices.ts';
 import { ledgerMs } from '../../src/time.ts';
 import { encodeDelayed, encodeSlice, type RawSlice } from '../kit/juicefs/encode.ts';
@@ -25,6 +27,15 @@ import { LedgerState, MemoryLedger } from '../sim/memory-ledger.ts';
 export const BLOCK = 1024;
 export const BUCKET = 'bucket';
 const HOUR_MS = 3_600_000;
+
+/** How clients store a block. */
+interface StoredForm {
+  readonly encode: (block: Uint8Array) => Uint8Array;
+  readonly decode: (body: Uint8Array) => Uint8Array;
+}
+
+const PLAIN: StoredForm = { encode: (block) => block, decode: (body) => body };
+const ZSTD: StoredForm = { encode: (block) => zstdCompressSync(block), decode: (body) => zstdDecompressSync(body) };
 
 export const LIMITS: CompactLimits = {
   policy: { fragmentThreshold: 2, readGapBytes: 64, bytesPerGet: 64 * 1024, storagePrice: 2 },
@@ -41,16 +52,18 @@ export class SliceWorld {
   readonly expected = new Map<string, Buffer>();
   #nextId = 0;
   readonly #inodes = new Set<number>();
+  readonly #form: StoredForm;
   readonly #attemptIds = new AttemptIds();
 
-  private constructor(redis: Redis) {
+  private constructor(redis: Redis, form: StoredForm) {
     this.redis = redis;
+    this.#form = form;
     this.raw = new RawVolume(redis, `{${uniquePrefix('slices')}}`);
     this.stores.bucket(BUCKET);
   }
 
   static async make(redis: Redis, setting: Readonly<Record<string, unknown>> = {}): Promise<SliceWorld> {
-    const world = new SliceWorld(redis);
+    const world = new SliceWorld(redis, setting['Compression'] === 'zstd' ? ZSTD : PLAIN);
     await world.raw.format('vol', { BlockSize: BLOCK / 1024, ...setting });
     return world;
   }
@@ -66,7 +79,7 @@ export class SliceWorld {
     for (let n = 0; n < size; n++) content[n] = 1 + ((id * 31 + n * 7 + (n >> 8)) % 255);
     this.#nextId = id;
     for (const { name, begin, end } of objectsOf(id, size))
-      if (!late) this.stores.write(BUCKET, name, content.subarray(begin, end));
+      if (!late) this.stores.write(BUCKET, name, this.#form.encode(content.subarray(begin, end)));
     return id;
   }
 
@@ -108,7 +121,7 @@ export class SliceWorld {
     if (values.length < 2 || content.length === 0) return;
     const id = await this.redis.incr(this.key('nextchunk'));
     for (const { name, begin, end } of objectsOf(id, content.length))
-      this.stores.write(BUCKET, name, content.subarray(begin, end));
+      this.stores.write(BUCKET, name, this.#form.encode(content.subarray(begin, end)));
     const merged = values.map(parse).filter((record) => record.id > 0);
     await this.redis
       .multi()
@@ -166,8 +179,10 @@ export class SliceWorld {
 
   #bytes(id: number, size: number): Buffer {
     const content = Buffer.alloc(size, 0xee);
-    for (const { name, begin } of objectsOf(id, size))
-      Buffer.from(this.stores.bucket(BUCKET).get(name)?.bytes ?? []).copy(content, begin);
+    for (const { name, begin } of objectsOf(id, size)) {
+      const body = this.stores.bucket(BUCKET).get(name)?.bytes;
+      if (body !== undefined) Buffer.from(this.#form.decode(body)).copy(content, begin);
+    }
     return content;
   }
 
@@ -182,7 +197,8 @@ export class SliceWorld {
       ...{ boundary, ledger, clock: systemClock, memory: new MemoryBudget(1 << 24), attemptIds: this.#attemptIds },
       volume: crossing(boundary, 'metadata', this.raw.volume),
       commits: crossing(boundary, 'metadata', commits),
-      ...{ objectsOf: () => store, filesystemOf: () => ({ bucket: BUCKET }) as Filesystem },
+      ...{ objectsOf: () => store, codecOf: async ({ compression }) => blockCodec(compression) },
+      ...{ filesystemOf: () => ({ bucket: BUCKET }) as Filesystem },
       ...{ nowMs: () => ledger.nowMs(), graceMs: LIMITS.graceMs },
     };
   }

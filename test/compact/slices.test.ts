@@ -2,6 +2,7 @@
  * A run over a file of a JuiceFS volume, on a real Redis: random files, every failure and death at every call, clients that
  * act between any two, what is refused, and what is not uploaded yet.
  */
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -55,6 +56,29 @@ describe('a run', () => {
       await world.check();
       expect(await world.compact(FILE)).toMatchObject({ outcome: 'nothing' });
     }
+  });
+
+  it('on a compressed volume reads and writes whole objects, and says what it has moved', async () => {
+    const world = await worn({ Compression: 'zstd' });
+    const reads: string[] = [];
+    world.stores.before = ({ op, names: [name = ''], offset }) => {
+      if (op === 'get') reads.push(`${name.split('/').at(-1)} from ${offset}`);
+    };
+    const known = new Set(world.stores.bucket(BUCKET).keys());
+    const result = await world.compact(FILE);
+    expect(result).toMatchObject({ outcome: 'compacted', warnings: [] });
+    // Each block of a new slice reads an object once, whatever it shows of it.
+    expect(reads.filter((read) => !read.endsWith(' from 0'))).toEqual([]);
+    expect(result.cost.readRequests).toBe(reads.length);
+    const blocks = reads.map((read) => Number(/_(\d+) /.exec(read)?.[1]));
+    expect(result.cost.readBytes).toBe(blocks.reduce((sum, bytes) => sum + bytes, 0));
+    const written = [...world.stores.bucket(BUCKET)].filter(([name]) => !known.has(name));
+    expect(written.length).toBe(result.cost.writeRequests);
+    for (const [name, { bytes }] of written)
+      expect(zstdDecompressSync(bytes).length).toBe(Number(name.split('_').at(-1)));
+    await world.reapAll();
+    await world.hourly(0);
+    await world.check();
   });
 
   it('of random files leaves every byte', async () => {
@@ -290,7 +314,7 @@ describe('doubt', () => {
       [{ ChangeLog: true }, 'ChangeLog'],
       [{ Shards: 4 }, 'Shards 4'],
       [{ EncryptKey: 'key' }, 'EncryptKey'],
-      [{ Compression: 'zstd' }, 'Compression zstd'],
+      [{ Compression: 'snappy' }, 'Compression snappy'],
       [{ Storage: 'gs' }, 'Storage gs'],
       [{ Tiers: { 0: {}, 1: {} } }, 'Tiers'],
     ] as const) {
@@ -331,6 +355,24 @@ describe('doubt', () => {
     const content = await world.read(FILE, 0);
     expect(await world.compact(FILE)).toMatchObject({ outcome: 'compacted' });
     expect((await world.read(FILE, 0)).equals(content)).toBe(true);
+  });
+
+  it.each([
+    ['of other bytes', (body: Uint8Array) => Buffer.from(body).fill(0)],
+    ['cut off', (body: Uint8Array) => body.subarray(0, body.length - 1)],
+    ['of another length', () => zstdCompressSync(Buffer.alloc(299))],
+    ['of far too many bytes', () => Buffer.alloc(100_000)],
+    ['of nothing', () => Buffer.alloc(0)],
+  ])('in an object that is %s stops the file, and names it', async (_, damage) => {
+    const world = await worn({ Compression: 'zstd' });
+    const small = (await world.records(FILE)).find(({ size }) => size === 300);
+    const name = `vol/chunks/0/0/${small?.id}_0_300`;
+    const body = world.stores.bucket(BUCKET).get(name)?.bytes ?? new Uint8Array();
+    world.stores.write(BUCKET, name, damage(body));
+    const error = await unchanged(world);
+    expect(error).toMatchObject({ kind: 'halt', code: 'object-damaged' });
+    expect(error.message).toContain(name);
+    expect(error.message).toContain('inode 1/7');
   });
 
   it('about what was written is told before the commit', async () => {

@@ -53,6 +53,7 @@ async function openCompactor(world: JuicefsWorld, redis: Redis) {
   const deps: SliceDeps & SliceReapDeps = {
     ...{ volume, commits, ledger, clock: systemClock, memory: new MemoryBudget(1 << 26) },
     ...{ attemptIds: new AttemptIds(), objectsOf: () => objects.store, graceMs: 0 },
+    codecOf: async () => undefined,
     ...{ filesystemOf: () => volumeFilesystem(setting, settings), nowMs: () => ledger.nowMs() },
   };
   const close = async () => {

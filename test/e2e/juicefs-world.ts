@@ -47,11 +47,15 @@ export class JuicefsWorld {
     this.s3 = testS3Client();
   }
 
-  static async open(name: string, flags: readonly string[] = ['--trash-days', '1']): Promise<JuicefsWorld> {
+  static async open(
+    name: string,
+    flags: readonly string[] = ['--trash-days', '1'],
+    secrets: Readonly<Record<string, string>> = {},
+  ): Promise<JuicefsWorld> {
     const service = await startRedis();
     const bucket = await freshBucket(name);
     const metaUrl = `${service.url}/${DATABASE}`;
-    const real = await RealVolume.format(metaUrl, { name: VOLUME, s3: inject('s3'), bucket, flags });
+    const real = await RealVolume.format(metaUrl, { name: VOLUME, s3: inject('s3'), bucket, flags, env: secrets });
     // Kept by clients in memory for a while, and lost with those that are killed: counted afresh without.
     await real.run(['config', '--yes', metaUrl, '--dir-stats=false']);
     return new JuicefsWorld({ real, service, bucket });
@@ -76,6 +80,7 @@ export class JuicefsWorld {
     const { host } = new URL(this.#service.url);
     return {
       ...{ METADATA_URL: this.url(), REDIS_URL: `redis://${host}/${DATABASE + 1}`, S3COMPACT_LOG_LEVEL: 'error' },
+      ...this.real.env,
       ...{ S3COMPACT_GRACE: '100ms', S3COMPACT_READER_CACHE_LIFE: '0s' },
     };
   }

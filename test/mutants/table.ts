@@ -5,6 +5,7 @@
 import type { Fault } from './fault.ts';
 import { ATTEMPT_FAULTS } from './faults/attempt.ts';
 import { BUCKET_FAULTS } from './faults/bucket.ts';
+import { CODEC_FAULTS } from './faults/codec.ts';
 import { CONSOLE_FAULTS } from './faults/console.ts';
 import { METADATA_FAULTS } from './faults/metadata.ts';
 import { OUTSIDE_FAULTS } from './faults/outside.ts';
@@ -27,4 +28,5 @@ export const FAULTS: readonly Fault[] = [
   ...QUEUE_FAULTS,
   ...CONSOLE_FAULTS,
   ...SLICE_FAULTS,
+  ...CODEC_FAULTS,
 ];

@@ -8,7 +8,7 @@
  */
 import type { PlanCost } from '../../model.ts';
 import { movedBytes, scoreOf } from '../../plan/index.ts';
-import { blockCount, readsOf } from './objects.ts';
+import { blockBytes, blockCount, type Reads, readsOf } from './objects.ts';
 import { piecesOf } from './pieces.ts';
 import { type ClientRewrite, clientRewrite } from './quiet.ts';
 import type { Piece, ReferencesOf, SliceGeometry, SliceRecord } from './words.ts';
@@ -149,14 +149,16 @@ function segmentsOf(pieces: readonly Piece[]): Groups {
  * priced alone, and a run's last block counts whole: where that errs, the plan as a whole is weighed again exactly.
  */
 function runsOf(segment: readonly Piece[], { geometry, policy }: SliceInput): Groups {
-  const perByte = 2 + policy.bytesPerGet / geometry.blockSize;
+  const perByte = 1 + policy.bytesPerGet / geometry.blockSize;
   // Best value up to a piece, with it kept or at the end of a run; and where that run began.
   let kept = 0;
   let run = Number.NEGATIVE_INFINITY;
   let runBegan = 0;
   const cameFrom: { readonly from: number; readonly keeps: boolean }[] = [];
   for (const [n, piece] of segment.entries()) {
-    const worth = readsOf([piece], geometry).gets * policy.bytesPerGet - (piece.end - piece.begin) * perByte;
+    const [len, reads] = [piece.end - piece.begin, readsOf([piece], geometry)];
+    const moved = geometry.wholeObjects ? reads.bytes : len;
+    const worth = reads.gets * policy.bytesPerGet - moved - len * perByte;
     const opened = kept - policy.bytesPerGet;
     if (opened > run) runBegan = n;
     run = Math.max(opened, run) + worth;
@@ -209,13 +211,35 @@ function costOf(merged: readonly MergedSlice[], geometry: SliceGeometry): PlanCo
   const cost = { readRequests: 0, readBytes: 0, writeRequests: 0, writeBytes: 0 };
   for (const { begin, end, pieces } of merged) {
     const len = end - begin;
-    const reads = readsOf(pieces, geometry);
-    cost.readRequests += pieces.reduce((sum, piece) => sum + readsOf([piece], geometry).gets, 0);
-    cost.readBytes += geometry.wholeObjects ? reads.bytes : len;
+    if (geometry.wholeObjects) {
+      const reads = wholeReadsOf({ begin, end, pieces }, geometry);
+      cost.readRequests += reads.gets;
+      cost.readBytes += reads.bytes;
+    } else {
+      cost.readRequests += pieces.reduce((sum, piece) => sum + readsOf([piece], geometry).gets, 0);
+      cost.readBytes += len;
+    }
     cost.writeRequests += blockCount(len, geometry.blockSize);
     cost.writeBytes += len;
   }
   return cost;
+}
+
+/** Each new block reads every object that it needs anything of. */
+function wholeReadsOf({ begin, pieces }: MergedSlice, { blockSize }: SliceGeometry): Reads {
+  const read = new Set<string>();
+  let bytes = 0;
+  for (const { begin: first, end, id, size, from } of pieces) {
+    for (let at = first; at < end; ) {
+      const inSlice = from + at - first;
+      const [block, n] = [Math.floor((at - begin) / blockSize), Math.floor(inSlice / blockSize)];
+      const key = `${block} ${id} ${n}`;
+      if (!read.has(key)) bytes += blockBytes(size, n, blockSize);
+      read.add(key);
+      at = Math.min(end, at + (n + 1) * blockSize - inSlice, begin + (block + 1) * blockSize);
+    }
+  }
+  return { gets: read.size, bytes };
 }
 
 interface NamedSlice {

@@ -21,6 +21,8 @@ export interface TaskOptions {
   readonly readGapBytes: number;
 }
 
+type ReadOptions = Pick<TaskOptions, 'geometry' | 'readGapBytes'>;
+
 export function sliceTasks(
   merged: readonly MergedSlice[],
   { geometry, firstId, readGapBytes }: TaskOptions,
@@ -38,9 +40,17 @@ export function sliceTasks(
   });
 }
 
+/** In the chunk. */
+interface Span {
+  readonly begin: number;
+  readonly end: number;
+}
+
 /** Bytes of one source object that go to one place. */
 interface Part {
   readonly source: string;
+  /** Of the whole block that the source object is. */
+  readonly bytes: number;
   /** In the source object. */
   readonly offset: number;
   /** In the new object. */
@@ -53,10 +63,29 @@ interface OpenRead extends SourceRead<string> {
   readonly copies: Copy[];
 }
 
-function readsFor(
-  block: { readonly begin: number; readonly end: number },
+function readsFor(block: Span, pieces: readonly Piece[], options: ReadOptions): readonly SourceRead<string>[] {
+  return options.geometry.wholeObjects
+    ? wholeReads(block, pieces, options.geometry)
+    : rangeReads(block, pieces, options);
+}
+
+/** Each object that the block needs anything of, once and whole. */
+function wholeReads(block: Span, pieces: readonly Piece[], geometry: SliceGeometry): readonly SourceRead<string>[] {
+  const reads = new Map<string, OpenRead>();
+  for (const piece of pieces) {
+    for (const { source, bytes, offset, to, len } of partsOf(piece, block, geometry)) {
+      const read = reads.get(source) ?? { source, offset: 0, len: bytes, copies: [] };
+      read.copies.push({ from: offset, to, len });
+      reads.set(source, read);
+    }
+  }
+  return [...reads.values()];
+}
+
+function rangeReads(
+  block: Span,
   pieces: readonly Piece[],
-  { geometry, readGapBytes }: Pick<TaskOptions, 'geometry' | 'readGapBytes'>,
+  { geometry, readGapBytes }: ReadOptions,
 ): readonly SourceRead<string>[] {
   const reads: OpenRead[] = [];
   const lastOf = new Map<string, OpenRead>();
@@ -78,11 +107,7 @@ function readsFor(
 }
 
 /** What of a piece is in the new block, cut where the piece's own slice has blocks. */
-function partsOf(
-  piece: Piece,
-  { begin, end }: { readonly begin: number; readonly end: number },
-  geometry: SliceGeometry,
-) {
+function partsOf(piece: Piece, { begin, end }: Span, geometry: SliceGeometry) {
   const { blockSize } = geometry;
   const parts: Part[] = [];
   const until = Math.min(piece.end, end);
@@ -90,8 +115,8 @@ function partsOf(
     const inSlice = piece.from + at - piece.begin;
     const n = Math.floor(inSlice / blockSize);
     const len = Math.min(until - at, (n + 1) * blockSize - inSlice);
-    const source = sliceObject(piece.id, piece.size, n, geometry).name;
-    parts.push({ source, offset: inSlice - n * blockSize, to: at - begin, len });
+    const { name: source, bytes } = sliceObject(piece.id, piece.size, n, geometry);
+    parts.push({ source, bytes, offset: inSlice - n * blockSize, to: at - begin, len });
     at += len;
   }
   return parts;

@@ -19,7 +19,7 @@ export function parseSetting(text: string): VolumeSetting {
   const json = jsonOf(text);
   const storage = textOf(json, 'Storage') ?? 'file';
   const blockSize = numberOf(json, 'BlockSize') * KIB;
-  const compression = textOf(json, 'Compression') ?? 'none';
+  const compression = (textOf(json, 'Compression') ?? 'none').toLowerCase();
   const encrypted = textOf(json, 'EncryptKey') !== undefined;
   const volume = textOf(json, 'Name');
   const uuid = textOf(json, 'UUID');
@@ -30,7 +30,7 @@ export function parseSetting(text: string): VolumeSetting {
   return {
     ...{ volume, uuid, storage, blockSize, compression, encrypted, shards },
     ...{ hashPrefix: json['HashPrefix'] === true, changeLog: json['ChangeLog'] === true },
-    wholeObjects: encrypted || (compression !== 'none' && compression !== ''),
+    wholeObjects: encrypted || compression !== 'none',
     store: S3_KINDS.has(storage) && shards <= 1 ? bucketOf(textOf(json, 'Bucket') ?? '') : null,
     ...{ trashDays: numberOf(json, 'TrashDays'), metaVersion: numberOf(json, 'MetaVersion') },
     tiers: tiersOf(json['Tiers']),

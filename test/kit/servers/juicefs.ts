@@ -44,9 +44,12 @@ export interface ServedVolume {
 export class RealVolume {
   /** As JuiceFS takes it. */
   readonly metaUrl: string;
+  /** Of every process of it, besides this process's own. */
+  readonly env: Readonly<Record<string, string>>;
 
-  constructor(metaUrl: string) {
+  constructor(metaUrl: string, env: Readonly<Record<string, string>> = {}) {
     this.metaUrl = metaUrl;
+    this.env = env;
   }
 
   /** Makes a volume on S3; `flags` as of `juicefs format`. */
@@ -61,16 +64,16 @@ export class RealVolume {
     },
   ): Promise<RealVolume> {
     const { name, s3, bucket, flags = [], env = {} } = of;
-    const volume = new RealVolume(metaUrl);
+    const volume = new RealVolume(metaUrl, env);
     const keys = ['--access-key', s3.accessKeyId, '--secret-key', s3.secretAccessKey];
     const where = ['--storage', 's3', '--bucket', `${s3.endpoint}/${bucket}`];
-    await volume.run(['format', ...where, ...keys, ...flags, metaUrl, name], env);
+    await volume.run(['format', ...where, ...keys, ...flags, metaUrl, name]);
     return volume;
   }
 
   /** One command; what it prints to both outputs. Throws with that when it fails. */
   async run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-    const options = { env: { ...process.env, ...env }, maxBuffer: OUTPUT_MAX };
+    const options = { env: { ...process.env, ...this.env, ...env }, maxBuffer: OUTPUT_MAX };
     const { stdout, stderr } = await promisify(execFile)('juicefs', [...args], options);
     return `${stdout}${stderr}`;
   }
@@ -78,7 +81,8 @@ export class RealVolume {
   /** Runs a shell script with the volume mounted at `$1`; `more` follow as `$2` and so on. */
   async mounted(script: string, more: readonly string[] = []): Promise<string> {
     const args = ['-m', '--propagation', 'private', 'bash', MOUNTED, this.metaUrl, script, ...more];
-    const { stdout } = await promisify(execFile)('unshare', args, { maxBuffer: OUTPUT_MAX });
+    const options = { env: { ...process.env, ...this.env }, maxBuffer: OUTPUT_MAX };
+    const { stdout } = await promisify(execFile)('unshare', args, options);
     return stdout;
   }
 
@@ -89,6 +93,7 @@ export class RealVolume {
     const child = await spawnGuarded(`juicefs-${kind}`, (directory) => ({
       command: 'env',
       args: [
+        ...Object.entries(this.env).map(([name, value]) => `${name}=${value}`),
         ...['MINIO_ROOT_USER=gatewayuser', 'MINIO_ROOT_PASSWORD=gatewaypassword'],
         ...['juicefs', kind, this.metaUrl, at, '--no-usage-report', '--no-bgjob', '--cache-dir', directory, ...flags],
       ],

@@ -10,6 +10,7 @@ import {
   readsOf,
   type SliceGeometry,
   type SliceRecord,
+  sliceTasks,
 } from '../../../src/layout/slices/index.ts';
 import { SliceFile } from './slice-file.ts';
 
@@ -40,6 +41,12 @@ function expectSound(records: readonly SliceRecord[], input: Input, others: (id:
   const { bytesPerGet, storagePrice } = input.policy;
   const saved = (gain.getsBefore - gain.getsAfter) * bytesPerGet + (freed - written) * storagePrice;
   if (saved <= cost.readBytes + cost.writeBytes) throw new Error('it does not pay');
+  if (input.geometry.wholeObjects) {
+    const tasks = sliceTasks(plan.merged, { geometry: input.geometry, firstId: 1_000n, readGapBytes: 3 });
+    const reads = tasks.flatMap(({ block }) => block.reads);
+    for (const { source, offset, len } of reads) mustBe([offset, len], [0, Number(source.split('_').at(-1))]);
+    mustBe([cost.readRequests, cost.readBytes], [reads.length, reads.reduce((sum, { len }) => sum + len, 0)]);
+  }
   // Nothing is left to do: once nobody holds what was replaced, and while delayed deletes still count it.
   for (const held of [0, 1]) {
     const again = ({ id }: SliceRecord) => after.named(id) + others(id) + held * before.named(id);

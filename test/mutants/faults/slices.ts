@@ -164,7 +164,7 @@ export const SLICE_FAULTS: readonly Fault[] = [
   }),
   fault('new slices are committed though their objects are gone', 'I4', {
     file: ATTEMPT,
-    edits: [['if (head?.bytes === block.end - block.begin) return;', 'if (head?.bytes !== 0) return;']],
+    edits: [['if (head !== null && head.bytes === stored.get(name)) return;', 'if (head?.bytes !== 0) return;']],
   }),
   fault('a commit names another slice than was written', 'I1', {
     file: ATTEMPT,

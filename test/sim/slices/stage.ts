@@ -141,7 +141,8 @@ export class SliceStage {
       ...{ ledger, clock: process.clock, memory: new MemoryBudget(1 << 24), attemptIds: new AttemptIds() },
       volume: crossing(process, 'metadata', this.#servers.volume),
       commits: crossing(process, 'metadata', this.#commits()),
-      ...{ objectsOf: () => store, filesystemOf: () => ({ bucket: BUCKET }) as Filesystem },
+      ...{ objectsOf: () => store, codecOf: async () => undefined },
+      ...{ filesystemOf: () => ({ bucket: BUCKET }) as Filesystem },
       ...{ nowMs: () => ledger.nowMs(), graceMs: GRACE_MS },
     };
   }

@@ -1,0 +1,52 @@
+/** Faults in how blocks become objects where they are compressed or encrypted, and in what is counted and checked of those. */
+import { type Fault, fault } from '../fault.ts';
+
+const LZ4 = 'src/objects/codec/lz4.ts';
+const ZSTD = 'src/objects/codec/zstd.ts';
+const PLAN = 'src/layout/slices/plan.ts';
+const MERGE = 'src/compact/merge.ts';
+
+export const CODEC_FAULTS: readonly Fault[] = [
+  fault('a damaged lz4 body copies from before the begin of its block', 'I10', {
+    file: LZ4,
+    edits: [['if (distance === 0 || distance > to ||', 'if (distance === 0 ||']],
+  }),
+  fault('a damaged lz4 body shows what was in the buffer before', 'I10', {
+    file: LZ4,
+    edits: [['if (distance === 0 || distance > to ||', 'if (distance > to ||']],
+  }),
+  fault('an lz4 body that ends too early is a block', 'I10', {
+    file: LZ4,
+    edits: [['if (at === body.length) return to === block.length;', 'if (at === body.length) return true;']],
+  }),
+  fault('a match of lz4 goes into the last bytes, which other decoders refuse', 'I1', {
+    file: LZ4,
+    edits: [['const MATCH_BEGIN_LAST = 12;', 'const MATCH_BEGIN_LAST = 4;']],
+  }),
+  fault('a zstd body of fewer bytes is a block', 'I10', {
+    file: ZSTD,
+    edits: [['if (found.length !== block.length) return false;', '']],
+  }),
+  fault('a small zstd body may cost any memory', 'I8', {
+    file: ZSTD,
+    edits: [
+      ['params: { [constants.ZSTD_d_windowLogMax]: windowBits },', 'params: { [constants.ZSTD_d_windowLogMax]: 31 },'],
+    ],
+  }),
+  fault('blocks of a compressed volume are written as they are', 'I1', {
+    file: MERGE,
+    edits: [['codec === undefined ? body : await codec.encode(body);', 'body;']],
+  }),
+  fault('what a decoded block needs is not reserved', 'I8', {
+    file: MERGE,
+    edits: [['return [body, codecs, codecs, ...coded(scratch), ...atOnce];', 'return [body];']],
+  }),
+  fault('of compressed blocks a plan counts only the bytes that are wanted', 'I8', {
+    file: PLAN,
+    edits: [['cost.readBytes += reads.bytes;', 'cost.readBytes += len;']],
+  }),
+  fault('objects of a compressed volume are read in parts', 'I1', {
+    file: 'src/layout/slices/tasks.ts',
+    edits: [['{ source, offset: 0, len: bytes, copies: [] }', '{ source, offset, len, copies: [] }']],
+  }),
+];
