@@ -74,6 +74,9 @@ export interface WalkPage {
   readonly parts: readonly WalkPart[];
   /** Of all records in `parts`, as they were at this moment. */
   readonly referencesOf: ReferencesOf;
+  /** As of InodePage (`port.ts`); absent: there is no going on from behind this page. */
+  readonly cursor?: string | null;
+  readonly restarted: boolean;
 }
 
 /** Slices that wait to be deleted; bytes as a share where lists name them, too. */
@@ -138,7 +141,7 @@ export interface SliceVolume {
   list(inodeId: bigint, chunkIndex: number): Promise<readonly SliceRecord[]>;
   references(records: readonly SliceRecord[]): Promise<ReferencesOf>;
   /** All files and lists, each at least once, not of one moment. Memory does not grow with their number. */
-  walk(): AsyncIterable<WalkPage>;
+  walk(cursor?: string): AsyncIterable<WalkPage>;
   waiting(): Promise<Waiting>;
   health(): Promise<VolumeHealth>;
   close(): Promise<void>;

@@ -11,8 +11,8 @@ const PAGES_MAX = 1_000;
 
 /** One page, or several that are counted together. */
 export interface PageWork {
-  /** Behind the last of them; `null`: the walk ends there. */
-  cursor: string | null;
+  /** Behind the last of them; `null`: the walk ends there. `undefined`: there is no going on from there. */
+  cursor: string | null | undefined;
   /** Batches that are looked at and finds that are not queued yet. */
   outstanding: number;
   backlog: Backlog;
@@ -29,7 +29,7 @@ export class Pages {
   }
 
   /** A page that is looked at from now on, with its batches outstanding. */
-  begin(cursor: string | null, batches: number): PageWork {
+  begin(cursor: string | null | undefined, batches: number): PageWork {
     const last = this.#work.at(-1);
     if (last !== undefined && this.#work.length >= PAGES_MAX) {
       last.cursor = cursor;
@@ -48,10 +48,13 @@ export class Pages {
   /** Where a later walk may go on, and what was found before; `cursor` is `undefined` before the first page is done. */
   get safe(): { readonly cursor: string | null | undefined; readonly backlog: Backlog } {
     let done = 0;
-    for (const page of this.#work) {
+    let { backlog } = this.#done;
+    for (const [n, page] of this.#work.entries()) {
       if (page.outstanding > 0) break;
-      this.#done = { cursor: page.cursor, backlog: addBacklog(this.#done.backlog, page.backlog) };
-      done++;
+      backlog = addBacklog(backlog, page.backlog);
+      if (page.cursor === undefined) continue;
+      this.#done = { cursor: page.cursor, backlog };
+      done = n + 1;
     }
     if (done > 0) this.#work = this.#work.slice(done);
     return this.#done;

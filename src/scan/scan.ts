@@ -175,13 +175,21 @@ class Scan<Item> {
   /** All pages; begins anew where the metadata service cannot promise that none was missed. */
   async #walk(from: string | undefined): Promise<void> {
     let cursor: string | null | undefined = from;
+    let isInside = false;
     while (cursor !== null) {
       cursor = await this.#patience.with(async () => {
         const start = cursor;
+        // What was found behind the last place to go on from would be found again.
+        if (isInside) {
+          await this.#restart(start);
+          cursor = undefined;
+          isInside = false;
+        }
         for await (const page of this.#deps.walk.pages(this.#filesystem.fsId, cursor ?? undefined)) {
           if (page.restarted) await this.#restart(start);
           await this.#look(page);
-          cursor = page.cursor;
+          isInside = page.cursor === undefined;
+          if (page.cursor !== undefined) cursor = page.cursor;
           this.#patience.progress();
           if (this.#stop.signal.aborted) return null;
         }

@@ -1,6 +1,6 @@
 /**
- * A volume of slices as a scan walks it: what the worker's planner says of each list, with the lists as the walk meets them. Such a
- * walk cannot be taken up again in the middle: one that stopped begins anew. It must decide nothing about the queue.
+ * A volume of slices as a scan walks it: what the worker's planner says of each list, with the lists as the walk meets them. It
+ * must decide nothing about the queue.
  */
 import { slicePolicyOf } from '../compact/compact-slices.ts';
 import { footprintOf, planSlices, type ReferencesOf, type SliceGeometry } from '../layout/slices/index.ts';
@@ -16,18 +16,11 @@ interface Met {
   readonly referencesOf: ReferencesOf;
 }
 
-/** Of every page but the last: no place in SCAN means anything to another process. */
-const SOMEWHERE = 'somewhere';
-
 export function walkOfSlices(volume: SliceVolume, geometry: SliceGeometry): ScanWalk<Met> {
   return {
     async *pages(_, cursor) {
-      let restarted = cursor !== undefined;
-      for await (const { parts, referencesOf } of volume.walk()) {
-        yield { items: parts.map((part) => ({ part, referencesOf })), cursor: SOMEWHERE, restarted };
-        restarted = false;
-      }
-      yield { items: [], cursor: null, restarted };
+      for await (const { parts, referencesOf, ...page } of volume.walk(cursor))
+        yield { ...page, items: parts.map((part) => ({ part, referencesOf })) };
     },
     async *findings(items, context) {
       for (const met of items) {

@@ -13,10 +13,10 @@ import type { LedgerMs } from '../time.ts';
 import type { Finding } from './score.ts';
 import type { TopOrder, WorstInode } from './top-inodes.ts';
 
-/** A part of a walk; see `InodePage` for the cursor. */
+/** A part of a walk; see `InodePage` for the cursor; absent: there is no going on from behind this page. */
 export interface WalkedPage<Item> {
   readonly items: readonly Item[];
-  readonly cursor: string | null;
+  readonly cursor?: string | null;
   readonly restarted: boolean;
 }
 

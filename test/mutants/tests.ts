@@ -68,6 +68,7 @@ export const TEST_FILES: readonly string[] = [
   'test/console/acts.test.ts',
   'test/console/server.test.ts',
   'test/console/volume.test.ts',
+  'test/console/volume-acts.test.ts',
   'test/queue/reap-queue.test.ts',
   'test/queue/compact-queue.test.ts',
   'test/queue/lost-jobs.test.ts',

@@ -1,22 +1,32 @@
 /** A scan over a JuiceFS volume: what it queues is what a run compacts, what it counts, and what it cannot read. */
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import type { CompactError } from '../../src/errors.ts';
+import { CompactError } from '../../src/errors.ts';
+import type { SliceVolume, WalkPage } from '../../src/metadata/slice-volume.ts';
 import type { Filesystem, InodeKey } from '../../src/model.ts';
 import { scanWalk } from '../../src/scan/scan.ts';
 import { walkOfSlices } from '../../src/scan/slices.ts';
-import type { ScanParts, ScanReport } from '../../src/scan/types.ts';
+import type { ScanOptions, ScanParts, ScanProgress, ScanReport } from '../../src/scan/types.ts';
 import type { ScanPosition, ScoredInode } from '../../src/scan-port.ts';
 import { LIMITS, SliceWorld } from '../compact/slice-world.ts';
+import { encodeAttributes, encodeSlice } from '../kit/juicefs/encode.ts';
+import { wholeSlice } from '../kit/juicefs/raw-volume.ts';
+import { type RedisService, startRedis } from '../kit/servers/redis.ts';
 
+let server: RedisService;
 let redis: Redis;
 
-beforeAll(() => {
-  redis = new Redis(inject('redisUrl'));
+/** Of its own, so that all keys of a small volume are met in one page. */
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
 });
 
-afterAll(() => redis.quit());
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
 
 interface Scanned {
   readonly report: ScanReport;
@@ -24,7 +34,16 @@ interface Scanned {
   readonly unreadable: readonly InodeKey[];
 }
 
-async function scan(world: SliceWorld, position: ScanPosition | null = null): Promise<Scanned> {
+interface ScanWish extends Pick<ScanOptions, 'signal' | 'onProgress'> {
+  readonly volume?: SliceVolume;
+  readonly keep?: (position: ScanPosition | null) => void;
+}
+
+async function scan(
+  world: SliceWorld,
+  position: ScanPosition | null = null,
+  { volume = world.raw.volume, keep, ...options }: ScanWish = {},
+): Promise<Scanned> {
   const queued: ScoredInode[] = [];
   const unreadable: InodeKey[] = [];
   const parts: ScanParts = {
@@ -34,17 +53,21 @@ async function scan(world: SliceWorld, position: ScanPosition | null = null): Pr
     },
     control: { isPaused: async () => false },
     quarantine: { among: async () => new Set<string>() },
-    book: { position: async () => position, setPosition: async () => undefined, setResult: async () => undefined },
+    book: {
+      ...{ position: async () => position, setResult: async () => undefined },
+      setPosition: async (_: string, at: ScanPosition | null) => keep?.(at),
+    },
     clock: systemClock,
     nowMs: async () => world.now(),
   } as unknown as ScanParts;
-  const walk = walkOfSlices(world.raw.volume, await world.raw.volume.setting());
+  const walk = walkOfSlices(volume, await volume.setting());
   const filesystem = { fsId: 1, uuid: 'uuid' } as Filesystem;
   const report = await scanWalk(
     filesystem,
     { ...parts, walk },
     {
-      ...{ policy: LIMITS.policy, queueMax: 1_000, concurrency: 2, patienceMs: 1_000, by: 'test' },
+      ...{ policy: LIMITS.policy, queueMax: 1_000, concurrency: 2, patienceMs: 60_000, by: 'test' },
+      ...options,
       onUnreadable: (key: InodeKey, _: CompactError) => unreadable.push(key),
     },
   );
@@ -80,7 +103,7 @@ it('queues what a run compacts, the best first, and counts the rest', async () =
   expect((await scan(world)).queued).toEqual([]);
 });
 
-it('that was stopped begins anew, and counts nothing twice', async () => {
+it('with a place of another server begins anew, and counts nothing twice', async () => {
   const world = await SliceWorld.make(redis);
   await world.file(3);
   for (let n = 0; n < 20; n++) await world.write(3, n * 40, 60);
@@ -89,4 +112,86 @@ it('that was stopped begins anew, and counts nothing twice', async () => {
   const stopped = { cursor: 'somewhere', backlog, by: 'another', savedMs: world.now(), startedMs: world.now() };
   const again = await scan(world, stopped);
   expect(again.report).toMatchObject({ backlog: whole.report.backlog, restarts: 1, queued: 1 });
+});
+
+describe('of a volume with thousands of files', () => {
+  const FILES = 2_000;
+  let service: RedisService;
+  let own: Redis;
+  let world: SliceWorld;
+
+  beforeAll(async () => {
+    service = await startRedis();
+    own = new Redis(service.url);
+    world = await SliceWorld.make(own);
+    const batch = own.pipeline();
+    for (let inode = 2; inode < FILES + 2; inode++) {
+      // Three chunks are asked for: several pages of lists for one page of keys.
+      batch.set(world.key(`i${inode}`), encodeAttributes({ length: 3 * 64 * 1024 * 1024 }));
+      const records = Array.from({ length: 6 }, (_, n) => encodeSlice(wholeSlice(inode * 10 + n, n * 100, 100)));
+      batch.rpush(world.key(`c${inode}_0`), ...records);
+    }
+    await batch.exec();
+  });
+  afterAll(async () => {
+    await world.raw.volume.close();
+    own.disconnect();
+    await service.stop();
+  });
+
+  const inodesIn = ({ parts }: WalkPage) => parts.flatMap((part) => (part.kind === 'file' ? [part.file.inodeId] : []));
+
+  it('a walk goes on behind each of its places, and both halves have met every file', async () => {
+    const all = Array.from({ length: FILES }, (_, n) => BigInt(n + 2));
+    const pages: WalkPage[] = [];
+    for await (const page of world.raw.volume.walk()) pages.push(page);
+    const places = pages.flatMap(({ cursor }, n) => (typeof cursor === 'string' ? [{ cursor, n }] : []));
+    expect(places.length).toBeGreaterThan(2);
+    expect(new Set(pages.slice(0, places[0]?.n).flatMap(inodesIn)).size).toBeLessThan(FILES);
+    expect(pages.length).toBeGreaterThan(2 * places.length);
+    for (const { cursor, n } of places) {
+      const met = new Set(pages.slice(0, n + 1).flatMap(inodesIn));
+      for await (const page of world.raw.volume.walk(cursor)) {
+        expect(page.restarted).toBe(false);
+        for (const inodeId of inodesIn(page)) met.add(inodeId);
+      }
+      expect([...met].toSorted((a, b) => Number(a - b))).toEqual(all);
+    }
+  });
+
+  it('a scan that was stopped goes on where it was, counts nothing twice, and queues every file once', async () => {
+    const whole = await scan(world);
+    expect(whole.report).toMatchObject({ backlog: { inodes: FILES, inodesWorthIt: FILES }, restarts: 0 });
+    const stop = new AbortController();
+    let position: ScanPosition | null = null;
+    const onProgress = ({ backlog }: ScanProgress) => {
+      if (backlog.inodes > FILES / 4) stop.abort();
+    };
+    const keep = (at: ScanPosition | null) => {
+      position = at;
+    };
+    const before = await scan(world, null, { signal: stop.signal, onProgress, keep });
+    expect(before.report.ending).toBe('stopped');
+    const after = await scan(world, position);
+    expect(after.report).toMatchObject({ ending: 'done', restarts: 0, backlog: whole.report.backlog });
+    expect(after.report.resumedInodes).toBeGreaterThan(0);
+    const keys = (queued: readonly ScoredInode[]) => new Set(queued.map(({ key }) => key.inodeId));
+    expect(keys([...before.queued, ...after.queued])).toEqual(keys(whole.queued));
+  });
+
+  it('a failure in the middle of a page begins anew, since what was found would be found again', async () => {
+    const { volume } = world.raw;
+    const whole = await scan(world);
+    let failures = 0;
+    const walk = async function* (cursor?: string): AsyncGenerator<WalkPage> {
+      for await (const page of volume.walk(cursor)) {
+        yield page;
+        if (page.cursor === undefined && failures++ === 0)
+          throw new CompactError('away', { kind: 'retry', code: 'metadata-unavailable' });
+      }
+    };
+    const failing = Object.assign(Object.create(volume) as typeof volume, { setting: () => volume.setting(), walk });
+    const again = await scan(world, null, { volume: failing });
+    expect(again.report).toMatchObject({ backlog: whole.report.backlog, restarts: 1 });
+  });
 });

@@ -108,8 +108,8 @@ export class JuicefsVolume implements SliceVolume {
     return this.#reads.references(records);
   }
 
-  walk(): AsyncIterable<WalkPage> {
-    return walkVolume(this.#reads);
+  walk(cursor?: string): AsyncIterable<WalkPage> {
+    return walkVolume(this.#reads, cursor);
   }
 
   async waiting(): Promise<Waiting> {

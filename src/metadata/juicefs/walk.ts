@@ -3,15 +3,13 @@
  * few round trips. A volume keeps no index of a file's lists: those within the length are read with the file, others (behind
  * its end after a truncate, or of a file that is gone) when SCAN comes by. Memory is bounded by the page, not by the volume.
  */
-import type { Redis } from 'ioredis';
 import { CompactError } from '../../errors.ts';
 import { CHUNK_BYTES, type SliceRecord } from '../../layout/slices/index.ts';
+import { walkKeys } from '../redis/walk.ts';
 import type { SliceFile, SliceList, WalkPage, WalkPart } from '../slice-volume.ts';
 import { type Attributes, fileOf, parseWalkKey, VOLUME_FS_ID } from './decode.ts';
 import { LISTS_AT_ONCE, recordError, type VolumeReads } from './reads.ts';
 
-/** Keys that one SCAN looks at: one call stays below a millisecond of the server. */
-const SCAN_COUNT = 1_000;
 /** Lists that are asked for because the length says so: 256 GiB of a file; those of larger ones come with SCAN. */
 const CHUNKS_ASKED_MAX = 4_096;
 
@@ -26,27 +24,23 @@ interface Wanted {
 
 type Looked = ReadonlyMap<bigint, Attributes | CompactError | null>;
 
-export async function* walkVolume(reads: VolumeReads): AsyncGenerator<WalkPage> {
-  await reads.calls.ready();
-  for (const node of reads.calls.primaries()) {
-    let cursor = '0';
-    do {
-      const page = await scanPage(reads, node, cursor);
-      yield* partsOf(reads, page.keys);
-      cursor = page.next;
-    } while (cursor !== '0');
+export async function* walkVolume(reads: VolumeReads, from?: string): AsyncGenerator<WalkPage> {
+  for await (const { found, ...page } of walkKeys(reads.calls, reads.key('[ic]*'), from)) {
+    const keys = found.map((key) => parseWalkKey(key.slice(reads.prefix.length))).filter((key) => key !== null);
+    let { restarted } = page;
+    for await (const part of partsOf(reads, keys)) {
+      yield { ...part, restarted };
+      restarted = false;
+    }
+    yield { parts: [], referencesOf: () => 1, cursor: page.cursor, restarted };
   }
 }
 
-async function scanPage(reads: VolumeReads, node: Redis, cursor: string) {
-  const pattern = reads.key('[ic]*');
-  const [next, keys] = await reads.calls.ask(pattern, () => node.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT));
-  return { next, keys: keys.map((key) => parseWalkKey(key.slice(reads.prefix.length))).filter((key) => key !== null) };
-}
+type Part = Pick<WalkPage, 'parts' | 'referencesOf'>;
 
 type WalkKey = NonNullable<ReturnType<typeof parseWalkKey>>;
 
-async function* partsOf(reads: VolumeReads, keys: readonly WalkKey[]): AsyncGenerator<WalkPage> {
+async function* partsOf(reads: VolumeReads, keys: readonly WalkKey[]): AsyncGenerator<Part> {
   const inodeIds = [...new Set(keys.map(({ inodeId }) => inodeId))];
   const answers = await reads.attributes(inodeIds);
   const looked: Looked = new Map(inodeIds.map((inodeId, n) => [inodeId, answers[n] ?? null]));
@@ -104,7 +98,7 @@ function* wantedOf(
   for (let n = 0; n < asked; n++) yield { inodeId, file, first: n === 0, chunkIndex: n };
 }
 
-async function* readPage(reads: VolumeReads, wanted: readonly Wanted[]): AsyncGenerator<WalkPage> {
+async function* readPage(reads: VolumeReads, wanted: readonly Wanted[]): AsyncGenerator<Part> {
   if (wanted.length === 0) return;
   const keys = wanted.flatMap(({ inodeId, chunkIndex }) => (chunkIndex === null ? [] : [{ inodeId, chunkIndex }]));
   const lists = await reads.lists(keys);
@@ -130,7 +124,7 @@ async function* readPage(reads: VolumeReads, wanted: readonly Wanted[]): AsyncGe
   for (const one of long) yield await longPage(reads, one);
 }
 
-async function longPage(reads: VolumeReads, one: Wanted): Promise<WalkPage> {
+async function longPage(reads: VolumeReads, one: Wanted): Promise<Part> {
   const { inodeId, chunkIndex } = one;
   const parts: WalkPart[] = [];
   try {

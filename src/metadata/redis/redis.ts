@@ -30,7 +30,7 @@ import { fieldsOf, parseChunkIndex, parseFilesystem, parseInode, parseRecords } 
 import { RedisLists } from './lists.ts';
 import { defineScripts, hashRecords, type MetadataScripts } from './scripts.ts';
 import { incomplete } from './slots.ts';
-import { RedisWalk } from './walk.ts';
+import { walkInodes } from './walk.ts';
 
 interface RedisMetadataOptions {
   /** Of the profile `metadata`; the store owns it from now on and ends it with `close()`. */
@@ -62,7 +62,6 @@ export class RedisMetadata implements MetadataStore {
   readonly #keyPrefix: string;
   readonly #timeoutMs: number;
   readonly #calls: RedisCalls;
-  readonly #walk: RedisWalk;
   readonly #lists: RedisLists;
   readonly #primary: PrimaryCheck;
 
@@ -81,7 +80,6 @@ export class RedisMetadata implements MetadataStore {
     this.#keyPrefix = keyPrefix;
     this.#timeoutMs = timeoutMs;
     this.#calls = new RedisCalls(redis, timeoutMs);
-    this.#walk = new RedisWalk(this.#calls, keyPrefix);
     this.#lists = new RedisLists(this.#calls, this.#scripts, (key) => this.#inodeKey(key));
     this.#primary = new PrimaryCheck({
       ...{ name: 'metadata', setting: 'METADATA_REPLICAS', code: 'metadata-unavailable', timeoutMs },
@@ -103,7 +101,7 @@ export class RedisMetadata implements MetadataStore {
   }
 
   inodePages(fsId: number, cursor?: string): AsyncIterable<InodePage> {
-    return this.#walk.pages(fsId, cursor);
+    return walkInodes(this.#calls, { keyPrefix: this.#keyPrefix, fsId, cursor });
   }
 
   readLists(keys: readonly InodeKey[], versionsMax: number): AsyncIterable<InodePart> {

@@ -1,5 +1,5 @@
 /**
- * The walk over all inodes of a file system: SCAN on every primary, in pages that a later walk can go on behind. A SCAN
+ * A walk over all keys of a pattern: SCAN on every primary, in pages that a later walk can go on behind. A SCAN
  * cursor means something only to the process that gave it out (a restarted server has another hash seed), so a cursor
  * of ours names all servers, their lives and their slots; it is used only while all of that is as it was.
  */
@@ -23,59 +23,75 @@ interface Place {
   readonly cursor: string;
 }
 
-export class RedisWalk {
-  readonly #calls: RedisCalls;
-  readonly #keyPrefix: string;
-
-  constructor(calls: RedisCalls, keyPrefix: string) {
-    this.#calls = calls;
-    this.#keyPrefix = keyPrefix;
-  }
-
-  /**
-   * O(keys of the database), whatever the size of the file system. Throws `metadata-unavailable` (retry), at the end too,
-   * where slots of a cluster have no node, or where a server was restarted or slots have moved meanwhile.
-   */
-  async *pages(fsId: number, cursor?: string): AsyncGenerator<InodePage> {
-    const head = `${this.#keyPrefix}:{${fsId}:`;
-    await this.#calls.ready();
-    const nodes = this.#calls.primaries();
-    const servers = await this.#servers(nodes, head);
-    const from = cursor === undefined ? null : placeOf(cursor, { fsId, servers, nodes: nodes.length });
-    let restarted = cursor !== undefined && from === null;
-    let place: Place | null = from ?? { node: 0, cursor: '0' };
-    while (place !== null) {
-      const node = nodes[place.node];
-      if (node === undefined) break;
-      const { keys, next } = await this.#page(node, { fsId, head, cursor: place.cursor });
-      place = next === '0' ? following(place.node, nodes.length) : { node: place.node, cursor: next };
-      if (place === null && servers.text !== (await this.#servers(nodes, head)).text) {
-        throw incomplete('a server of the metadata Redis was restarted, or slots of its cluster moved, meanwhile');
-      }
-      yield { keys, cursor: place === null ? null : printPlace(place, fsId, servers), restarted };
-      restarted = false;
-    }
-  }
-
-  async #page(node: Redis, at: { readonly fsId: number; readonly head: string; readonly cursor: string }) {
-    const { fsId, head, cursor } = at;
-    const pattern = `${globLiteral(head)}*}`;
-    const [next, found] = await this.#calls.ask(head, () => node.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT));
+/** All inodes of a file system; O(keys of the database), whatever its size. Throws as `walkKeys`. */
+export async function* walkInodes(
+  calls: RedisCalls,
+  {
+    keyPrefix,
+    fsId,
+    cursor,
+  }: { readonly keyPrefix: string; readonly fsId: number; readonly cursor?: string | undefined },
+): AsyncGenerator<InodePage> {
+  const head = `${keyPrefix}:{${fsId}:`;
+  for await (const { found, ...page } of walkKeys(calls, `${globLiteral(head)}*}`, cursor)) {
     const keys: InodeKey[] = [];
     for (const redisKey of found) {
       const inodeId = decimalId(redisKey.slice(head.length, -1));
       if (inodeId !== null) keys.push({ fsId, inodeId });
     }
-    return { keys, next };
+    yield { ...page, keys };
   }
+}
 
-  /** Which servers, in which of their lives, keep which slots; as each node sees it, since they learn one after the other. */
-  async #servers(nodes: readonly Redis[], head: string): Promise<Servers> {
-    const ask = <T>(send: () => Promise<T>) => this.#calls.ask(head, send);
-    const lives = await Promise.all(nodes.map((node) => lifeOf(node, ask)));
-    const slots = this.#calls.isCluster ? await Promise.all(nodes.map((node) => slotOwners(node, ask))) : [];
-    return { text: JSON.stringify([lives, slots]), known: !lives.includes(null) };
+/** `cursor` and `restarted` as of InodePage. */
+interface KeyPage extends Pick<InodePage, 'cursor' | 'restarted'> {
+  readonly found: readonly string[];
+}
+
+/**
+ * O(keys of the database). Throws `metadata-unavailable` (retry), at the end too, where slots of a cluster have no node, or
+ * where a server was restarted or slots have moved meanwhile.
+ */
+export async function* walkKeys(calls: RedisCalls, pattern: string, cursor?: string): AsyncGenerator<KeyPage> {
+  await calls.ready();
+  const nodes = calls.primaries();
+  const servers = await serversOf(calls, nodes, pattern);
+  const from = cursor === undefined ? null : placeOf(cursor, { pattern, servers, nodes: nodes.length });
+  let restarted = cursor !== undefined && from === null;
+  let place: Place | null = from ?? { node: 0, cursor: '0' };
+  while (place !== null) {
+    const node = nodes[place.node];
+    if (node === undefined) break;
+    const { found, next }: Scanned = await scanned(calls, node, { pattern, cursor: place.cursor });
+    place = next === '0' ? following(place.node, nodes.length) : { node: place.node, cursor: next };
+    if (place === null && servers.text !== (await serversOf(calls, nodes, pattern)).text) {
+      throw incomplete('a server of the metadata Redis was restarted, or slots of its cluster moved, meanwhile');
+    }
+    yield { found, cursor: place === null ? null : printPlace(place, pattern, servers), restarted };
+    restarted = false;
   }
+}
+
+interface Scanned {
+  readonly found: readonly string[];
+  readonly next: string;
+}
+
+async function scanned(
+  calls: RedisCalls,
+  node: Redis,
+  { pattern, cursor }: { readonly pattern: string; readonly cursor: string },
+): Promise<Scanned> {
+  const [next, found] = await calls.ask(pattern, () => node.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT));
+  return { found, next };
+}
+
+/** Which servers, in which of their lives, keep which slots; as each node sees it, since they learn one after the other. */
+async function serversOf(calls: RedisCalls, nodes: readonly Redis[], about: string): Promise<Servers> {
+  const ask = <T>(send: () => Promise<T>) => calls.ask(about, send);
+  const lives = await Promise.all(nodes.map((node) => lifeOf(node, ask)));
+  const slots = calls.isCluster ? await Promise.all(nodes.map((node) => slotOwners(node, ask))) : [];
+  return { text: JSON.stringify([lives, slots]), known: !lives.includes(null) };
 }
 
 interface Servers {
@@ -101,23 +117,23 @@ function following(node: number, nodes: number): Place | null {
   return node + 1 < nodes ? { node: node + 1, cursor: '0' } : null;
 }
 
-function hashOf(fsId: number, servers: Servers): string {
-  return createHash('sha1').update(`${fsId} ${servers.text}`).digest('hex');
+function hashOf(pattern: string, servers: Servers): string {
+  return createHash('sha1').update(`${pattern} ${servers.text}`).digest('hex');
 }
 
-function printPlace(place: Place, fsId: number, servers: Servers): string {
-  return `${CURSOR_FORM}.${hashOf(fsId, servers)}.${place.node}.${place.cursor}`;
+function printPlace(place: Place, pattern: string, servers: Servers): string {
+  return `${CURSOR_FORM}.${hashOf(pattern, servers)}.${place.node}.${place.cursor}`;
 }
 
 /** `null` for a cursor of other servers, of another life of theirs, or that is none. */
 function placeOf(
   text: string,
-  now: { readonly fsId: number; readonly servers: Servers; readonly nodes: number },
+  now: { readonly pattern: string; readonly servers: Servers; readonly nodes: number },
 ): Place | null {
   const [form, hash, nodeText, cursor, ...rest] = text.split('.');
   const node = decimalNumber(nodeText);
   if (form !== CURSOR_FORM || rest.length > 0 || node === null || node >= now.nodes) return null;
-  if (!now.servers.known || hash !== hashOf(now.fsId, now.servers)) return null;
+  if (!now.servers.known || hash !== hashOf(now.pattern, now.servers)) return null;
   return cursor === undefined || decimalId(cursor) === null ? null : { node, cursor };
 }
 

@@ -48,10 +48,10 @@ export const CONSOLE_FAULTS: readonly Fault[] = [
     'if (settings.consoleActions === true && !hasToken)',
     'if (settings.consoleActions === true && token === null)',
   ]),
-  server('a volume that is only shown may be acted on', [
-    'if (settings.consoleActions === true && clients === undefined)',
-    'if (settings.consoleActions === true && token === null)',
-  ]),
+  fault('a hold is made on a volume, which has none', 'I13', {
+    file: 'src/console/acts.ts',
+    edits: [['if (ownership === undefined) throw', 'if (form === undefined) throw']],
+  }),
   fault('a walk under way hides what the last one found', 'I13', {
     file: 'src/console/slices/volume-walk.ts',
     edits: [['this.#whole?.walk ?? this.#underWay?.walk;', 'this.#underWay?.walk ?? this.#whole?.walk;']],

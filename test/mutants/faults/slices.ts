@@ -245,9 +245,17 @@ export const SLICE_FAULTS: readonly Fault[] = [
     file: SCAN,
     edits: [["|| part.file.state === 'unlinked') return null;", ') return null;']],
   }),
-  fault('a scan of slices that was stopped counts twice what it had counted', 'I12', {
-    file: SCAN,
-    edits: [['let restarted = cursor !== undefined;', 'let restarted = cursor === null;']],
+  fault('a scan of slices that failed inside a page counts twice what it had counted', 'I12', {
+    file: 'src/scan/scan.ts',
+    edits: [['if (isInside) {', 'if (isInside && cursor === null) {']],
+  }),
+  fault('a walk over slices goes on behind a page of which it has read the first lists', 'I12', {
+    file: 'src/metadata/juicefs/walk.ts',
+    edits: [['yield { ...part, restarted };', 'yield { ...part, restarted, cursor: page.cursor };']],
+  }),
+  fault('a walk over slices takes any place for its own', 'I12', {
+    file: 'src/metadata/redis/walk.ts',
+    edits: [['if (!now.servers.known || hash !== hashOf(now.pattern, now.servers)) return null;', '']],
   }),
   fault('a queue serves two volumes', 'I10', {
     file: CLIENTS,
