@@ -114,6 +114,12 @@ it('with a place of another server begins anew, and counts nothing twice', async
   expect(again.report).toMatchObject({ backlog: whole.report.backlog, restarts: 1, queued: 1 });
 });
 
+/** The first page for which it is so. */
+async function firstPage(walk: AsyncIterable<WalkPage>, isSo: (page: WalkPage) => boolean): Promise<WalkPage> {
+  for await (const page of walk) if (isSo(page)) return page;
+  throw new Error('the walk has no such page');
+}
+
 describe('of a volume with thousands of files', () => {
   const FILES = 2_000;
   let service: RedisService;
@@ -157,6 +163,15 @@ describe('of a volume with thousands of files', () => {
       }
       expect([...met].toSorted((a, b) => Number(a - b))).toEqual(all);
     }
+  });
+
+  it('a place in another life of the server is not used', async () => {
+    const { volume } = world.raw;
+    const first = await firstPage(volume.walk(), () => true);
+    const { cursor } = await firstPage(volume.walk(), (page) => typeof page.cursor === 'string');
+    const again = await firstPage(volume.walk(`${cursor}`.replace(/[0-9a-f]{40}/, '0'.repeat(40))), () => true);
+    expect(again.restarted).toBe(true);
+    expect(inodesIn(again)).toEqual(inodesIn(first));
   });
 
   it('a scan that was stopped goes on where it was, counts nothing twice, and queues every file once', async () => {
