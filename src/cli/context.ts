@@ -39,7 +39,7 @@ interface Loaded {
   readonly createLogger: typeof createLogger;
 }
 
-interface ClientsWish extends Pick<OpenOptions, 'metadata'> {
+interface ClientsWish extends Pick<OpenOptions, 'metadata' | 'forRuns'> {
   readonly logger?: Logger;
 }
 
@@ -149,9 +149,9 @@ export class CliContext {
   }
 
   /** What works on the files, whatever their layout. */
-  async openWork({ logger, metadata = 'required' }: ClientsWish = {}): Promise<WorkClients> {
+  async openWork({ logger, metadata = 'required', forRuns = false }: ClientsWish = {}): Promise<WorkClients> {
     const { openWork } = await import('../wiring/volume-clients.ts');
-    return openWork(this.settings, logger ?? this.logger, { connectMs: this.connectMs, metadata });
+    return openWork(this.settings, logger ?? this.logger, { connectMs: this.connectMs, metadata, forRuns });
   }
 
   /** Runs `work` with the metadata store, which is closed whatever happens. */

@@ -68,7 +68,7 @@ export function registerInode(program: Command, context: CliContext): void {
 }
 
 async function compactNow(key: InodeKey, context: CliContext, options: InodeOptions): Promise<ExitCode> {
-  const clients = await context.openWork();
+  const clients = await context.openWork({ forRuns: options.inline === true });
   try {
     // A wrong number is reported at once, not after a wait for a worker.
     await clients.requireFile(key);

@@ -49,7 +49,7 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
   const logger = context.streams.stderr.isTTY === true ? context.quietLogger : context.logger;
   const parts = await import('./work-parts.ts');
   const { keepTotalJobs, pushAtEnd, runFilesystem, startMetrics, startPool, startWorker } = parts;
-  const clients = await context.openWork({ logger });
+  const clients = await context.openWork({ logger, forRuns: true });
   const progress = new CountProgress(context);
   let metrics: PodMetrics | null = null;
   let working: RunningWorker | undefined;

@@ -28,7 +28,7 @@ async function work(context: CliContext): Promise<void> {
   const { keepTotalJobs, startMetrics, startPool, startWorker } = await import('./work-parts.ts');
   const { openWhenThere } = await import('../../workers/open-when-there.ts');
   const clients = await untilSignal((signal) =>
-    openWhenThere(() => context.openWork({ logger, metadata: 'checked' }), {
+    openWhenThere(() => context.openWork({ logger, metadata: 'checked', forRuns: true }), {
       port: settings.metricsPort,
       log: logger,
       signal,

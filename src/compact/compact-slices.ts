@@ -42,7 +42,8 @@ export interface SliceDeps {
 /** Compacts the most worthwhile chunks of one file within the limits. Throws CompactError, with the inode. */
 export async function compactSlices(key: InodeKey, deps: SliceDeps, options: CompactOptions): Promise<CompactResult> {
   try {
-    const run = new Run({ key, setting: await settingNow(deps.volume), deps, options });
+    const setting = await settingNow(deps.volume);
+    const run = new Run({ key, setting, codec: await deps.codecOf(setting), deps, options });
     return await run.run(await requireSliceFile(key.inodeId, deps.volume));
   } catch (error) {
     throw error instanceof CompactError ? error.withInode(key) : error;
@@ -80,6 +81,7 @@ interface PlannedHead {
 interface RunParts {
   readonly key: InodeKey;
   readonly setting: VolumeSetting;
+  readonly codec: BlockCodec | undefined;
   readonly deps: SliceDeps;
   readonly options: CompactOptions;
 }
@@ -142,7 +144,7 @@ class Run {
         this.#tally.overBudget(over, chunkIndex);
         return true;
       }
-      const ending = await compactSliceChunk({ key, ...planned }, await this.#attemptDeps());
+      const ending = await compactSliceChunk({ key, ...planned }, this.#attemptDeps());
       const { plan, more, replaced } = planned;
       const isShorter = replaced.length > plan.kept.length + plan.merged.length;
       this.#tally.ended({ chunkIndex, gain: gainOf(plan), blocksLeft: 0 }, ending, more && isShorter);
@@ -163,12 +165,12 @@ class Run {
     return { cheapestBytes: bytes, cheapestRequests: requests };
   }
 
-  async #attemptDeps(): Promise<SliceAttemptDeps> {
-    const { deps, options, setting } = this.#parts;
+  #attemptDeps(): SliceAttemptDeps {
+    const { deps, options, setting, codec } = this.#parts;
     const { limits } = options;
     return {
       ...{ ...deps, ...limits, setting, requireAllowed: () => settingNow(deps.volume) },
-      ...{ objects: deps.objectsOf(setting), codec: await deps.codecOf(setting) },
+      ...{ objects: deps.objectsOf(setting), codec },
       readGapBytes: limits.policy.readGapBytes,
       ...{ observer: options.observer, signal: options.signal },
       onBlock: ({ block }: SliceTask) => this.#tally.blockDone(block),

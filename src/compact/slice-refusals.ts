@@ -11,14 +11,17 @@ export const META_VERSION = 1;
 /** How objects may be compressed. */
 const COMPRESSIONS: ReadonlySet<string> = new Set(['none', 'lz4', 'zstd']);
 
+/** How objects may be encrypted, by the names of `EncryptAlgo`. */
+const ENCRYPTIONS: ReadonlySet<string> = new Set(['none', 'aes256gcm-rsa', 'chacha20-rsa']);
+
 /** The names of settings as JuiceFS has them, with what stands there. */
 export function sliceRefusals(setting: VolumeSetting): readonly string[] {
-  const { metaVersion, changeLog, shards, encrypted, compression, storage, store, tiers } = setting;
+  const { metaVersion, changeLog, shards, encryption, compression, storage, store, tiers } = setting;
   const rows: readonly (readonly [refused: boolean, why: string])[] = [
     [metaVersion !== META_VERSION, `MetaVersion ${metaVersion}: only ${META_VERSION} is known`],
     [changeLog, 'ChangeLog is on, and its entries cannot say what is changed'],
     [shards > 1, `Shards ${shards}: its objects are in several buckets`],
-    [encrypted, 'EncryptKey: its objects are encrypted'],
+    [!ENCRYPTIONS.has(encryption), `EncryptAlgo ${encryption}: it is not known`],
     [!COMPRESSIONS.has(compression), `Compression ${compression}: it is not known`],
     [shards <= 1 && store === null, `Storage ${storage}: no bucket of S3`],
     [tiers > 0, `Tiers: ${tiers} beside the usual storage class`],

@@ -5,7 +5,7 @@
 import { SDK_NAMES } from './rows-connect.ts';
 import { CONSOLE_TOKEN } from './rows-console.ts';
 import { COMMAND_NAMES, SETTING_GROUPS, type SettingSpec } from './spec.ts';
-import { allowedOf, SETTINGS } from './table.ts';
+import { allowedOf, JUICEFS_PASSPHRASE, SETTINGS } from './table.ts';
 
 const INTRODUCTION = `# Settings
 
@@ -44,7 +44,8 @@ export function settingsMarkdown(): string {
   const sdk = SDK_NAMES.map(([names, meaning]) => `| ${code(names)} | ${meaning} |`).join('\n');
   const credentials = `## Credentials for S3\n\nLeft to the AWS SDK, which reads its own names; they are neither flags nor keys of the settings file.\n\n| environment | meaning |\n|---|---|\n${sdk}\n`;
   const token = `## Token of the console\n\n\`${CONSOLE_TOKEN}\`, only in the environment: 16 to 256 letters, digits and \`. _ ~ + / -\`. With it every page of the console wants a log-in\n([console.md](console.md)).\n`;
-  return [INTRODUCTION, ...groups, token, credentials, RELATIONS].join('\n');
+  const passphrase = `## Passphrase of a JuiceFS volume\n\n\`${JUICEFS_PASSPHRASE}\`, only in the environment, as for JuiceFS: what opens the volume's \`EncryptKey\` where that is protected ([juicefs.md](juicefs.md)).\n`;
+  return [INTRODUCTION, ...groups, token, passphrase, credentials, RELATIONS].join('\n');
 }
 
 function row(spec: SettingSpec): string {

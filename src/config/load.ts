@@ -9,7 +9,7 @@ import { RELATIONS } from './relations.ts';
 import { schemaOf } from './schemas.ts';
 import { collect, type Given, type SettingSources } from './sources.ts';
 import type { SettingSpec } from './spec.ts';
-import { allowedOf, SETTINGS, type SettingKey, type Settings } from './table.ts';
+import { allowedOf, JUICEFS_PASSPHRASE, SETTINGS, type SettingKey, type Settings } from './table.ts';
 
 /**
  * The settings that the sources give: flag over environment over file over default. Throws one `settings-invalid`
@@ -27,6 +27,8 @@ export function loadSettings(sources: SettingSources): Settings {
     else problems.push(problemOf(spec, text, parsed.error.issues[0]?.message ?? 'is not valid'));
   }
   deriveValues(values, given, sources.env?.['META_PASSWORD'] ?? '');
+  const passphrase = sources.env?.[JUICEFS_PASSPHRASE] ?? '';
+  if (passphrase !== '') values.set('juicefsPassphrase', passphrase);
   // Every row put its own type of value under its own key, so the map has the shape that the table gives.
   const settings = Object.fromEntries(values) as unknown as Settings;
   problems.push(...brokenRelations(settings, given));

@@ -32,7 +32,14 @@ export type SettingKey = Table[number]['key'];
  * Every setting with its value, checked: durations in ms, sizes in bytes. `metadataUrl` and `forcePathStyle` take
  * their value from other settings when they are not given; `forcePathStyle` stays unset where no endpoint is given.
  */
-export type Settings = Omit<SettingsOf<Table>, 'metadataUrl'> & { readonly metadataUrl: string };
+export type Settings = Omit<SettingsOf<Table>, 'metadataUrl'> & {
+  readonly metadataUrl: string;
+  /** A secret, which has no row: it opens the key of a JuiceFS volume. Only from the environment, where JuiceFS has it. */
+  readonly juicefsPassphrase?: string;
+};
+
+/** As JuiceFS calls it. */
+export const JUICEFS_PASSPHRASE = 'JFS_RSA_PASSPHRASE';
 
 /** What a setting takes, in words: the range, the choices or the form. */
 export function allowedOf(spec: SettingSpec): string {

@@ -24,7 +24,8 @@ export interface VolumeSetting extends SliceGeometry {
   readonly store: VolumeBucket | null;
   /** `none`, `lz4`, `zstd`. */
   readonly compression: string;
-  readonly encrypted: boolean;
+  /** `none`, or the algorithm by its name in the setting. */
+  readonly encryption: string;
   /** More than 1: objects are spread over so many buckets. */
   readonly shards: number;
   readonly trashDays: number;
@@ -127,6 +128,8 @@ export interface SliceVolume {
   setting(): Promise<VolumeSetting>;
   /** `null`: the volume keeps none. */
   keys(): Promise<StoreKeys | null>;
+  /** The private key of its objects, as PEM, itself protected or not; `null`: they are not encrypted. Never print it. */
+  encryptKey(): Promise<string | null>;
   /** `null`: no such inode. */
   inode(inodeId: bigint): Promise<{ readonly type: string; readonly file: SliceFile | null } | null>;
   /** The inode at a path from the root; `null` where there is none. */

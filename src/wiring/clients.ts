@@ -69,6 +69,8 @@ export interface Clients extends WorkClients {
 export interface OpenOptions {
   /** How long the Redis servers may take to be there; default as long as a command may take. */
   readonly connectMs?: number;
+  /** Runs will be made in this process: what would end each of them, as a missing passphrase, is thrown at once. */
+  readonly forRuns?: boolean;
   /**
    * required: throws `metadata-unavailable` (retry) where the metadata store does not answer by then. checked: it is
    * checked if it answers by then; the usual. unasked: for those who need the queue only, or tell that it is away.

@@ -9,7 +9,6 @@ import { requireCompactable } from '../compact/slice-refusals.ts';
 import type { Settings } from '../config/index.ts';
 import { CompactError } from '../errors.ts';
 import type { SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
-import { blockCodec } from '../objects/codec/index.ts';
 import type { Logger } from '../observe/log.ts';
 import { QueueInstallation } from '../queue/installation.ts';
 import type { RedisClient } from '../redis/link.ts';
@@ -22,6 +21,7 @@ import { ObservedMemory, observedMetadata } from './observed-ports.ts';
 import { type OpenedVolume, openVolumeToChange, requireVolume, VOLUME_FS_ID, volumeFilesystem } from './open-volume.ts';
 import { reaperOfSlices } from './reaper.ts';
 import { compactorOfSlices } from './run-inode.ts';
+import { codecsOf } from './volume-codec.ts';
 import { openQueues, openWorkBase, type WorkBase, type WorkClients } from './work-clients.ts';
 
 /** What works on the files at METADATA_URL, whatever their layout. */
@@ -35,7 +35,7 @@ export function openWork(settings: Settings, log: Logger, options: OpenOptions =
 export async function openVolumeClients(
   settings: Settings,
   log: Logger,
-  { connectMs = settings.redisTimeoutMs }: OpenOptions = {},
+  { connectMs = settings.redisTimeoutMs, forRuns = false }: OpenOptions = {},
 ): Promise<WorkClients> {
   const base = await openWorkBase(settings, log, connectMs);
   const { connection, observer, pace, tracing, limits } = base;
@@ -55,10 +55,11 @@ export async function openVolumeClients(
     const { queues: _, run, ...parts } = openQueues(base, commits.storeId);
     const { ledger, queue } = parts;
     const nowMs = () => ledger.nowMs();
+    const codecOf = codecsOf(volume, settings);
+    if (forRuns) await codecOf(await volume.setting());
     const compact = compactorOfSlices({
       ...{ volume, commits, objectsOf, ledger: run.ledger, clock: systemClock, attemptIds: new AttemptIds() },
-      codecOf: async ({ compression }) => blockCodec(compression),
-      memory: new ObservedMemory(settings.memoryBytes, observer),
+      ...{ codecOf, memory: new ObservedMemory(settings.memoryBytes, observer) },
     });
     return {
       ...{ settings, ...parts, observer, pace, run: { ...run, compact }, holds: openHolds(objects, ledger) },

@@ -313,7 +313,7 @@ describe('doubt', () => {
       [{ MetaVersion: 2 }, 'MetaVersion 2'],
       [{ ChangeLog: true }, 'ChangeLog'],
       [{ Shards: 4 }, 'Shards 4'],
-      [{ EncryptKey: 'key' }, 'EncryptKey'],
+      [{ EncryptKey: 'key', EncryptAlgo: 'sm4gcm' }, 'EncryptAlgo sm4gcm'],
       [{ Compression: 'snappy' }, 'Compression snappy'],
       [{ Storage: 'gs' }, 'Storage gs'],
       [{ Tiers: { 0: {}, 1: {} } }, 'Tiers'],

@@ -246,6 +246,21 @@ describe('problems', () => {
   });
 });
 
+describe('the passphrase of a JuiceFS volume', () => {
+  it('comes from the environment and from nowhere else, and no message repeats it', () => {
+    const env = { JFS_RSA_PASSPHRASE: 'open-sesame' };
+    expect(loadSettings({ env }).juicefsPassphrase).toBe('open-sesame');
+    for (const none of [{}, { JFS_RSA_PASSPHRASE: '' }])
+      expect(loadSettings({ env: none })).not.toHaveProperty('juicefsPassphrase');
+    const text = 'JFS_RSA_PASSPHRASE: open-sesame';
+    for (const sources of [
+      { file: { path: 'settings.yaml', text } },
+      { env: { ...env, S3COMPACT_GRACE: 'open-sesame?' }, flags: { grace: 'JFS_RSA_PASSPHRASE=open-sesame' } },
+    ])
+      expect(() => loadSettings(sources)).toThrow(/^(?!.*open-sesame).*wrong/s);
+  });
+});
+
 describe('I11: relations between settings', () => {
   const broken: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'graceMs,readerCacheLifeMs': { grace: '1m', 'reader-cache-life': '1m' },

@@ -2,6 +2,10 @@
  * Volumes whose objects are compressed or encrypted: written by the real program, compacted by our commands, and judged by the
  * real program, whose caches are empty each time. Shared by the suite and by the torture tier, which has all of the forms.
  */
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { RunReport } from '../../src/wiring/run-inode.ts';
 import { listObjects } from '../kit/juicefs/looks.ts';
@@ -14,6 +18,30 @@ export interface CodedForm {
   readonly flags: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly compressed: boolean;
+  /** The private key, as PEM, for `--encrypt-rsa-key`. */
+  readonly pem?: string;
+}
+
+export const PASSPHRASE = 'open-sesame';
+
+/** A key as `openssl` makes it, protected or not. */
+export function rsaKey(type: 'pkcs1' | 'pkcs8', passphrase?: string): string {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const sealing = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase };
+  return privateKey.export({ type, format: 'pem', ...sealing }).toString();
+}
+
+async function openVolume({ name, flags, pem, env = {} }: CodedForm): Promise<JuicefsWorld> {
+  const bucket = `juicefs-${name.replaceAll(/[^a-z0-9]+/g, '-')}`;
+  const directory = mkdtempSync(join(tmpdir(), 's3compact-juicefs-key-'));
+  const file = join(directory, 'key.pem');
+  if (pem !== undefined) writeFileSync(file, pem);
+  const all = ['--trash-days', '1', ...flags, ...(pem === undefined ? [] : ['--encrypt-rsa-key', file])];
+  try {
+    return await JuicefsWorld.open(bucket, all, env);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 /** Text that shrinks, in many small writes, and zeros in between. */
@@ -27,14 +55,13 @@ async function writeText({ real }: JuicefsWorld): Promise<void> {
 }
 
 /** The tests of one form; to be called in a `describe`. */
-export function provesCoded({ name, flags, env = {}, compressed }: CodedForm): void {
+export function provesCoded(form: CodedForm): void {
   let world: JuicefsWorld;
   let files: ReadonlyMap<string, bigint>;
   let before: Record<string, string>;
 
   beforeAll(async () => {
-    const bucket = `juicefs-${name.replaceAll(/[^a-z0-9]+/g, '-')}`;
-    world = await JuicefsWorld.open(bucket, ['--trash-days', '1', ...flags], env);
+    world = await openVolume(form);
     await wearOut(world);
     await writeText(world);
     files = await filesOf(world);
@@ -49,6 +76,26 @@ export function provesCoded({ name, flags, env = {}, compressed }: CodedForm): v
   it('is not refused', async () => {
     const { checks } = await world.json<{ checks: readonly { check: string; status: string }[] }>(['doctor', '1']);
     expect(checks).toContainEqual(expect.objectContaining({ check: 'compaction', status: 'ok' }));
+  });
+
+  it.runIf(form.env?.['JFS_RSA_PASSPHRASE'] !== undefined)('is left alone without its passphrase', async () => {
+    const all = await world.everything();
+    const [path = ''] = files.keys();
+    for (const [passphrase, says] of [
+      ['', 'set JFS_RSA_PASSPHRASE'],
+      ['swordfish', 'JFS_RSA_PASSPHRASE does not open it'],
+    ] as const)
+      for (const args of [
+        ['inode', '1', path, '--inline'],
+        ['run', '1'],
+        ['doctor', '1'],
+      ]) {
+        const { exitCode, stdout, stderr } = await world.command(args, { env: { JFS_RSA_PASSPHRASE: passphrase } });
+        expect({ args, exitCode }).toEqual({ args, exitCode: args[0] === 'doctor' ? 4 : 2 });
+        expect(stdout + stderr).toContain(says);
+        expect(stdout + stderr).not.toContain('swordfish');
+      }
+    expect(await world.everything()).toEqual(all);
   });
 
   it('is compacted, and the real program finds every byte', async () => {
@@ -74,7 +121,7 @@ export function provesCoded({ name, flags, env = {}, compressed }: CodedForm): v
     const shrunk = fresh.filter((object) => object.bytes < Number(object.name.split('_').at(-1)) / 2);
     expect(fresh.length).toBeGreaterThan(4);
     // The text, and not what is random.
-    expect(shrunk.length > 0).toBe(compressed);
+    expect(shrunk.length > 0).toBe(form.compressed);
     expect(fresh.every((object) => object.name.startsWith(`${VOLUME}/chunks/`))).toBe(true);
     expect(await everyByte(world, [...files.keys()])).toEqual(before);
   });

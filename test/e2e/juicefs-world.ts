@@ -67,10 +67,16 @@ export class JuicefsWorld {
     return `juicefs+redis://${user === '' ? '' : `${user}@`}${host}/${DATABASE}`;
   }
 
-  async command(argv: readonly string[], { url = this.url() }: { readonly url?: string } = {}): Promise<CommandEnding> {
+  async command(
+    argv: readonly string[],
+    {
+      url = this.url(),
+      env: more = {},
+    }: { readonly url?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  ): Promise<CommandEnding> {
     const out = { stdout: '', stderr: '' };
     const stream = (name: keyof typeof out) => ({ write: (text: string) => (out[name] += text) });
-    const env = { ...this.env, METADATA_URL: url };
+    const env = { ...this.env, METADATA_URL: url, ...more };
     const exitCode = await run(argv, env, { stdout: stream('stdout'), stderr: stream('stderr') });
     return { exitCode, ...out };
   }

@@ -13,6 +13,7 @@ import { parseJuicefsUrl } from '../../urls/juicefs.ts';
 import { bytes, duration, plural } from '../../view/words.ts';
 import { type OpenedVolume, openVolumeObjects, openVolumeToChange, requireVolume } from '../../wiring/open-volume.ts';
 import { checkRedisUrl } from '../../wiring/primaries.ts';
+import { type CodecOf, codecsOf } from '../../wiring/volume-codec.ts';
 import { type Ask, type Check, notAsked, ok } from '../doctor-check.ts';
 
 /** Clients begin each job once an hour, some minutes more or less. */
@@ -62,7 +63,7 @@ async function checksOf(
     await ask('clients', async () => clientsFound(await health(), nowMs)),
     await ask('hourly jobs', async () => jobsFound(await health(), nowMs)),
     await ask('trash', async () => trashFound(setting, await health(), await volume.waiting())),
-    await ask('compaction', () => compactionFound(setting, commits)),
+    await ask('compaction', () => compactionFound(setting, { commits, codecOf: codecsOf(volume, settings) })),
     await ask('bucket', () => bucketFound(volume, setting, { settings, log })),
   ];
 }
@@ -78,8 +79,8 @@ async function redisFound(settings: Settings): Promise<Check> {
     : { check: 'metadata', status: 'warning', found, advice: warnings.join('; ') };
 }
 
-function volumeFound({ volume, blockSize, storage, compression, encrypted, metaVersion }: VolumeSetting): Check {
-  const secret = encrypted ? ', encrypted' : '';
+function volumeFound({ volume, blockSize, storage, compression, encryption, metaVersion }: VolumeSetting): Check {
+  const secret = encryption === 'none' ? '' : `, encrypted with ${encryption}`;
   const packed = compression === 'none' ? '' : `, compressed with ${compression}`;
   const found = `${volume}: blocks of ${bytes(blockSize)} in a store of the kind "${storage}"${packed}${secret}`;
   if (metaVersion === META_VERSION) return ok('volume', found);
@@ -150,12 +151,17 @@ function trashFound({ trashDays }: VolumeSetting, { hasTrash }: VolumeHealth, { 
 const NO_ATTEMPT = 0n;
 
 /** What compaction refuses, by the very rule of a run; and what the server does, asked to forget an attempt that never was. */
-async function compactionFound(setting: VolumeSetting, commits: SliceCommits): Promise<Check> {
+async function compactionFound(
+  setting: VolumeSetting,
+  { commits, codecOf }: { readonly commits: SliceCommits; readonly codecOf: CodecOf },
+): Promise<Check> {
   const refused = await commits.forget(NO_ATTEMPT).then(
     () => [],
     (error: unknown) => [toError(error).message],
   );
   const reasons = [...sliceRefusals(setting), ...refused];
+  // Throws where the key of its objects cannot be used.
+  if (reasons.length === 0) await codecOf(setting);
   if (reasons.length === 0)
     return ok('compaction', 'nothing in the setting stands against it, and the server runs our scripts');
   const found = `this volume is refused: ${reasons.join('; ')}`;

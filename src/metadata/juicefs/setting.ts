@@ -20,7 +20,8 @@ export function parseSetting(text: string): VolumeSetting {
   const storage = textOf(json, 'Storage') ?? 'file';
   const blockSize = numberOf(json, 'BlockSize') * KIB;
   const compression = (textOf(json, 'Compression') ?? 'none').toLowerCase();
-  const encrypted = textOf(json, 'EncryptKey') !== undefined;
+  const encryption =
+    textOf(json, 'EncryptKey') === undefined ? 'none' : (textOf(json, 'EncryptAlgo') ?? 'aes256gcm-rsa');
   const volume = textOf(json, 'Name');
   const uuid = textOf(json, 'UUID');
   if (volume === undefined || uuid === undefined) throw malformed('Name or UUID is missing');
@@ -28,9 +29,9 @@ export function parseSetting(text: string): VolumeSetting {
   const [minClientVersion, maxClientVersion] = [textOf(json, 'MinClientVersion'), textOf(json, 'MaxClientVersion')];
   const shards = numberOf(json, 'Shards');
   return {
-    ...{ volume, uuid, storage, blockSize, compression, encrypted, shards },
+    ...{ volume, uuid, storage, blockSize, compression, encryption, shards },
     ...{ hashPrefix: json['HashPrefix'] === true, changeLog: json['ChangeLog'] === true },
-    wholeObjects: encrypted || compression !== 'none',
+    wholeObjects: encryption !== 'none' || compression !== 'none',
     store: S3_KINDS.has(storage) && shards <= 1 ? bucketOf(textOf(json, 'Bucket') ?? '') : null,
     ...{ trashDays: numberOf(json, 'TrashDays'), metaVersion: numberOf(json, 'MetaVersion') },
     tiers: tiersOf(json['Tiers']),
@@ -56,6 +57,14 @@ export function parseKeys(text: string): StoreKeys | null {
   };
 }
 
+/** The key that the keys of objects are wrapped with, as PEM; `null` where there is none. Throws `filesystem-malformed` (halt). */
+export function parseEncryptKey(text: string): string | null {
+  const json = jsonOf(text);
+  const key = textOf(json, 'EncryptKey');
+  if (key === undefined) return null;
+  return json['KeyEncrypted'] === true ? decrypted(json, 'EncryptKey', key) : key;
+}
+
 /** Whoever has the setting has the key: it is made of the volume's uuid. */
 function decrypted(json: Json, name: string, value: string): string {
   const sealed = Buffer.from(value, 'base64');
@@ -68,7 +77,8 @@ function decrypted(json: Json, name: string, value: string): string {
     return cipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + cipher.final('utf8');
   } catch {
     // The cause could repeat what was decrypted.
-    throw malformed(`${name} cannot be decrypted; set keys in the environment, as AWS_ACCESS_KEY_ID`);
+    const instead = name === 'EncryptKey' ? '' : '; set keys in the environment, as AWS_ACCESS_KEY_ID';
+    throw malformed(`${name} cannot be decrypted${instead}`);
   }
 }
 

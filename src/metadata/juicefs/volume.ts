@@ -20,7 +20,7 @@ import { fileOf, parseEntry, ROOT_INODE, TRASH_INODE } from './decode.ts';
 import { readHealth } from './health.ts';
 import { pathsOf } from './paths.ts';
 import { VolumeReads } from './reads.ts';
-import { parseKeys, parseSetting } from './setting.ts';
+import { parseEncryptKey, parseKeys, parseSetting } from './setting.ts';
 import { readWaiting } from './waiting.ts';
 import { walkVolume } from './walk.ts';
 
@@ -55,6 +55,10 @@ export class JuicefsVolume implements SliceVolume {
 
   async keys(): Promise<StoreKeys | null> {
     return parseKeys(await this.#setting());
+  }
+
+  async encryptKey(): Promise<string | null> {
+    return parseEncryptKey(await this.#setting());
   }
 
   async inode(inodeId: bigint): Promise<{ readonly type: string; readonly file: SliceFile | null } | null> {

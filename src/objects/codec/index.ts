@@ -1,13 +1,15 @@
 /**
- * How the blocks of a volume become objects, as JuiceFS writes them: compressed, or not. The only place that knows which
- * of them there are. It must never answer a block that is not all there, whatever the body is.
+ * How the blocks of a volume become objects, as JuiceFS writes them: compressed, then encrypted, each or neither. The only
+ * place that knows which forms there are. It must never answer a block that is not all there, whatever the body is.
  */
 import { CompactError } from '../../errors.ts';
 import type { BlockCodec } from '../port.ts';
+import { type Encryption, type EncryptionKey, openEncryption } from './encryption.ts';
 import { lz4BytesMax, lz4Decode, lz4Encode } from './lz4.ts';
 import { zstdBytesMax, zstdDecode, zstdEncode } from './zstd.ts';
 
-/** One of the steps from a block to its object. */
+export type { EncryptionKey } from './encryption.ts';
+
 interface Packing {
   readonly bytesMax: (blockBytes: number) => number;
   readonly encode: (block: Uint8Array) => Uint8Array | Promise<Uint8Array>;
@@ -15,22 +17,47 @@ interface Packing {
   readonly decode: (body: Uint8Array, block: Uint8Array) => boolean | Promise<boolean>;
 }
 
+const PLAIN: Packing = { bytesMax: (bytes) => bytes, encode: (block) => block, decode: copied };
 const PACKINGS: Readonly<Record<string, Packing>> = {
   lz4: { bytesMax: lz4BytesMax, encode: lz4Encode, decode: lz4Decode },
   zstd: { bytesMax: zstdBytesMax, encode: zstdEncode, decode: zstdDecode },
 };
 
-/** `undefined`: a block is its object. */
-export function blockCodec(compression: string): BlockCodec | undefined {
+/** `undefined`: a block is its object. Throws where the key cannot be used, as `openEncryption`. */
+export function blockCodec(compression: string, key?: EncryptionKey): BlockCodec | undefined {
   const packing = PACKINGS[compression];
+  const encryption = key === undefined ? undefined : openEncryption(key);
+  if (encryption !== undefined) return encryptedCodec(packing ?? PLAIN, compression, encryption);
   if (packing === undefined) return undefined;
   return {
     bodyBytesMax: packing.bytesMax,
     encode: async (block) => packing.encode(block),
     decode: async (body, block) => {
-      if (!(await packing.decode(body, block))) throw damaged(`it is not ${block.length} bytes in ${compression}`);
+      if (!(await packing.decode(body, block))) throw notTheBlock(block, compression);
     },
   };
+}
+
+function encryptedCodec(packing: Packing, compression: string, encryption: Encryption): BlockCodec {
+  return {
+    bodyBytesMax: (bytes) => packing.bytesMax(bytes) + encryption.overheadBytes,
+    encode: async (block) => encryption.encrypt(await packing.encode(block)),
+    decode: async (body, block) => {
+      const packed = encryption.decrypt(body);
+      if (packed === null) throw damaged('it cannot be decrypted');
+      if (!(await packing.decode(packed, block))) throw notTheBlock(block, compression);
+    },
+  };
+}
+
+function copied(body: Uint8Array, block: Uint8Array): boolean {
+  if (body.length !== block.length) return false;
+  block.set(body);
+  return true;
+}
+
+function notTheBlock(block: Uint8Array, compression: string): CompactError {
+  return damaged(`it is not ${block.length} bytes in ${compression === 'none' ? 'plain form' : compression}`);
 }
 
 function damaged(what: string): CompactError {

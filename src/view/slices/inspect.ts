@@ -63,8 +63,9 @@ export function fileText({ length, mtimeMs, nlink, state }: SliceFile): string {
   return `${bytes(length)}, changed ${new Date(mtimeMs).toISOString()}, ${plural(nlink, 'link')}${kept}`;
 }
 
-export function volumeText({ volume, blockSize, compression }: VolumeSetting): string {
-  return `volume ${volume}, blocks of ${bytes(blockSize)}, compression ${compression}`;
+export function volumeText({ volume, blockSize, compression, encryption }: VolumeSetting): string {
+  const secret = encryption === 'none' ? '' : `, encryption ${encryption}`;
+  return `volume ${volume}, blocks of ${bytes(blockSize)}, compression ${compression}${secret}`;
 }
 
 export function listText({ footprint }: InspectedList): string {

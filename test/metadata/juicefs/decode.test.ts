@@ -11,7 +11,7 @@ import {
   parseSlices,
   parseWalkKey,
 } from '../../../src/metadata/juicefs/decode.ts';
-import { bucketOf, parseKeys, parseSetting } from '../../../src/metadata/juicefs/setting.ts';
+import { bucketOf, parseEncryptKey, parseKeys, parseSetting } from '../../../src/metadata/juicefs/setting.ts';
 import { encodeAttributes, encodeDelayed, encodeEntry, encodeSlice, settingJson } from '../../kit/juicefs/encode.ts';
 
 const PLACE = { inodeId: 7n, chunkIndex: 3 };
@@ -113,6 +113,14 @@ describe('the other values', () => {
   });
 });
 
+/** As JuiceFS keeps secrets in a setting. */
+function sealed(text: string): string {
+  const uuid = '3c8845e8-007b-4c08-bb1f-fdd288344544';
+  const nonce = Buffer.from('0102030405060708090a0b0c', 'hex');
+  const cipher = createCipheriv('aes-128-gcm', createHash('md5').update(uuid).digest(), nonce);
+  return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]).toString('base64');
+}
+
 describe('the setting', () => {
   it('gives the geometry and no secret', () => {
     const text = settingJson('vol', { AccessKey: 'who', SecretKey: 'hunter2', HashPrefix: true, Compression: 'lz4' });
@@ -130,18 +138,32 @@ describe('the setting', () => {
   });
 
   it('gives keys that are sealed with its own id', () => {
-    const uuid = '3c8845e8-007b-4c08-bb1f-fdd288344544';
-    const seal = (text: string) => {
-      const nonce = Buffer.from('0102030405060708090a0b0c', 'hex');
-      const cipher = createCipheriv('aes-128-gcm', createHash('md5').update(uuid).digest(), nonce);
-      return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]).toString('base64');
+    const keys = {
+      AccessKey: 'who',
+      SecretKey: sealed('hunter2'),
+      SessionToken: sealed('passing'),
+      KeyEncrypted: true,
     };
-    const keys = { AccessKey: 'who', SecretKey: seal('hunter2'), SessionToken: seal('passing'), KeyEncrypted: true };
     expect(parseKeys(settingJson('vol', keys))).toEqual({
       ...{ accessKeyId: 'who', secretAccessKey: 'hunter2', sessionToken: 'passing' },
     });
     const removed = { ...keys, SecretKey: 'removed' };
     expect(() => parseKeys(settingJson('vol', removed))).toThrow('SecretKey cannot be decrypted');
+  });
+
+  it('gives the key of its objects, sealed or not, and how they are encrypted', () => {
+    const key = 'BEGIN hunter2 END';
+    const plain = settingJson('vol', { EncryptKey: key, EncryptAlgo: 'chacha20-rsa' });
+    expect(parseEncryptKey(plain)).toBe(key);
+    expect(parseSetting(plain)).toMatchObject({ encryption: 'chacha20-rsa', wholeObjects: true });
+    expect(JSON.stringify(parseSetting(plain))).not.toContain('hunter2');
+    expect(parseEncryptKey(settingJson('vol', { EncryptKey: sealed(key), KeyEncrypted: true }))).toBe(key);
+    // JuiceFS writes the algorithm of volumes that are not encrypted, too.
+    expect(parseSetting(settingJson('vol'))).toMatchObject({ encryption: 'none', wholeObjects: false });
+    expect(parseEncryptKey(settingJson('vol'))).toBeNull();
+    expect(parseSetting(settingJson('vol', { EncryptKey: key, EncryptAlgo: '' })).encryption).toBe('aes256gcm-rsa');
+    const damaged = settingJson('vol', { EncryptKey: 'hunter2', KeyEncrypted: true });
+    expect(() => parseEncryptKey(damaged)).toThrow(/^(?!.*hunter2).*EncryptKey cannot be decrypted/);
   });
 
   it('that is damaged is refused without its content', () => {

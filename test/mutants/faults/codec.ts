@@ -2,6 +2,8 @@
 import { type Fault, fault } from '../fault.ts';
 
 const LZ4 = 'src/objects/codec/lz4.ts';
+const ENCRYPTION = 'src/objects/codec/encryption.ts';
+const CODEC = 'src/objects/codec/index.ts';
 const ZSTD = 'src/objects/codec/zstd.ts';
 const PLAN = 'src/layout/slices/plan.ts';
 const MERGE = 'src/compact/merge.ts';
@@ -32,6 +34,37 @@ export const CODEC_FAULTS: readonly Fault[] = [
     edits: [
       ['params: { [constants.ZSTD_d_windowLogMax]: windowBits },', 'params: { [constants.ZSTD_d_windowLogMax]: 31 },'],
     ],
+  }),
+  fault('an object that was changed is decrypted all the same', 'I10', {
+    file: ENCRYPTION,
+    edits: [['    opening.final();\n', '']],
+  }),
+  fault('a nonce of another length is believed', 'I10', {
+    file: ENCRYPTION,
+    edits: [['sealedAt - nonceAt !== NONCE_BYTES || tagAt', 'tagAt']],
+  }),
+  fault('all objects have one nonce and one key', 'I3', {
+    file: ENCRYPTION,
+    edits: [
+      ['[randomBytes(KEY_BYTES), randomBytes(NONCE_BYTES)]', '[Buffer.alloc(KEY_BYTES), Buffer.alloc(NONCE_BYTES)]'],
+    ],
+  }),
+  fault('an encrypted object of another length is a block', 'I10', {
+    file: CODEC,
+    edits: [['if (body.length !== block.length) return false;', '']],
+  }),
+  fault('a wrong passphrase is shown', 'I10', {
+    file: ENCRYPTION,
+    edits: [
+      [
+        "unusable('JFS_RSA_PASSPHRASE does not open it'",
+        "unusable('JFS_RSA_PASSPHRASE does not open it: ' + passphrase",
+      ],
+    ],
+  }),
+  fault('an algorithm that is not known is taken for another', 'I10', {
+    file: 'src/compact/slice-refusals.ts',
+    edits: [['[!ENCRYPTIONS.has(encryption), ', '[false, ']],
   }),
   fault('blocks of a compressed volume are written as they are', 'I1', {
     file: MERGE,
