@@ -40,7 +40,7 @@ describe.skipIf(!hasPrometheus())('a real Prometheus', () => {
     const worker = world.startWorker();
     workerPid = worker.pid ?? 0;
     for (const inodeId of INODES) await world.clients.queue.enqueue({ fsId: 1, inodeId }, 'scan');
-    await eventually('all is done and reaped', quiet, 50_000);
+    await eventually('all is done and reaped', quiet);
     const jobs = await world.clients.queue.queue.getCompleted();
     reports = jobs.map((job) => job.returnvalue as RunReport);
     await scraped();
@@ -60,11 +60,7 @@ describe.skipIf(!hasPrometheus())('a real Prometheus', () => {
   async function scraped(): Promise<void> {
     const sinceS = Date.now() / 1000;
     // A scrape's time stamp is that of its beginning.
-    await eventually(
-      'Prometheus has scraped',
-      () => query(`timestamp(s3compact_worker_processes) > ${sinceS}`),
-      20_000,
-    );
+    await eventually('Prometheus has scraped', () => query(`timestamp(s3compact_worker_processes) > ${sinceS}`));
   }
 
   async function query(expression: string): Promise<boolean> {
@@ -134,10 +130,8 @@ describe.skipIf(!hasPrometheus())('a real Prometheus', () => {
     const file = `/proc/${workerPid}/task/${workerPid}/children`;
     const [victim] = readFileSync(file, 'utf8').split(' ').map(Number);
     process.kill(victim ?? 0, 'SIGKILL');
-    await eventually(
-      'it is counted and replaced',
-      () => query('s3compact_worker_restarts_total{reason="crash"} == 1 and on() s3compact_worker_processes == 2'),
-      20_000,
+    await eventually('it is counted and replaced', () =>
+      query('s3compact_worker_restarts_total{reason="crash"} == 1 and on() s3compact_worker_processes == 2'),
     );
     expect(await prometheus.value('sum(s3compact_runs_completed_total)')).toBe(before);
     expect(await prometheus.value('sum(resets(s3compact_runs_completed_total[1m]))')).toBe(0);

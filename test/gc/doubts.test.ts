@@ -245,4 +245,4 @@ it('orphans of a file with more merged objects than are looked for at a time are
   const report = await w.gc({ deletesMax: 2_000 });
   expect(report).toMatchObject({ failures: 0, ripe: blocks, deleted: { objects: blocks } });
   expect(w.stores.bucket('b').size).toBe(blocks * chunks);
-}, 120_000);
+});

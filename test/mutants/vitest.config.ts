@@ -5,7 +5,7 @@
 import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
-import ordinary from '../../vitest.config.ts';
+import ordinary, { common } from '../../vitest.config.ts';
 
 const ORDER = (process.env['S3COMPACT_MUTANTS_TESTS'] ?? '').split(',');
 /** A test that takes so long hangs; absent while it is measured how long they take. */
@@ -22,7 +22,9 @@ export default defineConfig({
   ...ordinary,
   cacheDir: '.vitest',
   test: {
-    ...ordinary.test,
+    ...common,
+    globalSetup: ordinary.test?.globalSetup ?? [],
+    teardownTimeout: ordinary.test?.teardownTimeout ?? 0,
     include: ORDER,
     exclude: [],
     sequence: { sequencer: InOrder },

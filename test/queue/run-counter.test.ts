@@ -42,14 +42,10 @@ it.each([-3, 0, 3])('counts the runs of a host whose clock is %i minutes off', a
   const counter = new RunCounter(options);
   await counter.begin();
   await work(async () => ({ ending: 'done', chunksCompacted: 2 }));
-  const counts = await eventually(
-    'it is counted',
-    async () => {
-      await counter.look();
-      return Object.keys(counter.counts.endings).length > 0 && counter.counts;
-    },
-    20_000,
-  );
+  const counts = await eventually('it is counted', async () => {
+    await counter.look();
+    return Object.keys(counter.counts.endings).length > 0 && counter.counts;
+  });
   expect(counts).toMatchObject({ endings: { done: 1 }, chunksCompacted: 2 });
 });
 

@@ -1,0 +1,3 @@
+import { describeVolume } from './juicefs-compact.ts';
+
+describeVolume(1);
