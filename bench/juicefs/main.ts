@@ -1,7 +1,8 @@
 /**
  * The waste report of a JuiceFS volume against bare Redis: pipelined reads of the same keys with nothing done to them, in
  * turns, the best of some rounds. `--memory` then does it once more in a process with a bounded heap, at a tenth of the
- * inodes and at all of them. `npm run bench:juicefs -- --inodes 1000000 [--rounds 3] [--memory]`.
+ * inodes and at all of them. `npm run bench:juicefs -- --inodes 1000000 [--rounds 3] [--memory]`. `--rival`: compaction against
+ * the program's own (rival.ts).
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +12,7 @@ import { JuicefsVolume } from '../../src/metadata/juicefs/volume.ts';
 import { type WasteReport, wasteOf } from '../../src/waste/waste.ts';
 import { encodeAttributes, encodeSlice, settingJson } from '../../test/kit/juicefs/encode.ts';
 import { startRedis } from '../../test/kit/servers/redis.ts';
+import { contest } from './rival.ts';
 
 const BATCH = 2_000;
 const LISTS = 500;
@@ -24,6 +26,8 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     memory: { type: 'boolean', default: false },
     url: { type: 'string' },
+    rival: { type: 'boolean', default: false },
+    shape: { type: 'string' },
   },
 });
 
@@ -120,7 +124,10 @@ async function bench(inodes: number, rounds: number): Promise<void> {
   }
 }
 
-if (values.url === undefined) await bench(Number(values.inodes), Number(values.rounds));
+if (values.rival) {
+  const only = values.shape?.split(',').map(Number);
+  await contest({ rounds: Number(values.rounds), only });
+} else if (values.url === undefined) await bench(Number(values.inodes), Number(values.rounds));
 else {
   const { live } = await report(values.url);
   const rss = Math.round(process.resourceUsage().maxRSS / 1024);

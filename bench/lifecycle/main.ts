@@ -1,8 +1,9 @@
 /**
- * `npm run bench:lifecycle [-- --events DIR] [--json] [--write] [--yardstick]`: what each policy moves over the lives of files, and what
- * reading costs meanwhile. Nothing is stored or timed: the figures are counts and repeat exactly. Peers' rules are written
- * from their sources (policies.ts), in our layout. `--write` renews the picture and the tables in `docs/`; `--yardstick`: the
- * clock of time, and how far each life is from what could be had by somebody who knows the future (yardstick.ts).
+ * `npm run bench:lifecycle [-- --events DIR] [--json] [--write] [--yardstick] [--juicefs]`: what each policy moves over the
+ * lives of files, and what reading costs meanwhile. Nothing is stored or timed: the figures are counts and repeat exactly.
+ * Peers' rules are written from their sources (policies.ts), in our layout. `--write` renews the picture and the tables in
+ * `docs/`; `--yardstick`: the clock of time, and how far each life is from what could be had by somebody who knows the future
+ * (yardstick.ts); `--juicefs`: the same lives in slices (slice-report.ts).
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -10,6 +11,7 @@ import { figuresOf } from './figures.ts';
 import { BUILT_IN, keptFiles, MORE } from './files.ts';
 import { readLives } from './life.ts';
 import { terminalReport } from './report.ts';
+import { sliceTable } from './slice-report.ts';
 import { syntheticLives } from './synthetic.ts';
 import { distances, leaveOneOut, PASS_MS, RATES, timeTable } from './yardstick.ts';
 
@@ -19,13 +21,15 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     yardstick: { type: 'boolean', default: false },
+    juicefs: { type: 'boolean', default: false },
   },
 });
 
 if (values.write && values.events !== undefined)
   throw new Error('docs/ shows the built-in lives: no --events with --write');
 const given = values.events === undefined ? undefined : readLives(values.events);
-if (values.yardstick) measure();
+if (values.juicefs) slices();
+else if (values.yardstick) measure();
 else compare();
 
 function measure(): void {
@@ -33,6 +37,12 @@ function measure(): void {
   for (const readsPerHour of RATES) console.log(`${timeTable(lives, { readsPerHour, passMs: PASS_MS })}\n`);
   console.log(`${distances(lives, { readsPerHour: 10, passMs: PASS_MS })}\n`);
   console.log(leaveOneOut(lives));
+}
+
+function slices(): void {
+  const lives = given ?? [...readLives(BUILT_IN), ...readLives(MORE)];
+  const times = RATES.map((readsPerHour) => ({ readsPerHour, passMs: PASS_MS }));
+  for (const clock of [...times, undefined]) console.log(`${sliceTable(lives, clock)}\n`);
 }
 
 function compare(): void {

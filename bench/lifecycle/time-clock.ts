@@ -3,24 +3,39 @@
  * policies come when they come in life: a pass in the background at an interval, with each write, with each read. What is
  * read after the last write counts here, which the old clock (replay.ts) never sees. It counts; it does no I/O.
  */
-import type { PlanCost, RestMark } from '../../src/model.ts';
+import type { PlanCost, RestMark, S3ChunkInfo } from '../../src/model.ts';
+import type { ReadCost } from '../../src/plan/index.ts';
 import { REST_MS } from '../../src/queue/id-ages.ts';
 import { FileState, type Rule } from './file-state.ts';
 import type { Course } from './hindsight.ts';
 import type { Life, LifeEvent } from './life.ts';
 
+/** A file while its life is replayed, in some layout; `R` is what a policy would do to a chunk of it. */
+export interface LivingFile<R> {
+  append(chunkIndex: number, version: S3ChunkInfo): void;
+  /** The chunks that another length changes. */
+  setLength(length: number): readonly number[];
+  /** Whether the rule changed the chunk. */
+  compact(chunkIndex: number, rule: R, rest?: RestMark): boolean;
+  /** What a full read costs now. */
+  look(): Pick<ReadCost, 'gets' | 'storedBytes' | 'dataBytes'>;
+  /** The highest number that a merged version may have by now. */
+  readonly lastCompaction: bigint;
+  readonly cost: PlanCost;
+}
+
 /** How a policy comes to a file. */
-export interface Worker {
+export interface Worker<R = Rule> {
   readonly name: string;
   /**
    * At every pass, with the chunks that changed since, once the file was left alone for `quietMs`. `ages`: it is told what is at
    * rest, and comes again when that has changed.
    */
-  readonly pass?: { readonly quietMs: number; readonly rule: Rule; readonly ages?: boolean };
+  readonly pass?: { readonly quietMs: number; readonly rule: R; readonly ages?: boolean };
   /** At each flush, with the chunks that it wrote: what runs in the background sees no flush half done. */
-  readonly onWrite?: Rule;
+  readonly onWrite?: R;
   /** After each full read, with all chunks. */
-  readonly onRead?: Rule;
+  readonly onRead?: R;
 }
 
 export interface Times {
@@ -86,7 +101,35 @@ function momentsOf(life: Life, { readsPerHour, passMs }: Times): Moment[] {
 }
 
 export function replayInTime(life: Life, worker: Worker, times: Times): TimeOutcome {
-  const run = new Run(life, worker);
+  return liveInTime(life, { file: new FileState(life.geometry), worker, times });
+}
+
+export interface Living<R> {
+  /** New; it has lived in the end. */
+  readonly file: LivingFile<R>;
+  readonly worker: Worker<R>;
+  readonly times: Times;
+}
+
+/** The old clock for any layout: with each flush the writer, a pass, and then a reader. */
+export function liveAtFlushes<R>(life: Life, { file, worker }: Omit<Living<R>, 'times'>): TimeOutcome {
+  const run = new Run(file, worker);
+  let own: LifeEvent[] = [];
+  for (const event of life.events) {
+    if (event.kind !== 'flush') {
+      own.push(event);
+      continue;
+    }
+    run.write(own, 0);
+    run.pass(0);
+    run.read();
+    own = [];
+  }
+  return run.outcome();
+}
+
+export function liveInTime<R>(life: Life, { file, worker, times }: Living<R>): TimeOutcome {
+  const run = new Run(file, worker);
   for (const { what, ms, flush } of momentsOf(life, times)) {
     if (what === 'pass') run.pass(ms);
     else if (what === 'read') run.read();
@@ -118,9 +161,9 @@ export function timeCourse(life: Life, times: Times): Course {
   };
 }
 
-class Run {
-  readonly #file: FileState;
-  readonly #worker: Worker;
+class Run<R> {
+  readonly #file: LivingFile<R>;
+  readonly #worker: Worker<R>;
   /** Chunks that a pass, or a read, has not found finished since they changed; when that was. */
   readonly #toPass = new Map<number, number>();
   readonly #toRead = new Set<number>();
@@ -132,8 +175,8 @@ class Run {
   readonly #stored: number[] = [];
   readonly #visible: number[] = [];
 
-  constructor({ geometry }: Life, worker: Worker) {
-    this.#file = new FileState(geometry);
+  constructor(file: LivingFile<R>, worker: Worker<R>) {
+    this.#file = file;
     this.#worker = worker;
   }
 

@@ -16,6 +16,8 @@ export interface Recorded {
   readonly body?: string;
   /** Of writes. */
   readonly bytes?: number;
+  /** Bytes of the answer, once it has come. */
+  received?: number;
 }
 
 export interface S3Recorder {
@@ -33,12 +35,14 @@ export async function recordS3(endpoint: string): Promise<S3Recorder> {
     const body = Buffer.concat(pieces);
     const { method = 'GET', url: path = '/', headers } = incoming;
     const kept = Object.entries(headers).filter(([name]) => ['range', 'content-md5', 'content-type'].includes(name));
-    requests.push({
+    const one: Recorded = {
       ...{ method, path, headers: Object.fromEntries(kept.map(([name, value]) => [name, `${value}`])) },
       ...(method === 'POST' ? { body: body.toString() } : {}),
       ...(method === 'PUT' ? { bytes: body.length } : {}),
-    });
+    };
+    requests.push(one);
     const onward = request({ hostname, port, method, path, headers }, (answer) => {
+      one.received = Number(answer.headers['content-length'] ?? 0);
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(outgoing);
     });

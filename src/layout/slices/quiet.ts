@@ -23,6 +23,11 @@ export interface ClientRewrite {
   readonly bytes: number;
 }
 
+/** The same, with its place: the last of the list's first thousand records become a slice that begins here. */
+export interface ClientMerge extends ClientRewrite {
+  readonly begin: number;
+}
+
 /** A part of a list as one slice: what lies between the first and the last visible byte. */
 interface Span {
   readonly begin: number;
@@ -38,6 +43,13 @@ interface Span {
 export function clientRewrite(records: readonly SliceRecord[]): ClientRewrite | null {
   const list = records.slice(0, CLIENT_RECORDS_MAX);
   if (records.length < CLIENT_LIMIT && spanOf(list).parts < CLIENT_LIMIT) return null;
+  const merge = clientMerge(list);
+  return merge === null ? null : { records: merge.records, bytes: merge.bytes };
+}
+
+/** What a client's compaction merges, whatever made it start. */
+export function clientMerge(records: readonly SliceRecord[]): ClientMerge | null {
+  const list = records.slice(0, CLIENT_RECORDS_MAX);
   let from = 0;
   for (; from < list.length; from++) {
     const rest = list.slice(from);
@@ -48,7 +60,9 @@ export function clientRewrite(records: readonly SliceRecord[]): ClientRewrite | 
     if (!isWhole || rest.slice(1).some((other) => same(head, other))) break;
   }
   const left = list.slice(from);
-  return left.length < 2 ? null : { records: left.length, bytes: spanOf(left).bytes };
+  if (left.length < 2) return null;
+  const { begin, bytes } = spanOf(left);
+  return { records: left.length, bytes, begin };
 }
 
 function same(a: SliceRecord, b: SliceRecord): boolean {
