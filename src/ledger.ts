@@ -67,6 +67,9 @@ export interface OldIds {
   readonly againMs?: LedgerMs;
 }
 
+/** What nobody has written for so long is at rest. */
+export const REST_MS = 4 * 60_000;
+
 /** How `compact` sees the ledger. Errors are CompactError `queue-unavailable` (retry). */
 export interface ReapLedger {
   /** The ledger's clock. */

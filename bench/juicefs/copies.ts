@@ -18,6 +18,8 @@ export const VOLUME = 'vol';
 const TEMPLATE_DATABASE = 1;
 export const COPY_DATABASE = 2;
 export const QUEUE_DATABASE = 3;
+/** Files are at rest. */
+const hourAgo = () => Math.floor(Date.now() / 1000) - 3600;
 /** More than any run here needs. */
 const AGED_IDS = 10_000;
 
@@ -45,7 +47,7 @@ export class Template {
     await real.run(['config', '--yes', metaUrl, '--dir-stats=false']);
     const objects = template.#objects;
     const client = new ModelClient(
-      new ModelVolume({ redis: own, objects, name: VOLUME, blockSize: BLOCK, trashDays: 0 }),
+      new ModelVolume({ redis: own, objects, name: VOLUME, blockSize: BLOCK, trashDays: 0, now: hourAgo }),
     );
     const pen = new Pen(client);
     await shape.write(pen);

@@ -2,10 +2,11 @@
  * One file while its life is replayed: its chunk lists, what compacting them took, and what reading it costs. Both clocks
  * (replay.ts, time-clock.ts) move the same state, so their figures differ by the clock alone. It must not know when to compact.
  */
-import type { PlanCost, RestMark, S3ChunkInfo } from '../../src/model.ts';
+import type { PlanCost, S3ChunkInfo } from '../../src/model.ts';
 import { addCost, NO_COST, objectsOf, type ReadCost, readCost } from '../../src/plan/index.ts';
 import type { Life } from './life.ts';
 import type { ChunkView, Compaction } from './policies.ts';
+import type { Age } from './time-clock.ts';
 
 /** What a policy would do to a chunk. */
 export type Rule = (chunk: ChunkView) => Compaction | null;
@@ -53,14 +54,14 @@ export class FileState {
   }
 
   /** Whether the rule changed the chunk. */
-  compact(chunkIndex: number, rule: Rule, rest?: RestMark): boolean {
+  compact(chunkIndex: number, rule: Rule, age?: Age): boolean {
     const chunk = this.#chunk(chunkIndex);
     this.#attempts += 1n << 12n;
     const done = rule({
       ...this.#input(chunkIndex, chunk),
       appended: chunk.appended,
       attempt: this.#attempts,
-      ...(rest === undefined ? {} : { rest }),
+      ...(age?.rest === undefined ? {} : { rest: age.rest }),
     });
     if (done === null) return false;
     const before = this.#names(chunk.versions);

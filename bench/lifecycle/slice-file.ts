@@ -18,7 +18,7 @@ import {
 } from '../../src/layout/slices/index.ts';
 import type { Geometry, PlanCost, S3ChunkInfo } from '../../src/model.ts';
 import { addCost, NO_COST } from '../../src/plan/index.ts';
-import type { LivingFile } from './time-clock.ts';
+import type { Age, LivingFile } from './time-clock.ts';
 
 /** A list of more records starts a compaction with each write; one that reaches a hundredth record, too. */
 const LONG = 350;
@@ -30,6 +30,8 @@ export interface SliceChunkView {
   /** Records appended since the list was last changed otherwise. */
   readonly appended: number;
   readonly geometry: SliceGeometry;
+  /** Since the file was last written, where there is time. */
+  readonly quietMs: number;
   newId(): bigint;
 }
 
@@ -70,8 +72,9 @@ export const clientOnWrite: SliceRule = (chunk) => {
 export const clientOnRead: SliceRule = (chunk) =>
   clientRewrite(chunk.records) === null ? null : clientCompacts(chunk);
 
-export function oursOnSlices(policy: SlicePolicy): SliceRule {
-  return ({ records, geometry, newId }) => {
+export function oursOnSlices(policyAt: (quietMs: number) => SlicePolicy): SliceRule {
+  return ({ records, geometry, quietMs, newId }) => {
+    const policy = policyAt(quietMs);
     const plan = planSlices(records.slice(0, 1_000), { geometry, policy, referencesOf: () => 1 });
     if (plan === null) return null;
     return { by: 'ours', records: [...listAfter(plan, newId), ...records.slice(1_000)], cost: plan.cost };
@@ -132,11 +135,11 @@ export class SliceFile implements LivingFile<SliceRule> {
     return touched;
   }
 
-  compact(chunkIndex: number, rule: SliceRule): boolean {
+  compact(chunkIndex: number, rule: SliceRule, { quietMs }: Age = { quietMs: 0 }): boolean {
     const chunk = this.#chunks.get(chunkIndex);
     if (chunk === undefined) return false;
     const { records, appended } = chunk;
-    const done = rule({ records, appended, geometry: this.#geometry, newId: () => this.#newId() });
+    const done = rule({ records, appended, quietMs, geometry: this.#geometry, newId: () => this.#newId() });
     if (done === null) return false;
     this.costs[done.by] = addCost(this.costs[done.by], done.cost);
     this.#chunks.set(chunkIndex, { records: [...done.records], appended: 0, changed: true, read: chunk.read });

@@ -16,9 +16,10 @@ export type Clock = Times | undefined;
 
 const QUIET_MS = 60_000;
 
-/** `quiet` has no meaning where passes follow flushes. */
+/** Ages and quiet minutes have no meaning where passes follow flushes. */
 export function sliceWorkers(): Worker<SliceRule>[] {
-  const pass = { quietMs: 0, rule: oursOnSlices(slicePolicyOf(DEFAULT_POLICY)) };
+  const rule = oursOnSlices((quietMs) => slicePolicyOf(DEFAULT_POLICY, quietMs));
+  const pass = { quietMs: 0, ages: true, rule };
   const quiet = { ...pass, quietMs: QUIET_MS };
   const writer = { onWrite: clientOnWrite };
   const both = { ...writer, onRead: clientOnRead };
@@ -29,6 +30,7 @@ export function sliceWorkers(): Worker<SliceRule>[] {
     { name: 'clients and s3compact, after a quiet minute', ...both, pass: quiet },
     { name: 'clients, readers read-only', ...writer },
     { name: 'clients and s3compact, readers read-only', ...writer, pass },
+    { name: 'clients and s3compact, ages not known, readers read-only', ...writer, pass: { ...pass, ages: false } },
     { name: 'clients and s3compact, after a quiet minute, readers read-only', ...writer, pass: quiet },
   ];
 }
@@ -76,7 +78,9 @@ function outcomeOf(life: Life, worker: Worker<SliceRule>, times: Clock) {
 }
 
 export function sliceTable(lives: readonly Life[], clock: Clock): string {
-  const workers = sliceWorkers().filter(({ pass }) => clock !== undefined || pass?.quietMs !== QUIET_MS);
+  const workers = sliceWorkers().filter(
+    ({ pass }) => clock !== undefined || (pass?.quietMs !== QUIET_MS && pass?.ages !== false),
+  );
   const body = workers.map((worker) => {
     const rows = lives.flatMap((life) => sliceRow(life, worker, clock) ?? []);
     const sum = (of: (row: SliceRow) => number): number => rows.reduce((all, row) => all + of(row), 0);

@@ -3,9 +3,10 @@
  * policies come when they come in life: a pass in the background at an interval, with each write, with each read. What is
  * read after the last write counts here, which the old clock (replay.ts) never sees. It counts; it does no I/O.
  */
+
+import { REST_MS } from '../../src/ledger.ts';
 import type { PlanCost, RestMark, S3ChunkInfo } from '../../src/model.ts';
 import type { ReadCost } from '../../src/plan/index.ts';
-import { REST_MS } from '../../src/queue/id-ages.ts';
 import { FileState, type Rule } from './file-state.ts';
 import type { Course } from './hindsight.ts';
 import type { Life, LifeEvent } from './life.ts';
@@ -16,12 +17,19 @@ export interface LivingFile<R> {
   /** The chunks that another length changes. */
   setLength(length: number): readonly number[];
   /** Whether the rule changed the chunk. */
-  compact(chunkIndex: number, rule: R, rest?: RestMark): boolean;
+  compact(chunkIndex: number, rule: R, age?: Age): boolean;
   /** What a full read costs now. */
   look(): Pick<ReadCost, 'gets' | 'storedBytes' | 'dataBytes'>;
   /** The highest number that a merged version may have by now. */
   readonly lastCompaction: bigint;
   readonly cost: PlanCost;
+}
+
+/** What is known of ages when a policy comes. */
+export interface Age {
+  readonly rest?: RestMark;
+  /** Since the file was last written. */
+  readonly quietMs: number;
 }
 
 /** How a policy comes to a file. */
@@ -205,8 +213,9 @@ class Run<R> {
     if (pass === undefined || ms - this.#writtenMs < pass.quietMs) return;
     const rest = pass.ages === true ? this.#restMark(ms) : undefined;
     for (const [index, changedMs] of this.#toPass) {
-      if (this.#file.compact(index, pass.rule, rest)) this.#toPass.set(index, ms);
-      else if (rest === undefined || changedMs < ms - REST_MS) this.#toPass.delete(index);
+      const age = rest === undefined ? undefined : { rest, quietMs: ms - this.#writtenMs };
+      if (this.#file.compact(index, pass.rule, age)) this.#toPass.set(index, ms);
+      else if (rest === undefined || Math.max(changedMs, this.#writtenMs) < ms - REST_MS) this.#toPass.delete(index);
     }
   }
 

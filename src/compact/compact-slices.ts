@@ -12,12 +12,13 @@ import {
   type SliceRecord,
   type SliceTask,
 } from '../layout/slices/index.ts';
-import type { ReapLedger } from '../ledger.ts';
+import { REST_MS, type ReapLedger } from '../ledger.ts';
 import { COMMIT_RECORDS_MAX, type SliceCommits } from '../metadata/slice-commits.ts';
 import type { SliceFile, SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
 import type { InodeKey, PlanGain, PlanPolicy } from '../model.ts';
 import type { BlockCodec, ObjectStore } from '../objects/port.ts';
-import { movedBytes, requestsOf } from '../plan/index.ts';
+import { movedBytes, REST_FACTOR, requestsOf } from '../plan/index.ts';
+import { wallMs } from '../time.ts';
 import type { AttemptIds } from './attempt.ts';
 import { type Candidate, insertBest, type Selection } from './choose-chunks.ts';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -96,21 +97,23 @@ class Run {
   }
 
   async run(file: SliceFile): Promise<CompactResult> {
-    this.#parts.options.observer?.phase('plan');
-    const selection = await this.#worthwhile(file);
+    const { deps, options } = this.#parts;
+    options.observer?.phase('plan');
+    const policy = slicePolicyOf(options.limits.policy, wallMs(await deps.ledger.nowMs()) - file.mtimeMs);
+    const selection = await this.#worthwhile(file, policy);
     this.#tally.selected(selection);
-    await this.#tally.forEach(selection.chunks, (chunkIndex) => this.#chunk(chunkIndex));
+    await this.#tally.forEach(selection.chunks, (chunkIndex) => this.#chunk(chunkIndex, policy));
     return this.#tally.result();
   }
 
   /** One list at a time is in memory. */
-  async #worthwhile(file: SliceFile): Promise<Selection> {
+  async #worthwhile(file: SliceFile, policy: SlicePolicy): Promise<Selection> {
     const { deps, options } = this.#parts;
     const best: Candidate[] = [];
     let worthwhile = 0;
     for (const chunkIndex of await deps.volume.chunkIndexes(file)) {
       throwIfCancelled(options.signal, 'the attempt was cancelled while planning; nothing was written');
-      const planned = await this.#plan(chunkIndex);
+      const planned = await this.#plan(chunkIndex, policy);
       if (planned === null) continue;
       worthwhile++;
       const { score, cost } = planned.plan;
@@ -120,24 +123,23 @@ class Run {
   }
 
   /** The head of a list as it is now; `null`: nothing is worth doing. */
-  async #plan(chunkIndex: number): Promise<PlannedHead | null> {
-    const { key, deps, setting, options } = this.#parts;
+  async #plan(chunkIndex: number, policy: SlicePolicy): Promise<PlannedHead | null> {
+    const { key, deps, setting } = this.#parts;
     const records = await deps.volume.list(key.inodeId, chunkIndex);
     const replaced = records.slice(0, COMMIT_RECORDS_MAX);
     checkSizes(replaced, { key, chunkIndex });
     const referencesOf = await deps.volume.references(replaced);
-    const policy = slicePolicyOf(options.limits.policy);
     const plan = planSlices(replaced, { geometry: setting, policy, referencesOf });
     return plan === null ? null : { chunkIndex, replaced, more: records.length > replaced.length, plan };
   }
 
   /** `false`: no other chunk is tried. */
-  async #chunk(chunkIndex: number): Promise<boolean> {
+  async #chunk(chunkIndex: number, policy: SlicePolicy): Promise<boolean> {
     const { key, options } = this.#parts;
     const { observer } = options;
     try {
       observer?.phase('plan', chunkIndex);
-      const planned = await this.#plan(chunkIndex);
+      const planned = await this.#plan(chunkIndex, policy);
       if (planned === null) return true;
       const over = this.#overBudget(planned.plan);
       if (over !== null) {
@@ -195,10 +197,14 @@ function checkSizes(
   }
 }
 
-/** The dials of all plans. */
-export function slicePolicyOf(policy: PlanPolicy): SlicePolicy {
+/**
+ * The dials of all plans. `quietMs`: since the file was last written, by its client's clock; a wrong one costs bytes that are
+ * moved, or waits with them, and nothing else (docs/adr/0040).
+ */
+export function slicePolicyOf(policy: PlanPolicy, quietMs: number): SlicePolicy {
   const { bytesPerGet = Number.MAX_SAFE_INTEGER, storagePrice = 0, fragmentThreshold } = policy;
-  return { fragmentThreshold, bytesPerGet, storagePrice };
+  const factor = storagePrice > 0 && quietMs >= REST_MS ? REST_FACTOR : 1;
+  return { fragmentThreshold, bytesPerGet: bytesPerGet * factor, storagePrice };
 }
 
 /** In the words of all reports: a record is a version. */

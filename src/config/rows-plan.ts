@@ -28,7 +28,7 @@ export const PLAN_ROWS = [
     min: '0',
     max: '1GiB',
     meaning:
-      'Bytes that may be moved (read and written) for each GET that a full read saves; a twelfth in chunks written in the last 4 minutes, four times in others. A chunk size or more: every block becomes one object.',
+      'Bytes that may be moved (read and written) for each GET that a full read saves; a twelfth in chunks (JuiceFS: once in files) written in the last 4 minutes, four times in others. A chunk size or more: every block becomes one object.',
     group: 'Planning and merging',
     commands: PLANNING,
   },

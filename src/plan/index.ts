@@ -31,5 +31,5 @@ export {
   retiredObjects,
   withFencingId,
 } from './names.ts';
-export { isNew } from './runs.ts';
+export { isNew, REST_FACTOR } from './runs.ts';
 export { validRanges, type Window } from './valid-ranges.ts';

@@ -27,7 +27,7 @@ const FILLING_FACTOR = 1 / 4;
 /** What was written a moment ago is likely to be written again: merging it is for little (docs/adr/0040). */
 const NEW_FACTOR = 1 / 12;
 /** What nobody has written for a while stays as it is made now. */
-const REST_FACTOR = 4;
+export const REST_FACTOR = 4;
 /** A large piece before the tail is rewritten only when the tail has this share of its bytes ... */
 const TAIL_SHARE = 1 / 8;
 /** ... or the run this many pieces. */

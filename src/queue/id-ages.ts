@@ -3,13 +3,11 @@
  * has an id up to one that was noted a while ago was written before then, whatever the clocks of clients say. Losing the
  * notes, or ids that are given out again, cost bytes that are moved and nothing else. It must not judge.
  */
-import type { OldIds } from '../ledger.ts';
+import { type OldIds, REST_MS } from '../ledger.ts';
 import { type Filesystem, UINT64_MAX } from '../model.ts';
 import { ledgerMs } from '../time.ts';
 import { type QueueOptions, queueCall } from './bullmq.ts';
 
-/** Ids are old after this. */
-export const REST_MS = 4 * 60_000;
 /** From one note to the next but one at least, so a handful is kept. */
 const NOTE_EVERY_MS = 60_000;
 /** Notes of a file system that nobody works on. */

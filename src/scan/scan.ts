@@ -81,6 +81,8 @@ class Scan<Item> {
   #failure: unknown;
   #restarts = 0;
   #startedMs: LedgerMs = ledgerMs(0);
+  /** Later where it goes on. */
+  #resumedMs: LedgerMs = ledgerMs(0);
   #savedAtMs: MonotonicMs;
   #saved: string | null | undefined;
 
@@ -149,6 +151,7 @@ class Scan<Item> {
   async #position(): Promise<ScanPosition | null> {
     const { dryRun = false, resume = true } = this.#options;
     this.#startedMs = await this.#deps.nowMs();
+    this.#resumedMs = this.#startedMs;
     if (dryRun || !resume) return null;
     const position = await this.#deps.book.position(this.#filesystem.uuid);
     if (position === null || elapsed(position.savedMs, this.#startedMs) > POSITION_AGE_MAX_MS) return null;
@@ -232,7 +235,7 @@ class Scan<Item> {
 
   async #lookAt(batch: readonly Item[], work: PageWork): Promise<void> {
     const { findings, quarantined } = await this.#patience.with(async () => {
-      const context = { policy: this.#policy, filesystem: this.#filesystem };
+      const context = { policy: this.#policy, filesystem: this.#filesystem, nowMs: this.#resumedMs };
       const findings: Finding[] = [];
       for await (const finding of this.#deps.walk.findings(batch, context)) findings.push(finding);
       const worthIt = findings.filter((one) => one.score > 0).map(({ key }) => key);

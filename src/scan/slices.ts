@@ -8,6 +8,7 @@ import { COMMIT_RECORDS_MAX } from '../metadata/slice-commits.ts';
 import type { SliceVolume, WalkPart } from '../metadata/slice-volume.ts';
 import { addCost, movedBytes, NO_COST, requestsOf, scoreOf } from '../plan/index.ts';
 import { NO_BACKLOG } from '../scan-port.ts';
+import { wallMs } from '../time.ts';
 import { type Finding, NO_READ, unreadable } from './score.ts';
 import type { ScanWalk, WalkContext } from './types.ts';
 
@@ -40,6 +41,7 @@ function findingOf({ part, referencesOf }: Met, geometry: SliceGeometry, context
     return { ...unreadable({ fsId, inodeId: part.inodeId }, part.error), backlog };
   }
   if (part.kind !== 'file' || part.file.state === 'unlinked') return null;
+  const policy = slicePolicyOf(context.policy, wallMs(context.nowMs) - part.file.mtimeMs);
   let [cost, before, chunks, gets, objects, reclaimed, storedBytes, visibleBytes] = [
     NO_COST,
     NO_READ,
@@ -55,7 +57,7 @@ function findingOf({ part, referencesOf }: Met, geometry: SliceGeometry, context
     const footprint = footprintOf(records, geometry, { referencesOf });
     storedBytes += footprint.storedBytes;
     visibleBytes += footprint.visibleBytes;
-    const plan = planSlices(head, { geometry, referencesOf, policy: slicePolicyOf(context.policy) });
+    const plan = planSlices(head, { geometry, referencesOf, policy });
     if (plan === null) continue;
     const { gain } = plan;
     chunks++;

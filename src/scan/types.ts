@@ -23,6 +23,8 @@ export interface WalkedPage<Item> {
 export interface WalkContext {
   readonly policy: PlanPolicy;
   readonly filesystem: Filesystem;
+  /** When the scan began, or went on. */
+  readonly nowMs: LedgerMs;
 }
 
 /** How the files of a layout are met, and what the planner says of some of them. */

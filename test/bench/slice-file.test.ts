@@ -68,7 +68,7 @@ describe('a file of slices', () => {
   });
 
   it('is compacted by our planner, which writes no hole, and that is counted apart', () => {
-    const rule = oursOnSlices({ fragmentThreshold: 4, bytesPerGet: 768 * KIB, storagePrice: 2 });
+    const rule = oursOnSlices(() => ({ fragmentThreshold: 4, bytesPerGet: 768 * KIB, storagePrice: 2 }));
     const file = fileOf([...pieces(5, 10 * KIB), ...pieces(5, 10 * KIB).map(([at, len]) => [at + MIB, len] as const)]);
     expect(file.compact(0, rule)).toBe(true);
     expect(movedBytes(file.costs.ours)).toBe(2 * 100 * KIB);

@@ -1,7 +1,8 @@
 /** Which ids are old, by the clock of a real Redis: what is noted, what is answered, and what a clock that was set back does. */
 import { afterAll, beforeEach, expect, it } from 'vitest';
+import { REST_MS } from '../../src/ledger.ts';
 import { type Filesystem, UINT64_MAX } from '../../src/model.ts';
-import { askOldIds, REST_MS } from '../../src/queue/id-ages.ts';
+import { askOldIds } from '../../src/queue/id-ages.ts';
 import { ledgerMs } from '../../src/time.ts';
 import { openQueueWorld, type QueueWorld } from './world.ts';
 

@@ -3,12 +3,14 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { CompactError } from '../../src/errors.ts';
+import { REST_MS } from '../../src/ledger.ts';
 import type { SliceVolume, WalkPage } from '../../src/metadata/slice-volume.ts';
-import type { Filesystem, InodeKey } from '../../src/model.ts';
+import type { Filesystem, InodeKey, PlanPolicy } from '../../src/model.ts';
 import { scanWalk } from '../../src/scan/scan.ts';
 import { walkOfSlices } from '../../src/scan/slices.ts';
 import type { ScanOptions, ScanParts, ScanProgress, ScanReport } from '../../src/scan/types.ts';
 import type { ScanPosition, ScoredInode } from '../../src/scan-port.ts';
+import { wallMs } from '../../src/time.ts';
 import { LIMITS, SliceWorld } from '../compact/slice-world.ts';
 import { encodeAttributes, encodeSlice } from '../kit/juicefs/encode.ts';
 import { wholeSlice } from '../kit/juicefs/raw-volume.ts';
@@ -35,6 +37,7 @@ interface Scanned {
 }
 
 interface ScanWish extends Pick<ScanOptions, 'signal' | 'onProgress'> {
+  readonly policy?: PlanPolicy;
   readonly volume?: SliceVolume;
   readonly keep?: (position: ScanPosition | null) => void;
 }
@@ -209,4 +212,32 @@ describe('of a volume with thousands of files', () => {
     const again = await scan(world, null, { volume: failing });
     expect(again.report).toMatchObject({ backlog: whole.report.backlog, restarts: 1 });
   });
+});
+
+it('takes a GET for worth four times as much in a file at rest, and so does a run', async () => {
+  const world = await SliceWorld.make(redis);
+  const nowMs = wallMs(world.now());
+  // Five slices become three objects: two GETs for 6,000 bytes that are moved.
+  const policy = { ...LIMITS.policy, bytesPerGet: 1_000 };
+  const write = async (inode: number, mtimeMs: number) => {
+    await world.file(inode);
+    await world.raw.inode(inode, { length: 3_000, mtimeSeconds: mtimeMs / 1000 });
+    for (let n = 0; n < 5; n++) await world.write(inode, n * 600, 600);
+  };
+  await write(2, nowMs - REST_MS);
+  await write(3, nowMs - REST_MS + 1_000);
+  // By a client whose clock is wrong.
+  await write(4, nowMs + 3_600_000);
+  const inodes = ({ queued }: Scanned) => queued.map(({ key }) => Number(key.inodeId));
+  expect(inodes(await scan(world, null, { policy }))).toEqual([2]);
+  expect(inodes(await scan(world, null, { policy: { ...policy, storagePrice: 0 } }))).toEqual([]);
+  for (const inode of [3, 4])
+    expect(await world.compact(inode, world.process(), { policy })).toMatchObject({ outcome: 'nothing' });
+  expect(await world.compact(2, world.process(), { policy })).toMatchObject({ outcome: 'compacted' });
+  expect(await world.compact(2, world.process(), { policy })).toMatchObject({ outcome: 'nothing' });
+  expect(inodes(await scan(world, null, { policy }))).toEqual([]);
+  // Four minutes later the others rest, too: the next scan finds them.
+  world.ledger.nowMs = nowMs + REST_MS;
+  expect(inodes(await scan(world, null, { policy }))).toEqual([3]);
+  expect(await world.compact(3, world.process(), { policy })).toMatchObject({ outcome: 'compacted' });
 });

@@ -32,7 +32,7 @@ export async function planOfSlices(
     for (const chunkIndex of await volume.chunkIndexes(file)) {
       const list = await inspectList(volume, file, { chunkIndex, setting });
       if (list.fault !== undefined) throw list.fault;
-      const plan = planList(list, { setting, settings });
+      const plan = planList(list, { setting, settings, file });
       if (plan !== null) plans.push(plan);
     }
     const planned = inAll(plans);

@@ -95,7 +95,7 @@ export async function askVolumeFile(
     const list = await inspectList(volume, file, { chunkIndex, setting });
     total = addFootprint(total, list.footprint);
     if (list.fault !== undefined) faults.push(list.fault.message);
-    const plan = list.fault === undefined ? planList(list, { setting, settings }) : null;
+    const plan = list.fault === undefined ? planList(list, { setting, settings, file }) : null;
     if (plan !== null) plans.push(plan);
     if (list.fault === undefined) drawn = [...drawn, { ...list, plan }].toSorted(worstFirst).slice(0, DRAWN_MAX);
   }

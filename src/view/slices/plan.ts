@@ -2,15 +2,11 @@
  * What compacting a file in the slice layout would save and move, chunk by chunk and in all, and what its clients would do of
  * themselves: as data, and the words for it that the terminal and the console share. It plans; nothing is carried out.
  */
+import { planPolicy } from '../../compact/choose-chunks.ts';
+import { slicePolicyOf } from '../../compact/compact-slices.ts';
 import type { Settings } from '../../config/index.ts';
-import {
-  type ClientRewrite,
-  planSlices,
-  type SliceGain,
-  type SlicePlan,
-  type SlicePolicy,
-} from '../../layout/slices/index.ts';
-import type { VolumeSetting } from '../../metadata/slice-volume.ts';
+import { type ClientRewrite, planSlices, type SliceGain, type SlicePlan } from '../../layout/slices/index.ts';
+import type { SliceFile, VolumeSetting } from '../../metadata/slice-volume.ts';
 import type { PlanCost } from '../../model.ts';
 import { addCost, addCounts, NO_COST } from '../../plan/index.ts';
 import { bytes, plural } from '../words.ts';
@@ -38,10 +34,14 @@ const NO_GAIN: SliceGain = {
 /** What compacting the list would do; `null`: nothing is worth it. */
 export function planList(
   { chunkIndex, records, referencesOf }: InspectedList,
-  { setting, settings }: { readonly setting: VolumeSetting; readonly settings: Settings },
+  {
+    setting,
+    settings,
+    file,
+  }: { readonly setting: VolumeSetting; readonly settings: Settings; readonly file: SliceFile },
 ): PlannedList | null {
-  const { fragmentThreshold, aggressivenessBytes: bytesPerGet, storagePrice } = settings;
-  const policy: SlicePolicy = { fragmentThreshold, bytesPerGet, storagePrice };
+  // Whoever only looks may have no queue whose clock could be asked.
+  const policy = slicePolicyOf(planPolicy(settings), Date.now() - file.mtimeMs);
   const plan = planSlices(records, { geometry: setting, policy, referencesOf });
   return plan === null ? null : { chunkIndex, ...plan };
 }

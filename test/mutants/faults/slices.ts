@@ -45,6 +45,18 @@ export const SLICE_FAULTS: readonly Fault[] = [
     file: PLAN,
     edits: [['if (round === null) return plan;', 'if (round === null || plan !== null) return plan;']],
   }),
+  fault('a file of slices at rest is compacted like any other', 'I8', {
+    file: 'src/compact/compact-slices.ts',
+    edits: [['quietMs >= REST_MS ? REST_FACTOR : 1', 'quietMs >= REST_MS ? 1 : 1']],
+  }),
+  fault('a file of slices that is being written counts as at rest', 'I8', {
+    file: 'src/compact/compact-slices.ts',
+    edits: [['quietMs >= REST_MS ?', 'quietMs >= 0 ?']],
+  }),
+  fault('a scan does not know which files of slices rest', 'I8', {
+    file: 'src/scan/slices.ts',
+    edits: [['wallMs(context.nowMs) - part.file.mtimeMs', '0 * wallMs(context.nowMs) * part.file.mtimeMs']],
+  }),
   fault('a client is said to leave alone what it rewrites', 'I1', {
     file: 'src/layout/slices/quiet.ts',
     edits: [['head.len * KEPT_SHARE < span.bytes', 'head.len * KEPT_SHARE < 0']],
