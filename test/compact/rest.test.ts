@@ -4,6 +4,7 @@ import { AttemptIds } from '../../src/compact/attempt.ts';
 import { withRest } from '../../src/compact/rest.ts';
 import type { Filesystem, PlanPolicy } from '../../src/model.ts';
 import { ledgerMs } from '../../src/time.ts';
+import { restingText } from '../../src/view/words.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { LIMITS, World } from '../sim/world.ts';
 
@@ -34,6 +35,13 @@ it('leaves plans as they are where nothing is known, and says when it only looks
   expect(await withRest(POLICY, FILESYSTEM, { ledger: {} })).toBe(POLICY);
   expect(await withRest(POLICY, FILESYSTEM, { ledger: undefined })).toBe(POLICY);
   expect(asked).toEqual([['u', true]]);
+});
+
+it('what is left alone is said with since when, when to come again, and how to do it at once', () => {
+  const [afterMs, againMs] = [Date.UTC(2026, 10, 27, 14, 3, 10), Date.UTC(2026, 10, 27, 14, 12)];
+  expect(restingText({ chunks: 2, afterMs, againMs })).toBe(
+    '2 chunks are worth it once nobody has written there for 4 minutes; they were written or merged after 2026-11-27T14:03:10Z: come again at 2026-11-27T14:12:00Z, or do it now whatever it moves, with --inline --aggressiveness 1GiB',
+  );
 });
 
 it('a run leaves a file that was written lately, and the next one compacts it when it has come to rest', async () => {
