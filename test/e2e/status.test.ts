@@ -97,8 +97,12 @@ it('S3 refuses every write: a person must act, and reads why', async () => {
 it('throttled: the job in flight names the limit that it waits for', async () => {
   world.startWorker({ S3COMPACT_REQUESTS_PER_SECOND: '1' });
   await queued();
-  const waits = await until('it waits', ({ inFlight }) => inFlight[0]?.waits ?? undefined);
-  expect(waits).toMatchObject({ for: 'limit', what: 'the rate S3COMPACT_REQUESTS_PER_SECOND (1 a second)' });
+  // A store that takes a second for an answer on a busy machine is waited for, too.
+  const waits = await until('it waits', ({ inFlight }) => {
+    const now = inFlight[0]?.waits;
+    return now?.for === 'limit' ? now : undefined;
+  });
+  expect(waits).toMatchObject({ what: 'the rate S3COMPACT_REQUESTS_PER_SECOND (1 a second)' });
   const slowed = '1 run slowed down by the rate S3COMPACT_REQUESTS_PER_SECOND (1 a second)';
   const problem = await until('it is a problem', ({ problems }) => problems.find(({ what }) => what === slowed));
   expect(problem.need).toBe('wait');
