@@ -37,6 +37,8 @@ export interface Filesystem extends Geometry {
   readonly objectPrefix: ObjectPrefix;
   readonly endpoint?: string;
   readonly region?: string;
+  /** Its clients keep the CRC-32C of each object with it. */
+  readonly keepsCrc32c?: boolean;
   /** The chunkIds up to here will not be given out again; a server that lost its last writes gives out the ones above again. Absent: not known. */
   readonly lastChunkId?: bigint;
 }

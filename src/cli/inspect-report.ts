@@ -179,7 +179,7 @@ export function inodeReport(inode: Inode): Record<string, string | number> {
 
 /** A file system for programs; its endpoint without a password. */
 export function filesystemReport(filesystem: Filesystem): Record<string, string | number> {
-  const { endpoint, lastChunkId, ...rest } = filesystem;
+  const { endpoint, lastChunkId, keepsCrc32c: _, ...rest } = filesystem;
   return {
     ...rest,
     ...(endpoint === undefined ? {} : { endpoint: redactUrl(endpoint) }),

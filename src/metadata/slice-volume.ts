@@ -13,6 +13,8 @@ export interface VolumeBucket {
   readonly bucket: string;
   readonly endpoint?: string;
   readonly region?: string;
+  /** Clients keep the CRC-32C of each object with it, unless the address says otherwise. */
+  readonly keepsCrc32c: boolean;
 }
 
 /** What the volume says of itself; no secret is in here. */

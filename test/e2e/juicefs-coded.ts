@@ -6,6 +6,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { RunReport } from '../../src/wiring/run-inode.ts';
 import { listObjects } from '../kit/juicefs/looks.ts';
@@ -122,6 +123,11 @@ export function provesCoded(form: CodedForm): void {
     expect(fresh.length).toBeGreaterThan(4);
     // The text, and not what is random.
     expect(shrunk.length > 0).toBe(form.compressed);
+    for (const { name } of fresh.slice(0, 5)) {
+      // The real program compares it with what it reads.
+      const { Metadata } = await world.s3.send(new HeadObjectCommand({ Bucket: world.bucket, Key: name }));
+      expect(Metadata?.['crc32c']).toMatch(/^\d+$/);
+    }
     expect(fresh.every((object) => object.name.startsWith(`${VOLUME}/chunks/`))).toBe(true);
     expect(await everyByte(world, [...files.keys()])).toEqual(before);
   });

@@ -87,6 +87,14 @@ function decrypted(json: Json, name: string, value: string): string {
  * without the scheme. `null` for another form.
  */
 export function bucketOf(address: string): VolumeBucket | null {
+  const place = placeOf(address);
+  if (place === null) return null;
+  const [, query = ''] = /\?(.*)$/s.exec(address) ?? [];
+  const isOff = new URLSearchParams(query).get('disable-checksum')?.toLowerCase() === 'true';
+  return { ...place, keepsCrc32c: !isOff };
+}
+
+function placeOf(address: string): Omit<VolumeBucket, 'keepsCrc32c'> | null {
   const isPlain = !address.includes('://');
   const scheme = address.includes('.') && !address.endsWith('.amazonaws.com') ? 'http' : 'https';
   const url = URL.parse(isPlain ? `${scheme}://${address}` : address);

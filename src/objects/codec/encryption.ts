@@ -81,7 +81,7 @@ function decrypted(body: Uint8Array, key: KeyObject, cipher: Cipher): Uint8Array
   const nonceAt = HEAD_BYTES + bytes.readUInt16BE();
   const sealedAt = nonceAt + bytes.readUInt8(2);
   const tagAt = bytes.length - TAG_BYTES;
-  if (sealedAt - nonceAt !== NONCE_BYTES || tagAt < sealedAt) return null;
+  if (tagAt < sealedAt) return null;
   try {
     const own = privateDecrypt({ key, ...RSA_FORM }, bytes.subarray(HEAD_BYTES, nonceAt));
     const nonce = bytes.subarray(nonceAt, sealedAt);

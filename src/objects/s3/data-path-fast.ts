@@ -6,7 +6,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ObjectHead } from '../port.ts';
 import { checkPromised } from './answers.ts';
-import { crc32Base64, crc32Hex } from './checksums.ts';
+import { CRC32C_METADATA, crc32Base64, crc32Hex } from './checksums.ts';
 import type { ExchangeCalls, RequestOptions, S3Connection } from './connection.ts';
 import {
   CRC32_METADATA,
@@ -112,7 +112,10 @@ export class FastDataPath implements S3DataPath {
         ...(form.conditional ? ([['if-none-match', '*']] as const) : NONE),
         ...(form.checksum ? ([['x-amz-checksum-crc32', crc32Base64(crc32)]] as const) : NONE),
       ],
-      afterDate: [[`x-amz-meta-${CRC32_METADATA}`, crc32Hex(crc32)]],
+      afterDate: [
+        ...(put.crc32c === undefined ? NONE : ([[`x-amz-meta-${CRC32C_METADATA}`, `${put.crc32c}`]] as const)),
+        [`x-amz-meta-${CRC32_METADATA}`, crc32Hex(crc32)],
+      ],
       payload: payloadOf(put),
       body,
     };
@@ -215,6 +218,7 @@ class RangeSink implements BodySink {
       contentRange: headers['content-range'],
       contentLength: length === undefined ? undefined : Number(length),
       checksum: wholeChecksum(headers['x-amz-checksum-crc32'], headers['x-amz-checksum-type']),
+      crc32c: headers[`x-amz-meta-${CRC32C_METADATA}`],
     });
   }
 

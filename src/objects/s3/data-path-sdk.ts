@@ -7,7 +7,7 @@
 import { hash } from 'node:crypto';
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { ObjectHead } from '../port.ts';
-import { crc32Base64, crc32Hex } from './checksums.ts';
+import { CRC32C_METADATA, crc32Base64, crc32Hex } from './checksums.ts';
 import type { S3Connection } from './connection.ts';
 import { errorFacts, type RequestContext, storeError } from './errors.ts';
 import { readRange, shortError } from './range-body.ts';
@@ -45,6 +45,8 @@ export interface Put {
   readonly body: Uint8Array;
   /** CRC32 of the body, unsigned. */
   readonly crc32: number;
+  /** CRC-32C of the body, to be kept with it. */
+  readonly crc32c?: number | undefined;
   readonly form: PutForm;
   readonly signal: AbortSignal | undefined;
 }
@@ -156,7 +158,10 @@ export class SdkDataPath implements S3DataPath {
         Key: name,
         Body: body,
         ContentLength: body.length,
-        Metadata: { [CRC32_METADATA]: crc32Hex(crc32) },
+        Metadata: {
+          [CRC32_METADATA]: crc32Hex(crc32),
+          ...(put.crc32c === undefined ? {} : { [CRC32C_METADATA]: `${put.crc32c}` }),
+        },
         ...(form.checksum ? { ChecksumCRC32: crc32Base64(crc32) } : {}),
         // I3: a name is written once.
         ...(form.conditional ? { IfNoneMatch: '*' } : {}),

@@ -9,6 +9,7 @@ import { crc32 } from 'node:zlib';
 import { CompactError } from '../../errors.ts';
 import type { StoreCapability } from '../port.ts';
 import type { KnownCapabilities } from './capabilities.ts';
+import { crc32c } from './checksums.ts';
 import type { S3Connection } from './connection.ts';
 import type { PutForm, PutOutcome, S3DataPath } from './data-path-sdk.ts';
 import { errorFacts, refusesForm } from './errors.ts';
@@ -25,6 +26,8 @@ interface PutCall {
   readonly name: string;
   readonly body: Uint8Array;
   readonly signal: AbortSignal | undefined;
+  /** Its CRC-32C is kept with the object. */
+  readonly keepsCrc32c: boolean;
   /** Whether the object is there, asked of the store. */
   readonly isThere: () => Promise<boolean>;
 }
@@ -33,8 +36,8 @@ interface PutCall {
 export async function putInForm(call: PutCall): Promise<PutOutcome> {
   const { connection, data, name, body, signal } = call;
   const { capabilities } = connection;
-  const checksum = crc32(body);
-  const send = (form: PutForm): Promise<PutOutcome> => data.put({ name, body, crc32: checksum, form, signal });
+  const sums = { crc32: crc32(body), crc32c: call.keepsCrc32c ? crc32c(body) : undefined };
+  const send = (form: PutForm): Promise<PutOutcome> => data.put({ name, body, ...sums, form, signal });
   const form = bestForm(connection);
   try {
     const outcome = await send(form);
@@ -52,7 +55,9 @@ export async function putInForm(call: PutCall): Promise<PutOutcome> {
 }
 
 /** Whether the store compares a checksum with what arrives: the same PUT with that of other bytes. */
-export async function putDamaged(call: Omit<PutCall, 'isThere'>): Promise<'refused' | 'taken' | 'untried'> {
+export async function putDamaged(
+  call: Omit<PutCall, 'isThere' | 'keepsCrc32c'>,
+): Promise<'refused' | 'taken' | 'untried'> {
   const { connection, data, name, body, signal } = call;
   const form = bestForm(connection);
   if (!form.checksum) return 'untried';

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import type { CompactError } from '../../errors.ts';
-import { crc32Base64 } from './checksums.ts';
+import { CRC32C_METADATA, crc32Base64, crc32c } from './checksums.ts';
 import { type RequestContext, storeError } from './errors.ts';
 
 export interface RangeTarget {
@@ -29,6 +29,8 @@ interface BodyHead {
   readonly contentLength: number | undefined;
   /** CRC32 of the whole object, where it was asked for and there is one. */
   readonly checksum?: string | undefined;
+  /** What its writer kept of its CRC-32C. */
+  readonly crc32c?: unknown;
 }
 
 /** `bytes 4-19/64`; the total may be `*`. */
@@ -42,6 +44,7 @@ export class RangeBody {
   #filled = 0;
   /** Of exactly the bytes that were asked for. */
   #checksum: string | undefined;
+  #crc32c: number | undefined;
 
   constructor(range: RangeTarget) {
     this.#range = range;
@@ -71,13 +74,14 @@ export class RangeBody {
     return undefined;
   }
 
-  #beginWhole({ contentLength, checksum }: BodyHead): CompactError | undefined {
+  #beginWhole({ contentLength, checksum, crc32c: kept }: BodyHead): CompactError | undefined {
     const { target } = this.#range;
     if (contentLength === undefined) return this.#fault('store-refused', 'the server gave no Content-Length');
     if (contentLength > target.length)
       return this.#fault('object-damaged', `it has ${contentLength} bytes, and can have at most ${target.length}`);
     this.#length = contentLength;
     this.#checksum = checksum;
+    if (typeof kept === 'string' && /^\d{1,10}$/.test(kept)) this.#crc32c = Number(kept);
     return undefined;
   }
 
@@ -111,8 +115,10 @@ export class RangeBody {
     if (this.#filled !== this.#length)
       return this.#fault('store-unavailable', `the answer broke off after ${this.#filled} bytes`);
     const body = target.subarray(0, this.#filled);
-    if (this.#checksum === undefined || this.#checksum === crc32Base64(crc32(body))) return undefined;
-    return this.#fault('store-unavailable', 'the bytes differ from the checksum that the server sent with them');
+    if (this.#checksum !== undefined && this.#checksum !== crc32Base64(crc32(body)))
+      return this.#fault('store-unavailable', 'the bytes differ from the checksum that the server sent with them');
+    if (this.#crc32c === undefined || this.#crc32c === crc32c(body)) return undefined;
+    return this.#fault('object-damaged', 'its bytes differ from the CRC-32C that its writer kept with it');
   }
 
   #fault(code: 'store-refused' | 'store-unavailable' | 'object-damaged', what: string): CompactError {
@@ -150,6 +156,7 @@ function headOf(answer: GetObjectCommandOutput): BodyHead {
     contentRange: answer.ContentRange,
     contentLength: answer.ContentLength,
     checksum: wholeChecksum(answer.ChecksumCRC32, answer.ChecksumType),
+    crc32c: answer.Metadata?.[CRC32C_METADATA],
   };
 }
 

@@ -27,12 +27,18 @@ export class S3ObjectStore implements ObjectStore {
   readonly #connection: S3Connection;
   readonly #bucket: string;
   readonly #data: S3DataPath;
+  readonly #keepsCrc32c: boolean;
   readonly #deletes: S3Deletes;
 
-  constructor(connection: S3Connection, bucket: string, data: S3DataPath) {
+  constructor(
+    connection: S3Connection,
+    bucket: string,
+    { data, keepsCrc32c }: { readonly data: S3DataPath; readonly keepsCrc32c: boolean },
+  ) {
     this.#connection = connection;
     this.#bucket = bucket;
     this.#data = data;
+    this.#keepsCrc32c = keepsCrc32c;
     this.#deletes = new S3Deletes(connection, bucket);
   }
 
@@ -78,7 +84,8 @@ export class S3ObjectStore implements ObjectStore {
   /** One PUT, and others in another form where the server refuses the form. The body is never streamed. */
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'> {
     const isThere = async (): Promise<boolean> => (await this.head(name, signal)) !== null;
-    return putInForm({ connection: this.#connection, data: this.#data, name, body, signal, isThere });
+    const call = { connection: this.#connection, data: this.#data, name, body, signal, isThere };
+    return putInForm({ ...call, keepsCrc32c: this.#keepsCrc32c });
   }
 
   /**

@@ -42,14 +42,15 @@ export class S3ObjectStores implements ObjectStores {
 
   /** The store of a file system's bucket; its own endpoint and region win over the settings. Throws `filesystem-malformed` for an endpoint that is no URL. */
   forFilesystem(filesystem: Filesystem): ObjectStore {
-    const { bucket } = filesystem;
+    const { bucket, keepsCrc32c = false } = filesystem;
     const client = this.#client(filesystem);
-    let store = client.stores.get(bucket);
+    const key = keepsCrc32c ? `${bucket} with CRC-32C` : bucket;
+    let store = client.stores.get(key);
     if (store === undefined) {
       const sdk = new SdkDataPath(client.connection, bucket);
       const data = this.#settings.dataPath === 'sdk' ? sdk : new FastDataPath(client.connection, bucket, sdk);
-      store = new S3ObjectStore(client.connection, bucket, data);
-      client.stores.set(bucket, store);
+      store = new S3ObjectStore(client.connection, bucket, { data, keepsCrc32c });
+      client.stores.set(key, store);
     }
     return store;
   }

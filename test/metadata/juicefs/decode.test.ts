@@ -185,7 +185,16 @@ describe('the setting', () => {
       'https://s3.eu-west-1.amazonaws.com/jfs': { bucket: 'jfs', region: 'eu-west-1' },
       'https://jfs': { bucket: 'jfs' },
     };
-    for (const [address, place] of Object.entries(forms)) expect(bucketOf(address), address).toEqual(place);
+    for (const [address, place] of Object.entries(forms))
+      expect(bucketOf(address), address).toEqual({ ...place, keepsCrc32c: true });
+    for (const [query, keepsCrc32c] of [
+      ['disable-checksum=true', false],
+      ['disable-checksum=false', true],
+      ['a=b', true],
+    ] as const)
+      expect(bucketOf(`http://127.0.0.1:9000/jfs?${query}`), query).toEqual({
+        ...{ bucket: 'jfs', endpoint: 'http://127.0.0.1:9000', keepsCrc32c },
+      });
     expect(bucketOf('ftp://example.com/jfs')).toBeNull();
     expect(parseSetting(settingJson('vol', { Storage: 'file', Bucket: '/var/jfs/' })).store).toBeNull();
     expect(parseSetting(settingJson('vol', { Shards: 4 })).store).toBeNull();

@@ -39,10 +39,6 @@ export const CODEC_FAULTS: readonly Fault[] = [
     file: ENCRYPTION,
     edits: [['    opening.final();\n', '']],
   }),
-  fault('a nonce of another length is believed', 'I10', {
-    file: ENCRYPTION,
-    edits: [['sealedAt - nonceAt !== NONCE_BYTES || tagAt', 'tagAt']],
-  }),
   fault('all objects have one nonce and one key', 'I3', {
     file: ENCRYPTION,
     edits: [
@@ -73,6 +69,19 @@ export const CODEC_FAULTS: readonly Fault[] = [
   fault('what a decoded block needs is not reserved', 'I8', {
     file: MERGE,
     edits: [['return [body, codecs, codecs, ...coded(scratch), ...atOnce];', 'return [body];']],
+  }),
+  fault('a whole object is not compared with the CRC-32C that stands with it', 'I10', {
+    file: 'src/objects/s3/range-body.ts',
+    edits: [
+      [
+        'if (this.#crc32c === undefined || this.#crc32c === crc32c(body)) return undefined;',
+        'if (this.#filled >= 0) return undefined;',
+      ],
+    ],
+  }),
+  fault('objects of a JuiceFS volume are written without CRC-32C', 'I10', {
+    file: 'src/objects/s3/put-forms.ts',
+    edits: [['call.keepsCrc32c ? crc32c(body) : undefined', 'undefined']],
   }),
   fault('of compressed blocks a plan counts only the bytes that are wanted', 'I8', {
     file: PLAN,
