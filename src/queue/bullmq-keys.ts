@@ -99,7 +99,7 @@ export type JobPlace = 'kept' | 'given-back' | 'nothing';
 const PLACES: readonly JobPlace[] = ['kept', 'given-back', 'nothing'];
 
 /** A job that ended, as it was written. */
-interface EndedJob {
+export interface EndedJob {
   readonly worker: string | null;
   readonly result: string | null;
   readonly progress: string | null;
@@ -177,8 +177,10 @@ export class BullmqKeys {
   }
 
   /** The data of jobs, as it was written; `null` for one that is gone. */
-  dataOf(ids: readonly string[]): Promise<readonly (string | null)[]> {
-    return Promise.all(ids.map((id) => this.#redis.hget(this.#key(id), 'data')));
+  async dataOf(ids: readonly string[]): Promise<readonly (string | null)[]> {
+    const batch = this.#redis.pipeline();
+    for (const id of ids) batch.hget(this.#key(id), 'data');
+    return (await inOneStep(batch)) as readonly (string | null)[];
   }
 
   /** New data for a job that is delayed; `false` when it is not. */
@@ -192,12 +194,12 @@ export class BullmqKeys {
     return this.#redis.zrangebyscore(this.#key(state), ms, '+inf', 'LIMIT', 0, most);
   }
 
-  async ended(id: string): Promise<EndedJob> {
-    const [worker = null, result = null, progress = null] = await this.#redis.hmget(
-      this.#key(id),
-      ...['pb', 'returnvalue', 'progress'],
-    );
-    return { worker, result, progress };
+  async ended(ids: readonly string[]): Promise<readonly EndedJob[]> {
+    if (ids.length === 0) return [];
+    const batch = this.#redis.pipeline();
+    for (const id of ids) batch.hmget(this.#key(id), 'pb', 'returnvalue', 'progress');
+    const found = (await inOneStep(batch)) as readonly (readonly (string | null)[])[];
+    return found.map(([worker = null, result = null, progress = null]) => ({ worker, result, progress }));
   }
 
   /**

@@ -23,7 +23,7 @@ export async function queueCall<T>(what: string, call: () => Promise<T>): Promis
   }
 }
 
-/** Carries commands out as one step and answers their replies; throws the first refusal among them. */
+/** Sends commands together, as one step where it is a MULTI, and answers their replies; throws the first refusal among them. */
 export async function inOneStep(batch: ChainableCommander): Promise<readonly unknown[]> {
   const replies = (await batch.exec()) ?? [[new Error('the transaction was not carried out'), null]];
   return replies.map(([error, reply]) => {

@@ -4,7 +4,7 @@
  */
 import { safeJson } from '../format.ts';
 import { type QueueOptions, queueCall } from './bullmq.ts';
-import { BullmqKeys } from './bullmq-keys.ts';
+import { BullmqKeys, type EndedJob } from './bullmq-keys.ts';
 import type { CompactQueue } from './compact-queue.ts';
 
 /** Jobs that one look reads at most; the next look goes on. */
@@ -60,9 +60,8 @@ export class RunCounter {
   async look(): Promise<void> {
     const nowMs = Date.now();
     const fresh = (await this.#ended()).filter(({ id, state }) => !this.#seen.has(`${state} ${id}`));
-    await queueCall('count the runs that ended', () =>
-      Promise.all(fresh.map(({ id, state }) => this.#count(id, state))),
-    );
+    const ended = await queueCall('count the runs that ended', () => this.#keys.ended(fresh.map(({ id }) => id)));
+    for (const [n, { id, state }] of fresh.entries()) this.#count(id, state, ended[n]);
     this.#sinceMs = nowMs;
     for (const id of this.#seen) {
       if (this.#seen.size <= SEEN_MAX) break;
@@ -82,9 +81,9 @@ export class RunCounter {
     });
   }
 
-  async #count(id: string, state: EndState): Promise<void> {
-    const { worker, result, progress } = await this.#keys.ended(id);
-    if (worker === null) return;
+  #count(id: string, state: EndState, job: EndedJob | undefined): void {
+    if (job === undefined || job.worker === null) return;
+    const { worker, result, progress } = job;
     this.#seen.add(`${state} ${id}`);
     if (!this.#options.isOwn(worker)) return;
     const kept = asRecord(safeJson((state === 'completed' ? result : progress) ?? ''));

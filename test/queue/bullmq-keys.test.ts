@@ -75,8 +75,11 @@ describe('what BullMQ keeps', () => {
     await job?.moveToCompleted('well', 'token', false);
     expect(await keys.holders(['7/8'])).toEqual([null]);
     expect(await keys.endedSince('completed', 0, 10)).toEqual([id]);
-    expect(await keys.ended(id)).toEqual({ worker: 'me', result: '"well"', progress: '{"at":1}' });
-    expect(await keys.ended('x')).toEqual({ worker: null, result: null, progress: null });
+    expect(await keys.ended([id, 'x'])).toEqual([
+      { worker: 'me', result: '"well"', progress: '{"at":1}' },
+      { worker: null, result: null, progress: null },
+    ]);
+    expect(await keys.ended([])).toEqual([]);
   });
 });
 
