@@ -80,7 +80,7 @@ async function world(blocks: number, budgetBytes: number) {
 }
 
 it('decodes what it reads and encodes what it writes, within the budget, and answers sizes as stored', async () => {
-  const budget = 9 * 1024 * KIB;
+  const budget = 6 * 1024 * KIB;
   const { tasks, options, objects, expected, seen } = await world(8, budget);
   const stored = await writeMergedObjects(tasks, options);
   for (const [name, block] of expected) {

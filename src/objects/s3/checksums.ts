@@ -36,7 +36,7 @@ function tables(): readonly [Uint32Array, Uint32Array, Uint32Array, Uint32Array]
   return [first, second, third, after(third)];
 }
 
-/** Unsigned. Four bytes in a step: a PUT of 4 MiB would else take a hundredth of a second longer. */
+/** Unsigned. Four bytes in a step, since every PUT waits for it. */
 export function crc32c(body: Uint8Array): number {
   let crc = -1;
   let at = 0;
