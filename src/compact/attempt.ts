@@ -1,11 +1,8 @@
 /**
- * An attempt: one run over one inode, its number, its lease and what it must hand over when it ends.
- *
- * The id has 42 bits of milliseconds, 10 random bits and 12 bits that count the attempt's merged versions.
- * It is the fence on the inode and the `compaction` of everything the attempt writes, so no two attempts ever share an
- * object name, whatever locks, Redis or clocks do (I3). It must never be derived from what is in a list.
+ * An attempt: one run over one inode, its number (42 bits of milliseconds, 10 random ones, 12 that count merged versions), its
+ * lease and what it must hand over when it ends. The number is the fence on the inode and the `compaction` of all that the
+ * attempt writes, so no two share an object name, whatever locks or clocks do (I3). It must never be derived from a list.
  */
-
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { CompactError } from '../errors.ts';
@@ -58,6 +55,19 @@ interface AttemptOptions {
 export interface AddedRecord {
   readonly id: string;
   readonly record: ReapRecord;
+}
+
+/** The delay between two tries of what an attempt must know or hand over. */
+export const RETRY_FIRST_MS = 100;
+const RETRY_MAX_MS = 5_000;
+
+/** Waits, unless somebody asks to stop meanwhile; returns the next delay. */
+export async function waitToRetry(
+  delayMs: number,
+  { clock, signal }: { readonly clock: Clock; readonly signal?: AbortSignal | undefined },
+): Promise<number> {
+  await clock.sleep(delayMs, signal).catch(() => undefined);
+  return Math.min(RETRY_MAX_MS, delayMs * 2);
 }
 
 /** A running attempt. After the lease it may neither write nor commit: its reap records may be looked at from then on. */

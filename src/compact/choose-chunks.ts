@@ -34,11 +34,17 @@ export interface Selection {
   readonly resting?: Resting;
 }
 
-interface SelectOptions {
+interface PlanAsItIsOptions {
   readonly metadata: MetadataStore;
+  readonly filesystem: Filesystem;
   readonly policy: PlanPolicy;
-  readonly chunksMax: number;
+  readonly budget?: ChunkBudget;
+  /** Versions of a list that one commit replaces; absent: as many as it can. */
   readonly versionsMax?: number | undefined;
+}
+
+interface SelectOptions extends Omit<PlanAsItIsOptions, 'budget'> {
+  readonly chunksMax: number;
   /** Called for every chunk that is worth it. */
   readonly onPlanned?: (planned: PlannedChunk) => void;
   readonly signal?: AbortSignal | undefined;
@@ -56,18 +62,14 @@ export function planPolicy(settings: {
 }
 
 /** Plans every chunk of the inode; O(chunks) reads of the metadata service. */
-export async function worthwhileChunks(
-  key: InodeKey,
-  filesystem: Filesystem,
-  options: SelectOptions,
-): Promise<Selection> {
+export async function worthwhileChunks(key: InodeKey, options: SelectOptions): Promise<Selection> {
   const best: Candidate[] = [];
   const { rest } = options.policy;
   let worthwhile = 0;
   let resting = 0;
   for await (const chunkIndex of options.metadata.chunkIndexes(key)) {
     throwIfCancelled(options.signal, 'the attempt was cancelled while planning; nothing was written');
-    const planned = await planAsItIs(key, chunkIndex, { ...options, filesystem });
+    const planned = await planAsItIs(key, chunkIndex, options);
     if (planned?.decision.kind === 'nothing' && isForLater(planned, options)) resting++;
     if (planned?.decision.kind !== 'plan') continue;
     worthwhile++;
@@ -94,15 +96,6 @@ export function insertBest(best: Candidate[], candidate: Candidate, most: number
   best.push(candidate);
   best.sort((a, b) => b.score - a.score || a.chunkIndex - b.chunkIndex);
   if (best.length > most) best.length = most;
-}
-
-interface PlanAsItIsOptions {
-  readonly metadata: MetadataStore;
-  readonly filesystem: Filesystem;
-  readonly policy: PlanPolicy;
-  readonly budget?: ChunkBudget;
-  /** Versions of a list that one commit replaces; absent: as many as it can. */
-  readonly versionsMax?: number | undefined;
 }
 
 /** Reads one chunk list and plans it; `null` when there is no such list or inode (any more). */

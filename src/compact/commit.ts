@@ -4,14 +4,13 @@
  * By time: only the commit's own versions in the list tell anything. Which of the two is the protocol's (protocol.ts).
  * It must never delete or write an object.
  */
-
 import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import { sameVersion } from '../format.ts';
 import { type CommitOutcome, type CommitRequest, type MetadataStore, ownVersion } from '../metadata/port.ts';
 import type { S3ChunkInfo } from '../model.ts';
 import { later } from '../time.ts';
-import type { Attempt } from './attempt.ts';
+import { type Attempt, RETRY_FIRST_MS, waitToRetry } from './attempt.ts';
 
 export interface CommitDeps {
   readonly metadata: MetadataStore;
@@ -21,10 +20,6 @@ export interface CommitDeps {
   /** Ends the waiting for an answer: the reap record takes over. */
   readonly signal?: AbortSignal | undefined;
 }
-
-/** Back-off between tries to learn the fate of a commit. */
-const RESOLVE_DELAY_FIRST_MS = 100;
-const RESOLVE_DELAY_MAX_MS = 5_000;
 
 /** What became of a commit without an answer. `fenceCleared` tells that the attempt can commit no more. */
 export type ResolveUnknown = (
@@ -55,7 +50,7 @@ export async function commitChunk(
  */
 export const resolveByTime: ResolveUnknown = async (request, attempt, deps) => {
   const endMs = later(deps.clock.monotonicMs(), Math.min(deps.commitTimeoutMs, attempt.leaseLeftMs()));
-  let delayMs = RESOLVE_DELAY_FIRST_MS;
+  let delayMs = RETRY_FIRST_MS;
   let cause = deps.cause;
   for (;;) {
     try {
@@ -66,8 +61,7 @@ export const resolveByTime: ResolveUnknown = async (request, attempt, deps) => {
       cause = toError(error);
     }
     if (deps.signal?.aborted === true || later(deps.clock.monotonicMs(), delayMs) > endMs) break;
-    await deps.clock.sleep(delayMs, deps.signal).catch(() => undefined);
-    delayMs = Math.min(RESOLVE_DELAY_MAX_MS, delayMs * 2);
+    delayMs = await waitToRetry(delayMs, deps);
   }
   return { outcome: { outcome: 'unknown', cause }, fenceCleared: true };
 };
@@ -80,7 +74,7 @@ function isReplaced(request: CommitRequest, versions: readonly S3ChunkInfo[]): b
 
 /** Clears the fence and reads the list back, until the lease ends: from then on the reap record finds out. */
 export const resolveByFence: ResolveUnknown = async (request, attempt, deps) => {
-  let delayMs = RESOLVE_DELAY_FIRST_MS;
+  let delayMs = RETRY_FIRST_MS;
   let fenceCleared = false;
   let cause = deps.cause;
   // Bounded by the lease (I8): afterwards the reap record takes over.
@@ -95,8 +89,7 @@ export const resolveByFence: ResolveUnknown = async (request, attempt, deps) => 
       cause = toError(error);
     }
     if (deps.signal?.aborted === true) break;
-    await deps.clock.sleep(delayMs, deps.signal).catch(() => undefined);
-    delayMs = Math.min(RESOLVE_DELAY_MAX_MS, delayMs * 2);
+    delayMs = await waitToRetry(delayMs, deps);
   }
   return { outcome: { outcome: 'unknown', cause }, fenceCleared };
 };
@@ -119,13 +112,12 @@ interface Seen {
 
 function fateOf(request: CommitRequest, { before, after, fenceStood, cause }: Seen): CommitOutcome {
   if (after === null || before === null) return { outcome: 'stale', reason: 'missing' };
-  const own = ownVersion(request);
-  // An own merged version in the list can only have come with the commit (I3).
-  if (own !== undefined && after.some((version) => sameVersion(own, version))) return { outcome: 'committed' };
+  if (isReplaced(request, after)) return { outcome: 'committed' };
   if (startsWith(after, request.replaced)) return { outcome: 'conflict' };
   // Without an own version only the fence tells: if it stood after the look at the list, nobody else had replaced that.
+  const onlyFence = ownVersion(request) === undefined;
   const replacedBefore = !startsWith(before, request.replaced);
-  return own === undefined && fenceStood && replacedBefore ? { outcome: 'committed' } : { outcome: 'unknown', cause };
+  return onlyFence && fenceStood && replacedBefore ? { outcome: 'committed' } : { outcome: 'unknown', cause };
 }
 
 function startsWith(versions: readonly S3ChunkInfo[], prefix: readonly S3ChunkInfo[]): boolean {

@@ -3,39 +3,29 @@
  * does and names everything that the attempt may leave behind, so a worker can die anywhere. Which chunk, and whether it
  * is worth it, is decided before; what happens to the inode as a whole is decided after.
  */
-
-import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import { objectName } from '../format.ts';
-import type { ReapLedger } from '../ledger.ts';
-import type { MetadataStore, StaleReason } from '../metadata/port.ts';
+import type { StaleReason } from '../metadata/port.ts';
 import type { ChunkPlan, Filesystem, ObjectId } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
 import { mergedObjects, replacementList, retiredObjects } from '../plan/index.ts';
 import type { AddedRecord, Attempt } from './attempt.ts';
 import { recordsOf } from './chunk-records.ts';
 import { type CommitDeps, commitChunk } from './commit.ts';
-import type { MemoryBudget } from './memory-budget.ts';
 import { type MergeTask, writeMergedObjects } from './merge.ts';
 import { protocolOf } from './protocol.ts';
-import type { RunObserver } from './run-observer.ts';
+import type { ChunkLimits, CompactDeps, CompactOptions } from './types.ts';
 
-export interface ChunkDeps extends CommitDeps {
-  readonly metadata: MetadataStore;
+export interface ChunkDeps
+  extends CommitDeps,
+    ChunkLimits,
+    Pick<CompactDeps, 'ledger' | 'memory'>,
+    Pick<CompactOptions, 'observer'> {
   readonly objects: ObjectStore;
-  readonly ledger: ReapLedger;
-  readonly clock: Clock;
-  readonly memory: MemoryBudget;
   readonly filesystem: Filesystem;
-  readonly graceMs: number;
-  readonly leaseMs: number;
-  readonly blocksInFlight: number;
-  readonly getsInFlight: number;
   /** Throws when the commit must not be sent after all. */
   readonly beforeCommit?: () => Promise<void>;
   readonly onBlock?: (task: MergeTask) => void;
-  readonly observer?: RunObserver | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** How a chunk ended. `fenceCleared`: the attempt cannot commit any more and must end. */
@@ -62,11 +52,7 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
     deps.observer?.phase('record', plan.chunkIndex);
     for (const record of records) added.push({ id: await deps.ledger.add(record), record });
     deps.observer?.phase('merge', plan.chunkIndex);
-    await writeMergedObjects(tasks, {
-      ...deps,
-      nameOf,
-      beforePut: () => attempt.checkLease(0),
-    });
+    await writeMergedObjects(tasks, { ...deps, nameOf, beforePut: () => attempt.checkLease(0) });
     // I4: every merged object is acknowledged when this line is reached.
     await deps.beforeCommit?.();
     deps.observer?.phase('commit', plan.chunkIndex);

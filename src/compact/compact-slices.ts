@@ -1,9 +1,8 @@
 /**
  * compactSlices: one run over one file of a volume of slices, in one budget: which of its chunks are worth it, one attempt for
- * each, and what came of them. The other layout's run is compact-inode.ts (docs/adr/0041). It sees ports only. Expected
- * endings are values; failures are CompactError. It never deletes anything.
+ * each, and what came of them. The other layout's run is compact-inode.ts (docs/adr/0041). It sees ports only and never
+ * deletes anything.
  */
-import type { Clock } from '../clock.ts';
 import { CompactError, isMissingObject, throwIfCancelled } from '../errors.ts';
 import {
   planSlices,
@@ -12,32 +11,25 @@ import {
   type SliceRecord,
   type SliceTask,
 } from '../layout/slices/index.ts';
-import { REST_MS, type ReapLedger } from '../ledger.ts';
-import { COMMIT_RECORDS_MAX, type SliceCommits } from '../metadata/slice-commits.ts';
+import { REST_MS } from '../ledger.ts';
+import { COMMIT_RECORDS_MAX } from '../metadata/slice-commits.ts';
 import type { SliceFile, SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
 import type { InodeKey, PlanGain, PlanPolicy } from '../model.ts';
 import type { BlockCodec, ObjectStore } from '../objects/port.ts';
 import { movedBytes, REST_FACTOR, requestsOf } from '../plan/index.ts';
 import { wallMs } from '../time.ts';
-import type { AttemptIds } from './attempt.ts';
 import { type Candidate, insertBest, type Selection } from './choose-chunks.ts';
-import type { MemoryBudget } from './memory-budget.ts';
 import { RunTally } from './run-tally.ts';
-import { compactSliceChunk, type SliceAttemptDeps } from './slice-attempt.ts';
+import { compactSliceChunk, type SliceAttemptDeps, type SliceChunk, type SliceWorkDeps } from './slice-attempt.ts';
 import { requireCompactable } from './slice-refusals.ts';
 import type { CompactOptions, CompactResult } from './types.ts';
 
-export interface SliceDeps {
+export interface SliceDeps extends SliceWorkDeps {
   readonly volume: SliceVolume;
-  readonly commits: SliceCommits;
   /** The bucket of the volume. */
   readonly objectsOf: (setting: VolumeSetting) => ObjectStore;
   /** How its blocks become objects, where they are compressed or encrypted. Throws where its key cannot be used. */
   readonly codecOf: (setting: VolumeSetting) => Promise<BlockCodec | undefined>;
-  readonly ledger: ReapLedger;
-  readonly clock: Clock;
-  readonly memory: MemoryBudget;
-  readonly attemptIds: AttemptIds;
 }
 
 /** Compacts the most worthwhile chunks of one file within the limits. Throws CompactError, with the inode. */
@@ -71,12 +63,9 @@ function halt(why: string, code: CompactError['code']): CompactError {
   return new CompactError(`${why}; nothing was changed`, { kind: 'halt', code });
 }
 
-interface PlannedHead {
-  readonly chunkIndex: number;
-  /** The head of the list, which one commit can replace. */
-  readonly replaced: readonly SliceRecord[];
+interface PlannedHead extends SliceChunk {
+  /** The list is longer than what one commit can replace. */
   readonly more: boolean;
-  readonly plan: SlicePlan;
 }
 
 interface RunParts {
@@ -130,15 +119,13 @@ class Run {
     checkSizes(replaced, { key, chunkIndex });
     const referencesOf = await deps.volume.references(replaced);
     const plan = planSlices(replaced, { geometry: setting, policy, referencesOf });
-    return plan === null ? null : { chunkIndex, replaced, more: records.length > replaced.length, plan };
+    return plan === null ? null : { key, chunkIndex, replaced, more: records.length > replaced.length, plan };
   }
 
   /** `false`: no other chunk is tried. */
   async #chunk(chunkIndex: number, policy: SlicePolicy): Promise<boolean> {
-    const { key, options } = this.#parts;
-    const { observer } = options;
     try {
-      observer?.phase('plan', chunkIndex);
+      this.#parts.options.observer?.phase('plan', chunkIndex);
       const planned = await this.#plan(chunkIndex, policy);
       if (planned === null) return true;
       const over = this.#overBudget(planned.plan);
@@ -146,7 +133,7 @@ class Run {
         this.#tally.overBudget(over, chunkIndex);
         return true;
       }
-      const ending = await compactSliceChunk({ key, ...planned }, this.#attemptDeps());
+      const ending = await compactSliceChunk(planned, this.#attemptDeps());
       const { plan, more, replaced } = planned;
       const isShorter = replaced.length > plan.kept.length + plan.merged.length;
       this.#tally.ended({ chunkIndex, gain: gainOf(plan), blocksLeft: 0 }, ending, more && isShorter);

@@ -1,15 +1,13 @@
 /**
  * The end of an attempt: no fence is left standing, and reap records of chunks that were not committed are worked off
- * now. It stands apart because it must go on where everything else gives up: a ledger that is away may come back
- * without its last second, and so without the records; then nobody but the attempt still knows of its objects (I12).
- * It deletes nothing.
+ * now. It goes on where everything else gives up: a ledger that is away may come back without its last second, and so
+ * without the records; then nobody but the attempt still knows of its objects (I12). It deletes nothing.
  */
-
 import type { Clock } from '../clock.ts';
 import { CompactError, toError } from '../errors.ts';
 import type { ReapLedger } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { Attempt } from './attempt.ts';
+import { type Attempt, RETRY_FIRST_MS, waitToRetry } from './attempt.ts';
 
 interface EndDeps {
   readonly metadata: MetadataStore;
@@ -19,13 +17,9 @@ interface EndDeps {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Back-off between tries to hand the records over. */
-const DELAY_FIRST_MS = 100;
-const DELAY_MAX_MS = 5_000;
-
 /** Ends an attempt, trying until its lease ends (I8). Never throws; what could not be done is reported as a warning. */
 export async function endAttempt(attempt: Attempt, deps: EndDeps): Promise<string | undefined> {
-  let delayMs = DELAY_FIRST_MS;
+  let delayMs = RETRY_FIRST_MS;
   for (;;) {
     const last = deps.signal?.aborted === true || attempt.leaseLeftMs() <= delayMs;
     const fault = await handOver(attempt, deps);
@@ -35,8 +29,7 @@ export async function endAttempt(attempt: Attempt, deps: EndDeps): Promise<strin
     if (last || !mayPass || attempt.abandoned.length === 0) {
       return `the attempt could not be closed (${fault.message}); its reap records do that when the lease ends`;
     }
-    await deps.clock.sleep(delayMs, deps.signal).catch(() => undefined);
-    delayMs = Math.min(DELAY_MAX_MS, delayMs * 2);
+    delayMs = await waitToRetry(delayMs, deps);
   }
 }
 

@@ -1,10 +1,8 @@
 /**
- * The two ways in which a commit is kept right, one object each, chosen once by what the metadata service can do. Fenced: a
+ * The two ways in which a commit is kept right, one object each: all that differs between them in an attempt. Fenced: a
  * commit compares the list and the fence, so nothing of an attempt happens after its fence is gone. Time-bound (CurveFS,
- * docs/adr/0005): a commit compares nothing and may come late, so time keeps apart what a comparison cannot. Whatever
- * differs between them in an attempt is here and nowhere else; what the reaper does about late commits is its own.
+ * docs/adr/0005): a commit compares nothing and may come late, so time keeps apart what a comparison cannot.
  */
-
 import type { ReapLedger } from '../ledger.ts';
 import type { CommitForm, MetadataStore } from '../metadata/port.ts';
 import type { InodeKey, PlanPolicy } from '../model.ts';
@@ -13,20 +11,14 @@ import type { AddedRecord } from './attempt.ts';
 import { type ResolveUnknown, resolveByFence, resolveByTime } from './commit.ts';
 import { type ListHead, type ReadHeadOptions, readAtOnce, readInParts } from './long-list.ts';
 import { QuietRule } from './quiet-period.ts';
-import type { CompactDeps, CompactOptions } from './types.ts';
+import type { ChunkLimits, CompactDeps, CompactOptions } from './types.ts';
 
 /** Clocks of processes run apart, and a service may hold a request, by this much at most. */
 export const LATE_COMMIT_SKEW_MS = 60_000;
 
-interface ProtocolTimes {
-  readonly graceMs: number;
-  readonly leaseMs: number;
-  readonly commitTimeoutMs: number;
-}
-
 interface CommitProtocol {
   /** How long what a late commit may still reference is kept, ms. */
-  graceMs(times: ProtocolTimes): number;
+  graceMs(times: Pick<ChunkLimits, 'graceMs' | 'leaseMs' | 'commitTimeoutMs'>): number;
   /** The policy of plans as the service allows it. */
   policy(policy: PlanPolicy): PlanPolicy;
   /** How a list is read that is longer than one commit may replace. */

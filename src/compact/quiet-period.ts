@@ -1,19 +1,12 @@
 /**
- * When a file is left alone long enough. A metaserver compares nothing while it commits: a version that was appended with
- * a lower chunkId since the list was read would be removed unseen, a client that repeats an append would bring an old
- * version back to the top, and a length may be older than the list that came with it. Such things happen within seconds
- * of a write, so they are kept out by time (docs/adr/0005): compact only what nobody has written to for a while, what
- * several clients have written to after a longer one, and trim only what has looked the same twice. The times of a file
- * are its clients' word: what counts is that they were the same a while ago on our own clock (docs/adr/0018). It changes
- * nothing.
+ * When a file is left alone long enough. A metaserver compares nothing while it commits, and what that endangers happens within
+ * seconds of a write (docs/adr/0005): so compact only what nobody has written to for a while, what several clients have written
+ * to after a longer one, and trim only what has looked the same twice, on our own clock (docs/adr/0018). It changes nothing.
  */
-
 import { createHash } from 'node:crypto';
-import type { Clock } from '../clock.ts';
 import { CompactError, throwIfCancelled } from '../errors.ts';
 import { printRecord } from '../format.ts';
-import type { Look, ReapLedger } from '../ledger.ts';
-import type { MetadataStore } from '../metadata/port.ts';
+import type { Look } from '../ledger.ts';
 import type { Inode, InodeKey } from '../model.ts';
 import { elapsed, type MonotonicMs, wallMs } from '../time.ts';
 import type { CompactDeps, CompactOptions, LookKeeper, PlannedChunk } from './types.ts';
@@ -36,9 +29,7 @@ type Plan = () => Promise<PlannedChunk | null>;
 
 export class QuietRule {
   readonly #quietMs: number;
-  readonly #ledger: ReapLedger;
-  readonly #clock: Clock;
-  readonly #metadata: MetadataStore;
+  readonly #deps: CompactDeps;
   readonly #signal: AbortSignal | undefined;
   readonly #keeper: LookKeeper | undefined;
   /** What the inode was like at the first look, and when that was. */
@@ -53,9 +44,7 @@ export class QuietRule {
 
   constructor(deps: CompactDeps, options: CompactOptions) {
     this.#quietMs = options.limits.quietMs ?? 0;
-    this.#ledger = deps.ledger;
-    this.#clock = deps.clock;
-    this.#metadata = deps.metadata;
+    this.#deps = deps;
     this.#signal = options.signal;
     this.#keeper = options.looks;
     this.#first = options.looks?.first;
@@ -64,7 +53,7 @@ export class QuietRule {
   /** Throws `inode-busy` (retry) where the file's own times say that it is in use. */
   async check(inode: Inode, times = 1): Promise<void> {
     // Against the clocks of clients, which may be wrong.
-    const nowMs = wallMs(await this.#ledger.nowMs());
+    const nowMs = wallMs(await this.#deps.ledger.nowMs());
     const bySomebody = inode.changedMs !== undefined && inode.mtimeMs > nowMs + FUTURE_MAX_MS;
     const quietMs = nowMs - Math.max(bySomebody ? 0 : inode.mtimeMs, inode.changedMs ?? 0);
     const neededMs = this.#quietMs * times;
@@ -83,14 +72,14 @@ export class QuietRule {
   async rested(inode: Inode): Promise<void> {
     await this.check(inode, this.#timesMin);
     const digest = attributesOf(inode);
-    let nowMs = await this.#ledger.nowMs();
+    let nowMs = await this.#deps.ledger.nowMs();
     const before = this.#first;
     const known = before !== undefined && before.digest === digest && before.atMs <= nowMs;
     const first = known ? before : { digest, atMs: nowMs };
     this.#first = first;
     if (!known) await this.#keeper?.keep(first);
     const neededMs = this.#quietMs * (this.#keeper === undefined ? this.#timesMax : this.#timesMin);
-    for (let waits = 0; elapsed(first.atMs, nowMs) < neededMs; nowMs = await this.#ledger.nowMs()) {
+    for (let waits = 0; elapsed(first.atMs, nowMs) < neededMs; nowMs = await this.#deps.ledger.nowMs()) {
       const leftMs = neededMs - elapsed(first.atMs, nowMs);
       // A file that changes from look to look uses up the tries of its job; waiting for a second look does not.
       const retryAfterMs = known || before === undefined ? leftMs : undefined;
@@ -101,7 +90,7 @@ export class QuietRule {
 
   /** Right before the commit: merging takes minutes, and whoever writes now may hold a lower chunkId. Throws `inode-busy`. */
   readonly again = async (key: InodeKey): Promise<void> => {
-    const inode = await this.#metadata.getInode(key);
+    const inode = await this.#deps.metadata.getInode(key);
     if (inode !== null) await this.#checkBoth(inode);
   };
 
@@ -122,19 +111,18 @@ export class QuietRule {
     if (planned === null || !trims(planned)) return planned;
     const first = this.#seen.get(chunkIndex) ?? this.#look(planned);
     const apartMs = Math.min(this.#quietMs, TRIM_WAIT_MAX_MS);
-    const waitMs = apartMs - elapsed(first.atMs, this.#clock.monotonicMs());
-    const second = waitMs > 0 ? await this.#after(waitMs, plan) : planned;
+    const waitMs = apartMs - elapsed(first.atMs, this.#deps.clock.monotonicMs());
+    let second: PlannedChunk | null = planned;
+    if (waitMs > 0) {
+      await this.#sleep(waitMs);
+      second = await this.#quietly(plan);
+    }
     if (second === null || digestOf(second) === first.digest) return second;
     throw busy(`chunk ${chunkIndex} reaches beyond the length of the file, and has changed between two looks at it`);
   }
 
-  async #after(waitMs: number, plan: Plan): Promise<PlannedChunk | null> {
-    await this.#sleep(waitMs);
-    return this.#quietly(plan);
-  }
-
   async #sleep(waitMs: number): Promise<void> {
-    await this.#clock.sleep(waitMs, this.#signal).catch(() => undefined);
+    await this.#deps.clock.sleep(waitMs, this.#signal).catch(() => undefined);
     throwIfCancelled(this.#signal, 'the attempt was cancelled between two looks; nothing was written');
   }
 
@@ -153,12 +141,12 @@ export class QuietRule {
     if (first === undefined || attributesOf(inode) !== first.digest) {
       throw busy('its times or its length have changed between two looks at it');
     }
-    const leftMs = this.#quietMs * this.#times - elapsed(first.atMs, await this.#ledger.nowMs());
+    const leftMs = this.#quietMs * this.#times - elapsed(first.atMs, await this.#deps.ledger.nowMs());
     if (leftMs > 0) throw tooEarly(leftMs, leftMs);
   }
 
   #look(planned: PlannedChunk): Seen {
-    return { digest: digestOf(planned), atMs: this.#clock.monotonicMs() };
+    return { digest: digestOf(planned), atMs: this.#deps.clock.monotonicMs() };
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The reads of several blocks under one bound: whenever one ends, the next one of the oldest block begins, so that blocks
- * are finished, and their memory given back, one after the other. It stands alone because there may be a hundred thousand
- * reads: none of them waits as a promise of its own. It must not know what a read does.
+ * are finished, and their memory given back, one after the other. There may be a hundred thousand reads: none of them waits
+ * as a promise of its own. It must not know what a read does.
  */
 
 /** The reads of one block: `direct` ones at any time, the others (they share one buffer) one after the other. */

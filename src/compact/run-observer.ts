@@ -1,6 +1,6 @@
 /**
- * How a run tells where it is: a port for metrics, the log line of an attempt and traces. It stands alone so that policy
- * calls a listener and knows none of them. Whatever listens must be quick and must not throw; nothing rests on it.
+ * How a run tells where it is: a port for metrics, the log line of an attempt and traces.
+ * Whatever listens must be quick and must not throw; nothing rests on it.
  */
 import type { CompactError } from '../errors.ts';
 import type { CommitOutcome, StaleReason } from '../metadata/port.ts';

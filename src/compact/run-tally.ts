@@ -1,11 +1,11 @@
 /**
- * What one run over one file has come to: chunks, cost, gain, what stood in its way, and when its time is over. It stands alone
- * because the runs of both layouts count alike (compact-inode.ts, compact-slices.ts). It plans nothing and asks nobody.
+ * What one run over one file, of either layout, has come to: chunks, cost, gain, what stood in its way, and when its time is
+ * over. It plans nothing and asks nobody.
  */
 import type { Clock } from '../clock.ts';
 import { type CompactError, moreSevere } from '../errors.ts';
 import type { ChunkDecision, InodeKey, MergedBlock, PlanCost, Resting } from '../model.ts';
-import { addCost, addGain, blockCost, movedBytes, NO_COST, NO_GAIN } from '../plan/index.ts';
+import { addCost, addCounts, blockCost, movedBytes, NO_COST, NO_GAIN } from '../plan/index.ts';
 import { elapsed, type MonotonicMs } from '../time.ts';
 import type { Candidate, Selection } from './choose-chunks.ts';
 import type { ChunkEnding } from './compact-chunk.ts';
@@ -74,7 +74,7 @@ export class RunTally {
     this.#options.observer?.chunk(done, ending);
     if (ending.kind === 'committed') {
       this.#compacted++;
-      this.#gain = addGain(this.#gain, done.gain);
+      this.#gain = addCounts(this.#gain, done.gain);
       if (done.blocksLeft > 0 || more) this.#left++;
       if (ending.warning !== undefined) this.#warnings.push(ending.warning);
       return;
@@ -94,14 +94,17 @@ export class RunTally {
     this.#warnings.push(`chunk ${chunkIndex}: ${error.message}`);
   }
 
-  overBudget(cheapest: OverBudget, chunkIndex: number): void {
+  overBudget({ cheapestBytes, cheapestRequests }: OverBudget, chunkIndex: number): void {
     this.#options.observer?.spent('blocks');
     if (this.#compacted > 0) {
       this.#left++;
       return;
     }
-    const reason = describeOverBudget(cheapest, chunkIndex, this.#options.limits);
-    this.#setback ??= { outcome: 'over-budget', reason };
+    const { bytesMax, requestsMax } = this.#options.limits;
+    this.#setback ??= {
+      outcome: 'over-budget',
+      reason: `chunk ${chunkIndex} needs at least ${cheapestBytes} bytes and ${cheapestRequests} requests for one block, the run may spend ${bytesMax} bytes and ${requestsMax} requests; raise S3COMPACT_MAX_BYTES or S3COMPACT_MAX_REQUESTS`,
+    };
   }
 
   /** Before any chunk was tried. */
@@ -160,13 +163,4 @@ function describeEnding(ending: Exclude<ChunkEnding, { kind: 'committed' }>, chu
   if (ending.kind === 'conflict') return `the list of chunk ${chunkIndex} changed while it was merged`;
   if (ending.kind === 'stale') return `the inode changed while chunk ${chunkIndex} was merged (${ending.reason})`;
   return `the answer to the commit of chunk ${chunkIndex} was lost and could not be read back yet: ${ending.cause.message}`;
-}
-
-/** Why the cheapest block does not fit, for people. */
-function describeOverBudget(
-  { cheapestBytes, cheapestRequests }: OverBudget,
-  chunkIndex: number,
-  limits: { readonly bytesMax: number; readonly requestsMax: number },
-): string {
-  return `chunk ${chunkIndex} needs at least ${cheapestBytes} bytes and ${cheapestRequests} requests for one block, the run may spend ${limits.bytesMax} bytes and ${limits.requestsMax} requests; raise S3COMPACT_MAX_BYTES or S3COMPACT_MAX_REQUESTS`;
 }

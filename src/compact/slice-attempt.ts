@@ -4,51 +4,40 @@
  * chunk is an attempt of its own. It deletes nothing; what to do with the chunk is decided before.
  */
 import pLimit from 'p-limit';
-import type { Clock } from '../clock.ts';
 import { CompactError, throwIfCancelled, toError } from '../errors.ts';
 import { listAfter, type SlicePlan, type SliceRecord, type SliceTask, sliceTasks } from '../layout/slices/index.ts';
-import type { ReapLedger, ReapRecord } from '../ledger.ts';
+import type { ReapRecord } from '../ledger.ts';
 import type { CommitOutcome } from '../metadata/port.ts';
 import type { OwnIds, SliceCommits, SliceFence } from '../metadata/slice-commits.ts';
 import type { VolumeSetting } from '../metadata/slice-volume.ts';
 import { type InodeKey, MERGED_VERSION_BITS } from '../model.ts';
 import type { BlockCodec, ObjectStore } from '../objects/port.ts';
 import { later, type MonotonicMs } from '../time.ts';
-import { Attempt, type AttemptIds } from './attempt.ts';
+import { type AddedRecord, Attempt, RETRY_FIRST_MS, waitToRetry } from './attempt.ts';
 import type { ChunkEnding } from './compact-chunk.ts';
-import type { MemoryBudget } from './memory-budget.ts';
 import { writeMergedObjects } from './merge.ts';
-import type { RunObserver } from './run-observer.ts';
+import type { ChunkLimits, CompactDeps, CompactOptions } from './types.ts';
 
 /** `juicefs gc --delete` takes objects that no list names when they are older than an hour: an attempt must end long before. */
 export const SLICE_LEASE_MAX_MS = 20 * 60_000;
 /** Longest wait for ids that are old enough (I8); a new batch takes a minute. */
 const IDS_WAIT_MAX_MS = 5 * 60_000;
 const ATTEMPT_LOW_BITS = (1n << BigInt(MERGED_VERSION_BITS)) - 1n;
-const RESOLVE_DELAY_FIRST_MS = 100;
-const RESOLVE_DELAY_MAX_MS = 5_000;
 
-export interface SliceAttemptDeps {
+/** What a run and its attempts need alike. */
+export interface SliceWorkDeps extends Pick<CompactDeps, 'ledger' | 'clock' | 'memory' | 'attemptIds'> {
   readonly commits: SliceCommits;
+}
+
+export interface SliceAttemptDeps extends SliceWorkDeps, ChunkLimits, Pick<CompactOptions, 'observer' | 'signal'> {
   readonly objects: ObjectStore;
   /** Where its objects are compressed or encrypted. */
   readonly codec: BlockCodec | undefined;
   readonly setting: VolumeSetting;
-  readonly ledger: ReapLedger;
-  readonly clock: Clock;
-  readonly memory: MemoryBudget;
-  readonly attemptIds: AttemptIds;
-  readonly graceMs: number;
-  readonly leaseMs: number;
-  readonly commitTimeoutMs: number;
-  readonly blocksInFlight: number;
-  readonly getsInFlight: number;
   readonly readGapBytes: number;
   /** Throws where the setting does not allow it any more: clients follow a change within seconds. */
   readonly requireAllowed: () => Promise<unknown>;
   readonly onBlock?: (task: SliceTask) => void;
-  readonly observer?: RunObserver | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface SliceChunk {
@@ -88,7 +77,7 @@ export async function compactSliceChunk(chunk: SliceChunk, deps: SliceAttemptDep
     await begin(fence, incarnation, deps);
     await writeAll(tasks, { attempt, chunkIndex }, deps);
     deps.observer?.phase('commit', chunkIndex);
-    const outcome = await commitOnce({ chunk, fence, ids }, attempt, deps);
+    const outcome = await commitOnce(chunk, { attempt, fence, ids }, deps);
     committed = outcome.outcome === 'committed';
     if (outcome.outcome === 'unknown') return { kind: 'unknown', cause: outcome.cause, fenceCleared: true };
     if (outcome.outcome === 'stale') return { kind: 'stale', reason: outcome.reason, fenceCleared: true };
@@ -173,23 +162,17 @@ async function writeAll(
   });
 }
 
-interface Commit {
-  readonly chunk: SliceChunk;
-  readonly fence: SliceFence;
-  readonly ids: OwnIds;
-}
-
 async function commitOnce(
-  { chunk, fence, ids }: Commit,
-  attempt: Attempt,
+  { replaced, plan }: SliceChunk,
+  { attempt, fence, ids }: { readonly attempt: Attempt; readonly fence: SliceFence; readonly ids: OwnIds },
   deps: SliceAttemptDeps,
 ): Promise<CommitOutcome> {
   await deps.requireAllowed();
   attempt.checkLease(deps.commitTimeoutMs);
   attempt.checkDue(await deps.ledger.nowMs(), deps.commitTimeoutMs);
   const outcome = await deps.commits.commit({
-    ...{ fence, ids, replaced: chunk.replaced },
-    replacement: listAfter(chunk.plan, (_, n) => ids.first + 1n + BigInt(n)),
+    ...{ fence, ids, replaced },
+    replacement: listAfter(plan, (_, n) => ids.first + 1n + BigInt(n)),
     // Besides the days of a trash, which may be switched off at any time.
     delayMs: deps.graceMs,
   });
@@ -200,34 +183,26 @@ async function commitOnce(
 async function resolve(
   { cause }: Extract<CommitOutcome, { outcome: 'unknown' }>,
   attempt: Attempt,
-  { commits, clock, signal }: SliceAttemptDeps,
+  deps: SliceAttemptDeps,
 ): Promise<CommitOutcome> {
   let why = cause;
-  for (let delayMs = RESOLVE_DELAY_FIRST_MS; attempt.leaseLeftMs() > delayMs; ) {
+  for (let delayMs = RETRY_FIRST_MS; attempt.leaseLeftMs() > delayMs; ) {
     try {
-      const { state } = await commits.clear(attempt.id);
+      const { state } = await deps.commits.clear(attempt.id);
       if (state === 'committed') return { outcome: 'committed' };
       return state === 'cleared' ? { outcome: 'stale', reason: 'fence' } : { outcome: 'unknown', cause };
     } catch (error) {
       why = toError(error);
     }
-    if (signal?.aborted === true) break;
-    await clock.sleep(delayMs, signal).catch(() => undefined);
-    delayMs = Math.min(RESOLVE_DELAY_MAX_MS, delayMs * 2);
+    if (deps.signal?.aborted === true) break;
+    delayMs = await waitToRetry(delayMs, deps);
   }
   return { outcome: 'unknown', cause: why };
 }
 
-interface Added {
-  readonly id: string;
-  readonly record: ReapRecord;
-}
-
 /** Due at once where clients delete what was let go; else when that may be deleted. */
-async function stamp(
-  { id, record }: Added,
-  { ledger, setting, graceMs }: SliceAttemptDeps,
-): Promise<string | undefined> {
+async function stamp({ id, record }: AddedRecord, deps: SliceAttemptDeps): Promise<string | undefined> {
+  const { ledger, setting, graceMs } = deps;
   try {
     const stampMs = await ledger.nowMs();
     const dueMs = setting.trashDays > 0 ? stampMs : later(stampMs, graceMs);
@@ -242,7 +217,8 @@ async function stamp(
  * What cannot be done now is done when the record is due. Where a name was taken, nobody knows whose the others are: without
  * a fence nothing is deleted, and what was written is left to `juicefs gc --delete`.
  */
-async function abandon({ id, record }: Added, isTaken: boolean, { commits, ledger }: SliceAttemptDeps): Promise<void> {
+async function abandon({ id, record }: AddedRecord, isTaken: boolean, deps: SliceAttemptDeps): Promise<void> {
+  const { commits, ledger } = deps;
   const ended = isTaken ? commits.forget(record.attempt) : commits.clear(record.attempt);
   await ended.catch(() => undefined);
   await ledger.expedite(id, record).catch(() => undefined);

@@ -1,8 +1,6 @@
 /**
- * What a run over one inode is given and what it gives back: its ports, its budget, its progress, its result. Apart from
- * the run because callers, reports and tests speak of these without running anything. No behaviour.
+ * What a run over one inode is given and what it gives back: its ports, its budget, its progress, its result. No behaviour.
  */
-
 import type { Clock } from '../clock.ts';
 import type { CompactError } from '../errors.ts';
 import type { Look, ReapLedger } from '../ledger.ts';
@@ -25,8 +23,17 @@ export interface CompactDeps {
   readonly requireOwner?: ((filesystem: Filesystem) => Promise<void>) | undefined;
 }
 
+/** What an attempt at one chunk is bound by. */
+export interface ChunkLimits {
+  readonly leaseMs: number;
+  readonly graceMs: number;
+  readonly commitTimeoutMs: number;
+  readonly blocksInFlight: number;
+  readonly getsInFlight: number;
+}
+
 /** The budget of one run and the relations that keep it safe (I11 is checked where settings are read). */
-export interface CompactLimits {
+export interface CompactLimits extends ChunkLimits {
   readonly policy: PlanPolicy;
   readonly chunksMax: number;
   /** Versions of a list that one commit replaces; absent: as many as it can. */
@@ -37,13 +44,8 @@ export interface CompactLimits {
   readonly requestsMax: number;
   /** No new chunk is started after this. */
   readonly durationMaxMs: number;
-  readonly leaseMs: number;
-  readonly graceMs: number;
-  readonly commitTimeoutMs: number;
   /** With a time-bound store: how long an inode must have been left alone (quiet-period.ts). */
   readonly quietMs?: number;
-  readonly blocksInFlight: number;
-  readonly getsInFlight: number;
 }
 
 /** A chunk as it was read and what the planner says of it. */

@@ -3,7 +3,6 @@
  * references again, that a record covers, or whose inode cannot be read or is in quarantine, stays. It chooses nothing:
  * what may go is given to it.
  */
-
 import { CompactError, type ErrorCode, isMissingObject } from '../errors.ts';
 import { changedLayout, parseObjectName, printInodeKey } from '../format.ts';
 import type { GcBook, ReapRecords } from '../ledger.ts';
@@ -16,7 +15,6 @@ import { isReusable, type LookFor, SharedLists } from '../reap/referenced-object
 import { StoredObjects } from '../reap/stored-objects.ts';
 import type { LedgerMs } from '../time.ts';
 import { isOfOneInode } from './examine.ts';
-import { coveredNames } from './records.ts';
 import type { GcTally } from './report.ts';
 
 /** An object that two looks found unreferenced, and the server at which they did. */
@@ -26,18 +24,23 @@ export interface Deletable {
   readonly incarnation: string;
 }
 
-interface DeleteDeps {
+/** What the whole pass works with. */
+export interface PassDeps {
   readonly metadata: MetadataStore;
-  readonly store: ObjectStore;
-  readonly filesystem: Filesystem;
   readonly records: ReapRecords;
   readonly book: GcBook;
-  readonly tally: GcTally;
   /** The ledger's clock. */
   readonly nowMs: () => Promise<LedgerMs>;
   /** What else must allow a delete. */
-  readonly guards?: readonly DeleteGuard[] | undefined;
-  readonly quarantined?: ((keys: readonly InodeKey[]) => Promise<ReadonlySet<string>>) | undefined;
+  readonly guards?: readonly DeleteGuard[];
+  /** Those of the inodes that are in quarantine, as `fsId/inodeId`: nothing of them is deleted. */
+  readonly quarantined?: (keys: readonly InodeKey[]) => Promise<ReadonlySet<string>>;
+}
+
+interface DeleteDeps extends PassDeps {
+  readonly store: ObjectStore;
+  readonly filesystem: Filesystem;
+  readonly tally: GcTally;
   /** Also what belongs to inodes that the metadata does not have. */
   readonly inodeless: boolean;
   readonly deletesMax: number;
@@ -57,12 +60,8 @@ interface Deleting extends DeleteDeps {
  * them.
  */
 export async function deleteOrphans(deletable: readonly Deletable[], deps: DeleteDeps): Promise<void> {
-  const deleting: Deleting = {
-    ...deps,
-    beganMs: await deps.nowMs(),
-    lists: new SharedLists(),
-    stored: new StoredObjects(),
-  };
+  const shared = { beganMs: await deps.nowMs(), lists: new SharedLists(), stored: new StoredObjects() };
+  const deleting: Deleting = { ...deps, ...shared };
   const kept: DeleteFailure[] = [];
   // Block after block of an inode: the look before a delete asks for all that is in the blocks of a batch.
   const ordered = [...byInode(deletable).values()].flatMap((group) =>
@@ -108,10 +107,8 @@ async function deleteBatch(batch: readonly Deletable[], deps: Deleting): Promise
   await deps.book.forget(going);
   for (const { object } of orphans) {
     if (failed.has(object.name)) continue;
-    deps.tally.deleted = {
-      objects: deps.tally.deleted.objects + 1,
-      bytes: deps.tally.deleted.bytes + object.bytes,
-    };
+    deps.tally.deleted.objects++;
+    deps.tally.deleted.bytes += object.bytes;
   }
   return failures;
 }
@@ -217,12 +214,26 @@ function blockOf({ object }: Deletable): number {
 }
 
 function byInode(batch: readonly Deletable[]): ReadonlyMap<string, Deletable[]> {
-  const groups = new Map<string, Deletable[]>();
-  for (const one of batch) {
-    const id = printInodeKey(one.key);
-    const group = groups.get(id) ?? [];
-    group.push(one);
-    groups.set(id, group);
+  return Map.groupBy(batch, ({ key }) => printInodeKey(key));
+}
+
+/** What the reap records cover. */
+interface Covered {
+  /** Those of the names that a record which is not done covers. */
+  readonly names: ReadonlySet<string>;
+  /** The longest grace period of any record, 0 where none says; other workers may have other settings (docs/adr/0015). */
+  readonly graceMs: number;
+}
+
+/** To be asked after the lists were read, since an attempt records an object before it writes it. */
+export async function coveredNames(names: readonly string[], records: ReapRecords): Promise<Covered> {
+  const wanted = new Set(names);
+  const covered = new Set<string>();
+  let longestMs = 0;
+  for await (const { retired, merged, graceMs = 0 } of records.pending()) {
+    longestMs = Math.max(longestMs, graceMs);
+    for (const name of retired) if (wanted.has(name)) covered.add(name);
+    for (const name of merged) if (wanted.has(name)) covered.add(name);
   }
-  return groups;
+  return { names: covered, graceMs: longestMs };
 }

@@ -1,10 +1,8 @@
 /**
  * One part of a listing against the lists of its inode: which of the listed objects nothing references, and which of the referenced
- * ones are not there or too short. Only what a second reading confirms is reported as a fault. The lists of an inode with many
- * parts are read once, at its first one (referenced-index.ts): an object that is written after that is too young to be an
- * orphan, and one that is retired is no fault at the second reading. It deletes nothing.
+ * ones a second reading confirms as not there or too short. The lists of an inode with many parts are read once, at its first one:
+ * an object that is written after that is too young to be an orphan. It deletes nothing.
  */
-
 import pLimit from 'p-limit';
 import { CompactError } from '../errors.ts';
 import { objectName, parseObjectName, printInodeKey } from '../format.ts';
@@ -140,14 +138,9 @@ async function examinePart(part: InodePart, deps: ExamineDeps): Promise<PartFind
   }
   const readMs = await deps.nowMs();
   const faults = await confirmed(part.key, suspected, deps);
-  const { objects } = part;
-  return {
-    referenced: objects.filter(({ name }) => seen.has(name)),
-    unreferenced: objects.filter(({ name }) => !seen.has(name)),
-    faults,
-    incarnation,
-    readMs,
-  };
+  const referenced = part.objects.filter(({ name }) => seen.has(name));
+  const unreferenced = part.objects.filter(({ name }) => !seen.has(name));
+  return { referenced, unreferenced, faults, incarnation, readMs };
 }
 
 function isInPart(name: string, { after, until }: InodePart): boolean {

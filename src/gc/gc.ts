@@ -1,24 +1,20 @@
 /**
  * gc: compares a bucket with the metadata and reports what nothing references, what is missing and what is too short. The
- * backstop for what no reap record covers (I12), never a part of the normal flow. It deletes only when asked, only what
- * two looks at least lease + grace apart found unreferenced, at one incarnation of the metadata server, that is older than
- * the minimum age by the store's clock and by ours, and that no reap record covers (read after the lists). What belongs to
- * an inode that cannot be read stays (I10), and so does what it does not understand. Doubt about the walk ends it.
+ * backstop for what no reap record covers (I12). It deletes only when asked, only what two looks at least lease + grace apart
+ * found unreferenced, at one incarnation of the metadata server, that is older than the minimum age by the store's clock and by
+ * ours, and that no reap record covers. What belongs to an inode that cannot be read stays (I10). Doubt about the walk ends it.
  */
-
 import { CompactError, throwIfCancelled } from '../errors.ts';
 import { OWN_NAMES, objectName, parseObjectName } from '../format.ts';
-import { type GcBook, type ReapRecords, SUSPECTS_MAX, type Suspect } from '../ledger.ts';
+import { SUSPECTS_MAX, type Suspect } from '../ledger.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
-import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import type { ListedObject, ObjectStore, ObjectStores } from '../objects/port.ts';
-import { type DeleteGuard, stopGuard } from '../reap/delete-guard.ts';
+import { stopGuard } from '../reap/delete-guard.ts';
 import { isReusable } from '../reap/referenced-objects.ts';
 import { elapsed, type LedgerMs, wallMs } from '../time.ts';
-import { type Deletable, deleteOrphans, sameFilesystem } from './delete.ts';
+import { coveredNames, type Deletable, deleteOrphans, type PassDeps, sameFilesystem } from './delete.ts';
 import { type InodePart, isOfOneInode, PartExaminer, type PartFindings } from './examine.ts';
-import { coveredNames } from './records.ts';
 import { type GcReport, GcTally } from './report.ts';
 
 /** Objects of one inode that are looked at together: memory is bounded by this. */
@@ -32,17 +28,8 @@ const AWAY_MAX = 10;
 /** With fewer objects than this a bucket full of orphans may just be a small one. */
 const REFUSE_OBJECTS_MIN = 100;
 
-export interface GcDeps {
-  readonly metadata: MetadataStore;
+export interface GcDeps extends PassDeps {
   readonly objects: ObjectStores;
-  readonly records: ReapRecords;
-  readonly book: GcBook;
-  /** The ledger's clock. */
-  readonly nowMs: () => Promise<LedgerMs>;
-  /** What else must allow a delete. */
-  readonly guards?: readonly DeleteGuard[];
-  /** Those of the inodes that are in quarantine, as `fsId/inodeId`: nothing of them is deleted. */
-  readonly quarantined?: (keys: readonly InodeKey[]) => Promise<ReadonlySet<string>>;
 }
 
 interface GcProgress {
@@ -72,10 +59,7 @@ export async function collectGarbage(fsId: number, deps: GcDeps, options: GcOpti
 }
 
 /** Unreferenced objects that wait for a look at the reap records. */
-interface Unreferenced {
-  readonly key: InodeKey;
-  readonly object: ListedObject;
-  readonly incarnation: string;
+interface Unreferenced extends Deletable {
   /** The ledger's clock after the lists were read. */
   readonly readMs: LedgerMs;
   /** The metadata does not have its inode. */
@@ -159,8 +143,7 @@ class Pass {
   }
 
   #throwIfStopped(): void {
-    const { fsId } = this.#filesystem;
-    const message = `the gc of file system ${fsId} was stopped; the next one goes on where it was`;
+    const message = `the gc of file system ${this.#filesystem.fsId} was stopped; the next one goes on where it was`;
     throwIfCancelled(this.#options.signal, message);
   }
 
@@ -176,18 +159,13 @@ class Pass {
   }
 
   async #keepPosition(after: string | undefined): Promise<void> {
-    const [objects, leaked] = [this.#objects, this.#leaked];
-    this.#options.onProgress?.({ objects, leaked });
+    this.#options.onProgress?.({ objects: this.#objects, leaked: this.#leaked });
     if (after === undefined) return;
     if (++this.#pagesSincePosition < POSITION_PAGES_MAX && this.#unreferenced.length > 0) return;
     await this.#judgeUnreferenced();
     this.#pagesSincePosition = 0;
-    await this.#deps.book.setPosition({
-      after,
-      objects: this.#objects,
-      leaked: this.#leaked,
-      failures: this.#failures,
-    });
+    const counts = { objects: this.#objects, leaked: this.#leaked, failures: this.#failures };
+    await this.#deps.book.setPosition({ after, ...counts });
   }
 
   /** The inode that the name is of, in this file system's own form; what is not ours is counted and left alone. */
@@ -235,10 +213,8 @@ class Pass {
     const batch = this.#unreferenced;
     this.#unreferenced = [];
     if (batch.length === 0) return;
-    const covered = await coveredNames(
-      batch.map(({ object }) => object.name),
-      this.#deps.records,
-    );
+    const names = batch.map(({ object }) => object.name);
+    const covered = await coveredNames(names, this.#deps.records);
     this.#graceMs = Math.max(this.#graceMs, covered.graceMs);
     // I10: lists that were read of a file system which is gone by now say nothing.
     await sameFilesystem({ metadata: this.#deps.metadata, filesystem: this.#filesystem });
@@ -288,11 +264,8 @@ class Pass {
 
   async finish(): Promise<GcReport> {
     if (this.#options.delete) {
-      const refusal = this.#refusal();
-      if (refusal !== null) this.#tally.refused = refusal;
-      else {
-        await this.#deleteOrphans();
-      }
+      this.#tally.refused = this.#refusal();
+      if (this.#tally.refused === undefined) await this.#deleteOrphans();
     }
     return this.#tally.report();
   }
@@ -311,12 +284,11 @@ class Pass {
     }
   }
 
-  /** Why nothing may be deleted now, or `null`. */
-  #refusal(): string | null {
+  /** Why nothing may be deleted now. */
+  #refusal(): string | undefined {
     const all = this.#objects > 0 && this.#leaked === this.#objects;
-    if (all || (this.#objects >= REFUSE_OBJECTS_MIN && 2 * this.#leaked > this.#objects)) {
-      return `nothing references ${this.#leaked} of the ${this.#objects} objects: that looks like the wrong metadata store (METADATA_URL, METADATA_PREFIX) or a bucket that is shared, not like orphans`;
-    }
-    return null;
+    const most = this.#objects >= REFUSE_OBJECTS_MIN && 2 * this.#leaked > this.#objects;
+    if (!all && !most) return undefined;
+    return `nothing references ${this.#leaked} of the ${this.#objects} objects: that looks like the wrong metadata store (METADATA_URL, METADATA_PREFIX) or a bucket that is shared, not like orphans`;
   }
 }

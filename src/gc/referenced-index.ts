@@ -1,14 +1,11 @@
 /**
- * What the lists of one large inode name, in little memory: read once for all parts of its listing, where reading the
- * lists for each part would be quadratic. 44 bytes a version and one bit an object, in typed arrays; too many versions are
- * refused, and the caller reads for each part as before. It knows which of the referenced objects have been seen in the
- * listing. It reads nothing.
+ * What the lists of one large inode name, and what of it a listing has shown, in little memory: 44 bytes a version and one bit an
+ * object, where reading the lists for each part of the listing would be quadratic. Too many versions are refused. It reads nothing.
  */
-
 import { objectName } from '../format.ts';
 import type { Filesystem, InodeKey, ObjectId, S3ChunkInfo } from '../model.ts';
 import { outside } from '../outside.ts';
-import { blockSpan } from '../plan/index.ts';
+import { blockSpan, bytesOfObject } from '../plan/index.ts';
 
 /** 90 MB. */
 const INDEX_VERSIONS_MAX = 2_000_000;
@@ -78,7 +75,7 @@ export class ReferencedIndex {
       const bit = (this.#columns.firstBit[n - 1] ?? outside()) + object.blockIndex - first;
       const word = Math.floor(bit / WORD_BITS);
       this.#seen[word] = (this.#seen[word] ?? outside()) | (1 << (bit % WORD_BITS));
-      needed = Math.max(needed ?? 0, this.#neededBytes(version, object.blockIndex));
+      needed = Math.max(needed ?? 0, bytesOfObject(version, object.blockIndex, this.#filesystem));
     }
     return needed;
   }
@@ -94,15 +91,9 @@ export class ReferencedIndex {
         if (((this.#seen[Math.floor(bit / WORD_BITS)] ?? outside()) >>> (bit % WORD_BITS)) & 1) continue;
         const { chunkId, compaction } = version;
         const name = objectName(key, { chunkId, compaction, blockIndex }, objectPrefix);
-        yield { name, neededBytes: this.#neededBytes(version, blockIndex) };
+        yield { name, neededBytes: bytesOfObject(version, blockIndex, this.#filesystem) };
       }
     }
-  }
-
-  #neededBytes({ offset, len }: S3ChunkInfo, blockIndex: number): number {
-    const { blockSize, chunkSize } = this.#filesystem;
-    const blockBegin = offset - (offset % chunkSize) + blockIndex * blockSize;
-    return Math.min(offset + len, blockBegin + blockSize) - Math.max(offset, blockBegin);
   }
 
   #version(n: number): S3ChunkInfo {

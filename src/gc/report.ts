@@ -89,10 +89,6 @@ export class GcTally {
     this.#examples.set(reason, examples);
   }
 
-  count(reason: GcReason): number {
-    return this.#counts.get(reason)?.objects ?? 0;
-  }
-
   fault(fault: ObjectFault): void {
     this.#faultsTotal++;
     if (this.#faults.length < FAULTS_MAX) this.#faults.push(fault);
@@ -108,7 +104,9 @@ export class GcTally {
     const byReason = <T>(of: (reason: GcReason) => T): Record<GcReason, T> =>
       Object.fromEntries(REASONS.map((reason) => [reason, of(reason)])) as Record<GcReason, T>;
     const agesOf = (reason: GcReason): Partial<Record<AgeClass, ObjectCount>> =>
-      Object.fromEntries(AGE_CLASSES.flatMap((age) => entryOf(age, this.#ages.get(`${reason} ${age}`))));
+      Object.fromEntries(
+        AGE_CLASSES.map((age) => [age, this.#ages.get(`${reason} ${age}`)]).filter(([, count]) => count !== undefined),
+      );
     return {
       counts: byReason((reason) => this.#counts.get(reason) ?? none),
       ages: byReason(agesOf),
@@ -126,10 +124,6 @@ export class GcTally {
       ...(this.stopped === undefined ? {} : { stopped: this.stopped }),
     };
   }
-}
-
-function entryOf(age: AgeClass, count: ObjectCount | undefined): [AgeClass, ObjectCount][] {
-  return count === undefined ? [] : [[age, count]];
 }
 
 function bump<K>(counts: Map<K, { objects: number; bytes: number }>, key: K, bytes: number): void {

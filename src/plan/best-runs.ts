@@ -1,6 +1,6 @@
 /**
- * The set of runs that gains most among the pieces of a block, at given prices, in one linear walk. It stands alone as the
- * one place where prices are weighed against each other; which pieces must go and what the prices are is decided elsewhere.
+ * The set of runs that gains most among the pieces of a block, at given prices, in one linear walk.
+ * Which pieces must go and what the prices are is decided elsewhere.
  */
 import type { Pieces, Run } from './pieces.ts';
 
@@ -49,31 +49,15 @@ export function bestRuns(pieces: Pieces, { from, to }: Run, prices: Prices, forc
     ifRewritten = Math.max(begins, goesOn);
     previousEnd = end;
   }
-  return walkBack({ stays, rewritten, from, forced, lastRewritten: ifRewritten > ifStays });
-}
-
-function walkBack(walk: {
-  readonly stays: Uint8Array;
-  readonly rewritten: Uint8Array;
-  readonly from: number;
-  readonly forced: Uint8Array | undefined;
-  readonly lastRewritten: boolean;
-}): Run[] {
-  const { stays, rewritten, from, forced } = walk;
   const runs: Run[] = [];
-  let inRun = walk.lastRewritten;
-  let to = stays.length;
-  for (let n = stays.length - 1; n >= 0; n--) {
-    if (!inRun) {
-      inRun = stays[n] === REWRITTEN;
-      to = n;
-      continue;
-    }
-    const before = rewritten[n];
+  let inRun = ifRewritten > ifStays;
+  let runTo = to;
+  for (let n = to - 1; n >= from; n--) {
+    const before = inRun ? rewritten[n - from] : stays[n - from];
     if (before === GOES_ON) continue;
-    if (to - n > 1 || forced?.[from + n] === 1) runs.push({ from: from + n, to: from + to });
+    if (inRun && (runTo - n > 1 || forced?.[n] === 1)) runs.push({ from: n, to: runTo });
     inRun = before === REWRITTEN;
-    to = n;
+    runTo = n;
   }
   return runs.reverse();
 }

@@ -3,7 +3,6 @@
  * when all of its visible pieces in the block are rewritten, which no walk over neighbours can see: so a few choices are
  * made, weighed as wholes, and the best is taken, again and again until nothing is worth it. It sees one block at a time.
  */
-import type { S3ChunkInfo } from '../model.ts';
 import { outside } from '../outside.ts';
 import { bestRuns, type Prices } from './best-runs.ts';
 import { type BlockView, dataBytes, objectsEnd } from './blocks.ts';
@@ -22,10 +21,15 @@ export interface Choice {
   readonly storedBytes: number;
 }
 
+interface Terms {
+  /** Tried in their order. */
+  readonly prices: readonly Prices[];
+  /** Whether more may be stored than before. */
+  readonly mayGrow: boolean;
+}
+
 export class BlockSpace {
-  readonly #versions: readonly S3ChunkInfo[];
-  readonly #blockSize: number;
-  readonly #chunkSize: number;
+  readonly #list: ChunkList;
   readonly #finder: RunFinder;
   /** By list position, of the last tally that met the version: its number, bytes and pieces that are read and stay. */
   readonly #tallied: Uint32Array;
@@ -34,10 +38,8 @@ export class BlockSpace {
   #tallies = 0;
 
   constructor(list: ChunkList) {
-    const { versions, geometry } = list;
-    this.#versions = versions;
-    this.#blockSize = geometry.blockSize;
-    this.#chunkSize = geometry.chunkSize;
+    const { versions } = list;
+    this.#list = list;
     this.#finder = new RunFinder(list);
     this.#tallied = new Uint32Array(versions.length);
     this.#live = new Float64Array(versions.length);
@@ -80,14 +82,10 @@ export class BlockSpace {
   }
 
   /** Each look sees what the last one left, as a second plan would. */
-  #goOn(
-    view: BlockView,
-    start: Pieces,
-    how: { readonly prices: readonly Prices[]; readonly mayGrow: boolean },
-  ): Choice {
+  #goOn(view: BlockView, start: Pieces, terms: Terms): Choice {
     let pieces = start;
     for (;;) {
-      const runs = this.#bestOf(view, pieces, how);
+      const runs = this.#bestOf(view, pieces, terms);
       if (runs.length === 0) return { runs: pieces.runs(), storedBytes: this.#storedBytes(view, pieces) };
       pieces = pieces.joined(runs);
     }
@@ -100,32 +98,30 @@ export class BlockSpace {
     return this.#storedBytes(view, pieces) > live;
   }
 
-  #bestOf(
-    view: BlockView,
-    pieces: Pieces,
-    how: { readonly prices: readonly Prices[]; readonly mayGrow: boolean },
-  ): readonly Run[] {
+  #bestOf(view: BlockView, pieces: Pieces, { prices, mayGrow }: Terms): readonly Run[] {
+    const shares = this.#hasDead(view, pieces) ? DEAD_SHARES : [];
     const factors = this.#finder.factors(view, pieces);
-    for (const prices of how.prices) {
+    for (const price of prices) {
       for (const factor of factors) {
-        const priced = { ...prices, get: prices.get * factor };
-        const runs = this.#bestAt(view, pieces, { prices: priced, mayGrow: how.mayGrow });
+        const priced = { ...price, get: price.get * factor };
+        const freeing = shares.map((deadShare) => this.#freeing(view, pieces, { prices: priced, deadShare }));
+        const choices = [this.#finder.best(view, pieces, priced), ...freeing];
+        const runs = this.#mostWorth(view, pieces, { choices, prices: priced, mayGrow });
         if (runs.length > 0) return runs;
       }
     }
     return [];
   }
 
-  #bestAt(
+  #mostWorth(
     view: BlockView,
     pieces: Pieces,
-    { prices, mayGrow }: { readonly prices: Prices; readonly mayGrow: boolean },
+    how: { readonly choices: readonly (readonly Run[])[]; readonly prices: Prices; readonly mayGrow: boolean },
   ): readonly Run[] {
-    const shares = this.#hasDead(view, pieces) ? DEAD_SHARES : [];
-    const choices = shares.map((deadShare) => this.#freeing(view, pieces, { prices, deadShare }));
+    const { choices, prices, mayGrow } = how;
     let best: readonly Run[] = [];
     let most = 0;
-    for (const runs of [this.#finder.best(view, pieces, prices), ...choices]) {
+    for (const runs of choices) {
       if (runs.length === 0) continue;
       const { value, growth } = this.#worth(view, pieces, { runs, prices });
       if (value <= most || (growth > 0 && !mayGrow)) continue;
@@ -227,8 +223,9 @@ export class BlockSpace {
 
   /** The object of a version in the block. */
   #objectBytes(view: BlockView, position: number): number {
-    const version = this.#versions[position] ?? outside();
-    const end = objectsEnd(version, { blockSize: this.#blockSize, chunkSize: this.#chunkSize });
-    return Math.min(end, view.begin + this.#blockSize) - Math.max(version.offset, view.begin);
+    const { versions, geometry } = this.#list;
+    const version = versions[position] ?? outside();
+    const blockEnd = view.begin + geometry.blockSize;
+    return Math.min(objectsEnd(version, geometry), blockEnd) - Math.max(version.offset, view.begin);
   }
 }

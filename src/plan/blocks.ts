@@ -111,16 +111,9 @@ function zeroFlags(versions: readonly S3ChunkInfo[]): Uint8Array {
   return flags;
 }
 
-/** Visible pieces with an object, so GETs, of a block. */
-export function dataCount(block: BlockView): number {
-  return block.dataTo - block.dataFrom;
-}
-
 /** Visible bytes of a block that come from objects. */
 export function dataBytes({ table, dataFrom, dataTo }: BlockView): number {
-  let bytes = 0;
-  for (let n = dataFrom; n < dataTo; n++) bytes += (table.ends[n] ?? outside()) - (table.begins[n] ?? outside());
-  return bytes;
+  return table.bytes(dataFrom, dataTo);
 }
 
 /**

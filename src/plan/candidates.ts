@@ -5,24 +5,19 @@
  */
 
 import type { PlanCost, PlanPolicy, S3ChunkInfo } from '../model.ts';
-import { type BlockView, type ChunkInput, dataCount } from './blocks.ts';
-import { addCost, NO_COST, scoreOf } from './cost.ts';
+import type { BlockView, ChunkInput } from './blocks.ts';
+import { addCost, getsOf, NO_COST, scoreOf } from './cost.ts';
+import { type BlockRuns, runsReached } from './keep.ts';
 import { BlockMerger, type PlacedBlock } from './merge-block.ts';
-import type { Run } from './pieces.ts';
-import { type BlockRuns, bytesToMerge, joinedAway, runsReached } from './reach.ts';
+import { bytesToMerge, joinedAway, type Run } from './pieces.ts';
 import { ageFactors, RunFinder } from './runs.ts';
-import { chooseInSpace, type SpaceInput } from './space.ts';
+import { type BlockChoice, chooseInSpace, type SpaceInput } from './space.ts';
 
-/** A block with runs of pieces that would become one object each. */
-export interface Candidate {
-  readonly view: BlockView;
-  /** At least one, ascending. */
-  readonly runs: readonly Run[];
+/** A block with at least one run of pieces that would become one object. */
+export interface Candidate extends BlockChoice {
   readonly merged: readonly PlacedBlock[];
   readonly cost: PlanCost;
   readonly getsSaved: number;
-  /** Bytes that are stored more than before, or fewer; 0 where stored bytes cost nothing. */
-  readonly growthBytes: number;
   /** GETs saved per full read, and bytes reclaimed, for what it costs. */
   readonly score: number;
 }
@@ -38,7 +33,6 @@ const LONG_FACTOR = 16;
 const BYTES_PER_GET_STEPS = 64;
 
 type Input = ChunkInput & { readonly policy: PlanPolicy };
-type Found = BlockRuns & Pick<Candidate, 'growthBytes'>;
 
 /** The candidates among the visible blocks of a chunk, in their order; linear in the pieces. `storedBytes`: of all objects. */
 export function findCandidates(input: Input, blocks: readonly BlockView[], storedBytes: number): Candidate[] {
@@ -49,14 +43,14 @@ export function findCandidates(input: Input, blocks: readonly BlockView[], store
 }
 
 /** The runs at the price of the dial, or at the lowest of the higher ones that leave few enough pieces. */
-function findRuns(input: SpaceInput, blocks: readonly BlockView[]): Found[] {
+function findRuns(input: SpaceInput, blocks: readonly BlockView[]): BlockChoice[] {
   const { geometry, policy } = input;
   const { blockSize, chunkSize } = geometry;
   const free = (policy.storagePrice ?? 0) === 0;
   const piecesMax = Math.max(PIECES_MAX, blocks.length * PIECES_PER_BLOCK_MAX);
-  const piecesBefore = blocks.reduce((sum, view) => sum + dataCount(view), 0);
+  const piecesBefore = getsOf(blocks);
   if (!free && piecesBefore > LONG_FACTOR * piecesMax) return shortened(input, blocks);
-  const runsAt = (price: number): { readonly found: Found[]; readonly few: boolean } => {
+  const runsAt = (price: number): { readonly found: BlockChoice[]; readonly few: boolean } => {
     const bytesPerGet = price >= chunkSize ? Number.POSITIVE_INFINITY : price;
     const all = free ? chooseByGets(input, blocks, bytesPerGet) : chooseInSpace(input, blocks, bytesPerGet);
     const found = all.filter(({ runs }) => runs.length > 0);
@@ -80,7 +74,7 @@ function findRuns(input: SpaceInput, blocks: readonly BlockView[]): Found[] {
  * A list that small holes keep long: whole blocks, holes filled, whatever is stored then. Blocks of one object are weighed by
  * themselves, so that a second plan, which sees a short list, finds them as it wants them.
  */
-function shortened(input: SpaceInput, blocks: readonly BlockView[]): Found[] {
+function shortened(input: SpaceInput, blocks: readonly BlockView[]): BlockChoice[] {
   const infinite = Number.POSITIVE_INFINITY;
   const mixed = chooseByGets(input, blocks, infinite).filter(({ runs }) => runs.length > 0);
   const single = blocks.filter((view) => !view.mixed);
@@ -90,7 +84,7 @@ function shortened(input: SpaceInput, blocks: readonly BlockView[]): Found[] {
 }
 
 /** Where stored bytes cost nothing: holes of any length are filled, and objects are kept for whatever is read of them. */
-function chooseByGets(input: SpaceInput, blocks: readonly BlockView[], get: number): Found[] {
+function chooseByGets(input: SpaceInput, blocks: readonly BlockView[], get: number): BlockChoice[] {
   const { versions, policy } = input;
   const finder = new RunFinder(input);
   const prices = { get, stored: 0, holeMax: Number.POSITIVE_INFINITY, tailWaits: true };
@@ -114,7 +108,7 @@ function withNothingUnder(found: BlockRuns, versions: readonly S3ChunkInfo[], by
   return runsReached({ view, runs: rest }, versions).size === 0 ? rest : [];
 }
 
-function candidateOf(found: Found, versions: readonly S3ChunkInfo[], merger: BlockMerger): Candidate {
+function candidateOf(found: BlockChoice, versions: readonly S3ChunkInfo[], merger: BlockMerger): Candidate {
   const { view, runs, growthBytes } = found;
   const above = runsReached(found, versions);
   let cost = NO_COST;

@@ -7,16 +7,26 @@
  * In it the runs of pieces that are worth one object (candidates.ts) become one; everything else stays in place; covered
  * versions go without moving a byte; holes and zeros make no objects of their own.
  */
-import type { ChunkBudget, ChunkDecision, ChunkPlan, ChunkSpace, PlanGain, PlanPolicy, PlanWaste } from '../model.ts';
+import type {
+  ChunkBudget,
+  ChunkDecision,
+  ChunkPlan,
+  ChunkSpace,
+  PlanGain,
+  PlanPolicy,
+  PlanWaste,
+  S3ChunkInfo,
+} from '../model.ts';
+import { outside } from '../outside.ts';
 import { BlockSpace } from './block-space.ts';
-import { type BlockView, type ChunkInput, dataBytes, visibleBlocks } from './blocks.ts';
+import { type BlockView, blockSpan, type ChunkInput, dataBytes, objectsEnd, visibleBlocks } from './blocks.ts';
 import { type Candidate, findCandidates } from './candidates.ts';
+import { checkVersion, chunkWindow } from './check.ts';
 import { addCost, getsOf, movedBytes, NO_COST, requestsOf, scoreOf, stored, visibleBytesOf } from './cost.ts';
 import { keptVersions, remainsOf } from './keep.ts';
 import { joinBlocks } from './merge-block.ts';
 import { MERGED_VERSIONS_MAX } from './names.ts';
 import { WASTE_MAX } from './space.ts';
-import { type Survey, surveyList } from './survey.ts';
 
 export interface PlanInput extends ChunkInput {
   readonly policy: PlanPolicy;
@@ -65,6 +75,38 @@ function qualifies(input: PlanInput, blocks: readonly BlockView[], space: ChunkS
     for (const piece of block.zeros) seen.add(piece.version);
   }
   return seen.size < input.versions.length;
+}
+
+interface Survey {
+  /** Some version reaches beyond the inode's length. */
+  readonly beyond: boolean;
+  readonly lowestChunkId: bigint;
+  /** Objects that the list references, and their bytes. */
+  readonly objects: number;
+  readonly storedBytes: number;
+}
+
+/**
+ * What planning wants to know of a list as a whole, and its check, in one pass: in a list of a million versions the passes
+ * are a good part of the work.
+ */
+function surveyList({ versions, chunkIndex, geometry, length }: ChunkInput): Survey {
+  const window = chunkWindow(chunkIndex, geometry);
+  let beyond = false;
+  let lowest: S3ChunkInfo | undefined;
+  let objects = 0;
+  let storedBytes = 0;
+  for (let position = 0; position < versions.length; position++) {
+    const version = versions[position] ?? outside();
+    checkVersion(version, position, { chunkIndex, window });
+    if (version.offset + version.len > length) beyond = true;
+    if (lowest === undefined || version.chunkId < lowest.chunkId) lowest = version;
+    if (version.zero) continue;
+    const { first, last } = blockSpan(version, geometry);
+    objects += last - first + 1;
+    storedBytes += objectsEnd(version, geometry) - version.offset;
+  }
+  return { beyond, lowestChunkId: lowest?.chunkId ?? 0n, objects, storedBytes };
 }
 
 /** By how much more may be stored for the blocks that are seen: what goes without moving a byte makes room. */
@@ -138,12 +180,8 @@ function assemble(
   const merged = joinBlocks(mergedBlocks, geometry);
   const after = stored(kept, geometry);
   const getsBefore = getsOf(blocks);
-  let cost = NO_COST;
-  let getsSaved = 0;
-  for (const one of chosen) {
-    cost = addCost(cost, one.cost);
-    getsSaved += one.getsSaved;
-  }
+  const cost = [...chosen].reduce((sum, one) => addCost(sum, one.cost), NO_COST);
+  const getsSaved = [...chosen].reduce((sum, one) => sum + one.getsSaved, 0);
   const gain = {
     getsBefore,
     getsAfter: getsBefore - getsSaved,

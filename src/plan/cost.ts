@@ -3,15 +3,7 @@
  * The worker, the dry run, the scanner and the backlog use these same figures.
  */
 import type { Geometry, MergedBlock, PlanCost, PlanGain, S3ChunkInfo } from '../model.ts';
-import {
-  type BlockView,
-  blockSpan,
-  type ChunkInput,
-  dataBytes,
-  dataCount,
-  objectsEnd,
-  visibleBlocks,
-} from './blocks.ts';
+import { type BlockView, blockSpan, type ChunkInput, dataBytes, objectsEnd, visibleBlocks } from './blocks.ts';
 
 /** One S3 request weighs as much as moving this many bytes: about 20 ms at 50 MiB/s. */
 export const REQUEST_WEIGHT_BYTES = 1024 * 1024;
@@ -40,17 +32,14 @@ export function readCost(input: ChunkInput): ReadCost {
   };
 }
 
-export function getsOf(blocks: Iterable<BlockView>): number {
-  let gets = 0;
-  for (const block of blocks) gets += dataCount(block);
-  return gets;
+/** Visible pieces that come from objects, each a GET. */
+export function getsOf(blocks: readonly BlockView[]): number {
+  return blocks.reduce((gets, { dataFrom, dataTo }) => gets + dataTo - dataFrom, 0);
 }
 
 /** Visible bytes that come from objects. */
-export function visibleBytesOf(blocks: Iterable<BlockView>): number {
-  let bytes = 0;
-  for (const block of blocks) bytes += dataBytes(block);
-  return bytes;
+export function visibleBytesOf(blocks: readonly BlockView[]): number {
+  return blocks.reduce((bytes, block) => bytes + dataBytes(block), 0);
 }
 
 /** Objects that a list references, and their bytes. */
@@ -108,11 +97,6 @@ export const NO_GAIN: PlanGain = {
   storedBytesBefore: 0,
   storedBytesAfter: 0,
 };
-
-/** Sums what two plans save. */
-export function addGain(a: PlanGain, b: PlanGain): PlanGain {
-  return addCounts(a, b);
-}
 
 /** Adds up two rows of numbers, field by field as the second has them; not for the planner's inner loops. */
 export function addCounts<Counts extends Readonly<Record<keyof Counts, number>>>(a: Counts, b: Counts): Counts {

@@ -10,7 +10,6 @@ export { type PlanInput, planChunk } from './chunk.ts';
 export {
   addCost,
   addCounts,
-  addGain,
   blockCost,
   movedBytes,
   NO_COST,
@@ -21,6 +20,7 @@ export {
   scoreOf,
 } from './cost.ts';
 export {
+  bytesOfObject,
   MERGED_VERSIONS_MAX,
   type MergedObject,
   mergedObjects,

@@ -1,15 +1,19 @@
 /**
  * Which parts of which versions stay in the list when some pieces are rewritten. A kept part starts at the version's own
  * start or at a block border, because a reader computes offsets in the version's first object from `offset`; its end
- * may be anywhere. Parts are made block by block and joined where they touch, so objects of rewritten or hidden blocks
- * are let go. Kept versions keep their order, and each part lies inside its version: so what was on top stays on top (I1).
+ * may be anywhere. Kept versions keep their order, and each part lies inside its version: so what was on top stays on top (I1).
  */
-
 import type { S3ChunkInfo, ValidRange } from '../model.ts';
 import { outside } from '../outside.ts';
 import type { BlockView } from './blocks.ts';
-import type { Run } from './pieces.ts';
+import { extentOf, type Run } from './pieces.ts';
 import type { Window } from './valid-ranges.ts';
+
+/** A block and the runs in it that become one object each, ascending. */
+export interface BlockRuns {
+  readonly view: BlockView;
+  readonly runs: readonly Run[];
+}
 
 /** What stays visible from before in one block. */
 export interface Remains {
@@ -51,13 +55,11 @@ export function keptVersions(versions: readonly S3ChunkInfo[], blocks: Iterable<
   return chains.inOrder().map((part) => narrowed(versions, part));
 }
 
-/** Those of the extents, which ascend, that some part that stays in the block reaches into. */
-export function reached<Extent extends Window>(
-  versions: readonly S3ChunkInfo[],
-  block: Remains,
-  extents: readonly Extent[],
-): Extent[] {
-  return overlapped(extents, partsOf(versions, block));
+/** The runs that some part that stays in the block reaches into: their objects must lie above it. */
+export function runsReached({ view, runs }: BlockRuns, versions: readonly S3ChunkInfo[]): ReadonlySet<Run> {
+  if (runs.length === 0) return new Set();
+  const extents = runs.map((run) => ({ run, ...extentOf(view.table, run) }));
+  return new Set(overlapped(extents, partsOf(versions, remainsOf(view, runs))).map(({ run }) => run));
 }
 
 function partsOf(versions: readonly S3ChunkInfo[], block: Remains): Part[] {

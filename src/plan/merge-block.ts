@@ -16,7 +16,7 @@ import type {
 } from '../model.ts';
 import { outside } from '../outside.ts';
 import type { BlockView } from './blocks.ts';
-import type { Run } from './pieces.ts';
+import { extentOf, type Run } from './pieces.ts';
 
 interface OpenRead {
   readonly source: ObjectId;
@@ -45,7 +45,7 @@ export class BlockMerger {
 
   /**
    * One object from the first to the last byte of the run; holes and zeros between are filled. The cost is counted without
-   * making the reads: most plans are only scored, and a long list has a million reads.
+   * making the reads, which are made when first asked for: most plans are only scored, and a long list has a million reads.
    */
   merge(view: BlockView, run: Run): { readonly block: MergedBlock; readonly cost: PlanCost } {
     let readRequests = 0;
@@ -63,65 +63,47 @@ export class BlockMerger {
       this.#lastEnd[version] = end;
       this.#lastRun[version] = stamp;
     }
-    const block = new RunObject(view, run, { versions: this.#versions, readGapBytes: this.#readGapBytes });
-    return { block, cost: { readRequests, readBytes, writeRequests: 1, writeBytes: block.end - block.begin } };
-  }
-}
-
-/** An object to write, whose reads are made when they are first asked for. */
-class RunObject implements MergedBlock {
-  readonly blockIndex: number;
-  readonly begin: number;
-  readonly end: number;
-  readonly #view: BlockView;
-  readonly #run: Run;
-  readonly #versions: readonly S3ChunkInfo[];
-  readonly #readGapBytes: number;
-  #reads: readonly SourceRead[] | undefined;
-
-  constructor(
-    view: BlockView,
-    run: Run,
-    { versions, readGapBytes }: { readonly versions: readonly S3ChunkInfo[]; readonly readGapBytes: number },
-  ) {
-    this.blockIndex = view.blockIndex;
-    this.begin = view.table.begins[run.from] ?? outside();
-    this.end = view.table.ends[run.to - 1] ?? outside();
-    this.#view = view;
-    this.#run = run;
-    this.#versions = versions;
-    this.#readGapBytes = readGapBytes;
+    const { begin, end } = extentOf(table, run);
+    let reads: readonly SourceRead[] | undefined;
+    const block = {
+      blockIndex: view.blockIndex,
+      begin,
+      end,
+      get reads(): readonly SourceRead[] {
+        reads ??= makeReads();
+        return reads;
+      },
+    };
+    const makeReads = (): readonly SourceRead[] => this.#reads(view, run);
+    return { block, cost: { readRequests, readBytes, writeRequests: 1, writeBytes: end - begin } };
   }
 
-  get reads(): readonly SourceRead[] {
-    this.#reads ??= this.#makeReads();
-    return this.#reads;
-  }
-
-  #makeReads(): SourceRead[] {
+  #reads(view: BlockView, { from, to }: Run): SourceRead[] {
+    const pieces = view.table.slice(from, to);
+    const fileBegin = pieces[0]?.begin ?? outside();
     const reads: OpenRead[] = [];
     const lastOf = new Map<number, OpenRead>();
-    for (const piece of this.#view.table.slice(this.#run.from, this.#run.to)) {
+    for (const piece of pieces) {
       let read = lastOf.get(piece.version);
       if (read === undefined || piece.begin - (read.fileBegin + read.len) > this.#readGapBytes) {
-        read = this.#openRead(piece);
+        read = this.#openRead(view, piece);
         reads.push(read);
         lastOf.set(piece.version, read);
       }
-      const from = piece.begin - read.fileBegin;
-      read.copies.push({ from, to: piece.begin - this.begin, len: piece.end - piece.begin });
+      const len = piece.end - piece.begin;
+      read.copies.push({ from: piece.begin - read.fileBegin, to: piece.begin - fileBegin, len });
       read.len = piece.end - read.fileBegin;
     }
     return reads;
   }
 
   /** An object starts at the version's own start or at the block border, whichever is later. */
-  #openRead(piece: ValidRange): OpenRead {
-    const version = this.#versions[piece.version] ?? outside();
+  #openRead({ blockIndex, begin }: BlockView, piece: ValidRange): OpenRead {
+    const { chunkId, compaction, offset } = this.#versions[piece.version] ?? outside();
     return {
-      source: { chunkId: version.chunkId, compaction: version.compaction, blockIndex: this.blockIndex },
+      source: { chunkId, compaction, blockIndex },
       fileBegin: piece.begin,
-      offset: piece.begin - Math.max(version.offset, this.#view.begin),
+      offset: piece.begin - Math.max(offset, begin),
       len: 0,
       copies: [],
     };

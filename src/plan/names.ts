@@ -102,15 +102,18 @@ export function* objectSizes(
   versions: Iterable<S3ChunkInfo>,
   geometry: Geometry,
 ): Generator<{ readonly object: ObjectId; readonly bytes: number }> {
-  const { blockSize, chunkSize } = geometry;
   for (const version of versions) {
-    const chunkBegin = version.offset - (version.offset % chunkSize);
-    const end = version.offset + version.len;
     for (const object of objectsOf([version], geometry)) {
-      const blockBegin = chunkBegin + object.blockIndex * blockSize;
-      yield { object, bytes: Math.min(end, blockBegin + blockSize) - Math.max(version.offset, blockBegin) };
+      yield { object, bytes: bytesOfObject(version, object.blockIndex, geometry) };
     }
   }
+}
+
+/** What the version says of that block is so many bytes. */
+export function bytesOfObject({ offset, len }: S3ChunkInfo, blockIndex: number, geometry: Geometry): number {
+  const { blockSize, chunkSize } = geometry;
+  const blockBegin = offset - (offset % chunkSize) + blockIndex * blockSize;
+  return Math.min(offset + len, blockBegin + blockSize) - Math.max(offset, blockBegin);
 }
 
 /** The objects that a reader of the chunk asks for, with the bytes that each must have for that; one for each visible piece. */

@@ -1,16 +1,30 @@
 /**
  * The pieces of one block: those of its range table, where runs that were chosen already count as one piece of a new object
- * each. It stands alone because choosing goes on until nothing is left to choose, and each look sees what the last one
- * left. It judges nothing.
+ * each, because each look sees what the last one left. It judges nothing.
  */
 import { outside } from '../outside.ts';
 import type { BlockView } from './blocks.ts';
-import type { RangeTable } from './valid-ranges.ts';
+import type { RangeTable, Window } from './valid-ranges.ts';
 
 /** Pieces `[from, to)` of a block that become one object: positions in its range table, or in `Pieces`. */
 export interface Run {
   readonly from: number;
   readonly to: number;
+}
+
+/** Pieces, so GETs, that are gone when each run is one. */
+export function joinedAway(runs: readonly Run[]): number {
+  return runs.reduce((sum, { from, to }) => sum + to - from - 1, 0);
+}
+
+/** What one object for a run of a block moves: its bytes are read, and written with the gaps. */
+export function bytesToMerge({ table }: BlockView, run: Run): number {
+  const { begin, end } = extentOf(table, run);
+  return end - begin + table.bytes(run.from, run.to);
+}
+
+export function extentOf(table: RangeTable, { from, to }: Run): Window {
+  return { begin: table.begins[from] ?? outside(), end: table.ends[to - 1] ?? outside() };
 }
 
 /** `[borders[n], borders[n + 1])` of the table is the n-th piece. */
@@ -69,8 +83,7 @@ export class Pieces {
 
   /** The pieces that are left when each of these runs of pieces, ascending, is one new object. */
   joined(runs: readonly Run[]): Pieces {
-    const inside = runs.reduce((sum, { from, to }) => sum + to - from - 1, 0);
-    const borders = new Uint32Array(this.#borders.length - inside);
+    const borders = new Uint32Array(this.#borders.length - joinedAway(runs));
     const made = new Uint8Array(borders.length - 1);
     let next = 0;
     let count = 0;

@@ -1,14 +1,8 @@
 /**
- * Which neighbouring pieces of a block are worth one object: the price of a GET (bytes moved for each GET that a full read
- * saves) decides. It stands alone because it is the planner's whole judgement; everything else carries it out. It sees
- * pieces of one block only, and must not know budgets, lists or names.
- *
- * Large pieces stay and small neighbours become one, whatever their order in the list: a run is worth it when the GETs it
- * saves, at the price, pay for reading and writing all of its bytes, gaps filled. Among all sets of runs the best is
- * taken, in linear time. What is found is final: the pieces that are left hold no run that is worth it (`find` looks again
- * until there is none), so a second plan finds nothing.
+ * Which neighbouring pieces of a block are worth one object: a run is when the GETs that it saves, at the price of a GET, pay
+ * for reading and writing all of its bytes, gaps filled. What is found is final: `find` looks again until there is none, so a
+ * second plan finds nothing. It sees pieces of one block only, and must not know budgets, lists or names.
  */
-
 import type { RestMark, S3ChunkInfo } from '../model.ts';
 import { outside } from '../outside.ts';
 import { bestRuns, type Prices } from './best-runs.ts';

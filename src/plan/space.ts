@@ -7,7 +7,8 @@ import type { PlanPolicy, S3ChunkInfo } from '../model.ts';
 import type { Prices } from './best-runs.ts';
 import { BlockSpace, type Choice } from './block-space.ts';
 import { type BlockView, dataBytes } from './blocks.ts';
-import { type BlockRuns, bytesToMerge, joinedAway, runsReached } from './reach.ts';
+import { type BlockRuns, runsReached } from './keep.ts';
+import { bytesToMerge, joinedAway } from './pieces.ts';
 import type { ChunkList } from './runs.ts';
 
 /** Stored bytes for each visible one that a plan leaves at most. */

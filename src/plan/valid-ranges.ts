@@ -39,6 +39,13 @@ export class RangeTable {
     this.versions[n] = version;
   }
 
+  /** Bytes of the ranges `[from, to)`. */
+  bytes(from: number, to: number): number {
+    let bytes = 0;
+    for (let n = from; n < to; n++) bytes += (this.ends[n] ?? outside()) - (this.begins[n] ?? outside());
+    return bytes;
+  }
+
   /** The ranges `[from, to)` of the table as objects. */
   slice(from = 0, to = this.count): ValidRange[] {
     const out: ValidRange[] = [];

@@ -4,8 +4,9 @@
  * find is gone from here only when it is queued, so whatever ends a scan loses nothing but time.
  */
 import type { InodeKey } from '../model.ts';
-import { ENQUEUE_MAX, type ScanGate, type ScanQueue, type ScoredInode } from '../scan-port.ts';
+import { ENQUEUE_MAX, type ScoredInode } from '../scan-port.ts';
 import type { PageWork } from './pages.ts';
+import type { ScanOptions, ScanParts } from './types.ts';
 
 /** Finds that are held at most; some 20 MB. */
 const HELD_MAX = 50_000;
@@ -17,24 +18,14 @@ interface Find extends ScoredInode {
   readonly page: PageWork;
 }
 
-interface FeedDeps {
-  readonly queue: ScanQueue;
-  readonly control: ScanGate;
-}
-
-interface FeedOptions {
-  readonly fsId: number;
-  /** The queue is fed while fewer jobs wait in it. */
-  readonly queueMax: number;
-  readonly heldMax?: number;
-}
+type FeedDeps = Pick<ScanParts, 'queue' | 'control'>;
+type FeedOptions = Pick<ScanOptions, 'queueMax' | 'heldMax'> & { readonly fsId: number };
 
 type FeedState = 'fed' | 'empty' | 'full' | 'paused';
 
 export class Feed {
   readonly #deps: FeedDeps;
   readonly #options: FeedOptions;
-  readonly #heldMax: number;
   /** By score, the best last, where as many as `#sorted` are here; else something was added since. */
   #finds: Find[] = [];
   #sorted = 0;
@@ -44,7 +35,6 @@ export class Feed {
   constructor(deps: FeedDeps, options: FeedOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#heldMax = options.heldMax ?? HELD_MAX;
   }
 
   get held(): number {
@@ -53,7 +43,7 @@ export class Feed {
 
   /** The walk has to wait. */
   get isFull(): boolean {
-    return this.#finds.length >= this.#heldMax;
+    return this.#finds.length >= (this.#options.heldMax ?? HELD_MAX);
   }
 
   /** Keeps a find; its page is not done before it is queued. */

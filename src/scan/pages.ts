@@ -3,8 +3,8 @@
  * scores, so what is done has gaps. The only safe place to go on from is behind the last page before which nothing is
  * outstanding. Memory is bounded: far behind, pages are counted together. It does no I/O.
  */
+import { addCounts } from '../plan/index.ts';
 import { type Backlog, NO_BACKLOG } from '../scan-port.ts';
-import { addBacklog } from './score.ts';
 
 /** Pages that are kept apart. */
 const PAGES_MAX = 1_000;
@@ -42,7 +42,7 @@ export class Pages {
   }
 
   found(page: PageWork, backlog: Backlog): void {
-    page.backlog = addBacklog(page.backlog, backlog);
+    page.backlog = addCounts(page.backlog, backlog);
   }
 
   /** Where a later walk may go on, and what was found before; `cursor` is `undefined` before the first page is done. */
@@ -51,7 +51,7 @@ export class Pages {
     let { backlog } = this.#done;
     for (const [n, page] of this.#work.entries()) {
       if (page.outstanding > 0) break;
-      backlog = addBacklog(backlog, page.backlog);
+      backlog = addCounts(backlog, page.backlog);
       if (page.cursor === undefined) continue;
       this.#done = { cursor: page.cursor, backlog };
       done = n + 1;
@@ -63,6 +63,6 @@ export class Pages {
   /** What was found so far, queued or not. */
   get backlog(): Backlog {
     const { backlog } = this.safe;
-    return this.#work.reduce((sum, page) => addBacklog(sum, page.backlog), backlog);
+    return this.#work.reduce((sum, page) => addCounts(sum, page.backlog), backlog);
   }
 }

@@ -1,21 +1,16 @@
 /**
  * Waiting for a server that is away: a call that may simply be made again is made again, ever more slowly, until the
- * patience is over. It stands alone because everything that a scan calls may be away for a while. Failures that time does
- * not mend pass at once.
+ * patience is over. Failures that time does not mend pass at once.
  */
-
 import type { Clock } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import { elapsed, latest, type MonotonicMs } from '../time.ts';
+import type { ScanOptions } from './types.ts';
 
 const PAUSE_FIRST_MS = 100;
 const PAUSE_MAX_MS = 5_000;
 
-interface PatienceOptions {
-  readonly patienceMs: number;
-  readonly signal: AbortSignal;
-  readonly onWait?: (error: CompactError) => void;
-}
+type PatienceOptions = Pick<ScanOptions, 'patienceMs' | 'onWait'> & { readonly signal: AbortSignal };
 
 export class Patience {
   readonly #clock: Clock;

@@ -10,12 +10,13 @@ import { printInodeKey } from '../format.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { LIST_VERSIONS_MAX, type MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, PlanPolicy } from '../model.ts';
+import { addCounts } from '../plan/index.ts';
 import { NO_BACKLOG, type ScanPosition } from '../scan-port.ts';
 import { elapsed, type LedgerMs, ledgerMs, type MonotonicMs } from '../time.ts';
 import { Feed } from './feed.ts';
 import { Pages, type PageWork } from './pages.ts';
 import { Patience } from './patience.ts';
-import { addBacklog, type Finding, InodeScore } from './score.ts';
+import { type Finding, InodeScore } from './score.ts';
 import { rankingOf, Worst, type WorstInode } from './top-inodes.ts';
 import type { ScanDeps, ScanEnding, ScanOptions, ScanParts, ScanReport, ScanWalk, WalkedPage } from './types.ts';
 
@@ -40,10 +41,14 @@ export async function scanFilesystem(fsId: number, deps: ScanDeps, options: Scan
   return new Scan(filesystem, { ...deps, walk: walkOfBlocks(deps.metadata) }, options).run();
 }
 
+interface WalkParts<Item> extends ScanParts {
+  readonly walk: ScanWalk<Item>;
+}
+
 /** The same of files that are met by another walk. */
 export function scanWalk<Item>(
   filesystem: Filesystem,
-  deps: ScanParts & { readonly walk: ScanWalk<Item> },
+  deps: WalkParts<Item>,
   options: ScanOptions,
 ): Promise<ScanReport> {
   return new Scan(filesystem, deps, options).run();
@@ -66,7 +71,7 @@ function walkOfBlocks(metadata: MetadataStore): ScanWalk<InodeKey> {
 
 class Scan<Item> {
   readonly #filesystem: Filesystem;
-  readonly #deps: ScanParts & { readonly walk: ScanWalk<Item> };
+  readonly #deps: WalkParts<Item>;
   readonly #options: ScanOptions;
   readonly #feed: Feed;
   readonly #patience: Patience;
@@ -86,7 +91,7 @@ class Scan<Item> {
   #savedAtMs: MonotonicMs;
   #saved: string | null | undefined;
 
-  constructor(filesystem: Filesystem, deps: ScanParts & { readonly walk: ScanWalk<Item> }, options: ScanOptions) {
+  constructor(filesystem: Filesystem, deps: WalkParts<Item>, options: ScanOptions) {
     this.#filesystem = filesystem;
     this.#deps = deps;
     this.#options = options;
@@ -107,7 +112,11 @@ class Scan<Item> {
       const position = await this.#patience.with(() => this.#position());
       if (position !== null) this.#pages = new Pages(position);
       const ending = await this.#scan(position);
-      return this.#report({ ending, position, startedAtMs });
+      return {
+        ...{ ending, fsId: this.#filesystem.fsId, backlog: this.#pages.backlog, queued: this.#feed.queued },
+        ...{ resumedInodes: position?.backlog.inodes ?? 0, restarts: this.#restarts, top: this.#worst.list() },
+        durationMs: Math.round(elapsed(startedAtMs, this.#deps.clock.monotonicMs())),
+      };
     } finally {
       signal?.removeEventListener('abort', stop);
     }
@@ -133,19 +142,6 @@ class Scan<Item> {
     if (this.#failure !== undefined) throw this.#failure;
     await this.#patience.with(() => this.#end(ending));
     return ending;
-  }
-
-  #report(pass: {
-    readonly ending: ScanEnding;
-    readonly position: ScanPosition | null;
-    readonly startedAtMs: MonotonicMs;
-  }): ScanReport {
-    const { ending, position, startedAtMs } = pass;
-    return {
-      ...{ ending, fsId: this.#filesystem.fsId, backlog: this.#pages.backlog, queued: this.#feed.queued },
-      ...{ resumedInodes: position?.backlog.inodes ?? 0, restarts: this.#restarts, top: this.#worst.list() },
-      durationMs: Math.round(elapsed(startedAtMs, this.#deps.clock.monotonicMs())),
-    };
   }
 
   async #position(): Promise<ScanPosition | null> {
@@ -247,13 +243,12 @@ class Scan<Item> {
       if (error !== undefined) this.#options.onUnreadable?.(key, error);
       if (score > 0 && quarantined.has(printInodeKey(key))) {
         const { storedBytes, visibleBytes } = backlog;
-        sum = addBacklog(sum, { ...NO_BACKLOG, inodes: 1, quarantined: 1, storedBytes, visibleBytes });
+        sum = addCounts(sum, { ...NO_BACKLOG, inodes: 1, quarantined: 1, storedBytes, visibleBytes });
         continue;
       }
-      sum = addBacklog(sum, backlog);
+      sum = addCounts(sum, backlog);
       this.#worst.add({ key, score, backlog });
-      if (score <= 0) continue;
-      if (this.#options.dryRun !== true) this.#feed.add(key, score, work);
+      if (score > 0 && this.#options.dryRun !== true) this.#feed.add(key, score, work);
     }
     this.#pages.found(work, sum);
     work.outstanding--;
@@ -287,10 +282,8 @@ class Scan<Item> {
     if (this.#options.dryRun === true || typeof cursor !== 'string' || cursor === this.#saved) return;
     const { by } = this.#options;
     const savedMs = await this.#deps.nowMs();
-    await this.#deps.book.setPosition(this.#filesystem.uuid, {
-      ...{ cursor, backlog, by, savedMs },
-      startedMs: this.#startedMs,
-    });
+    const position = { cursor, backlog, by, savedMs, startedMs: this.#startedMs };
+    await this.#deps.book.setPosition(this.#filesystem.uuid, position);
     this.#saved = cursor;
   }
 

@@ -6,8 +6,8 @@ import { planAsItIs } from '../compact/choose-chunks.ts';
 import { protocolOf } from '../compact/protocol.ts';
 import { CompactError } from '../errors.ts';
 import type { InodePart, MetadataStore } from '../metadata/port.ts';
-import type { ChunkDecision, Filesystem, InodeKey, PlanPolicy } from '../model.ts';
-import { addCost, addCounts, movedBytes, NO_COST, planChunk, requestsOf, scoreOf } from '../plan/index.ts';
+import type { ChunkDecision, ChunkSpace, Filesystem, InodeKey, PlanCost, PlanGain, PlanPolicy } from '../model.ts';
+import { addCost, movedBytes, NO_COST, planChunk, requestsOf, scoreOf } from '../plan/index.ts';
 import { type Backlog, NO_BACKLOG } from '../scan-port.ts';
 
 interface ScoreContext {
@@ -15,6 +15,12 @@ interface ScoreContext {
   readonly filesystem: Filesystem;
   readonly policy: PlanPolicy;
 }
+
+/** What a plan saves in either layout. */
+type CommonGain = Pick<
+  PlanGain,
+  'getsBefore' | 'getsAfter' | 'objectsBefore' | 'objectsAfter' | 'storedBytesBefore' | 'storedBytesAfter'
+>;
 
 /** What was found of one inode. */
 export interface Finding {
@@ -37,10 +43,8 @@ export interface ReadCost {
 
 export const NO_READ: ReadCost = { versions: 0, gets: 0 };
 
-/** Gathers the parts of one inode after the other; one object for a whole walk, since walks are long. */
-export class InodeScore {
-  readonly #context: ScoreContext;
-  readonly #policy: PlanPolicy;
+/** What the plans of one file come to, whatever its layout. */
+export class FileSum {
   #cost = NO_COST;
   #chunks = 0;
   #getsSaved = 0;
@@ -50,6 +54,44 @@ export class InodeScore {
   #visibleBytes = 0;
   #before = NO_READ;
 
+  keeps({ storedBytes, visibleBytes }: ChunkSpace): void {
+    this.#storedBytes += storedBytes;
+    this.#visibleBytes += visibleBytes;
+  }
+
+  /** A chunk that is worth a plan, with so many versions in its list. */
+  planned({ cost, gain }: { readonly cost: PlanCost; readonly gain: CommonGain }, versions: number): void {
+    this.#chunks++;
+    this.#cost = addCost(this.#cost, cost);
+    this.#before = { versions: this.#before.versions + versions, gets: this.#before.gets + gain.getsBefore };
+    this.#getsSaved += gain.getsBefore - gain.getsAfter;
+    this.#objectsSaved += Math.max(0, gain.objectsBefore - gain.objectsAfter);
+    this.#bytesReclaimed += Math.max(0, gain.storedBytesBefore - gain.storedBytesAfter);
+  }
+
+  finding(key: InodeKey, inodes = 1): Finding {
+    const worthIt = this.#chunks > 0;
+    return {
+      key,
+      before: this.#before,
+      score: worthIt ? scoreOf(this.#cost, this.#getsSaved, this.#bytesReclaimed) : 0,
+      backlog: {
+        ...NO_BACKLOG,
+        ...{ inodes, inodesWorthIt: worthIt ? 1 : 0, chunksWorthIt: this.#chunks },
+        ...{ getsSaved: this.#getsSaved, objectsSaved: this.#objectsSaved, bytesReclaimed: this.#bytesReclaimed },
+        ...{ bytesToMove: movedBytes(this.#cost), requestsToMake: requestsOf(this.#cost) },
+        ...{ storedBytes: this.#storedBytes, visibleBytes: this.#visibleBytes },
+      },
+    };
+  }
+}
+
+/** Gathers the parts of one inode after the other; one object for a whole walk, since walks are long. */
+export class InodeScore {
+  readonly #context: ScoreContext;
+  readonly #policy: PlanPolicy;
+  #sum = new FileSum();
+
   constructor(context: ScoreContext) {
     this.#context = context;
     this.#policy = protocolOf(context.metadata).policy(context.policy);
@@ -58,7 +100,7 @@ export class InodeScore {
   /** The finding with the last part of an inode, `null` with the others. Throws what concerns more than the inode. */
   async add(part: InodePart): Promise<Finding | null> {
     if ('error' in part) {
-      this.#clear();
+      this.#sum = new FileSum();
       return unreadable(part.key, part.error);
     }
     const { key, inode } = part;
@@ -76,66 +118,27 @@ export class InodeScore {
         }
       } catch (error) {
         if (!(error instanceof CompactError) || error.kind !== 'halt') throw error;
-        this.#clear();
+        this.#sum = new FileSum();
         return unreadable(key, error.withInode(key));
       }
     }
-    return part.last ? this.#finding(key) : null;
+    if (!part.last) return null;
+    const finding = this.#sum.finding(key);
+    this.#sum = new FileSum();
+    return finding;
   }
 
   #count(decision: ChunkDecision): void {
     if (decision.kind !== 'plan') {
-      this.#storedBytes += decision.storedBytes;
-      this.#visibleBytes += decision.visibleBytes;
+      this.#sum.keeps(decision);
       return;
     }
-    const { cost, gain } = decision.plan;
-    this.#storedBytes += gain.storedBytesBefore;
-    this.#visibleBytes += gain.visibleBytes;
-    this.#chunks++;
-    this.#cost = addCost(this.#cost, cost);
-    this.#getsSaved += gain.getsBefore - gain.getsAfter;
-    const { versions, gets } = this.#before;
-    this.#before = { versions: versions + gain.versionsBefore, gets: gets + gain.getsBefore };
-    this.#objectsSaved += Math.max(0, gain.objectsBefore - gain.objectsAfter);
-    this.#bytesReclaimed += Math.max(0, gain.storedBytesBefore - gain.storedBytesAfter);
-  }
-
-  #finding(key: InodeKey): Finding {
-    const worthIt = this.#chunks > 0;
-    const finding = {
-      key,
-      before: this.#before,
-      score: worthIt ? scoreOf(this.#cost, this.#getsSaved, this.#bytesReclaimed) : 0,
-      backlog: {
-        ...NO_BACKLOG,
-        ...{ inodes: 1, inodesWorthIt: worthIt ? 1 : 0, chunksWorthIt: this.#chunks },
-        ...{ getsSaved: this.#getsSaved, objectsSaved: this.#objectsSaved, bytesReclaimed: this.#bytesReclaimed },
-        ...{ bytesToMove: movedBytes(this.#cost), requestsToMake: requestsOf(this.#cost) },
-        ...{ storedBytes: this.#storedBytes, visibleBytes: this.#visibleBytes },
-      },
-    };
-    this.#clear();
-    return finding;
-  }
-
-  #clear(): void {
-    this.#cost = NO_COST;
-    this.#chunks = 0;
-    this.#getsSaved = 0;
-    this.#objectsSaved = 0;
-    this.#bytesReclaimed = 0;
-    this.#storedBytes = 0;
-    this.#visibleBytes = 0;
-    this.#before = NO_READ;
+    const { gain } = decision.plan;
+    this.#sum.keeps({ storedBytes: gain.storedBytesBefore, visibleBytes: gain.visibleBytes });
+    this.#sum.planned(decision.plan, gain.versionsBefore);
   }
 }
 
 export function unreadable(key: InodeKey, error: CompactError): Finding {
   return { key, score: 0, before: NO_READ, backlog: { ...NO_BACKLOG, inodes: 1, unreadable: 1 }, error };
-}
-
-/** The sum of two backlogs. */
-export function addBacklog(a: Backlog, b: Backlog): Backlog {
-  return addCounts(a, b);
 }

@@ -6,10 +6,9 @@ import { slicePolicyOf } from '../compact/compact-slices.ts';
 import { footprintOf, planSlices, type ReferencesOf, type SliceGeometry } from '../layout/slices/index.ts';
 import { COMMIT_RECORDS_MAX } from '../metadata/slice-commits.ts';
 import type { SliceVolume, WalkPart } from '../metadata/slice-volume.ts';
-import { addCost, movedBytes, NO_COST, requestsOf, scoreOf } from '../plan/index.ts';
 import { NO_BACKLOG } from '../scan-port.ts';
 import { wallMs } from '../time.ts';
-import { type Finding, NO_READ, unreadable } from './score.ts';
+import { FileSum, type Finding, unreadable } from './score.ts';
 import type { ScanWalk, WalkContext } from './types.ts';
 
 interface Met {
@@ -42,37 +41,12 @@ function findingOf({ part, referencesOf }: Met, geometry: SliceGeometry, context
   }
   if (part.kind !== 'file' || part.file.state === 'unlinked') return null;
   const policy = slicePolicyOf(context.policy, wallMs(context.nowMs) - part.file.mtimeMs);
-  let [cost, before, chunks, gets, objects, reclaimed, storedBytes, visibleBytes] = [
-    NO_COST,
-    NO_READ,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-  ];
+  const sum = new FileSum();
   for (const { records } of part.lists) {
     const head = records.slice(0, COMMIT_RECORDS_MAX);
-    const footprint = footprintOf(records, geometry, { referencesOf });
-    storedBytes += footprint.storedBytes;
-    visibleBytes += footprint.visibleBytes;
+    sum.keeps(footprintOf(records, geometry, { referencesOf }));
     const plan = planSlices(head, { geometry, referencesOf, policy });
-    if (plan === null) continue;
-    const { gain } = plan;
-    chunks++;
-    cost = addCost(cost, plan.cost);
-    before = { versions: before.versions + gain.recordsBefore, gets: before.gets + gain.getsBefore };
-    gets += gain.getsBefore - gain.getsAfter;
-    objects += Math.max(0, gain.objectsBefore - gain.objectsAfter);
-    reclaimed += Math.max(0, gain.storedBytesBefore - gain.storedBytesAfter);
+    if (plan !== null) sum.planned(plan, plan.gain.recordsBefore);
   }
-  return {
-    ...{ key: { fsId, inodeId: part.file.inodeId }, before, score: chunks > 0 ? scoreOf(cost, gets, reclaimed) : 0 },
-    backlog: {
-      ...{ ...NO_BACKLOG, inodes: part.first ? 1 : 0, inodesWorthIt: chunks > 0 ? 1 : 0, chunksWorthIt: chunks },
-      ...{ getsSaved: gets, objectsSaved: objects, bytesReclaimed: reclaimed, storedBytes, visibleBytes },
-      ...{ bytesToMove: movedBytes(cost), requestsToMake: requestsOf(cost) },
-    },
-  };
+  return sum.finding({ fsId, inodeId: part.file.inodeId }, part.first ? 1 : 0);
 }

@@ -1,8 +1,6 @@
 /**
- * What a scan is given and what it tells. It stands apart because commands, schedules and tests speak of it, and the scan
- * itself is long enough. It holds no behaviour.
+ * What a scan is given and what it tells. It holds no behaviour.
  */
-
 import type { Clock } from '../clock.ts';
 import type { AgeSource } from '../compact/rest.ts';
 import type { CompactError } from '../errors.ts';

@@ -17,7 +17,7 @@ import {
   type PlanWaste,
   type Resting,
 } from '../model.ts';
-import { addCost, addGain, type ChunkInput, NO_COST, NO_GAIN, replacementList } from '../plan/index.ts';
+import { addCost, addCounts, type ChunkInput, NO_COST, NO_GAIN, replacementList } from '../plan/index.ts';
 
 /** Stands for the attempt that does not exist yet: no attempt of our clock's lifetime has this number. */
 const PICTURE_ATTEMPT = 2n ** 64n - 2n ** BigInt(MERGED_VERSION_BITS);
@@ -77,7 +77,7 @@ interface StepsInput {
 export async function* stepsOfRun(key: InodeKey, input: StepsInput): AsyncGenerator<PlannedChunk> {
   const { metadata, filesystem, settings, tally, ledger } = input;
   const policy = await withRest(planPolicy(settings), filesystem, { ledger, lookOnly: true });
-  const selection = await worthwhileChunks(key, filesystem, { metadata, policy, chunksMax: settings.maxChunks });
+  const selection = await worthwhileChunks(key, { metadata, filesystem, policy, chunksMax: settings.maxChunks });
   tally.left += selection.more;
   tally.resting = selection.resting;
   for (const { chunkIndex } of selection.chunks) {
@@ -108,7 +108,7 @@ export class Tally {
     if (decision.kind === 'overBudget' && this.cost.writeRequests > 0) this.left++;
     if (decision.kind !== 'plan') return;
     this.cost = addCost(this.cost, decision.plan.cost);
-    this.gain = addGain(this.gain, decision.plan.gain);
+    this.gain = addCounts(this.gain, decision.plan.gain);
     this.mergedVersions += decision.plan.merged.length;
     if (decision.plan.blocksLeft > 0 || step.versionsTotal > step.before.versions.length) this.left++;
   }

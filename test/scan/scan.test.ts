@@ -84,7 +84,7 @@ async function worthIt(): Promise<Set<string>> {
   for await (const key of inodeKeys(metadata, 1)) {
     const inode = await metadata.getInode(key);
     if (inode === null || inode.type !== 's3' || inode.nlink === 0) continue;
-    const { chunks } = await worthwhileChunks(key, filesystem, { metadata, policy: POLICY, chunksMax: 10 });
+    const { chunks } = await worthwhileChunks(key, { metadata, filesystem, policy: POLICY, chunksMax: 10 });
     if (chunks.length > 0) found.add(`${key.inodeId}`);
   }
   await metadata.close();

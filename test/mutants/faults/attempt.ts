@@ -40,7 +40,7 @@ export const ATTEMPT_FAULTS: readonly Fault[] = [
   }),
   fault('the lease is not checked before a PUT', 'I7', {
     file: CHUNK,
-    edits: [['beforePut: () => attempt.checkLease(0),', 'beforePut: () => undefined,']],
+    edits: [['beforePut: () => attempt.checkLease(0) }', 'beforePut: () => undefined }']],
   }),
   fault('the lease is not checked again after a PUT has waited for its turn', 'I7', {
     file: 'src/compact/merge.ts',

@@ -55,7 +55,7 @@ export const BUCKET_FAULTS: readonly Fault[] = [
   ]),
   fault('a run writes into a bucket that belongs to another', 'I7', {
     file: 'src/compact/compact-inode.ts',
-    edits: [['await this.#deps.requireOwner?.(this.#filesystem);', '']],
+    edits: [['await deps.requireOwner?.(filesystem);', '']],
   }),
   fault('a scan queues what the owner of the bucket will not let be compacted', 'I8', {
     file: 'src/scan/scan.ts',

@@ -20,7 +20,7 @@ export const PLAN_FAULTS: readonly Fault[] = [
     edits: [['[...runs, { from: view.dataTo, to: view.dataTo }]', 'runs']],
   }),
   fault('merged versions take the highest chunkId', 'I2', {
-    file: 'src/plan/survey.ts',
+    file: 'src/plan/chunk.ts',
     edits: [['version.chunkId < lowest.chunkId', 'version.chunkId > lowest.chunkId']],
   }),
   fault('a kept version starts inside a block', 'I1', {
@@ -41,7 +41,7 @@ export const PLAN_FAULTS: readonly Fault[] = [
   }),
   fault("offsets in an object count from its version's start in every block", 'I1', {
     file: 'src/plan/merge-block.ts',
-    edits: [['Math.max(version.offset, this.#view.begin)', 'version.offset']],
+    edits: [['piece.begin - Math.max(offset, begin)', 'piece.begin - offset']],
   }),
   fault('the budget of bytes does not bind', 'I8', {
     file: 'src/plan/chunk.ts',
