@@ -9,10 +9,10 @@ import pLimit from 'p-limit';
 import { CompactError, throwIfCancelled } from '../errors.ts';
 import { objectName } from '../format.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { Filesystem, InodeKey } from '../model.ts';
+import type { Filesystem, InodeKey, ObjectId, S3ChunkInfo } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
 import { outside } from '../outside.ts';
-import { type BlockView, type ChunkInput, checkChunkList, visibleBlocks } from '../plan/index.ts';
+import { type BlockView, checkChunkList, visibleBlocks, type Window } from '../plan/index.ts';
 
 /** A list longer than this is not read whole: it is reported as a fault of its own. */
 const VERSIONS_READ_MAX = 5_000_000;
@@ -71,7 +71,7 @@ interface WantedObject {
   readonly name: string;
   /** File offset of the object's first byte. */
   readonly begin: number;
-  readonly pieces: { readonly begin: number; readonly end: number }[];
+  readonly pieces: Window[];
 }
 
 /**
@@ -106,16 +106,15 @@ async function wantedOf(
   try {
     const { inode, versions, versionsTotal } = await metadata.readChunk(key, chunkIndex, VERSIONS_READ_MAX);
     if (versionsTotal > versions.length) {
-      return {
-        ...whole,
-        reason: 'list-invalid',
-        detail: `its list has ${versionsTotal} versions, too many to look at`,
-      };
+      const detail = `its list has ${versionsTotal} versions, too many to look at`;
+      return { ...whole, reason: 'list-invalid', detail };
     }
     checkChunkList(versions, chunkIndex, filesystem);
     // Removed or unlinked meanwhile: nobody reads it.
     const length = inode === null || inode.nlink <= 0 ? 0 : inode.length;
-    return wantedObjects(key, { geometry: filesystem, chunkIndex, versions, length }, filesystem);
+    const nameOf = (object: ObjectId): string => objectName(key, object, filesystem.objectPrefix);
+    const blocks = visibleBlocks({ geometry: filesystem, chunkIndex, versions, length });
+    return blocks.flatMap((block) => wantedInBlock(block, versions, nameOf));
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
     const { code, message } = error;
@@ -124,30 +123,16 @@ async function wantedOf(
   }
 }
 
-function wantedObjects(key: InodeKey, input: ChunkInput, filesystem: Filesystem): WantedObject[] {
-  const wanted: WantedObject[] = [];
-  for (const block of visibleBlocks(input)) wanted.push(...wantedInBlock(key, block, { input, filesystem }));
-  return wanted;
-}
-
 function wantedInBlock(
-  key: InodeKey,
-  block: BlockView,
-  { input, filesystem }: { readonly input: ChunkInput; readonly filesystem: Filesystem },
-): Iterable<WantedObject> {
-  const byVersion = new Map<number, WantedObject>();
-  for (const piece of block.data) {
-    const version = input.versions[piece.version] ?? outside();
-    let wanted = byVersion.get(piece.version);
-    if (wanted === undefined) {
-      const { chunkId, compaction } = version;
-      const name = objectName(key, { chunkId, compaction, blockIndex: block.blockIndex }, filesystem.objectPrefix);
-      wanted = { name, begin: Math.max(version.offset, block.begin), pieces: [] };
-      byVersion.set(piece.version, wanted);
-    }
-    wanted.pieces.push({ begin: piece.begin, end: piece.end });
-  }
-  return byVersion.values();
+  { blockIndex, begin, data }: BlockView,
+  versions: readonly S3ChunkInfo[],
+  nameOf: (object: ObjectId) => string,
+): WantedObject[] {
+  return [...Map.groupBy(data, ({ version }) => version)].map(([position, ranges]) => {
+    const { chunkId, compaction, offset } = versions[position] ?? outside();
+    const pieces = ranges.map((range) => ({ begin: range.begin, end: range.end }));
+    return { name: nameOf({ chunkId, compaction, blockIndex }), begin: Math.max(offset, begin), pieces };
+  });
 }
 
 /** Batch by batch, so that a list of a million versions does not make a million promises. */
@@ -160,16 +145,13 @@ async function faultsOf(
   const faults: FsckFault[] = [];
   for (let from = 0; from < wanted.length; from += BATCH_OBJECTS) {
     throwIfCancelled(context.signal, STOPPED);
-    const batch = wanted.slice(from, from + BATCH_OBJECTS);
-    const found = await Promise.all(batch.map((object) => limit(() => lookAt(object, chunkIndex, context))));
+    const found = await limit.map(wanted.slice(from, from + BATCH_OBJECTS), async (object) => {
+      const ofObject = await objectFaults(object, chunkIndex, context);
+      context.onObject?.();
+      return ofObject;
+    });
     for (const some of found) for (const fault of some) faults.push(fault);
   }
-  return faults;
-}
-
-async function lookAt(wanted: WantedObject, chunkIndex: number, context: ChunkContext): Promise<FsckFault[]> {
-  const faults = await objectFaults(wanted, chunkIndex, context);
-  context.onObject?.();
   return faults;
 }
 
@@ -178,14 +160,7 @@ async function objectFaults(wanted: WantedObject, chunkIndex: number, context: C
   const fault = (reason: FaultReason, detail: string, from = 0): FsckFault[] =>
     pieces
       .filter((piece) => piece.end > from)
-      .map((piece) => ({
-        chunkIndex,
-        begin: Math.max(piece.begin, from),
-        end: piece.end,
-        reason,
-        object: name,
-        detail,
-      }));
+      .map((piece) => ({ chunkIndex, ...piece, begin: Math.max(piece.begin, from), reason, object: name, detail }));
   const head = await context.objects.head(name, context.signal);
   if (head === null) return fault('missing', 'there is no such object');
   const needed = (pieces.at(-1)?.end ?? begin) - begin;
@@ -207,11 +182,7 @@ async function objectFaults(wanted: WantedObject, chunkIndex: number, context: C
   }
 }
 
-async function readPiece(
-  wanted: WantedObject,
-  piece: { readonly begin: number; readonly end: number },
-  { objects, signal }: ChunkContext,
-): Promise<void> {
+async function readPiece(wanted: WantedObject, piece: Window, { objects, signal }: ChunkContext): Promise<void> {
   const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES_MAX, piece.end - piece.begin));
   for (let at = piece.begin; at < piece.end; at += READ_BYTES_MAX) {
     const part = buffer.subarray(0, Math.min(READ_BYTES_MAX, piece.end - at));

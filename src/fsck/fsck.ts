@@ -120,11 +120,7 @@ async function checkChunks(key: InodeKey, context: ChunkContext): Promise<FsckRe
 /** What was found of one inode so far. */
 class Tally {
   readonly #key: InodeKey;
-  #chunks = 0;
-  #objects = 0;
-  #dataBytes = 0;
-  #faultsTotal = 0;
-  #faultBytes = 0;
+  readonly #sums = { chunks: 0, objects: 0, dataBytes: 0, faultsTotal: 0, faultBytes: 0 };
   readonly #faults: FsckFault[] = [];
 
   constructor(key: InodeKey) {
@@ -132,15 +128,15 @@ class Tally {
   }
 
   chunk({ objects, dataBytes, faults }: ChunkFindings): void {
-    this.#chunks++;
-    this.#objects += objects;
-    this.#dataBytes += dataBytes;
+    this.#sums.chunks++;
+    this.#sums.objects += objects;
+    this.#sums.dataBytes += dataBytes;
     for (const fault of joined(faults)) this.fault(fault);
   }
 
   fault(fault: FsckFault): this {
-    this.#faultsTotal++;
-    this.#faultBytes += fault.end - fault.begin;
+    this.#sums.faultsTotal++;
+    this.#sums.faultBytes += fault.end - fault.begin;
     if (this.#faults.length < FAULTS_MAX) this.#faults.push(fault);
     return this;
   }
@@ -150,15 +146,7 @@ class Tally {
   }
 
   report(): FsckReport {
-    return {
-      key: this.#key,
-      chunks: this.#chunks,
-      objects: this.#objects,
-      dataBytes: this.#dataBytes,
-      faults: this.#faults,
-      faultsTotal: this.#faultsTotal,
-      faultBytes: this.#faultBytes,
-    };
+    return { key: this.#key, ...this.#sums, faults: this.#faults };
   }
 }
 

@@ -1,23 +1,18 @@
 /**
  * repair: merged objects that the store acknowledged and did not keep are made again from the objects that they replaced,
- * which their reap record keeps while anything is missing. The list as it was before stands in the record; the bytes and the
- * names are the same as before, so no list changes. It stands apart from fsck, which changes nothing. It writes only
- * objects that are not there, deletes nothing, and makes nothing where any source is missing.
+ * which their reap record keeps. Bytes and names are the same as before, so no list changes. It writes only objects that are
+ * not there, deletes nothing, and makes nothing where any source is missing.
  */
-
-import { CompactError } from '../errors.ts';
+import { CompactError, isMissingObject } from '../errors.ts';
 import { objectName, parseRecord } from '../format.ts';
 import type { ReapRecord, ReapRecords } from '../ledger.ts';
-import { COMMIT_VERSIONS_MAX, type MetadataStore } from '../metadata/port.ts';
-import type { Filesystem, InodeKey, S3ChunkInfo } from '../model.ts';
-import type { ObjectStore } from '../objects/port.ts';
+import { COMMIT_VERSIONS_MAX } from '../metadata/port.ts';
+import type { InodeKey, S3ChunkInfo } from '../model.ts';
 import { outside } from '../outside.ts';
 import { checkChunkList, objectSizes, visibleBlocks } from '../plan/index.ts';
+import type { FsckDeps } from './check-chunk.ts';
 
-interface RepairDeps {
-  readonly metadata: MetadataStore;
-  readonly objects: ObjectStore;
-  readonly filesystem: Filesystem;
+interface RepairDeps extends FsckDeps {
   readonly records: ReapRecords;
 }
 
@@ -99,12 +94,7 @@ interface Repairing extends RepairDeps {
 
 async function repair(lost: Lost, records: readonly ReapRecord[], deps: Repairing): Promise<Repaired> {
   const { name: object, chunkIndex } = lost;
-  const outcomeOf = (outcome: Repaired['outcome'], detail: string): Repaired => ({
-    object,
-    chunkIndex,
-    outcome,
-    detail,
-  });
+  const outcomeOf = (outcome: Repaired['outcome'], detail: string) => ({ object, chunkIndex, outcome, detail });
   const own = records.find(({ merged }) => merged.includes(lost.name));
   if (own === undefined) return outcomeOf('cannot', `no pending reap record knows what it replaced: ${NOT_HERE}`);
   const before = listBefore(records.filter(({ attempt }) => attempt === own.attempt));
@@ -119,8 +109,7 @@ async function repair(lost: Lost, records: readonly ReapRecord[], deps: Repairin
     if (kept !== body.length) return outcomeOf('cannot', 'the store acknowledged it again and did not keep it');
     return outcomeOf('made', `${body.length} bytes`);
   } catch (error) {
-    if (!(error instanceof CompactError)) throw error;
-    if (error.code !== 'object-missing' && error.code !== 'object-short') throw error;
+    if (!(error instanceof CompactError) || !isMissingObject(error)) throw error;
     return outcomeOf('cannot', `${error.message}: ${NOT_HERE}`);
   }
 }

@@ -1,9 +1,8 @@
 /**
- * Reads the small objects that s3compact keeps in the bucket beside the file system's: whose the bucket is, and holds. It
- * stands alone because both are read by whoever is about to delete, and neither may be taken for absent when it is only
- * being replaced, or is too large to be ours. It writes and deletes nothing.
+ * Reads the small objects that s3compact keeps in the bucket beside the file system's: whose the bucket is, and holds. Neither
+ * may be taken for absent when it is only being replaced, or is too large to be ours. It writes and deletes nothing.
  */
-import { CompactError } from '../errors.ts';
+import { CompactError, isMissingObject } from '../errors.ts';
 import { safeJson } from '../format.ts';
 import type { ObjectStore } from '../objects/port.ts';
 
@@ -22,8 +21,14 @@ export async function readNote(
     const head = await store.head(name, signal);
     if (head === null) return null;
     if (head.bytes > NOTE_BYTES_MAX) return undefined;
-    const text = await readWhole(store, { name, bytes: head.bytes }, signal);
-    if (text !== null) return text;
+    const body = Buffer.alloc(head.bytes);
+    try {
+      await store.getRange(name, 0, body, signal);
+      return body.toString();
+    } catch (error) {
+      // Replaced meanwhile.
+      if (!(error instanceof CompactError) || !isMissingObject(error)) throw error;
+    }
   }
   throw new CompactError(`object "${name}" changes all the time`, { kind: 'retry', code: 'store-unavailable' });
 }
@@ -32,21 +37,4 @@ export async function readNote(
 export function parseNote(text: string): Readonly<Record<string, unknown>> | undefined {
   const value = safeJson(text);
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-}
-
-/** `null`: it was replaced meanwhile. */
-async function readWhole(
-  store: ObjectStore,
-  { name, bytes }: { readonly name: string; readonly bytes: number },
-  signal: AbortSignal | undefined,
-): Promise<string | null> {
-  const body = Buffer.alloc(bytes);
-  try {
-    await store.getRange(name, 0, body, signal);
-    return body.toString();
-  } catch (error) {
-    if (error instanceof CompactError && (error.code === 'object-missing' || error.code === 'object-short'))
-      return null;
-    throw error;
-  }
 }

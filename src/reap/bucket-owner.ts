@@ -1,11 +1,8 @@
 /**
- * Whose the objects of a file system are in its bucket (docs/adr/0019). Object names say the number of a file system only:
- * two metadata stores that use one number on one bucket, or a copy of the metadata with workers of its own, would delete
- * each other's objects. So a small object in the bucket names the one owner; the first worker writes it if it is absent, and
- * nothing is compacted or deleted where it names another, until an operator adopts the file system. It stands alone because
- * compaction, reap and garbage collection all ask it. It must never replace an owner unasked.
+ * Whose the objects of a file system are in its bucket (docs/adr/0019): object names say the number of a file system only, so
+ * two metadata stores on one bucket would delete each other's objects. A small object in the bucket names the one owner; nothing
+ * is compacted or deleted where it names another, until an operator adopts it. It must never replace an owner unasked.
  */
-
 import { CompactError } from '../errors.ts';
 import { ownerObjectName } from '../format.ts';
 import type { Filesystem } from '../model.ts';
@@ -173,11 +170,8 @@ export class Ownership {
   }
 
   async #claim(filesystem: Filesystem): Promise<void> {
-    const {
-      serverBefore: _,
-      proven: __,
-      ...owner
-    } = await this.#self(filesystem, await this.#deps.installation.makeId());
+    const self = await this.#self(filesystem, await this.#deps.installation.makeId());
+    const { serverBefore: _, proven: __, ...owner } = self;
     const body = Buffer.from(`${JSON.stringify({ format: 1, ...owner }, null, 2)}\n`);
     await this.#deps.objects.forFilesystem(filesystem).putIfAbsent(ownerObjectName(filesystem.fsId), body);
   }
@@ -237,18 +231,10 @@ function refusal({ fsId, bucket }: Filesystem, why: string): CompactError {
 }
 
 function parseOwner(text: string): BucketOwner | undefined {
-  const value = parseNote(text);
-  return isOwner(value) ? value : undefined;
-}
-
-function isOwner(value: unknown): value is BucketOwner {
-  if (typeof value !== 'object' || value === null) return false;
-  const { format, fsId, uuid, store, addresses, server, installation } = value as Record<string, unknown>;
-  const texts = [uuid, store, installation, ...(Array.isArray(addresses) ? addresses : [null])];
-  return (
-    format === 1 &&
-    typeof fsId === 'number' &&
-    texts.every((one) => typeof one === 'string') &&
-    (server === undefined || typeof server === 'string')
-  );
+  const note = parseNote(text) ?? {};
+  const { format, fsId, uuid, store, addresses, server, installation } = note;
+  const known = server === undefined ? [] : [server];
+  const texts = [uuid, store, installation, ...known, ...(Array.isArray(addresses) ? addresses : [null])];
+  const isOwner = format === 1 && typeof fsId === 'number' && texts.every((one) => typeof one === 'string');
+  return isOwner ? (note as unknown as BucketOwner) : undefined;
 }

@@ -1,8 +1,7 @@
 /**
  * What is asked once more right before anything is deleted, by `reap` and by garbage collection alike: each guard stands
  * for one reason why a delete must wait (another owner of the bucket, a metadata server that may have been replaced, a
- * hold). It stands alone so that a new reason is added in one place, and so that no delete outlives what allowed it. It
- * chooses nothing to delete and changes no list.
+ * hold). No delete outlives what allowed it. It chooses nothing to delete and changes no list.
  */
 import { CompactError, cancelled, throwIfCancelled } from '../errors.ts';
 import type { ServerLook } from '../metadata/port.ts';

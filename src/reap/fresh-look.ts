@@ -1,9 +1,8 @@
 /**
  * The look right before a delete, of reap and of garbage collection alike: which objects no list references, and whether
- * everything that the lists reference in their place is really in the store (docs/adr/0014). It stands alone because a
- * delete cannot be undone, and nobody may delete without it. It deletes nothing itself; what it cannot tell throws (I10).
+ * everything that the lists reference in their place is really in the store (docs/adr/0014). Nobody may delete without it. It
+ * deletes nothing itself; what it cannot tell throws (I10).
  */
-
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { ObjectStore } from '../objects/port.ts';
@@ -48,22 +47,20 @@ export async function deletable(
     if (lacking.size === 0) return now.unreferenced;
     found = now;
   }
-  throw new CompactError(`the lists of inode ${printInodeKey(look.key)} change all the time; nothing is deleted`, {
-    kind: 'retry',
-    code: 'metadata-unavailable',
-    inode: look.key,
-  });
+  throw unavailable(look, `the lists of inode ${printInodeKey(look.key)} change all the time`);
+}
+
+function unavailable({ key }: LookFor, why: string): CompactError {
+  return new CompactError(`${why}; nothing is deleted`, { kind: 'retry', code: 'metadata-unavailable', inode: key });
 }
 
 async function lookAgain({ unreferenced }: Found, look: LookFor, deps: FreshLookDeps): Promise<Found> {
   const { dueMs: _, ...own } = look;
   if ((await deps.metadata.incarnation(look.key)) !== look.incarnation) {
-    const why = `the metadata server of inode ${printInodeKey(look.key)} became another one during the look`;
-    throw new CompactError(`${why}; nothing is deleted`, {
-      kind: 'retry',
-      code: 'metadata-unavailable',
-      inode: look.key,
-    });
+    throw unavailable(
+      look,
+      `the metadata server of inode ${printInodeKey(look.key)} became another one during the look`,
+    );
   }
   return deps.lists.look(unreferenced, own, deps);
 }
@@ -74,12 +71,7 @@ function lacks(missing: readonly (readonly [string, number | null])[], found: Fo
   });
   const more = missing.length > NAMES_SHOWN_MAX ? `, and ${missing.length - NAMES_SHOWN_MAX} more` : '';
   const what = `the store lacks objects that the lists of inode ${printInodeKey(key)} reference (${some.join(', ')}${more})`;
-  return new CompactError(
-    `${what}; what they replaced is kept: see the runbook, S3CompactReapUnsafe, for how to put it back`,
-    {
-      kind: 'retry',
-      code: missing.some(([, bytes]) => bytes === null) ? 'object-missing' : 'object-short',
-      inode: key,
-    },
-  );
+  const kept = 'what they replaced is kept: see the runbook, S3CompactReapUnsafe, for how to put it back';
+  const code = missing.some(([, bytes]) => bytes === null) ? 'object-missing' : 'object-short';
+  return new CompactError(`${what}; ${kept}`, { kind: 'retry', code, inode: key });
 }

@@ -1,8 +1,7 @@
 /**
  * What a hold says, and whether it still stands (docs/adr/0022): the text of its object, its bounds, and the judgement of
- * its end. Pure, and apart from who asks, so that every case can be tried. Nothing here ends a hold on one clock's word.
+ * its end. Pure. Nothing here ends a hold on one clock's word.
  */
-
 import { CompactError } from '../errors.ts';
 import type { Filesystem } from '../model.ts';
 import { type LedgerMs, wallMs } from '../time.ts';

@@ -1,11 +1,9 @@
 /**
  * Holds: until one is released or has ended nothing of its file system is deleted, so that a backup of the metadata stays
- * good (docs/adr/0022). The truth is one small object for each hold in the bucket itself, so no loss of the queue can
- * forget one. Whoever deletes lists them first, and what that allows lasts for PERMIT_MS; whoever makes one waits until all
- * that was allowed before has run out. It stands alone because reap, garbage collection and the commands all ask it. What
- * it cannot find out is doubt (I10). It never ends a hold by itself.
+ * good (docs/adr/0022). The truth is one small object for each hold in the bucket itself. Whoever deletes lists them first, and
+ * what that allows lasts for PERMIT_MS; whoever makes one waits until all that was allowed before has run out. What it cannot
+ * find out is doubt (I10). It never ends a hold by itself.
  */
-
 import type { Clock } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import { holdNamesBegin, ownerObjectName } from '../format.ts';
@@ -118,11 +116,9 @@ export class Holds {
   async make(
     filesystem: Filesystem,
     { reason, by, forMs }: HoldRequest,
-    {
-      signal,
-      onWaiting,
-    }: { readonly signal?: AbortSignal; readonly onWaiting?: (id: string, ms: number) => void } = {},
+    options: { readonly signal?: AbortSignal; readonly onWaiting?: (id: string, ms: number) => void } = {},
   ): Promise<{ readonly id: string; readonly hold: Hold }> {
+    const { signal, onWaiting } = options;
     checkHoldRequest(reason, forMs);
     await this.#makeRoom(filesystem);
     const { nowMs, newId, objects, clock } = this.#deps;

@@ -4,7 +4,7 @@
  * Doubt deletes nothing and drops nothing: the record comes back later (I10). It never changes a list.
  */
 
-import { CompactError, toError } from '../errors.ts';
+import { CompactError, isMissingObject, toError } from '../errors.ts';
 import { changedLayout, namesBegin, parseObjectName } from '../format.ts';
 import type { ReapRecord } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -70,7 +70,7 @@ export async function reapRecord(record: ReapRecord, deps: ReapDeps): Promise<Re
     if (code === 'held') {
       return { kind: 'again', record: { ...record, dueMs: later(nowMs, HELD_DELAY_MS) }, held: heldObjects(record) };
     }
-    const unsafe = code === 'object-missing' || code === 'object-short';
+    const unsafe = error instanceof CompactError && isMissingObject(error);
     return { kind: 'again', record: delayed(record, nowMs), doubt: message, ...(unsafe ? { unsafe } : {}) };
   }
 }
@@ -160,11 +160,8 @@ class Look {
   /** The file system that the record speaks of; anything else under its number is doubt. */
   async #filesystem(): Promise<Filesystem> {
     const { key, storeId, fsUuid, bucket } = this.#record;
-    if (storeId !== this.#deps.metadata.storeId) {
-      throw this.#refusal(
-        `it belongs to the metadata store ${storeId}, this worker serves ${this.#deps.metadata.storeId}`,
-      );
-    }
+    const own = this.#deps.metadata.storeId;
+    if (storeId !== own) throw this.#refusal(`it belongs to the metadata store ${storeId}, this worker serves ${own}`);
     const filesystem = await this.#deps.metadata.getFilesystem(key.fsId);
     if (filesystem === null) throw this.#refusal(`file system ${key.fsId} does not exist`);
     if (filesystem.uuid !== fsUuid)
@@ -191,11 +188,8 @@ class Look {
 
   #refusal(why: string): CompactError {
     const { attempt, fsUuid, key } = this.#record;
-    return new CompactError(`the reap record of attempt ${attempt} (file system ${fsUuid}) is left alone: ${why}`, {
-      kind: 'retry',
-      code: 'filesystem-missing',
-      inode: key,
-    });
+    const what = `the reap record of attempt ${attempt} (file system ${fsUuid}) is left alone: ${why}`;
+    return new CompactError(what, { kind: 'retry', code: 'filesystem-missing', inode: key });
   }
 
   /** Which life of the metadata server it is; one that does not say could be any, and nothing is known of it. */

@@ -1,8 +1,8 @@
 /**
- * One look at one due reap record of a volume of slices. The fence tells what became of the attempt: it never commits (any
- * more), so what it wrote goes; or it has committed, and what it let go is deleted by the clients' hourly jobs, or here,
- * where there is no trash that they would look after. Nothing is deleted through a server other than the one that the
- * attempt has seen. Doubt deletes nothing and drops nothing (I10). It never changes a list.
+ * One look at one due reap record of a volume of slices. The fence tells what became of the attempt: it never commits, so
+ * what it wrote goes; or it has committed, and what it let go is deleted by the clients' hourly jobs, or here, where there is no
+ * trash. Nothing is deleted through a server other than the one that the attempt has seen. Doubt deletes nothing and drops
+ * nothing (I10). It never changes a list.
  */
 import { CompactError, toError } from '../errors.ts';
 import { blockCount, sliceObject } from '../layout/slices/index.ts';

@@ -1,11 +1,9 @@
 /**
- * What the lists of an inode reference, for records of it that are due together: read once for all of them, since a large
- * file has as many records as chunks, and each would read the lists of all chunks. A record may use what was read for
- * another one only if it could have looked itself at that moment, and its delete would be as near: it was due before the
- * reading began, the reading ended a moment ago, and the metadata server is still the same one (I7).
- * It decides nothing: a list that cannot be read, or is not where it must be, throws, and nothing is kept of it (I10).
+ * What the lists of an inode reference, read once for all records of it that are due together. A record may use what was read
+ * for another one only if it could have looked itself at that moment, and its delete would be as near: it was due before the
+ * reading began, the reading ended a moment ago, and the metadata server is still the same one (I7). It decides nothing: a
+ * list that cannot be read, or is not where it must be, throws, and nothing is kept of it (I10).
  */
-
 import { CompactError, type ErrorCode } from '../errors.ts';
 import { objectName, parseObjectName, printInodeKey } from '../format.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -255,9 +253,7 @@ class InPlace {
 
 /** `undefined`: a name does not say. */
 function blocksOf(names: Iterable<string>): ReadonlySet<number | undefined> {
-  const blocks = new Set<number | undefined>();
-  for (const name of names) blocks.add(parseObjectName(name)?.object.blockIndex);
-  return blocks;
+  return new Set(Iterator.from(names).map((name) => parseObjectName(name)?.object.blockIndex));
 }
 
 async function readReferenced(look: LookFor, deps: ListsDeps): Promise<Read> {
@@ -350,11 +346,8 @@ async function checkEmpty(
 }
 
 function doubt({ key }: Pick<LookFor, 'key'>, code: ErrorCode, why: string): CompactError {
-  return new CompactError(`inode ${printInodeKey(key)} ${why}; nothing is deleted`, {
-    kind: 'retry',
-    code,
-    inode: key,
-  });
+  const what = `inode ${printInodeKey(key)} ${why}; nothing is deleted`;
+  return new CompactError(what, { kind: 'retry', code, inode: key });
 }
 
 /**

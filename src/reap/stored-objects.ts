@@ -1,10 +1,8 @@
 /**
- * What the store was seen to hold. Before objects are deleted, what the lists reference in their place must be there: an
- * acknowledged PUT is the store's word only, and stores have lied. Records of an inode that are due together share what
- * was seen. A few objects are asked for by HEAD; where that would be more than a listing of the inode's names costs, they
- * are listed, and only what the listing lacks is asked for. It judges no list and deletes nothing.
+ * What the store was seen to hold: before objects are deleted, what the lists reference in their place must be there, and an
+ * acknowledged PUT is the store's word only. A few objects are asked for by HEAD; where a listing of the inode's names costs
+ * less, only what it lacks is asked for. It judges no list and deletes nothing.
  */
-
 import pLimit from 'p-limit';
 import { namesBegin, printInodeKey } from '../format.ts';
 import type { ObjectStore } from '../objects/port.ts';

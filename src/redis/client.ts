@@ -1,8 +1,7 @@
 /**
- * Clients of Redis in three profiles, and what must be known of a server before a queue is kept in it. It stands alone
- * because ioredis' defaults suit none of the three: they queue commands while the server is down, wait for ever, and
- * send a command whose answer was lost once more, which would commit twice.
- * It must not know a key or a job, and it never prints a password.
+ * Clients of Redis in three profiles, and what must be known of a server before a queue is kept in it. ioredis' defaults
+ * suit none of the three: they queue commands while the server is down, wait for ever, and send a command whose answer was
+ * lost once more, which would commit twice. It must not know a key or a job, and it never prints a password.
  */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { CompactError } from '../errors.ts';
@@ -74,12 +73,8 @@ function profileOptions(options: ConnectOptions): NodeOptions {
 }
 
 function connectOne(target: RedisTarget, options: ConnectOptions): Redis {
-  const settings: NodeOptions = {
-    ...profileOptions(options),
-    ...access(target),
-    db: target.db,
-    retryStrategy: retryDelayMs,
-  };
+  const own = { db: target.db, retryStrategy: retryDelayMs };
+  const settings: NodeOptions = { ...profileOptions(options), ...access(target), ...own };
   if (target.form === 'single') return new Redis({ ...settings, ...target.nodes[0] });
   return new Redis({
     ...settings,
@@ -104,10 +99,7 @@ function connectCluster(target: RedisTarget, options: ConnectOptions): Cluster {
   }
   // Certificates are made out to names: keep them, do not turn nodes into addresses.
   if (target.tls) settings.dnsLookup = (name, callback) => callback(null, name);
-  return new Cluster([...target.nodes], {
-    ...settings,
-    redisOptions: { ...redisOptions, ...access(target) },
-  });
+  return new Cluster([...target.nodes], { ...settings, redisOptions: { ...redisOptions, ...access(target) } });
 }
 
 function access(target: RedisTarget): NodeOptions {
@@ -214,10 +206,7 @@ async function answered<T>(call: Promise<T>, { name }: FitOptions): Promise<T | 
   } catch (error) {
     if (isReply(error)) return null;
     const cause = safeError(error);
-    throw new CompactError(`the ${name} Redis did not answer (${cause.message})`, {
-      kind: 'retry',
-      code: FIT_CODES[name].unavailable,
-      cause,
-    });
+    const code = FIT_CODES[name].unavailable;
+    throw new CompactError(`the ${name} Redis did not answer (${cause.message})`, { kind: 'retry', code, cause });
   }
 }

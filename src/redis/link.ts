@@ -1,7 +1,6 @@
 /**
  * The state of a Redis connection and what its errors mean, by class and by the code word that starts every error
- * reply (that is the protocol), never by their text. It stands alone because the metadata adapter and the checks at
- * start both ask "was it refused, or is it not there?", and must not answer differently.
+ * reply (that is the protocol), never by their text.
  * It must know no key, and nothing that comes from here holds a password or the arguments of a command.
  */
 import { Cluster, type Redis, ReplyError } from 'ioredis';

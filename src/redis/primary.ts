@@ -1,9 +1,8 @@
 /**
  * Whether a Redis server is still the primary: asked before what cannot be undone, since a server that was cut off goes
  * on answering while a replica of it has long been promoted. It writes a key that expires at once and waits until the
- * replicas have it: one that was promoted follows nobody and confirms nothing. With Sentinel most of the sentinels must
- * name this very process, too. In Redis Cluster a primary that most others do not see takes no write.
- * It stands alone because it has connections of its own: WAIT blocks one. It must not decide what doubt means.
+ * replicas have it, on connections of its own, since WAIT blocks one: a replica that was promoted follows nobody and confirms
+ * nothing. With Sentinel most of the sentinels must name this very process, too. It must not decide what doubt means.
  */
 import { Cluster, Redis } from 'ioredis';
 import { CompactError } from '../errors.ts';

@@ -1,9 +1,8 @@
 /**
  * What the sentinels say of a primary, beyond where it is when a client connects. A primary that they have replaced may
  * go on answering: a client leaves it when one of them says so, and before a delete most of them must name the very
- * process that answers, since one that was cut off together with the old primary still names that.
- * It stands alone because ioredis' own failoverDetector prints a line for each sentinel that is down. It must not choose
- * a primary.
+ * process that answers, since one that was cut off together with the old primary still names that. (ioredis' own
+ * failoverDetector prints a line for each sentinel that is down.) It must not choose a primary.
  */
 import { Redis, type RedisOptions, type SentinelConnectionOptions, SentinelConnector } from 'ioredis';
 import { safeError } from './link.ts';

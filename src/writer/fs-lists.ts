@@ -1,8 +1,6 @@
 /**
- * The metadata half of a writer, in the format of docs/format.md: file systems, inodes and versions in Redis, for programs
- * that put their objects themselves. It stands apart from FsWriter because of them, and from the adapter in
- * metadata/redis because that never makes a file nor a version of a client. It must not write over anything: what is
- * there already is refused.
+ * The metadata half of a writer, in the format of docs/format.md: file systems, inodes and versions in Redis, also for programs
+ * that put their objects themselves. It must not write over anything: what is there already is refused.
  */
 import { CompactError } from '../errors.ts';
 import { printInodeKey, printRecord } from '../format.ts';
@@ -83,9 +81,8 @@ export class FsLists {
   }
 
   /** As they are, the caller's own among them. */
-  async filesystemFields(fsId: number): Promise<ReadonlyMap<string, string>> {
-    const key = this.filesystemKey(fsId);
-    return new Map(Object.entries(await this.#calls.ask(key, () => this.#redis.hgetall(key))));
+  filesystemFields(fsId: number): Promise<ReadonlyMap<string, string>> {
+    return this.#calls.fields(this.filesystemKey(fsId));
   }
 
   async hasInode(key: InodeKey): Promise<boolean> {

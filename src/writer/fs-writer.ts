@@ -1,8 +1,7 @@
 /**
  * Writes files as a client of the file system does, by the rules of docs/format.md: objects first, then the version, one
  * chunkId for each version, nothing written twice. For programs that keep their metadata in Redis, for `s3compact
- * example`, for examples and tests. It stands alone because compaction must never write for a client. It must not read
- * what it writes over: every write is a new version.
+ * example` and tests. It must not read what it writes over: every write is a new version.
  */
 import pLimit from 'p-limit';
 import { CompactError } from '../errors.ts';
@@ -10,7 +9,7 @@ import { objectName, printInodeKey } from '../format.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { Filesystem, InodeKey, S3ChunkInfo } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
-import { objectsOf } from '../plan/index.ts';
+import { objectSizes } from '../plan/index.ts';
 import { FsLists, type FsListsOptions, type NewFilesystem } from './fs-lists.ts';
 
 export interface FsWriterOptions extends FsListsOptions {
@@ -88,17 +87,15 @@ export class FsWriter {
 
   async #putObjects(key: InodeKey, version: S3ChunkInfo, bytes: Uint8Array): Promise<boolean> {
     const filesystem = await this.#filesystem(key.fsId);
-    const { blockSize, chunkSize, objectPrefix } = filesystem;
     const store = this.#objects.forFilesystem(filesystem);
-    const chunkBegin = version.offset - (version.offset % chunkSize);
-    const limit = pLimit(PUTS_IN_FLIGHT);
-    const puts = [...objectsOf([version], filesystem)].map((object) => {
-      const blockBegin = chunkBegin + object.blockIndex * blockSize;
-      const from = Math.max(0, blockBegin - version.offset);
-      const to = Math.min(version.len, blockBegin + blockSize - version.offset);
-      return limit(() => store.putIfAbsent(objectName(key, object, objectPrefix), bytes.subarray(from, to)));
-    });
-    return (await Promise.all(puts)).every((outcome) => outcome === 'created');
+    const bodies: { readonly name: string; readonly body: Uint8Array }[] = [];
+    let from = 0;
+    for (const { object, bytes: len } of objectSizes([version], filesystem)) {
+      bodies.push({ name: objectName(key, object, filesystem.objectPrefix), body: bytes.subarray(from, from + len) });
+      from += len;
+    }
+    const outcomes = await pLimit(PUTS_IN_FLIGHT).map(bodies, ({ name, body }) => store.putIfAbsent(name, body));
+    return outcomes.every((outcome) => outcome === 'created');
   }
 
   async #filesystem(fsId: number): Promise<Filesystem> {

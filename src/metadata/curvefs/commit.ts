@@ -1,11 +1,9 @@
 /**
  * One chunk's commit. A metaserver removes records by the lowest and the highest chunkId of the remove list, whatever
- * they hold, and adds the new list as one record. So the list is read and compared right before, and nothing is sent
- * that could remove a version that was not read, or put the new record out of its place. What comes between the look and
- * the write is kept out by time (docs/adr/0005), but for other commits, whose ids keep this one out (docs/adr/0010). It
- * must never send a write again whose fate is not known.
+ * they hold, and adds the new list as one record. So the list is read and compared right before, and what comes between the
+ * look and the write is kept out by time (docs/adr/0005), or by ids (docs/adr/0010). It must never send a write again whose
+ * fate is not known.
  */
-
 import { CompactError } from '../../errors.ts';
 import { printInodeKey, sameVersion } from '../../format.ts';
 import type { Inode, InodeKey, S3ChunkInfo } from '../../model.ts';
@@ -27,9 +25,9 @@ export interface CommitDeps {
   readonly attributes: (key: InodeKey) => Promise<Inode | null>;
 }
 
-/** Statuses with which a metaserver says that it has written nothing, and would not the next time either. */
 /** A range that does not fit the records, a counter that is too low, or a disk. */
 const INTERNAL_ERROR = 'STORAGE_INTERNAL_ERROR';
+/** Statuses with which a metaserver says that it has written nothing, and would not the next time either. */
 const REFUSALS: ReadonlySet<string | number> = new Set(['PARAM_ERROR', 'PARTITION_ID_MISSMATCH', 'PARTITION_DELETING']);
 
 export async function commitChunkList(request: CommitRequest, deps: CommitDeps): Promise<CommitOutcome> {

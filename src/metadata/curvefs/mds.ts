@@ -1,10 +1,8 @@
 /**
  * Calls to the MDS that leads. The others do not listen at all, so the leader is the one that answers: go on to the next
  * address on a refused or lost connection, after two failures of another kind, or when one says that it is stopping
- * (what CurveFS's own client does). All calls made here only read, so a try may be repeated. It keeps no state but which
- * address answered last.
+ * (what CurveFS's own client does). All calls made here only read, so a try may be repeated.
  */
-
 import { type CompactError, toError } from '../../errors.ts';
 import type { Address } from '../../urls/curvefs.ts';
 import type { Channels, Deadline } from './calls.ts';

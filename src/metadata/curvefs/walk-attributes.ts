@@ -13,7 +13,7 @@ const BATCH_MAX = 1_000;
 
 export type Attributes = ReadonlyMap<bigint, InodeAttr>;
 
-interface Deps {
+export interface WalkDeps {
   readonly metaservers: Metaservers;
   readonly topology: Topology;
   readonly timeoutMs: number;
@@ -22,7 +22,7 @@ interface Deps {
 /** By inode id; one that is gone is not there. Throws `metadata-unavailable` (retry). */
 export async function fileAttributes(
   asked: { readonly fsId: number; readonly inodeIds: readonly bigint[] },
-  deps: Deps,
+  deps: WalkDeps,
 ): Promise<Attributes> {
   const found = new Map<bigint, InodeAttr>();
   const deadline = new Deadline(deps.timeoutMs);
@@ -38,7 +38,7 @@ export async function fileAttributes(
 /** A call may only name inodes of one partition. */
 async function byPartition(
   asked: { readonly fsId: number; readonly inodeIds: readonly bigint[] },
-  { topology }: Deps,
+  { topology }: WalkDeps,
   deadline: Deadline,
 ): Promise<Iterable<bigint[]>> {
   const groups = new Map<number, bigint[]>();
@@ -52,7 +52,7 @@ async function byPartition(
   return groups.values();
 }
 
-async function batch(fsId: number, inodeIds: readonly bigint[], deps: Deps): Promise<readonly InodeAttr[]> {
+async function batch(fsId: number, inodeIds: readonly bigint[], deps: WalkDeps): Promise<readonly InodeAttr[]> {
   const [first] = inodeIds;
   if (first === undefined) return [];
   const response = await deps.metaservers.read(

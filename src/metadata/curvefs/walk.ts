@@ -1,17 +1,14 @@
 /**
  * The walk over a file system's files: its directories from the root, depth first, page by page, since metaservers list
- * no inodes. What is kept is the way from the root and the subdirectories of one page on each level of it, whatever the
- * size of a directory; the cursor holds the way as far as it fits, so a later walk may see some files twice. A directory
- * that is renamed from before to behind the walk, or back, may be walked twice or not at all: the next walk finds it.
+ * no inodes. What is kept is the way from the root and the subdirectories of one page on each level of it. A later walk may see
+ * some files twice, and a directory that is renamed meanwhile may be walked twice or not at all: the next walk finds it.
  */
 import type { InodeKey } from '../../model.ts';
 import { CURSOR_LENGTH_MAX, type InodePage } from '../port.ts';
 import { Deadline } from './calls.ts';
 import { refused, unavailable } from './faults.ts';
-import type { Metaservers } from './metaservers.ts';
 import { type Dentry, listDentry } from './proto/metaserver.ts';
-import type { Topology } from './topology.ts';
-import { type Attributes, fileAttributes } from './walk-attributes.ts';
+import { type Attributes, fileAttributes, type WalkDeps } from './walk-attributes.ts';
 
 /** Entries of a directory that are read at a time; a reply stays below some 300 kB. */
 const PAGE_ENTRIES = 1_000;
@@ -40,12 +37,6 @@ interface Level {
   ended: boolean;
   /** A subdirectory that an earlier walk was in: it is walked first, and not again where it is listed. */
   readonly done?: bigint;
-}
-
-interface WalkDeps {
-  readonly metaservers: Metaservers;
-  readonly topology: Topology;
-  readonly timeoutMs: number;
 }
 
 /** One walk; `rootId` is the inode of the root directory. */

@@ -1,9 +1,7 @@
 /**
  * How every call to the metadata Redis is made: it waits for a connection, ends within its time-out, and fails as a
- * CompactError. It stands alone because single calls, walks and bulk reads must not differ in that. It must know no key
- * and send nothing twice.
+ * CompactError. It must know no key and send nothing twice.
  */
-
 import { Cluster, type Redis } from 'ioredis';
 import { within } from '../../clock.ts';
 import { type RedisClient, whenReady } from '../../redis/link.ts';
@@ -28,6 +26,11 @@ export class RedisCalls {
     } catch (error) {
       throw callFailed(error, place);
     }
+  }
+
+  /** A hash; empty where there is none. */
+  async fields(redisKey: string): Promise<ReadonlyMap<string, string>> {
+    return new Map(Object.entries(await this.ask(redisKey, () => this.redis.hgetall(redisKey))));
   }
 
   async ready(): Promise<void> {

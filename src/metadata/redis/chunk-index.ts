@@ -1,12 +1,11 @@
 /**
  * Is the set of an inode's chunk indexes the whole truth? Lists and set are changed together; a server that evicts keys, or
- * a hand, may take one and leave the other, and then everything that the lists reference looks unreferenced. It stands alone
- * because whoever reads the set needs it, and nobody should read the set without. It changes nothing.
+ * a hand, may take one and leave the other, and then everything that the lists reference looks unreferenced. Nobody should
+ * read the set without this. It changes nothing.
  */
 import { CompactError } from '../../errors.ts';
 import { decimalNumber, printInodeKey } from '../../format.ts';
 import type { InodeKey } from '../../model.ts';
-import type { RedisClient } from '../../redis/link.ts';
 import type { RedisCalls } from './calls.ts';
 import type { MetadataScripts } from './scripts.ts';
 
@@ -25,12 +24,9 @@ interface IndexPlace {
 export async function checkIndex(
   { key, inodeKey, filesystemKey }: IndexPlace,
   seen: ReadonlySet<number>,
-  {
-    redis,
-    calls,
-    scripts,
-  }: { readonly redis: RedisClient; readonly calls: RedisCalls; readonly scripts: MetadataScripts },
+  { calls, scripts }: { readonly calls: RedisCalls; readonly scripts: MetadataScripts },
 ): Promise<void> {
+  const { redis } = calls;
   const [length, chunkSize] = await Promise.all([
     calls.ask(inodeKey, () => redis.hget(inodeKey, 'length')),
     calls.ask(filesystemKey, () => redis.hget(filesystemKey, 'chunkSize')),

@@ -1,7 +1,7 @@
 /**
- * What a failed call to the metadata Redis means for the caller. It stands alone because it is the place where "did
- * not happen" and "may have happened" part: an error reply with a code from this table was given instead of the work;
- * anything else, a time-out, a closed connection, a code that nobody knows, tells nothing about a request that was sent.
+ * What a failed call to the metadata Redis means for the caller: here "did not happen" and "may have happened" part. An error
+ * reply with a code from this table was given instead of the work; anything else, a time-out, a closed connection, a code that
+ * nobody knows, tells nothing about a request that was sent.
  */
 import { CompactError, type ErrorKind } from '../../errors.ts';
 import { type ConnectionFault, isReply, replyCode, safeError } from '../../redis/link.ts';
@@ -60,18 +60,11 @@ export function callFailed(error: unknown, redisKey: string): CompactError {
   if (definite !== null) return definite;
   const cause = safeError(error);
   if (!isReply(error)) {
-    return new CompactError(`the metadata Redis did not answer for ${redisKey} (${cause.message})`, {
-      ...UNAVAILABLE,
-      cause,
-    });
+    const what = `the metadata Redis did not answer for ${redisKey} (${cause.message})`;
+    return new CompactError(what, { ...UNAVAILABLE, cause });
   }
-  return new CompactError(
-    `the metadata Redis refused the request for ${redisKey} (${cause.message}); nothing was changed`,
-    {
-      ...REFUSED,
-      cause,
-    },
-  );
+  const what = `the metadata Redis refused the request for ${redisKey} (${cause.message}); nothing was changed`;
+  return new CompactError(what, { ...REFUSED, cause });
 }
 
 /** The hash of a file system; every other key is an inode's. */

@@ -29,8 +29,7 @@ import { definiteNo, wrongType } from './errors.ts';
 import { fieldsOf, parseChunkIndex, parseFilesystem, parseInode, parseRecords } from './fields.ts';
 import { RedisLists } from './lists.ts';
 import { defineScripts, hashRecords, type MetadataScripts } from './scripts.ts';
-import { incomplete } from './slots.ts';
-import { walkInodes } from './walk.ts';
+import { incomplete, walkInodes } from './walk.ts';
 
 interface RedisMetadataOptions {
   /** Of the profile `metadata`; the store owns it from now on and ends it with `close()`. */
@@ -90,13 +89,13 @@ export class RedisMetadata implements MetadataStore {
 
   async getFilesystem(fsId: number): Promise<Filesystem | null> {
     const redisKey = this.#filesystemKey(fsId);
-    const fields = new Map(Object.entries(await this.#calls.ask(redisKey, () => this.#redis.hgetall(redisKey))));
+    const fields = await this.#calls.fields(redisKey);
     return fields.size === 0 ? null : parseFilesystem(fsId, redisKey, fields);
   }
 
   async getInode(key: InodeKey): Promise<Inode | null> {
     const redisKey = this.#inodeKey(key);
-    const fields = new Map(Object.entries(await this.#calls.ask(redisKey, () => this.#redis.hgetall(redisKey))));
+    const fields = await this.#calls.fields(redisKey);
     return fields.size === 0 ? null : parseInode(key, redisKey, fields);
   }
 
@@ -136,7 +135,7 @@ export class RedisMetadata implements MetadataStore {
       cursor = next;
     } while (cursor !== '0');
     const place = { key, inodeKey: this.#inodeKey(key), filesystemKey: this.#filesystemKey(key.fsId) };
-    await checkIndex(place, seen, { redis: this.#redis, calls: this.#calls, scripts: this.#scripts });
+    await checkIndex(place, seen, { calls: this.#calls, scripts: this.#scripts });
   }
 
   /** One script, so the inode and the list are of the same moment. */

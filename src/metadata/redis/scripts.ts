@@ -1,7 +1,7 @@
 /**
- * The Lua scripts of the Redis metadata format: each is one atomic step on the slot of one inode. They
- * stand alone because Lua does not roll back: whoever changes one must keep every check before the first write, and
- * nothing that can fail after it. They must not decide anything; they answer with the first thing that is not as asked.
+ * The Lua scripts of the Redis metadata format: each is one atomic step on the slot of one inode. Lua does not roll back:
+ * whoever changes one must keep every check before the first write, and nothing that can fail after it. They must not decide
+ * anything; they answer with the first thing that is not as asked.
  *
  * Every answer is an array whose first element is the word: `ok`, `wrong-type`, `malformed`, `stale`, `conflict`.
  * Redis 6.2 is the oldest server: no shebang flags, errors of writes through `pcall` (so that their code comes first).

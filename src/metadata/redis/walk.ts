@@ -10,12 +10,13 @@ import { decimalId, decimalNumber } from '../../format.ts';
 import type { InodeKey } from '../../model.ts';
 import type { InodePage } from '../port.ts';
 import type { RedisCalls } from './calls.ts';
-import { incomplete, slotOwners } from './slots.ts';
 
 /** Keys that one SCAN looks at: one reply stays below some 30 kB, one call below a millisecond of the server. */
 const SCAN_COUNT = 1000;
 /** Version of the cursor's text. */
 const CURSOR_FORM = 'r1';
+/** Of a cluster. */
+const SLOTS = 16_384;
 
 /** Where a walk stands: which of the primaries, and the server's own cursor there. */
 interface Place {
@@ -98,6 +99,24 @@ interface Servers {
   readonly text: string;
   /** Whether each reported its life; without it no cursor can be trusted. */
   readonly known: boolean;
+}
+
+/**
+ * Which primary has which slots, as one node says: a slot that none of them has, or that moves behind a walk, would be keys
+ * that are missed in silence. Two answers are the same text when no slot has another primary.
+ */
+async function slotOwners(node: Redis, ask: <T>(send: () => Promise<T>) => Promise<T>): Promise<string> {
+  const ranges = await ask(() => node.cluster('SLOTS'));
+  const owners = ranges.map(([first, last, primary]) => ({ first, last, owner: primary?.slice(0, 2).join(':') }));
+  const served = owners.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  if (served !== SLOTS) throw incomplete(`${SLOTS - served} slots of the metadata Redis Cluster have no node`);
+  return JSON.stringify(owners.toSorted((a, b) => a.first - b.first));
+}
+
+/** A walk that cannot have seen everything. */
+export function incomplete(what: string): CompactError {
+  const message = `${what}, so that something may have been missed; nothing was changed`;
+  return new CompactError(message, { kind: 'retry', code: 'metadata-unavailable' });
 }
 
 /** Where the process of a server, and the data that it took over, come from; `null` where this user may not ask. */

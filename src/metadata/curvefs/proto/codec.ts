@@ -1,8 +1,7 @@
 /**
  * Protobuf messages (proto2) from a typed table: the table of a message's fields gives its TypeScript type, its encoder
- * and its decoder, so nothing is generated at build time and nothing can drift. What it does that a generated decoder
- * does not: a message that lacks a required field is an error, and required zeros are always written. The tables beside
- * it are the one description of the messages (ADR 5). It must know no message by name.
+ * and its decoder (ADR 5). What it does that a generated decoder does not: a message that lacks a required field is an error,
+ * and required zeros are always written. It must know no message by name.
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { MessageFault, Reader, type ValueType } from './values.ts';
