@@ -43,25 +43,17 @@ function searchForm(fsId?: number): Html {
 </form>`;
 }
 
+/** The head of each column that files may be sorted by, and its value. */
 const SORTS = {
-  score: ({ score }: WorstFile) => score,
-  chunks: ({ backlog }: WorstFile) => backlog.chunksWorthIt,
-  versions: ({ before }: WorstFile) => before.versions,
-  gets: ({ before }: WorstFile) => before.gets,
-  saved: ({ backlog }: WorstFile) => backlog.getsSaved,
-  waste: ({ backlog }: WorstFile) => wastedBytes(backlog),
-  move: ({ backlog }: WorstFile) => backlog.bytesToMove,
+  score: { head: 'score', value: ({ score }: WorstFile) => score },
+  chunks: { head: 'chunks worth it', value: ({ backlog }: WorstFile) => backlog.chunksWorthIt },
+  versions: { head: 'versions', value: ({ before }: WorstFile) => before.versions },
+  gets: { head: 'GETs of a full read', value: ({ before }: WorstFile) => before.gets },
+  saved: { head: 'GETs saved', value: ({ backlog }: WorstFile) => backlog.getsSaved },
+  waste: { head: 'waste', value: ({ backlog }: WorstFile) => wastedBytes(backlog) },
+  move: { head: 'to move', value: ({ backlog }: WorstFile) => backlog.bytesToMove },
 } as const;
 type Sort = keyof typeof SORTS;
-const HEADS: Readonly<Record<Sort, string>> = {
-  score: 'score',
-  chunks: 'chunks worth it',
-  versions: 'versions',
-  gets: 'GETs of a full read',
-  saved: 'GETs saved',
-  waste: 'waste',
-  move: 'to move',
-};
 
 export function sortOf(text: string | undefined): Sort {
   return text !== undefined && Object.hasOwn(SORTS, text) ? (text as Sort) : 'score';
@@ -71,7 +63,7 @@ export function sortOf(text: string | undefined): Sort {
 export function worstFilesPage(found: WorstFiles, states: ReadonlyMap<string, string>, sort: Sort): PageOptions {
   const { filesystem, files, looked, worthIt, whole } = found;
   const { fsId } = filesystem;
-  const value = SORTS[sort];
+  const { value } = SORTS[sort];
   const rows = files
     .toSorted((a, b) => value(b) - value(a))
     .slice(0, FILES_MAX)
@@ -82,14 +74,14 @@ export function worstFilesPage(found: WorstFiles, states: ReadonlyMap<string, st
       states.get(printInodeKey(key)) ?? 'quiet',
     ]);
   const sorts = (Object.keys(SORTS) as Sort[]).map((name) => ({
-    head: html`<a href="/files/${fsId}?sort=${name}">${HEADS[name]}</a>`,
+    head: html`<a href="/files/${fsId}?sort=${name}">${SORTS[name].head}</a>`,
     number: true as const,
     sort: name === sort ? ('descending' as const) : undefined,
   }));
   const seen = `${count(looked)} files looked at, ${count(worthIt)} of them worth a run`;
   const body = html`<p>${seen}; versions and GETs are those of the chunks that are worth it. ${whole ? 'That is the whole file system.' : html`There are more: <a href="/files/${fsId}?sort=${sort}">look further</a>.`}</p>
 ${searchForm(fsId)}
-${rows.length === 0 ? note('Nothing that was looked at is worth a run.') : table(`Worst files of file system ${fsId}`, [{ head: 'file' }, ...sorts, { head: 'state' }], rows)}`;
+${rows.length === 0 ? note('Nothing that was looked at is worth a run.') : table(`Worst files of file system ${fsId}`, ['file', ...sorts, 'state'], rows)}`;
   const name = filesystem.name === '' ? `file system ${fsId}` : filesystem.name;
   return { title: `Worst files of ${name}`, at: '/files', body };
 }

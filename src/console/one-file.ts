@@ -18,7 +18,7 @@ import { chunkAfter, type PlanReport, stepsOfRun, Tally } from '../view/plan-ste
 import { bytes, count, plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { chunkMaps } from './chunk-map.ts';
-import { type Html, live, note, type PageOptions, table, timeAt } from './page.ts';
+import { type Html, linkTo, live, note, numbers, type PageOptions, table, timeAt } from './page.ts';
 import type { Sample } from './sampler.ts';
 
 /** Chunks that are drawn on one page; each other one by its link. */
@@ -114,10 +114,7 @@ function planned({ plan, key }: OneFile): Html {
 }
 
 export function gainTable(gain: PlanGain | SliceGain): Html {
-  const columns = [
-    { head: 'of the chunks that it takes' },
-    ...['before', 'after', 'saved'].map((head) => ({ head, number: true as const })),
-  ];
+  const columns = ['of the chunks that it takes', ...numbers(['before', 'after', 'saved'])];
   return table('What the next run changes', columns, gainRows(gain));
 }
 
@@ -140,9 +137,7 @@ export function chunkLinks({ key, chunks, chunksTotal, asked }: Links): Html {
   if (chunksTotal <= 1) return html``;
   const links = chunks.map((index) => {
     const href = `/files/${printInodeKey(key)}?chunk=${index}`;
-    return index === asked
-      ? html`<a href="${href}" aria-current="page">${index}</a> `
-      : html`<a href="${href}">${index}</a> `;
+    return html`${linkTo(href, String(index), index === asked)} `;
   });
   const rest =
     chunksTotal > chunks.length ? `and ${count(chunksTotal - chunks.length)} more: add ?chunk=N to the address` : '';
@@ -157,9 +152,5 @@ function runsTable(runs: readonly EndedRun[]): Html {
     moved === undefined ? '' : bytes(moved.bytes),
     words ?? '',
   ]);
-  return table(
-    'Its runs',
-    ['ended', 'asked by', 'GETs', 'moved', 'what it said'].map((head) => ({ head })),
-    rows,
-  );
+  return table('Its runs', ['ended', 'asked by', 'GETs', 'moved', 'what it said'], rows);
 }

@@ -8,7 +8,7 @@ import { wastedBytes } from '../scan/top-inodes.ts';
 import { jobStateText } from '../view/job-text.ts';
 import type { ServerHealth, StatusReport } from '../view/status-report.ts';
 import { bytes, count, duration, plural } from '../view/words.ts';
-import { cut, fileLink, type Html, note, table } from './page.ts';
+import { cut, fileLink, type Html, note, numbers, table } from './page.ts';
 import type { Minute, Sample } from './sampler.ts';
 
 /** Rows of each list. */
@@ -102,13 +102,11 @@ function inFlight({ inFlight: jobs }: StatusReport): Html {
   const rows = jobs
     .slice(0, ROWS_MAX)
     .map((job) => [fileLink(job.fsId, job.inodeId), job.origin, duration(job.ageMs), cut(jobStateText(job))]);
-  const columns = [{ head: 'file' }, { head: 'asked by' }, { head: 'for' }, { head: 'progress' }];
-  return html`${table('Being worked on', columns, rows)}${more(jobs.length)}`;
+  return html`${table('Being worked on', ['file', 'asked by', 'for', 'progress'], rows)}${more(jobs.length)}`;
 }
 
 function servers({ health, paused, nowMs }: StatusReport): Html {
   const rows = health.servers.slice(0, ROWS_MAX).map((server) => [server.name, stateOf(server), lastError(server)]);
-  const columns = [{ head: 'server' }, { head: 'state' }, { head: 'last error' }];
   const pauses = [
     ...(paused.compact ? ['compacting is paused everywhere'] : []),
     ...(paused.reap ? ['deleting is paused everywhere'] : []),
@@ -118,7 +116,7 @@ function servers({ health, paused, nowMs }: StatusReport): Html {
   ];
   const lines =
     pauses.length === 0 ? note('Nothing is paused.') : html`<ul>${pauses.map((text) => html`<li>${text}</li>`)}</ul>`;
-  return html`${table('Servers', columns, rows)}${more(health.servers.length)}${lines}`;
+  return html`${table('Servers', ['server', 'state', 'last error'], rows)}${more(health.servers.length)}${lines}`;
 }
 
 function stateOf({ state, failingForMs }: ServerHealth): Html {
@@ -142,8 +140,7 @@ function worst({ scans, nowMs }: StatusReport): Html {
       ...[bytes(wastedBytes(backlog)), bytes(backlog.bytesToMove)],
       `${duration(nowMs - endedMs)} ago`,
     ]);
-  const heads = ['file system', 'files worth a run', 'GETs saved', 'waste', 'to move', 'scanned'];
-  const columns = heads.map((head) => ({ head, number: true as const }));
+  const columns = numbers(['file system', 'files worth a run', 'GETs saved', 'waste', 'to move', 'scanned']);
   const asOf = note('As the scan found it: what runs have done since then is not taken off.');
   return html`${table('Worst file systems', columns, rows)}${more(scans.length)}${asOf}`;
 }

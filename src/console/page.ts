@@ -65,7 +65,7 @@ export function show(
   );
 }
 
-function linkTo(href: string, name: string, isHere: boolean): Html {
+export function linkTo(href: string, name: string, isHere: boolean): Html {
   return isHere ? html`<a href="${href}" aria-current="page">${name}</a>` : html`<a href="${href}">${name}</a>`;
 }
 
@@ -80,12 +80,18 @@ export interface Column {
   readonly sort?: 'ascending' | 'descending' | undefined;
 }
 
-/** A table that scrolls by itself where the page is narrow. */
+/** Columns of numbers. */
+export function numbers(heads: readonly (string | Html)[]): readonly Column[] {
+  return heads.map((head) => ({ head, number: true }));
+}
+
+/** A table that scrolls by itself where the page is narrow; a column of text is its head alone. */
 export function table(
   caption: string,
-  columns: readonly Column[],
+  heads: readonly (Column | string)[],
   rows: readonly (readonly (string | Html)[])[],
 ): Html {
+  const columns = heads.map((one): Column => (typeof one === 'string' ? { head: one } : one));
   const cell = (value: string | Html, n: number) =>
     columns[n]?.number === true ? html`<td class="n">${value}</td>` : html`<td>${value}</td>`;
   return html`<div class="wide" role="group" aria-label="${caption}" tabindex="0"><table>

@@ -118,13 +118,7 @@ function listen(fetch: Hono<Visited>['fetch'], hostname: string, port: number) {
     const server = serve({ fetch, hostname, port, serverOptions }, (info) => resolve({ server, port: info.port }));
     if ('maxConnections' in server) server.maxConnections = CONNECTIONS_MAX;
     server.once('error', (error: Error) => {
-      reject(
-        new CompactError(`the console cannot listen on ${hostname}:${port}: ${error.message}`, {
-          kind: 'halt',
-          code: 'settings-invalid',
-          cause: error,
-        }),
-      );
+      reject(refusal(`the console cannot listen on ${hostname}:${port}: ${error.message}`, error));
     });
   });
 }
@@ -141,8 +135,8 @@ export function listenAddress(text: string, hasToken: boolean): { readonly host:
   );
 }
 
-function refusal(message: string): CompactError {
-  return new CompactError(message, { kind: 'halt', code: 'settings-invalid' });
+function refusal(message: string, cause?: Error): CompactError {
+  return new CompactError(message, { kind: 'halt', code: 'settings-invalid', cause });
 }
 
 function isLoopback(host: string): boolean {

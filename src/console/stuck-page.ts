@@ -137,9 +137,8 @@ interface Listed {
 }
 
 function listed(caption: string, heads: readonly string[], { rows, id, next }: Listed): Html {
-  const columns = heads.map((head) => ({ head }));
   const shown =
-    rows.length === 0 ? note(next === undefined ? 'None.' : 'None in this part.') : table(caption, columns, rows);
+    rows.length === 0 ? note(next === undefined ? 'None.' : 'None in this part.') : table(caption, heads, rows);
   const more = next === undefined ? '' : html`<p><a href="/stuck?${id}=${next}#${id}">Further in: ${caption}</a></p>`;
   return html`${shown}${more}`;
 }

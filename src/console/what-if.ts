@@ -16,7 +16,7 @@ import type { InodeKey } from '../model.ts';
 import { type Finding, InodeScore } from '../scan/score.ts';
 import { bytes, count } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
-import { fileLink, type Html, note, type PageOptions, table } from './page.ts';
+import { fileLink, type Html, note, numbers, type PageOptions, table } from './page.ts';
 
 /** From a 1,024th of a chunk, by which nothing is worth much, to a chunk, by which every fragmented block is. */
 const DOUBLINGS = 10;
@@ -74,14 +74,11 @@ export function dialPage(key: InodeKey, points: readonly DialPoint[]): PageOptio
     ...[count(backlog.chunksWorthIt), bytes(backlog.bytesToMove), count(backlog.requestsToMake)],
     ...[count(backlog.getsSaved), bytes(backlog.bytesReclaimed)],
   ]);
-  const heads = ['chunks', 'moved', 'requests', 'GETs saved', 'bytes freed'].map((head) => ({
-    head,
-    number: true as const,
-  }));
+  const columns = ['bytes for a GET', ...numbers(['chunks', 'moved', 'requests', 'GETs saved', 'bytes freed'])];
   const none = points.every(({ finding }) => finding.score <= 0);
   const body = html`<p>What each setting of <code>--aggressiveness</code> would move of file ${fileLink(key.fsId, key.inodeId.toString())} to save GETs of a full read: all runs together, without the budget of one.</p>
 ${none ? note('No setting finds anything worth moving.') : curve(points)}
-${table('The dial', [{ head: 'bytes for a GET' }, ...heads], rows)}`;
+${table('The dial', columns, rows)}`;
   return { title: `What if: file ${printInodeKey(key)}`, at: '/files', body };
 }
 

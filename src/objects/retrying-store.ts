@@ -1,11 +1,9 @@
 /**
  * Retries, pace and counting around any ObjectStore: the only place where a request is repeated, so that budgets, limits,
  * metrics and the simulation see every try. A request is given up when the store makes no progress, not when it was
- * refused so and so often: a store that throttles would else end every long run. Time comes from the Clock port; p-retry
- * keeps the count of tries and the signal's precedence, its own timer is not used (the wait is in `shouldRetry`, which it
- * awaits). It must not decide about missing or short objects: what they mean is known higher up, and waiting here burns a run.
+ * refused so and so often. Time comes from the Clock port: p-retry's own timer is not used (the wait is in `shouldRetry`).
+ * It must not decide about missing or short objects: what they mean is known higher up, and waiting here burns a run.
  */
-
 import pRetry from 'p-retry';
 import type { Clock } from '../clock.ts';
 import { CompactError, type ErrorCode } from '../errors.ts';
@@ -99,9 +97,14 @@ interface Call<T> {
   readonly before?: (() => void) | undefined;
 }
 
-interface Caller {
-  readonly signal: AbortSignal | undefined;
-  readonly before?: () => void;
+/** Of one store, whoever calls it. */
+interface State {
+  readonly store: ObjectStore;
+  readonly options: RetryOptions;
+  readonly places: Turns | FlightLimit;
+  readonly flight: FlightLimit | undefined;
+  /** When a request of this kind last succeeded: a store that takes no writes makes no progress by serving reads. */
+  readonly succeededAtMs: Map<ObjectOperation, MonotonicMs>;
 }
 
 /** A name in a delete is as much work as so many bytes: only to tell large batches from small ones. */
@@ -113,7 +116,9 @@ const DELETE_NAME_BYTES = 4096;
  * says `exists` honestly: the caller settles that by HEAD. `cancelled` as soon as the signal aborts, waiting or not.
  */
 export function withRetries(store: ObjectStore, options: RetryOptions, name = ''): ObjectStore {
-  return new RetryingStore(store, options, name);
+  const flight = options.pace?.flightOf(name);
+  const places = flight ?? new Turns(options.requestsMax ?? REQUESTS_MAX);
+  return new RetryingStore({ store, options, places, flight, succeededAtMs: new Map() });
 }
 
 /** The same for all stores; each keeps its own bound of requests in flight. Closing closes the inner ones. */
@@ -135,121 +140,75 @@ export function storesWithRetries(stores: ObjectStores, options: RetryOptions): 
 }
 
 class RetryingStore implements ObjectStore {
-  readonly #store: ObjectStore;
-  readonly #options: RetryOptions;
-  readonly #places: Turns | FlightLimit;
-  readonly #flight: FlightLimit | undefined;
-  /** When a request of this kind last succeeded: a store that takes no writes makes no progress by serving reads. */
-  readonly #succeededAtMs = new Map<ObjectOperation, MonotonicMs>();
+  readonly #state: State;
+  /** Called before each try of what the port says; see `guarded`. */
+  readonly #before: (() => void) | undefined;
 
-  constructor(store: ObjectStore, options: RetryOptions, name: string) {
-    this.#store = store;
-    this.#options = options;
-    this.#flight = options.pace?.flightOf(name);
-    this.#places = this.#flight ?? new Turns(options.requestsMax ?? REQUESTS_MAX);
+  constructor(state: State, before?: () => void) {
+    this.#state = state;
+    this.#before = before;
   }
 
   capabilities(): StoreCapabilities | undefined {
-    return this.#store.capabilities?.();
+    return this.#state.store.capabilities?.();
   }
 
   diagnosis(): StoreDiagnosis | undefined {
-    return this.#store.diagnosis?.();
+    return this.#state.store.diagnosis?.();
   }
 
   guarded(before: () => void): ObjectStore {
-    return {
-      getRange: (name, offset, target, signal) => this.#get({ name, offset, target }, { signal, before }),
-      getWhole: (name, target, signal) => this.#getWhole(name, target, { signal, before }),
-      putIfAbsent: (name, body, signal) => this.#put(name, body, { signal, before }),
-      head: (name, signal) => this.head(name, signal),
-      list: (after, signal, prefix) => this.list(after, signal, prefix),
-      delete: (names, signal) => this.#delete(names, { signal, before }),
-    };
+    return new RetryingStore(this.#state, before);
   }
 
   getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
-    return this.#get({ name, offset, target }, { signal });
-  }
-
-  #get(
-    { name, offset, target }: { readonly name: string; readonly offset: number; readonly target: Uint8Array },
-    { signal, before }: Caller,
-  ): Promise<void> {
     return this.#call({
-      op: 'get',
-      signal,
-      bytes: target.length,
-      before,
-      run: () => this.#store.getRange(name, offset, target, signal),
+      ...{ op: 'get', signal, bytes: target.length, before: this.#before },
+      run: () => this.#state.store.getRange(name, offset, target, signal),
       outcomeOf: () => ({ outcome: 'ok', bytes: target.length }),
     });
   }
 
   getWhole(name: string, target: Uint8Array, signal?: AbortSignal): Promise<number> {
-    return this.#getWhole(name, target, { signal });
-  }
-
-  #getWhole(name: string, target: Uint8Array, { signal, before }: Caller): Promise<number> {
     return this.#call({
-      op: 'get',
-      signal,
       // The most that it can be: how long it is shows when it is there.
-      bytes: target.length,
-      before,
-      run: () => this.#store.getWhole(name, target, signal),
+      ...{ op: 'get', signal, bytes: target.length, before: this.#before },
+      run: () => this.#state.store.getWhole(name, target, signal),
       outcomeOf: (bytes) => ({ outcome: 'ok', bytes }),
     });
   }
 
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'> {
-    return this.#put(name, body, { signal });
-  }
-
-  #put(name: string, body: Uint8Array, { signal, before }: Caller): Promise<'created' | 'exists'> {
     return this.#call({
-      op: 'put',
-      signal,
-      bytes: body.length,
-      before,
-      run: () => this.#store.putIfAbsent(name, body, signal),
+      ...{ op: 'put', signal, bytes: body.length, before: this.#before },
+      run: () => this.#state.store.putIfAbsent(name, body, signal),
       outcomeOf: (result) => ({ outcome: result === 'created' ? 'ok' : 'exists', bytes: body.length }),
     });
   }
 
   head(name: string, signal?: AbortSignal): Promise<ObjectHead | null> {
     return this.#call({
-      op: 'head',
-      signal,
-      bytes: 0,
-      run: () => this.#store.head(name, signal),
+      ...{ op: 'head', signal, bytes: 0 },
+      run: () => this.#state.store.head(name, signal),
       outcomeOf: (result) => ({ outcome: result === null ? 'absent' : 'ok', bytes: 0 }),
     });
   }
 
   list(after?: string, signal?: AbortSignal, prefix?: string): Promise<ObjectPage> {
     return this.#call({
-      op: 'list',
-      signal,
-      bytes: 0,
-      run: () => this.#store.list(after, signal, prefix),
+      ...{ op: 'list', signal, bytes: 0 },
+      run: () => this.#state.store.list(after, signal, prefix),
       outcomeOf: () => ({ outcome: 'ok', bytes: 0 }),
     });
   }
 
-  delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
-    return this.#delete(names, { signal });
-  }
-
   /** One try may be many requests, to a server without batches: the store itself asks before each, where it can. */
-  #delete(names: readonly string[], { signal, before }: Caller): Promise<readonly DeleteFailure[]> {
-    const store = before === undefined ? this.#store : (this.#store.guarded?.(before) ?? this.#store);
+  delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
+    const before = this.#before;
+    const { store: inner } = this.#state;
+    const store = before === undefined ? inner : (inner.guarded?.(before) ?? inner);
     return this.#call({
-      op: 'delete',
-      signal,
-      bytes: 0,
-      size: names.length * DELETE_NAME_BYTES,
-      before,
+      ...{ op: 'delete', signal, bytes: 0, size: names.length * DELETE_NAME_BYTES, before },
       run: () => store.delete(names, signal),
       outcomeOf: (result) => ({ outcome: result.length === 0 ? 'ok' : 'partial', bytes: 0 }),
     });
@@ -260,12 +219,12 @@ class RetryingStore implements ObjectStore {
     // From the first try, not from the call: who waits for a place has not been refused yet.
     let sinceMs: MonotonicMs | undefined;
     const run = (): Promise<T> => {
-      sinceMs ??= this.#options.clock.monotonicMs();
+      sinceMs ??= this.#state.options.clock.monotonicMs();
       return this.#try(call);
     };
     try {
       return await pRetry(() => this.#paced(call, run), {
-        retries: (this.#options.triesMax ?? TRIES_MAX) - 1,
+        retries: (this.#state.options.triesMax ?? TRIES_MAX) - 1,
         // The wait is ours, on the Clock.
         minTimeout: 0,
         shouldRetry: ({ error, retriesConsumed }) =>
@@ -280,13 +239,13 @@ class RetryingStore implements ObjectStore {
 
   /** One try when its turn has come; a place in flight is held only while the request is under way. */
   async #paced<T>(call: Call<T>, run: () => Promise<T>): Promise<T> {
-    const { pace, observer } = this.#options;
+    const { pace, observer } = this.#state.options;
     let begun = false;
     observer?.asked?.(call.op);
     try {
       const admitted = pace?.admit(call.bytes, call.signal);
       if (admitted !== undefined) await admitted;
-      return await this.#places.take(() => {
+      return await this.#state.places.take(() => {
         begun = true;
         return run();
       }, call.signal);
@@ -297,26 +256,29 @@ class RetryingStore implements ObjectStore {
 
   /** Whether the store has served a request of this kind lately, or has not been asked for long. */
   #makesProgress(op: ObjectOperation, sinceMs: MonotonicMs | undefined): boolean {
-    const { clock, patienceMs = PATIENCE_MS } = this.#options;
+    const { options, succeededAtMs } = this.#state;
+    const { clock, patienceMs = PATIENCE_MS } = options;
     const nowMs = clock.monotonicMs();
-    const lastMs = latest(sinceMs ?? nowMs, this.#succeededAtMs.get(op) ?? NEVER);
+    const lastMs = latest(sinceMs ?? nowMs, succeededAtMs.get(op) ?? NEVER);
     return elapsed(lastMs, nowMs) < patienceMs;
   }
 
   async #wait<T>(error: CompactError, retriesConsumed: number, { op, signal }: Call<T>): Promise<boolean> {
-    const { clock, backOffMs = BACK_OFF_MS, backOffMaxMs = BACK_OFF_MAX_MS, random = Math.random } = this.#options;
+    const { options } = this.#state;
+    const { clock, backOffMs = BACK_OFF_MS, backOffMaxMs = BACK_OFF_MAX_MS, random = Math.random } = options;
     const wholeMs = Math.min(backOffMaxMs, backOffMs * 2 ** retriesConsumed);
     // A store that says when to come back knows better, within reason.
     const saidMs = Math.min(HOLD_MAX_MS, error.retryAfterMs ?? 0);
     const waitMs = Math.max(saidMs, (wholeMs * (1 + random())) / 2);
-    this.#options.observer?.retried?.(op, waitMs);
+    options.observer?.retried?.(op, waitMs);
     await clock.sleep(waitMs, signal);
     return true;
   }
 
   async #try<T>(call: Call<T>): Promise<T> {
     call.before?.();
-    const { clock, observer } = this.#options;
+    const { options, flight, succeededAtMs } = this.#state;
+    const { clock, observer } = options;
     const { op, size = call.bytes } = call;
     const sentAtMs = clock.monotonicMs();
     observer?.started?.(op);
@@ -324,9 +286,9 @@ class RetryingStore implements ObjectStore {
       const result = await call.run();
       const { outcome, bytes } = call.outcomeOf(result);
       const endedAtMs = clock.monotonicMs();
-      this.#succeededAtMs.set(op, endedAtMs);
+      succeededAtMs.set(op, endedAtMs);
       observer?.request(op, outcome, elapsed(sentAtMs, endedAtMs), bytes);
-      this.#flight?.answered({ op, bytes: size, sentAtMs, endedAtMs });
+      flight?.answered({ op, bytes: size, sentAtMs, endedAtMs });
       return result;
     } catch (thrown) {
       const endedAtMs = clock.monotonicMs();
@@ -335,7 +297,7 @@ class RetryingStore implements ObjectStore {
       observer?.request(op, outcome, elapsed(sentAtMs, endedAtMs), 0);
       // Whatever else it says, it was not asked too much.
       if (thrown instanceof CompactError && outcome === 'store-unavailable')
-        this.#flight?.refused({ sentAtMs, endedAtMs }, thrown.retryAfterMs);
+        flight?.refused({ sentAtMs, endedAtMs }, thrown.retryAfterMs);
       throw thrown;
     }
   }

@@ -15,7 +15,7 @@ import { wallMs } from '../time.ts';
 import type { SeenAges } from '../wiring/server-health.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
 import { healthOf } from './health.ts';
-import { askHolds } from './holds.ts';
+import { askHolds, NO_HOLDS } from './holds.ts';
 import { problemsOf } from './problems.ts';
 import type { QuarantineListed, StatusReport } from './status-report.ts';
 
@@ -91,7 +91,7 @@ async function factsOf(clients: WorkClients, fsId: number | undefined) {
     delayed: { total: compact?.delayed ?? 0, jobs: [] },
     reap: { ...backlog, overdueRecords: [], recordsInDoubt: [] },
     quarantine: [],
-    holds: { total: 0, objects: 0, bytes: 0, holds: [], unknown: 'not asked for' },
+    holds: { ...NO_HOLDS, unknown: 'not asked for' },
   };
 }
 

@@ -8,6 +8,7 @@ import type { HoldsListed } from './status-report.ts';
 
 /** Holds that are listed. */
 const HOLDS_LISTED_MAX = 100;
+export const NO_HOLDS: HoldsListed = { total: 0, objects: 0, bytes: 0, holds: [] };
 
 export async function askHolds(clients: WorkClients, fsId: number | undefined): Promise<HoldsListed> {
   const { standingHolds } = await import('../wiring/standing-holds.ts');
@@ -27,6 +28,6 @@ export async function askHolds(clients: WorkClients, fsId: number | undefined): 
     };
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
-    return { total: 0, objects: 0, bytes: 0, holds: [], unknown: error.message };
+    return { ...NO_HOLDS, unknown: error.message };
   }
 }

@@ -9,7 +9,7 @@ import type { QuarantinePart } from '../queue/quarantine.ts';
 import { delayedJobs, failedJobs, type JobList, listedRecords, type RecordsPart } from '../queue/status-lists.ts';
 import { wallMs } from '../time.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
-import { askHolds } from './holds.ts';
+import { askHolds, NO_HOLDS } from './holds.ts';
 import type { HoldsListed } from './status-report.ts';
 
 /** Rows of a part. Of the quarantine it is some more, where Redis gives more. */
@@ -51,5 +51,3 @@ export async function askStuck(clients: WorkClients, places: StuckPlaces): Promi
   ]);
   return { nowMs, quarantined, quarantine: inodes, failed, delayed, records, holds };
 }
-
-const NO_HOLDS: HoldsListed = { total: 0, objects: 0, bytes: 0, holds: [] };

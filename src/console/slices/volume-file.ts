@@ -43,7 +43,7 @@ import { bytes, count, plural } from '../../view/words.ts';
 import { VOLUME_FS_ID } from '../../wiring/open-volume.ts';
 import { MAP_LIMITS, maps } from '../chunk-map.ts';
 import { chunkLinks, gainTable, stoppedNote } from '../one-file.ts';
-import { type Html, note, type PageOptions, table } from '../page.ts';
+import { type Html, note, numbers, type PageOptions, table } from '../page.ts';
 
 /** Lists that are read for one page, and have a link: a file of 64 GiB. */
 const LISTS_MAX = 1_000;
@@ -143,9 +143,7 @@ function chunk(list: SeenList, { setting, file }: SeenFile): Html {
     plan === null
       ? 'It is not worth compacting.'
       : `Compacting: ${chunkText(plan)}; ${movedText(plan.cost)}; ${clientText(plan)}.`;
-  const columns = PIECE_HEADS.map((head, n) =>
-    n === PIECE_HEADS.length - 1 ? { head } : { head, number: true as const },
-  );
+  const columns = [...numbers(PIECE_HEADS.slice(0, -1)), ...PIECE_HEADS.slice(-1)];
   const more = list.pieces.length > PIECES_MAX ? note(`and ${count(list.pieces.length - PIECES_MAX)} more`) : '';
   return html`<article aria-label="chunk ${list.chunkIndex}"><h3>Chunk ${list.chunkIndex}</h3><p>${listText(list)}; a row is ${bytes(ROW_BYTES)} of the chunk. ${words}</p>${pieceMaps(list, { setting, length })}
 <details><summary>Its pieces</summary>${table('Pieces', columns, pieceRows(list, setting, PIECES_MAX))}${more}</details></article>`;

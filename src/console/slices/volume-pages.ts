@@ -17,7 +17,7 @@ import {
 import { bytes, duration, plural } from '../../view/words.ts';
 import type { WasteOrder } from '../../waste/waste.ts';
 import { VOLUME_FS_ID } from '../../wiring/open-volume.ts';
-import { fileLink, type Html, note, type PageOptions, table } from '../page.ts';
+import { fileLink, type Html, note, numbers, type PageOptions, table } from '../page.ts';
 import type { PlacedSeen, VolumeSeen } from './volume-walk.ts';
 
 /** Of the worst files, on the overview. */
@@ -31,7 +31,7 @@ export function volumeOverview(seen: PlacedSeen): PageOptions {
   const { setting, top } = seen;
   const report = seen.report('waste');
   const { live } = report;
-  const heads = [{ head: 'kind' }, ...SUM_HEADS.map((head) => ({ head, number: true as const }))];
+  const heads = ['kind', ...numbers(SUM_HEADS)];
   const damaged =
     report.damaged === 0
       ? ''
@@ -65,11 +65,7 @@ export function volumeStuck(seen: VolumeSeen): PageOptions {
     ['unreferenced, to be deleted', plural(pending.slices, 'slice'), bytes(Math.round(pending.storedBytes))],
     ['deleted, not cleaned up', plural(files.count, 'file'), bytes(files.bytes)],
   ];
-  const heads = [
-    { head: 'kind' },
-    { head: 'how many', number: true as const },
-    { head: 'bytes', number: true as const },
-  ];
+  const heads = ['kind', ...numbers(['how many', 'bytes'])];
   const known = seen.ageMs === undefined ? note('Not counted yet: the walk over the volume has not ended.') : '';
   const body = html`<p>${seenText(seen, '/stuck')}</p>
 <section aria-labelledby="damaged-head"><h2 id="damaged-head">Cannot be read</h2>
@@ -96,10 +92,7 @@ function worst(files: readonly PlacedWaste[], order: WasteOrder): Html {
     const link = html`<a href="/files?sort=${sort}">${head}</a>`;
     return { head: link, number: true as const, sort: sort === order ? ('descending' as const) : undefined };
   });
-  const rows = files.map((file) => [
-    fileLink(VOLUME_FS_ID, file.inodeId.toString()),
-    ...worstCells(file),
-    placeText(file),
-  ]);
-  return table('Worst files', [{ head: 'file' }, ...columns, { head: 'path' }], rows);
+  const linkOf = ({ inodeId }: PlacedWaste) => fileLink(VOLUME_FS_ID, inodeId.toString());
+  const rows = files.map((file) => [linkOf(file), ...worstCells(file), placeText(file)]);
+  return table('Worst files', ['file', ...columns, 'path'], rows);
 }

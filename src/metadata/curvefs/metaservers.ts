@@ -138,6 +138,7 @@ export class Metaservers {
       case 'OVERLOAD':
         return 'slower';
       case 'REDIRECTED':
+      case 'STORAGE_CLOSED':
         this.#topology.notLeader(partition, leader);
         tries.wrongLeader = leader;
         return redirected();
@@ -147,10 +148,6 @@ export class Metaservers {
       case 'PARTITION_NOT_FOUND':
         this.#topology.forgetPartitions(partition.fsId);
         return 'again';
-      case 'STORAGE_CLOSED':
-        this.#topology.notLeader(partition, leader);
-        tries.wrongLeader = leader;
-        return redirected();
       case 'TX_KEY_LOCKED':
       case 'TX_INPROGRESS':
         return 'again';
