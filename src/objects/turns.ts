@@ -1,8 +1,7 @@
 /**
- * Turns: at most so many calls at once, in order, and a caller that gives up while it waits is let go at once.
- * It stands alone because both the S3 connection (one turn for each socket) and the retry decorator (requests of one
- * store) need it, and because every request passes here twice: a free turn costs no promise and no listener, and
- * p-limit would keep an aborted caller waiting until its turn comes. It must not know what the calls do.
+ * Turns: at most so many calls at once, in order, and a caller that gives up while it waits is let go at once (p-limit would
+ * keep it until its turn comes). Every request passes here twice: a free turn costs no promise and no listener. It must not
+ * know what the calls do.
  */
 import { type CompactError, cancelled } from '../errors.ts';
 import { type AbortListener, listen, unlisten } from './abort.ts';

@@ -1,8 +1,7 @@
 /**
- * The pace of one process: how much it asks of the object stores, and in what order a request waits. First the rates (of
- * this process, then of all workers), then a place in flight. Time alone gives rates back and only ended requests give
- * places back, and neither waits for memory: so whoever holds memory always gets on, and nothing can wait in a circle.
- * It must not know what a request is for.
+ * The pace of one process: how much it asks of the object stores, and in what order a request waits. First the rates, then a
+ * place in flight. Time alone gives rates back and only ended requests give places back, and neither waits for memory: so
+ * whoever holds memory always gets on. It must not know what a request is for.
  */
 import type { Clock } from '../clock.ts';
 import type { AdaptiveOptions } from './adaptive-limit.ts';

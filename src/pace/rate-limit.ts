@@ -1,9 +1,8 @@
 /**
- * A rate of one process: so much a second, in order of asking, on the Clock port. It stands alone, and is not a library's
- * bucket, because the libraries looked at (limiter, bottleneck, p-throttle) keep their own time, refuse or starve a request
- * that is larger than the bucket, or cannot let a waiting caller go. It must not know what the units are.
+ * A rate of one process: so much a second, in order of asking, on the Clock port. It is not a library's bucket: limiter,
+ * bottleneck and p-throttle keep their own time, refuse or starve a request that is larger than the bucket, or cannot let a
+ * waiting caller go. It must not know what the units are.
  */
-
 import type { Clock } from '../clock.ts';
 import { elapsed, type MonotonicMs } from '../time.ts';
 import { type LimitState, Waiting } from './waiting-line.ts';

@@ -3,7 +3,6 @@
  * and a list of who has bought lately. All time is Redis's own, so a pod's wrong clock changes nothing. It
  * waits for nobody: an answer that does not come soon is a failure, and what to do then is the caller's business.
  */
-
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';

@@ -75,12 +75,8 @@ export class SharedRate {
   }
 
   state(): SharedState {
-    return {
-      limit: this.#options.perSecond,
-      ...this.#line.counts(),
-      shared: !this.#alone(),
-      members: this.#members,
-    };
+    const { perSecond } = this.#options;
+    return { limit: perSecond, ...this.#line.counts(), shared: !this.#alone(), members: this.#members };
   }
 
   async #serve(): Promise<void> {

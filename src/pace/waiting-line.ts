@@ -1,9 +1,7 @@
 /**
  * A line of callers that wait for a limit: first come, first served, each free to leave at any time, all counted. Every
- * limit has one, so that what is reported about waiting means the same everywhere. It decides nothing about whose turn it is
- * when: the limit does.
+ * limit has one. Whose turn it is when, the limit decides.
  */
-
 import type { Clock } from '../clock.ts';
 import { cancelled } from '../errors.ts';
 import { elapsed, type MonotonicMs } from '../time.ts';

@@ -4,24 +4,26 @@
  * is kept out by rule and by time (docs/adr), in policy. It must hold no policy, and never send a commit twice.
  */
 
+import { CompactError } from '../../errors.ts';
 import { printInodeKey } from '../../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
 import type { Address } from '../../urls/curvefs.ts';
-import type {
-  BeginOutcome,
-  ChunkSnapshot,
-  CommitOutcome,
-  CommitRequest,
-  InodePage,
-  InodePart,
-  MetadataStore,
+import {
+  type BeginOutcome,
+  type ChunkSnapshot,
+  type CommitOutcome,
+  type CommitRequest,
+  type InodePage,
+  type InodePart,
+  LIST_KEYS_MAX,
+  LIST_VERSIONS_MAX,
+  type MetadataStore,
 } from '../port.ts';
 import { Channels, Deadline } from './calls.ts';
 import { commitChunkList } from './commit.ts';
 import { toChunkLists, toFilesystem, toInode, type WholeInode } from './convert.ts';
 import { filesystemMalformed, inodeMalformed, unavailable } from './faults.ts';
 import { type CopysetHealth, copysetHealth } from './health.ts';
-import { readParts } from './lists.ts';
 import { Mds } from './mds.ts';
 import { Metaservers } from './metaservers.ts';
 import { type FsInfo, getFsInfo, listClusterFsInfo } from './proto/mds.ts';
@@ -40,6 +42,8 @@ interface CurvefsMetadataOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+/** Inodes whose lists are read ahead: each may have some megabytes of them, and comes whole whatever its size. */
+const AHEAD_MAX = 16;
 
 /** What a file system's objects are read and written with. Never to be printed. */
 interface S3Keys {
@@ -103,8 +107,42 @@ export class CurvefsMetadata implements MetadataStore {
     yield* walkFiles(place, this.#walkDeps());
   }
 
-  readLists(keys: readonly InodeKey[], versionsMax: number): AsyncIterable<InodePart> {
-    return readParts(keys, versionsMax, (key) => this.#whole(key));
+  /** One call for each inode, several at a time, given out in the order they were asked for. */
+  async *readLists(keys: readonly InodeKey[], versionsMax: number): AsyncGenerator<InodePart> {
+    if (keys.length > LIST_KEYS_MAX || versionsMax < 1 || versionsMax > LIST_VERSIONS_MAX) {
+      throw new TypeError(`readLists takes ${LIST_KEYS_MAX} inodes and ${LIST_VERSIONS_MAX} versions at most`);
+    }
+    const ahead: Promise<InodePart>[] = [];
+    let next = 0;
+    while (ahead.length > 0 || next < keys.length) {
+      for (let key = keys[next]; key !== undefined && ahead.length < AHEAD_MAX; key = keys[++next]) {
+        const part = this.#part(key, versionsMax);
+        // Its failure is reported when its turn comes.
+        part.catch(() => undefined);
+        ahead.push(part);
+      }
+      const first = ahead.shift();
+      if (first !== undefined) yield await first;
+    }
+  }
+
+  async #part(key: InodeKey, versionsMax: number): Promise<InodePart> {
+    try {
+      const whole = await this.#whole(key);
+      if (whole === null) return { key, inode: null, chunks: [], last: true };
+      const { inode, lists } = whole;
+      if (inode.type !== 's3' || inode.nlink <= 0) return { key, inode, chunks: [], last: true };
+      const chunks = [...lists].map(([chunkIndex, versions]) => ({
+        chunkIndex,
+        versions: versions.length > versionsMax ? null : versions,
+      }));
+      return { key, inode, chunks, last: true };
+    } catch (error) {
+      // What is wrong with one inode must not end the walk over all; a cluster that is away does.
+      const own = error instanceof CompactError && error.kind === 'halt' && error.inode !== undefined;
+      if (!own) throw error;
+      return { key, error, last: true };
+    }
   }
 
   /** The lists that are read while the indexes are walked come from the same call, if that is not long ago. */

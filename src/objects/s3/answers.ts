@@ -1,11 +1,8 @@
 /**
  * What S3 promises as the answer of each operation, in one table, for both ways that requests go. An answer of a 2xx
- * status that is anything else (a login page, an error document with 200, 202, half a listing) comes from something that
- * is not the store, or was damaged on its way: it says nothing about the objects, so it is `store-unavailable`, never a
- * success (I4) and never an absence (I10). Ranges are checked byte by byte in range-body.ts. It reads answers and sends
- * nothing.
+ * status that is anything else (a login page, an error document with 200, half a listing) says nothing about the objects, so it
+ * is `store-unavailable`, never a success (I4) and never an absence (I10). Ranges are checked in range-body.ts.
  */
-
 /** Operations whose whole answer is looked at here. */
 export type CheckedOperation =
   | 'put'

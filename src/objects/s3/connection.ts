@@ -1,9 +1,7 @@
 /**
  * One S3 client: the SDK set up for many small calls on a bounded number of sockets, every call under a deadline and
- * with its errors classified, its credentials, and what was learned about the server.
- * It stands alone so that the store says what to ask and this file how. One request per call, and one more with other
- * credentials where the store refuses those that were used; every other retry is the decorator's (retrying-store.ts), so
- * that budget and simulation see every try.
+ * with its errors classified, its credentials, and what was learned about the server. One request per call, and one more with
+ * other credentials where the store refuses those that were used; every other retry is the decorator's (retrying-store.ts).
  */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';

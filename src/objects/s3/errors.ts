@@ -1,14 +1,12 @@
 /**
- * What an S3 failure means for the caller: SDK error name, HTTP status and Node error code in, CompactError out.
- * It stands alone so that the one table of names is read and tested in one place. It never matches message words, and
- * passes on no key: the SDK's error objects carry the signed request, some servers put the access key id or the text that
- * was signed into their message, which is passed on as one short line without anything of that kind.
+ * What an S3 failure means for the caller: SDK error name, HTTP status and Node error code in, CompactError out. It never
+ * matches message words, and passes on no key: the SDK's error objects carry the signed request, some servers put the key id
+ * or the text that was signed into their message, which is passed on as one short line without anything of that kind.
  */
 import { CompactError, type ErrorCode, type ErrorKind } from '../../errors.ts';
 import { cancelledError } from '../turns.ts';
 import { UNPROMISED } from './answers.ts';
 import { CallEnded } from './deadline.ts';
-import { retryAfterOf } from './retry-after.ts';
 
 /** What was being done, for the message. */
 export interface RequestContext {
@@ -276,4 +274,24 @@ function safeCause({ name, status, code }: ErrorFacts, words: string): Error {
     ...(status === undefined ? {} : { $metadata: { httpStatusCode: status } }),
     ...(code === undefined ? {} : { code }),
   });
+}
+
+const SECONDS = /^\d{1,9}$/;
+
+/** The wait in ms that an error's answer asks for; `undefined` where it asks for none. */
+function retryAfterOf(thrown: unknown): number | undefined {
+  const response = thrown as { readonly $response?: { readonly headers?: Readonly<Record<string, unknown>> } };
+  const headers = response?.$response?.headers;
+  return headers === undefined ? undefined : retryAfterMs(headers['retry-after'], headers['date']);
+}
+
+/** Values of the headers `Retry-After` (seconds, or a date, judged by the server's own clock) and `Date`. */
+export function retryAfterMs(value: unknown, date: unknown): number | undefined {
+  if (typeof value !== 'string') return undefined;
+  const text = value.trim();
+  if (SECONDS.test(text)) return Number(text) * 1000;
+  const untilMs = Date.parse(text);
+  const nowMs = typeof date === 'string' ? Date.parse(date) : Number.NaN;
+  const ms = untilMs - nowMs;
+  return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 }

@@ -1,8 +1,7 @@
 /**
  * The credentials of one client: kept for as long as they are good, so that a request need not wait for them, and asked
- * for afresh when the store refuses them, whatever their own date says (a role's session that was ended, a file whose keys
- * were replaced). It stands alone because both ways that requests go must see the same. It must not send anything to the
- * store, and what it knows is never printed: `clean` takes it out of others' words.
+ * for afresh when the store refuses them, whatever their own date says. It must not send anything to the store, and what it
+ * knows is never printed: `clean` takes it out of others' words.
  */
 import type { PassingCredentials, S3Credentials } from './settings.ts';
 
@@ -83,16 +82,12 @@ export class S3Identity {
   /** The text without any of the keys and tokens that were used. */
   clean(text: string): string {
     let cleaned = text;
-    for (const { accessKeyId, secretAccessKey, sessionToken } of [this.#current, ...this.#former].filter(isDefined)) {
-      for (const secret of [sessionToken, secretAccessKey, accessKeyId])
+    for (const known of [this.#current, ...this.#former]) {
+      for (const secret of [known?.sessionToken, known?.secretAccessKey, known?.accessKeyId])
         if (secret !== undefined && secret !== '') cleaned = cleaned.replaceAll(secret, '…');
     }
     return cleaned;
   }
-}
-
-function isDefined<T>(value: T | undefined): value is T {
-  return value !== undefined;
 }
 
 function isSame(a: S3Credentials, b: S3Credentials): boolean {

@@ -1,6 +1,5 @@
 /**
- * A PUT in the form that the store takes. S3 servers differ in what they refuse: checksum headers, a body that is not
- * hashed for the signature, the condition. Such a refusal seldom says what it is about, so the same PUT is sent without one
+ * A PUT in the form that the store takes. A refusal of a form seldom says what it is about, so the same PUT is sent without one
  * thing after the other; what the store lacks is known when the PUT has succeeded without it, and remembered.
  * The condition is given up last, and never where the store has taken it before (I3). It must not retry what an outage
  * or a request of its own fault made fail.

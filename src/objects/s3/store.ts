@@ -3,11 +3,12 @@
  * One try per call; retries and the count of requests are the decorator's (retrying-store.ts). It must hold no policy
  * about which object to touch, and no name is ever written without If-None-Match where the server knows it (I3).
  */
-import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { CompactError } from '../../errors.ts';
 import {
   DELETE_BATCH_MAX,
   type DeleteFailure,
+  type ListedObject,
   type ObjectHead,
   type ObjectPage,
   type ObjectStore,
@@ -18,8 +19,7 @@ import { askBucketSettings } from './bucket-settings.ts';
 import type { RequestOptions, S3Connection } from './connection.ts';
 import { describe, type RangeRead, type S3DataPath } from './data-path-sdk.ts';
 import { type DeleteCaller, S3Deletes } from './deletes.ts';
-import { errorFacts, refusesForm, storeError } from './errors.ts';
-import { listedPage } from './list.ts';
+import { errorFacts, type RequestContext, refusesForm, storeError } from './errors.ts';
 import { putDamaged, putInForm } from './put-forms.ts';
 import { discardBody } from './range-body.ts';
 
@@ -153,4 +153,37 @@ export class S3ObjectStore implements ObjectStore {
       throw storeError('store-unavailable', this.#connection.context(options), 'the object appeared meanwhile');
     });
   }
+}
+
+/**
+ * What a listing says, checked: whoever deletes by it must not go by one that is out of order (I10). Throws `store-refused`
+ * (halt) for a page that is not ascending, not behind `after`, or not whole. The document itself was looked at before it was
+ * parsed (answers.ts).
+ */
+function listedPage(
+  answer: ListObjectsV2CommandOutput,
+  after: string | undefined,
+  context: RequestContext,
+): ObjectPage {
+  if (answer.IsTruncated === undefined)
+    throw storeError('store-refused', context, 'the server does not say whether its listing is whole (IsTruncated)');
+  let previous = after === undefined ? undefined : Buffer.from(after);
+  const objects: ListedObject[] = [];
+  for (const { Key: name, Size: bytes, LastModified } of answer.Contents ?? []) {
+    const modifiedMs = LastModified?.getTime() ?? Number.NaN;
+    if (name === undefined || bytes === undefined || Number.isNaN(modifiedMs)) {
+      throw storeError('store-refused', context, 'the server listed an object without name, size or time');
+    }
+    const key = Buffer.from(name);
+    if (previous !== undefined && Buffer.compare(previous, key) >= 0) {
+      throw storeError('store-refused', context, 'the server listed objects that are not in the order of their names');
+    }
+    previous = key;
+    objects.push({ name, bytes, modifiedMs });
+  }
+  if (answer.KeyCount !== undefined && answer.KeyCount !== objects.length)
+    throw storeError('store-refused', context, `the server listed ${objects.length} objects as ${answer.KeyCount}`);
+  if (answer.IsTruncated && objects.length === 0)
+    throw storeError('store-refused', context, 'the server listed nothing, and more');
+  return { objects, more: answer.IsTruncated };
 }

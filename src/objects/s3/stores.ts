@@ -1,16 +1,16 @@
 /**
  * The object stores of all file systems on S3: one client for each endpoint and region (and each file system
- * that has credentials of its own), one store for each bucket,
- * both kept and shared. It is what `cli/` and `workers/` build; everything else sees the port.
- * It reads no environment of its own (the SDK's AWS_* chain does) and must hold no policy.
+ * that has credentials of its own), one store for each bucket, both kept and shared. It reads no environment of its own (the
+ * SDK's AWS_* chain does) and must hold no policy.
  */
+import { CreateBucketCommand, DeleteBucketCommand } from '@aws-sdk/client-s3';
 import { CompactError } from '../../errors.ts';
 import type { Filesystem } from '../../model.ts';
 import type { ObjectStore, ObjectStores } from '../port.ts';
-import { createBucket, removeEmptyBucket } from './buckets.ts';
 import { S3Connection } from './connection.ts';
 import { FastDataPath } from './data-path-fast.ts';
 import { SdkDataPath } from './data-path-sdk.ts';
+import { errorFacts } from './errors.ts';
 import type { PassingCredentials, S3Settings } from './settings.ts';
 import { S3ObjectStore } from './store.ts';
 
@@ -33,11 +33,9 @@ export class S3ObjectStores implements ObjectStores {
 
   constructor(settings: S3StoresSettings = {}) {
     this.#settings = settings;
-    if (settings.endpoint !== undefined && !isHttpUrl(settings.endpoint))
-      throw new CompactError('The S3 endpoint is not an http(s) URL; correct it in the settings.', {
-        kind: 'halt',
-        code: 'settings-invalid',
-      });
+    if (settings.endpoint === undefined || isHttpUrl(settings.endpoint)) return;
+    const what = 'The S3 endpoint is not an http(s) URL; correct it in the settings.';
+    throw new CompactError(what, { kind: 'halt', code: 'settings-invalid' });
   }
 
   /** The store of a file system's bucket; its own endpoint and region win over the settings. Throws `filesystem-malformed` for an endpoint that is no URL. */
@@ -56,13 +54,28 @@ export class S3ObjectStores implements ObjectStores {
   }
 
   /** Makes the bucket of a file system, for `s3compact example`. */
-  createBucket(filesystem: Filesystem): Promise<void> {
-    return createBucket(this.#client(filesystem).connection, filesystem.bucket);
+  async createBucket(filesystem: Filesystem): Promise<void> {
+    const { bucket } = filesystem;
+    await this.#client(filesystem).connection.request({ doing: 'Making the bucket', bucket }, (sdk, abortSignal) =>
+      sdk.send(new CreateBucketCommand({ Bucket: bucket }), { abortSignal }),
+    );
   }
 
-  /** `false`: it holds something, and stays. */
+  /** `false`: it holds something, and is as it was. */
   removeEmptyBucket(filesystem: Filesystem): Promise<boolean> {
-    return removeEmptyBucket(this.#client(filesystem).connection, filesystem.bucket);
+    const { bucket } = filesystem;
+    const { connection } = this.#client(filesystem);
+    return connection.request({ doing: 'Removing the bucket', bucket }, async (sdk, abortSignal) => {
+      try {
+        await sdk.send(new DeleteBucketCommand({ Bucket: bucket }), { abortSignal });
+        return true;
+      } catch (thrown) {
+        const { name } = errorFacts(thrown);
+        if (name === 'NoSuchBucket') return true;
+        if (name === 'BucketNotEmpty') return false;
+        throw thrown;
+      }
+    });
   }
 
   /** Ends calls in flight and closes all sockets. */

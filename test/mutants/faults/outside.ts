@@ -152,7 +152,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     edits: [['if (name !== root) return false;', 'if (name === undefined) return false;']],
   }),
   fault('a listing that does not say whether it is whole is whole', 'I10', {
-    file: 'src/objects/s3/list.ts',
+    file: 'src/objects/s3/store.ts',
     edits: [['if (answer.IsTruncated === undefined)', 'if (answer.IsTruncated === null)']],
   }),
   fault('a name that a batch does not account for is deleted', 'I12', {

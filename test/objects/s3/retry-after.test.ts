@@ -1,8 +1,7 @@
 /** The header `Retry-After`, in both forms, and through classification to the error that the decorator keeps it by. */
 import { describe, expect, it } from 'vitest';
-import { classifyError } from '../../../src/objects/s3/errors.ts';
+import { classifyError, retryAfterMs } from '../../../src/objects/s3/errors.ts';
 import { RefusedAnswer } from '../../../src/objects/s3/fast-refusal.ts';
-import { retryAfterMs } from '../../../src/objects/s3/retry-after.ts';
 
 const DATE = 'Thu, 26 Nov 2026 02:00:00 GMT';
 
