@@ -39,7 +39,7 @@ With --json: {fsId, inodeId, changed: false, quarantine: {code, reason, sinceMs}
   cost: {readRequests, readBytes, writeRequests, writeBytes}
   gain: {gets, versions, objects, storedBytes, each with Before and After, visibleBytes}; waste: {why: price|budget|list, bytesToMove} where more
   than 1.10 times the visible bytes stay stored; offsets and sizes in bytes.
-Of a JuiceFS volume: {fsId, inodeId, changed: false, outcome: plan|nothing, cost, gain: {…, records in place of versions},
+Of a JuiceFS volume: {fsId, inodeId, changed: false, outcome: plan|nothing, cost, gain: {…, records in place of versions}, resting,
   chunks: [{chunkIndex, score, cost, gain, kept, merged: [{begin, end, pieces}], clientBefore, clientAfter: {records, bytes} | null}]}`;
 
 export function registerPlan(program: Command, context: CliContext): void {

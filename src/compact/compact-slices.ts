@@ -14,7 +14,7 @@ import {
 import { REST_MS } from '../ledger.ts';
 import { COMMIT_RECORDS_MAX } from '../metadata/slice-commits.ts';
 import type { SliceFile, SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
-import type { InodeKey, PlanGain, PlanPolicy } from '../model.ts';
+import type { InodeKey, PlanGain, PlanPolicy, Resting } from '../model.ts';
 import type { BlockCodec, ObjectStore } from '../objects/port.ts';
 import { movedBytes, REST_FACTOR, requestsOf } from '../plan/index.ts';
 import { wallMs } from '../time.ts';
@@ -88,27 +88,33 @@ class Run {
   async run(file: SliceFile): Promise<CompactResult> {
     const { deps, options } = this.#parts;
     options.observer?.phase('plan');
-    const policy = slicePolicyOf(options.limits.policy, wallMs(await deps.ledger.nowMs()) - file.mtimeMs);
-    const selection = await this.#worthwhile(file, policy);
+    const nowMs = wallMs(await deps.ledger.nowMs());
+    const policy = slicePolicyOf(options.limits.policy, nowMs - file.mtimeMs);
+    const selection = await this.#worthwhile(file, policy, nowMs);
     this.#tally.selected(selection);
     await this.#tally.forEach(selection.chunks, (chunkIndex) => this.#chunk(chunkIndex, policy));
     return this.#tally.result();
   }
 
   /** One list at a time is in memory. */
-  async #worthwhile(file: SliceFile, policy: SlicePolicy): Promise<Selection> {
+  async #worthwhile(file: SliceFile, policy: SlicePolicy, nowMs: number): Promise<Selection> {
     const { deps, options } = this.#parts;
     const best: Candidate[] = [];
-    let worthwhile = 0;
+    const atRest = slicePolicyOf(options.limits.policy, REST_MS);
+    let [worthwhile, later] = [0, 0];
     for (const chunkIndex of await deps.volume.chunkIndexes(file)) {
       throwIfCancelled(options.signal, 'the attempt was cancelled while planning; nothing was written');
       const planned = await this.#plan(chunkIndex, policy);
-      if (planned === null) continue;
+      if (planned === null) {
+        if (atRest.bytesPerGet > policy.bytesPerGet && (await this.#plan(chunkIndex, atRest)) !== null) later++;
+        continue;
+      }
       worthwhile++;
       const { score, cost } = planned.plan;
       insertBest(best, { chunkIndex, score, blocks: cost.writeRequests }, options.limits.chunksMax);
     }
-    return { chunks: best, more: worthwhile - best.length };
+    const selection = { chunks: best, more: worthwhile - best.length };
+    return later === 0 ? selection : { ...selection, resting: restingOf(later, file, nowMs) };
   }
 
   /** The head of a list as it is now; `null`: nothing is worth doing. */
@@ -192,6 +198,11 @@ export function slicePolicyOf(policy: PlanPolicy, quietMs: number): SlicePolicy 
   const { bytesPerGet = Number.MAX_SAFE_INTEGER, storagePrice = 0, fragmentThreshold } = policy;
   const factor = storagePrice > 0 && quietMs >= REST_MS ? REST_FACTOR : 1;
   return { fragmentThreshold, bytesPerGet: bytesPerGet * factor, storagePrice };
+}
+
+/** Of a file that was written lately, by its client's clock. */
+export function restingOf(chunks: number, { mtimeMs }: SliceFile, nowMs: number): Resting {
+  return { chunks, afterMs: nowMs - REST_MS, againMs: mtimeMs + REST_MS };
 }
 
 /** In the words of all reports: a record is a version. */

@@ -1,4 +1,4 @@
-/** What doctor and a run say of a JuiceFS volume whose server does not let them run scripts, or does not let them write. */
+/** What doctor, plan and a run say of a JuiceFS volume: whose server lets them run no scripts, or not write; whose file is new. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Check } from '../../src/cli/doctor-check.ts';
@@ -56,6 +56,28 @@ async function everything(): Promise<unknown> {
   const keys = (await redis.keys('*')).toSorted();
   return Promise.all(keys.map(async (key) => [key, (await redis.dumpBuffer(key))?.toString('hex')]));
 }
+
+it('plan says of a file that was written lately what is left, since when, and when to come again', async () => {
+  const raw = new RawVolume(redis, '');
+  const mtimeSeconds = Math.floor(Date.now() / 1000);
+  await raw.inode(6, { length: 20, mtimeSeconds });
+  await raw.list(
+    6,
+    0,
+    Array.from({ length: 20 }, (_, n) => wholeSlice(n + 41, n, 1)),
+  );
+  await raw.volume.close();
+  const argv = ['plan', '1', '6', '--aggressiveness', '1'];
+  const againMs = (mtimeSeconds + 240) * 1000;
+  expect(JSON.parse((await command([...argv, '--json'])).stdout)).toMatchObject({
+    ...{ outcome: 'nothing', resting: { chunks: 1, againMs } },
+  });
+  const { stdout } = await command(argv);
+  expect(stdout).toContain('inode 6: nothing to do yet');
+  expect(stdout.replaceAll(/\s+/g, ' ')).toContain(`come again at ${new Date(againMs).toISOString().slice(0, 19)}Z`);
+  expect((await command(['plan', '1', '6', '--aggressiveness', '1GiB'])).stdout).toContain('1 chunk worth compacting');
+  await redis.del('i6', 'c6_0');
+});
 
 it('doctor finds that scripts run, and changes nothing', async () => {
   const before = await everything();

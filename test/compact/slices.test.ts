@@ -12,7 +12,7 @@ import { reapSlices } from '../../src/reap/reap-slices.ts';
 import { type RawSlice, settingJson } from '../kit/juicefs/encode.ts';
 import { wholeSlice } from '../kit/juicefs/raw-volume.ts';
 import { Boundary, CALL_ENDINGS, ProcessGone } from '../sim/boundary.ts';
-import { BLOCK, BUCKET, SliceWorld } from './slice-world.ts';
+import { BLOCK, BUCKET, LIMITS, SliceWorld } from './slice-world.ts';
 
 let redis: Redis;
 
@@ -182,6 +182,22 @@ describe('a run', () => {
     expect(deadlines[0]).toBeLessThanOrEqual(20 * 60_000);
     await world.reapAll();
     await world.check();
+  });
+
+  it('leaves a file that was written lately, says so and when to come again, and compacts it then', async () => {
+    const world = await SliceWorld.make(redis);
+    const mtimeSeconds = Math.floor(world.ledger.nowMs / 1000) - 60;
+    await world.file(7);
+    await world.raw.inode(7, { length: 20_000, mtimeSeconds });
+    for (let n = 0; n < 20; n++) await world.write(7, n * 60, 60);
+    const policy = { ...LIMITS.policy, bytesPerGet: 64 };
+    const left = await world.compact(7, world.process(), { policy });
+    const againMs = mtimeSeconds * 1000 + 240_000;
+    expect(left).toMatchObject({ outcome: 'nothing', resting: { chunks: 1, againMs } });
+    expect(left.resting?.afterMs).toBe(world.ledger.nowMs - 240_000);
+    world.ledger.nowMs = againMs;
+    expect(await world.compact(7, world.process(), { policy })).toMatchObject({ outcome: 'compacted' });
+    expect(await world.compact(7, world.process(), { policy })).not.toHaveProperty('resting');
   });
 
   it('within a budget does nothing that does not fit, and says what would', async () => {

@@ -2,6 +2,8 @@
  * `s3compact plan FS INODE` for a file in the slice layout: what compacting each chunk would save and move, and what clients
  * would do of themselves. It reads metadata only.
  */
+import { restingOf } from '../../compact/compact-slices.ts';
+import type { Resting } from '../../model.ts';
 import { gainRows, movedText } from '../../view/gain.ts';
 import { fileAt, inspectList } from '../../view/slices/inspect.ts';
 import {
@@ -14,7 +16,7 @@ import {
   type PlannedList,
   planList,
 } from '../../view/slices/plan.ts';
-import { count, plural } from '../../view/words.ts';
+import { count, plural, restingText } from '../../view/words.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../output.ts';
 import { gainTable } from '../table.ts';
@@ -29,12 +31,16 @@ export async function planOfSlices(
     const file = await fileAt(volume, inode);
     const { inodeId } = file;
     const plans: PlannedList[] = [];
+    let later = 0;
     for (const chunkIndex of await volume.chunkIndexes(file)) {
       const list = await inspectList(volume, file, { chunkIndex, setting });
       if (list.fault !== undefined) throw list.fault;
       const plan = planList(list, { setting, settings, file });
       if (plan !== null) plans.push(plan);
+      // Whatever its age is: a file that nobody has written since long ago is at rest.
+      else if (planList(list, { setting, settings, file: { ...file, mtimeMs: 0 } }) !== null) later++;
     }
+    const resting = later === 0 ? undefined : restingOf(later, file, Date.now());
     const planned = inAll(plans);
     if (context.json) {
       const { cost, gain } = planned;
@@ -44,8 +50,8 @@ export async function planOfSlices(
         merged: plan.merged.map(({ begin, end, pieces }) => ({ begin, end, pieces: pieces.length })),
         kept: plan.kept.length,
       }));
-      context.dataJson({ fsId, inodeId, changed: false, outcome, cost, gain, chunks });
-    } else context.data(planText(planned, { inodeId, limit }, context));
+      context.dataJson({ fsId, inodeId, changed: false, outcome, cost, gain, chunks, resting });
+    } else context.data(planText(planned, { inodeId, limit, resting }, context));
     return EXIT.done;
   });
 }
@@ -57,12 +63,20 @@ export function inodeAt(fsId: number, inode: bigint | string, context: CliContex
 
 function planText(
   { chunks, cost, gain }: PlannedFile,
-  { inodeId, limit }: { readonly inodeId: bigint; readonly limit: number },
+  {
+    inodeId,
+    limit,
+    resting,
+  }: { readonly inodeId: bigint; readonly limit: number; readonly resting: Resting | undefined },
   context: CliContext,
 ): string {
   const { bold, dim } = context.colors;
   const unchanged = dim(ONLY_A_PLAN);
-  if (chunks.length === 0) return `inode ${inodeId}: ${NOTHING_TO_DO}\n${unchanged}`;
+  const left = resting === undefined ? [] : [` ${restingText(resting)}`];
+  if (chunks.length === 0) {
+    const nothing = resting === undefined ? NOTHING_TO_DO : 'nothing to do yet';
+    return [`inode ${inodeId}: ${nothing}`, ...left, unchanged].join('\n');
+  }
   const shown = chunks.slice(0, limit).map((plan) => shownChunk(plan, context));
   const hidden = chunks.length - shown.length;
   return [
@@ -73,6 +87,7 @@ function planText(
     gainTable(gainRows(gain), context.style),
     '',
     ` ${movedText(cost)}`,
+    ...left,
     '',
     unchanged,
   ].join('\n');
