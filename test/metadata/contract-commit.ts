@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
 import { UINT64_MAX } from '../../src/model.ts';
+import { eventually } from '../queue/world.ts';
 import { expectUntouched, fenceTests, prepare, timeBoundTests } from './contract-fence.ts';
 import {
   AFTER,
@@ -22,8 +23,6 @@ import {
 
 /** As many as one commit may replace. */
 const COMMIT_MAX = 100_000;
-/** 100,000 versions through a client, a script and back, on a loaded machine. */
-const LARGE_TIMEOUT_MS = 60_000;
 
 export function commitContract(world: () => MetadataWorld, traits: MetadataTraits): void {
   swapTests(world);
@@ -125,10 +124,13 @@ function swapTests(world: () => MetadataWorld): void {
       expect(versionsTotal).toBe(COMMIT_MAX + 5);
       expect(read).toEqual(replaced);
       const request = { ...REQUEST, chunkIndex: 8, replaced, replacement };
-      expect(await world().store.commit(request)).toEqual({ outcome: 'committed' });
+      // Under load the server may take longer than a call waits: the fate is unknown then, and the list shows it.
+      const { outcome } = await world().store.commit(request);
+      expect(['committed', 'unknown']).toContain(outcome);
+      const first = async () => (await world().list(KEY, 8))[0]?.compaction;
+      await eventually('the list is swapped', async () => (await first()) === replacement[0]?.compaction);
       expect(await world().list(KEY, 8)).toEqual([...replacement, ...later]);
     },
-    LARGE_TIMEOUT_MS,
   );
 }
 
