@@ -110,7 +110,7 @@ export class WorkerPool {
         if (worker.paused) this.resume(worker);
         await worker.stop(deadlineMs);
         if (worker.started && worker.child.exitCode !== 0)
-          this.#tally.violate(`a worker ended on SIGTERM with ${worker.exit}`);
+          this.#tally.violate(`a worker ended on SIGTERM with ${worker.exit}: ${worker.lines.join(' | ')}`);
       }),
     );
   }
