@@ -30,7 +30,7 @@ Exit code 0: the whole file system was scanned. 3: it was paused or stopped, or 
 With --json: {ending: done|paused|stopped, fsId, queued, resumedInodes, restarts, durationMs,
   backlog: {inodes, unreadable, quarantined, inodesWorthIt, chunksWorthIt, getsSaved, objectsSaved, bytesReclaimed, bytesToMove,
   requestsToMake, storedBytes, visibleBytes}, top: [{key: {fsId, inodeId}, score, backlog}], unreadable: [{inodeId, message}]}
-Of a JuiceFS volume, with --top or --dry-run: as "s3compact waste"; a scan that was stopped begins anew.`;
+Of a JuiceFS volume, with --top or --dry-run: as "s3compact waste".`;
 
 interface Options {
   readonly top?: number;

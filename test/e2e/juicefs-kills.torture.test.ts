@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, inject, it } from 'vitest';
 import { canMount, juicefsVersion } from '../kit/servers/juicefs.ts';
 import { CommandProcess } from '../kit/support/command-process.ts';
+import { eventually } from '../queue/world.ts';
 import { everyByte, expectWhole, filesOf, wearOut } from './juicefs-judge.ts';
 import { JuicefsWorld } from './juicefs-world.ts';
 
@@ -28,21 +29,21 @@ describe.runIf(isReal && canMount()).each([1, 0])('workers that are killed, %i d
       /** Attempts that were in the middle when their worker died. */
       const open = new Set<string>();
       for (let kill = 0; kill < KILLS; kill++) {
-        await world.command(['scan', '1', '--json']);
-        const seen = Promise.withResolvers<void>();
-        let lines = 0;
-        const worker = new CommandProcess({
-          ...{ args: ['worker'], env: { ...world.env, ...QUICK } },
-          onLine: ({ event }) => {
-            // Some way into the work: a little later each time.
-            if (event?.startsWith('job.') === true && ++lines > kill % 3) seen.resolve();
-          },
-        });
-        await Promise.race([seen.promise, worker.ended, delay(30_000)]);
+        // Further files, so that there is work until the last kill.
+        await wearOut(world, `four-${kill}`);
+        const found = await world.json<{ queued: number }>(['scan', '1']);
+        expect(found.queued).toBeGreaterThan(0);
+        const env = { ...world.env, ...QUICK };
+        const worker = new CommandProcess({ args: ['worker'], env });
+        const held = async () =>
+          (await world.redis.hvals('~s3compact')).find((fence) => fence.startsWith('open ') && !open.has(fence));
+        await eventually('an attempt is under way', async () => (await held()) ?? worker.child.exitCode !== null);
+        // A little further into it each time.
         await delay(kill * 17);
         worker.child.kill('SIGKILL');
         await worker.ended;
-        for (const fence of await world.redis.hvals('~s3compact')) if (fence.startsWith('open ')) open.add(fence);
+        const fence = await held();
+        if (fence !== undefined) open.add(fence);
         if (kill === KILLS / 2) await world.real.run(['gc', '--compact', world.real.metaUrl]);
         expect(await everyByte(world, files.slice(kill % 3, (kill % 3) + 4))).toEqual(
           Object.fromEntries(files.slice(kill % 3, (kill % 3) + 4).map((path) => [path, before[path]])),
