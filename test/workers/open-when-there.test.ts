@@ -1,11 +1,13 @@
 /** A worker process that is started while the queue's Redis is away: it waits, /readyz says so, and it works when it is there. */
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import type { Readiness } from '../../src/observe/readiness.ts';
 import { E2eWorld } from '../e2e/world.ts';
 import { freePort } from '../kit/servers/free-port.ts';
 import { startKeptRedis } from '../kit/servers/kept.ts';
 import { findRedis } from '../kit/servers/redis.ts';
+import { startProxy } from '../metadata/proxy.ts';
 import { eventually } from '../queue/world.ts';
 
 const WITHIN_MS = 120_000;
@@ -50,4 +52,26 @@ it('ends when it is told to while it waits', async () => {
   worker.kill('SIGTERM');
   const [exitCode] = await once(worker, 'exit');
   expect(exitCode).toBe(0);
+});
+
+it.each(['1', '2'])('ends when it is told to while it opens its clients, with %s processes', async (processes) => {
+  const { hostname, port } = new URL(inject('redisUrl'));
+  expect(hostname).toBe('127.0.0.1');
+  const proxy = await startProxy(Number(port));
+  try {
+    proxy.set('hold');
+    const held = proxy.held();
+    const url = new URL(inject('redisUrl'));
+    url.port = `${proxy.port}`;
+    const worker = world.startWorker({ REDIS_URL: url.href, S3COMPACT_PROCESSES: processes });
+    await held;
+    worker.kill('SIGTERM');
+    // The signal is there before the answer.
+    await delay(500);
+    proxy.release();
+    const [exitCode] = await once(worker, 'exit');
+    expect(exitCode).toBe(0);
+  } finally {
+    await proxy.close();
+  }
 });
