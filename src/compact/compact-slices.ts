@@ -104,9 +104,10 @@ class Run {
     let [worthwhile, later] = [0, 0];
     for (const chunkIndex of await deps.volume.chunkIndexes(file)) {
       throwIfCancelled(options.signal, 'the attempt was cancelled while planning; nothing was written');
-      const planned = await this.#plan(chunkIndex, policy);
+      const planBy = await this.#read(chunkIndex);
+      const planned = planBy(policy);
       if (planned === null) {
-        if (atRest.bytesPerGet > policy.bytesPerGet && (await this.#plan(chunkIndex, atRest)) !== null) later++;
+        if (atRest.bytesPerGet > policy.bytesPerGet && planBy(atRest) !== null) later++;
         continue;
       }
       worthwhile++;
@@ -117,22 +118,25 @@ class Run {
     return later === 0 ? selection : { ...selection, resting: restingOf(later, file, nowMs) };
   }
 
-  /** The head of a list as it is now; `null`: nothing is worth doing. */
-  async #plan(chunkIndex: number, policy: SlicePolicy): Promise<PlannedHead | null> {
+  /** The head of a list as it is now, to be planned; `null`: nothing is worth doing. */
+  async #read(chunkIndex: number): Promise<(policy: SlicePolicy) => PlannedHead | null> {
     const { key, deps, setting } = this.#parts;
     const records = await deps.volume.list(key.inodeId, chunkIndex);
     const replaced = records.slice(0, COMMIT_RECORDS_MAX);
     checkSizes(replaced, { key, chunkIndex });
     const referencesOf = await deps.volume.references(replaced);
-    const plan = planSlices(replaced, { geometry: setting, policy, referencesOf });
-    return plan === null ? null : { key, chunkIndex, replaced, more: records.length > replaced.length, plan };
+    const head = { key, chunkIndex, replaced, more: records.length > replaced.length };
+    return (policy) => {
+      const plan = planSlices(replaced, { geometry: setting, policy, referencesOf });
+      return plan === null ? null : { ...head, plan };
+    };
   }
 
   /** `false`: no other chunk is tried. */
   async #chunk(chunkIndex: number, policy: SlicePolicy): Promise<boolean> {
     try {
       this.#parts.options.observer?.phase('plan', chunkIndex);
-      const planned = await this.#plan(chunkIndex, policy);
+      const planned = (await this.#read(chunkIndex))(policy);
       if (planned === null) return true;
       const over = this.#overBudget(planned.plan);
       if (over !== null) {
