@@ -21,45 +21,36 @@ export function registerWorker(program: Command, context: CliContext): void {
     .action(() => work(context));
 }
 
-/** One pair of handlers from the first wait to the last: a signal that comes between two waits must not be lost. */
 async function work(context: CliContext): Promise<void> {
-  let worker: RunningWorker | undefined;
-  await untilSignal(
-    (signal) =>
-      workUntil(signal, context, (started) => {
-        worker = started;
-      }),
-    () => worker?.abort(),
-  );
-}
-
-async function workUntil(
-  signal: AbortSignal,
-  context: CliContext,
-  onStarted: (worker: RunningWorker) => void,
-): Promise<void> {
   const { settings, logger } = context;
   const { keepTotalJobs, startMetrics, startPool, startWorker } = await import('./work-parts.ts');
   const { openWhenThere } = await import('../../workers/open-when-there.ts');
-  const clients = await openWhenThere(() => context.openWork({ logger, metadata: 'checked', forRuns: true }), {
-    ...{ port: settings.metricsPort, log: logger, signal },
-  });
-  if (clients === null) return;
-  let metrics: PodMetrics | null = null;
-  try {
-    if (signal.aborted) return;
-    metrics = await startMetrics(clients, logger, packageVersion());
-    const totalJobs = await keepTotalJobs(settings, clients.status, { log: logger });
-    const worker = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
-    onStarted(worker);
-    metrics?.watch(worker);
-    const stopped = signal.aborted ? Promise.resolve() : once(signal, 'abort').then(() => undefined);
-    const failure = await Promise.race([stopped, worker.failed]);
-    totalJobs.stop();
-    await worker.stop();
-    if (failure !== undefined) throw failure;
-  } finally {
-    await metrics?.close();
-    await clients.close();
-  }
+  let started: RunningWorker | undefined;
+  // One pair of handlers from the first wait to the last: a signal that comes between two waits must not be lost.
+  await untilSignal(
+    async (signal) => {
+      const clients = await openWhenThere(() => context.openWork({ logger, metadata: 'checked', forRuns: true }), {
+        ...{ port: settings.metricsPort, log: logger, signal },
+      });
+      if (clients === null) return;
+      let metrics: PodMetrics | null = null;
+      try {
+        if (signal.aborted) return;
+        metrics = await startMetrics(clients, logger, packageVersion());
+        const totalJobs = await keepTotalJobs(settings, clients.status, { log: logger });
+        const worker = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
+        started = worker;
+        metrics?.watch(worker);
+        const stopped = signal.aborted ? Promise.resolve() : once(signal, 'abort').then(() => undefined);
+        const failure = await Promise.race([stopped, worker.failed]);
+        totalJobs.stop();
+        await worker.stop();
+        if (failure !== undefined) throw failure;
+      } finally {
+        await metrics?.close();
+        await clients.close();
+      }
+    },
+    () => started?.abort(),
+  );
 }
