@@ -43,9 +43,9 @@ function observedCall(operation: string, call: Call, observer: Observer): Call {
     const report = (code: string) => observer.metadataCall(operation, code, performance.now() - beganMs);
     try {
       const result = await call(...args);
-      const lost = operation === 'commit' && (result as CommitOutcome).outcome === 'unknown';
-      if (lost) observer.commitAnswerLost();
-      report(lost ? 'metadata-unavailable' : 'ok');
+      const outcome = operation === 'commit' ? (result as CommitOutcome) : undefined;
+      if (outcome?.outcome === 'unknown') observer.commitAnswerLost(outcome.cause);
+      report(outcome?.outcome === 'unknown' ? 'metadata-unavailable' : 'ok');
       return result;
     } catch (error) {
       if (error instanceof CompactError && error.code === 'metadata-unavailable') observer.metadataFailed(error);

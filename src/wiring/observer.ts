@@ -238,7 +238,8 @@ export class Observer implements RequestObserver {
     this.run?.metadataCall();
   }
 
-  commitAnswerLost(): void {
+  commitAnswerLost(cause: Error): void {
+    this.metadata.failed(cause);
     this.metrics?.count('s3compact_commit_answers_lost_total', 1);
   }
 

@@ -3,7 +3,6 @@
  * their age, for whoever looks at night when all is well again. It stands alone because S3 and the metadata service are
  * judged alike. It makes no requests while all is well, and decides nothing: the work waits and tries again by itself.
  */
-import type { CompactError } from '../errors.ts';
 import type { NotReady } from '../observe/readiness.ts';
 import { redactText } from '../redact.ts';
 
@@ -19,7 +18,7 @@ export const REPORT_AFTER_MS = 10_000;
 
 /** Called once when an outage has lasted for `REPORT_AFTER_MS`, and once when it is over. */
 export interface OutageReport {
-  lost(error: CompactError): void;
+  lost(error: Error): void;
   back(awayMs: number): void;
 }
 
@@ -47,7 +46,7 @@ export class Reachable {
     this.#report?.back(Math.round(this.#nowMs() - this.#firstFailureMs));
   }
 
-  failed(error: CompactError): void {
+  failed(error: Error): void {
     this.#lastFailureMs = this.#nowMs();
     if (this.#failures++ === 0 && !this.#reported) this.#firstFailureMs = this.#lastFailureMs;
     const long = this.#lastFailureMs - this.#firstFailureMs >= REPORT_AFTER_MS;

@@ -199,8 +199,8 @@ describe('an observed metadata store', () => {
     async getInode(): Promise<number> {
       return this.#secret;
     }
-    async commit(): Promise<{ outcome: string }> {
-      return { outcome: 'unknown' };
+    async commit(): Promise<{ outcome: string; cause: Error }> {
+      return { outcome: 'unknown', cause: new Error('the answer was lost') };
     }
     async begin(): Promise<never> {
       throw new CompactError('away', { kind: 'retry', code: 'metadata-unavailable' });
@@ -219,6 +219,14 @@ describe('an observed metadata store', () => {
     expect(indexes).toEqual([42]);
     const same = store();
     expect(same.getInode).toBe(same.getInode);
+  });
+
+  it('an answer to a commit that is lost is a failure of the service, as no answer is', async () => {
+    await store().commit({} as never);
+    await store().commit({} as never);
+    expect(observer.metadata.away()).toBeUndefined();
+    await store().commit({} as never);
+    expect(observer.metadata.away()).toEqual({ code: 'metadata', what: 'the metadata service does not answer' });
   });
 
   it('tells every call and how it ended', async () => {
@@ -299,7 +307,7 @@ describe('whether a server answers', () => {
     let nowMs = 1_000;
     const reports: unknown[] = [];
     const report = {
-      lost: ({ message }: CompactError) => reports.push(`lost: ${message}`),
+      lost: ({ message }: Error) => reports.push(`lost: ${message}`),
       back: (awayMs: number) => reports.push(`back after ${awayMs} ms`),
     };
     const server = new Reachable(AWAY, report, () => nowMs);
