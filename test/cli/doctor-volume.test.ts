@@ -17,13 +17,7 @@ beforeAll(async () => {
   redis = new Redis(`${service.url}/${DATABASE}`);
   const raw = new RawVolume(redis, '');
   await raw.format('vol');
-  await raw.inode(INODE, { length: 20 });
-  await raw.list(
-    INODE,
-    0,
-    Array.from({ length: 20 }, (_, n) => wholeSlice(n + 1, n, 1)),
-  );
-  await redis.mset('nextchunk', '100', 'nextinode', '100');
+  await raw.fragmented(INODE);
   await raw.volume.close();
 });
 afterAll(async () => {

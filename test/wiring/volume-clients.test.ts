@@ -8,7 +8,7 @@ import { ledgerMs } from '../../src/time.ts';
 import { runInode } from '../../src/wiring/run-inode.ts';
 import { openVolumeClients } from '../../src/wiring/volume-clients.ts';
 import type { WorkClients } from '../../src/wiring/work-clients.ts';
-import { RawVolume, wholeSlice } from '../kit/juicefs/raw-volume.ts';
+import { RawVolume } from '../kit/juicefs/raw-volume.ts';
 import { type RedisService, startRedis } from '../kit/servers/redis.ts';
 
 const INODE = 5;
@@ -38,13 +38,7 @@ async function format(database: number): Promise<{ readonly redis: Redis; readon
   const uuid = randomUUID();
   const raw = new RawVolume(redis, '');
   await raw.format('vol', { UUID: uuid });
-  await raw.inode(INODE, { length: 20 });
-  await raw.list(
-    INODE,
-    0,
-    Array.from({ length: 20 }, (_, n) => wholeSlice(n + 1, n, 1)),
-  );
-  await redis.mset('nextchunk', '100', 'nextinode', '100');
+  await raw.fragmented(INODE);
   await raw.volume.close();
   return { redis, uuid };
 }

@@ -41,6 +41,14 @@ export class RawVolume {
     await this.redis.rpush(`${this.prefix}c${inode}_${chunk}`, ...values);
   }
 
+  /** A file of twenty slices, each of a byte and of its own; the counters of a new volume are behind them. */
+  async fragmented(inode: number): Promise<void> {
+    const slices = Array.from({ length: 20 }, (_, n) => wholeSlice(n + 1, n, 1));
+    await this.inode(inode, { length: slices.length });
+    await this.list(inode, 0, slices);
+    await this.redis.mset(`${this.prefix}nextchunk`, '100', `${this.prefix}nextinode`, '100');
+  }
+
   /** How many records name it. */
   async references(id: number, size: number, count: number): Promise<void> {
     await this.redis.hset(`${this.prefix}sliceRef`, `k${id}_${size}`, `${count - 1}`);
