@@ -9,7 +9,7 @@ import type { ChunkPlan } from '../model.ts';
 /** What a run is doing; each phase lasts until the next one begins. */
 export type RunPhase = 'plan' | 'record' | 'merge' | 'commit' | 'end';
 
-/** What is told of a plan that was carried out. */
+/** What is reported of a plan that was carried out. */
 export type ChunkDone = Pick<ChunkPlan, 'chunkIndex' | 'gain' | 'blocksLeft'>;
 
 export interface RunObserver {

@@ -1,5 +1,5 @@
 /**
- * A hold on a file system, for the command and the console: noted beside the queue, so that people are told of it, and made
+ * A hold on a file system, for the command and the console: noted beside the queue, so that people see it, and made
  * in the bucket if that is ours. It answers when the hold holds, after a minute and a half. What a hold is: `reap/holds.ts`.
  */
 import { requireFilesystem } from '../metadata/lookup.ts';

@@ -1,6 +1,6 @@
 /**
- * One TCP connection that many calls share: requests go out as they come, replies come back in any order and are told
- * apart by their correlation id. It knows of every call whether its request was handed to the socket. It must not
+ * One TCP connection that many calls share: requests go out as they come, replies come back in any order, each
+ * with the correlation id of its own. It knows of every call whether its request was handed to the socket. It must not
  * reconnect or repeat anything: a connection that has failed is thrown away with all its calls.
  */
 import { connect, type Socket } from 'node:net';
