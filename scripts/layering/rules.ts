@@ -108,7 +108,11 @@ export const GROUPS: readonly Group[] = [
   { name: 'src/scan', groups: [...WORDS, ...PORTS, 'src/plan', 'src/layout', 'src/compact'], packages: [] },
   { name: 'src/gc', groups: [...WORDS, ...PORTS, 'src/plan', 'src/reap'], packages: ['p-limit'] },
   { name: 'src/waste', groups: [...WORDS, 'src/metadata', 'src/layout', 'src/scan'], packages: [] },
-  { name: 'src/fsck', groups: [...WORDS, ...PORTS, 'src/plan', 'src/layout'], packages: ['p-limit', 'node:zlib'] },
+  {
+    name: 'src/fsck',
+    groups: [...WORDS, ...PORTS, 'src/plan', 'src/layout'],
+    packages: ['p-limit', 'node:util', 'node:zlib'],
+  },
   {
     // A client of the file system: makes what compaction only reads.
     name: 'src/writer',

@@ -4,6 +4,7 @@
  * nothing and judges no inode.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { crc32 } from 'node:zlib';
 import pLimit from 'p-limit';
 import { CompactError, throwIfCancelled } from '../errors.ts';
@@ -86,7 +87,7 @@ export async function verifyChunk(key: InodeKey, chunkIndex: number, context: Ch
     if (faults.length === 0) return findings(seen, []);
     const again = await wantedOf(key, chunkIndex, context);
     if (!('reason' in again)) {
-      if (sameWants(seen, again)) return findings(again, faults);
+      if (isDeepStrictEqual(seen, again)) return findings(again, faults);
       if (looks === LOOKS_MAX) return findings(again, stillWanted(faults, again));
     }
     seen = again;
@@ -102,12 +103,11 @@ async function wantedOf(
   const begin = chunkIndex * filesystem.chunkSize;
   // Beyond the length nothing is read: the range is empty then, and the list broken all the same.
   const end = Math.max(begin, Math.min(begin + filesystem.chunkSize, lengthAtStart));
-  const whole = { chunkIndex, begin, end };
+  const faulty = (reason: FaultReason, detail: string): FsckFault => ({ chunkIndex, begin, end, reason, detail });
   try {
     const { inode, versions, versionsTotal } = await metadata.readChunk(key, chunkIndex, VERSIONS_READ_MAX);
     if (versionsTotal > versions.length) {
-      const detail = `its list has ${versionsTotal} versions, too many to look at`;
-      return { ...whole, reason: 'list-invalid', detail };
+      return faulty('list-invalid', `its list has ${versionsTotal} versions, too many to look at`);
     }
     checkChunkList(versions, chunkIndex, filesystem);
     // Removed or unlinked meanwhile: nobody reads it.
@@ -118,7 +118,7 @@ async function wantedOf(
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
     const { code, message } = error;
-    if (code === 'list-invalid' || code === 'record-malformed') return { ...whole, reason: code, detail: message };
+    if (code === 'list-invalid' || code === 'record-malformed') return faulty(code, message);
     throw error;
   }
 }
@@ -169,8 +169,9 @@ async function objectFaults(wanted: WantedObject, chunkIndex: number, context: C
   }
   if (!context.read) return [];
   try {
-    if (head.crc32 === undefined) for (const piece of pieces) await readPiece(wanted, piece, context);
-    else if ((await crcOf(name, head.bytes, context)) !== head.crc32) {
+    const crcOf = (from: number, to: number) => crcOfRange(name, { begin: from, end: to }, context);
+    if (head.crc32 === undefined) for (const piece of pieces) await crcOf(piece.begin - begin, piece.end - begin);
+    else if ((await crcOf(0, head.bytes)) !== head.crc32) {
       return fault('corrupt', 'its CRC32 is not the one that it was written with');
     }
     return [];
@@ -182,19 +183,12 @@ async function objectFaults(wanted: WantedObject, chunkIndex: number, context: C
   }
 }
 
-async function readPiece(wanted: WantedObject, piece: Window, { objects, signal }: ChunkContext): Promise<void> {
-  const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES_MAX, piece.end - piece.begin));
-  for (let at = piece.begin; at < piece.end; at += READ_BYTES_MAX) {
-    const part = buffer.subarray(0, Math.min(READ_BYTES_MAX, piece.end - at));
-    await objects.getRange(wanted.name, at - wanted.begin, part, signal);
-  }
-}
-
-async function crcOf(name: string, bytes: number, { objects, signal }: ChunkContext): Promise<number> {
-  const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES_MAX, bytes));
+/** Reads all of the range, whoever needs its sum or not. */
+async function crcOfRange(name: string, { begin, end }: Window, { objects, signal }: ChunkContext): Promise<number> {
+  const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES_MAX, end - begin));
   let sum = 0;
-  for (let at = 0; at < bytes; at += READ_BYTES_MAX) {
-    const part = buffer.subarray(0, Math.min(READ_BYTES_MAX, bytes - at));
+  for (let at = begin; at < end; at += READ_BYTES_MAX) {
+    const part = buffer.subarray(0, Math.min(READ_BYTES_MAX, end - at));
     await objects.getRange(name, at, part, signal);
     sum = crc32(part, sum);
   }
@@ -205,15 +199,6 @@ function findings(wanted: readonly WantedObject[], faults: readonly FsckFault[])
   let dataBytes = 0;
   for (const { pieces } of wanted) for (const piece of pieces) dataBytes += piece.end - piece.begin;
   return { objects: wanted.length, dataBytes, faults };
-}
-
-function sameWants(a: readonly WantedObject[], b: readonly WantedObject[]): boolean {
-  return a.length === b.length && a.every((one, n) => sameWant(one, b[n]));
-}
-
-function sameWant(a: WantedObject, b: WantedObject | undefined): boolean {
-  if (b === undefined || a.name !== b.name || a.begin !== b.begin || a.pieces.length !== b.pieces.length) return false;
-  return a.pieces.every(({ begin, end }, n) => begin === b.pieces[n]?.begin && end === b.pieces[n]?.end);
 }
 
 /** What of the faults is still read from the same objects. */

@@ -53,19 +53,18 @@ export async function* checkFilesystem(
   deps: { readonly metadata: MetadataStore; readonly objects: ObjectStores },
   options: WalkOptions,
 ): AsyncGenerator<InodeVerdict> {
-  const filesystem = await requireFilesystem(deps.metadata, fsId);
-  const objects = deps.objects.forFilesystem(filesystem);
-  const verdicts = (keys: readonly InodeKey[]): AsyncGenerator<InodeVerdict> =>
-    verdictsOf(keys, { metadata: deps.metadata, objects, filesystem }, options);
+  const { metadata } = deps;
+  const filesystem = await requireFilesystem(metadata, fsId);
+  const ofOne = { metadata, objects: deps.objects.forFilesystem(filesystem), filesystem };
   let batch: InodeKey[] = [];
-  for await (const key of inodeKeys(deps.metadata, fsId)) {
+  for await (const key of inodeKeys(metadata, fsId)) {
     throwIfCancelled(options.signal, STOPPED);
     batch.push(key);
     if (batch.length < options.inodesInFlight) continue;
-    yield* verdicts(batch);
+    yield* verdictsOf(batch, ofOne, options);
     batch = [];
   }
-  yield* verdicts(batch);
+  yield* verdictsOf(batch, ofOne, options);
 }
 
 /** Of inodes looked at together: what was found of the others comes before the failure of one. */
@@ -83,8 +82,7 @@ async function verdictOf(key: InodeKey, deps: FsckDeps, options: FsckOptions): P
   try {
     return await checkInode(key, deps, options);
   } catch (error) {
-    if (!(error instanceof CompactError)) throw error;
-    if (error.kind !== 'retry' || error.code === 'cancelled') throw error;
+    if (!(error instanceof CompactError) || error.kind !== 'retry' || error.code === 'cancelled') throw error;
     return { key, unknown: error.message };
   }
 }
@@ -108,8 +106,7 @@ export async function checkInode(key: InodeKey, deps: FsckDeps, options: FsckOpt
 
 async function checkChunks(key: InodeKey, context: ChunkContext): Promise<FsckReport> {
   const tally = new Tally(key);
-  const indexes: number[] = [];
-  for await (const chunkIndex of context.metadata.chunkIndexes(key)) indexes.push(chunkIndex);
+  const indexes = await Array.fromAsync(context.metadata.chunkIndexes(key));
   for (const chunkIndex of indexes.sort((a, b) => a - b)) {
     throwIfCancelled(context.signal, STOPPED);
     tally.chunk(await verifyChunk(key, chunkIndex, context));

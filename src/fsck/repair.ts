@@ -56,7 +56,7 @@ async function* repairChunk(
   records: readonly ReapRecord[],
   deps: Repairing,
 ): AsyncGenerator<Repaired> {
-  for await (const lost of lostObjects(deps.key, chunkIndex, deps)) yield await repair(lost, records, deps);
+  for await (const lost of lostObjects(chunkIndex, deps)) yield await repair(lost, records, deps);
 }
 
 async function recordsOf(key: InodeKey, records: ReapRecords): Promise<ReapRecord[]> {
@@ -67,8 +67,10 @@ async function recordsOf(key: InodeKey, records: ReapRecords): Promise<ReapRecor
   return own;
 }
 
-async function* lostObjects(key: InodeKey, chunkIndex: number, deps: RepairDeps): AsyncGenerator<Lost> {
-  const { metadata, objects, filesystem } = deps;
+async function* lostObjects(
+  chunkIndex: number,
+  { key, metadata, objects, filesystem }: Repairing,
+): AsyncGenerator<Lost> {
   const { versions } = await metadata.readChunk(key, chunkIndex, COMMIT_VERSIONS_MAX);
   checkChunkList(versions, chunkIndex, filesystem);
   for (const version of versions) {

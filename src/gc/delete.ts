@@ -3,7 +3,7 @@
  * references again, that a record covers, or whose inode cannot be read or is in quarantine, stays. It chooses nothing:
  * what may go is given to it.
  */
-import { CompactError, type ErrorCode, isMissingObject } from '../errors.ts';
+import { CompactError, isMissingObject } from '../errors.ts';
 import { changedLayout, parseObjectName, printInodeKey } from '../format.ts';
 import type { GcBook, ReapRecords } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -14,7 +14,7 @@ import { deletable } from '../reap/fresh-look.ts';
 import { isReusable, type LookFor, SharedLists } from '../reap/referenced-objects.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
 import type { LedgerMs } from '../time.ts';
-import { isOfOneInode } from './examine.ts';
+import { isMalformed } from './examine.ts';
 import type { GcTally } from './report.ts';
 
 /** An object that two looks found unreferenced, and the server at which they did. */
@@ -68,7 +68,7 @@ export async function deleteOrphans(deletable: readonly Deletable[], deps: Delet
     group.toSorted((a, b) => blockOf(a) - blockOf(b)),
   );
   for (let from = 0; from < ordered.length; ) {
-    const left = deps.deletesMax - deps.tally.deleted.objects;
+    const left = deps.deletesMax - deps.tally.found.deleted.objects;
     if (left <= 0) break;
     const batch = ordered.slice(from, from + Math.min(left, DELETE_BATCH_MAX));
     kept.push(...(await deleteBatch(batch, deleting)));
@@ -107,8 +107,8 @@ async function deleteBatch(batch: readonly Deletable[], deps: Deleting): Promise
   await deps.book.forget(going);
   for (const { object } of orphans) {
     if (failed.has(object.name)) continue;
-    deps.tally.deleted.objects++;
-    deps.tally.deleted.bytes += object.bytes;
+    deps.tally.found.deleted.objects++;
+    deps.tally.found.deleted.bytes += object.bytes;
   }
   return failures;
 }
@@ -136,7 +136,7 @@ async function withoutQuarantined(batch: readonly Deletable[], deps: Deleting): 
   const stopped = await deps.quarantined?.([...groups.values()].flatMap(([first]) => (first ? [first.key] : [])));
   return [...groups].flatMap(([id, group]) => {
     if (stopped?.has(id) !== true) return [group];
-    deps.tally.quarantined += group.length;
+    deps.tally.found.quarantined += group.length;
     return [];
   });
 }
@@ -157,17 +157,9 @@ async function stillUnreferencedIfSound(
   }
 }
 
-/** What may be repaired, and comes back until it is: doubt about one inode, whatever is wrong with it. */
-const DAMAGE: ReadonlySet<ErrorCode> = new Set([
-  'lists-missing',
-  'list-invalid',
-  'inode-malformed',
-  'record-malformed',
-]);
-
-/** Of the inode, and not of a server that is away. */
+/** Of the inode, and not of a server that is away: it may be repaired, and comes back until it is. */
 function isDamage(error: CompactError): boolean {
-  return isOfOneInode(error) && (error.kind === 'halt' || isMissingObject(error) || DAMAGE.has(error.code));
+  return isMalformed(error) || isMissingObject(error) || error.code === 'lists-missing';
 }
 
 /** Those that nothing references now, at the server of both looks, and in whose place the store has all that is referenced. */

@@ -98,25 +98,29 @@ export class PartExaminer {
     const { index, incarnation, readMs } = open;
     const referenced: ListedObject[] = [];
     const unreferenced: ListedObject[] = [];
-    const suspected = new Map<string, number>();
-    const suspect = (name: string, neededBytes: number): void => {
-      if (!suspected.has(name) && suspected.size >= SUSPECTED_FAULTS_MAX) return;
-      suspected.set(name, Math.max(neededBytes, suspected.get(name) ?? 0));
-    };
+    const suspected: Suspected = new Map();
     for (const object of part.objects) {
       const id = parseObjectName(object.name)?.object;
       const neededBytes = id === undefined ? undefined : index.see(id);
       (neededBytes === undefined ? unreferenced : referenced).push(object);
-      if (neededBytes !== undefined && object.bytes < neededBytes) suspect(object.name, neededBytes);
+      if (neededBytes !== undefined && object.bytes < neededBytes) suspect(suspected, object.name, neededBytes);
     }
     if (part.until === undefined) {
       this.#open = undefined;
       for (const { name, neededBytes } of index.unseen(part.key)) {
-        if (open.after === undefined || name > open.after) suspect(name, neededBytes);
+        if (open.after === undefined || name > open.after) suspect(suspected, name, neededBytes);
       }
     }
     return { referenced, unreferenced, faults: await confirmed(part.key, suspected, this.#deps), incarnation, readMs };
   }
+}
+
+/** Objects that may lack something: the bytes that each must have, by name. */
+type Suspected = Map<string, number>;
+
+function suspect(suspected: Suspected, name: string, neededBytes: number): void {
+  if (!suspected.has(name) && suspected.size >= SUSPECTED_FAULTS_MAX) return;
+  suspected.set(name, Math.max(neededBytes, suspected.get(name) ?? 0));
 }
 
 /** A part by itself: the lists are read for it alone. */
@@ -124,16 +128,14 @@ async function examinePart(part: InodePart, deps: ExamineDeps): Promise<PartFind
   const incarnation = await deps.metadata.incarnation(part.key);
   const listed = new Map(part.objects.map((object) => [object.name, object]));
   const seen = new Set<string>();
-  const suspected = new Map<string, number>();
+  const suspected: Suspected = new Map();
   for await (const { versions } of listsOf(part.key, deps)) {
     for (const { object: id, bytes: neededBytes } of objectSizes(versions, deps.filesystem)) {
       const name = objectName(part.key, id, deps.filesystem.objectPrefix);
       const object = listed.get(name);
       if (object !== undefined) seen.add(name);
       const there = object !== undefined ? object.bytes >= neededBytes : !isInPart(name, part);
-      if (!there && (suspected.has(name) || suspected.size < SUSPECTED_FAULTS_MAX)) {
-        suspected.set(name, Math.max(neededBytes, suspected.get(name) ?? 0));
-      }
+      if (!there) suspect(suspected, name, neededBytes);
     }
   }
   const readMs = await deps.nowMs();
@@ -151,11 +153,7 @@ function isInPart(name: string, { after, until }: InodePart): boolean {
  * What the store does not have, and a reader asks for by the lists as they are read after that: an object that a compaction
  * retired, and the reaper deleted, meanwhile is no fault, nor is one in which nothing is visible.
  */
-async function confirmed(
-  key: InodeKey,
-  suspected: ReadonlyMap<string, number>,
-  deps: ExamineDeps,
-): Promise<ObjectFault[]> {
+async function confirmed(key: InodeKey, suspected: Readonly<Suspected>, deps: ExamineDeps): Promise<ObjectFault[]> {
   const lacking = new Map<string, { readonly bytes: number | undefined; neededBytes: number }>();
   const limit = pLimit(HEADS_IN_FLIGHT);
   await limit
@@ -207,8 +205,7 @@ async function* listsOf(
   }
 }
 
-/** Damage of one inode, or a store or server that was away for a moment; anything else concerns them all. */
-export function isOfOneInode({ kind, code }: CompactError): boolean {
-  if (code === 'list-invalid' || code === 'record-malformed' || code === 'inode-malformed') return true;
-  return kind === 'retry' && code !== 'cancelled' && code !== 'queue-unavailable';
+/** What the metadata says of one inode breaks its format. */
+export function isMalformed({ code }: CompactError): boolean {
+  return code === 'list-invalid' || code === 'record-malformed' || code === 'inode-malformed';
 }

@@ -5,7 +5,7 @@
  * ours, and that no reap record covers. What belongs to an inode that cannot be read stays (I10). Doubt about the walk ends it.
  */
 import { CompactError, throwIfCancelled } from '../errors.ts';
-import { OWN_NAMES, objectName, parseObjectName } from '../format.ts';
+import { namesBegin, OWN_NAMES, objectName, parseObjectName } from '../format.ts';
 import { SUSPECTS_MAX, type Suspect } from '../ledger.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
@@ -14,7 +14,7 @@ import { stopGuard } from '../reap/delete-guard.ts';
 import { isReusable } from '../reap/referenced-objects.ts';
 import { elapsed, type LedgerMs, wallMs } from '../time.ts';
 import { coveredNames, type Deletable, deleteOrphans, type PassDeps, sameFilesystem } from './delete.ts';
-import { type InodePart, isOfOneInode, PartExaminer, type PartFindings } from './examine.ts';
+import { type InodePart, isMalformed, PartExaminer, type PartFindings } from './examine.ts';
 import { type GcReport, GcTally } from './report.ts';
 
 /** Objects of one inode that are looked at together: memory is bounded by this. */
@@ -82,9 +82,7 @@ class Pass {
   #deletable: Deletable[] = [];
   #unreferenced: Unreferenced[] = [];
   /** Of this pass and of the interrupted one before it. */
-  #objects = 0;
-  #leaked = 0;
-  #failures = 0;
+  #counts = { objects: 0, leaked: 0, failures: 0 };
   /** The longest that is known. */
   #graceMs: number;
 
@@ -104,11 +102,10 @@ class Pass {
     this.#noted = this.#suspects.size;
     for (const name of this.#suspects.keys()) this.#unseen.add(name);
     const position = await book.position();
-    this.#tally.resumed = position !== null;
-    this.#objects = position?.objects ?? 0;
-    this.#leaked = position?.leaked ?? 0;
-    this.#failures = position?.failures ?? 0;
-    await this.#list(position?.after);
+    this.#tally.found.resumed = position !== null;
+    const { after, ...counts } = position ?? { after: undefined, ...this.#counts };
+    this.#counts = counts;
+    await this.#list(after);
     // What others have deleted would fill the book; only a whole pass knows that it is gone.
     if (position === null && this.#unseen.size > 0) await book.forget([...this.#unseen]);
     await book.setPosition(null);
@@ -136,7 +133,9 @@ class Pass {
         open.objects.push(object);
       }
       ({ more } = page);
-      if (more) await this.#keepPosition(open === undefined ? after : (open.after ?? this.#before(open.objects[0])));
+      // An inode that is open is listed again from its first object.
+      const before = open === undefined ? after : (open.after ?? namesBegin(open.key, this.#filesystem.objectPrefix));
+      if (more) await this.#keepPosition(before);
     }
     if (open !== undefined) await this.#examine(open);
     await this.#judgeUnreferenced();
@@ -147,11 +146,6 @@ class Pass {
     throwIfCancelled(this.#options.signal, message);
   }
 
-  /** What all names of the inode begin with, and no name is: the inode is listed again from its first object. */
-  #before(object: ListedObject | undefined): string | undefined {
-    return object?.name.replace(/\d+_\d+_\d+$/, '');
-  }
-
   /** Where the inode was left by a pass that was interrupted inside it. */
   #partBegun(key: InodeKey, from: string | undefined): { readonly after?: string } {
     const left = from === undefined ? null : parseObjectName(from)?.key;
@@ -159,13 +153,13 @@ class Pass {
   }
 
   async #keepPosition(after: string | undefined): Promise<void> {
-    this.#options.onProgress?.({ objects: this.#objects, leaked: this.#leaked });
+    const { objects, leaked } = this.#counts;
+    this.#options.onProgress?.({ objects, leaked });
     if (after === undefined) return;
     if (++this.#pagesSincePosition < POSITION_PAGES_MAX && this.#unreferenced.length > 0) return;
     await this.#judgeUnreferenced();
     this.#pagesSincePosition = 0;
-    const counts = { objects: this.#objects, leaked: this.#leaked, failures: this.#failures };
-    await this.#deps.book.setPosition({ after, ...counts });
+    await this.#deps.book.setPosition({ after, ...this.#counts });
   }
 
   /** The inode that the name is of, in this file system's own form; what is not ours is counted and left alone. */
@@ -182,7 +176,7 @@ class Pass {
 
   async #examine(part: InodePart): Promise<void> {
     this.#throwIfStopped();
-    this.#objects += part.objects.length;
+    this.#counts.objects += part.objects.length;
     try {
       await this.#take(part.key, await this.#examiner.examine(part));
       this.#awayInARow = 0;
@@ -191,7 +185,7 @@ class Pass {
       this.#awayInARow = error.kind === 'retry' ? this.#awayInARow + 1 : 0;
       if (this.#awayInARow >= AWAY_MAX) throw error;
       this.#tally.failure(error.withInode(part.key));
-      this.#failures++;
+      this.#counts.failures++;
       for (const object of part.objects) this.#tally.object('unjudged', object, 0);
     }
     if (this.#unreferenced.length >= UNREFERENCED_BATCH) await this.#judgeUnreferenced();
@@ -227,7 +221,7 @@ class Pass {
       if (covered.names.has(object.name)) this.#tally.object('pending', object, ageMs);
       else if (ageMs < this.#options.minAgeMs) this.#tally.object('young', object, ageMs);
       else {
-        this.#leaked++;
+        this.#counts.leaked++;
         this.#tally.object(one.inodeless ? 'inodeless' : 'leaked', object, ageMs);
         const kept = one.inodeless && this.#options.inodeless !== true;
         if (kept || isReusable(object.name, this.#filesystem)) unfit.push(object.name);
@@ -249,13 +243,13 @@ class Pass {
       if (elapsed(noted.sinceMs, readMs) < this.#options.leaseMs + this.#graceMs) return;
       // The store's clock may be wrong: by ours the object must have been there as long.
       if (elapsed(firstMs, readMs) < this.#options.minAgeMs) return;
-      this.#tally.ripe++;
+      this.#tally.found.ripe++;
       // Only what was noted gets here: at most SUSPECTS_MAX.
       this.#deletable.push({ key, object, incarnation });
       return;
     }
     if (noted === undefined && this.#noted >= SUSPECTS_MAX) {
-      this.#tally.bookFull = true;
+      this.#tally.found.bookFull = true;
       return;
     }
     if (noted === undefined) this.#noted++;
@@ -263,32 +257,41 @@ class Pass {
   }
 
   async finish(): Promise<GcReport> {
-    if (this.#options.delete) {
-      this.#tally.refused = this.#refusal();
-      if (this.#tally.refused === undefined) await this.#deleteOrphans();
-    }
-    return this.#tally.report();
+    if (!this.#options.delete) return this.#tally.report();
+    const refused = this.#refusal();
+    if (refused !== undefined) return { ...this.#tally.report(), refused };
+    const stopped = await this.#deleteOrphans();
+    return { ...this.#tally.report(), ...(stopped === undefined ? {} : { stopped }) };
   }
 
-  /** What stops the deletes is reported with what was found and deleted until then. */
-  async #deleteOrphans(): Promise<void> {
+  /** What stopped the deletes is reported with what was found and deleted until then. */
+  async #deleteOrphans(): Promise<string | undefined> {
     const [store, filesystem, tally] = [this.#store, this.#filesystem, this.#tally];
     const { deletesMax, inodeless = false, signal } = this.#options;
     const stop = signal === undefined ? [] : [stopGuard(signal)];
     const deps = { ...this.#deps, guards: [...stop, ...(this.#deps.guards ?? [])] };
     try {
       await deleteOrphans(this.#deletable, { ...deps, store, filesystem, tally, deletesMax, inodeless });
+      return undefined;
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
-      tally.stopped = error.message;
+      return error.message;
     }
   }
 
   /** Why nothing may be deleted now. */
   #refusal(): string | undefined {
-    const all = this.#objects > 0 && this.#leaked === this.#objects;
-    const most = this.#objects >= REFUSE_OBJECTS_MIN && 2 * this.#leaked > this.#objects;
+    const { objects, leaked } = this.#counts;
+    const all = objects > 0 && leaked === objects;
+    const most = objects >= REFUSE_OBJECTS_MIN && 2 * leaked > objects;
     if (!all && !most) return undefined;
-    return `nothing references ${this.#leaked} of the ${this.#objects} objects: that looks like the wrong metadata store (METADATA_URL, METADATA_PREFIX) or a bucket that is shared, not like orphans`;
+    return `nothing references ${leaked} of the ${objects} objects: that looks like the wrong metadata store (METADATA_URL, METADATA_PREFIX) or a bucket that is shared, not like orphans`;
   }
+}
+
+/** Damage of one inode, or a store or server that was away for a moment; anything else concerns them all. */
+function isOfOneInode(error: CompactError): boolean {
+  return (
+    isMalformed(error) || (error.kind === 'retry' && error.code !== 'cancelled' && error.code !== 'queue-unavailable')
+  );
 }

@@ -68,17 +68,11 @@ export class GcTally {
   readonly #counts = new Map<GcReason, { objects: number; bytes: number }>();
   readonly #ages = new Map<string, { objects: number; bytes: number }>();
   readonly #examples = new Map<GcReason, string[]>();
-  readonly #faults: ObjectFault[] = [];
-  readonly #failureExamples: string[] = [];
-  #faultsTotal = 0;
-  failures = 0;
-  ripe = 0;
-  deleted = { objects: 0, bytes: 0 };
-  quarantined = 0;
-  bookFull = false;
-  resumed = false;
-  refused: string | undefined;
-  stopped: string | undefined;
+  /** As it is reported. */
+  readonly found = {
+    ...{ faults: [] as ObjectFault[], faultsTotal: 0, ripe: 0, deleted: { objects: 0, bytes: 0 }, quarantined: 0 },
+    ...{ failures: 0, failureExamples: [] as string[], bookFull: false, resumed: false },
+  };
 
   object(reason: GcReason, object: { readonly name: string; readonly bytes: number }, ageMs: number): void {
     bump(this.#counts, reason, object.bytes);
@@ -90,13 +84,13 @@ export class GcTally {
   }
 
   fault(fault: ObjectFault): void {
-    this.#faultsTotal++;
-    if (this.#faults.length < FAULTS_MAX) this.#faults.push(fault);
+    this.found.faultsTotal++;
+    if (this.found.faults.length < FAULTS_MAX) this.found.faults.push(fault);
   }
 
   failure(error: CompactError): void {
-    this.failures++;
-    if (this.#failureExamples.length < EXAMPLES_MAX) this.#failureExamples.push(error.message);
+    this.found.failures++;
+    if (this.found.failureExamples.length < EXAMPLES_MAX) this.found.failureExamples.push(error.message);
   }
 
   report(): GcReport {
@@ -111,17 +105,7 @@ export class GcTally {
       counts: byReason((reason) => this.#counts.get(reason) ?? none),
       ages: byReason(agesOf),
       examples: Object.fromEntries(this.#examples),
-      faults: this.#faults,
-      faultsTotal: this.#faultsTotal,
-      ripe: this.ripe,
-      deleted: this.deleted,
-      quarantined: this.quarantined,
-      failures: this.failures,
-      failureExamples: this.#failureExamples,
-      bookFull: this.bookFull,
-      resumed: this.resumed,
-      ...(this.refused === undefined ? {} : { refused: this.refused }),
-      ...(this.stopped === undefined ? {} : { stopped: this.stopped }),
+      ...this.found,
     };
   }
 }

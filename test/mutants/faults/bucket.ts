@@ -86,8 +86,8 @@ export const BUCKET_FAULTS: readonly Fault[] = [
     '',
   ]),
   pass('a bucket in which nearly everything is an orphan is believed', 'I10', [
-    '2 * this.#leaked > this.#objects',
-    '2 * this.#leaked > 2 * this.#objects',
+    '2 * leaked > objects',
+    '2 * leaked > 2 * objects',
   ]),
   pass('what a reap record covers is an orphan', 'I7', [
     "if (covered.names.has(object.name)) this.#tally.object('pending'",
@@ -159,7 +159,7 @@ export const BUCKET_FAULTS: readonly Fault[] = [
   chunk('fsck does not notice a short object', ['if (head.bytes < needed)', 'if (head.bytes < 0)']),
   chunk('fsck does not notice another checksum', [') !== head.crc32)', ') === undefined)']),
   chunk('fsck reads no list again before it reports a fault', [
-    'if (sameWants(seen, again)) return findings(again, faults);',
+    'if (isDeepStrictEqual(seen, again)) return findings(again, faults);',
     'return findings(again, faults);',
   ]),
   chunk('fsck believes a list that breaks the format', ['checkChunkList(versions, chunkIndex, filesystem);', '']),
