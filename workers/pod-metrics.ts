@@ -4,7 +4,7 @@
  */
 import { endsWithin } from '../src/clock.ts';
 import { CompactError, toError } from '../src/errors.ts';
-import { aggregateMetrics } from '../src/observe/aggregate.ts';
+import { aggregateRegistry } from '../src/observe/aggregate.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { Metrics } from '../src/observe/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../src/observe/metrics-server.ts';
@@ -81,7 +81,7 @@ class Pod {
     this.#reportPool(snapshots);
     const pod = await this.#metrics.registry.getMetricsAsJSON();
     const parts = this.#pool?.metrics ?? snapshots.flatMap(({ metrics }) => (metrics === undefined ? [] : [metrics]));
-    return aggregateMetrics([pod, ...parts]);
+    return aggregateRegistry([pod, ...parts]).metrics();
   }
 
   async readiness(): Promise<Readiness> {

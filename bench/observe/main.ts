@@ -2,7 +2,7 @@
  * What watching costs: one S3 request reported to the observer, with metrics and
  * without; the text of one process, and the adding up of four. `npm run bench:observe`.
  */
-import { aggregateMetrics } from '../../src/observe/aggregate.ts';
+import { aggregateRegistry } from '../../src/observe/aggregate.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 import { Observer, type ObserverOptions } from '../../src/wiring/observer.ts';
@@ -52,4 +52,6 @@ console.log(`one request, with metrics       ${(await requestUs({ metrics: new M
 console.log(
   `text of one process: ${text.split('\n').length} lines, ${text.length} bytes, ${(await scrapeMs(() => pod.text())).toFixed(1)} ms`,
 );
-console.log(`adding up four processes        ${(await scrapeMs(() => aggregateMetrics(processes))).toFixed(1)} ms`);
+console.log(
+  `adding up four processes        ${(await scrapeMs(() => aggregateRegistry(processes).metrics())).toFixed(1)} ms`,
+);

@@ -122,7 +122,15 @@ export const GROUPS: readonly Group[] = [
   {
     name: 'src/observe',
     groups: [...WORDS, 'src/config'],
-    packages: ['pino', 'prom-client', '@opentelemetry/*', 'node:http', 'node:timers/promises', 'type node:net'],
+    packages: [
+      'pino',
+      'prom-client',
+      '@opentelemetry/*',
+      'node:events',
+      'node:http',
+      'node:timers/promises',
+      'type node:net',
+    ],
   },
 
   // The public API, settings to clients, the processes (with their folders), the commands.

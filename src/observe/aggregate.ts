@@ -10,15 +10,6 @@ export type ProcessMetrics = MetricObjectWithValues<MetricValue<string>>[];
 
 const GROWING: ReadonlySet<string> = new Set(['counter', 'histogram', 'summary']);
 
-/**
- * Adds up the metrics of several processes, each metric in the way its row tells (sum, max, first), and gives Prometheus
- * text. Metrics of one process alone, such as the pod's, stay as they are; the first part's hear of what cannot be
- * added up (`process_start_time_seconds`).
- */
-export async function aggregateMetrics(parts: readonly ProcessMetrics[]): Promise<string> {
-  return aggregateRegistry(parts).metrics();
-}
-
 /** What the processes of a pool have reported, by their ids; one that died leaves its counts, not its gauges. */
 export class PoolCounts {
   readonly #last = new Map<number, ProcessMetrics>();
@@ -42,13 +33,16 @@ export class PoolCounts {
     return this.#adding;
   }
 
-  /** For `aggregateMetrics`. */
+  /** For `aggregateRegistry`. */
   get parts(): readonly ProcessMetrics[] {
     return [...this.#last.values(), this.#departed];
   }
 }
 
-/** The same as a registry. */
+/**
+ * Adds up the metrics of several processes, each metric in the way its row tells (sum, max, first). Metrics of one process
+ * alone, such as the pod's, stay as they are; the first part's hear of what cannot be added up (`process_start_time_seconds`).
+ */
 export function aggregateRegistry(parts: readonly ProcessMetrics[]): Registry {
   const snapshots = parts.map((part) =>
     // Left out by prom-client's own choice, and wanted: when the pod started.

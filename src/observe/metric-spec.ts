@@ -1,9 +1,7 @@
 /**
- * The shape of one row of the table of metrics, and the checks that any row must pass by its type. It stands alone so
- * that the table holds nothing but rows. It must not know prom-client: rows are data, for the registry and for the docs.
+ * The shape of the table of metrics: rows in sections that have a group and a scope in common. It stands alone so
+ * that the tables hold nothing but rows. It must not know prom-client: rows are data, for the registry and for the docs.
  */
-
-type MetricType = 'counter' | 'gauge' | 'histogram';
 
 /**
  * Who has a series. `process`: every process counts for itself, and a pod's processes are added up. `pod`: reported once for
@@ -22,22 +20,35 @@ export const FILESYSTEMS_MAX = 50;
 /** The value of a label for what is not in its list. */
 export const OTHER = 'other';
 
-export interface MetricSpec {
-  /** With the base unit last, and `_total` behind it for a counter. */
-  readonly name: `s3compact_${string}`;
-  readonly type: MetricType;
+/** A row. `_total` at the end of its name makes a counter, buckets make a histogram; all others are gauges. */
+interface MetricRow {
   /** One sentence, for people. */
   readonly help: string;
-  readonly scope: MetricScope;
-  /** Where the docs list it. */
-  readonly group: MetricGroup;
   readonly labels?: Readonly<Record<string, LabelValues>>;
   /** The combinations of label values that can occur, in the order of `labels`; absent: all of them. */
   readonly series?: readonly (readonly string[])[];
   /** Upper bounds of a histogram, in the unit of its name. */
   readonly buckets?: readonly number[];
+  /** Absent: that of the section. */
+  readonly aggregate?: Aggregate;
+}
+
+interface Common {
+  readonly scope: MetricScope;
+  /** Where the docs list it. */
+  readonly group: MetricGroup;
   /** Absent: `sum`. */
   readonly aggregate?: Aggregate;
+}
+
+/** Rows by their names, which have the base unit last, and `_total` behind it for a counter. */
+export interface MetricSection extends Common {
+  readonly rows: Readonly<Record<`s3compact_${string}`, MetricRow>>;
+}
+
+export interface MetricSpec extends Common, MetricRow {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
 }
 
 export const METRIC_GROUPS = [

@@ -1,26 +1,35 @@
 /**
  * The one table of metrics: the registry, docs/metrics.md, dashboards' and alerts' checks all come from its rows. It
- * stands alone so that a new metric is one new row. No metric of ours exists outside it. It must hold no logic.
+ * stands alone so that a new metric is one new row. No metric of ours exists outside it.
  */
 import { POD_METRICS } from './metric-rows-pod.ts';
 import { STORE_METRICS } from './metric-rows-store.ts';
 import { WORK_METRICS } from './metric-rows-work.ts';
+import type { MetricSection, MetricSpec } from './metric-spec.ts';
 
-/** Rows by group, in the order in which the docs list them. */
-export const METRICS = [...WORK_METRICS, ...STORE_METRICS, ...POD_METRICS] as const;
+const SECTIONS = [...WORK_METRICS, ...STORE_METRICS, ...POD_METRICS] as const;
 
-type Row = (typeof METRICS)[number];
-export type MetricName = Row['name'];
-type NameOf<Type extends Row['type']> = Extract<Row, { readonly type: Type }>['name'];
-export type CounterName = NameOf<'counter'>;
-export type GaugeName = NameOf<'gauge'>;
-export type HistogramName = NameOf<'histogram'>;
+type Rows = (typeof SECTIONS)[number]['rows'];
+type NameIn<Some> = Some extends unknown ? keyof Some : never;
+type RowOf<Name extends string, Some = Rows> = Some extends { readonly [Own in Name]: infer Row } ? Row : never;
+export type MetricName = NameIn<Rows>;
+export type CounterName = Extract<MetricName, `${string}_total`>;
+export type HistogramName = {
+  [Name in MetricName]: RowOf<Name> extends { readonly buckets: unknown } ? Name : never;
+}[MetricName];
+export type GaugeName = Exclude<MetricName, CounterName | HistogramName>;
 
 /** The labels of a metric as arguments: each name with its value, or nothing where it has none. */
 export type LabelArguments<Name extends MetricName> =
-  Extract<Row, { readonly name: Name }> extends { readonly labels: infer Labels }
-    ? [labels: { readonly [Label in keyof Labels]: string }]
-    : [];
+  RowOf<Name> extends { readonly labels: infer Labels } ? [labels: { readonly [Label in keyof Labels]: string }] : [];
+
+/** Rows by group, in the order in which the docs list them. */
+export const METRICS: readonly MetricSpec[] = (SECTIONS as readonly MetricSection[]).flatMap(({ rows, ...common }) =>
+  Object.entries(rows).map(([name, row]) => ({
+    ...{ ...common, ...row, name },
+    type: name.endsWith('_total') ? 'counter' : row.buckets === undefined ? 'gauge' : 'histogram',
+  })),
+);
 
 /**
  * Metrics of prom-client that every process has beside ours (`process_*`, `nodejs_*`), less those that break the rules

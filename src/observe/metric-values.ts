@@ -24,12 +24,6 @@ export const RUN_SERIES: readonly (readonly [string, string])[] = [
   ...RUN_RESULTS.map((result) => [result, OTHER] as const),
 ];
 
-/** `RunPhase`: the steps of a run; each lasts until the next one begins. */
-export const RUN_PHASES = ['plan', 'record', 'merge', 'commit', 'end'] as const;
-
-export const CHUNK_OUTCOMES = ['committed', 'conflict', 'stale', 'unknown'] as const;
-export const RUN_BUDGETS = ['chunks', 'bytes', 'requests', 'seconds'] as const;
-
 export const S3_OPERATIONS = ['get', 'put', 'head', 'list', 'delete'] as const;
 const S3_ANY = [
   ...['ok', 'store-unavailable', 'store-refused', 'access-denied', 'bucket-missing', 'cancelled', OTHER],
@@ -41,10 +35,7 @@ const S3_OWN: Readonly<Record<(typeof S3_OPERATIONS)[number], readonly string[]>
   list: [],
   delete: ['partial'],
 };
-export const S3_CODES = [
-  ...S3_ANY,
-  ...(['object-missing', 'object-short', 'object-damaged', 'exists', 'absent', 'partial'] as const),
-] as const;
+export const S3_CODES: readonly string[] = [...S3_ANY, ...Object.values(S3_OWN).flat()];
 export const S3_SERIES: readonly (readonly [string, string])[] = S3_OPERATIONS.flatMap((operation) =>
   [...S3_ANY, ...S3_OWN[operation]].map((code) => [operation, code] as const),
 );
@@ -61,16 +52,7 @@ export const LIMITS = [
 ] as const;
 
 export const QUEUES = ['compact', 'reap'] as const;
-/** `waiting` includes jobs with a priority and those of a paused queue. */
-export const QUEUE_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
-export const AGED_STATES = ['waiting', 'active'] as const;
 
 export const REAP_VERDICTS = ['done', 'again', 'held', 'doubt', 'unsafe', 'unreadable'] as const;
-export const CANCEL_REASONS = ['shutdown', 'lock-lost', OTHER] as const;
 export const READY_PARTS = ['queue', 'metadata', 'store', 'running'] as const;
-export const TASKS = ['run', 'reap', 'scan'] as const;
-export const SOURCES = ['queues', 'reap', 'quarantine', 'holds', 'backlog', 'clock'] as const;
-/** `memory`: the JavaScript heap was full. `other`: it could not begin its work, such as with a Redis that is away. */
-export const RESTART_REASONS = ['crash', 'memory', OTHER] as const;
-export const REAP_STATES = ['pending', 'due', 'overdue'] as const;
 export const HOLD_ENDS = ['open', 'timed'] as const;

@@ -2,6 +2,7 @@
  * `/metrics`, `/healthz` and `/readyz` of a pod, for Prometheus and the kubelet. Everything has an end: requests,
  * connections, and the server itself. It must not know what is measured.
  */
+import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -44,10 +45,7 @@ export async function startMetricsServer(sources: Sources, port: number): Promis
   server.maxConnections = CONNECTIONS_MAX;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.headersTimeout = REQUEST_TIMEOUT_MS;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, resolve);
-  });
+  await once(server.listen(port), 'listening');
   // A connection that cannot be taken (no file descriptors) is the scraper's loss; without a listener it ends the worker.
   server.on('error', () => undefined);
   return {

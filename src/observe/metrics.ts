@@ -8,7 +8,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { answerWithin } from '../clock.ts';
 import type { ProcessMetrics } from './aggregate.ts';
-import { type Aggregate, type MetricScope, type MetricSpec, OTHER } from './metric-spec.ts';
+import { type MetricScope, type MetricSpec, OTHER } from './metric-spec.ts';
 import {
   type CounterName,
   DEFAULT_METRICS_LEFT_OUT,
@@ -68,7 +68,7 @@ export class Metrics {
     const { scopes = ['process', 'pod'], version, defaults = true } = options;
     if (defaults) collectDefaultMetrics({ register: this.registry });
     for (const name of DEFAULT_METRICS_LEFT_OUT) this.registry.removeSingleMetric(name);
-    for (const spec of METRICS as readonly MetricSpec[]) {
+    for (const spec of METRICS) {
       if (scopes.includes(spec.scope)) this.#entries.set(spec.name, entryOf(spec, this.registry));
     }
     if (version !== undefined) this.set('s3compact_build_info', 1, { version, node: process.version });
@@ -159,26 +159,15 @@ function withOther(values: readonly string[]): string {
 
 function entryOf(spec: MetricSpec, registry: Registry): Entry {
   const labelNames = Object.keys(spec.labels ?? {});
-  const common = { name: spec.name, help: spec.help, labelNames, registers: [registry] };
-  const aggregator = spec.aggregate ?? 'sum';
-  const metric = metricOf(spec, { ...common, aggregator });
+  const { name, help, type, aggregate: aggregator = 'sum', buckets = [] } = spec;
+  const configuration = { name, help, labelNames, registers: [registry], aggregator };
+  const metric =
+    type === 'histogram'
+      ? new Histogram({ ...configuration, buckets: [...buckets] })
+      : new (type === 'counter' ? Counter : Gauge)(configuration);
   const entry: Entry = { spec, labelNames, metric, series: new Map() };
   for (const values of seriesOf(spec)) addSeries(entry, values);
   return entry;
-}
-
-interface Configuration {
-  readonly name: string;
-  readonly help: string;
-  readonly labelNames: string[];
-  readonly registers: Registry[];
-  readonly aggregator: Aggregate;
-}
-
-function metricOf(spec: MetricSpec, configuration: Configuration): Entry['metric'] {
-  if (spec.type === 'counter') return new Counter(configuration);
-  if (spec.type === 'gauge') return new Gauge(configuration);
-  return new Histogram({ ...configuration, buckets: [...(spec.buckets ?? [])] });
 }
 
 /** Every combination of label values that can occur; none for labels whose values are reported at run time. */

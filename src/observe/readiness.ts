@@ -37,13 +37,9 @@ export interface Readiness {
  * process of the pod can do any for a reason of its own.
  */
 export function readinessOf({ processes, faults }: Seen): Readiness {
-  const reasonsOf = (part: ReadyPart): string[] => {
-    const fault = faults[part];
-    const reasons = part === 'running' ? runningReasons(processes) : whats(processes, part);
-    return fault === undefined ? reasons : [...reasons, fault];
-  };
   const partReport = (part: ReadyPart) => {
-    const reasons = reasonsOf(part);
+    const seen = part === 'running' ? runningReasons(processes) : whats(processes, part);
+    const reasons = [...seen, faults[part]].filter((reason) => reason !== undefined);
     return { ready: reasons.length === 0, reasons };
   };
   const parts = {

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { aggregateMetrics } from '../../src/observe/aggregate.ts';
+import { aggregateRegistry } from '../../src/observe/aggregate.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { Metrics } from '../../src/observe/metrics.ts';
 import { pushMetrics } from '../../src/observe/push.ts';
@@ -138,7 +138,7 @@ it('what the processes of a pool have counted is known after their end', async (
     await world.clients.queue.enqueue({ fsId: 1, inodeId: 9n }, 'scan');
     await eventually('the run has ended', async () => (await world.clients.queue.queue.getCompletedCount()) === 1);
     await pool.stop();
-    const text = await aggregateMetrics(pool.metrics);
+    const text = await aggregateRegistry(pool.metrics).metrics();
     expect(text).toContain('\ns3compact_runs_started_total 1\n');
     expect(text).toContain('\ns3compact_commits_total{outcome="committed"} 1\n');
   } finally {

@@ -5,7 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadSettings, type Settings } from '../../src/config/index.ts';
-import { aggregateMetrics } from '../../src/observe/aggregate.ts';
+import { aggregateRegistry } from '../../src/observe/aggregate.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { type RunningPool, startPool } from '../../workers/processes/process-group.ts';
 import { eventually } from '../queue/world.ts';
@@ -41,7 +41,7 @@ describe('a pool whose processes cannot work', () => {
     start('count', { processes: 1 });
     await pool.failed;
     await eventually('all are counted', async () =>
-      (await aggregateMetrics(pool.metrics)).includes(`\nruns_total ${pool.crashes}\n`),
+      (await aggregateRegistry(pool.metrics).metrics()).includes(`\nruns_total ${pool.crashes}\n`),
     );
     expect(pool.crashes).toBeGreaterThan(1);
     await eventually('as one', async () => pool.metrics.length === 1);
