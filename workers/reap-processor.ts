@@ -9,8 +9,7 @@ import { toError } from '../src/errors.ts';
 import type { ReapRecord } from '../src/ledger.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
 import { parseReapRecord, printReapRecord, type ReapJobData } from '../src/queue/reap-queue.ts';
-import type { HeldObjects } from '../src/reap/held-objects.ts';
-import type { ReapVerdict } from '../src/reap/reap-record.ts';
+import type { HeldObjects, ReapVerdict } from '../src/reap/reap-record.ts';
 import { elapsed } from '../src/time.ts';
 import type { Reaper } from '../src/wiring/reaper.ts';
 

@@ -99,15 +99,12 @@ async function deleteOnce(
     check();
     return await (store.guarded?.(check) ?? store).delete(about.names, signal);
   } catch (error) {
-    if (error instanceof CompactError && error.code === 'cancelled' && isOver(permits)) return 'out-of-time';
+    const isOver = permits.some((permit) => permit.signal.aborted);
+    if (error instanceof CompactError && error.code === 'cancelled' && isOver) return 'out-of-time';
     throw error;
   } finally {
     for (const permit of permits) permit.end();
   }
-}
-
-function isOver(permits: readonly DeletePermit[]): boolean {
-  return permits.some(({ signal }) => signal.aborted);
 }
 
 /** No delete begins after the signal, and one that is under way ends with it. */

@@ -5,15 +5,15 @@
  */
 
 import { CompactError, isMissingObject, toError } from '../errors.ts';
-import { changedLayout, namesBegin, parseObjectName } from '../format.ts';
+import { changedLayout, namesBegin, objectName, parseObjectName, parseRecord } from '../format.ts';
 import type { ReapRecord } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { Filesystem, Inode } from '../model.ts';
+import type { Filesystem, Inode, S3ChunkInfo } from '../model.ts';
 import type { DeleteFailure, ObjectStores } from '../objects/port.ts';
+import { objectSizes } from '../plan/index.ts';
 import { elapsed, type LedgerMs, later, latest } from '../time.ts';
 import { confirmNothing, type DeleteAbout, type DeleteGuard, guardedDelete } from './delete-guard.ts';
 import { deletable } from './fresh-look.ts';
-import { type HeldObjects, heldObjects } from './held-objects.ts';
 import { isReusable, type LookFor, SharedLists } from './referenced-objects.ts';
 import { StoredObjects } from './stored-objects.ts';
 
@@ -38,6 +38,13 @@ export interface ReapDeps {
   readonly guards?: readonly DeleteGuard[];
   /** Throws what a guard would surely say: spares the look. */
   readonly refuseEarly?: (filesystem: Filesystem) => void;
+}
+
+/** How much a record would delete if no hold kept it: for people, not for decisions. */
+export interface HeldObjects {
+  readonly objects: number;
+  /** At least: what the replaced versions say. */
+  readonly bytes: number;
 }
 
 /**
@@ -84,6 +91,25 @@ export function delayed(record: ReapRecord, nowMs: LedgerMs): ReapRecord {
   const doubts = record.doubts ?? 0;
   const delayMs = Math.min(DOUBT_DELAY_MAX_MS, DOUBT_DELAY_FIRST_MS * 2 ** Math.min(doubts, 20));
   return { ...record, doubts: doubts + 1, dueMs: later(nowMs, delayMs) };
+}
+
+/** Reads nothing but the record; versions that cannot be read have no size. */
+function heldObjects({ key, layout, unreferenced, retired, replaced = [] }: ReapRecord): HeldObjects {
+  const names = new Set(unreferenced ?? retired);
+  const sizes = new Map<string, number>();
+  for (const { object, bytes } of layout === undefined ? [] : objectSizes(versionsOf(replaced), layout)) {
+    const name = objectName(key, object, layout?.objectPrefix ?? 0);
+    if (names.has(name)) sizes.set(name, Math.max(bytes, sizes.get(name) ?? 0));
+  }
+  return { objects: names.size, bytes: sizes.values().reduce((sum, bytes) => sum + bytes, 0) };
+}
+
+function versionsOf(texts: readonly string[]): readonly S3ChunkInfo[] {
+  try {
+    return texts.map(parseRecord);
+  } catch {
+    return [];
+  }
 }
 
 function withoutNames(record: ReapRecord, gone: (name: string) => boolean): ReapRecord {

@@ -7,7 +7,7 @@
 import { CompactError, type ErrorCode } from '../errors.ts';
 import { objectName, parseObjectName, printInodeKey } from '../format.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { Filesystem, InodeKey, ObjectId, S3ChunkInfo } from '../model.ts';
+import type { Filesystem, InodeKey, S3ChunkInfo } from '../model.ts';
 import { checkChunkList, objectSizes, objectsOf } from '../plan/index.ts';
 import { elapsed, type LedgerMs, latest } from '../time.ts';
 
@@ -67,7 +67,6 @@ interface Read {
 }
 
 interface Reading {
-  readonly inode: string;
   readonly uuid: string;
   readonly incarnation: string;
   readonly beganMs: LedgerMs;
@@ -116,37 +115,37 @@ export class SharedLists {
   }
 
   async #read(look: LookFor, beganMs: LedgerMs, deps: ListsDeps): Promise<Read> {
+    const inode = printInodeKey(look.key);
     const reading: Reading = {
-      inode: printInodeKey(look.key),
-      uuid: look.filesystem.uuid,
-      incarnation: look.incarnation,
-      beganMs,
-      read: readReferenced(look, deps),
-      endedMs: undefined,
-      versions: 0,
+      ...{ uuid: look.filesystem.uuid, incarnation: look.incarnation, beganMs },
+      ...{ read: readReferenced(look, deps), endedMs: undefined, versions: 0 },
     };
-    this.#readings.delete(reading.inode);
-    this.#readings.set(reading.inode, reading);
+    this.#readings.delete(inode);
+    this.#readings.set(inode, reading);
     try {
       const read = await reading.read;
       reading.endedMs = read.endedMs;
       reading.versions = read.referenced?.versions ?? 0;
-      this.#evict();
+      evictOldest(this.#readings, ({ versions }) => versions, { size: KEPT_VERSIONS_MAX, count: KEPT_INODES_MAX });
       return read;
     } catch (error) {
-      if (this.#readings.get(reading.inode) === reading) this.#readings.delete(reading.inode);
+      if (this.#readings.get(inode) === reading) this.#readings.delete(inode);
       throw error;
     }
   }
+}
 
-  #evict(): void {
-    let versions = 0;
-    for (const reading of this.#readings.values()) versions += reading.versions;
-    for (const [inode, reading] of this.#readings) {
-      if (versions <= KEPT_VERSIONS_MAX && this.#readings.size <= KEPT_INODES_MAX) return;
-      versions -= reading.versions;
-      this.#readings.delete(inode);
-    }
+/** Until all sizes together, and the number, are within their maxima; no single one is larger. */
+export function evictOldest<T>(
+  kept: Map<string, T>,
+  sizeOf: (one: T) => number,
+  max: { readonly size: number; readonly count: number },
+): void {
+  let size = kept.values().reduce((sum, one) => sum + sizeOf(one), 0);
+  for (const [id, oldest] of kept) {
+    if (size <= max.size && kept.size <= max.count) return;
+    size -= sizeOf(oldest);
+    kept.delete(id);
   }
 }
 
@@ -193,25 +192,19 @@ class ReferencedObjects implements Known {
   }
 
   find(names: readonly string[], look: LookFor): Omit<Found, 'atMs'> {
-    const unreferenced = names.filter((name) => !this.#hasName(name, look));
+    const unreferenced = names.filter((name) => !this.#has(name, look));
     const inPlace = new InPlace(unreferenced, look);
     const chunks = look.chunkIndex === undefined ? this.#byChunk.keys() : [look.chunkIndex];
     for (const chunkIndex of chunks) inPlace.add({ chunkIndex, versions: this.#byChunk.get(chunkIndex) ?? [] });
     return { unreferenced, inPlace: inPlace.of(unreferenced), objects: this.#objects };
   }
 
-  #hasName(name: string, { key, filesystem }: LookFor): boolean {
+  #has(name: string, { key, filesystem }: LookFor): boolean {
     const object = parseObjectName(name)?.object;
     if (object === undefined || objectName(key, object, filesystem.objectPrefix) !== name) return false;
-    return this.#has(object);
-  }
-
-  #has({ chunkId, compaction, blockIndex }: ObjectId): boolean {
-    for (const version of this.#byChunkId.get(chunkId) ?? []) {
-      if (version.compaction !== compaction) continue;
-      for (const object of objectsOf([version], this.#filesystem)) if (object.blockIndex === blockIndex) return true;
-    }
-    return false;
+    const { chunkId, compaction, blockIndex } = object;
+    const versions = (this.#byChunkId.get(chunkId) ?? []).filter((version) => version.compaction === compaction);
+    return objectsOf(versions, this.#filesystem).some((own) => own.blockIndex === blockIndex);
   }
 }
 
@@ -303,7 +296,7 @@ interface List {
 }
 
 /** Every list of the inode, whole and sound. */
-export async function* listsOf(
+async function* listsOf(
   look: Pick<LookFor, 'key' | 'filesystem'>,
   { metadata }: Pick<ListsDeps, 'metadata'>,
 ): AsyncGenerator<List> {

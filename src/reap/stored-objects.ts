@@ -7,7 +7,7 @@ import pLimit from 'p-limit';
 import { namesBegin, printInodeKey } from '../format.ts';
 import type { ObjectStore } from '../objects/port.ts';
 import { elapsed, type LedgerMs } from '../time.ts';
-import type { LookFor } from './referenced-objects.ts';
+import { evictOldest, type LookFor } from './referenced-objects.ts';
 
 /** HEAD requests of a look under way at a time. */
 const HEADS_IN_FLIGHT = 16;
@@ -88,7 +88,7 @@ export class StoredObjects {
     const seen: Seen = { beganMs: look.atMs, bytes: new Map(), heads: 0, listing: undefined };
     this.#seen.delete(id);
     this.#seen.set(id, seen);
-    this.#evict(seen);
+    evictOldest(this.#seen, ({ bytes }) => bytes.size, { size: SEEN_NAMES_MAX, count: SEEN_INODES_MAX });
     return seen;
   }
 
@@ -110,16 +110,6 @@ export class StoredObjects {
 
   #note(seen: Seen, name: string, bytes: number): void {
     if (seen.bytes.size < SEEN_NAMES_MAX) seen.bytes.set(name, bytes);
-  }
-
-  #evict(newest: Seen): void {
-    let names = 0;
-    for (const { bytes } of this.#seen.values()) names += bytes.size;
-    for (const [id, seen] of this.#seen) {
-      if (seen === newest || (names <= SEEN_NAMES_MAX && this.#seen.size <= SEEN_INODES_MAX)) return;
-      names -= seen.bytes.size;
-      this.#seen.delete(id);
-    }
   }
 }
 
