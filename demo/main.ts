@@ -6,7 +6,7 @@
  */
 import pc from 'picocolors';
 import { drawBeforeAfter } from '../src/cli/picture.ts';
-import { table } from '../src/cli/table.ts';
+import { left, table } from '../src/cli/table.ts';
 import { bytes, count } from '../src/view/words.ts';
 import type { RunReport } from '../src/wiring/run-inode.ts';
 import { loadCase } from '../test/kit/cases/load.ts';
@@ -135,14 +135,7 @@ class Demo {
       change(before.gets, after.gets),
       bytes((cost?.readBytes ?? 0) + (cost?.writeBytes ?? 0)),
     ]);
-    const heads = ['file', 'versions', 'objects', 'GETs per full read', 'bytes moved'];
-    say(
-      table(
-        heads.map((head, n) => ({ head, align: n === 0 ? 'left' : 'right' })),
-        rows,
-        pc,
-      ),
-    );
+    say(table([left('file'), 'versions', 'objects', 'GETs per full read', 'bytes moved'], rows, pc));
     say(`\n bytes stored: ${bytes(stored.storedBefore)} → ${bytes(stored.storedAfter)}`);
     if (this.#failed === 0) say(pc.green('\nEvery check held.'));
     else say(pc.red(`\n${this.#failed} checks FAILED.`));

@@ -14,29 +14,22 @@ up to a minute, and each deletes what the other's lists reference.
 
 With --json: {fsId, bucket, before: "own" | "none" | "other", belongedTo}`;
 
-export function registerAdopt(program: Command, context: CliContext): void {
-  program
-    .command('adopt')
-    .description('make the objects of a file system in its bucket those of this metadata store')
+export function registerAdopt(command: Command, context: CliContext): void {
+  command
     .argument('<fs>', 'id of the file system', parseCount)
     .addHelpText('after', HELP)
     .action((fsId: number) => adopt(fsId, context));
 }
 
-async function adopt(fsId: number, context: CliContext): Promise<void> {
-  const clients = await context.openClients();
-  try {
-    const filesystem = await requireFilesystem(clients.metadata, fsId);
-    const before = await clients.ownership.adopt(filesystem);
+function adopt(fsId: number, context: CliContext): Promise<void> {
+  return context.withClients({}, async ({ metadata, ownership }) => {
+    const filesystem = await requireFilesystem(metadata, fsId);
+    const before = await ownership.adopt(filesystem);
     const { bucket } = filesystem;
     const belongedTo = before.kind === 'other' ? before.why : undefined;
-    if (context.json) context.dataJson({ fsId, bucket, before: before.kind, belongedTo });
-    else if (before.kind === 'own') context.data(`file system ${fsId} in bucket ${bucket} is ours already`);
-    else {
-      const was = belongedTo === undefined ? 'had no owner' : `belonged to ${belongedTo}`;
-      context.data(`file system ${fsId} in bucket ${bucket} is ours now; it ${was}`);
-    }
-  } finally {
-    await clients.close();
-  }
+    const was = belongedTo === undefined ? 'had no owner' : `belonged to ${belongedTo}`;
+    const now = before.kind === 'own' ? 'is ours already' : `is ours now; it ${was}`;
+    const words = `file system ${fsId} in bucket ${bucket} ${now}`;
+    context.answer({ fsId, bucket, before: before.kind, belongedTo }, () => words);
+  });
 }

@@ -3,6 +3,7 @@
  * mistyped id is refused before anything is looked up.
  */
 import { type Command, InvalidArgumentError } from 'commander';
+import { formOf, parseNumber } from '../config/units.ts';
 import { decimalId, decimalNumber } from '../format.ts';
 import { UsageError } from './output.ts';
 
@@ -35,6 +36,15 @@ export function parseCount(text: string): number {
 export function parseLimit(text: string): number {
   const value = parseCount(text);
   return value === 0 ? Number.POSITIVE_INFINITY : value;
+}
+
+/** A duration in milliseconds, of which an example is given to whoever mistypes it. */
+export function durationLike(example: string, leastMs = 0): (text: string) => number {
+  return (text) => {
+    const ms = parseNumber(formOf('duration'), text);
+    if (ms === null || ms < leastMs) throw new InvalidArgumentError(`It must be a duration such as ${example}.`);
+    return ms;
+  };
 }
 
 export function parseInodeId(text: string): bigint {

@@ -13,27 +13,26 @@ const HELP = `
   zsh:   s3compact completion zsh > "\${fpath[1]}/_s3compact"      once, then start a new shell
   fish:  s3compact completion fish > ~/.config/fish/completions/s3compact.fish`;
 
-/** How a command puts itself into a program. */
-type Registers = () => Promise<readonly ((program: Command, context: CliContext) => void)[]>;
+/** The table of commands, which this file cannot import: that imports this one. */
+type Loaded = readonly {
+  readonly name: string;
+  readonly summary: string;
+  readonly register: (command: Command, context: CliContext) => void;
+}[];
 
-/** `registers`: of all commands; they are loaded only when the script is made. */
-export function registerCompletion(program: Command, context: CliContext, registers: Registers): void {
-  program
-    .command('completion')
-    .description('print a script that completes commands and options in a shell')
+/** `loaded`: all commands; they are loaded only when the script is made. */
+export function registerCompletion(command: Command, context: CliContext, loaded: () => Promise<Loaded>): void {
+  command
     .addArgument(new Argument('<shell>', 'the shell').choices(Object.keys(SHELLS)))
     .addHelpText('after', HELP)
     .action(async (shell: Shell) => {
-      context.data(SHELLS[shell](commandsToComplete(await registers(), context)));
+      context.data(SHELLS[shell](commandsToComplete(await loaded(), context)));
     });
 }
 
-function commandsToComplete(
-  registers: Awaited<ReturnType<Registers>>,
-  context: CliContext,
-): readonly CompletedCommand[] {
+function commandsToComplete(loaded: Loaded, context: CliContext): readonly CompletedCommand[] {
   const program = new Command();
-  for (const register of registers) register(program, context);
+  for (const { name, summary, register } of loaded) register(program.command(name).description(summary), context);
   return program.commands.map((command) => ({
     name: command.name(),
     summary: command.description(),

@@ -2,12 +2,12 @@
  * `s3compact console`: pages for a browser, from this machine, until stopped. The server is in `src/console/`; this wires
  * it to the process.
  */
-import { once } from 'node:events';
 import type { Command } from 'commander';
 import { CONSOLE_TOKEN } from '../config/rows-console.ts';
 import type { RunningConsole } from '../console/server.ts';
+import type { WorkClients } from '../wiring/work-clients.ts';
 import type { CliContext } from './context.ts';
-import { untilSignal } from './signals.ts';
+import { aborted, untilSignal } from './signals.ts';
 
 const HELP = `
 What is fragmented, what is being done, what is stuck, and each file before and after the next run. It listens where --listen
@@ -18,47 +18,32 @@ SIGTERM or SIGINT ends it.
 
 With --json: {url}`;
 
-export function registerConsole(program: Command, context: CliContext): void {
-  program
-    .command('console')
-    .description('show queues, the worst files and single files in a browser')
-    .addHelpText('after', HELP)
-    .action(async () => {
-      const { startConsole, startVolumeConsole } = await import('../console/server.ts');
-      const { logger: log, settings } = context;
-      const token = context.env[CONSOLE_TOKEN];
-      await context.byLayout({
-        blocks: async () => {
-          const clients = await context.openClients({ metadata: 'unasked' });
-          try {
-            await untilStopped(await startConsole(clients, log, token), context);
-          } finally {
-            await clients.close();
-          }
-        },
-        slices: async () => {
-          const { VOLUME_FS_ID } = await import('../wiring/open-volume.ts');
-          await context.withVolume(VOLUME_FS_ID, async (volume) => {
-            const clients =
-              settings.consoleActions === true ? await context.openWork({ metadata: 'unasked' }) : undefined;
-            try {
-              await untilStopped(await startVolumeConsole(volume, settings, { log, token, clients }), context);
-            } finally {
-              await clients?.close();
-            }
-          });
-        },
-      });
+export function registerConsole(command: Command, context: CliContext): void {
+  command.addHelpText('after', HELP).action(async () => {
+    const { startConsole, startVolumeConsole } = await import('../console/server.ts');
+    const { logger: log, settings } = context;
+    const token = context.env[CONSOLE_TOKEN];
+    await context.byLayout({
+      blocks: () =>
+        context.withClients({ metadata: 'unasked' }, async (clients) =>
+          untilStopped(await startConsole(clients, log, token), context),
+        ),
+      slices: async () => {
+        const { VOLUME_FS_ID } = await import('../wiring/open-volume.ts');
+        await context.withVolume(VOLUME_FS_ID, (volume) => {
+          const show = async (clients?: WorkClients) =>
+            untilStopped(await startVolumeConsole(volume, settings, { log, token, clients }), context);
+          return settings.consoleActions === true ? context.withWork({ metadata: 'unasked' }, show) : show();
+        });
+      },
     });
+  });
 }
 
 async function untilStopped({ url, close }: RunningConsole, context: CliContext): Promise<void> {
   try {
-    if (context.json) context.dataJson({ url });
-    else context.data(`the console is at ${url}`);
-    await untilSignal(async (signal) => {
-      if (!signal.aborted) await once(signal, 'abort');
-    });
+    context.answer({ url }, () => `the console is at ${url}`);
+    await untilSignal(aborted);
   } finally {
     await close();
   }

@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import type { loadSettings } from '../config/load.ts';
@@ -72,6 +73,14 @@ export class CliContext {
     this.#loaded = { loadSettings: config.loadSettings, createLogger: log.createLogger };
   }
 
+  /** Of the package, from its package.json, wherever this file was built to; or `unknown`. */
+  get version(): string {
+    const path = findPackageJSON('..', import.meta.url);
+    const content: unknown = path === undefined ? {} : JSON.parse(readFileSync(path, 'utf8'));
+    const { version } = content as { readonly version?: unknown };
+    return typeof version === 'string' ? version : 'unknown';
+  }
+
   get options(): GlobalOptions {
     return this.#program?.opts<GlobalOptions>() ?? {};
   }
@@ -137,33 +146,41 @@ export class CliContext {
     this.streams.stdout.write(`${toJson(value, 2)}\n`);
   }
 
+  /** What a command found out: for programs, or in words. */
+  answer(json: unknown, words: () => string): void {
+    if (this.json) this.dataJson(json);
+    else this.data(words());
+  }
+
   /** Words about the data, on standard error. */
   note(text: string): void {
     this.streams.stderr.write(`${fitted(text, this.streams.stderr.columns)}\n`);
   }
 
-  /** Connects to everything; the S3 SDK and the queue are loaded only now. */
-  async openClients({ logger, metadata = 'required' }: ClientsWish = {}): Promise<Clients> {
+  /** Runs `work` connected to everything; the S3 SDK and the queue are loaded only now. What is opened is closed whatever happens. */
+  async withClients<T>(wish: ClientsWish, work: (clients: Clients) => Promise<T>): Promise<T> {
+    const { logger = this.logger, metadata = 'required' } = wish;
     const { openClients } = await import('../wiring/clients.ts');
-    return openClients(this.settings, logger ?? this.logger, { connectMs: this.connectMs, metadata });
+    return used(await openClients(this.settings, logger, { connectMs: this.connectMs, metadata }), work);
   }
 
-  /** What works on the files, whatever their layout. */
-  async openWork({ logger, metadata = 'required', forRuns = false }: ClientsWish = {}): Promise<WorkClients> {
+  /** The same with what works on the files, whatever their layout. */
+  async withWork<T>(wish: ClientsWish, work: (clients: WorkClients) => Promise<T>): Promise<T> {
+    return used(await this.openWork(wish), work);
+  }
+
+  async openWork({ logger, metadata = 'required', forRuns = false }: ClientsWish): Promise<WorkClients> {
     const { openWork } = await import('../wiring/volume-clients.ts');
     return openWork(this.settings, logger ?? this.logger, { connectMs: this.connectMs, metadata, forRuns });
   }
 
-  /** Runs `work` with the metadata store, which is closed whatever happens. */
+  /** The same with the metadata store alone. */
   async withMetadata<T>(work: (metadata: MetadataStore) => Promise<T>): Promise<T> {
     const { openMetadata, requireAnswer } = await import('../wiring/open-metadata.ts');
-    const metadata = await openMetadata(this.settings);
-    try {
+    return used(await openMetadata(this.settings), async (metadata) => {
       await requireAnswer(metadata, this.settings.metadataUrl, this.connectMs);
-      return await work(metadata);
-    } finally {
-      await metadata.close();
-    }
+      return work(metadata);
+    });
   }
 
   /** Runs the form of a command that fits the layout of the files. */
@@ -171,15 +188,12 @@ export class CliContext {
     return forms[layoutOf(this.settings.metadataUrl)]();
   }
 
-  /** Runs `work` with the volume in the slice layout, which is closed whatever happens. */
+  /** The same with the volume in the slice layout. */
   async withVolume<T>(fsId: number, work: (volume: SliceVolume, setting: VolumeSetting) => Promise<T>): Promise<T> {
     const { openVolume, requireVolume } = await import('../wiring/open-volume.ts');
-    const volume = await openVolume(this.settings, { connectMs: this.connectMs });
-    try {
-      return await work(volume, await requireVolume(fsId, volume));
-    } finally {
-      await volume.close();
-    }
+    return used(await openVolume(this.settings, { connectMs: this.connectMs }), async (volume) =>
+      work(volume, await requireVolume(fsId, volume)),
+    );
   }
 
   /** How long a server may take to be there. */
@@ -219,6 +233,17 @@ export class CliContext {
     if (ascii !== undefined) return ascii;
     const locale = [this.env['LC_ALL'], this.env['LC_CTYPE'], this.env['LANG']].find(isSet);
     return locale !== undefined && !/utf-?8/i.test(locale);
+  }
+}
+
+async function used<Opened extends { close(): Promise<void> }, T>(
+  opened: Opened,
+  work: (opened: Opened) => Promise<T>,
+): Promise<T> {
+  try {
+    return await work(opened);
+  } finally {
+    await opened.close();
   }
 }
 

@@ -27,10 +27,8 @@ const PATIENCE_MAX_MS = 2_000;
 /** A page of a large bucket may take a store a while. */
 const S3_TIMEOUT_MAX_MS = 5_000;
 
-export function registerDoctor(program: Command, context: CliContext): void {
-  program
-    .command('doctor')
-    .description('tell whether a file system, its metadata service and its bucket are fit for compaction')
+export function registerDoctor(command: Command, context: CliContext): void {
+  command
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--write', 'also put, read and delete objects of its own in the bucket, named s3compact-doctor-…')
     .addHelpText('after', HELP)

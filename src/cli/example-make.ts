@@ -9,6 +9,7 @@ import { CompactError } from '../errors.ts';
 import { ownerObjectName } from '../format.ts';
 import type { Filesystem } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
+import type { S3ObjectStores } from '../objects/s3/stores.ts';
 import { connectRedis } from '../redis/client.ts';
 import { FsWriter } from '../writer/fs-writer.ts';
 import { EXAMPLE_FILES, type ExampleFile, exampleBytes } from './example-files.ts';
@@ -28,13 +29,11 @@ export const MADE_BUCKET = { field: 'madeBucket', value: '1' } as const;
 interface ExampleParts {
   readonly writer: FsWriter;
   readonly objects: ObjectStores;
-  createBucket(filesystem: Filesystem): Promise<void>;
+  readonly stores: Pick<S3ObjectStores, 'createBucket'>;
   readonly onWrite: (writes: number) => void;
 }
 
-interface MadeFile {
-  readonly inodeId: bigint;
-  readonly what: string;
+interface MadeFile extends Pick<ExampleFile, 'inodeId' | 'what'> {
   readonly bytes: number;
   readonly versions: number;
 }
@@ -62,7 +61,7 @@ export async function makeExample(
     [MADE_BY.field]: MADE_BY.value,
     ...(madeBucket ? { [MADE_BUCKET.field]: MADE_BUCKET.value } : {}),
   });
-  if (madeBucket) await parts.createBucket(filesystem);
+  if (madeBucket) await parts.stores.createBucket(filesystem);
   let writes = 0;
   const wrote = (): void => parts.onWrite(++writes);
   const files = await Promise.all(EXAMPLE_FILES.map((file) => makeFile(filesystem, file, { ...parts, wrote })));

@@ -7,6 +7,7 @@ import { CompactError } from '../errors.ts';
 import { namesBegin, ownerObjectName } from '../format.ts';
 import type { Filesystem } from '../model.ts';
 import { DELETE_BATCH_MAX, type ObjectStore } from '../objects/port.ts';
+import type { S3ObjectStores } from '../objects/s3/stores.ts';
 import type { Clients } from '../wiring/clients.ts';
 import type { FsLists } from '../writer/fs-lists.ts';
 import { EXAMPLE_FILES } from './example-files.ts';
@@ -15,9 +16,7 @@ import { MADE_BUCKET, MADE_BY } from './example-make.ts';
 interface RemoveParts {
   readonly clients: Clients;
   readonly lists: FsLists;
-  readonly store: (filesystem: Filesystem) => ObjectStore;
-  /** `false`: it holds something, and stays. */
-  removeEmptyBucket(filesystem: Filesystem): Promise<boolean>;
+  readonly stores: Pick<S3ObjectStores, 'removeEmptyBucket'>;
 }
 
 export interface Removed {
@@ -86,11 +85,11 @@ async function forgetNotes(filesystem: Filesystem, { scans, gc }: Clients): Prom
 
 async function removeObjects(
   filesystem: Filesystem,
-  { store: storeOf, removeEmptyBucket }: RemoveParts,
+  { clients, stores }: RemoveParts,
   madeBucket: boolean,
 ): Promise<Pick<Removed, 'objects' | 'bucket'>> {
   const { fsId, objectPrefix } = filesystem;
-  const store = storeOf(filesystem);
+  const store = clients.objects.forFilesystem(filesystem);
   let objects = 0;
   try {
     for (const { inodeId } of EXAMPLE_FILES) {
@@ -102,7 +101,7 @@ async function removeObjects(
     if (error instanceof CompactError && error.code === 'bucket-missing') return { objects, bucket: 'removed' };
     throw error;
   }
-  return { objects, bucket: madeBucket && (await removeEmptyBucket(filesystem)) ? 'removed' : 'kept' };
+  return { objects, bucket: madeBucket && (await stores.removeEmptyBucket(filesystem)) ? 'removed' : 'kept' };
 }
 
 /** Every object whose name begins so: of one inode, and of no other. */

@@ -12,7 +12,7 @@ import type { CliContext } from './context.ts';
 import type { Made } from './example-make.ts';
 import type { Removed } from './example-remove.ts';
 import { CountProgress } from './progress.ts';
-import { table } from './table.ts';
+import { left, table } from './table.ts';
 
 interface Options {
   readonly bucket: string;
@@ -28,10 +28,8 @@ stops it, and a bucket that was there before, or holds something else, stays. Wh
 With --json: {fsId, uuid, bucket, madeBucket, files: [{inodeId, what, bytes, versions}]}, and with --remove
   {fsId, bucket: "removed" | "kept", objects}`;
 
-export function registerExample(program: Command, context: CliContext): void {
-  program
-    .command('example')
-    .description('make a small file system with fragmented files to try things on')
+export function registerExample(command: Command, context: CliContext): void {
+  command
     .argument('<fs>', 'id of the file system to be made', parseCount)
     .option('--bucket <name>', 'bucket for its objects', 's3compact-example')
     .option('--name <name>', 'name of the file system', 'example')
@@ -48,30 +46,26 @@ async function example(fsId: number, options: Options, context: CliContext): Pro
     import('./example-remove.ts'),
   ]);
   const { settings } = context;
-  const clients = await context.openClients({ logger: context.quietLogger });
-  const { objects } = clients;
-  const stores = openStores(settings, context.quietLogger, keysFrom(clients.metadata));
-  const { writer, close } = openWriter(settings, objects);
-  const progress = new CountProgress(context);
-  try {
-    if (options.remove === true) {
-      const store = objects.forFilesystem.bind(objects);
-      const removeEmptyBucket = stores.removeEmptyBucket.bind(stores);
-      const removed = await removeExample(fsId, { clients, lists: writer.lists, store, removeEmptyBucket });
-      showRemoved(removed, context);
-      return;
+  await context.withClients({ logger: context.quietLogger }, async (clients) => {
+    const { objects } = clients;
+    const stores = openStores(settings, context.quietLogger, keysFrom(clients.metadata));
+    const { writer, close } = openWriter(settings, objects);
+    const progress = new CountProgress(context);
+    try {
+      if (options.remove === true) {
+        showRemoved(await removeExample(fsId, { clients, lists: writer.lists, stores }), context);
+        return;
+      }
+      const onWrite = (writes: number): void => progress.show(plural(writes, 'write'));
+      const made = await makeExample({ fsId, ...options }, { writer, objects, stores, onWrite });
+      progress.stop();
+      showMade(made, context);
+    } finally {
+      progress.stop();
+      stores.close();
+      close();
     }
-    const onWrite = (writes: number): void => progress.show(plural(writes, 'write'));
-    const createBucket = stores.createBucket.bind(stores);
-    const made = await makeExample({ fsId, ...options }, { writer, objects, createBucket, onWrite });
-    progress.stop();
-    showMade(made, context);
-  } finally {
-    progress.stop();
-    stores.close();
-    close();
-    await clients.close();
-  }
+  });
 }
 
 function refuseCurvefs({ metadataUrl }: Settings): void {
@@ -84,31 +78,19 @@ function refuseCurvefs({ metadataUrl }: Settings): void {
 
 export function showMade({ filesystem, madeBucket, files }: Made, context: CliContext): void {
   const { fsId, uuid, bucket } = filesystem;
-  if (context.json) {
-    context.dataJson({ fsId, uuid, bucket, madeBucket, files });
-    return;
-  }
   const rows = files.map((file) => [`${file.inodeId}`, file.what, bytes(file.bytes), count(file.versions)]);
-  const columns = [
-    { head: 'inode' },
-    { head: 'file', align: 'left' },
-    { head: 'length' },
-    { head: 'versions' },
-  ] as const;
-  context.data(`file system ${fsId} is made, its objects in bucket ${bucket}${madeBucket ? ' (made, too)' : ''}\n`);
-  context.data(table(columns, rows, context.style));
-  context.data(`\n next: s3compact scan ${fsId} --dry-run, s3compact inspect ${fsId} 1`);
-  context.data(` in the end: s3compact example ${fsId} --remove`);
+  const lines = [
+    `file system ${fsId} is made, its objects in bucket ${bucket}${madeBucket ? ' (made, too)' : ''}\n`,
+    table(['inode', left('file'), 'length', 'versions'], rows, context.style),
+    `\n next: s3compact scan ${fsId} --dry-run, s3compact inspect ${fsId} 1`,
+    ` in the end: s3compact example ${fsId} --remove`,
+  ];
+  context.answer({ fsId, uuid, bucket, madeBucket, files }, () => lines.join('\n'));
 }
 
 export function showRemoved({ filesystem, objects, bucket }: Removed, context: CliContext): void {
   const { fsId } = filesystem;
-  if (context.json) {
-    context.dataJson({ fsId, bucket, objects });
-    return;
-  }
   const stays = bucket === 'removed' ? 'is removed, too' : 'stays, since it was there before or holds something else';
-  context.data(
-    `file system ${fsId} is removed with ${plural(objects, 'object')}; bucket ${filesystem.bucket} ${stays}`,
-  );
+  const words = `file system ${fsId} is removed with ${plural(objects, 'object')}; bucket ${filesystem.bucket} ${stays}`;
+  context.answer({ fsId, bucket, objects }, () => words);
 }

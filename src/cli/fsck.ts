@@ -18,7 +18,7 @@ import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf, UsageError } from './output.ts';
 import { CountProgress } from './progress.ts';
 import { untilStopped } from './signals.ts';
-import { table } from './table.ts';
+import { left, table, wrapped } from './table.ts';
 
 /** Faults shown unless `--limit` says otherwise. */
 const FAULTS_SHOWN = 100;
@@ -31,19 +31,13 @@ interface Options {
 }
 
 /** What `fsck --json` prints; offsets and sizes in bytes. */
-interface Summary {
-  inodes: number;
-  skipped: number;
-  unknown: number;
-  objects: number;
-  dataBytes: number;
-  faults: number;
-  faultBytes: number;
-  inodesWithFaults: number;
-}
+const NOTHING_FOUND = {
+  ...{ inodes: 0, skipped: 0, unknown: 0, objects: 0, dataBytes: 0, faults: 0, faultBytes: 0 },
+  inodesWithFaults: 0,
+};
 
 interface Findings {
-  readonly summary: Summary;
+  readonly summary: typeof NOTHING_FOUND;
   readonly faults: (FsckFault & { readonly inodeId: string })[];
   readonly unknown: { readonly inodeId: string; readonly message: string }[];
   /** Why a walk did not come to its end. */
@@ -62,11 +56,9 @@ With --json: {summary: {inodes, skipped, unknown, objects, dataBytes, faults, fa
 Of a JuiceFS volume, all objects that lists name: {summary: {files, lists, objects, bytes, faults, visibleFaults},
   faults: [{inodeId, chunkIndex, reason: missing|size|unreferenced|damaged, object, visible, detail}], endedEarly}`;
 
-export function registerFsck(program: Command, context: CliContext): void {
+export function registerFsck(command: Command, context: CliContext): void {
   const limit = new Option('--limit <count>', 'faults to show; 0 means all');
-  program
-    .command('fsck')
-    .description('tell which bytes of a file, or of all files, cannot be read; changes nothing')
+  command
     .argument('<fs>', 'id of the file system', parseCount)
     .argument('[inode]', 'id of the inode, of a JuiceFS volume also a path; all if absent', parseInodeOrPath)
     .option('--read', 'read every byte, not only the sizes')
@@ -100,7 +92,7 @@ async function fsck(
   const { keysFrom, openObjects } = await import('../wiring/clients.ts');
   const objects = openObjects(context.settings, context.logger, { keys: keysFrom(metadata) });
   const progress = new CountProgress(context);
-  const findings: Findings = { summary: nothing(), faults: [], unknown: [] };
+  const findings: Findings = { summary: { ...NOTHING_FOUND }, faults: [], unknown: [] };
   let looked = 0;
   let code: ExitCode = EXIT.done;
   const onObject = (): void => {
@@ -124,8 +116,7 @@ async function fsck(
     progress.stop();
     objects.close();
   }
-  if (context.json) context.dataJson(findings);
-  else context.data(text(findings, target, context));
+  context.answer(findings, () => text(findings, target, context));
   return findings.summary.faults > 0 ? EXIT.halted : code;
 }
 
@@ -154,13 +145,6 @@ async function* verdicts(target: Target, checking: Checking, signal: AbortSignal
   yield await checkInode(key, { metadata, objects: objects.forFilesystem(filesystem), filesystem }, settings);
 }
 
-function nothing(): Summary {
-  return {
-    ...{ inodes: 0, skipped: 0, unknown: 0, objects: 0, dataBytes: 0, faults: 0, faultBytes: 0 },
-    inodesWithFaults: 0,
-  };
-}
-
 function add({ summary, faults, unknown }: Findings, verdict: InodeVerdict, limit: number): void {
   const inodeId = verdict.key.inodeId.toString();
   summary.inodes++;
@@ -182,17 +166,12 @@ function text({ summary, faults, unknown, endedEarly }: Findings, { fsId }: Targ
   const { bold } = context.colors;
   const lines: string[] = [];
   if (faults.length > 0) {
-    const columns = [{ head: 'inode' }, { head: 'begin' }, { head: 'end' }] as const;
-    const words = [
-      { head: 'what', align: 'left' },
-      { head: 'object', align: 'left' },
-      { head: 'detail', align: 'left', wrap: true },
-    ] as const;
+    const columns = ['inode', 'begin', 'end', left('what'), left('object'), wrapped('detail')];
     const rows = faults.map((fault) => {
       const inode = printInodeKey({ fsId, inodeId: fault.inodeId });
       return [inode, `${fault.begin}`, `${fault.end}`, fault.reason, fault.object ?? '', fault.detail];
     });
-    lines.push(table([...columns, ...words], rows, context.style));
+    lines.push(table(columns, rows, context.style));
     if (faults.length < summary.faults) lines.push(` and ${summary.faults - faults.length} more; --limit shows them`);
     lines.push('');
   }
@@ -211,7 +190,7 @@ function text({ summary, faults, unknown, endedEarly }: Findings, { fsId }: Targ
 }
 
 /** Says that all can be read only where all was looked at. */
-function conclusion({ faults, faultBytes, inodesWithFaults, unknown }: Summary, complete: boolean): string {
+function conclusion({ faults, faultBytes, inodesWithFaults, unknown }: Findings['summary'], complete: boolean): string {
   if (faults > 0) return `${bytes(faultBytes)} of ${plural(inodesWithFaults, 'inode')} cannot be read`;
   if (!complete) return 'what was looked at can be read; of the rest nothing is known';
   if (unknown > 0) return `${plural(unknown, 'inode')} could not be looked at; no fault in any other`;

@@ -16,7 +16,7 @@ import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
 import { CountProgress } from './progress.ts';
 import { untilStopped } from './signals.ts';
-import { table } from './table.ts';
+import { left, table, wrapped } from './table.ts';
 
 /** Orphans that one pass deletes at most. */
 const DELETES_MAX = 100_000;
@@ -55,10 +55,8 @@ With --json: {counts: {REASON: {objects, bytes}}, ages: {REASON: {hour|day|week|
   ripe, deleted: {objects, bytes}, quarantined, failures, failureExamples, bookFull, resumed, refused, stopped}
   REASON: ${REASONS.join(', ')}`;
 
-export function registerGc(program: Command, context: CliContext): void {
-  program
-    .command('gc')
-    .description('compare the bucket of a file system with its metadata')
+export function registerGc(command: Command, context: CliContext): void {
+  command
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--delete', 'delete orphans that two passes have found')
     .option('--inodeless', 'note, and with --delete remove, also orphans whose inode the metadata does not have')
@@ -71,9 +69,8 @@ export function registerGc(program: Command, context: CliContext): void {
 
 async function gc(fsId: number, context: CliContext, options: Options): Promise<ExitCode> {
   const { settings } = context;
-  const clients = await context.openClients();
   const progress = new CountProgress(context);
-  try {
+  return context.withClients({}, async (clients) => {
     const report = await untilStopped(context, { left: LEFT }, async (signal) => {
       const metadata = cancellable(clients.metadata, signal);
       const filesystem = await requireFilesystem(metadata, fsId);
@@ -89,15 +86,10 @@ async function gc(fsId: number, context: CliContext, options: Options): Promise<
         deletesMax: options.maxDeletes,
         onProgress: ({ objects, leaked }) => progress.show(`${plural(objects, 'object')}, ${plural(leaked, 'orphan')}`),
       });
-    });
-    progress.stop();
-    if (context.json) context.dataJson(report);
-    else context.data(reportText(fsId, report, { context, options }));
+    }).finally(() => progress.stop());
+    context.answer(report, () => reportText(fsId, report, { context, options }));
     return exitCodeOfGc(report, context.stopCode);
-  } finally {
-    progress.stop();
-    await clients.close();
-  }
+  });
 }
 
 /** Orphans are what the lists of the owner do not reference: anybody else's lists say nothing of them. */
@@ -112,11 +104,6 @@ async function requireOwned(filesystem: Filesystem, { ownership }: Clients, opti
   );
 }
 
-interface Shown {
-  readonly context: CliContext;
-  readonly options: Options;
-}
-
 function exitCodeOfGc(report: GcReport, stopCode: ExitCode): ExitCode {
   if (report.faultsTotal > 0) return EXIT.halted;
   if (report.stopped !== undefined) return stopCode;
@@ -124,7 +111,11 @@ function exitCodeOfGc(report: GcReport, stopCode: ExitCode): ExitCode {
   return report.refused === undefined ? EXIT.done : EXIT.halted;
 }
 
-function reportText(fsId: number, report: GcReport, { context, options }: Shown): string {
+function reportText(
+  fsId: number,
+  report: GcReport,
+  { context, options }: { readonly context: CliContext; readonly options: Options },
+): string {
   const lines = [countsText(report, context)];
   if (report.faultsTotal > 0) lines.push('', faultsText(report, context));
   if (report.failures > 0) {
@@ -158,34 +149,14 @@ function countsText(report: GcReport, { style }: CliContext): string {
     const ages = AGE_CLASSES.map((age) => count(report.ages[reason][age]?.objects ?? 0));
     return [reason, count(objects), bytes(size), ...ages, MEANINGS[reason]];
   });
-  const heads = ['< 1 h', '< 1 d', '< 7 d', '< 30 d', 'older'].map((head) => ({ head }));
-  return table(
-    [
-      { head: 'what', align: 'left' },
-      { head: 'objects' },
-      { head: 'bytes' },
-      ...heads,
-      { head: 'meaning', align: 'left', wrap: true },
-    ],
-    rows,
-    style,
-  );
+  const ages = ['< 1 h', '< 1 d', '< 7 d', '< 30 d', 'older'];
+  return table([left('what'), 'objects', 'bytes', ...ages, wrapped('meaning')], rows, style);
 }
 
 function faultsText(report: GcReport, { style }: CliContext): string {
-  const rows = report.faults.map((fault) => [
-    fault.inodeId,
-    fault.object,
-    fault.reason,
-    count(fault.bytes),
-    count(fault.neededBytes),
+  const rows = report.faults.map(({ inodeId, object, reason, bytes: size, neededBytes }) => [
+    ...[inodeId, object, reason],
+    ...[count(size), count(neededBytes)],
   ]);
-  const columns = [
-    { head: 'inode' },
-    { head: 'object', align: 'left' },
-    { head: 'what', align: 'left' },
-    { head: 'bytes' },
-    { head: 'needed' },
-  ] as const;
-  return table(columns, rows, style);
+  return table(['inode', left('object'), left('what'), 'bytes', 'needed'], rows, style);
 }

@@ -3,16 +3,17 @@
  * hold is released or has ended. For backups of the metadata. What a hold is and when it holds is `reap/holds.ts`'s
  * business.
  */
-import { type Command, InvalidArgumentError } from 'commander';
-import { formOf, parseNumber, printNumber } from '../config/units.ts';
+import type { Command } from 'commander';
+import { printNumber } from '../config/units.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
+import type { Hold } from '../reap/hold-note.ts';
 import type { FoundHold } from '../reap/holds.ts';
 import { plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
-import { parseCount } from './arguments.ts';
+import { durationLike, parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { UsageError } from './output.ts';
-import { type Column, table } from './table.ts';
+import { left, table, wrapped } from './table.ts';
 
 const HOLD_HELP = `
 It answers when it holds, after a minute and a half: until then deletes that were allowed before may still be on their way.
@@ -33,26 +34,24 @@ What was held is deleted within half an hour. Backups of the metadata that were 
 
 With --json: {fsId, released: [id]}`;
 
-export function registerHold(program: Command, context: CliContext): void {
-  const hold = program
-    .command('hold')
-    .description('keep everything that the lists of a file system reference, for a backup of its metadata')
+export function registerHold(command: Command, context: CliContext): void {
+  command
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--reason <text>', 'who or what needs it, one line; must be given')
-    .option('--for <duration>', 'from the answer on; default: until it is released', parseDuration)
+    .option('--for <duration>', 'from the answer on; default: until it is released', durationLike('6h'))
     .addHelpText('after', HOLD_HELP)
     .action((fsId: number, { reason, ...end }: { readonly reason?: string; readonly for?: number }) => {
       // Not required by the parser: that would ask `hold list` for it, too.
       if (reason === undefined) throw new UsageError('hold needs --reason: who or what needs it, one line');
       return withClients(context, (clients) => make(fsId, clients, { context, reason, ...end }));
     });
-  hold
+  command
     .command('list')
     .description('show holds, and what they keep')
     .argument('[fs]', 'of this file system', parseCount)
     .addHelpText('after', LIST_HELP)
     .action((fsId: number | undefined) => withClients(context, (clients) => list(fsId, clients, context)));
-  hold
+  command
     .command('release')
     .description('let what a hold keeps be deleted')
     .argument('<fs>', 'id of the file system', parseCount)
@@ -65,13 +64,8 @@ export function registerHold(program: Command, context: CliContext): void {
     });
 }
 
-async function withClients(context: CliContext, work: (clients: Clients) => Promise<void>): Promise<void> {
-  const clients = await context.openClients({ logger: context.quietLogger });
-  try {
-    await work(clients);
-  } finally {
-    await clients.close();
-  }
+function withClients(context: CliContext, work: (clients: Clients) => Promise<void>): Promise<void> {
+  return context.withClients({ logger: context.quietLogger }, work);
 }
 
 async function make(
@@ -89,9 +83,9 @@ async function make(
   };
   const request = { reason, by: processName(), ...(forMs === undefined ? {} : { forMs }) };
   const { id, hold } = await makeHold(fsId, request, { clients, onWaiting });
-  if (context.json) return context.dataJson({ id, ...hold });
   const end = hold.untilMs === undefined ? 'until it is released' : `until ${iso(hold.untilMs)}`;
-  context.data(`file system ${fsId} is held by ${id}, ${end}: nothing that is referenced now is deleted`);
+  const words = `file system ${fsId} is held by ${id}, ${end}: nothing that is referenced now is deleted`;
+  context.answer({ id, ...hold }, () => words);
 }
 
 async function list(fsId: number | undefined, clients: Clients, context: CliContext): Promise<void> {
@@ -103,13 +97,7 @@ async function list(fsId: number | undefined, clients: Clients, context: CliCont
   }
   const rows = filesystems.flatMap(({ fsId: of, holds }) => holds.map((hold) => rowOf(of, hold)));
   if (rows.length === 0) return context.data('there is no hold');
-  const columns: readonly Column[] = [
-    ...[{ head: 'file system' }, { head: 'hold' }, { head: 'since' }, { head: 'until' }],
-    ...[
-      { head: 'state', align: 'left' as const },
-      { head: 'reason', align: 'left' as const, wrap: true },
-    ],
-  ];
+  const columns = ['file system', 'hold', 'since', 'until', left('state'), wrapped('reason')];
   context.data(table(columns, rows, context.style));
   for (const { fsId: of, objects, bytes } of filesystems) {
     context.data(` file system ${of}: ${plural(objects, 'object')} kept, ${printNumber('size', bytes)} at least`);
@@ -135,15 +123,8 @@ function rowOf(fsId: number, { id, ...state }: FoundHold): string[] {
 }
 
 function listed({ id, kind, hold, ...rest }: FoundHold) {
-  return {
-    id,
-    state: kind,
-    ...rest,
-    reason: hold?.reason,
-    by: hold?.by,
-    sinceMs: hold?.sinceMs,
-    untilMs: hold?.untilMs,
-  };
+  const { reason, by, sinceMs, untilMs }: Partial<Hold> = hold ?? {};
+  return { id, state: kind, ...rest, reason, by, sinceMs, untilMs };
 }
 
 async function release(
@@ -156,17 +137,11 @@ async function release(
   const released: string[] = [];
   for (const one of ids) if (await clients.holds.release(filesystem, one)) released.push(one);
   if ((await clients.holds.list(filesystem)).length === 0) await clients.holdBook.forget(fsId);
-  if (context.json) return context.dataJson({ fsId, released });
-  if (released.length > 0) context.data(`released on file system ${fsId}: ${released.join(', ')}`);
-  else context.data(id === undefined ? `file system ${fsId} has no hold` : `file system ${fsId} has no hold ${id}`);
+  const none = `file system ${fsId} has no hold${id === undefined ? '' : ` ${id}`}`;
+  const words = released.length > 0 ? `released on file system ${fsId}: ${released.join(', ')}` : none;
+  context.answer({ fsId, released }, () => words);
 }
 
 function iso(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-function parseDuration(text: string): number {
-  const ms = parseNumber(formOf('duration'), text);
-  if (ms === null) throw new InvalidArgumentError('It must be a duration such as 6h.');
-  return ms;
 }

@@ -2,16 +2,15 @@
  * `s3compact inode FS INODE`: compact one inode now, through the queue (top priority, first run that starts after the
  * request) or in this process, and show how it ends. The work is `run`'s; this only asks, waits and tells.
  */
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { JobProgress } from '../../workers/compact-processor.ts';
 import { systemClock } from '../clock.ts';
 import type { CompactProgress } from '../compact/compact-inode.ts';
-import { formOf, parseNumber } from '../config/units.ts';
 import type { InodeKey } from '../model.ts';
 import type { RunSeen } from '../queue/wait-for-run.ts';
 import type { RunReport } from '../wiring/run-inode.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
-import { inodeNumber, withFileArguments } from './arguments.ts';
+import { durationLike, inodeNumber, withFileArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
 import { showPlan } from './plan.ts';
@@ -45,11 +44,11 @@ interface InodeOptions {
   readonly wait: number;
 }
 
-export function registerInode(program: Command, context: CliContext): void {
-  withFileArguments(program.command('inode').description('compact one inode now and wait for the result'))
+export function registerInode(command: Command, context: CliContext): void {
+  withFileArguments(command)
     .option('--inline', 'do it in this process instead of the compact queue')
     .option('--dry-run', 'only show the plan, as "s3compact plan" does')
-    .option('--wait <duration>', 'how long to wait for the run to end', parseDuration, 600_000)
+    .option('--wait <duration>', 'how long to wait for the run to end', durationLike('30s or 10m'), 600_000)
     .addHelpText('after', HELP)
     .action(async (fsId: number, inode: bigint | string, options: InodeOptions) => {
       const limit = PLANS_SHOWN;
@@ -68,8 +67,7 @@ export function registerInode(program: Command, context: CliContext): void {
 }
 
 async function compactNow(key: InodeKey, context: CliContext, options: InodeOptions): Promise<ExitCode> {
-  const clients = await context.openWork({ forRuns: options.inline === true });
-  try {
+  return context.withWork({ forRuns: options.inline === true }, async (clients) => {
     // A wrong number is reported at once, not after a wait for a worker.
     await clients.requireFile(key);
     const progress = new RunProgress(context);
@@ -78,12 +76,9 @@ async function compactNow(key: InodeKey, context: CliContext, options: InodeOpti
     const report = await untilStopped(context, { left: isInline ? LEFT_INLINE : LEFT_QUEUED }, (signal) =>
       isInline ? inline(work, signal) : queued(work, signal),
     ).finally(() => progress.stop());
-    if (context.json) context.dataJson(report);
-    else context.data(reportText(report, context));
+    context.answer(report, () => reportText(report, context));
     return exitCodeOfRun(report, context.stopCode);
-  } finally {
-    await clients.close();
-  }
+  });
 }
 
 interface Work {
@@ -163,10 +158,4 @@ function exitCodeOfRun(report: RunReport, stopCode: ExitCode): ExitCode {
   if (report.outcome === 'over-budget') return EXIT.usage;
   const codes = { done: EXIT.done, later: EXIT.retry, gone: EXIT.retry, quarantined: EXIT.halted, halted: EXIT.halted };
   return codes[report.ending];
-}
-
-function parseDuration(text: string): number {
-  const ms = parseNumber(formOf('duration'), text);
-  if (ms === null) throw new InvalidArgumentError('It must be a duration such as 30s or 10m.');
-  return ms;
 }

@@ -6,34 +6,19 @@
 
 import { CompactError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
-import type { Filesystem, Inode, InodeKey, S3ChunkInfo } from '../model.ts';
+import type { Filesystem, Inode, InodeKey, S3ChunkInfo, ValidRange } from '../model.ts';
 import { type ChunkInput, checkChunkList, type ReadCost, readCost, validRanges, versionFault } from '../plan/index.ts';
 import { redactUrl } from '../redact.ts';
 
 /** Versions of one list that are read: lists of this length occur, and it takes some 600 MiB (I8). */
 const INSPECT_VERSIONS_MAX = 1_000_000;
 
-interface VersionReport {
+interface VersionReport extends S3ChunkInfo {
   /** In the list, from 0; the last one wins. */
   readonly position: number;
-  readonly chunkId: string;
-  readonly compaction: string;
-  /** File offset, bytes. */
-  readonly offset: number;
-  readonly len: number;
-  readonly size: number;
-  readonly zero: boolean;
   /** Bytes of it that a reader sees; absent in a faulty list. */
   readonly visibleBytes?: number;
   readonly fault?: string;
-}
-
-interface RangeReport {
-  readonly begin: number;
-  readonly end: number;
-  /** Position of the version that is read here. */
-  readonly version: number;
-  readonly zero: boolean;
 }
 
 export interface ChunkInspection {
@@ -44,7 +29,7 @@ export interface ChunkInspection {
   readonly rangesTotal: number;
   /** The first of them, then those with a fault, each at most as many as asked for. */
   readonly versions: readonly VersionReport[];
-  readonly ranges: readonly RangeReport[];
+  readonly ranges: readonly (ValidRange & { readonly zero: boolean })[];
   /** Absent in a faulty list. */
   readonly readCost?: ReadCost;
   readonly fault?: { readonly code: string; readonly message: string };
@@ -163,26 +148,15 @@ function faultyVersions(input: ChunkInput, rowsMax: number): VersionReport[] {
 
 function versionReport(version: S3ChunkInfo, position: number): VersionReport {
   const { chunkId, compaction, ...rest } = version;
-  return { position, chunkId: chunkId.toString(), compaction: compaction.toString(), ...rest };
+  return { position, chunkId, compaction, ...rest };
 }
 
 /** An inode for programs. */
-export function inodeReport(inode: Inode): Record<string, string | number> {
-  const { key, attempt, ...rest } = inode;
-  return {
-    fsId: key.fsId,
-    inodeId: key.inodeId.toString(),
-    ...rest,
-    ...(attempt === undefined ? {} : { attempt: attempt.toString() }),
-  };
+export function inodeReport({ key: { fsId, inodeId }, attempt, ...rest }: Inode) {
+  return { fsId, inodeId, ...rest, attempt };
 }
 
 /** A file system for programs; its endpoint without a password. */
-export function filesystemReport(filesystem: Filesystem): Record<string, string | number> {
-  const { endpoint, lastChunkId, keepsCrc32c: _, ...rest } = filesystem;
-  return {
-    ...rest,
-    ...(endpoint === undefined ? {} : { endpoint: redactUrl(endpoint) }),
-    ...(lastChunkId === undefined ? {} : { lastChunkId: lastChunkId.toString() }),
-  };
+export function filesystemReport({ endpoint, lastChunkId, keepsCrc32c: _, ...rest }: Filesystem) {
+  return { ...rest, endpoint: endpoint === undefined ? undefined : redactUrl(endpoint), lastChunkId };
 }

@@ -8,7 +8,7 @@ import { printInodeKey } from '../format.ts';
 import { requireFile, requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
-import type { ReadCost } from '../plan/index.ts';
+import { addCounts } from '../plan/index.ts';
 import { bytes, count, plural, wasteText } from '../view/words.ts';
 import { inodeNumber, parseCount, parseLimit, withFileArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
@@ -22,7 +22,7 @@ import {
 import { EXIT, type ExitCode, UsageError } from './output.ts';
 import { drawChunk } from './picture.ts';
 import { type QuarantineState, quarantineLines, quarantineOf } from './quarantine-note.ts';
-import { table } from './table.ts';
+import { left, table, wrapped } from './table.ts';
 
 /** Rows of each list, and chunks, shown unless `--limit` says otherwise. */
 const ROWS_SHOWN = 20;
@@ -33,17 +33,9 @@ interface InspectOptions {
   readonly chunk?: number;
 }
 
-/** What `inspect --json` prints; ids are decimal text, offsets and sizes bytes. */
-interface InspectReport {
-  readonly filesystem: Readonly<Record<string, string | number>>;
-  readonly inode: Readonly<Record<string, string | number>>;
-  /** Why work on it has stopped, if it has; `unknown` when the queue's Redis was not there to tell. */
-  readonly quarantine: QuarantineState;
-  /** In ascending order; lists are cut at `--limit`; `versionsTotal` and `rangesTotal` are not. */
-  readonly chunks: readonly ChunkInspection[];
-  /** Over all chunks, shown or not. */
-  readonly total: ReadCost & { readonly chunks: number; readonly faults: number };
-}
+const NO_READ = { gets: 0, dataBytes: 0, versions: 0, objects: 0, storedBytes: 0 };
+/** Over all chunks, shown or not. */
+type Total = typeof NO_READ & { readonly chunks: number; readonly faults: number };
 
 const HELP = `
 Reads metadata only and changes nothing. A list that breaks the format is shown as far as it goes (exit code 4).
@@ -57,12 +49,12 @@ Of a JuiceFS volume: {volume, file: {inodeId, path, length, mtimeMs, nlink, stat
   chunks: [{chunkIndex, recordsTotal, fault, records: [{position, offset, len, id, size, from, references}],
             pieces: [{begin, end, position, id, size, from}], footprint: as total}]}`;
 
-export function registerInspect(program: Command, context: CliContext): void {
+export function registerInspect(command: Command, context: CliContext): void {
   const limit = new Option(
     '--limit <count>',
     `rows of each list, and chunks, to show; 0 means all (default: ${ROWS_SHOWN})`,
   );
-  withFileArguments(program.command('inspect').description('show the chunk lists of an inode as they are'))
+  withFileArguments(command)
     .option('--chunk <index>', 'show this chunk only', parseCount)
     .addOption(limit.argParser(parseLimit))
     .addHelpText('after', HELP)
@@ -92,13 +84,11 @@ async function showInode(key: InodeKey, context: CliContext, options: InspectOpt
   });
 }
 
-interface Show {
-  readonly context: CliContext;
-  readonly options: InspectOptions;
-}
-
-async function inspectAndShow(key: InodeKey, metadata: MetadataStore, show: Show): Promise<ExitCode> {
-  const { context, options } = show;
+async function inspectAndShow(
+  key: InodeKey,
+  metadata: MetadataStore,
+  { context, options }: { readonly context: CliContext; readonly options: InspectOptions },
+): Promise<ExitCode> {
   const filesystem = await requireFilesystem(metadata, key.fsId);
   const inode = await requireFile(metadata, key);
   const limit = limitOf(options, context);
@@ -106,25 +96,25 @@ async function inspectAndShow(key: InodeKey, metadata: MetadataStore, show: Show
   const quarantine = await quarantineOf(key, metadata.storeId, context.settings);
   if (!context.json) context.data([headText(inode, filesystem, context), ...stopsOf(inode, quarantine)].join('\n'));
   const shown: ChunkInspection[] = [];
-  let total: InspectReport['total'] = { ...NO_READ, chunks: 0, faults: 0 };
+  let total: Total = { chunks: 0, faults: 0, ...NO_READ };
   for (const chunkIndex of indexes) {
     const chunk = await inspectChunk(key, chunkIndex, { metadata, filesystem, length: inode.length, rowsMax: limit });
-    total = addTotal(total, chunk.report);
+    const { fault, readCost, versionsTotal } = chunk.report;
+    const cost = readCost ?? { ...NO_READ, versions: versionsTotal };
+    total = addCounts(total, { chunks: 1, faults: fault === undefined ? 0 : 1, ...cost });
     if (total.chunks > limit) continue;
     if (context.json) shown.push(chunk.report);
     else context.data(`\n${chunkText(chunk, context)}`);
   }
   if (context.json) {
     const of = { filesystem: filesystemReport(filesystem), inode: inodeReport(inode), quarantine };
-    context.dataJson({ ...of, total, chunks: shown } satisfies InspectReport);
+    context.dataJson({ ...of, total, chunks: shown });
   } else {
     const text = totalText(total, context, limit);
     if (text !== '') context.data(`\n${text}`);
   }
   return total.faults > 0 ? EXIT.halted : EXIT.done;
 }
-
-const NO_READ: ReadCost = { gets: 0, dataBytes: 0, versions: 0, objects: 0, storedBytes: 0 };
 
 /** All chunks in ascending order, or the one that was asked for. Throws UsageError when that has no list. */
 async function wantedChunks(
@@ -139,19 +129,6 @@ async function wantedChunks(
   throw new UsageError(
     `--chunk ${options.chunk}: inode ${printInodeKey(key)} has no list for it, so it reads as zeros; ${plural(indexes.length, 'chunk')} of it have one`,
   );
-}
-
-function addTotal(total: InspectReport['total'], report: ChunkInspection): InspectReport['total'] {
-  const cost = report.readCost ?? { ...NO_READ, versions: report.versionsTotal };
-  return {
-    chunks: total.chunks + 1,
-    faults: total.faults + (report.fault === undefined ? 0 : 1),
-    gets: total.gets + cost.gets,
-    dataBytes: total.dataBytes + cost.dataBytes,
-    versions: total.versions + cost.versions,
-    objects: total.objects + cost.objects,
-    storedBytes: total.storedBytes + cost.storedBytes,
-  };
 }
 
 function headText(inode: Inode, filesystem: Filesystem, context: CliContext): string {
@@ -193,12 +170,10 @@ function chunkText({ report, input }: InspectedChunk, context: CliContext): stri
 /** The newest last, as in the list: precedence is the position. */
 function versionsText(report: ChunkInspection, context: CliContext): string {
   const { red } = context.colors;
-  const heads = ['version', 'chunk id', 'compaction', 'offset', 'length', 'visible'];
-  const columns = [...heads.map((head) => ({ head })), { head: '', align: 'left' as const, wrap: true }];
+  const columns = ['version', 'chunk id', 'compaction', 'offset', 'length', 'visible', wrapped('')];
   const lines = report.versions.map((version) => [
     count(version.position),
-    version.chunkId,
-    version.compaction,
+    ...[version.chunkId.toString(), version.compaction.toString()],
     count(version.offset),
     bytes(version.len),
     version.visibleBytes === undefined ? '?' : version.visibleBytes === 0 ? 'none' : bytes(version.visibleBytes),
@@ -208,8 +183,7 @@ function versionsText(report: ChunkInspection, context: CliContext): string {
 }
 
 function rangesText(report: ChunkInspection, context: CliContext): string {
-  const heads = ['range from', 'to', 'bytes', 'version'];
-  const columns = [...heads.map((head) => ({ head })), { head: '', align: 'left' as const }];
+  const columns = ['range from', 'to', 'bytes', 'version', left('')];
   const lines = report.ranges.map((range) => [
     count(range.begin),
     count(range.end),
@@ -224,12 +198,12 @@ function cutNote(total: number, shown: number, context: CliContext): string {
   return total > shown ? context.colors.dim(`\n … ${count(total - shown)} more (--limit 0 shows all)`) : '';
 }
 
-function readText(cost: ReadCost): string {
+function readText(cost: typeof NO_READ): string {
   const waste = wasteText(cost.storedBytes, cost.dataBytes);
   return `a full read takes ${plural(cost.gets, 'GET')} for ${bytes(cost.dataBytes)}; stored are ${bytes(cost.storedBytes)} in ${plural(cost.objects, 'object')} of ${plural(cost.versions, 'version')}, ${waste} times what is visible`;
 }
 
-function totalText(total: InspectReport['total'], context: CliContext, limit: number): string {
+function totalText(total: Total, context: CliContext, limit: number): string {
   const { bold, dim, red } = context.colors;
   if (total.chunks === 0) return 'no chunk has a list: the file reads as zeros';
   const hidden = total.chunks - limit;

@@ -20,14 +20,12 @@ import {
   UsageError,
 } from './output.ts';
 import { fitted } from './table.ts';
-import { packageVersion } from './version.ts';
 
 /** Runs one command line (without node and script) and returns its exit code; never throws, never exits. */
 export async function run(argv: readonly string[], env: Environment, streams: CliStreams): Promise<ExitCode> {
   const context = new CliContext(env, streams);
   try {
-    const allSettings = argv.includes(HELP_SETTINGS);
-    const program = createProgram(context, await commandsIn(argv), { allSettings });
+    const program = createProgram(context, await commandsIn(argv), argv.includes(HELP_SETTINGS));
     // Commander knows one flag for help, and takes it wherever it stands.
     const words = argv.map((word) => (word === HELP_SETTINGS ? '--help' : word));
     await program.parseAsync(words, { from: 'user' });
@@ -50,14 +48,10 @@ async function commandsIn(argv: readonly string[]): Promise<ReadonlyMap<string, 
 }
 
 /** The program with all commands: those that were loaded as they are, of the others what the program's help shows. */
-function createProgram(
-  context: CliContext,
-  loaded: ReadonlyMap<string, Register>,
-  { allSettings = false }: { readonly allSettings?: boolean } = {},
-): Command {
+function createProgram(context: CliContext, loaded: ReadonlyMap<string, Register>, allSettings: boolean): Command {
   const program = new Command('s3compact')
     .description('Merges the fragments of files that CurveFS, JuiceFS and their like keep in S3.')
-    .version(packageVersion(), '-V, --version', 'print the version')
+    .version(context.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .exitOverride()
     .configureOutput({
@@ -80,8 +74,8 @@ function createProgram(
   });
   for (const { name, usage, summary } of COMMANDS) {
     const register = loaded.get(name);
-    if (register === undefined) program.command(`${name} ${usage}`.trimEnd()).description(summary);
-    else register(program, context);
+    const command = program.command(register === undefined ? `${name} ${usage}`.trimEnd() : name).description(summary);
+    register?.(command, context);
   }
   return program;
 }
@@ -90,11 +84,11 @@ function createProgram(
 function requireLayout(action: Command, context: CliContext): void {
   // `quarantine list` is `quarantine`.
   const name = action.parent?.parent ? action.parent.name() : action.name();
-  const layouts = COMMANDS.find((row) => row.name === name)?.layouts ?? ['blocks'];
-  if (layouts.length > 1 || layouts.includes(layoutOf(context.settings.metadataUrl))) return;
-  const others = COMMANDS.filter((row) => row.layouts?.includes('slices') && row.name !== 'completion');
+  const only = COMMANDS.find((row) => row.name === name)?.only;
+  if (only === undefined || only === layoutOf(context.settings.metadataUrl)) return;
+  const others = COMMANDS.filter((row) => row.only !== 'blocks' && row.name !== 'completion');
   throw new CompactError(
-    layouts.includes('slices')
+    only === 'slices'
       ? `"s3compact ${name}" looks at JuiceFS volumes (METADATA_URL=juicefs+redis://…); for other file systems "s3compact scan FS --dry-run" tells what could be saved`
       : `"s3compact ${name}" does not work on a JuiceFS volume; these do: ${others.map((row) => row.name).join(', ')}; nothing was changed`,
     { kind: 'halt', code: 'settings-invalid' },

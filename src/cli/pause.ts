@@ -24,10 +24,8 @@ Without FS everything is resumed: the queues and every file system, also those t
 With --json: {paused: false, fsId (absent: everything), already, jobs: jobs that came back,
   filesystems: ids of those that were paused one by one (with everything)}`;
 
-export function registerPause(program: Command, context: CliContext): void {
-  program
-    .command('pause')
-    .description('stop work on a file system, or on all, until it is resumed')
+export function registerPause(command: Command, context: CliContext): void {
+  command
     .argument('[fs]', 'id of the file system; without it: everything', parseCount)
     .option('--reap', 'delete nothing either; only together with everything')
     .addHelpText('after', PAUSE_HELP)
@@ -35,26 +33,19 @@ export function registerPause(program: Command, context: CliContext): void {
       if (fsId !== undefined && options.reap === true) {
         throw new UsageError('pause --reap is for everything, not for one file system');
       }
-      return withClients(context, (clients) => pause(clients, context, { fsId, reap: options.reap === true }));
+      return context.withWork({ metadata: 'unasked' }, (clients) =>
+        pause(clients, context, { fsId, reap: options.reap === true }),
+      );
     });
 }
 
-export function registerResume(program: Command, context: CliContext): void {
-  program
-    .command('resume')
-    .description('let work on a file system, or on all, go on')
+export function registerResume(command: Command, context: CliContext): void {
+  command
     .argument('[fs]', 'id of the file system; without it: everything', parseCount)
     .addHelpText('after', RESUME_HELP)
-    .action((fsId: number | undefined) => withClients(context, (clients) => resume(clients, context, fsId)));
-}
-
-async function withClients(context: CliContext, work: (clients: WorkClients) => Promise<void>): Promise<void> {
-  const clients = await context.openWork({ metadata: 'unasked' });
-  try {
-    await work(clients);
-  } finally {
-    await clients.close();
-  }
+    .action((fsId: number | undefined) =>
+      context.withWork({ metadata: 'unasked' }, (clients) => resume(clients, context, fsId)),
+    );
 }
 
 async function pause(
@@ -68,19 +59,18 @@ async function pause(
     await control.pauseAll({ reap });
     const already = before.compact && (before.reap || !reap);
     const what = reap ? 'everything, deleting included,' : 'everything but deleting';
-    show(context, { paused: true, reap, already }, `${what} ${already ? 'was paused already' : 'is paused'}`);
-    return;
+    return context.answer({ paused: true, reap, already }, () => `${what} ${pausedText(already)}`);
   }
   // A mistyped number would otherwise look like success.
   await requireFilesystem(metadata, fsId);
   const { processName } = await import('./work-parts.ts');
   const note = { sinceMs: wallMs(await ledger.nowMs()), by: processName() };
   const already = !(await control.pauseFilesystem(fsId, note));
-  show(
-    context,
-    { paused: true, fsId, reap: false, already },
-    `file system ${fsId} ${already ? 'was paused already' : 'is paused'}`,
-  );
+  context.answer({ paused: true, fsId, reap: false, already }, () => `file system ${fsId} ${pausedText(already)}`);
+}
+
+function pausedText(already: boolean): string {
+  return already ? 'was paused already' : 'is paused';
 }
 
 async function resume(clients: WorkClients, context: CliContext, fsId: number | undefined): Promise<void> {
@@ -89,13 +79,12 @@ async function resume(clients: WorkClients, context: CliContext, fsId: number | 
     const before = await control.paused();
     const { filesystems, jobs } = await control.resumeAll();
     const already = !before.compact && !before.reap && before.filesystems.length === 0;
-    const text = resumedText(already ? 'everything was not paused' : allResumed(filesystems), jobs);
-    show(context, { paused: false, already, filesystems, jobs }, text);
-    return;
+    const outcome = already ? 'everything was not paused' : allResumed(filesystems);
+    return context.answer({ paused: false, already, filesystems, jobs }, () => resumedText(outcome, jobs));
   }
   const { resumed, jobs } = await control.resumeFilesystem(fsId);
-  const outcome = resumed ? 'is resumed' : 'was not paused';
-  show(context, { paused: false, fsId, already: !resumed, jobs }, resumedText(`file system ${fsId} ${outcome}`, jobs));
+  const outcome = `file system ${fsId} ${resumed ? 'is resumed' : 'was not paused'}`;
+  context.answer({ paused: false, fsId, already: !resumed, jobs }, () => resumedText(outcome, jobs));
   if (!context.json && (await control.paused()).compact) {
     context.note('all work is still paused: "s3compact resume" without a file system lets it go on');
   }
@@ -103,9 +92,4 @@ async function resume(clients: WorkClients, context: CliContext, fsId: number | 
 
 function resumedText(outcome: string, jobs: number): string {
   return jobs === 0 ? outcome : `${outcome}; ${plural(jobs, 'job')} came back`;
-}
-
-function show(context: CliContext, json: unknown, text: string): void {
-  if (context.json) context.dataJson(json);
-  else context.data(text);
 }

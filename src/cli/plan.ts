@@ -42,8 +42,8 @@ With --json: {fsId, inodeId, changed: false, quarantine: {code, reason, sinceMs}
 Of a JuiceFS volume: {fsId, inodeId, changed: false, outcome: plan|nothing, cost, gain: {…, records in place of versions}, resting,
   chunks: [{chunkIndex, score, cost, gain, kept, merged: [{begin, end, pieces}], clientBefore, clientAfter: {records, bytes} | null}]}`;
 
-export function registerPlan(program: Command, context: CliContext): void {
-  withFileArguments(program.command('plan').description('show what compacting an inode would do; change nothing'))
+export function registerPlan(command: Command, context: CliContext): void {
+  withFileArguments(command)
     .option('--limit <count>', 'pictures to draw; 0 means all', parseLimit, PICTURES_SHOWN)
     .addHelpText('after', HELP)
     .action(async (fsId: number, inode: bigint | string, options: PlanOptions) => {

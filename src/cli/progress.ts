@@ -37,11 +37,7 @@ export class RunProgress {
       return;
     }
     if (this.#bar === undefined) {
-      this.#bar = new SingleBar({
-        format: ' {bar} {value}/{total} blocks, {moved} moved, {time} {waiting}',
-        hideCursor: true,
-        clearOnComplete: true,
-      });
+      this.#bar = barOf(' {bar} {value}/{total} blocks, {moved} moved, {time} {waiting}');
       this.#bar.start(at.blocksTotal, at.blocksDone, { moved, waiting, time: '' });
     }
     this.#bar.setTotal(at.blocksTotal);
@@ -74,23 +70,26 @@ const LINE_EVERY_MS = 10_000;
 /** The first one comes sooner: somebody waits to see that something moves. */
 const FIRST_LINE_MS = 1_000;
 
-/** Progress of work whose end is not known: one line that changes on a terminal, a line now and then elsewhere. */
+/** Progress of work that counts: on a terminal a bar where it is known how much there is, else a line that changes; elsewhere a line now and then. */
 export class CountProgress {
   readonly #context: CliContext;
+  readonly #total: number | undefined;
   #bar: SingleBar | undefined;
-  #nextLineMs: number;
+  #nextLineMs = performance.now() + FIRST_LINE_MS;
 
-  constructor(context: CliContext) {
+  /** `total`: as an earlier one tells how much there is. */
+  constructor(context: CliContext, total?: number) {
     this.#context = context;
-    this.#nextLineMs = performance.now() + FIRST_LINE_MS;
+    this.#total = total;
   }
 
-  /** How far the work is, in words. */
-  show(text: string): void {
+  /** How far the work is, in words and, where there is a total, in numbers. */
+  show(text: string, done = 0): void {
     if (this.#context.json) return;
     if (this.#context.streams.stderr.isTTY === true) {
       this.#bar ??= this.#start(text);
-      this.#bar.update(0, { text });
+      if (done > this.#bar.getTotal()) this.#bar.setTotal(done);
+      this.#bar.update(done, { text });
       return;
     }
     if (performance.now() < this.#nextLineMs) return;
@@ -103,43 +102,12 @@ export class CountProgress {
   }
 
   #start(text: string): SingleBar {
-    const bar = new SingleBar({ format: ' {text}', hideCursor: true, clearOnComplete: true });
-    bar.start(1, 0, { text });
+    const bar = barOf(this.#total === undefined ? ' {text}' : ' {bar} {percentage}% {text}');
+    bar.start(this.#total ?? 1, 0, { text });
     return bar;
   }
 }
 
-/** Progress of work of which an earlier one tells how long it will be: a bar where that is known, else as CountProgress. */
-export class KnownProgress {
-  readonly #context: CliContext;
-  readonly #plain: CountProgress;
-  readonly #total: number | undefined;
-  #bar: SingleBar | undefined;
-
-  constructor(context: CliContext, total: number | undefined) {
-    this.#context = context;
-    this.#total = total;
-    this.#plain = new CountProgress(context);
-  }
-
-  show(done: number, text: string): void {
-    if (this.#total === undefined || this.#context.json || this.#context.streams.stderr.isTTY !== true) {
-      this.#plain.show(text);
-      return;
-    }
-    this.#bar ??= this.#start(this.#total);
-    if (done > this.#bar.getTotal()) this.#bar.setTotal(done);
-    this.#bar.update(done, { text });
-  }
-
-  stop(): void {
-    this.#plain.stop();
-    this.#bar?.stop();
-  }
-
-  #start(total: number): SingleBar {
-    const bar = new SingleBar({ format: ' {bar} {percentage}% {text}', hideCursor: true, clearOnComplete: true });
-    bar.start(total, 0, { text: '' });
-    return bar;
-  }
+function barOf(format: string): SingleBar {
+  return new SingleBar({ format, hideCursor: true, clearOnComplete: true });
 }

@@ -10,7 +10,6 @@ import { duration, plural } from '../view/words.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './output.ts';
 import { untilStopped } from './signals.ts';
-import { packageVersion } from './version.ts';
 
 const HELP = `
 Exit code 3 when deleting is paused, or a record was in doubt: nothing of it was deleted, and it comes back by itself.
@@ -20,14 +19,10 @@ With --json: {records: done, deleted: objects, stillReferenced, again: not finis
 
 const LEFT = 'reap was stopped; what it did not finish comes back by itself';
 
-export function registerReap(program: Command, context: CliContext): void {
-  program
-    .command('reap')
-    .description('delete what due reap records list and nothing references, then end')
-    .addHelpText('after', HELP)
-    .action(async () => {
-      const { drainReapQueue, pushAtEnd } = await import('./work-parts.ts');
-      const clients = await context.openWork();
+export function registerReap(command: Command, context: CliContext): void {
+  command.addHelpText('after', HELP).action(async () => {
+    const { drainReapQueue, pushAtEnd } = await import('./work-parts.ts');
+    await context.withWork({}, async (clients) => {
       try {
         let stop: AbortSignal | undefined;
         const summary = await untilStopped(context, { left: LEFT }, (signal) => {
@@ -40,10 +35,10 @@ export function registerReap(program: Command, context: CliContext): void {
         else if (summary.doubts.length > 0 || summary.paused) context.exitCode = EXIT.retry;
         else clients.observer.succeeded('reap');
       } finally {
-        await pushAtEnd(clients, context.logger, { command: 'reap', version: packageVersion() });
-        await clients.close();
+        await pushAtEnd(clients, context.logger, { command: 'reap', version: context.version });
       }
     });
+  });
 }
 
 export function summaryText(summary: ReapSummary, nowMs: number): string {

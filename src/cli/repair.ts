@@ -15,10 +15,8 @@ Exit code 0: nothing is missing, or all of it was made again (with --dry-run: ca
 
 With --json: {objects: [{object, chunkIndex, outcome: made|can|cannot, detail}]}`;
 
-export function registerRepair(program: Command, context: CliContext): void {
-  program
-    .command('repair')
-    .description('make merged objects again that the store lost, from what they replaced')
+export function registerRepair(command: Command, context: CliContext): void {
+  command
     .argument('<fs>', 'id of the file system', parseCount)
     .argument('<inode>', 'id of the inode', parseInodeId)
     .option('--dry-run', 'only tell what can be made again')
@@ -28,13 +26,11 @@ export function registerRepair(program: Command, context: CliContext): void {
     });
 }
 
-async function repair(
+function repair(
   context: CliContext,
   { dryRun, ...key }: { readonly fsId: number; readonly inodeId: bigint; readonly dryRun: boolean },
 ): Promise<ExitCode> {
-  const clients = await context.openClients();
-  try {
-    const { metadata, ledger, objects: stores } = clients;
+  return context.withClients({}, async ({ metadata, ledger, objects: stores }) => {
     const filesystem = await requireFilesystem(metadata, key.fsId);
     await requireInode(metadata, key);
     const deps = { metadata, objects: stores.forFilesystem(filesystem), filesystem, records: ledger };
@@ -44,13 +40,11 @@ async function repair(
       if (!context.json) context.data(`chunk ${one.chunkIndex}  ${one.outcome}  ${one.object}: ${one.detail}`);
     }
     const left = objects.filter(({ outcome }) => outcome === 'cannot').length;
-    if (context.json) context.dataJson({ objects });
-    else
-      context.data(
+    context.answer(
+      { objects },
+      () =>
         `of what s3compact made: ${plural(objects.length - left, 'object')} ${dryRun ? 'can be made again' : 'made again'}, ${left} cannot be; what clients wrote: see "s3compact fsck"`,
-      );
+    );
     return left > 0 ? EXIT.halted : EXIT.done;
-  } finally {
-    await clients.close();
-  }
+  });
 }

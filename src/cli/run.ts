@@ -15,7 +15,6 @@ import { EXIT, type ExitCode, exitCodeOf } from './output.ts';
 import { CountProgress } from './progress.ts';
 import { progressText } from './scan-text.ts';
 import { untilStopped } from './signals.ts';
-import { packageVersion } from './version.ts';
 
 const HELP = `
 Ends when the queue is drained, or --run-seconds or --run-bytes is spent; then waits until the objects that it replaced are
@@ -31,10 +30,8 @@ With --json: {end: drained|time|bytes|paused|stopped|failed, fsId, endings: {don
 /** What a stop leaves. */
 const LEFT = 'nothing is lost: the next run goes on, or workers do';
 
-export function registerRun(program: Command, context: CliContext): void {
-  program
-    .command('run')
-    .description('scan a file system, do what is worth it, and end')
+export function registerRun(command: Command, context: CliContext): void {
+  command
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--no-wait-reap', 'do not wait for the reap records of this run')
     .addHelpText('after', HELP)
@@ -49,35 +46,38 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
   const logger = context.streams.stderr.isTTY === true ? context.quietLogger : context.logger;
   const parts = await import('./work-parts.ts');
   const { keepTotalJobs, pushAtEnd, runFilesystem, startMetrics, startPool, startWorker } = parts;
-  const clients = await context.openWork({ logger, forRuns: true });
-  const progress = new CountProgress(context);
-  let metrics: PodMetrics | null = null;
-  let working: RunningWorker | undefined;
-  try {
-    metrics = await startMetrics(clients, logger, packageVersion());
-    // Without a bound of its own it leaves the one that the workers keep.
-    const totalJobs = settings.totalJobs === 0 ? null : await keepTotalJobs(settings, clients.status, { log: logger });
-    const start = () => {
-      working = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
-      metrics?.watch(working);
-      return working;
-    };
-    const report = await untilStopped(context, { left: LEFT, again: () => working?.abort() }, (signal) =>
-      runFilesystem(fsId, clients, logger, {
-        ...{ waitReap, signal, start },
-        onProgress: (at) => progress.show(runProgressText(at, clients.observer.waits())),
-      }),
-    ).finally(() => totalJobs?.stop());
-    progress.stop();
-    show(report, context);
-    return exitCodeOfFilesystemRun(report, waitReap, context.stopCode);
-  } finally {
-    progress.stop();
-    const worker = working === undefined ? {} : { worker: working };
-    await pushAtEnd(clients, logger, { command: 'run', version: packageVersion(), fsId, ...worker });
-    await metrics?.close();
-    await clients.close();
-  }
+  return context.withWork({ logger, forRuns: true }, async (clients) => {
+    const progress = new CountProgress(context);
+    let metrics: PodMetrics | null = null;
+    let working: RunningWorker | undefined;
+    try {
+      metrics = await startMetrics(clients, logger, context.version);
+      // Without a bound of its own it leaves the one that the workers keep.
+      const totalJobs =
+        settings.totalJobs === 0 ? null : await keepTotalJobs(settings, clients.status, { log: logger });
+      const start = () => {
+        working = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
+        metrics?.watch(working);
+        return working;
+      };
+      const report = await untilStopped(context, { left: LEFT, again: () => working?.abort() }, (signal) =>
+        runFilesystem(fsId, clients, logger, {
+          ...{ waitReap, signal, start },
+          onProgress: (at) => progress.show(runProgressText(at, clients.observer.waits())),
+        }),
+      ).finally(() => totalJobs?.stop());
+      progress.stop();
+      const { failure, ...rest } = report;
+      const json = { ...rest, failure: failure === null ? null : { code: failure.code, message: failure.message } };
+      context.answer(json, () => filesystemRunText(report, context));
+      return exitCodeOfFilesystemRun(report, waitReap, context.stopCode);
+    } finally {
+      progress.stop();
+      const worker = working === undefined ? {} : { worker: working };
+      await pushAtEnd(clients, logger, { command: 'run', version: context.version, fsId, ...worker });
+      await metrics?.close();
+    }
+  });
 }
 
 function runProgressText(at: RunProgressAt, waits: JobWait | null): string {
@@ -86,15 +86,6 @@ function runProgressText(at: RunProgressAt, waits: JobWait | null): string {
   const done = `${plural(runs, 'run')}, ${bytes(at.bytesMoved)} moved, ${count(at.waiting)} waiting`;
   const text = waits === null ? done : `${done}; a run ${waitText(waits)}`;
   return at.scan?.walking === true ? `${text}; scan: ${progressText(at.scan)}` : text;
-}
-
-function show(report: FilesystemRun, context: CliContext): void {
-  if (!context.json) {
-    context.data(filesystemRunText(report, context));
-    return;
-  }
-  const { failure, ...rest } = report;
-  context.dataJson({ ...rest, failure: failure === null ? null : { code: failure.code, message: failure.message } });
 }
 
 /** Several lines for people. */
@@ -127,7 +118,7 @@ function reapText({ reapLeft, reapEarlier }: FilesystemRun): string {
   return reapEarlier > 0 ? `none of this run left${earlier}: ${deletes}` : 'none left';
 }
 
-function exitCodeOfFilesystemRun(report: FilesystemRun, waitReap: boolean, stopCode: ExitCode = EXIT.retry): ExitCode {
+function exitCodeOfFilesystemRun(report: FilesystemRun, waitReap: boolean, stopCode: ExitCode): ExitCode {
   const { end, endings, failure, scan } = report;
   if (failure !== null) return exitCodeOf(failure);
   if ((endings['quarantined'] ?? 0) + (endings['halted'] ?? 0) > 0) return EXIT.halted;

@@ -76,6 +76,5 @@ export function worstText(worst: readonly WorstInode[], { style }: CliContext): 
     bytes(backlog.bytesToMove),
     score.toFixed(2),
   ]);
-  const heads = ['inode', 'chunks', 'GETs saved', 'waste', 'reclaimed', 'to move', 'score'].map((head) => ({ head }));
-  return table(heads, rows, style);
+  return table(['inode', 'chunks', 'GETs saved', 'waste', 'reclaimed', 'to move', 'score'], rows, style);
 }

@@ -4,15 +4,13 @@
  */
 import { type Command, Option } from 'commander';
 import { TOP_ORDERS, type TopOrder } from '../scan/top-inodes.ts';
-import type { ScanReport } from '../scan/types.ts';
 import { cancellable } from '../wiring/cancellable.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
-import { KnownProgress } from './progress.ts';
+import { CountProgress } from './progress.ts';
 import { progressText, scanText, worstText } from './scan-text.ts';
 import { untilStopped } from './signals.ts';
-import { packageVersion } from './version.ts';
 
 /** Rows of --top. */
 const TOP_MAX = 10_000;
@@ -39,10 +37,8 @@ interface Options {
   readonly fromStart?: boolean;
 }
 
-export function registerScan(program: Command, context: CliContext): void {
-  program
-    .command('scan')
-    .description('find what is worth a run in a file system and queue it')
+export function registerScan(command: Command, context: CliContext): void {
+  command
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--top <count>', 'only list the worst files; changes nothing', parseCount)
     .addOption(
@@ -66,44 +62,35 @@ export function registerScan(program: Command, context: CliContext): void {
 
 /** Of a volume in the slice layout, what `waste` shows. */
 async function lookAtSlices(fsId: number, context: CliContext, { top, sort }: Options): Promise<ExitCode> {
-  const { showWaste } = await import('./slices/waste.ts');
+  const { showWaste } = await import('./waste.ts');
   return showWaste(fsId, context, { top: Math.min(TOP_MAX, top ?? 0), order: sort === 'waste' ? sort : 'gets' });
 }
 
 async function scan(fsId: number, context: CliContext, options: Options): Promise<ExitCode> {
   const { pushAtEnd, runScan } = await import('./work-parts.ts');
-  const clients = await context.openWork();
   const dry = options.dryRun === true || options.top !== undefined;
   const unreadable: { readonly inodeId: string; readonly message: string }[] = [];
-  try {
-    const report = await untilStopped(context, { left: LEFT }, async (signal) => {
-      const results = await cancellable(clients.scans, signal).results();
-      const progress = new KnownProgress(context, results.find((one) => one.fsId === fsId)?.backlog.inodes);
-      return runScan(fsId, clients, context.quietLogger, {
-        ...{ dryRun: dry, resume: options.fromStart !== true, signal },
-        top: Math.min(TOP_MAX, options.top ?? 0),
-        topBy: options.sort,
-        onProgress: (at) => progress.show(at.backlog.inodes, progressText(at)),
-        onUnreadable: (key, { message }) => {
-          if (unreadable.length < UNREADABLE_SHOWN_MAX) unreadable.push({ inodeId: key.inodeId.toString(), message });
-        },
-      }).finally(() => progress.stop());
-    });
-    if (context.json) context.dataJson({ ...report, unreadable });
-    else show(report, context, { dry, listed: options.top !== undefined });
-    if (report.ending === 'stopped') return context.stopCode;
-    return report.ending === 'done' ? EXIT.done : EXIT.retry;
-  } finally {
-    await pushAtEnd(clients, context.logger, { command: 'scan', version: packageVersion(), fsId });
-    await clients.close();
-  }
-}
-
-function show(
-  report: ScanReport,
-  context: CliContext,
-  shown: { readonly dry: boolean; readonly listed: boolean },
-): void {
-  if (shown.listed && report.top.length > 0) context.data(`${worstText(report.top, context)}\n`);
-  context.data(scanText(report, context, shown.dry));
+  return context.withWork({}, async (clients) => {
+    try {
+      const report = await untilStopped(context, { left: LEFT }, async (signal) => {
+        const results = await cancellable(clients.scans, signal).results();
+        const progress = new CountProgress(context, results.find((one) => one.fsId === fsId)?.backlog.inodes);
+        return runScan(fsId, clients, context.quietLogger, {
+          ...{ dryRun: dry, resume: options.fromStart !== true, signal },
+          top: Math.min(TOP_MAX, options.top ?? 0),
+          topBy: options.sort,
+          onProgress: (at) => progress.show(progressText(at), at.backlog.inodes),
+          onUnreadable: (key, { message }) => {
+            if (unreadable.length < UNREADABLE_SHOWN_MAX) unreadable.push({ inodeId: key.inodeId.toString(), message });
+          },
+        }).finally(() => progress.stop());
+      });
+      const worst = options.top !== undefined && report.top.length > 0 ? `${worstText(report.top, context)}\n\n` : '';
+      context.answer({ ...report, unreadable }, () => worst + scanText(report, context, dry));
+      if (report.ending === 'stopped') return context.stopCode;
+      return report.ending === 'done' ? EXIT.done : EXIT.retry;
+    } finally {
+      await pushAtEnd(clients, context.logger, { command: 'scan', version: context.version, fsId });
+    }
+  });
 }

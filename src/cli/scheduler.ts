@@ -2,12 +2,11 @@
  * `s3compact scheduler FS...`: plans scans by the clock and carries them out until SIGTERM. Any number of replicas makes
  * one scan. The work is in `workers/scheduler.ts`.
  */
-import { once } from 'node:events';
 import { type Command, InvalidArgumentError } from 'commander';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { untilSignal } from './signals.ts';
+import { aborted, untilSignal } from './signals.ts';
 
 const HELP = `
 Scans are planned every --scan-every, the first at once; a plan stays in Redis until --remove takes it away (stop the schedulers first: they keep it), and needs a
@@ -15,17 +14,14 @@ scheduler to be carried out. What scans find is worked off by "s3compact worker"
 
 const FILESYSTEMS_MAX = 1_000;
 
-export function registerScheduler(program: Command, context: CliContext): void {
-  program
-    .command('scheduler')
-    .description('plan scans of file systems by the clock and carry them out')
+export function registerScheduler(command: Command, context: CliContext): void {
+  command
     .argument('<fs...>', 'ids of the file systems', parseSome)
     .option('--remove', 'take the plans away, and end')
     .addHelpText('after', HELP)
     .action(async (filesystems: readonly number[], options: { readonly remove?: boolean }) => {
       const { ScanSchedule, startScheduler } = await import('./work-parts.ts');
-      const clients = await context.openWork();
-      try {
+      await context.withWork({}, async (clients) => {
         if (options.remove === true) {
           const schedule = new ScanSchedule({ ...clients.status, prefix: context.settings.queuePrefix });
           for (const fsId of filesystems) {
@@ -38,12 +34,10 @@ export function registerScheduler(program: Command, context: CliContext): void {
         for (const fsId of filesystems) await requireFilesystem(clients.metadata, fsId);
         await untilSignal(async (signal) => {
           const scheduler = await startScheduler(clients, context.logger, filesystems);
-          if (!signal.aborted) await once(signal, 'abort');
+          await aborted(signal);
           await scheduler.stop();
         });
-      } finally {
-        await clients.close();
-      }
+      });
     });
 }
 

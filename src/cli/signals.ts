@@ -2,6 +2,7 @@
  * SIGTERM and SIGINT as an abort signal, for commands that stop in good order. It stands alone because several commands
  * want the same: the first signal asks, and what comes then is the command's business.
  */
+import { once } from 'node:events';
 import { CompactError, cancelled } from '../errors.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './output.ts';
@@ -25,6 +26,11 @@ export async function untilSignal<T>(
   } finally {
     for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
   }
+}
+
+/** Comes when the signal aborts, also where it has aborted already. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
 }
 
 interface Stopping {

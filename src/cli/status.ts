@@ -1,20 +1,17 @@
 /**
  * `s3compact status [FS]`: queues, what is in flight, backlog, reap records, quarantine, pauses, speed; `--watch` again
- * and again, as top does. It changes nothing; what is asked is in `src/view/ask-status.ts`, each section of the page in a file
- * beside it.
+ * and again, as top does. It changes nothing; what is asked is in `src/view/ask-status.ts`, the page in `status-text.ts`.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Command, InvalidArgumentError } from 'commander';
-import { formOf, parseNumber } from '../config/units.ts';
+import type { Command } from 'commander';
 import { CompactError } from '../errors.ts';
 import type { StatusReport } from '../view/status-report.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
-import { parseCount } from './arguments.ts';
+import { durationLike, parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { toJson } from './output.ts';
 import { untilSignal } from './signals.ts';
-import type { StatusStyle } from './status/section.ts';
-import { statusText } from './status/text.ts';
+import { statusText } from './status-text.ts';
 import { fitted } from './table.ts';
 
 const HELP = `
@@ -51,37 +48,33 @@ interface Options {
   readonly watch?: number | true;
 }
 
-export function registerStatus(program: Command, context: CliContext): void {
-  program
-    .command('status')
-    .description('show queues, work in flight, backlog, reap records and pauses')
+export function registerStatus(command: Command, context: CliContext): void {
+  command
     .argument('[fs]', 'of this file system only, where that is known', parseCount)
-    .option('--watch [duration]', 'again and again until stopped; default every 2s', parsePeriod)
+    .option(
+      '--watch [duration]',
+      'again and again until stopped; default every 2s',
+      durationLike('2s, at least 100ms', WATCH_MIN_MS),
+    )
     .addHelpText('after', HELP)
-    .action(async (fsId: number | undefined, { watch }: Options) => {
-      const clients = await context.openWork({ metadata: 'unasked' });
-      try {
-        if (watch === undefined) show(await ask(clients, fsId), context);
-        else await watchStatus(clients, context, { fsId, everyMs: watch === true ? WATCH_MS : watch });
-      } finally {
-        await clients.close();
-      }
-    });
+    .action((fsId: number | undefined, { watch }: Options) =>
+      context.withWork({ metadata: 'unasked' }, async (clients) => {
+        if (watch !== undefined)
+          return watchStatus(clients, context, { fsId, everyMs: watch === true ? WATCH_MS : watch });
+        const report = await ask(clients, fsId);
+        context.answer(report, () => textOf(report, context));
+      }),
+    );
+}
+
+function textOf(report: StatusReport, { style }: CliContext): string {
+  return statusText(report, { ...style, rowsMax: ROWS_MAX });
 }
 
 /** The queue's library is loaded only now. */
 async function ask(clients: WorkClients, fsId: number | undefined): Promise<StatusReport> {
   const { askStatus } = await import('../view/ask-status.ts');
   return askStatus(clients, fsId);
-}
-
-function show(report: StatusReport, context: CliContext): void {
-  if (context.json) context.dataJson(report);
-  else context.data(statusText(report, styleOf(context)));
-}
-
-function styleOf(context: CliContext): StatusStyle {
-  return { ...context.style, rowsMax: ROWS_MAX };
 }
 
 async function watchStatus(
@@ -109,18 +102,11 @@ async function watchStatus(
 async function nextText(clients: WorkClients, context: CliContext, fsId: number | undefined): Promise<string> {
   try {
     const report = await ask(clients, fsId);
-    return context.json ? toJson(report) : fitted(statusText(report, styleOf(context)), context.style.width);
+    return context.json ? toJson(report) : fitted(textOf(report, context), context.style.width);
   } catch (error) {
     if (!(error instanceof CompactError) || error.kind !== 'retry') throw error;
     return context.json
       ? toJson({ error: { code: error.code, message: error.message } })
       : fitted(` ${error.message}`, context.style.width);
   }
-}
-
-function parsePeriod(text: string): number {
-  const ms = parseNumber(formOf('duration'), text);
-  if (ms === null || ms < WATCH_MIN_MS)
-    throw new InvalidArgumentError('It must be a duration such as 2s, at least 100ms.');
-  return ms;
 }

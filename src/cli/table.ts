@@ -5,11 +5,21 @@
  */
 import { stripVTControlCharacters } from 'node:util';
 
-export interface Column {
+interface Column {
   readonly head: string;
-  readonly align?: 'left' | 'right';
+  readonly align?: 'left';
   /** Its cells are wrapped where the table is wider than the output; one for each table. */
-  readonly wrap?: boolean;
+  readonly wrap?: true;
+}
+
+/** A column of words. */
+export function left(head: string): Column {
+  return { head, align: 'left' };
+}
+
+/** The column of words that gives way. */
+export function wrapped(head: string): Column {
+  return { head, align: 'left', wrap: true };
 }
 
 interface TableStyle {
@@ -33,22 +43,27 @@ const BELOW = 5;
 const CONTINUED = 2;
 
 /**
- * Rows under plain headings; numbers to the right. Padded by hand: table packages take seconds for some thousand rows,
- * and lists here have any length.
+ * Rows under plain headings; a heading alone is a column of numbers, to the right. Padded by hand: table packages take
+ * seconds for some thousand rows, and lists here have any length.
  */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[], style: TableStyle): string {
-  const widths = columns.map((column) => column.head.length);
+export function table(
+  headings: readonly (Column | string)[],
+  rows: readonly (readonly string[])[],
+  style: TableStyle,
+): string {
+  const columns = headings.map((one): Column => (typeof one === 'string' ? { head: one } : one));
+  const heads = columns.map(({ head }) => head);
+  const widths = heads.map((head) => head.length);
   for (const row of rows) {
     for (const [n, cell] of row.entries()) widths[n] = Math.max(widths[n] ?? 0, visibleLength(cell));
   }
   const whole = widths.reduce((sum, width) => sum + width + 2, -1);
-  const at = columns.findIndex((column) => column.wrap === true);
+  const at = columns.findIndex(({ wrap }) => wrap === true);
   const room = (style.width ?? Number.POSITIVE_INFINITY) - whole + (widths[at] ?? 0);
   const line = (cells: readonly string[]) => lineOf(cells, columns, widths);
-  const heads = columns.map((column) => column.head);
   if (at < 0 || room >= (widths[at] ?? 0)) return [style.dim(line(heads)), ...rows.map(line)].join('\n');
   const below = room < WRAPPED_MIN;
-  widths[at] = below ? (columns[at]?.head.length ?? 0) : room;
+  widths[at] = below ? (heads[at]?.length ?? 0) : room;
   const indent = below ? BELOW : widths.slice(0, at).reduce((sum, width) => sum + width + 2, 1);
   const head = line(heads);
   const fits = visibleLength(head) <= (style.width ?? 0);
@@ -65,8 +80,7 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
 
 /** What is saved, in the rows of `src/view/gain.ts`. */
 export function gainTable(rows: readonly (readonly string[])[], style: TextStyle): string {
-  const columns = [{ head: '', align: 'left' as const }, ...['before', 'after', 'saved'].map((head) => ({ head }))];
-  return table(columns, rows, style);
+  return table([left(''), 'before', 'after', 'saved'], rows, style);
 }
 
 function lineOf(cells: readonly string[], columns: readonly Column[], widths: readonly number[]): string {

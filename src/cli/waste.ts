@@ -3,15 +3,33 @@
  * counting is in `src/waste`; this asks and tells. It changes nothing, and reads metadata only.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { WASTE_ORDERS, type WasteOrder } from '../waste/waste.ts';
+import type { VolumeSetting } from '../metadata/slice-volume.ts';
+import {
+  damageNotes,
+  type PlacedWaste,
+  placeText,
+  SUM_HEADS,
+  sumRows,
+  WORST_HEADS,
+  wasteNotes,
+  withPaths,
+  worstCells,
+} from '../view/slices/waste.ts';
+import { bytes, plural } from '../view/words.ts';
+import { WASTE_ORDERS, type WasteOptions, type WasteOrder, type WasteReport, wasteOf } from '../waste/waste.ts';
 import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
-import { showWaste } from './slices/waste.ts';
+import { EXIT, type ExitCode } from './output.ts';
+import { CountProgress } from './progress.ts';
+import { untilStopped } from './signals.ts';
+import { left, table, wrapped } from './table.ts';
 
 /** Files that are listed … */
 const TOP_SHOWN = 20;
 /** … and at most. */
-export const TOP_MAX = 10_000;
+const TOP_MAX = 10_000;
+
+const LEFT = 'the walk over the volume was stopped; nothing was changed';
 
 const HELP = `
 Reads metadata only, with a user that may do no more (docs/juicefs.md), and changes nothing. Bytes are those before
@@ -23,14 +41,12 @@ With --json: {volume, storedBytes, live, trash, unlinked, gone: {files, length, 
   malformed}, pending: {slices, bytes, storedBytes}, files: {count, bytes}}, otherInodes, damaged, damages: [{inodeId, message}],
   top: [{inodeId, path, state, length, … as live}]}`;
 
-export function registerWaste(program: Command, context: CliContext): void {
+export function registerWaste(command: Command, context: CliContext): void {
   const order = new Option(
     '--sort <order>',
     'the worst by stored bytes that nobody reads, or by GETs that could be saved',
   );
-  program
-    .command('waste')
-    .description('show what a volume keeps in its bucket and nobody reads')
+  command
     .argument('<fs>', 'id of the file system: 1', parseCount)
     .option('--top <count>', 'the worst files to list', parseTop, TOP_SHOWN)
     .addOption(order.choices(WASTE_ORDERS).default('waste' satisfies WasteOrder))
@@ -44,4 +60,46 @@ function parseTop(text: string): number {
   const top = parseCount(text);
   if (top > TOP_MAX) throw new InvalidArgumentError(`It must be at most ${TOP_MAX}.`);
   return top;
+}
+
+/** Also what `scan` shows of a volume when it only looks. */
+export function showWaste(
+  fsId: number,
+  context: CliContext,
+  asked: Pick<WasteOptions, 'top' | 'order'>,
+): Promise<ExitCode> {
+  return context.withVolume(fsId, async (volume, setting) => {
+    const progress = new CountProgress(context);
+    const report = await untilStopped(context, { left: LEFT }, (signal) =>
+      wasteOf(volume, {
+        ...{ ...asked, geometry: setting, signal },
+        onProgress: (files) => progress.show(`${plural(files, 'file')} looked at`),
+      }),
+    ).finally(() => progress.stop());
+    const top = await withPaths(volume, report.top);
+    context.answer({ volume: setting.volume, ...report, top }, () => wasteText(setting, { ...report, top }, context));
+    return report.damaged > 0 ? EXIT.halted : EXIT.done;
+  });
+}
+
+function wasteText(
+  setting: VolumeSetting,
+  report: WasteReport & { readonly top: readonly PlacedWaste[] },
+  context: CliContext,
+): string {
+  const { bold, red } = context.colors;
+  const { live, top } = report;
+  return [
+    ...(top.length > 0 ? [topText(top, context), ''] : []),
+    bold(`volume ${setting.volume}: ${plural(live.files, 'file')}, ${bytes(live.visibleBytes)} to be read`),
+    table([left(''), ...SUM_HEADS], sumRows(report), context.style),
+    '',
+    ...wasteNotes(report, setting).map((note) => ` ${note}`),
+    ...damageNotes(report).map((note) => red(` ${note}`)),
+  ].join('\n');
+}
+
+function topText(top: readonly PlacedWaste[], context: CliContext): string {
+  const rows = top.map((file) => [file.inodeId.toString(), ...worstCells(file), placeText(file)]);
+  return table(['inode', ...WORST_HEADS, wrapped('path')], rows, context.style);
 }

@@ -2,23 +2,16 @@
  * `s3compact worker`: works on the compact and reap queues until SIGTERM or SIGINT, in this process or in a pool of them;
  * a second signal cancels what still runs. The working is in `workers/`; this wires it to the process.
  */
-import { once } from 'node:events';
 import type { Command } from 'commander';
 import type { PodMetrics } from '../../workers/pod-metrics.ts';
 import type { RunningWorker } from '../../workers/running.ts';
 import type { CliContext } from './context.ts';
-import { untilSignal } from './signals.ts';
-import { packageVersion } from './version.ts';
+import { aborted, untilSignal } from './signals.ts';
 
-export function registerWorker(program: Command, context: CliContext): void {
-  program
-    .command('worker')
-    .description('work on the compact and reap queues until stopped')
-    .addHelpText(
-      'after',
-      '\nSIGTERM or SIGINT: take no more jobs, finish within --shutdown-grace. Twice: cancel at once.',
-    )
-    .action(() => work(context));
+const HELP = '\nSIGTERM or SIGINT: take no more jobs, finish within --shutdown-grace. Twice: cancel at once.';
+
+export function registerWorker(command: Command, context: CliContext): void {
+  command.addHelpText('after', HELP).action(() => work(context));
 }
 
 async function work(context: CliContext): Promise<void> {
@@ -36,13 +29,12 @@ async function work(context: CliContext): Promise<void> {
       let metrics: PodMetrics | null = null;
       try {
         if (signal.aborted) return;
-        metrics = await startMetrics(clients, logger, packageVersion());
+        metrics = await startMetrics(clients, logger, context.version);
         const totalJobs = await keepTotalJobs(settings, clients.status, { log: logger });
         const worker = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
         started = worker;
         metrics?.watch(worker);
-        const stopped = signal.aborted ? Promise.resolve() : once(signal, 'abort').then(() => undefined);
-        const failure = await Promise.race([stopped, worker.failed]);
+        const failure = await Promise.race([aborted(signal), worker.failed]);
         totalJobs.stop();
         await worker.stop();
         if (failure !== undefined) throw failure;

@@ -26,7 +26,7 @@ async function ending(argv: readonly string[]) {
   return { exitCode, ...out };
 }
 
-const blocksOnly = COMMANDS.filter(({ layouts }) => layouts === undefined);
+const blocksOnly = COMMANDS.filter(({ only }) => only === 'blocks');
 
 test.each(blocksOnly.map(({ name, usage }) => [name, usage]))('%s refuses a JuiceFS volume', async (name, usage) => {
   const { exitCode, stderr } = await ending([name, ...(SUBCOMMANDS[name] ?? ARGUMENTS[usage] ?? [])]);
@@ -35,9 +35,7 @@ test.each(blocksOnly.map(({ name, usage }) => [name, usage]))('%s refuses a Juic
 });
 
 // A worker waits until somebody is there.
-const working = COMMANDS.filter(
-  ({ name, layouts }) => layouts?.includes('slices') && name !== 'completion' && name !== 'worker',
-);
+const working = COMMANDS.filter(({ name, only }) => only !== 'blocks' && name !== 'completion' && name !== 'worker');
 
 test.each(working.map(({ name, usage }) => [name, usage]))('%s goes to the volume', async (name, usage) => {
   const { exitCode, stdout, stderr } = await ending([

@@ -66,15 +66,11 @@ describe('the table of commands', () => {
     expect(COMMANDS.map(({ name }) => name)).toEqual([...COMMAND_NAMES, 'completion']);
   });
 
-  it.each(COMMANDS)('says of $name what it registers', async ({ name, summary, usage, load }) => {
-    const program = new Command();
+  it.each(COMMANDS)('says of $name which arguments it registers', async ({ name, usage, load }) => {
+    const command = new Command(name);
     const stream = { write: () => true };
-    (await load())(program, new CliContext({}, { stdout: stream, stderr: stream }));
-    const [command] = program.commands;
-    expect(program.commands).toHaveLength(1);
-    expect(command?.name()).toBe(name);
-    expect(command?.description()).toBe(summary);
-    const words = (command?.registeredArguments ?? []).map((one) => {
+    (await load())(command, new CliContext({}, { stdout: stream, stderr: stream }));
+    const words = command.registeredArguments.map((one) => {
       const word = `${one.name()}${one.variadic ? '...' : ''}`;
       return one.required ? `<${word}>` : `[${word}]`;
     });

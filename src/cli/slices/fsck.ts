@@ -11,11 +11,11 @@ import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode, exitCodeOf } from '../output.ts';
 import { CountProgress } from '../progress.ts';
 import { untilStopped } from '../signals.ts';
-import { table } from '../table.ts';
+import { left, table, wrapped } from '../table.ts';
 
 const LEFT = 'the check was stopped; it has changed nothing, and the next one begins anew';
 
-export async function fsckSlices(
+export function fsckSlices(
   target: { readonly fsId: number; readonly inode: bigint | string | undefined },
   context: CliContext,
   { limit }: { readonly limit: number },
@@ -56,9 +56,7 @@ async function check(
     code = exitCodeOf(error, of.context.stopCode);
   }
   const { shown, ...summary } = fsck.findings;
-  if (of.context.json)
-    of.context.dataJson({ summary, faults: shown, ...(endedEarly === undefined ? {} : { endedEarly }) });
-  else of.context.data(fsckText(fsck.findings, endedEarly, of.context));
+  of.context.answer({ summary, faults: shown, endedEarly }, () => fsckText(fsck.findings, endedEarly, of.context));
   return summary.faults > 0 ? EXIT.halted : code;
 }
 
@@ -66,13 +64,7 @@ function fsckText(findings: SliceFindings, endedEarly: string | undefined, conte
   const lines: string[] = [];
   const { shown, faults, visibleFaults } = findings;
   if (shown.length > 0) {
-    const columns = [
-      ...[{ head: 'inode' }, { head: 'chunk' }, { head: 'what', align: 'left' as const }],
-      ...[
-        { head: 'object', align: 'left' as const },
-        { head: 'detail', align: 'left' as const, wrap: true },
-      ],
-    ];
+    const columns = ['inode', 'chunk', left('what'), left('object'), wrapped('detail')];
     const rows = shown.map(({ inodeId, chunkIndex, reason, object, visible, detail }) => [
       ...[inodeId.toString(), chunkIndex === undefined ? '' : `${chunkIndex}`, reason, object ?? ''],
       visible ? detail : `${detail}; nothing of it is visible`,

@@ -20,15 +20,15 @@ import {
 import { count, plural } from '../../view/words.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode, UsageError } from '../output.ts';
-import { table } from '../table.ts';
+import { table, wrapped } from '../table.ts';
 
-export interface SliceInspectOptions {
+interface SliceInspectOptions {
   readonly limit: number;
   readonly chunk?: number;
 }
 
 /** Throws CompactError (halt) where there is no such file. */
-export async function inspectSlices(
+export function inspectSlices(
   fsId: number,
   inode: bigint | string,
   { context, options }: { readonly context: CliContext; readonly options: SliceInspectOptions },
@@ -53,8 +53,8 @@ export async function inspectSlices(
       else context.data(`\n${shownList(list, setting, { context, limit })}`);
     }
     const sum = { chunks: indexes.length, faults, ...total };
-    if (context.json) context.dataJson({ volume: setting.volume, file: { ...file, path }, total: sum, chunks });
-    else context.data(`\n${totalText(sum, context)}`);
+    const json = { volume: setting.volume, file: { ...file, path }, total: sum, chunks };
+    context.answer(json, () => `\n${totalText(sum, context)}`);
     return faults > 0 ? EXIT.halted : EXIT.done;
   });
 }
@@ -76,8 +76,8 @@ function jsonOf({ records, referencesOf, pieces, fault, ...list }: InspectedList
   const placed = records
     .slice(0, limit)
     .map((record, position) => ({ position, ...record, references: record.id === 0n ? 0 : referencesOf(record) }));
-  const whole = { ...list, records: placed, recordsTotal: records.length, pieces: pieces.slice(0, limit) };
-  return fault === undefined ? whole : { ...whole, fault: fault.message };
+  const lists = { records: placed, recordsTotal: records.length, pieces: pieces.slice(0, limit) };
+  return { ...list, ...lists, fault: fault?.message };
 }
 
 function shownList(
@@ -88,13 +88,10 @@ function shownList(
   const { red, bold, dim } = context.colors;
   if (list.fault !== undefined) return red(`chunk ${list.chunkIndex}: ${list.fault.message}`);
   const more = (total: number) => (total > limit ? dim(`\n … ${count(total - limit)} more (--limit 0 shows all)`) : '');
-  const records = RECORD_HEADS.map((head) => ({ head }));
-  const pieces = PIECE_HEADS.map((head, n) =>
-    n === PIECE_HEADS.length - 1 ? { head, align: 'left' as const, wrap: true } : { head },
-  );
+  const pieces = PIECE_HEADS.map((head, n) => (n === PIECE_HEADS.length - 1 ? wrapped(head) : head));
   return [
     bold(`chunk ${list.chunkIndex}: ${listText(list)}`),
-    table(records, recordRows(list, limit), context.style) + more(list.records.length),
+    table(RECORD_HEADS, recordRows(list, limit), context.style) + more(list.records.length),
     '',
     table(pieces, pieceRows(list, setting, limit), context.style) + more(list.pieces.length),
     '',

@@ -21,7 +21,7 @@ import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../output.ts';
 import { gainTable } from '../table.ts';
 
-export async function planOfSlices(
+export function planOfSlices(
   fsId: number,
   inode: bigint | string,
   { context, limit }: { readonly context: CliContext; readonly limit: number },
@@ -42,16 +42,15 @@ export async function planOfSlices(
     }
     const resting = later === 0 ? undefined : restingOf(later, file, Date.now());
     const planned = inAll(plans);
-    if (context.json) {
-      const { cost, gain } = planned;
-      const outcome = planned.chunks.length === 0 ? 'nothing' : 'plan';
-      const chunks = planned.chunks.map((plan) => ({
-        ...plan,
-        merged: plan.merged.map(({ begin, end, pieces }) => ({ begin, end, pieces: pieces.length })),
-        kept: plan.kept.length,
-      }));
-      context.dataJson({ fsId, inodeId, changed: false, outcome, cost, gain, chunks, resting });
-    } else context.data(planText(planned, { inodeId, limit, resting }, context));
+    const { cost, gain } = planned;
+    const outcome = planned.chunks.length === 0 ? 'nothing' : 'plan';
+    const chunks = planned.chunks.map((plan) => ({
+      ...plan,
+      merged: plan.merged.map(({ begin, end, pieces }) => ({ begin, end, pieces: pieces.length })),
+      kept: plan.kept.length,
+    }));
+    const json = { fsId, inodeId, changed: false, outcome, cost, gain, chunks, resting };
+    context.answer(json, () => planText(planned, { inodeId, limit, resting }, context));
     return EXIT.done;
   });
 }
@@ -63,14 +62,11 @@ export function inodeAt(fsId: number, inode: bigint | string, context: CliContex
 
 function planText(
   { chunks, cost, gain }: PlannedFile,
-  {
-    inodeId,
-    limit,
-    resting,
-  }: { readonly inodeId: bigint; readonly limit: number; readonly resting: Resting | undefined },
+  of: { readonly inodeId: bigint; readonly limit: number; readonly resting: Resting | undefined },
   context: CliContext,
 ): string {
   const { bold, dim } = context.colors;
+  const { inodeId, limit, resting } = of;
   const unchanged = dim(ONLY_A_PLAN);
   const left = resting === undefined ? [] : [` ${restingText(resting)}`];
   if (chunks.length === 0) {

@@ -1,6 +1,6 @@
 /** What `s3compact status` shows, as golden files: an idle queue, and one in which everything happens. */
 import { describe, expect, it, test } from 'vitest';
-import { statusText } from '../../../src/cli/status/text.ts';
+import { statusText } from '../../../src/cli/status-text.ts';
 import { NO_BACKLOG } from '../../../src/scan-port.ts';
 import { healthOf } from '../../../src/view/health.ts';
 import { problemsOf } from '../../../src/view/problems.ts';

@@ -79,7 +79,7 @@ export const SLICE_FAULTS: readonly Fault[] = [
   }),
   fault('a command that acts starts on a volume that is only read', 'I10', {
     file: 'src/cli/main.ts',
-    edits: [['if (layouts.length > 1 ||', 'if (layouts.length > 0 ||']],
+    edits: [['if (only === undefined ||', 'if (only !== null ||']],
   }),
   fault('ids of slices are used as soon as they are taken', 'I3', {
     file: SCRIPTS,
