@@ -3,6 +3,7 @@
  * `s3compact run` over a file system of fragmented files, from the scan to the last delete, on a Redis and a radosgw of its
  * own, against a bare loop that makes the same requests to S3 and as many round trips to Redis: ratios of time and of
  * processor time, and requests for each chunk. The requests of the first files are recorded; those of the others are alike.
+ * The bare loop has as many under way at a time as the service had at most.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +17,7 @@ import { type S3Service, startS3 } from '../../test/kit/servers/s3.ts';
 import { LONG, soakEnv } from '../../test/soak/settings.ts';
 import { childrenSeconds } from '../servers/children-seconds.ts';
 import type { BareOrder } from './bare.ts';
-import { countRedis, monitorRedis, type Recorded, recordS3 } from './record.ts';
+import { countRedis, monitorRedis, recordS3 } from './record.ts';
 import { FS_ID, makeWorld, PIECES } from './world.ts';
 
 const { values } = parseArgs({
@@ -29,8 +30,6 @@ const { values } = parseArgs({
 });
 const numbers = (text: string): readonly number[] => text.split(',').map(Number);
 const RECORDED = Number(values.recorded);
-/** GETs in flight of a run, by default. */
-const IN_FLIGHT = 16;
 /** Kinds of which there are fewer for each chunk are not shown. */
 const SHOWN_MIN = 0.02;
 const COMMAND = fileURLToPath(new URL('../../bin/s3compact.js', import.meta.url));
@@ -85,33 +84,35 @@ const redis = new Redis(server.url);
 const folder = mkdtempSync(join(tmpdir(), 's3compact-bench-'));
 
 /** What a run over so many files asks for. */
-async function record(): Promise<{ readonly requests: readonly Recorded[]; readonly roundTrips: number }> {
+async function record(): Promise<Pick<BareOrder, 'requests' | 'roundTrips' | 'inFlight'>> {
   await makeWorld(redis, s3, 'recorded', RECORDED);
   const monitor = values.kinds ? await monitorRedis(server.url) : undefined;
   const [s3Proxy, redisProxy] = await Promise.all([recordS3(s3.endpoint), countRedis(server.url)]);
   const place = { redisUrl: redisProxy.url, s3: { ...s3, endpoint: s3Proxy.endpoint }, processes: 1 };
   await service('recorded', place);
   const { requests } = s3Proxy;
+  const inFlight = s3Proxy.inFlightMost();
   const roundTrips = redisProxy.roundTrips() / RECORDED;
   for (const one of [s3Proxy, redisProxy, monitor]) one?.close();
   const kinds = counted(requests.map(({ method, path }) => `${method}${/\?[a-z-]+/.exec(path)?.[0] ?? ''}`));
   console.log(`requests to S3 for each chunk: ${(requests.length / RECORDED).toFixed(2)} (${listed(kinds, ', ')})`);
+  console.log(`requests to S3 under way at a time: at most ${inFlight}`);
   console.log(`round trips to Redis for each chunk: ${roundTrips.toFixed(2)}`);
   if (monitor !== undefined) console.log(`commands in Redis for each chunk:\n ${listed(monitor.kinds, '\n ')}`);
   // What is asked once for each process, about the bucket, is not asked again for each repetition.
-  return { requests: requests.filter(({ path }) => !path.includes('s3compact-')), roundTrips };
+  return { requests: requests.filter(({ path }) => !path.includes('s3compact-')), roundTrips, inFlight };
 }
 
 try {
   console.log(`files of ${PIECES} pieces; ${server.kind} ${server.version}, ${s3.kind} ${s3.version}`);
-  const { requests, roundTrips } = await record();
+  const recorded = await record();
   for (const inodes of numbers(values.inodes)) {
     const bucket = `bare${inodes}`;
     const startedMs = performance.now();
     await makeWorld(redis, s3, bucket, inodes);
     const filled = ((performance.now() - startedMs) / 1000).toFixed(0);
-    const again = { requests, files: RECORDED, bucket, times: inodes / RECORDED, roundTrips: roundTrips * inodes };
-    const order: BareOrder = { endpoint: s3.endpoint, redisUrl: server.url, inFlight: IN_FLIGHT, ...again };
+    const again = { files: RECORDED, bucket, times: inodes / RECORDED, roundTrips: recorded.roundTrips * inodes };
+    const order: BareOrder = { endpoint: s3.endpoint, redisUrl: server.url, ...recorded, ...again };
     const file = join(folder, 'order.json');
     writeFileSync(file, JSON.stringify(order));
     const bare = await timed([BARE, file]);

@@ -23,13 +23,19 @@ export interface Recorded {
 export interface S3Recorder {
   readonly endpoint: string;
   readonly requests: readonly Recorded[];
+  /** The most that were under way at one time. */
+  readonly inFlightMost: () => number;
   close(): void;
 }
 
 export async function recordS3(endpoint: string): Promise<S3Recorder> {
   const { hostname, port } = new URL(endpoint);
   const requests: Recorded[] = [];
+  let inFlight = 0;
+  let inFlightMost = 0;
   const server = createServer(async (incoming, outgoing) => {
+    inFlightMost = Math.max(inFlightMost, ++inFlight);
+    outgoing.once('close', () => inFlight--);
     const pieces: Buffer[] = [];
     for await (const piece of incoming as AsyncIterable<Buffer>) pieces.push(piece);
     const body = Buffer.concat(pieces);
@@ -51,7 +57,8 @@ export async function recordS3(endpoint: string): Promise<S3Recorder> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port: own } = server.address() as AddressInfo;
-  return { endpoint: `http://127.0.0.1:${own}`, requests, close: () => server.close() };
+  const counts = { requests, inFlightMost: () => inFlightMost };
+  return { endpoint: `http://127.0.0.1:${own}`, ...counts, close: () => server.close() };
 }
 
 export interface RedisCounter {
