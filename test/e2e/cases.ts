@@ -47,7 +47,7 @@ function laterVersions(file: CaseFile, mid: CaseFile): Map<number, readonly Orac
 }
 
 /** What `npm test` takes: a file of each kind that is stored, compacted and read in seconds. */
-const SMALL = new Set(['aria2-none', 'ext4-image', 'ffmpeg-faststart', 'hdf5-chunked', 'tar-append', 'zip-grow']);
+const SMALL = new Set(['aria2-none', 'ext4-image', 'ffmpeg-faststart', 'tar-append', 'zip-grow']);
 
 /** Registers the tests of one kind of metadata, with every file or with the small ones. */
 export function testCases(open: OpenWorld, which: 'all' | 'small'): void {
