@@ -6,7 +6,7 @@ import type { Geometry, MergedBlock, PlanCost, PlanGain, S3ChunkInfo } from '../
 import { type BlockView, blockSpan, type ChunkInput, dataBytes, objectsEnd, visibleBlocks } from './blocks.ts';
 
 /** One S3 request weighs as much as moving this many bytes: about 20 ms at 50 MiB/s. */
-export const REQUEST_WEIGHT_BYTES = 1024 * 1024;
+const REQUEST_WEIGHT_BYTES = 1024 * 1024;
 
 /** What one full sequential read of a chunk costs, and how much of what is stored it uses. */
 export interface ReadCost {
@@ -58,8 +58,7 @@ export function stored(versions: Iterable<S3ChunkInfo>, geometry: Geometry): { o
 export const NO_COST: PlanCost = { readRequests: 0, readBytes: 0, writeRequests: 0, writeBytes: 0 };
 
 export function blockCost(block: MergedBlock<unknown>): PlanCost {
-  let readBytes = 0;
-  for (const read of block.reads) readBytes += read.len;
+  const readBytes = block.reads.reduce((sum, { len }) => sum + len, 0);
   return { readRequests: block.reads.length, readBytes, writeRequests: 1, writeBytes: block.end - block.begin };
 }
 
@@ -87,15 +86,8 @@ export function scoreOf(cost: PlanCost, getsSaved: number, bytesReclaimed: numbe
 }
 
 export const NO_GAIN: PlanGain = {
-  getsBefore: 0,
-  getsAfter: 0,
-  visibleBytes: 0,
-  versionsBefore: 0,
-  versionsAfter: 0,
-  objectsBefore: 0,
-  objectsAfter: 0,
-  storedBytesBefore: 0,
-  storedBytesAfter: 0,
+  ...{ getsBefore: 0, getsAfter: 0, visibleBytes: 0, versionsBefore: 0, versionsAfter: 0 },
+  ...{ objectsBefore: 0, objectsAfter: 0, storedBytesBefore: 0, storedBytesAfter: 0 },
 };
 
 /** Adds up two rows of numbers, field by field as the second has them; not for the planner's inner loops. */

@@ -16,7 +16,7 @@ export interface BlockRuns {
 }
 
 /** What stays visible from before in one block. */
-export interface Remains {
+interface Remains {
   /** File offset of the block's first byte. */
   readonly begin: number;
   readonly data: readonly ValidRange[];
@@ -50,9 +50,22 @@ interface Part {
 
 /** The versions that stay, in their old order, for what remains of each block. */
 export function keptVersions(versions: readonly S3ChunkInfo[], blocks: Iterable<Remains>): S3ChunkInfo[] {
-  const chains = new PartChains();
-  for (const block of blocks) for (const part of partsOf(versions, block)) chains.add(part);
-  return chains.inOrder().map((part) => narrowed(versions, part));
+  const chains = new Map<number, Part[]>();
+  for (const block of blocks) for (const part of partsOf(versions, block)) chain(chains, part);
+  const kept: S3ChunkInfo[] = [];
+  for (const version of Uint32Array.from(chains.keys()).sort()) {
+    for (const part of chains.get(version) ?? []) kept.push(narrowed(versions, part));
+  }
+  return kept;
+}
+
+/** Blocks arrive in ascending order: parts of one version that touch are one. */
+function chain(chains: Map<number, Part[]>, part: Part): void {
+  const parts = chains.get(part.version);
+  const last = parts?.at(-1);
+  if (parts === undefined) chains.set(part.version, [part]);
+  else if (last?.end === part.begin) last.end = part.end;
+  else parts.push(part);
 }
 
 /** The runs that some part that stays in the block reaches into: their objects must lie above it. */
@@ -107,24 +120,4 @@ function narrowed(versions: readonly S3ChunkInfo[], part: Part): S3ChunkInfo {
   // The end of what was written stays where it was, since that is how long the objects are (docs/adr/0033).
   const size = Math.max(len, version.size - (part.begin - version.offset));
   return { ...version, offset: part.begin, len, size };
-}
-
-/** Parts by version: blocks arrive in ascending order, the list wants the order of versions. */
-class PartChains {
-  readonly #chains = new Map<number, Part[]>();
-
-  add(part: Part): void {
-    const chain = this.#chains.get(part.version);
-    const last = chain?.at(-1);
-    if (chain === undefined) this.#chains.set(part.version, [part]);
-    else if (last !== undefined && last.end === part.begin) last.end = part.end;
-    else chain.push(part);
-  }
-
-  inOrder(): Part[] {
-    const versions = Uint32Array.from(this.#chains.keys()).sort();
-    const out: Part[] = [];
-    for (const version of versions) for (const part of this.#chains.get(version) ?? []) out.push(part);
-    return out;
-  }
 }

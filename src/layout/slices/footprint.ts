@@ -33,9 +33,7 @@ export const NO_FOOTPRINT: Footprint = {
   ...{ visibleBytes: 0, gets: 0, getBytes: 0, getsLeast: 0 },
 };
 
-export function addFootprint(a: Footprint, b: Footprint): Footprint {
-  return addCounts(a, b);
-}
+export const addFootprint = addCounts<Footprint>;
 
 /** Of one list. `shown: false`: nobody reads it, as lists of deleted files and those beyond the end of their file. */
 export function footprintOf(
@@ -55,8 +53,15 @@ export function footprintOf(
     const references = Math.max(1, referencesOf(record));
     objects += blockCount(record.size, geometry.blockSize) / references;
     storedBytes += record.size / references;
-    if (references === 1) hiddenBytes += record.size - (visible[position] ?? outside());
-    else addShared(shared, record, { references, visible: visible[position] ?? outside() });
+    const shownBytes = visible[position] ?? outside();
+    if (references === 1) {
+      hiddenBytes += record.size - shownBytes;
+      continue;
+    }
+    const slice = shared.get(record.id) ?? { size: record.size, references, records: 0, visible: 0 };
+    slice.records++;
+    slice.visible += shownBytes;
+    shared.set(record.id, slice);
   }
   let sharedBytes = 0;
   for (const slice of shared.values()) {
@@ -76,19 +81,6 @@ interface Shared {
   readonly references: number;
   records: number;
   visible: number;
-}
-
-function addShared(
-  shared: Map<bigint, Shared>,
-  { id, size }: SliceRecord,
-  { references, visible }: Pick<Shared, 'references' | 'visible'>,
-): void {
-  const known = shared.get(id);
-  if (known === undefined) shared.set(id, { size, references, records: 1, visible });
-  else {
-    known.records++;
-    known.visible += visible;
-  }
 }
 
 function visibleByRecord(records: readonly SliceRecord[], pieces: readonly Piece[]): Float64Array {

@@ -3,7 +3,7 @@
  * because reads, costs and pictures all begin here. It must know nothing of objects.
  */
 import { outside } from '../../outside.ts';
-import { validRanges } from '../../plan/index.ts';
+import { validRanges, type Window } from '../../plan/index.ts';
 import { CHUNK_BYTES, type Piece, type SliceRecord } from './words.ts';
 
 const CHUNK = { begin: 0, end: CHUNK_BYTES };
@@ -26,7 +26,7 @@ export function piecesOf(records: readonly SliceRecord[]): readonly Piece[] {
   return pieces;
 }
 
-function pieceOf(record: SliceRecord, position: number, { begin, end }: Pick<Piece, 'begin' | 'end'>): Piece {
+function pieceOf(record: SliceRecord, position: number, { begin, end }: Window): Piece {
   const { id, size } = record;
   return { begin, end, position, id, size, from: record.from + (begin - record.offset) };
 }

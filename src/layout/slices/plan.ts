@@ -53,7 +53,7 @@ export interface SlicePlan {
   readonly clientAfter: ClientRewrite | null;
 }
 
-export interface SliceInput {
+interface SliceInput {
   readonly geometry: SliceGeometry;
   readonly policy: SlicePolicy;
   readonly referencesOf: ReferencesOf;
@@ -209,16 +209,12 @@ function planOf(records: readonly SliceRecord[], groups: Groups, { geometry, sha
 /** What is moved; of an object that can only be read whole, all of it is. */
 function costOf(merged: readonly MergedSlice[], geometry: SliceGeometry): PlanCost {
   const cost = { readRequests: 0, readBytes: 0, writeRequests: 0, writeBytes: 0 };
-  for (const { begin, end, pieces } of merged) {
-    const len = end - begin;
-    if (geometry.wholeObjects) {
-      const reads = wholeReadsOf({ begin, end, pieces }, geometry);
-      cost.readRequests += reads.gets;
-      cost.readBytes += reads.bytes;
-    } else {
-      cost.readRequests += pieces.reduce((sum, piece) => sum + readsOf([piece], geometry).gets, 0);
-      cost.readBytes += len;
-    }
+  for (const slice of merged) {
+    const len = slice.end - slice.begin;
+    const ranges = () => slice.pieces.reduce((gets, piece) => gets + readsOf([piece], geometry).gets, 0);
+    const reads = geometry.wholeObjects ? wholeReadsOf(slice, geometry) : { gets: ranges(), bytes: len };
+    cost.readRequests += reads.gets;
+    cost.readBytes += reads.bytes;
     cost.writeRequests += blockCount(len, geometry.blockSize);
     cost.writeBytes += len;
   }
@@ -251,9 +247,9 @@ function slicesOf(records: readonly SliceRecord[]): Map<bigint, NamedSlice> {
   const slices = new Map<bigint, NamedSlice>();
   for (const record of records) {
     if (record.id === 0n) continue;
-    const known = slices.get(record.id);
-    if (known === undefined) slices.set(record.id, { record, records: 1 });
-    else known.records++;
+    const slice = slices.get(record.id) ?? { record, records: 0 };
+    slice.records++;
+    slices.set(record.id, slice);
   }
   return slices;
 }

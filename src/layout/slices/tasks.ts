@@ -3,6 +3,7 @@
  * blocks of its own, counted from its own begin. Apart from the plan because looking at one needs none of this. Pure.
  */
 import type { Copy, MergedBlock, SourceRead } from '../../model.ts';
+import type { Window } from '../../plan/index.ts';
 import { blockBytes, blockCount, sliceObject } from './objects.ts';
 import type { MergedSlice } from './plan.ts';
 import type { Piece, SliceGeometry } from './words.ts';
@@ -13,7 +14,7 @@ export interface SliceTask {
   readonly block: MergedBlock<string>;
 }
 
-export interface TaskOptions {
+interface TaskOptions {
   readonly geometry: SliceGeometry;
   /** Of the first new slice; the others follow. */
   readonly firstId: bigint;
@@ -21,12 +22,9 @@ export interface TaskOptions {
   readonly readGapBytes: number;
 }
 
-type ReadOptions = Pick<TaskOptions, 'geometry' | 'readGapBytes'>;
-
-export function sliceTasks(
-  merged: readonly MergedSlice[],
-  { geometry, firstId, readGapBytes }: TaskOptions,
-): SliceTask[] {
+export function sliceTasks(merged: readonly MergedSlice[], options: TaskOptions): SliceTask[] {
+  const { geometry, firstId } = options;
+  const readsFor = geometry.wholeObjects ? wholeReads : rangeReads;
   return merged.flatMap((slice, n) => {
     const { begin, end } = slice;
     return Array.from({ length: blockCount(end - begin, geometry.blockSize) }, (_, blockIndex) => {
@@ -34,16 +32,10 @@ export function sliceTasks(
       const block = { begin: from, end: from + blockBytes(end - begin, blockIndex, geometry.blockSize) };
       return {
         name: sliceObject(firstId + BigInt(n), end - begin, blockIndex, geometry).name,
-        block: { blockIndex, ...block, reads: readsFor(block, slice.pieces, { geometry, readGapBytes }) },
+        block: { blockIndex, ...block, reads: readsFor(block, slice.pieces, options) },
       };
     });
   });
-}
-
-/** In the chunk. */
-interface Span {
-  readonly begin: number;
-  readonly end: number;
 }
 
 /** Bytes of one source object that go to one place. */
@@ -63,14 +55,8 @@ interface OpenRead extends SourceRead<string> {
   readonly copies: Copy[];
 }
 
-function readsFor(block: Span, pieces: readonly Piece[], options: ReadOptions): readonly SourceRead<string>[] {
-  return options.geometry.wholeObjects
-    ? wholeReads(block, pieces, options.geometry)
-    : rangeReads(block, pieces, options);
-}
-
 /** Each object that the block needs anything of, once and whole. */
-function wholeReads(block: Span, pieces: readonly Piece[], geometry: SliceGeometry): readonly SourceRead<string>[] {
+function wholeReads(block: Window, pieces: readonly Piece[], { geometry }: TaskOptions): SourceRead<string>[] {
   const reads = new Map<string, OpenRead>();
   for (const piece of pieces) {
     for (const { source, bytes, offset, to, len } of partsOf(piece, block, geometry)) {
@@ -83,10 +69,10 @@ function wholeReads(block: Span, pieces: readonly Piece[], geometry: SliceGeomet
 }
 
 function rangeReads(
-  block: Span,
+  block: Window,
   pieces: readonly Piece[],
-  { geometry, readGapBytes }: ReadOptions,
-): readonly SourceRead<string>[] {
+  { geometry, readGapBytes }: TaskOptions,
+): SourceRead<string>[] {
   const reads: OpenRead[] = [];
   const lastOf = new Map<string, OpenRead>();
   for (const piece of pieces) {
@@ -107,7 +93,7 @@ function rangeReads(
 }
 
 /** What of a piece is in the new block, cut where the piece's own slice has blocks. */
-function partsOf(piece: Piece, { begin, end }: Span, geometry: SliceGeometry) {
+function partsOf(piece: Piece, { begin, end }: Window, geometry: SliceGeometry): Part[] {
   const { blockSize } = geometry;
   const parts: Part[] = [];
   const until = Math.min(piece.end, end);
