@@ -6,7 +6,7 @@
  * (halt; the server answered and said no: credentials, read-only, wrong type), `record-malformed`, `inode-malformed`,
  * `filesystem-malformed` (halt). Every call ends within the adapter's time-out.
  */
-import type { CompactError } from '../errors.ts';
+import { CompactError } from '../errors.ts';
 import {
   type Filesystem,
   type Inode,
@@ -160,6 +160,27 @@ export interface MetadataStore {
    */
   clearFence(key: InodeKey, attempt: bigint): Promise<boolean>;
   close(): Promise<void>;
+}
+
+/** Throws TypeError for more than a call of `readLists` takes (I8). */
+export function checkListBounds(keys: readonly InodeKey[], versionsMax: number): void {
+  if (keys.length <= LIST_KEYS_MAX && versionsMax >= 1 && versionsMax <= LIST_VERSIONS_MAX) return;
+  throw new TypeError(`readLists takes ${LIST_KEYS_MAX} inodes and ${LIST_VERSIONS_MAX} versions at most`);
+}
+
+/** Throws `metadata-refused` (halt) for more, or less, than a commit takes (I8). */
+export function checkCommitBounds({ key, replaced, replacement }: CommitRequest): void {
+  if (replaced.length >= 1 && Math.max(replaced.length, replacement.length) <= COMMIT_VERSIONS_MAX) return;
+  throw new CompactError(
+    `a commit replaces 1 to ${COMMIT_VERSIONS_MAX} versions by at most as many, not ${replaced.length} by ${replacement.length}; nothing was sent`,
+    { kind: 'halt', code: 'metadata-refused', inode: key },
+  );
+}
+
+/** What is wrong with one inode must not end a walk over all, and is returned; anything else does, and is thrown. */
+export function damageOf(error: unknown): CompactError {
+  if (error instanceof CompactError && error.kind === 'halt' && error.inode !== undefined) return error;
+  throw error;
 }
 
 /** A merged version of the request's own attempt, whose id has room to count them: only this commit can bring it (I3). */

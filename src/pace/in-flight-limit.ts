@@ -2,7 +2,6 @@
  * Requests in flight to one store: as many as the adaptive limit allows, in order of asking, none while the store has
  * asked to be left alone. It joins the policy (pace-adaptive.ts) with a line of waiting callers; it sends nothing itself.
  */
-
 import type { Clock } from '../clock.ts';
 import { elapsed, later, latest, NEVER } from '../time.ts';
 import { AdaptiveLimit, type AdaptiveOptions, type Answer } from './adaptive-limit.ts';

@@ -3,7 +3,6 @@
  * in order of asking. While the budget cannot be asked (Redis away, full or read-only) this process goes on with its own
  * share of the rate: never unlimited, never stuck. Where the budget is kept is behind a port.
  */
-
 import type { Clock } from '../clock.ts';
 import { elapsed, later, NEVER } from '../time.ts';
 import { type LimitState, Waiting } from './waiting-line.ts';

@@ -3,7 +3,6 @@
  * for one server only, and because a URL holds a password: whatever is wrong with it is reported without it.
  * It must not connect to anything.
  */
-
 import { CompactError } from '../errors.ts';
 import { redactUrl } from '../redact.ts';
 

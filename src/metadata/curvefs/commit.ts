@@ -7,7 +7,7 @@
 import { CompactError } from '../../errors.ts';
 import { printInodeKey, sameVersion } from '../../format.ts';
 import type { Inode, InodeKey, S3ChunkInfo } from '../../model.ts';
-import { COMMIT_VERSIONS_MAX, type CommitOutcome, type CommitRequest, ownVersion } from '../port.ts';
+import { type CommitOutcome, type CommitRequest, checkCommitBounds, ownVersion } from '../port.ts';
 import { toRemoveList, type WholeInode } from './convert.ts';
 import { refused, unavailable } from './faults.ts';
 import type { Metaservers } from './metaservers.ts';
@@ -31,7 +31,8 @@ const INTERNAL_ERROR = 'STORAGE_INTERNAL_ERROR';
 const REFUSALS: ReadonlySet<string | number> = new Set(['PARAM_ERROR', 'PARTITION_ID_MISSMATCH', 'PARTITION_DELETING']);
 
 export async function commitChunkList(request: CommitRequest, deps: CommitDeps): Promise<CommitOutcome> {
-  checkRequest(request);
+  checkCommitBounds(request);
+  checkPlace(request);
   const first = await attemptCommit(request, toRemoveList(request.replaced), { ...deps, again: false });
   if (first !== 'refused') return first;
   // The server has looked at ids and a counter, and written nothing, as a rule. The counter is too low for ever after two
@@ -145,12 +146,7 @@ function highestId(versions: readonly S3ChunkInfo[]): bigint {
  * The record's place is by its first and its last id: above the removed range it would pass other records. Below it there
  * are none: only the head of a list can be removed.
  */
-function checkRequest({ key, replaced, replacement }: CommitRequest): void {
-  const fits = replaced.length >= 1 && Math.max(replaced.length, replacement.length) <= COMMIT_VERSIONS_MAX;
-  if (!fits) {
-    const what = `not ${replaced.length} by ${replacement.length}; nothing was sent`;
-    throw refused(`a commit replaces 1 to ${COMMIT_VERSIONS_MAX} versions by at most as many, ${what}`).withInode(key);
-  }
+function checkPlace({ key, replaced, replacement }: CommitRequest): void {
   const highest = highestId(replaced);
   const ends = [replacement[0], replacement.at(-1)].filter((version) => version !== undefined);
   if (ends.every(({ chunkId }) => chunkId <= highest)) return;

@@ -5,9 +5,10 @@
  */
 import { connect, type Socket } from 'node:net';
 import type { Address } from '../../urls/curvefs.ts';
-import { FrameFault, FrameReader, type Reply, requestFrame } from './frame.ts';
+import { RpcFault } from './faults.ts';
+import { FrameReader, type Reply, requestFrame } from './frame.ts';
 import type { MessageType, Method } from './proto/codec.ts';
-import { RpcFault } from './rpc-fault.ts';
+import { MessageFault } from './proto/values.ts';
 
 export function printAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
@@ -100,7 +101,7 @@ export class Connection {
     try {
       for (const reply of this.#reader.push(chunk)) this.#settle(reply);
     } catch (error) {
-      if (!(error instanceof FrameFault)) throw error;
+      if (!(error instanceof MessageFault)) throw error;
       this.#fail(new RpcFault(`the server at ${this.#name} ${error.message}`, { kind: 'protocol', sent: true }));
     }
   }

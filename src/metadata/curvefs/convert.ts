@@ -2,7 +2,6 @@
  * From CurveFS messages to the model and back. The model's numbers are narrower (offsets below 2^53) and its words
  * fewer: what does not fit is refused here, so that nothing behind the port has to know CurveFS. No calls, no policy.
  */
-
 import { createHash } from 'node:crypto';
 import { printInodeKey } from '../../format.ts';
 import {

@@ -3,8 +3,6 @@
  * answers; where to send them is beside it. A metaserver compares no content and knows no fence: what it cannot exclude
  * is kept out by rule and by time (docs/adr), in policy. It must hold no policy, and never send a commit twice.
  */
-
-import { CompactError } from '../../errors.ts';
 import { printInodeKey } from '../../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
 import type { Address } from '../../urls/curvefs.ts';
@@ -13,13 +11,14 @@ import {
   type ChunkSnapshot,
   type CommitOutcome,
   type CommitRequest,
+  checkListBounds,
+  damageOf,
   type InodePage,
   type InodePart,
-  LIST_KEYS_MAX,
-  LIST_VERSIONS_MAX,
   type MetadataStore,
 } from '../port.ts';
-import { Channels, Deadline } from './calls.ts';
+import type { StoreKeys } from '../slice-volume.ts';
+import { Channels, Deadline } from './channel.ts';
 import { commitChunkList } from './commit.ts';
 import { toChunkLists, toFilesystem, toInode, type WholeInode } from './convert.ts';
 import { filesystemMalformed, inodeMalformed, unavailable } from './faults.ts';
@@ -30,8 +29,7 @@ import { type FsInfo, getFsInfo, listClusterFsInfo } from './proto/mds.ts';
 import { getInode, type Inode as InodeMessage } from './proto/metaserver.ts';
 import { Snapshots } from './snapshots.ts';
 import { Topology } from './topology.ts';
-import { walkFiles } from './walk.ts';
-import { fileAttributes } from './walk-attributes.ts';
+import { fileAttributes, walkFiles } from './walk.ts';
 
 interface CurvefsMetadataOptions {
   readonly mds: readonly Address[];
@@ -44,12 +42,6 @@ interface CurvefsMetadataOptions {
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Inodes whose lists are read ahead: each may have some megabytes of them, and comes whole whatever its size. */
 const AHEAD_MAX = 16;
-
-/** What a file system's objects are read and written with. Never to be printed. */
-interface S3Keys {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-}
 
 /** MetadataStore on CurveFS; see the port for the calls and their errors. */
 export class CurvefsMetadata implements MetadataStore {
@@ -82,8 +74,8 @@ export class CurvefsMetadata implements MetadataStore {
     return (await this.#mds.call(listClusterFsInfo, {}, this.#deadline())).fsInfo;
   }
 
-  /** The keys that the MDS keeps for a file system's bucket. */
-  async s3Keys(fsId: number): Promise<S3Keys> {
+  /** The keys that the MDS keeps for a file system's bucket. Never print them. */
+  async s3Keys(fsId: number): Promise<StoreKeys> {
     const s3Info = (await this.#fsInfo(fsId))?.detail.s3Info;
     if (s3Info === undefined) throw filesystemMalformed(fsId, 'has no S3 bucket');
     return { accessKeyId: s3Info.ak, secretAccessKey: s3Info.sk };
@@ -109,9 +101,7 @@ export class CurvefsMetadata implements MetadataStore {
 
   /** One call for each inode, several at a time, given out in the order they were asked for. */
   async *readLists(keys: readonly InodeKey[], versionsMax: number): AsyncGenerator<InodePart> {
-    if (keys.length > LIST_KEYS_MAX || versionsMax < 1 || versionsMax > LIST_VERSIONS_MAX) {
-      throw new TypeError(`readLists takes ${LIST_KEYS_MAX} inodes and ${LIST_VERSIONS_MAX} versions at most`);
-    }
+    checkListBounds(keys, versionsMax);
     const ahead: Promise<InodePart>[] = [];
     let next = 0;
     while (ahead.length > 0 || next < keys.length) {
@@ -138,10 +128,7 @@ export class CurvefsMetadata implements MetadataStore {
       }));
       return { key, inode, chunks, last: true };
     } catch (error) {
-      // What is wrong with one inode must not end the walk over all; a cluster that is away does.
-      const own = error instanceof CompactError && error.kind === 'halt' && error.inode !== undefined;
-      if (!own) throw error;
-      return { key, error, last: true };
+      return { key, error: damageOf(error), last: true };
     }
   }
 

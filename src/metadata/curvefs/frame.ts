@@ -22,14 +22,6 @@ export interface Reply {
   readonly payload: Uint8Array;
 }
 
-/** What is wrong with bytes that are no frame; the text goes on after "the server at …". */
-export class FrameFault extends Error {
-  constructor(what: string) {
-    super(what);
-    this.name = 'FrameFault';
-  }
-}
-
 // The meta data of a frame (brpc/baidu_rpc_meta.proto): no streams, no authentication.
 const RpcRequestMeta = message('brpc.policy.RpcRequestMeta', {
   service_name: required(1, string),
@@ -93,7 +85,7 @@ export class FrameReader {
   /** Bytes that the next step needs: a header, or the whole frame. */
   #needed = HEADER_BYTES;
 
-  /** The replies that are complete with these bytes. Throws FrameFault: nothing that follows can be understood. */
+  /** The replies that are complete with these bytes. Throws MessageFault, whose text goes on after "the server at …": nothing that follows can be understood. */
   *push(chunk: Uint8Array): Generator<Reply> {
     this.#parts.push(chunk);
     this.#partsBytes += chunk.length;
@@ -124,14 +116,14 @@ export class FrameReader {
 
 /** The length of the frame that starts here; `null` when its header is not complete. */
 function frameBytes(data: Buffer): number | null {
-  if (data.length >= 4 && data.readUInt32BE(0) !== MAGIC) throw new FrameFault(describeStranger(data));
+  if (data.length >= 4 && data.readUInt32BE(0) !== MAGIC) throw new MessageFault(describeStranger(data));
   if (data.length < HEADER_BYTES) return null;
   const bodyBytes = data.readUInt32BE(4);
   const metaBytes = data.readUInt32BE(8);
   if (bodyBytes > REPLY_BYTES_MAX) {
-    throw new FrameFault(`announced a reply of ${bodyBytes} bytes, more than the ${REPLY_BYTES_MAX} that are taken`);
+    throw new MessageFault(`announced a reply of ${bodyBytes} bytes, more than the ${REPLY_BYTES_MAX} that are taken`);
   }
-  if (metaBytes > bodyBytes) throw new FrameFault('sent a frame whose parts are longer than the whole');
+  if (metaBytes > bodyBytes) throw new MessageFault('sent a frame whose parts are longer than the whole');
   return HEADER_BYTES + bodyBytes;
 }
 
@@ -151,10 +143,10 @@ function parseFrame(frame: Buffer): Reply {
   const attachmentBytes = meta.attachment_size ?? 0;
   const payloadEnd = frame.length - attachmentBytes;
   if (attachmentBytes < 0 || payloadEnd < metaEnd)
-    throw new FrameFault('sent a frame whose parts are longer than the whole');
+    throw new MessageFault('sent a frame whose parts are longer than the whole');
   if (meta.response === undefined || meta.correlation_id === undefined)
-    throw new FrameFault('sent a frame that is no reply');
-  if ((meta.compress_type ?? 0) !== 0) throw new FrameFault('compresses its replies, which nobody asked for');
+    throw new MessageFault('sent a frame that is no reply');
+  if ((meta.compress_type ?? 0) !== 0) throw new MessageFault('compresses its replies, which nobody asked for');
   return {
     correlationId: Number(meta.correlation_id),
     errorCode: meta.response.error_code ?? 0,
@@ -168,6 +160,6 @@ function parseMeta(data: Uint8Array): MessageOf<typeof RpcMeta> {
     return RpcMeta.decode(data);
   } catch (error) {
     if (!(error instanceof MessageFault)) throw error;
-    throw new FrameFault(`sent a frame that cannot be read (${error.message})`);
+    throw new MessageFault(`sent a frame that cannot be read (${error.message})`);
   }
 }

@@ -2,7 +2,7 @@
  * How the metaservers of a file system look from here, for `doctor`: every one is asked who leads, and whatever it
  * answers, it is there. Apart from the topology because that stops at the first good answer. It changes nothing.
  */
-import { type Channels, Deadline } from './calls.ts';
+import { type Channels, Deadline } from './channel.ts';
 import { printAddress } from './connection.ts';
 import { asFault } from './faults.ts';
 import { getLeader } from './proto/metaserver.ts';

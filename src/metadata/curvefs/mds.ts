@@ -5,11 +5,10 @@
  */
 import { type CompactError, toError } from '../../errors.ts';
 import type { Address } from '../../urls/curvefs.ts';
-import type { Channels, Deadline } from './calls.ts';
+import type { Channels, Deadline } from './channel.ts';
 import { printAddress } from './connection.ts';
-import { asFault, refused, unavailable } from './faults.ts';
+import { asFault, RPC_CODES, type RpcFault, refused, unavailable, wrongServer } from './faults.ts';
 import type { InitOf, MessageOf, MessageType, Method } from './proto/codec.ts';
-import { RPC_CODES, type RpcFault, wrongServer } from './rpc-fault.ts';
 
 const TIMEOUT_FIRST_MS = 500;
 const TIMEOUT_MAX_MS = 2_000;

@@ -3,14 +3,13 @@
  * A write is sent again only when the server has certainly not begun with the one before; otherwise its fate is
  * `unknown`, and only reading back can tell. It must not know what is read or written.
  */
-
 import { CompactError } from '../../errors.ts';
 import { printInodeKey } from '../../format.ts';
-import { type Channels, Deadline } from './calls.ts';
-import { asFault, refused, unavailable } from './faults.ts';
+import type { InodeKey } from '../../model.ts';
+import { type Channels, Deadline } from './channel.ts';
+import { asFault, mayHaveHappened, RpcFault, refused, unavailable, wrongServer } from './faults.ts';
 import type { InitOf, MessageOf, MessageType, Method } from './proto/codec.ts';
-import type { PartitionInfo } from './proto/common.ts';
-import { mayHaveHappened, RpcFault, wrongServer } from './rpc-fault.ts';
+import type { PartitionInfo } from './proto/mds.ts';
 import type { Peer, Topology } from './topology.ts';
 
 const TIMEOUT_FIRST_MS = 1_000;
@@ -19,13 +18,7 @@ const PAUSE_MS = 100;
 const OVERLOAD_PAUSE_FIRST_MS = 100;
 const OVERLOAD_PAUSE_MAX_MS = 8_000;
 
-/** Which inode, or directory, the call is about: it tells where to go. */
-export interface Place {
-  readonly fsId: number;
-  readonly inodeId: bigint;
-}
-
-export interface Call<Request extends MessageType, Response extends MessageType> {
+interface Call<Request extends MessageType, Response extends MessageType> {
   readonly method: Method<Request, Response>;
   readonly request: (partition: PartitionInfo) => InitOf<Request>;
 }
@@ -58,7 +51,7 @@ export class Metaservers {
 
   /** The answer, whatever its status says of the inode; `null` when no partition keeps such an inode. */
   async read<Request extends MessageType, Response extends MessageType>(
-    place: Place,
+    place: InodeKey,
     call: Call<Request, Response>,
   ): Promise<MessageOf<Response> | null> {
     const tries = new Tries(place, this.#timeoutMs);
@@ -69,7 +62,7 @@ export class Metaservers {
 
   /** One write. Throws CompactError when nothing was, and will be, carried out. */
   async write<Request extends MessageType, Response extends MessageType>(
-    place: Place,
+    place: InodeKey,
     call: Call<Request, Response>,
   ): Promise<Written<MessageOf<Response>> | null> {
     // A write gets all the time there is at once: giving it up makes its fate unknown, and it is not sent twice.
@@ -159,14 +152,14 @@ export class Metaservers {
 
 /** The tries of one call. */
 class Tries {
-  readonly place: Place;
+  readonly place: InodeKey;
   readonly deadline: Deadline;
   fault: Error | undefined;
   wrongLeader: Peer | undefined;
   #timeoutMs: number;
   #overloadMs = OVERLOAD_PAUSE_FIRST_MS;
 
-  constructor(place: Place, totalMs: number, timeoutMs = TIMEOUT_FIRST_MS) {
+  constructor(place: InodeKey, totalMs: number, timeoutMs = TIMEOUT_FIRST_MS) {
     this.place = place;
     this.#timeoutMs = timeoutMs;
     this.deadline = new Deadline(totalMs);
@@ -193,13 +186,9 @@ class Tries {
   }
 }
 
-/** No use in trying again: also where the MDS sent us to a server of another kind, whose port a person has to look at. */
-function isFinal(fault: RpcFault): boolean {
-  return fault.kind === 'too-large' || wrongServer(fault);
-}
-
 function stepAfterRead(fault: RpcFault): Step {
-  if (fault.kind === 'busy' || isFinal(fault)) return 'done';
+  // No use in trying again: also where the MDS sent us to a server of another kind, whose port a person has to look at.
+  if (fault.kind === 'busy' || fault.kind === 'too-large' || wrongServer(fault)) return 'done';
   return fault.kind === 'refused' ? 'slower' : 'again';
 }
 

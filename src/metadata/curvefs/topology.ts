@@ -3,20 +3,19 @@
  * which of them leads. Everything is kept and asked for again only when it proves wrong, since every call needs it. What
  * is kept may be stale: a server that is asked wrongly says so. It must not judge inodes.
  */
-
 import type { Address } from '../../urls/curvefs.ts';
-import type { Channels, Deadline } from './calls.ts';
+import type { Channels, Deadline } from './channel.ts';
 import { printAddress } from './connection.ts';
 import { asFault, unavailable } from './faults.ts';
 import type { Mds } from './mds.ts';
-import type { PartitionInfo } from './proto/common.ts';
-import { getLeader } from './proto/metaserver.ts';
 import {
   getMetaServer,
   getMetaServerListInCopysets,
   listPartition,
   type MetaServerLocation,
-} from './proto/topology.ts';
+  type PartitionInfo,
+} from './proto/mds.ts';
+import { getLeader } from './proto/metaserver.ts';
 
 /** One partition's place. */
 export interface Copyset {

@@ -5,13 +5,16 @@
  */
 import type { InodeKey } from '../../model.ts';
 import { CURSOR_LENGTH_MAX, type InodePage } from '../port.ts';
-import { Deadline } from './calls.ts';
+import { Deadline } from './channel.ts';
 import { refused, unavailable } from './faults.ts';
-import { type Dentry, listDentry } from './proto/metaserver.ts';
-import { type Attributes, fileAttributes, type WalkDeps } from './walk-attributes.ts';
+import type { Metaservers } from './metaservers.ts';
+import { batchGetInodeAttr, type Dentry, type InodeAttr, listDentry } from './proto/metaserver.ts';
+import type { Topology } from './topology.ts';
 
 /** Entries of a directory that are read at a time; a reply stays below some 300 kB. */
 const PAGE_ENTRIES = 1_000;
+/** Inodes whose attributes are asked for at a time; CurveFS's own client asks for at most 10,000. */
+const BATCH_MAX = 1_000;
 /** Deeper trees cannot be named by a path; a loop would be endless. */
 const DEPTH_MAX = 4_096;
 /** How old the partitions' transaction ids may be: entries that younger renames have made are not seen. */
@@ -20,6 +23,14 @@ const TX_FRESH_MS = 10_000;
 const HARD_LINKS_MAX = 200_000;
 /** Version of the cursor's text. */
 const CURSOR_FORM = 'c1';
+
+type Attributes = ReadonlyMap<bigint, InodeAttr>;
+
+export interface WalkDeps {
+  readonly metaservers: Metaservers;
+  readonly topology: Topology;
+  readonly timeoutMs: number;
+}
 
 interface Subdirectory {
   readonly inodeId: bigint;
@@ -190,4 +201,55 @@ function decoded(text: string): string | null {
   } catch {
     return null;
   }
+}
+
+interface Asked {
+  readonly fsId: number;
+  readonly inodeIds: readonly bigint[];
+}
+
+/** Attributes by inode id, in few calls; one that is gone is not there. Throws `metadata-unavailable` (retry). */
+export async function fileAttributes(asked: Asked, deps: WalkDeps): Promise<Attributes> {
+  const found = new Map<bigint, InodeAttr>();
+  for (const group of await byPartition(asked, deps)) {
+    for (let from = 0; from < group.length; from += BATCH_MAX) {
+      for (const attr of await batch(asked.fsId, group.slice(from, from + BATCH_MAX), deps))
+        found.set(attr.inodeId, attr);
+    }
+  }
+  return found;
+}
+
+/** A call may only name inodes of one partition. */
+async function byPartition({ fsId, inodeIds }: Asked, { topology, timeoutMs }: WalkDeps): Promise<Iterable<bigint[]>> {
+  const deadline = new Deadline(timeoutMs);
+  const groups = new Map<number, bigint[]>();
+  for (const inodeId of new Set(inodeIds)) {
+    const partition = await topology.partitionOf(fsId, inodeId, deadline);
+    if (partition === null) continue;
+    const group = groups.get(partition.partitionId) ?? [];
+    groups.set(partition.partitionId, group);
+    group.push(inodeId);
+  }
+  return groups.values();
+}
+
+/** A metaserver fails the whole call for one inode that is gone, which is ordinary: then the halves are asked for. */
+async function batch(fsId: number, inodeIds: readonly bigint[], deps: WalkDeps): Promise<readonly InodeAttr[]> {
+  const [first] = inodeIds;
+  if (first === undefined) return [];
+  const response = await deps.metaservers.read(
+    { fsId, inodeId: first },
+    {
+      method: batchGetInodeAttr,
+      request: ({ poolId, copysetId, partitionId }) => ({ poolId, copysetId, partitionId, fsId, inodeId: inodeIds }),
+    },
+  );
+  if (response?.statusCode === 'OK') return response.attr;
+  if (response !== null && response.statusCode !== 'NOT_FOUND') {
+    throw unavailable(`the metaserver cannot tell the attributes of inode ${fsId}/${first}: ${response.statusCode}`);
+  }
+  if (inodeIds.length === 1) return [];
+  const half = Math.ceil(inodeIds.length / 2);
+  return [...(await batch(fsId, inodeIds.slice(0, half), deps)), ...(await batch(fsId, inodeIds.slice(half), deps))];
 }

@@ -3,11 +3,10 @@
  * scripts; those compare and write (scripts.ts). It must never send a commit twice: give it a client of the profile
  * `metadata`. It holds no policy, and reads no list.
  */
-import { Cluster } from 'ioredis';
 import { CompactError } from '../../errors.ts';
 import type { SliceRecord } from '../../layout/slices/index.ts';
 import { type RedisClient, safeError } from '../../redis/link.ts';
-import { PrimaryCheck, type ReplicasWanted, serverOfKey } from '../../redis/primary.ts';
+import { type PrimaryCheck, type ReplicasWanted, serverOfKey } from '../../redis/primary.ts';
 import type { CommitOutcome } from '../port.ts';
 import { RedisCalls } from '../redis/calls.ts';
 import { definiteNo, wrongType } from '../redis/errors.ts';
@@ -24,13 +23,13 @@ import {
   type TakenIds,
 } from '../slice-commits.ts';
 import {
+  malformed,
   parseDelayed,
   parseSliceNames,
   printSlice,
   printSliceNames,
   referenceField,
   type SliceName,
-  VOLUME_FS_ID,
 } from './decode.ts';
 import { defineVolumeScripts, type RunScript, type ScriptName } from './scripts.ts';
 
@@ -63,16 +62,12 @@ export class JuicefsCommits implements SliceCommits {
   readonly #primary: PrimaryCheck;
 
   constructor(options: CommitsOptions) {
-    const { redis, prefix, timeoutMs, replicas } = options;
+    const { redis, prefix, timeoutMs } = options;
     this.storeId = `juicefs:${prefix}`;
     this.#options = options;
     this.#calls = new RedisCalls(redis, timeoutMs);
     this.#run = defineVolumeScripts(redis);
-    this.#primary = new PrimaryCheck({
-      ...{ name: 'metadata', setting: 'METADATA_REPLICAS', code: 'metadata-unavailable', timeoutMs },
-      connect: () => (redis instanceof Cluster ? redis.duplicate() : redis.duplicate()),
-      ...(replicas === undefined ? {} : { replicas }),
-    });
+    this.#primary = this.#calls.primaryCheck(options.replicas);
   }
 
   async incarnation(): Promise<string> {
@@ -221,30 +216,23 @@ function isDisjoint(records: readonly SliceRecord[]): boolean {
   return true;
 }
 
-/** How many records name each slice that is not this attempt's own. */
-function countsOf(records: readonly SliceRecord[], ids: OwnIds): Map<string, { slice: SliceName; count: number }> {
-  const counts = new Map<string, { slice: SliceName; count: number }>();
-  for (const { id, size } of records) {
-    if (id === 0n || isOwnId(ids, id)) continue;
-    const field = referenceField({ id, size });
-    const known = counts.get(field);
-    if (known === undefined) counts.set(field, { slice: { id, size }, count: 1 });
-    else known.count++;
-  }
-  return counts;
+/** The records by the slice that they name, where that is not this attempt's own. */
+function bySlice(records: readonly SliceRecord[], ids: OwnIds): ReadonlyMap<string, readonly SliceName[]> {
+  const others = records.filter(({ id }) => id !== 0n && !isOwnId(ids, id));
+  return Map.groupBy(others, referenceField);
 }
 
 /** As the script takes them. */
 function commitArguments(request: SliceCommitRequest): (string | Buffer)[] {
   const { fence, replaced, replacement, ids, delayMs } = request;
-  const after = countsOf(replacement, ids);
+  const after = bySlice(replacement, ids);
   const slices: string[] = [];
   const lost: SliceName[] = [];
-  const before = countsOf(replaced, ids);
-  for (const [field, { slice, count }] of before) {
-    const left = after.get(field)?.count ?? 0;
-    slices.push(field, `${count}`, `${left - count}`);
-    for (let n = left; n < count; n++) lost.push(slice);
+  const before = bySlice(replaced, ids);
+  for (const [field, named] of before) {
+    const left = after.get(field)?.length ?? 0;
+    slices.push(field, `${named.length}`, `${left - named.length}`);
+    lost.push(...named.slice(left));
   }
   const fresh = replacement.filter(({ id }) => isOwnId(ids, id)).map(referenceField);
   return [
@@ -276,9 +264,7 @@ function refusal({ fence, replaced }: SliceCommitRequest, word: string, details:
       ? `${field} is in use already, although no client can have this id`
       : `the references of its slice (${field} in sliceRef) are ${value}, but ${records} records of this list name it`;
   const where = `inode ${inodeId}, chunk ${chunkIndex}${position < 0 ? '' : `, record ${position}`}`;
-  return new CompactError(`${where}: ${what}; nothing was changed`, {
-    ...{ kind: 'halt', code: 'record-malformed', inode: { fsId: VOLUME_FS_ID, inodeId } },
-  });
+  return malformed(inodeId, `${where}: ${what}; nothing was changed`, 'record-malformed');
 }
 
 function strange(attempt: bigint | null, what: string): CompactError {

@@ -160,6 +160,7 @@ export function parseWalkKey(key: string): { readonly inodeId: bigint; readonly 
   return chunkIndex === null ? null : { inodeId, chunkIndex };
 }
 
-function malformed(inodeId: bigint, message: string, code: ErrorCode = 'inode-malformed'): CompactError {
+/** Halt. */
+export function malformed(inodeId: bigint, message: string, code: ErrorCode = 'inode-malformed'): CompactError {
   return new CompactError(message, { kind: 'halt', code, inode: { fsId: VOLUME_FS_ID, inodeId } });
 }

@@ -11,7 +11,6 @@ import type { VolumeReads } from './reads.ts';
 const DEPTH_MAX = 100;
 /** … and entries that are looked at in each. */
 const ENTRIES_MAX = 100_000;
-const SCAN_COUNT = 1_000;
 /** Inodes that are asked for at a time. */
 const BATCH = 1_000;
 
@@ -77,8 +76,7 @@ async function byParent(
 }
 
 async function firstLink(reads: VolumeReads, inodeId: bigint): Promise<bigint | null> {
-  const key = reads.key(`p${inodeId}`);
-  const parents = await reads.calls.ask(key, () => reads.calls.redis.hgetall(key));
+  const parents = await reads.ask(`p${inodeId}`, (redis, key) => redis.hgetall(key));
   const [first] = Object.keys(parents).filter((parent) => /^\d+$/.test(parent));
   return first === undefined ? null : BigInt(first);
 }
@@ -88,22 +86,15 @@ async function namesIn(
   directory: bigint,
   inodeIds: ReadonlySet<bigint>,
 ): Promise<ReadonlyMap<bigint, string>> {
-  const key = reads.key(`d${directory}`);
   const names = new Map<bigint, string>();
-  let cursor = '0';
   let seen = 0;
-  do {
-    const [next, pairs] = await reads.calls.ask(key, () =>
-      reads.calls.redis.hscanBuffer(key, cursor, 'COUNT', SCAN_COUNT),
-    );
-    for (let n = 0; n + 1 < pairs.length; n += 2) {
-      const [name, value] = [pairs[n], pairs[n + 1]];
-      const inodeId = value === undefined ? undefined : parseEntry(value)?.inodeId;
-      if (inodeId !== undefined && name !== undefined && inodeIds.has(inodeId))
-        names.set(inodeId, name.toString('utf8'));
+  for await (const pairs of reads.hashPages(`d${directory}`)) {
+    for (const [name, value] of pairs) {
+      const inodeId = parseEntry(value)?.inodeId;
+      if (inodeId !== undefined && inodeIds.has(inodeId)) names.set(inodeId, name.toString('utf8'));
     }
-    seen += pairs.length / 2;
-    cursor = next.toString();
-  } while (cursor !== '0' && seen < ENTRIES_MAX && names.size < inodeIds.size);
+    seen += pairs.length;
+    if (seen >= ENTRIES_MAX || names.size >= inodeIds.size) break;
+  }
   return names;
 }

@@ -2,21 +2,24 @@
  * The requests that every reading of a JuiceFS volume on Redis is made of: binary values, many in one round trip, none of
  * unbounded size. It stands alone because single look-ups and the walk must not differ in that. It never writes.
  */
-import { CompactError } from '../../errors.ts';
+import type { CompactError } from '../../errors.ts';
 import type { ReferencesOf, SliceRecord } from '../../layout/slices/index.ts';
-import { replyCode } from '../../redis/link.ts';
+import { type RedisClient, replyCode } from '../../redis/link.ts';
+import { damageOf } from '../port.ts';
 import type { RedisCalls } from '../redis/calls.ts';
 import { callFailed } from '../redis/errors.ts';
-import { type Attributes, parseAttributes, parseSlices, referenceField, TRASH_INODE, VOLUME_FS_ID } from './decode.ts';
+import { type Attributes, malformed, parseAttributes, parseSlices, referenceField, TRASH_INODE } from './decode.ts';
 
 /** Records of a list in one reply, 24 kB … */
 const RECORDS_AT_ONCE = 1_000;
 /** … lists in one round trip … */
 export const LISTS_AT_ONCE = 500;
 /** … and records of a list that are read at all; clients stop writers at 2,500. */
-export const LIST_RECORDS_MAX = 1_000_000;
+const LIST_RECORDS_MAX = 1_000_000;
+/** Fields of a hash in one reply. */
+const SCAN_COUNT = 1_000;
 
-export interface ListKey {
+interface ListKey {
   readonly inodeId: bigint;
   readonly chunkIndex: number;
 }
@@ -34,9 +37,29 @@ export class VolumeReads {
     return `${this.prefix}${name}`;
   }
 
-  get(name: string): Promise<Buffer | null> {
+  /** One request about a key of the volume. */
+  ask<T>(name: string, send: (redis: RedisClient, key: string) => Promise<T>): Promise<T> {
     const key = this.key(name);
-    return this.calls.ask(key, () => this.calls.redis.getBuffer(key));
+    return this.calls.ask(key, () => send(this.calls.redis, key));
+  }
+
+  get(name: string): Promise<Buffer | null> {
+    return this.ask(name, (redis, key) => redis.getBuffer(key));
+  }
+
+  /** A hash, in pages: it may be large. SCAN may give a field twice. */
+  async *hashPages(name: string): AsyncGenerator<readonly (readonly [field: Buffer, value: Buffer])[]> {
+    let cursor = '0';
+    do {
+      const [next, flat] = await this.ask(name, (redis, key) => redis.hscanBuffer(key, cursor, 'COUNT', SCAN_COUNT));
+      const pairs: (readonly [Buffer, Buffer])[] = [];
+      for (let n = 0; n + 1 < flat.length; n += 2) {
+        const [field, value] = [flat[n], flat[n + 1]];
+        if (field !== undefined && value !== undefined) pairs.push([field, value]);
+      }
+      yield pairs;
+      cursor = next.toString();
+    } while (cursor !== '0');
   }
 
   /** Attributes of many inodes; `null` for those that are not there, an error for those that cannot be read. */
@@ -46,36 +69,26 @@ export class VolumeReads {
     const values = await this.calls.ask(keys[0] ?? '', () => this.calls.redis.mgetBuffer(...keys));
     return inodeIds.map((inodeId, n) => {
       const value = values[n] ?? null;
-      if (value === null) return null;
-      return orError(() => parseAttributes(inodeId, value));
+      return value === null ? null : orError(() => parseAttributes(inodeId, value));
     });
   }
 
   /** Which of these files, whose parents stand in a hash of their own, have them all in the trash. */
   async trashed(inodeIds: readonly bigint[]): Promise<ReadonlySet<bigint>> {
-    const found = new Set<bigint>();
-    if (inodeIds.length === 0) return found;
+    if (inodeIds.length === 0) return new Set();
     const answers = await this.pipelined(inodeIds, (batch, inodeId) => batch.hgetall(this.key(`p${inodeId}`)));
-    for (const [n, answer] of answers.entries()) {
-      const parents = Object.entries(answer as Readonly<Record<string, string>>).filter(
-        ([, links]) => Number(links) > 0,
-      );
-      const inodeId = inodeIds[n];
-      if (inodeId === undefined || parents.length === 0) continue;
-      if (parents.every(([parent]) => /^\d+$/.test(parent) && BigInt(parent) >= TRASH_INODE)) found.add(inodeId);
-    }
-    return found;
+    return new Set(inodeIds.filter((_, n) => isTrashed(answers[n] as Readonly<Record<string, string>>)));
   }
 
   /** Many lists; `long` for those that `list` has to read alone, an error for those that cannot be read. */
   async lists(keys: readonly ListKey[]): Promise<readonly (readonly SliceRecord[] | CompactError | 'long')[]> {
     const answers = await this.#batch(keys, (batch, key) =>
-      batch.lrangeBuffer(this.#listKey(key), 0, RECORDS_AT_ONCE - 1),
+      batch.lrangeBuffer(this.key(listName(key)), 0, RECORDS_AT_ONCE - 1),
     );
     return keys.map((key, n) => {
       const [error, values] = answers[n] ?? [];
       if (replyCode(error) === 'WRONGTYPE') return noList(key);
-      if (error) throw callFailed(error, this.#listKey(key));
+      if (error) throw callFailed(error, this.key(listName(key)));
       const list = values as Buffer[];
       return list.length < RECORDS_AT_ONCE ? orError(() => parseSlices(key, list)) : 'long';
     });
@@ -83,12 +96,11 @@ export class VolumeReads {
 
   /** A whole list, however long. Throws `record-malformed` (halt). */
   async list(key: ListKey): Promise<readonly SliceRecord[]> {
-    const listKey = this.#listKey(key);
     const records: SliceRecord[] = [];
     for (;;) {
       const position = records.length;
-      const values = await this.calls.ask(listKey, () =>
-        this.calls.redis.lrangeBuffer(listKey, position, position + RECORDS_AT_ONCE - 1),
+      const values = await this.ask(listName(key), (redis, listKey) =>
+        redis.lrangeBuffer(listKey, position, position + RECORDS_AT_ONCE - 1),
       );
       for (const record of parseSlices({ ...key, position }, values)) records.push(record);
       if (values.length < RECORDS_AT_ONCE) return records;
@@ -99,11 +111,10 @@ export class VolumeReads {
   /** The references of all slices in these records, asked at once. */
   async references(records: readonly Pick<SliceRecord, 'id' | 'size'>[]): Promise<ReferencesOf> {
     const fields = [...new Set(records.filter(({ id }) => id !== 0n).map(referenceField))];
-    const key = this.key('sliceRef');
     const more = new Map<string, number>();
     for (let n = 0; n < fields.length; n += RECORDS_AT_ONCE) {
       const some = fields.slice(n, n + RECORDS_AT_ONCE);
-      const values = await this.calls.ask(key, () => this.calls.redis.hmget(key, ...some));
+      const values = await this.ask('sliceRef', (redis, key) => redis.hmget(key, ...some));
       for (const [m, field] of some.entries()) {
         const value = Number(values[m] ?? 0);
         // The hash counts what comes on top of the first.
@@ -129,39 +140,33 @@ export class VolumeReads {
     });
     return answers ?? [];
   }
-
-  #listKey({ inodeId, chunkIndex }: ListKey): string {
-    return this.key(`c${inodeId}_${chunkIndex}`);
-  }
 }
 
-export type Batch = ReturnType<RedisCalls['redis']['pipeline']>;
+function listName({ inodeId, chunkIndex }: ListKey): string {
+  return `c${inodeId}_${chunkIndex}`;
+}
+
+/** By the parents and the links in each. */
+function isTrashed(linksByParent: Readonly<Record<string, string>>): boolean {
+  const parents = Object.keys(linksByParent).filter((parent) => Number(linksByParent[parent]) > 0);
+  return parents.length > 0 && parents.every((parent) => /^\d+$/.test(parent) && BigInt(parent) >= TRASH_INODE);
+}
+
+type Batch = ReturnType<RedisClient['pipeline']>;
 
 function orError<T>(parse: () => T): T | CompactError {
   try {
     return parse();
   } catch (error) {
-    return recordError(error);
+    return damageOf(error);
   }
 }
 
-/** Damage of one inode is a finding; all else ends the call. */
-export function recordError(error: unknown): CompactError {
-  if (error instanceof CompactError && error.kind === 'halt' && error.inode !== undefined) return error;
-  throw error;
-}
-
 function noList({ inodeId, chunkIndex }: ListKey): CompactError {
-  return new CompactError(`inode ${inodeId}, chunk ${chunkIndex}: its key is no list`, {
-    kind: 'halt',
-    code: 'inode-malformed',
-    inode: { fsId: VOLUME_FS_ID, inodeId },
-  });
+  return malformed(inodeId, `inode ${inodeId}, chunk ${chunkIndex}: its key is no list`);
 }
 
 function tooLong({ inodeId, chunkIndex }: ListKey): CompactError {
-  return new CompactError(
-    `inode ${inodeId}, chunk ${chunkIndex}: its list has ${LIST_RECORDS_MAX} records or more, which are not read`,
-    { kind: 'halt', code: 'record-malformed', inode: { fsId: VOLUME_FS_ID, inodeId } },
-  );
+  const what = `its list has ${LIST_RECORDS_MAX} records or more, which are not read`;
+  return malformed(inodeId, `inode ${inodeId}, chunk ${chunkIndex}: ${what}`, 'record-malformed');
 }

@@ -7,10 +7,10 @@
  * `cleared`, `committed SECONDS` or `deleting ` with the slices, as in a delayed delete.
  */
 import type { RedisClient } from '../../redis/link.ts';
-import { CHECK_TYPES } from '../redis/scripts.ts';
+import { CHECK_TYPES, REFUSED } from '../redis/scripts.ts';
 import { RECORD_BYTES } from './decode.ts';
 
-const PARTS = `${CHECK_TYPES}
+const PARTS = `${CHECK_TYPES}${REFUSED}
 local function nowMs()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -18,12 +18,6 @@ end
 local function whole(number) return string.format('%.0f', number) end
 -- Such as HINCRBY adds to: no leading zeros, and exact in Lua.
 local function counts(value, form) return string.match(value, form) and whole(tonumber(value)) == value end
--- Redis 7 tells a missing permission as ERR, which could mean anything elsewhere.
-local function refused(reply)
-  if type(reply) ~= 'table' or not reply.err then return nil end
-  if string.find(reply.err, 'ERR ', 1, true) == 1 then return redis.error_reply('NOPERM ' .. reply.err) end
-  return reply
-end
 `;
 
 /**

@@ -17,11 +17,10 @@ import type {
   WalkPage,
 } from '../slice-volume.ts';
 import { fileOf, parseEntry, ROOT_INODE, TRASH_INODE } from './decode.ts';
-import { readHealth } from './health.ts';
+import { readHealth, readWaiting } from './health.ts';
 import { pathsOf } from './paths.ts';
 import { VolumeReads } from './reads.ts';
 import { parseEncryptKey, parseKeys, parseSetting } from './setting.ts';
-import { readWaiting } from './waiting.ts';
 import { walkVolume } from './walk.ts';
 
 /** Lists that are asked for one by one; of larger files SCAN finds them. */
@@ -72,9 +71,8 @@ export class JuicefsVolume implements SliceVolume {
   async find(path: string): Promise<bigint | null> {
     let inodeId = ROOT_INODE;
     for (const name of path.split('/').filter((part) => part !== '')) {
-      const key = this.#reads.key(`d${inodeId}`);
       const isTrash = inodeId === ROOT_INODE && name === '.trash';
-      const value = isTrash ? null : await this.#reads.calls.ask(key, () => this.#redis.hgetBuffer(key, name));
+      const value = isTrash ? null : await this.#reads.ask(`d${inodeId}`, (redis, key) => redis.hgetBuffer(key, name));
       const entry = value === null ? null : parseEntry(value);
       if (entry === null && !isTrash) return null;
       inodeId = entry?.inodeId ?? TRASH_INODE;

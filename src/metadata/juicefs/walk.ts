@@ -5,10 +5,11 @@
  */
 import { CompactError } from '../../errors.ts';
 import { CHUNK_BYTES, type SliceRecord } from '../../layout/slices/index.ts';
+import { damageOf } from '../port.ts';
 import { walkKeys } from '../redis/walk.ts';
 import type { SliceFile, SliceList, WalkPage, WalkPart } from '../slice-volume.ts';
-import { type Attributes, fileOf, parseWalkKey, VOLUME_FS_ID } from './decode.ts';
-import { LISTS_AT_ONCE, recordError, type VolumeReads } from './reads.ts';
+import { type Attributes, fileOf, malformed, parseWalkKey } from './decode.ts';
+import { LISTS_AT_ONCE, type VolumeReads } from './reads.ts';
 
 /** Lists that are asked for because the length says so: 256 GiB of a file; those of larger ones come with SCAN. */
 const CHUNKS_ASKED_MAX = 4_096;
@@ -108,12 +109,10 @@ async function* readPage(reads: VolumeReads, wanted: readonly Wanted[]): AsyncGe
   let at = 0;
   for (const one of wanted) {
     const list = one.chunkIndex === null ? [] : (lists[at++] ?? []);
-    if (list === 'long') {
-      // Alone in a page of its own, so that a page stays small; the file itself is reported now.
-      long.push({ ...one, first: false });
-      if (one.first) addPart(parts, { ...one, chunkIndex: null }, []);
-    } else if (list instanceof CompactError) {
-      parts.push({ kind: 'damaged', inodeId: one.inodeId, error: list });
+    if (list === 'long' || list instanceof CompactError) {
+      // A long one comes alone, in a page of its own, so that a page stays small; the file itself is reported now.
+      if (list === 'long') long.push({ ...one, first: false });
+      else parts.push({ kind: 'damaged', inodeId: one.inodeId, error: list });
       if (one.first) addPart(parts, { ...one, chunkIndex: null }, []);
     } else {
       addPart(parts, one, list);
@@ -132,7 +131,7 @@ async function longPage(reads: VolumeReads, one: Wanted): Promise<Part> {
     addPart(parts, one, list);
     return { parts, referencesOf: await reads.references(list) };
   } catch (error) {
-    return { parts: [{ kind: 'damaged', inodeId, error: recordError(error) }], referencesOf: () => 1 };
+    return { parts: [{ kind: 'damaged', inodeId, error: damageOf(error) }], referencesOf: () => 1 };
   }
 }
 
@@ -151,9 +150,5 @@ function addPart(
 }
 
 function listOfOther(inodeId: bigint, chunkIndex: number, type: string): CompactError {
-  return new CompactError(`inode ${inodeId} is a ${type} and has a list for chunk ${chunkIndex}, as only files have`, {
-    kind: 'halt',
-    code: 'inode-malformed',
-    inode: { fsId: VOLUME_FS_ID, inodeId },
-  });
+  return malformed(inodeId, `inode ${inodeId} is a ${type} and has a list for chunk ${chunkIndex}, as only files have`);
 }

@@ -5,7 +5,7 @@
 import { Cluster, type Redis } from 'ioredis';
 import { within } from '../../clock.ts';
 import { type RedisClient, whenReady } from '../../redis/link.ts';
-import { primariesOf } from '../../redis/primary.ts';
+import { PrimaryCheck, primariesOf, type ReplicasWanted } from '../../redis/primary.ts';
 import { callFailed, notSent } from './errors.ts';
 
 export class RedisCalls {
@@ -53,5 +53,15 @@ export class RedisCalls {
 
   get isCluster(): boolean {
     return this.redis instanceof Cluster;
+  }
+
+  /** Whether it is still the primary, asked by a client of its own. */
+  primaryCheck(replicas: ReplicasWanted = 'auto'): PrimaryCheck {
+    const { redis } = this;
+    return new PrimaryCheck({
+      ...{ name: 'metadata', setting: 'METADATA_REPLICAS', code: 'metadata-unavailable', replicas },
+      timeoutMs: this.#timeoutMs,
+      connect: () => (redis instanceof Cluster ? redis.duplicate() : redis.duplicate()),
+    });
   }
 }

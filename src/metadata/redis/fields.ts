@@ -10,6 +10,7 @@ export type Fields = ReadonlyMap<string, string>;
 
 /** Largest chunk: block indexes and piece sizes stay far below every limit of the object store. */
 const CHUNK_SIZE_MAX = 4 * 2 ** 30;
+const PREFIXES: readonly ObjectPrefix[] = [0, 1, 2];
 
 /** The pairs of a flat HGETALL answer. */
 export function fieldsOf(flat: readonly string[]): Fields {
@@ -39,8 +40,8 @@ export function parseFilesystem(fsId: number, redisKey: string, fields: Fields):
   if (chunkSize === null || chunkSize < 1 || chunkSize % blockSize !== 0 || chunkSize > CHUNK_SIZE_MAX) {
     throw refuse('chunkSize', `must be a multiple of blockSize (${blockSize}), at most ${CHUNK_SIZE_MAX} bytes`);
   }
-  const objectPrefix = parsePrefix(fields.get('objectPrefix'));
-  if (objectPrefix === null) throw refuse('objectPrefix', 'must be 0, 1 or 2');
+  const objectPrefix = PREFIXES.find((prefix) => String(prefix) === fields.get('objectPrefix'));
+  if (objectPrefix === undefined) throw refuse('objectPrefix', 'must be 0, 1 or 2');
   const nextChunkId = fields.get('nextChunkId');
   const lastChunkId = decimalId(nextChunkId);
   if (nextChunkId !== undefined && lastChunkId === null) throw refuse('nextChunkId', 'must be decimal');
@@ -51,12 +52,6 @@ export function parseFilesystem(fsId: number, redisKey: string, fields: Fields):
     // Writers take the field's next value: what it holds is the last one that was taken.
     ...(lastChunkId === null ? {} : { lastChunkId }),
   };
-}
-
-function parsePrefix(text: string | undefined): ObjectPrefix | null {
-  if (text === '0') return 0;
-  if (text === '1') return 1;
-  return text === '2' ? 2 : null;
 }
 
 /** An inode from its hash. Throws `inode-malformed` (halt). */

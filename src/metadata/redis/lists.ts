@@ -6,7 +6,7 @@
 import { Cluster, ReplyError } from 'ioredis';
 import { CompactError, toError } from '../../errors.ts';
 import type { Inode, InodeKey } from '../../model.ts';
-import { type ChunkList, type InodePart, LIST_KEYS_MAX, LIST_VERSIONS_MAX } from '../port.ts';
+import { type ChunkList, checkListBounds, type InodePart } from '../port.ts';
 import type { RedisCalls } from './calls.ts';
 import { callFailed } from './errors.ts';
 import { parseChunkIndex, parseInode, parseRecords } from './fields.ts';
@@ -51,9 +51,7 @@ export class RedisLists {
 
   /** See the port. One round trip for inodes of ordinary size, two on a cluster. */
   async *read(keys: readonly InodeKey[], versionsMax: number): AsyncGenerator<InodePart> {
-    if (keys.length > LIST_KEYS_MAX || versionsMax < 1 || versionsMax > LIST_VERSIONS_MAX) {
-      throw new TypeError(`readLists takes ${LIST_KEYS_MAX} inodes and ${LIST_VERSIONS_MAX} versions at most`);
-    }
+    checkListBounds(keys, versionsMax);
     if (this.#calls.isCluster) yield* this.#readPlain(keys, versionsMax);
     else yield* this.#readByScript(keys, versionsMax);
   }
@@ -206,11 +204,9 @@ function orUnreadable<T>(key: InodeKey, read: () => T): T | Unreadable {
 function partOf(one: Indexed, replies: readonly Reply[], versionsMax: number): InodePart {
   const { key, inode } = one;
   return orUnreadable(key, (): InodePart => {
-    const chunks = one.indexes.map((chunkIndex, n): ChunkList => {
-      const redisKey = `${one.redisKey}:${chunkIndex}`;
-      const records = answered(replies[n], redisKey) as string[];
-      if (records.length > versionsMax) return { chunkIndex, versions: null };
-      return { chunkIndex, versions: parseRecords(key, { redisKey, chunkIndex }, records) };
+    const chunks = one.indexes.map((chunkIndex, n) => {
+      const records = answered(replies[n], `${one.redisKey}:${chunkIndex}`) as string[];
+      return chunkOf({ ...one, versionsMax }, chunkIndex, records);
     });
     return { key, inode, chunks, last: one.cursor === '0' };
   });
@@ -219,10 +215,19 @@ function partOf(one: Indexed, replies: readonly Reply[], versionsMax: number): I
 /** What READ_LISTS says of one inode: a word and more, or its fields, then chunk index and records in turns. */
 type Answer = readonly [first: string | readonly (string | null)[], ...rest: (string | readonly string[])[]];
 
-function partOfAnswer(
-  [first, ...rest]: Answer,
-  { key, redisKey, versionsMax }: { readonly key: InodeKey; readonly redisKey: string; readonly versionsMax: number },
-): InodePart {
+interface Asked {
+  readonly key: InodeKey;
+  readonly redisKey: string;
+  readonly versionsMax: number;
+}
+
+function chunkOf({ key, redisKey, versionsMax }: Asked, chunkIndex: number, records: readonly string[]): ChunkList {
+  if (records.length > versionsMax) return { chunkIndex, versions: null };
+  return { chunkIndex, versions: parseRecords(key, { redisKey: `${redisKey}:${chunkIndex}`, chunkIndex }, records) };
+}
+
+function partOfAnswer([first, ...rest]: Answer, asked: Asked): InodePart {
+  const { key, redisKey } = asked;
   if (typeof first === 'string') {
     const [place = redisKey, message] = rest;
     throw callFailed(new ReplyError(String(message)), String(place));
@@ -231,9 +236,7 @@ function partOfAnswer(
   const chunks: ChunkList[] = [];
   for (let n = 0; n + 1 < rest.length; n += 2) {
     const chunkIndex = parseChunkIndex(key, `${redisKey}:chunks`, String(rest[n]));
-    const records = rest[n + 1] as readonly string[];
-    const place = { redisKey: `${redisKey}:${chunkIndex}`, chunkIndex };
-    chunks.push({ chunkIndex, versions: records.length > versionsMax ? null : parseRecords(key, place, records) });
+    chunks.push(chunkOf(asked, chunkIndex, rest[n + 1] as readonly string[]));
   }
   return { key, inode, chunks, last: true };
 }

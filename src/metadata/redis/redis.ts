@@ -3,20 +3,18 @@
  * of what is stored and the meaning of errors are beside it. It must hold no policy, and it must never send a commit
  * twice: give it a client of the profile `metadata`.
  */
-
-import { Cluster } from 'ioredis';
 import { answerWithin } from '../../clock.ts';
 import { CompactError } from '../../errors.ts';
 import { printInodeKey, printRecord } from '../../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
 import { endLink, type RedisClient, safeError } from '../../redis/link.ts';
-import { PrimaryCheck, type ReplicasWanted, serverOf } from '../../redis/primary.ts';
+import { type PrimaryCheck, type ReplicasWanted, serverOf } from '../../redis/primary.ts';
 import {
   type BeginOutcome,
   type ChunkSnapshot,
-  COMMIT_VERSIONS_MAX,
   type CommitOutcome,
   type CommitRequest,
+  checkCommitBounds,
   type InodePage,
   type InodePart,
   type MetadataStore,
@@ -80,11 +78,7 @@ export class RedisMetadata implements MetadataStore {
     this.#timeoutMs = timeoutMs;
     this.#calls = new RedisCalls(redis, timeoutMs);
     this.#lists = new RedisLists(this.#calls, this.#scripts, (key) => this.#inodeKey(key));
-    this.#primary = new PrimaryCheck({
-      ...{ name: 'metadata', setting: 'METADATA_REPLICAS', code: 'metadata-unavailable', timeoutMs },
-      connect: () => (redis instanceof Cluster ? redis.duplicate() : redis.duplicate()),
-      ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
-    });
+    this.#primary = this.#calls.primaryCheck(options.replicas);
   }
 
   async getFilesystem(fsId: number): Promise<Filesystem | null> {
@@ -193,7 +187,7 @@ export class RedisMetadata implements MetadataStore {
 
   /** I5, I6: one script; an answer, a definite no (thrown), or `unknown`. See COMMIT for what is checked. */
   async commit(request: CommitRequest): Promise<CommitOutcome> {
-    checkBounds(request);
+    checkCommitBounds(request);
     const { key, chunkIndex, attempt, requiredLength, requiredAbove } = request;
     const inodeKey = this.#inodeKey(key);
     const replaced = request.replaced.map(printRecord);
@@ -267,15 +261,6 @@ export class RedisMetadata implements MetadataStore {
     if (answer[0] === 'ok' || answer[0] === 'stale') return answer;
     throw refusal(key, inodeKey, answer);
   }
-}
-
-function checkBounds(request: CommitRequest): void {
-  const { replaced, replacement } = request;
-  if (replaced.length >= 1 && Math.max(replaced.length, replacement.length) <= COMMIT_VERSIONS_MAX) return;
-  throw new CompactError(
-    `a commit replaces 1 to ${COMMIT_VERSIONS_MAX} versions by at most as many, not ${replaced.length} by ${replacement.length}; nothing was sent`,
-    { kind: 'halt', code: 'metadata-refused', inode: request.key },
-  );
 }
 
 function answerOf(reply: unknown): Answer {

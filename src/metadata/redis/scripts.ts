@@ -34,6 +34,15 @@ local function notWritable()
 end
 `;
 
+/** For writes that are tried in a form that changes nothing. Redis 7 tells a missing permission as ERR, which could mean anything elsewhere. */
+export const REFUSED = `
+local function refused(reply)
+  if type(reply) ~= 'table' or not reply.err then return nil end
+  if string.find(reply.err, 'ERR ', 1, true) == 1 then return redis.error_reply('NOPERM ' .. reply.err) end
+  return reply
+end
+`;
+
 /** KEYS: inode, list. ARGV: versions at most, position of the first. Answers ok, fields and values of the inode, list length, records. */
 const READ_CHUNK = `${CHECK_TYPES}
 local bad = wrongType({'hash', 'list'})
@@ -128,7 +137,7 @@ return {'ok', 1}
  * KEYS: inode, list, set of indexes. ARGV: attempt, required length or '', count and SHA-1 of the versions to replace,
  * chunk index, position and text of a version above or '', then the replacement, newest first, since LPUSH turns it round.
  */
-const COMMIT = `${CHECK_TYPES}${CHECK_INODE}
+const COMMIT = `${CHECK_TYPES}${CHECK_INODE}${REFUSED}
 local bad = wrongType({'hash', 'list', 'set'}) or notWritable()
 if bad then return bad end
 if redis.call('HGET', KEYS[1], 'attempt') ~= ARGV[1] then return {'stale', 'fence'} end
@@ -141,12 +150,6 @@ if ARGV[6] ~= '' and redis.call('LINDEX', KEYS[2], ARGV[6]) ~= ARGV[7] then retu
 -- Every command that is needed below, in a form that changes nothing: whatever the server may refuse (READONLY, MISCONF,
 -- a user who may LTRIM but not LPUSH) it refuses here. LTRIM comes first: it needs no memory, and after the first write
 -- Redis lets a script go on when memory is full.
-local function refused(reply)
-  if type(reply) ~= 'table' or not reply.err then return nil end
-  -- Redis 7 tells a missing permission as ERR, which could mean anything elsewhere.
-  if string.find(reply.err, 'ERR ', 1, true) == 1 then return redis.error_reply('NOPERM ' .. reply.err) end
-  return reply
-end
 bad = refused(redis.pcall('LTRIM', KEYS[2], 0, -1))
   or refused(redis.pcall('SADD', KEYS[3], ARGV[5]))
   or refused(redis.pcall('SREM', KEYS[3], 'not an index'))

@@ -8,6 +8,7 @@ import type { Redis } from 'ioredis';
 import { CompactError } from '../../errors.ts';
 import { decimalId, decimalNumber } from '../../format.ts';
 import type { InodeKey } from '../../model.ts';
+import { replicationOf } from '../../redis/primary.ts';
 import type { InodePage } from '../port.ts';
 import type { RedisCalls } from './calls.ts';
 
@@ -61,9 +62,12 @@ export async function* walkKeys(calls: RedisCalls, pattern: string, cursor?: str
   let restarted = cursor !== undefined && from === null;
   let place: Place | null = from ?? { node: 0, cursor: '0' };
   while (place !== null) {
-    const node = nodes[place.node];
+    const node: Redis | undefined = nodes[place.node];
     if (node === undefined) break;
-    const { found, next }: Scanned = await scanned(calls, node, { pattern, cursor: place.cursor });
+    const at: string = place.cursor;
+    const [next, found]: [string, string[]] = await calls.ask(pattern, () =>
+      node.scan(at, 'MATCH', pattern, 'COUNT', SCAN_COUNT),
+    );
     place = next === '0' ? following(place.node, nodes.length) : { node: place.node, cursor: next };
     if (place === null && servers.text !== (await serversOf(calls, nodes, pattern)).text) {
       throw incomplete('a server of the metadata Redis was restarted, or slots of its cluster moved, meanwhile');
@@ -71,20 +75,6 @@ export async function* walkKeys(calls: RedisCalls, pattern: string, cursor?: str
     yield { found, cursor: place === null ? null : printPlace(place, pattern, servers), restarted };
     restarted = false;
   }
-}
-
-interface Scanned {
-  readonly found: readonly string[];
-  readonly next: string;
-}
-
-async function scanned(
-  calls: RedisCalls,
-  node: Redis,
-  { pattern, cursor }: { readonly pattern: string; readonly cursor: string },
-): Promise<Scanned> {
-  const [next, found] = await calls.ask(pattern, () => node.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT));
-  return { found, next };
 }
 
 /** Which servers, in which of their lives, keep which slots; as each node sees it, since they learn one after the other. */
@@ -122,10 +112,8 @@ export function incomplete(what: string): CompactError {
 /** Where the process of a server, and the data that it took over, come from; `null` where this user may not ask. */
 async function lifeOf(node: Redis, ask: <T>(send: () => Promise<T>) => Promise<T>): Promise<string | null> {
   try {
-    const text = await ask(() => node.info());
-    const field = (name: string) => new RegExp(`^${name}:(\\w+)`, 'm').exec(text)?.[1];
-    const [run, data] = [field('run_id'), field('master_replid')];
-    return run === undefined || data === undefined ? null : `${run}:${data}:${node.options.db ?? 0}`;
+    const { runId, replId } = replicationOf(await ask(() => node.info()));
+    return runId === '' || replId === '' ? null : `${runId}:${replId}:${node.options.db ?? 0}`;
   } catch (error) {
     if (error instanceof CompactError && error.code === 'metadata-refused') return null;
     throw error;

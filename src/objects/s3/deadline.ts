@@ -4,7 +4,6 @@
  * Not AbortSignal.timeout/any: those leave a timer and a listener behind for each finished call until the time-out is
  * over, and a merge makes thousands of calls a second. It must not interpret the callee's errors.
  */
-
 import { type AbortListener, listen, unlisten } from '../abort.ts';
 
 /** Why a call was ended from outside. */

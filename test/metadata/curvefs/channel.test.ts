@@ -5,9 +5,9 @@
 import { createServer as createHttpServer } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Channel } from '../../../src/metadata/curvefs/channel.ts';
+import { mayHaveHappened, RpcFault, type RpcFaultKind } from '../../../src/metadata/curvefs/faults.ts';
 import { REQUEST_BYTES_MAX } from '../../../src/metadata/curvefs/frame.ts';
 import { GetInodeResponse, getInode, getOrModifyS3ChunkInfo } from '../../../src/metadata/curvefs/proto/metaserver.ts';
-import { mayHaveHappened, RpcFault, type RpcFaultKind } from '../../../src/metadata/curvefs/rpc-fault.ts';
 import type { Address } from '../../../src/urls/curvefs.ts';
 import { fromHex, GOLDEN } from './golden.ts';
 import { frame, onRequests, type RawRequest, RawServer, replyFrame } from './rpc-server.ts';

@@ -5,10 +5,8 @@
 import { describe, expect, it } from 'vitest';
 import { RpcMeta } from '../../../src/metadata/curvefs/frame.ts';
 import { type MessageType, type Method, message } from '../../../src/metadata/curvefs/proto/codec.ts';
-import * as common from '../../../src/metadata/curvefs/proto/common.ts';
 import * as mds from '../../../src/metadata/curvefs/proto/mds.ts';
 import * as metaserver from '../../../src/metadata/curvefs/proto/metaserver.ts';
-import * as topology from '../../../src/metadata/curvefs/proto/topology.ts';
 import { MessageFault } from '../../../src/metadata/curvefs/proto/values.ts';
 import { METHODS, SCHEMA } from './cluster/schema.ts';
 import type { Field as SchemaField } from './cluster/wire.ts';
@@ -16,13 +14,7 @@ import { fromHex, GOLDEN, toHex } from './golden.ts';
 
 type Table = MessageType | Method<MessageType, MessageType> | { readonly numbers: Readonly<Record<string, number>> };
 
-const FILES: Readonly<Record<string, Readonly<Record<string, Table>>>> = {
-  common,
-  frame: { RpcMeta },
-  mds,
-  metaserver,
-  topology,
-};
+const FILES: Readonly<Record<string, Readonly<Record<string, Table>>>> = { frame: { RpcMeta }, mds, metaserver };
 const TABLES = Object.values(FILES).flatMap((file) => Object.values(file));
 const MESSAGES = new Map(TABLES.flatMap((table) => ('fields' in table ? [[table.protoName, table] as const] : [])));
 const CALLS = TABLES.filter((table) => 'service' in table);

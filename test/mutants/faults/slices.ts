@@ -139,7 +139,7 @@ export const SLICE_FAULTS: readonly Fault[] = [
   }),
   fault('of a slice that several records name only one reference goes', 'I12', {
     file: COMMITS,
-    edits: [['for (let n = left; n < count; n++) lost.push(slice);', 'if (left < count) lost.push(slice);']],
+    edits: [['lost.push(...named.slice(left));', 'lost.push(...named.slice(left, left + 1));']],
   }),
   fault('replaced slices go at once, where the grace period is to pass', 'I7', {
     file: SCRIPTS,

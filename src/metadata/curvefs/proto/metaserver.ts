@@ -4,7 +4,7 @@
  * A table may leave out optional fields of the message; numbers, types and labels must be the server's.
  */
 import { type MessageOf, map, message, method, optional, repeated, required } from './codec.ts';
-import { Peer } from './common.ts';
+import { Peer } from './mds.ts';
 import { bool, byteString, bytes, enumeration, int32, size64, string, uint32, uint64 } from './values.ts';
 
 export const MetaStatusCode = enumeration('curvefs.metaserver.MetaStatusCode', {
@@ -80,11 +80,8 @@ export const S3ChunkInfo = message(
     return reader.pos === end ? { chunkId, compaction, offset, len, size, zero } : null;
   },
 );
-export type S3ChunkInfo = MessageOf<typeof S3ChunkInfo>;
 
-export const S3ChunkInfoList = message('curvefs.metaserver.S3ChunkInfoList', {
-  s3Chunks: repeated(1, S3ChunkInfo),
-});
+export const S3ChunkInfoList = message('curvefs.metaserver.S3ChunkInfoList', { s3Chunks: repeated(1, S3ChunkInfo) });
 export type S3ChunkInfoList = MessageOf<typeof S3ChunkInfoList>;
 
 /** What an inode and its attributes alone begin with. */
@@ -195,7 +192,6 @@ export const TxLock = message('curvefs.metaserver.TxLock', {
   index: optional(4, uint32),
   ttl: optional(5, int32),
 });
-export type TxLock = MessageOf<typeof TxLock>;
 
 export const ListDentryRequest = message('curvefs.metaserver.ListDentryRequest', {
   ...PARTITION,
