@@ -5,7 +5,7 @@
  */
 import type { Command } from 'commander';
 import type { CommandName } from '../config/spec.ts';
-import type { LayoutName } from '../urls/layout.ts';
+import type { LayoutName } from '../urls/juicefs.ts';
 import type { CliContext } from './context.ts';
 
 /** Adds to the command, which has its name and summary, what it takes and does. */

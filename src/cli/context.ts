@@ -14,7 +14,7 @@ import { CompactError, toError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
 import type { createLogger, Logger } from '../observe/log.ts';
-import { type LayoutName, layoutOf } from '../urls/layout.ts';
+import { type LayoutName, layoutOf } from '../urls/juicefs.ts';
 import type { Clients, OpenOptions } from '../wiring/clients.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
 import { type CliStreams, EXIT, type ExitCode, toJson, UsageError } from './output.ts';

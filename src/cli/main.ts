@@ -5,7 +5,7 @@
 import { Command, CommanderError, Help, type Option } from 'commander';
 import { SETTINGS } from '../config/table.ts';
 import { CompactError } from '../errors.ts';
-import { layoutOf } from '../urls/layout.ts';
+import { layoutOf } from '../urls/juicefs.ts';
 import { COMMANDS, type Register } from './commands.ts';
 import { CliContext, type Environment } from './context.ts';
 import { HELP_SETTINGS, optionOf, PROGRAM_OPTIONS, settingsOf } from './global-options.ts';

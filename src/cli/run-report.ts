@@ -3,7 +3,7 @@
  * command because more than one command runs inodes. It only words what the report says; programs read --json.
  */
 import { printInodeKey } from '../format.ts';
-import { type LayoutName, layoutOf } from '../urls/layout.ts';
+import { type LayoutName, layoutOf } from '../urls/juicefs.ts';
 import { bytes, plural, restingText } from '../view/words.ts';
 import type { RunReport } from '../wiring/run-inode.ts';
 import type { CliContext } from './context.ts';

@@ -94,8 +94,11 @@ export interface ObjectStore {
    * whose names begin so may be left out.
    */
   list(after?: string, signal?: AbortSignal, prefix?: string): Promise<ObjectPage>;
-  /** Deletes at most DELETE_BATCH_MAX names; a missing object counts as deleted. Returns what could not be deleted. */
-  delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]>;
+  /**
+   * Deletes at most DELETE_BATCH_MAX names; a missing object counts as deleted. Returns what could not be deleted. It may be
+   * many requests, to a server without batches: `before` is called right before each, and the call fails with what it throws.
+   */
+  delete(names: readonly string[], signal?: AbortSignal, before?: () => void): Promise<readonly DeleteFailure[]>;
   /**
    * The same store, of one that waits before it sends: `before` is called right before each try of a PUT, a range read or a
    * delete, when all waiting is over, and the call fails with what it throws. Without this, all send at once.

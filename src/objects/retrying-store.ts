@@ -75,7 +75,7 @@ const PATIENCE_MS = 60_000;
 const TRIES_MAX = 32;
 const BACK_OFF_MS = 100;
 const BACK_OFF_MAX_MS = 5_000;
-/** Half the sockets of a client (s3-client.ts): two buckets share one without queueing for a socket. */
+/** Half the sockets of a client (s3/connection.ts): two buckets share one without queueing for a socket. */
 const REQUESTS_MAX = 32;
 
 /** What one try reports to the observer of a result. */
@@ -202,14 +202,10 @@ class RetryingStore implements ObjectStore {
     });
   }
 
-  /** One try may be many requests, to a server without batches: the store itself asks before each, where it can. */
   delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
-    const before = this.#before;
-    const { store: inner } = this.#state;
-    const store = before === undefined ? inner : (inner.guarded?.(before) ?? inner);
     return this.#call({
-      ...{ op: 'delete', signal, bytes: 0, size: names.length * DELETE_NAME_BYTES, before },
-      run: () => store.delete(names, signal),
+      ...{ op: 'delete', signal, bytes: 0, size: names.length * DELETE_NAME_BYTES, before: this.#before },
+      run: () => this.#state.store.delete(names, signal, this.#before),
       outcomeOf: (result) => ({ outcome: result.length === 0 ? 'ok' : 'partial', bytes: 0 }),
     });
   }

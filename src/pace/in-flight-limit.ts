@@ -1,6 +1,6 @@
 /**
  * Requests in flight to one store: as many as the adaptive limit allows, in order of asking, none while the store has
- * asked to be left alone. It joins the policy (pace-adaptive.ts) with a line of waiting callers; it sends nothing itself.
+ * asked to be left alone. It joins the policy (adaptive-limit.ts) with a line of waiting callers; it sends nothing itself.
  */
 import type { Clock } from '../clock.ts';
 import { elapsed, later, latest, NEVER } from '../time.ts';
@@ -36,7 +36,11 @@ export class FlightLimit {
   /** Runs `run` when there is room. Rejects with `cancelled` when `signal` aborts before that, and then never runs it. */
   async take<T>(run: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.#line.empty && this.#hasRoom()) this.#inFlight++;
-    else await this.#wait(signal);
+    else {
+      const turn = this.#line.join(1, signal);
+      this.#serve();
+      await turn;
+    }
     try {
       return await run();
     } finally {
@@ -67,12 +71,6 @@ export class FlightLimit {
       lowered: this.#limit.lowered,
       heldMs: Math.max(0, this.#heldMs()),
     };
-  }
-
-  async #wait(signal: AbortSignal | undefined): Promise<void> {
-    const turn = this.#line.join(1, signal);
-    this.#serve();
-    await turn;
   }
 
   #hasRoom(): boolean {

@@ -5,13 +5,12 @@
  */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { CompactError } from '../errors.ts';
-import { redactUrl } from '../redact.ts';
 import { parseRedisUrl, type RedisTarget } from '../urls/redis.ts';
 import { isReply, type RedisClient, replyCode, safeError, watchLink, whenReady } from './link.ts';
 import { primariesOf, type Replication, replicationOf } from './primary.ts';
 import { WatchfulConnector } from './sentinels.ts';
 
-export { type RedisClient, redactUrl };
+export type { RedisClient };
 
 /**
  * metadata: a command is sent once or not at all. producer: for BullMQ Queue; fails rather than wait for a server that

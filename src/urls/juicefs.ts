@@ -9,6 +9,14 @@ import { credentials, parseHost, type RedisTarget, sentinelCredentials } from '.
 
 export const JUICEFS_SCHEME = 'juicefs+';
 
+/** Of the files of a metadata service: blocks (CurveFS's, also on Redis) or slices (JuiceFS's). */
+export type LayoutName = 'blocks' | 'slices';
+
+/** Commands choose their form by this, never by the name of a system. */
+export function layoutOf(metadataUrl: string): LayoutName {
+  return metadataUrl.startsWith(JUICEFS_SCHEME) ? 'slices' : 'blocks';
+}
+
 const FORM = /^juicefs\+(redis|rediss):\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/(\d{0,5}))?(?:\?([^#]*))?$/;
 /** What JuiceFS takes there and what changes nothing for one that only reads. */
 const PASSED_OVER = /^(?:(?:min|max)[-_]retry[-_]backoff|(?:read|write)[-_]timeout|route-read|client[-_]cache[\w-]*)$/;

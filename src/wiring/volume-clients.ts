@@ -14,7 +14,7 @@ import { QueueInstallation } from '../queue/installation.ts';
 import type { RedisClient } from '../redis/link.ts';
 import { scanWalk } from '../scan/scan.ts';
 import { walkOfSlices } from '../scan/slices.ts';
-import { layoutOf } from '../urls/layout.ts';
+import { layoutOf } from '../urls/juicefs.ts';
 import { cancellableDeps, portView } from './cancellable.ts';
 import { CLOSE_WAIT_MS, keptKeys, type OpenOptions, openClients, openHolds, openObjects } from './clients.ts';
 import { ObservedMemory, observedMetadata } from './observed-ports.ts';

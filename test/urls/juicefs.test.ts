@@ -1,7 +1,6 @@
 /** The forms in which JuiceFS itself takes the address of a volume, behind `juicefs+`. */
 import { describe, expect, it } from 'vitest';
-import { parseJuicefsUrl, withMetaPassword } from '../../src/urls/juicefs.ts';
-import { layoutOf } from '../../src/urls/layout.ts';
+import { layoutOf, parseJuicefsUrl, withMetaPassword } from '../../src/urls/juicefs.ts';
 
 const forms = {
   'juicefs+redis://localhost': { form: 'single', nodes: [{ host: 'localhost', port: 6379 }], tls: false, db: 0 },

@@ -6,8 +6,8 @@ import { inspect } from 'node:util';
 import { Cluster, Redis } from 'ioredis';
 import { describe, expect, test, vi } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
-import { redactText } from '../../src/redact.ts';
-import { connectRedis, redactUrl } from '../../src/redis/client.ts';
+import { redactText, redactUrl } from '../../src/redact.ts';
+import { connectRedis } from '../../src/redis/client.ts';
 import { whenReady } from '../../src/redis/link.ts';
 import { parseRedisUrl } from '../../src/urls/redis.ts';
 

@@ -18,6 +18,7 @@ interface Packing {
 }
 
 const PLAIN: Packing = { bytesMax: (bytes) => bytes, encode: (block) => block, decode: copied };
+const OPEN: Encryption = { overheadBytes: 0, encrypt: (plain) => plain, decrypt: (body) => body };
 const PACKINGS: Readonly<Record<string, Packing>> = {
   lz4: { bytesMax: lz4BytesMax, encode: lz4Encode, decode: lz4Decode },
   zstd: { bytesMax: zstdBytesMax, encode: zstdEncode, decode: zstdDecode },
@@ -25,27 +26,17 @@ const PACKINGS: Readonly<Record<string, Packing>> = {
 
 /** `undefined`: a block is its object. Throws where the key cannot be used, as `openEncryption`. */
 export function blockCodec(compression: string, key?: EncryptionKey): BlockCodec | undefined {
-  const packing = PACKINGS[compression];
-  const encryption = key === undefined ? undefined : openEncryption(key);
-  if (encryption !== undefined) return encryptedCodec(packing ?? PLAIN, compression, encryption);
-  if (packing === undefined) return undefined;
-  return {
-    bodyBytesMax: packing.bytesMax,
-    encode: async (block) => packing.encode(block),
-    decode: async (body, block) => {
-      if (!(await packing.decode(body, block))) throw notTheBlock(block, compression);
-    },
-  };
-}
-
-function encryptedCodec(packing: Packing, compression: string, encryption: Encryption): BlockCodec {
+  const packing = PACKINGS[compression] ?? PLAIN;
+  const encryption = key === undefined ? OPEN : openEncryption(key);
+  if (packing === PLAIN && encryption === OPEN) return undefined;
   return {
     bodyBytesMax: (bytes) => packing.bytesMax(bytes) + encryption.overheadBytes,
     encode: async (block) => encryption.encrypt(await packing.encode(block)),
     decode: async (body, block) => {
       const packed = encryption.decrypt(body);
       if (packed === null) throw damaged('it cannot be decrypted');
-      if (!(await packing.decode(packed, block))) throw notTheBlock(block, compression);
+      if (await packing.decode(packed, block)) return;
+      throw damaged(`it is not ${block.length} bytes in ${compression === 'none' ? 'plain form' : compression}`);
     },
   };
 }
@@ -54,10 +45,6 @@ function copied(body: Uint8Array, block: Uint8Array): boolean {
   if (body.length !== block.length) return false;
   block.set(body);
   return true;
-}
-
-function notTheBlock(block: Uint8Array, compression: string): CompactError {
-  return damaged(`it is not ${block.length} bytes in ${compression === 'none' ? 'plain form' : compression}`);
 }
 
 function damaged(what: string): CompactError {

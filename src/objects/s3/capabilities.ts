@@ -17,16 +17,15 @@ export const WITHOUT: Readonly<Record<StoreCapability, string>> = {
   responseChecksums: 'refuses x-amz-checksum-mode; whole objects that are read are not compared with its checksums',
 };
 
+const UNTRIED: StoreCapabilities = {
+  ...{ conditionalPut: 'untried', checksumHeaders: 'untried', unsignedPayload: 'untried' },
+  ...{ multiDelete: 'untried', responseChecksums: 'untried' },
+};
+
 export class KnownCapabilities {
   readonly #where: string;
   readonly #log: ((message: string) => void) | undefined;
-  readonly #known: Record<StoreCapability, StoreCapabilities[StoreCapability]> = {
-    conditionalPut: 'untried',
-    checksumHeaders: 'untried',
-    unsignedPayload: 'untried',
-    multiDelete: 'untried',
-    responseChecksums: 'untried',
-  };
+  readonly #known: Partial<Record<StoreCapability, 'accepted' | 'refused'>> = {};
 
   constructor(where: string, log: ((message: string) => void) | undefined) {
     this.#where = where;
@@ -34,7 +33,7 @@ export class KnownCapabilities {
   }
 
   all(): StoreCapabilities {
-    return { ...this.#known };
+    return { ...UNTRIED, ...this.#known };
   }
 
   /** Whether the store is not known to refuse it. */
@@ -49,7 +48,7 @@ export class KnownCapabilities {
 
   /** A request with it has succeeded. */
   accepts(capability: StoreCapability): void {
-    if (this.#known[capability] === 'untried') this.#known[capability] = 'accepted';
+    this.#known[capability] ??= 'accepted';
   }
 
   /** A request was refused with it and has succeeded without. */

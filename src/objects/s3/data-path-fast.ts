@@ -26,7 +26,7 @@ import { type BucketAddress, bucketAddress } from './fast-address.ts';
 import { refusedAnswer } from './fast-refusal.ts';
 import { EMPTY_SHA256, encodeName, RequestSigner, type Signable } from './fast-sign.ts';
 import type { BodySink, WireAnswer, WireRequest } from './fast-wire.ts';
-import { RangeBody, type RangeTarget, shortError, wholeChecksum } from './range-body.ts';
+import { RangeBody, shortError, wholeChecksum } from './range-body.ts';
 import type { S3Credentials } from './settings.ts';
 
 const USER_AGENT = 's3compact';
@@ -95,7 +95,10 @@ export class FastDataPath implements S3DataPath {
       this.#throwIfRefused(answer);
       return sink.filled;
     };
-    return this.#connection.exchange(options, { make: this.#signing(operation, route), done });
+    return this.#connection.exchange(options, {
+      make: (credentials) => this.#signed(operation, route, credentials),
+      done,
+    });
   }
 
   async put(put: Put): Promise<PutOutcome> {
@@ -120,7 +123,7 @@ export class FastDataPath implements S3DataPath {
       body,
     };
     const calls: ExchangeCalls<PutOutcome> = {
-      make: this.#signing(operation, route),
+      make: (credentials) => this.#signed(operation, route, credentials),
       done: (answer) => {
         this.#throwIfRefused(answer);
         checkPromised('put', { ...answer, body: answer.body.toString('latin1') });
@@ -140,7 +143,7 @@ export class FastDataPath implements S3DataPath {
       ...{ method: 'HEAD', name, beforeHost: NONE, afterHost: NONE, payload: EMPTY_SHA256 },
     };
     const calls: ExchangeCalls<ObjectHead | null> = {
-      make: this.#signing(operation, route),
+      make: (credentials) => this.#signed(operation, route, credentials),
       done: (answer) => {
         if (answer.status === 404) return null;
         // Without a body it does not say why: our clock may be the reason.
@@ -160,10 +163,6 @@ export class FastDataPath implements S3DataPath {
     const address = await this.#connection.request(options, (sdk) => bucketAddress(sdk, this.#bucket));
     this.#route = address === null ? null : { address, signer: new RequestSigner(address) };
     return this.#route;
-  }
-
-  #signing(operation: Operation, route: Route): (credentials: S3Credentials) => WireRequest {
-    return (credentials) => this.#signed(operation, route, credentials);
   }
 
   #signed(operation: Operation, { address, signer }: Route, credentials: S3Credentials): WireRequest {
@@ -199,20 +198,10 @@ export class FastDataPath implements S3DataPath {
 }
 
 /** The body of a ranged GET, on its way into the target. */
-class RangeSink implements BodySink {
-  readonly #body: RangeBody;
-
-  constructor(range: RangeTarget) {
-    this.#body = new RangeBody(range);
-  }
-
-  get filled(): number {
-    return this.#body.filled;
-  }
-
+class RangeSink extends RangeBody implements BodySink {
   begin(status: number, headers: IncomingHttpHeaders): Error | undefined {
     const length = headers['content-length'];
-    return this.#body.begin({
+    return this.open({
       status,
       etag: headers.etag,
       contentRange: headers['content-range'],
@@ -220,14 +209,6 @@ class RangeSink implements BodySink {
       checksum: wholeChecksum(headers['x-amz-checksum-crc32'], headers['x-amz-checksum-type']),
       crc32c: headers[`x-amz-meta-${CRC32C_METADATA}`],
     });
-  }
-
-  take(piece: Uint8Array): Error | undefined {
-    return this.#body.take(piece);
-  }
-
-  end(): Error | undefined {
-    return this.#body.end();
   }
 }
 

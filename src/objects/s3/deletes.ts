@@ -24,10 +24,10 @@ interface BatchResult {
 }
 
 /** Whoever waits for the answer. */
-export interface DeleteCaller {
+interface DeleteCaller {
   readonly signal: AbortSignal | undefined;
   /** Called right before each request; the delete fails with what it throws. */
-  readonly before?: () => void;
+  readonly before?: (() => void) | undefined;
 }
 
 export class S3Deletes {

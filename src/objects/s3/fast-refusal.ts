@@ -14,14 +14,14 @@ export class RefusedAnswer extends Error {
 
   constructor(
     code: string,
-    answer: Pick<WireAnswer, 'status'> & Partial<Pick<WireAnswer, 'headers'>>,
-    facts: { message?: string; region?: string } = {},
+    { status, headers = {} }: Pick<WireAnswer, 'status'> & Partial<Pick<WireAnswer, 'headers'>>,
+    { message = '', region }: { readonly message?: string | undefined; readonly region?: string | undefined } = {},
   ) {
-    super(facts.message ?? '');
+    super(message);
     this.name = code;
-    this.$response = { headers: answer.headers ?? {} };
-    this.$metadata = { httpStatusCode: answer.status };
-    if (facts.region !== undefined) this.region = facts.region;
+    this.$response = { headers };
+    this.$metadata = { httpStatusCode: status };
+    if (region !== undefined) this.region = region;
   }
 }
 
@@ -58,8 +58,5 @@ export function refusedAnswer(answer: WireAnswer): RefusedAnswer {
   const region = [answer.headers['x-amz-bucket-region'], textOf(error, 'Region')].find(
     (name): name is string => typeof name === 'string' && REGION.test(name),
   );
-  return new RefusedAnswer(textOf(error, 'Code')?.trim() || 'Unknown', answer, {
-    ...(message === undefined ? {} : { message }),
-    ...(region === undefined ? {} : { region }),
-  });
+  return new RefusedAnswer(textOf(error, 'Code')?.trim() || 'Unknown', answer, { message, region });
 }

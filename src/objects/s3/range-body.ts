@@ -60,7 +60,7 @@ export class RangeBody {
    * `object-short` when the object ends before the range does, `store-refused` when the server sends another range or the
    * whole object, `store-unavailable` when it is not the store that answers.
    */
-  begin(head: BodyHead): CompactError | undefined {
+  open(head: BodyHead): CompactError | undefined {
     if (head.status === 206 && this.#range.whole !== true) return this.#beginRange(head);
     // Every answer of S3 with an object in it has an ETag; a page of something on the way has none.
     if (head.status !== 200 || (head.etag ?? '') === '')
@@ -141,8 +141,15 @@ interface StreamedRange extends RangeTarget {
 export async function readRange(answer: GetObjectCommandOutput, range: StreamedRange): Promise<number> {
   const body = answer.Body;
   if (!(body instanceof Readable)) throw storeError('store-unavailable', range.context, 'the answer had no body');
+  const taken = new RangeBody(range);
   try {
-    return await fill(body, headOf(answer), range);
+    throwIfFault(taken.open(headOf(answer)));
+    for await (const piece of body as AsyncIterable<Uint8Array>) {
+      range.signal.throwIfAborted();
+      throwIfFault(taken.take(piece));
+    }
+    throwIfFault(taken.end());
+    return taken.filled;
   } finally {
     // A body that is not read to its end would hold its socket for ever.
     if (!body.readableEnded) body.destroy();
@@ -163,22 +170,6 @@ function headOf(answer: GetObjectCommandOutput): BodyHead {
 /** A checksum that is the object's own, and not one of its parts' checksums. */
 export function wholeChecksum(crc32: unknown, type: unknown): string | undefined {
   return typeof crc32 === 'string' && type !== 'COMPOSITE' && !crc32.includes('-') ? crc32 : undefined;
-}
-
-/** Lets go of an answer whose body nobody wants. */
-export function discardBody(answer: GetObjectCommandOutput): void {
-  if (answer.Body instanceof Readable) answer.Body.destroy();
-}
-
-async function fill(body: Readable, head: BodyHead, range: StreamedRange): Promise<number> {
-  const taken = new RangeBody(range);
-  throwIfFault(taken.begin(head));
-  for await (const piece of body as AsyncIterable<Uint8Array>) {
-    range.signal.throwIfAborted();
-    throwIfFault(taken.take(piece));
-  }
-  throwIfFault(taken.end());
-  return taken.filled;
 }
 
 function throwIfFault(fault: CompactError | undefined): void {

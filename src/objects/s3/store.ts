@@ -3,6 +3,7 @@
  * One try per call; retries and the count of requests are the decorator's (retrying-store.ts). It must hold no policy
  * about which object to touch, and no name is ever written without If-None-Match where the server knows it (I3).
  */
+import { Readable } from 'node:stream';
 import { GetObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { CompactError } from '../../errors.ts';
 import {
@@ -18,10 +19,9 @@ import {
 import { askBucketSettings } from './bucket-settings.ts';
 import type { RequestOptions, S3Connection } from './connection.ts';
 import { describe, type RangeRead, type S3DataPath } from './data-path-sdk.ts';
-import { type DeleteCaller, S3Deletes } from './deletes.ts';
+import { S3Deletes } from './deletes.ts';
 import { errorFacts, type RequestContext, refusesForm, storeError } from './errors.ts';
 import { putDamaged, putInForm } from './put-forms.ts';
-import { discardBody } from './range-body.ts';
 
 export class S3ObjectStore implements ObjectStore {
   readonly #connection: S3Connection;
@@ -112,27 +112,11 @@ export class S3ObjectStore implements ObjectStore {
     });
   }
 
-  /** `before` is asked only by deletes: each of the others is one request, which is sent at once. */
-  guarded(before: () => void): ObjectStore {
-    return {
-      getRange: (name, offset, target, signal) => this.getRange(name, offset, target, signal),
-      getWhole: (name, target, signal) => this.getWhole(name, target, signal),
-      putIfAbsent: (name, body, signal) => this.putIfAbsent(name, body, signal),
-      head: (name, signal) => this.head(name, signal),
-      list: (after, signal, prefix) => this.list(after, signal, prefix),
-      delete: (names, signal) => this.#delete(names, { signal, before }),
-    };
-  }
-
   /** One DeleteObjects, or single deletes where the server has none. Refuses more than DELETE_BATCH_MAX names (I8). */
-  delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
-    return this.#delete(names, { signal });
-  }
-
-  async #delete(names: readonly string[], caller: DeleteCaller): Promise<readonly DeleteFailure[]> {
+  async delete(names: readonly string[], signal?: AbortSignal, before?: () => void): Promise<readonly DeleteFailure[]> {
     if (names.length > DELETE_BATCH_MAX)
       throw new RangeError(`a delete takes at most ${DELETE_BATCH_MAX} names, ${names.length} were given`);
-    return names.length === 0 ? [] : this.#deletes.delete(names, caller);
+    return names.length === 0 ? [] : this.#deletes.delete(names, { signal, before });
   }
 
   #options(doing: string, signal: AbortSignal | undefined): RequestOptions {
@@ -143,7 +127,8 @@ export class S3ObjectStore implements ObjectStore {
     return this.#connection.request(options, async (sdk, abort) => {
       try {
         const command = new GetObjectCommand({ Bucket: this.#bucket, Key: name, Range: 'bytes=0-0' });
-        discardBody(await sdk.send(command, { abortSignal: abort }));
+        const { Body } = await sdk.send(command, { abortSignal: abort });
+        if (Body instanceof Readable) Body.destroy();
       } catch (thrown) {
         const facts = errorFacts(thrown);
         if (facts.name === 'NoSuchKey') return null;
