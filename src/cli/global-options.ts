@@ -3,7 +3,7 @@
  * the help and the completions. Help shows the settings that matter most, and all of them when asked. It runs nothing.
  */
 import { Option } from 'commander';
-import type { CommandName, SettingSpec } from '../config/spec.ts';
+import type { SettingSpec } from '../config/spec.ts';
 import { SETTINGS, type SettingKey } from '../config/table.ts';
 
 export const HELP_SETTINGS = '--help-settings';
@@ -36,5 +36,5 @@ export function optionOf(spec: SettingSpec, allSettings: boolean): Option {
 
 /** The settings that a command uses. */
 export function settingsOf(command: string): readonly SettingSpec[] {
-  return SETTINGS.filter(({ commands }) => (commands as readonly CommandName[]).some((one) => one === command));
+  return SETTINGS.filter(({ commands }) => commands.some((one) => one === command));
 }

@@ -38,7 +38,7 @@ Checked at start, whatever the command:
 /** The whole page. */
 export function settingsMarkdown(): string {
   const groups = SETTING_GROUPS.map((group) => {
-    const rows = (SETTINGS as readonly SettingSpec[]).filter((spec) => spec.group === group);
+    const rows = SETTINGS.filter((spec) => spec.group === group);
     return `## ${group}\n\n| environment | flag | default | allowed | meaning |\n|---|---|---|---|---|\n${rows.map(row).join('\n')}\n`;
   });
   const sdk = SDK_NAMES.map(([names, meaning]) => `| ${code(names)} | ${meaning} |`).join('\n');

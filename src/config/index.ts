@@ -6,11 +6,11 @@
 export { redactText, redactUrl } from '../redact.ts';
 export { settingsMarkdown } from './docs.ts';
 export { loadSettings } from './load.ts';
-export { RELATIONS, type Relation, runTailMs } from './relations.ts';
+export { RELATIONS } from './relations.ts';
 export { SDK_NAMES } from './rows-connect.ts';
 export { CONSOLE_TOKEN } from './rows-console.ts';
 export { schemaOf } from './schemas.ts';
-export { type Origin, SETTINGS_FILE_BYTES_MAX, type SettingSources } from './sources.ts';
-export { type CommandName, SETTING_GROUPS, type SettingSpec } from './spec.ts';
-export { allowedOf, SETTINGS, type SettingKey, type Settings } from './table.ts';
+export type { SettingSources } from './sources.ts';
+export type { SettingSpec } from './spec.ts';
+export { allowedOf, SETTINGS, type Settings } from './table.ts';
 export { formOf, parseNumber, printNumber } from './units.ts';

@@ -19,7 +19,7 @@ export function loadSettings(sources: SettingSources): Settings {
   const problems: string[] = [];
   const given = collect(sources, problems);
   const values = new Map<string, string | number | boolean>();
-  for (const spec of SETTINGS as readonly SettingSpec[]) {
+  for (const spec of SETTINGS) {
     const text = given.get(spec.key);
     if (text === undefined) continue;
     const parsed = schemaOf(spec).safeParse(text.text);
@@ -54,14 +54,14 @@ function deriveValues(
 
 function brokenRelations(settings: Settings, given: ReadonlyMap<string, Given>): string[] {
   const valid = new Set(Object.keys(settings));
-  return RELATIONS.filter((relation) => relation.uses.every((key) => valid.has(key))).flatMap(
-    (relation) => relation.broken(settings, (key) => say(key, given)) ?? [],
+  return RELATIONS.filter(({ uses, holds }) => uses.every((key) => valid.has(key)) && !holds(settings)).map(
+    ({ broken }) => broken((key) => say(key, given), settings),
   );
 }
 
 /** `S3COMPACT_GRACE = 10m (environment)`, the way the operator gave it. */
 function say(key: SettingKey, given: ReadonlyMap<string, Given>): string {
-  const spec = (SETTINGS as readonly SettingSpec[]).find((row) => row.key === key);
+  const spec = SETTINGS.find((row) => row.key === key);
   const text = given.get(key);
   if (spec === undefined || text === undefined) return key;
   return `${text.label} = ${shown(spec, text.text)} (${text.place})`;

@@ -6,10 +6,11 @@ import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
 import { parseRedisUrl } from '../urls/redis.ts';
 import type { SettingKey, Settings } from './table.ts';
 
-/** A relation that must hold; `broken` gives the sentence, or `null`. Judged only when all of `uses` are valid. */
+/** A relation that must hold; `broken` is the sentence where it does not. Judged only when all of `uses` are valid. */
 export interface Relation {
   readonly uses: readonly SettingKey[];
-  readonly broken: (settings: Settings, say: (key: SettingKey) => string) => string | null;
+  readonly holds: (settings: Settings) => boolean;
+  readonly broken: (say: (key: SettingKey) => string, settings: Settings) => string;
 }
 
 /**
@@ -35,90 +36,80 @@ function rateMin({ maxBytes, concurrency, leaseMs, maxRunMs }: Settings): number
 export const RELATIONS: readonly Relation[] = [
   {
     uses: ['requestsInFlightMin', 'requestsInFlight'],
-    broken: (settings, say) =>
-      settings.requestsInFlightMin <= settings.requestsInFlight
-        ? null
-        : `${say('requestsInFlightMin')} must not be above ${say('requestsInFlight')}`,
+    holds: (settings) => settings.requestsInFlightMin <= settings.requestsInFlight,
+    broken: (say) => `${say('requestsInFlightMin')} must not be above ${say('requestsInFlight')}`,
   },
   {
     uses: ['bytesPerSecond', 'maxBytes', 'concurrency', 'leaseMs', 'maxRunMs'],
-    broken: (settings, say) =>
+    holds: (settings) =>
       settings.bytesPerSecond === 0 ||
       settings.leaseMs <= settings.maxRunMs ||
-      settings.bytesPerSecond >= rateMin(settings)
-        ? null
-        : `${say('bytesPerSecond')} must be 0 or at least ${rateMin(settings)}: ${say('concurrency')} runs of ${say('maxBytes')} each could not end within ${say('leaseMs')} less ${say('maxRunMs')}, and would begin anew for ever`,
+      settings.bytesPerSecond >= rateMin(settings),
+    broken: (say, settings) =>
+      `${say('bytesPerSecond')} must be 0 or at least ${rateMin(settings)}: ${say('concurrency')} runs of ${say('maxBytes')} each could not end within ${say('leaseMs')} less ${say('maxRunMs')}, and would begin anew for ever`,
   },
   {
     uses: ['totalBytesPerSecond', 'processes', 'maxBytes', 'concurrency', 'leaseMs', 'maxRunMs'],
-    broken: (settings, say) =>
+    holds: (settings) =>
       settings.totalBytesPerSecond === 0 ||
       settings.leaseMs <= settings.maxRunMs ||
-      settings.totalBytesPerSecond >= settings.processes * rateMin(settings)
-        ? null
-        : `${say('totalBytesPerSecond')} must be 0 or at least ${settings.processes * rateMin(settings)}, for this machine alone: ${say('concurrency')} runs of ${say('maxBytes')} each in ${say('processes')} processes could not end within ${say('leaseMs')} less ${say('maxRunMs')}`,
+      settings.totalBytesPerSecond >= settings.processes * rateMin(settings),
+    broken: (say, settings) =>
+      `${say('totalBytesPerSecond')} must be 0 or at least ${settings.processes * rateMin(settings)}, for this machine alone: ${say('concurrency')} runs of ${say('maxBytes')} each in ${say('processes')} processes could not end within ${say('leaseMs')} less ${say('maxRunMs')}`,
   },
   {
     uses: ['metadataUrl', 'quietPeriodMs', 'redisTimeoutMs'],
-    broken: (settings, say) =>
-      !settings.metadataUrl.startsWith(CURVEFS_SCHEME) || settings.quietPeriodMs > settings.redisTimeoutMs
-        ? null
-        : `${say('quietPeriodMs')} must be longer than ${say('redisTimeoutMs')}, because ${say('metadataUrl')} compares nothing when it commits: a commit still on its way could meet a list that was written to and compacted since`,
+    holds: (settings) =>
+      !settings.metadataUrl.startsWith(CURVEFS_SCHEME) || settings.quietPeriodMs > settings.redisTimeoutMs,
+    broken: (say) =>
+      `${say('quietPeriodMs')} must be longer than ${say('redisTimeoutMs')}, because ${say('metadataUrl')} compares nothing when it commits: a commit still on its way could meet a list that was written to and compacted since`,
   },
   {
     uses: ['processMemoryBytes'],
-    broken: (settings, say) =>
-      settings.processMemoryBytes === 0 || settings.processMemoryBytes >= HEAP_BYTES_MIN
-        ? null
-        : `${say('processMemoryBytes')} must be 0 or at least 64MiB: a process would run out of memory while it starts`,
+    holds: (settings) => settings.processMemoryBytes === 0 || settings.processMemoryBytes >= HEAP_BYTES_MIN,
+    broken: (say) =>
+      `${say('processMemoryBytes')} must be 0 or at least 64MiB: a process would run out of memory while it starts`,
   },
   {
     uses: ['graceMs', 'readerCacheLifeMs'],
-    broken: (settings, say) =>
-      settings.graceMs > settings.readerCacheLifeMs
-        ? null
-        : `${say('graceMs')} must be longer than ${say('readerCacheLifeMs')}: a client may still read by a list that it cached, and would find its objects deleted`,
+    holds: (settings) => settings.graceMs > settings.readerCacheLifeMs,
+    broken: (say) =>
+      `${say('graceMs')} must be longer than ${say('readerCacheLifeMs')}: a client may still read by a list that it cached, and would find its objects deleted`,
   },
   {
     uses: ['leaseMs', 'maxRunMs', 's3TimeoutMs', 's3PatienceMs', 'redisTimeoutMs'],
-    broken: (settings, say) =>
-      settings.leaseMs > settings.maxRunMs + runTailMs(settings)
-        ? null
-        : `${say('leaseMs')} must be longer than ${say('maxRunMs')} plus the ${Math.ceil(runTailMs(settings) / 1000)}s that the last requests of a run may take (2 × (${say('s3PatienceMs')} + ${say('s3TimeoutMs')}) + ${say('redisTimeoutMs')}): or a run would count as dead while it works`,
+    holds: (settings) => settings.leaseMs > settings.maxRunMs + runTailMs(settings),
+    broken: (say, settings) =>
+      `${say('leaseMs')} must be longer than ${say('maxRunMs')} plus the ${Math.ceil(runTailMs(settings) / 1000)}s that the last requests of a run may take (2 × (${say('s3PatienceMs')} + ${say('s3TimeoutMs')}) + ${say('redisTimeoutMs')}): or a run would count as dead while it works`,
   },
   {
     uses: ['gcMinAgeMs', 'leaseMs', 'graceMs'],
-    broken: (settings, say) =>
-      settings.gcMinAgeMs > settings.leaseMs + settings.graceMs
-        ? null
-        : `${say('gcMinAgeMs')} must be longer than ${say('leaseMs')} plus ${say('graceMs')}: gc would take what an attempt writes, or a reader still reads, for an orphan`,
+    holds: (settings) => settings.gcMinAgeMs > settings.leaseMs + settings.graceMs,
+    broken: (say) =>
+      `${say('gcMinAgeMs')} must be longer than ${say('leaseMs')} plus ${say('graceMs')}: gc would take what an attempt writes, or a reader still reads, for an orphan`,
   },
   {
     uses: ['redisTimeoutMs', 'leaseMs'],
-    broken: (settings, say) =>
-      settings.redisTimeoutMs < settings.leaseMs
-        ? null
-        : `${say('redisTimeoutMs')} must be shorter than ${say('leaseMs')}: a commit must be answered while its attempt lives`,
+    holds: (settings) => settings.redisTimeoutMs < settings.leaseMs,
+    broken: (say) =>
+      `${say('redisTimeoutMs')} must be shorter than ${say('leaseMs')}: a commit must be answered while its attempt lives`,
   },
   {
     uses: ['redisTimeoutMs', 'lockDurationMs'],
-    broken: (settings, say) =>
-      2 * settings.redisTimeoutMs < settings.lockDurationMs
-        ? null
-        : `${say('redisTimeoutMs')} must be shorter than half of ${say('lockDurationMs')}: locks are renewed at half time, and one slow answer would let a second worker take the job`,
+    holds: (settings) => 2 * settings.redisTimeoutMs < settings.lockDurationMs,
+    broken: (say) =>
+      `${say('redisTimeoutMs')} must be shorter than half of ${say('lockDurationMs')}: locks are renewed at half time, and one slow answer would let a second worker take the job`,
   },
   {
     uses: ['lockDurationMs', 'leaseMs'],
-    broken: (settings, say) =>
-      settings.lockDurationMs <= settings.leaseMs
-        ? null
-        : `${say('lockDurationMs')} must not be longer than ${say('leaseMs')}: a dead worker's job would wait beyond its own attempt`,
+    holds: (settings) => settings.lockDurationMs <= settings.leaseMs,
+    broken: (say) =>
+      `${say('lockDurationMs')} must not be longer than ${say('leaseMs')}: a dead worker's job would wait beyond its own attempt`,
   },
   {
     uses: ['redisUrl', 'queuePrefix'],
-    broken: (settings, say) =>
-      parseRedisUrl(settings.redisUrl).form !== 'cluster' || settings.queuePrefix.startsWith('{')
-        ? null
-        : `${say('queuePrefix')} must be in braces, as {${settings.queuePrefix}}, because ${say('redisUrl')} is a cluster: the keys of a queue must share one slot`,
+    holds: (settings) => parseRedisUrl(settings.redisUrl).form !== 'cluster' || settings.queuePrefix.startsWith('{'),
+    broken: (say, settings) =>
+      `${say('queuePrefix')} must be in braces, as {${settings.queuePrefix}}, because ${say('redisUrl')} is a cluster: the keys of a queue must share one slot`,
   },
 ];

@@ -14,23 +14,27 @@ import { type Form, formOf, parseNumber } from './units.ts';
 export function schemaOf(spec: SettingSpec): z.ZodType<string | number | boolean, string> {
   switch (spec.unit) {
     case 'choice':
-      return choiceSchema(spec.choices);
+      return z.string().refine((text) => spec.choices.includes(text), { error: 'is not one of the choices' });
     case 'switch':
       return switchSchema();
     case 'text':
-      return textSchema(spec.pattern);
+      return z.string().regex(spec.pattern, { error: 'is not in the allowed form' });
     case 'url':
-      return httpUrlSchema();
+      return z.url({ protocol: /^https?$/, error: 'is not an http:// or https:// URL' });
     case 'redis':
-      return redisUrlSchema();
+      return parsedSchema(parseRedisUrl);
     case 'metadata':
-      return metadataUrlSchema();
+      return parsedSchema((text) => {
+        if (text.startsWith(CURVEFS_SCHEME)) return parseCurvefsUrl(text);
+        return text.startsWith(JUICEFS_SCHEME) ? parseJuicefsUrl(text) : parseRedisUrl(text);
+      });
     default:
-      return numberSchema(formOf(spec.unit, spec.bareSeconds), limit(spec, spec.min), limit(spec, spec.max));
+      return numberSchema(formOf(spec.unit, spec.bareSeconds), limit(spec, 0), limit(spec, 1));
   }
 }
 
-function limit(spec: Extract<SettingSpec, { min: string }>, text: string): number {
+function limit(spec: Extract<SettingSpec, { range: unknown }>, end: 0 | 1): number {
+  const text = spec.range[end];
   const value = parseNumber(formOf(spec.unit, spec.bareSeconds), text);
   if (value === null) throw new TypeError(`the row of ${spec.flag} has a limit that is not in its unit: ${text}`);
   return value;
@@ -56,23 +60,8 @@ function switchSchema(): z.ZodType<boolean, string> {
   });
 }
 
-/** A schema for one of the given words. */
-function choiceSchema(choices: readonly string[]): z.ZodType<string, string> {
-  return z.string().refine((text) => choices.includes(text), { error: 'is not one of the choices' });
-}
-
-/** A schema for text of one form. */
-function textSchema(pattern: RegExp): z.ZodType<string, string> {
-  return z.string().regex(pattern, { error: 'is not in the allowed form' });
-}
-
-/** A schema for an http or https URL. */
-function httpUrlSchema(): z.ZodType<string, string> {
-  return z.url({ protocol: /^https?$/, error: 'is not an http:// or https:// URL' });
-}
-
-/** A schema for the forms of `parseRedisUrl`, whose messages are whole sentences and name the URL without secrets. */
-function redisUrlSchema(parse: (text: string) => unknown = parseRedisUrl): z.ZodType<string, string> {
+/** A schema for what `parse` takes, whose messages are whole sentences and name the URL without secrets. */
+function parsedSchema(parse: (text: string) => unknown): z.ZodType<string, string> {
   return z.string().transform((text, context) => {
     try {
       parse(text);
@@ -80,13 +69,6 @@ function redisUrlSchema(parse: (text: string) => unknown = parseRedisUrl): z.Zod
     } catch (error) {
       return refuse(context, toError(error).message);
     }
-  });
-}
-
-function metadataUrlSchema(): z.ZodType<string, string> {
-  return redisUrlSchema((text) => {
-    if (text.startsWith(CURVEFS_SCHEME)) return parseCurvefsUrl(text);
-    return text.startsWith(JUICEFS_SCHEME) ? parseJuicefsUrl(text) : parseRedisUrl(text);
   });
 }
 

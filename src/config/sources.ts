@@ -5,7 +5,6 @@
 import { createRequire } from 'node:module';
 import type * as Yaml from 'yaml';
 import { redactText } from '../redact.ts';
-import type { SettingSpec } from './spec.ts';
 import { SETTINGS } from './table.ts';
 
 /** A settings file is a page of text; more is a mistake (I8). */
@@ -20,48 +19,38 @@ export interface SettingSources {
   readonly file?: { readonly path: string; readonly text: string };
 }
 
-export type Origin = 'flag' | 'environment' | 'file' | 'default';
-
-/** One setting's text; `label` names it the way it was given, e.g. `--grace` or `S3COMPACT_GRACE`. */
+/** One setting's text; `label` names it the way it was given, e.g. `--grace` or `S3COMPACT_GRACE`, `place` says where. */
 export interface Given {
   readonly text: string;
-  readonly origin: Origin;
   readonly label: string;
   readonly place: string;
 }
 
 /** The text of every setting that is given or has a default, by key; what is wrong with the file goes into `problems`. */
 export function collect(sources: SettingSources, problems: string[]): Map<string, Given> {
+  const { flags = {}, env = {} } = sources;
   const file = sources.file === undefined ? new Map<string, Given>() : fromFile(sources.file, problems);
   const out = new Map<string, Given>();
-  for (const spec of SETTINGS as readonly SettingSpec[]) {
-    const given = fromFlag(spec, sources) ?? fromEnvironment(spec, sources) ?? file.get(spec.key) ?? fromDefault(spec);
+  for (const spec of SETTINGS) {
+    const given =
+      asGiven(flags[spec.flag], `--${spec.flag}`, 'flag') ??
+      // An empty variable counts as not set: that is how compose files and charts write "nothing".
+      asGiven(env[spec.env] || undefined, spec.env, 'environment') ??
+      file.get(spec.key) ??
+      asGiven(spec.default, `--${spec.flag}`, 'default');
     if (given !== undefined) out.set(spec.key, given);
   }
   return out;
 }
 
-function fromFlag(spec: SettingSpec, sources: SettingSources): Given | undefined {
-  const text = sources.flags?.[spec.flag];
-  return text === undefined ? undefined : { text, origin: 'flag', label: `--${spec.flag}`, place: 'flag' };
-}
-
-/** An empty variable counts as not set: that is how compose files and charts write "nothing". */
-function fromEnvironment(spec: SettingSpec, sources: SettingSources): Given | undefined {
-  const text = sources.env?.[spec.env];
-  if (text === undefined || text === '') return undefined;
-  return { text, origin: 'environment', label: spec.env, place: 'environment' };
-}
-
-function fromDefault(spec: SettingSpec): Given | undefined {
-  if (spec.default === undefined) return undefined;
-  return { text: spec.default, origin: 'default', label: `--${spec.flag}`, place: 'default' };
+function asGiven(text: string | undefined, label: string, place: string): Given | undefined {
+  return text === undefined ? undefined : { text, label, place };
 }
 
 function fromFile(file: { readonly path: string; readonly text: string }, problems: string[]): Map<string, Given> {
   const out = new Map<string, Given>();
   for (const [name, value] of fileEntries(file, problems)) {
-    const spec = (SETTINGS as readonly SettingSpec[]).find((row) => row.flag === name || row.env === name);
+    const spec = SETTINGS.find((row) => row.flag === name || row.env === name);
     if (spec === undefined) {
       problems.push(`${redactText(name)} (file ${file.path}): no such setting; docs/settings.md lists them`);
     } else if (typeof value !== 'string' || value === '') {
@@ -69,7 +58,7 @@ function fromFile(file: { readonly path: string; readonly text: string }, proble
     } else if (out.has(spec.key)) {
       problems.push(`${name} (file ${file.path}): given twice, as ${spec.flag} and as ${spec.env}`);
     } else {
-      out.set(spec.key, { text: value, origin: 'file', label: name, place: `file ${file.path}` });
+      out.set(spec.key, { text: value, label: name, place: `file ${file.path}` });
     }
   }
   return out;

@@ -1,6 +1,6 @@
 /**
- * The shape of one row of the table of settings, and what its type says about the settings that come out.
- * It stands alone so that the table holds nothing but rows. All numbers in rows are text in the setting's own unit,
+ * The shape of the table of settings, rows in sections, and what its type says about the settings that come out.
+ * It stands alone so that the tables hold nothing but rows. All numbers in rows are text in the setting's own unit,
  * because that is how people read and write them.
  */
 import type { NumberUnit } from './units.ts';
@@ -28,82 +28,76 @@ export const SETTING_GROUPS = [
 type SettingGroup = (typeof SETTING_GROUPS)[number];
 
 interface Common {
-  /** Property of `Settings`; ends in its unit where it is a duration (`Ms`) or a size (`Bytes`). */
-  readonly key: string;
   readonly env: string;
-  /** Without the leading dashes; also the key in a settings file. */
-  readonly flag: string;
   /** One or two sentences for the help text and the docs. */
   readonly meaning: string;
-  readonly group: SettingGroup;
-  readonly commands: readonly CommandName[];
+  /** Absent: those of the section. */
+  readonly commands?: readonly CommandName[];
+  /** Without the leading dashes; also the key in a settings file. Absent: `env` in small letters, without S3COMPACT. */
+  readonly flag?: string;
   /** Absent: the setting may stay unset, or takes another's value. */
   readonly default?: string;
   /** How the docs tell the value of an unset setting without `default`. */
   readonly unset?: string;
 }
 
-interface NumberSetting extends Common {
+interface NumberSetting {
   readonly unit: NumberUnit;
   readonly default: string;
-  readonly min: string;
-  readonly max: string;
+  /** The least and the largest. */
+  readonly range: readonly [string, string];
   /** A duration whose name promises seconds takes a number without a unit as seconds. */
   readonly bareSeconds?: boolean;
 }
 
-interface ChoiceSetting extends Common {
+interface ChoiceSetting {
   readonly unit: 'choice';
   readonly choices: readonly string[];
   readonly default: string;
 }
 
-interface SwitchSetting extends Common {
-  readonly unit: 'switch';
+/** `url`: http or https. `redis`, `metadata`: what src/urls reads. */
+interface PlainSetting {
+  readonly unit: 'switch' | 'url' | 'redis' | 'metadata';
 }
 
-/** An http or https URL. */
-interface UrlSetting extends Common {
-  readonly unit: 'url';
-}
-
-/** One server, a cluster or sentinels: see redis-url.ts. */
-interface RedisSetting extends Common {
-  readonly unit: 'redis';
-}
-
-/** Redis, or a CurveFS cluster: see redis-url.ts and curvefs-url.ts. */
-interface MetadataSetting extends Common {
-  readonly unit: 'metadata';
-}
-
-interface TextSetting extends Common {
+interface TextSetting {
   readonly unit: 'text';
   readonly pattern: RegExp;
   /** The pattern in words. */
   readonly allowed: string;
 }
 
-export type SettingSpec =
-  | NumberSetting
-  | ChoiceSetting
-  | SwitchSetting
-  | UrlSetting
-  | RedisSetting
-  | MetadataSetting
-  | TextSetting;
+type SettingRow = Common & (NumberSetting | ChoiceSetting | PlainSetting | TextSetting);
 
-type ValueOf<Spec> = Spec extends { readonly unit: NumberUnit }
+/** Rows by the property of `Settings`, which ends in its unit where it is a duration (`Ms`) or a size (`Bytes`). */
+export interface SettingSection {
+  readonly group: SettingGroup;
+  readonly commands: readonly CommandName[];
+  readonly rows: Readonly<Record<string, SettingRow>>;
+}
+
+export type SettingSpec = SettingRow & {
+  readonly key: string;
+  readonly group: SettingGroup;
+  readonly commands: readonly CommandName[];
+  readonly flag: string;
+};
+
+type ValueOf<Row> = Row extends { readonly unit: NumberUnit }
   ? number
-  : Spec extends { readonly unit: 'choice'; readonly choices: readonly (infer Choice)[] }
+  : Row extends { readonly unit: 'choice'; readonly choices: readonly (infer Choice)[] }
     ? Choice
-    : Spec extends { readonly unit: 'switch' }
+    : Row extends { readonly unit: 'switch' }
       ? boolean
       : string;
 
-/** The settings that a table of rows gives: a property per row, `undefined` only where a row has no default. */
-export type SettingsOf<Table extends readonly SettingSpec[]> = {
-  readonly [Spec in Table[number] as Spec['key']]: Spec extends { readonly default: string }
-    ? ValueOf<Spec>
-    : ValueOf<Spec> | undefined;
+export type KeyIn<Rows> = Rows extends unknown ? keyof Rows : never;
+type RowIn<Rows, Key extends PropertyKey> = Rows extends { readonly [Own in Key]: infer Row } ? Row : never;
+
+/** The settings that rows give: a property per row, `undefined` only where a row has no default. */
+export type SettingsOf<Rows> = {
+  readonly [Key in KeyIn<Rows>]: RowIn<Rows, Key> extends { readonly default: string }
+    ? ValueOf<RowIn<Rows, Key>>
+    : ValueOf<RowIn<Rows, Key>> | undefined;
 };

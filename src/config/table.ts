@@ -5,34 +5,37 @@
  */
 import { CONNECTION_ROWS } from './rows-connect.ts';
 import { CONSOLE_ROWS } from './rows-console.ts';
-import { CURVEFS_ROWS } from './rows-curvefs.ts';
 import { LIMIT_ROWS } from './rows-limits.ts';
 import { OBSERVE_ROWS } from './rows-observe.ts';
-import { PLAN_ROWS } from './rows-plan.ts';
 import { SCAN_ROWS } from './rows-scan.ts';
 import { WORK_ROWS } from './rows-work.ts';
-import type { SettingSpec, SettingsOf } from './spec.ts';
+import type { KeyIn, SettingSection, SettingSpec, SettingsOf } from './spec.ts';
 
-/** Rows by group, in the order in which help and docs list them. */
-export const SETTINGS = [
-  ...CONNECTION_ROWS,
-  ...CURVEFS_ROWS,
-  ...PLAN_ROWS,
-  ...WORK_ROWS,
-  ...LIMIT_ROWS,
-  ...SCAN_ROWS,
-  ...CONSOLE_ROWS,
-  ...OBSERVE_ROWS,
+/** In the order in which help and docs list them. */
+const SECTIONS = [
+  ...[...CONNECTION_ROWS, ...WORK_ROWS, ...LIMIT_ROWS],
+  ...[...SCAN_ROWS, ...CONSOLE_ROWS, ...OBSERVE_ROWS],
 ] as const;
 
-type Table = typeof SETTINGS;
-export type SettingKey = Table[number]['key'];
+type Rows = (typeof SECTIONS)[number]['rows'];
+export type SettingKey = KeyIn<Rows>;
+
+function flagOf(env: string): string {
+  return env
+    .slice(env.startsWith('S3COMPACT_') ? 10 : 0)
+    .toLowerCase()
+    .replaceAll('_', '-');
+}
+
+export const SETTINGS: readonly SettingSpec[] = (SECTIONS as readonly SettingSection[]).flatMap(({ rows, ...common }) =>
+  Object.entries(rows).map(([key, row]) => ({ ...common, flag: flagOf(row.env), ...row, key })),
+);
 
 /**
  * Every setting with its value, checked: durations in ms, sizes in bytes. `metadataUrl` and `forcePathStyle` take
  * their value from other settings when they are not given; `forcePathStyle` stays unset where no endpoint is given.
  */
-export type Settings = Omit<SettingsOf<Table>, 'metadataUrl'> & {
+export type Settings = Omit<SettingsOf<Rows>, 'metadataUrl'> & {
   readonly metadataUrl: string;
   /** A secret, which has no row: it opens the key of a JuiceFS volume. Only from the environment, where JuiceFS has it. */
   readonly juicefsPassphrase?: string;
@@ -57,6 +60,6 @@ export function allowedOf(spec: SettingSpec): string {
     case 'metadata':
       return 'what REDIS_URL takes, curvefs://mds1:6700,mds2:6700, or juicefs+redis://host:port/db';
     default:
-      return `${spec.min} to ${spec.max}`;
+      return spec.range.join(' to ');
   }
 }

@@ -51,10 +51,10 @@ describe('the table', () => {
   it('has defaults that parse, lie in their range and print back as they are written', () => {
     for (const row of ROWS.filter((spec) => spec.default !== undefined)) {
       const value = schemaOf(row).parse(row.default ?? '');
-      if (typeof value === 'number' && 'min' in row) {
+      if (typeof value === 'number' && 'range' in row) {
         expect(printNumber(row.unit, value), row.flag).toBe(row.default);
-        expect(printNumber(row.unit, Number(schemaOf(row).parse(row.min))), row.flag).toMatch(/^\d/);
-        expect(schemaOf(row).safeParse(row.max).success, row.flag).toBe(true);
+        expect(printNumber(row.unit, Number(schemaOf(row).parse(row.range[0]))), row.flag).toMatch(/^\d/);
+        expect(schemaOf(row).safeParse(row.range[1]).success, row.flag).toBe(true);
       } else {
         expect(value, row.flag).toBe(row.default);
       }
@@ -152,13 +152,13 @@ describe('units', () => {
 
   it('check every range: one below the least and one above the largest is refused, and said with the range', () => {
     for (const row of ROWS) {
-      if (!('min' in row)) continue;
+      if (!('range' in row)) continue;
       const form = formOf(row.unit, row.bareSeconds);
-      const outside = [(parseNumber(form, row.min) ?? 0) - 1, (parseNumber(form, row.max) ?? 0) + 1];
+      const outside = [(parseNumber(form, row.range[0]) ?? 0) - 1, (parseNumber(form, row.range[1]) ?? 0) + 1];
       for (const value of outside.filter((number) => number >= 0)) {
         const text = complaint({ flags: { [row.flag]: printNumber(row.unit, value) } });
         expect(text).toContain(`--${row.flag} = `);
-        expect(text).toContain(`allowed: ${row.min} to ${row.max}`);
+        expect(text).toContain(`allowed: ${row.range.join(' to ')}`);
       }
     }
   });
@@ -289,8 +289,7 @@ describe('I11: relations between settings', () => {
     expect(Object.keys(flags), 'every relation has a case here').not.toEqual([]);
     const text = complaint({ flags });
     for (const [flag, value] of Object.entries(flags)) expect(text).toContain(`--${flag} = ${value}`);
-    const settings = loadSettings({});
-    expect(relation.broken(settings, String)).toBeNull();
+    expect(relation.holds(loadSettings({}))).toBe(true);
   });
 
   it('hold at the very border', () => {
