@@ -22,14 +22,20 @@ const [redis, s3] = await Promise.all([startRedis(), startS3({ prefer: 'embedded
 await s3.createBucket('docs');
 const connection = new Redis(redis.url);
 const files = new RedisFiles({
-  ...{ redis: connection, s3: clientFor(s3), bucket: 'docs', prefix: 'fs', fsId: 1 },
+  redis: connection,
+  s3: clientFor(s3),
+  bucket: 'docs',
+  prefix: 'fs',
+  fsId: 1,
   geometry: { blockSize: 4096, chunkSize: 65_536 },
 });
 await files.createFilesystem();
 await files.createInode(INODE);
 await files.append(INODE, loadCase(CASE));
 const env = {
-  ...{ REDIS_URL: redis.url, AWS_ENDPOINT_URL_S3: s3.endpoint, AWS_REGION: s3.region },
+  REDIS_URL: redis.url,
+  AWS_ENDPOINT_URL_S3: s3.endpoint,
+  AWS_REGION: s3.region,
   S3COMPACT_CONSOLE_LISTEN: '127.0.0.1:0',
 };
 Object.assign(process.env, { AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey });

@@ -31,8 +31,14 @@ const BLOCK = 16;
 const FIRST_ID = 1_000_000_000;
 const ORPHAN_EACH = 1_000;
 const filesystem = {
-  ...{ fsId: 1, uuid: 'u', name: 'f', bucket: 'b', objectPrefix: 0 as const, lastChunkId: 2n ** 63n },
-  ...{ blockSize: BLOCK, chunkSize: BLOCK * PER_CHUNK },
+  fsId: 1,
+  uuid: 'u',
+  name: 'f',
+  bucket: 'b',
+  objectPrefix: 0 as const,
+  lastChunkId: 2n ** 63n,
+  blockSize: BLOCK,
+  chunkSize: BLOCK * PER_CHUNK,
 };
 
 /** Every object has a chunkId of its own; its inode, chunk and block follow from its number. */
@@ -62,7 +68,11 @@ const unused = (): never => {
   throw new Error('gc does not call this');
 };
 const store: ObjectStore = {
-  ...{ getRange: unused, getWhole: unused, putIfAbsent: unused, head: unused, delete: unused },
+  getRange: unused,
+  getWhole: unused,
+  putIfAbsent: unused,
+  head: unused,
+  delete: unused,
   list: async (after) => {
     const from = after === undefined ? 0 : numberOf(after) + 1;
     const until = Math.min(order.objects, from + PAGE);
@@ -71,8 +81,14 @@ const store: ObjectStore = {
 };
 let listReads = 0;
 const metadata: MetadataStore = {
-  ...{ commitForm: 'fenced', storeId: 'rule' },
-  ...{ begin: unused, commit: unused, clearFence: unused, inodePages: unused, readLists: unused, getInode: unused },
+  commitForm: 'fenced',
+  storeId: 'rule',
+  begin: unused,
+  commit: unused,
+  clearFence: unused,
+  inodePages: unused,
+  readLists: unused,
+  getInode: unused,
   getFilesystem: async () => filesystem,
   incarnation: async () => 'one',
   confirmPrimary: async () => undefined,
@@ -104,7 +120,11 @@ const deps = {
 const beganMs = performance.now();
 const cpuBegan = process.cpuUsage();
 const { counts } = await collectGarbage(1, deps, {
-  ...{ graceMs: 1, leaseMs: 1, minAgeMs: 10, delete: false, deletesMax: 1_000 },
+  graceMs: 1,
+  leaseMs: 1,
+  minAgeMs: 10,
+  delete: false,
+  deletesMax: 1_000,
 });
 if (counts.leaked.objects !== order.objects / ORPHAN_EACH) throw new Error(`${counts.leaked.objects} orphans`);
 const { user, system } = process.cpuUsage(cpuBegan);

@@ -49,8 +49,11 @@ function ours(name: string, flags: readonly string[] = []) {
     command: process.execPath,
     args: [COMMAND, 'run', '1', ...flags],
     env: {
-      ...{ METADATA_URL: `juicefs+${volume}`, REDIS_URL: queue, S3COMPACT_LOG_LEVEL: 'error' },
-      ...{ S3COMPACT_GRACE: GRACE, S3COMPACT_READER_CACHE_LIFE: '0s' },
+      METADATA_URL: `juicefs+${volume}`,
+      REDIS_URL: queue,
+      S3COMPACT_LOG_LEVEL: 'error',
+      S3COMPACT_GRACE: GRACE,
+      S3COMPACT_READER_CACHE_LIFE: '0s',
     },
   });
   return { name, program };

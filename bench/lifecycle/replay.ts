@@ -46,5 +46,5 @@ export function replay(life: Life, policy: Policy): Outcome {
   const flushes = storedBytes.length;
   const { cost, compactions, deleted: objectsDeleted } = file;
   const [getsAverage, versionsAverage] = [sum.gets / Math.max(1, flushes), sum.versions / Math.max(1, flushes)];
-  return { ...{ flushes, cost, compactions, objectsDeleted, getsAverage, versionsAverage }, storedBytes, visibleBytes };
+  return { flushes, cost, compactions, objectsDeleted, getsAverage, versionsAverage, storedBytes, visibleBytes };
 }

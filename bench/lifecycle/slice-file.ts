@@ -53,8 +53,10 @@ function clientCompacts({ records, geometry, newId }: SliceChunkView): SliceComp
   // Of zeros alone one byte is written.
   const size = Math.max(1, merge.bytes);
   const cost = {
-    ...{ readRequests: gets, readBytes: bytes },
-    ...{ writeRequests: blockCount(size, geometry.blockSize), writeBytes: size },
+    readRequests: gets,
+    readBytes: bytes,
+    writeRequests: blockCount(size, geometry.blockSize),
+    writeBytes: size,
   };
   const one = { offset: merge.begin, len: size, id: newId(), size, from: 0 };
   return { by: 'client', records: [...records.slice(0, from), one, ...records.slice(end)], cost };

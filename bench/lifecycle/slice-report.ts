@@ -54,7 +54,9 @@ export function sliceRow(life: Life, worker: Worker<SliceRule>, clock: Clock): S
   const visibleBytes = visibleOf(life, clock);
   const sum = (of: readonly number[]): number => of.reduce((all, bytes) => all + bytes, 0);
   return {
-    ...{ life: life.name, gets: gets / reads, ...file.costs },
+    life: life.name,
+    gets: gets / reads,
+    ...file.costs,
     stored: sum(storedBytes) / Math.max(1, sum(visibleBytes)),
     storedLast: (storedBytes.at(-1) ?? 0) / Math.max(1, visibleBytes.at(-1) ?? 0),
   };

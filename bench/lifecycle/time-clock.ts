@@ -239,8 +239,11 @@ class Run<R> {
   outcome(): TimeOutcome {
     const { cost } = this.#file;
     return {
-      ...{ reads: this.#stored.length, gets: this.#gets, cost },
-      ...{ storedBytes: this.#stored, visibleBytes: this.#visible },
+      reads: this.#stored.length,
+      gets: this.#gets,
+      cost,
+      storedBytes: this.#stored,
+      visibleBytes: this.#visible,
     };
   }
 }

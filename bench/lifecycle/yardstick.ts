@@ -64,7 +64,11 @@ export function timeRow(life: Life, worker: Worker, times: Times): TimeRow | und
   const visible = replayInTime(life, { name: 'none' }, times).visibleBytes;
   const sum = (of: readonly number[]): number => of.reduce((all, bytes) => all + bytes, 0);
   return {
-    ...{ life: life.name, worker: worker.name, reads, gets: gets / reads, bytes: movedBytes(cost) },
+    life: life.name,
+    worker: worker.name,
+    reads,
+    gets: gets / reads,
+    bytes: movedBytes(cost),
     stored: sum(storedBytes) / Math.max(1, sum(visible)),
     storedLast: (storedBytes.at(-1) ?? 0) / Math.max(1, visible.at(-1) ?? 0),
   };

@@ -12,7 +12,13 @@ const REQUESTS = 200_000;
 const ROUNDS = 5;
 const SCRAPES = 50;
 const REPORT: RunReport = {
-  ...{ ending: 'done', fsId: 1, inodeId: '1', chunksCompacted: 0, chunksLeft: 0, continued: false, warnings: [] },
+  ending: 'done',
+  fsId: 1,
+  inodeId: '1',
+  chunksCompacted: 0,
+  chunksLeft: 0,
+  continued: false,
+  warnings: [],
 };
 
 /** Microseconds for each request, the median of some rounds; every request belongs to a run. */

@@ -145,7 +145,10 @@ const stores: ObjectStores = {
   close: () => s3.close(),
 };
 const holds = new Holds({
-  ...{ objects: stores, clock: systemClock, nowMs: async () => ledgerMs(Date.now()), hostNowMs: () => Date.now() },
+  objects: stores,
+  clock: systemClock,
+  nowMs: async () => ledgerMs(Date.now()),
+  hostNowMs: () => Date.now(),
   newId: () => 'bench',
 });
 const deps: ReapDeps = {

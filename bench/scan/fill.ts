@@ -19,7 +19,12 @@ export function versionsOf(n: number): number {
 
 export async function fill(redis: Redis, inodes: number): Promise<void> {
   await redis.hset(`${PREFIX}:{${FS_ID}}`, {
-    ...{ name: 'bench', uuid: 'bench', bucket: 'bench', blockSize: BLOCK, chunkSize: CHUNK, objectPrefix: 0 },
+    name: 'bench',
+    uuid: 'bench',
+    bucket: 'bench',
+    blockSize: BLOCK,
+    chunkSize: CHUNK,
+    objectPrefix: 0,
     nextChunkId: 100_000_000,
   });
   for (let from = 0; from < inodes; from += BATCH) {

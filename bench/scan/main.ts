@@ -68,7 +68,9 @@ async function readAll(redis: Redis, keys: readonly string[]): Promise<void> {
 
 function scanOf(metadata: RedisMetadata): Promise<ScanReport> {
   const deps: ScanDeps = {
-    ...{ metadata, clock: systemClock, nowMs: async () => ledgerMs(0) },
+    metadata,
+    clock: systemClock,
+    nowMs: async () => ledgerMs(0),
     queue: { enqueueBest: async () => 0, waitingCount: async () => 0 },
     control: { isPaused: async () => false },
     quarantine: { among: async () => new Set() },
@@ -154,10 +156,14 @@ async function enqueueBench(url: string, rounds: number): Promise<void> {
 function jobOf({ key }: { readonly key: { readonly fsId: number; readonly inodeId: bigint } }) {
   const data = { fsId: key.fsId, inodeId: `${key.inodeId}`, origin: 'scan' };
   const opts = {
-    ...{ jobId: crypto.randomUUID(), priority: 1_000, attempts: 3, stackTraceLimit: 1 },
+    jobId: crypto.randomUUID(),
+    priority: 1_000,
+    attempts: 3,
+    stackTraceLimit: 1,
     deduplication: { id: `${key.fsId}/${key.inodeId}`, keepLastIfActive: true },
     backoff: { type: 'exponential', delay: 1_000 },
-    ...{ removeOnComplete: { age: 3600, count: 1_000 }, removeOnFail: { age: 3600, count: 1_000 } },
+    removeOnComplete: { age: 3600, count: 1_000 },
+    removeOnFail: { age: 3600, count: 1_000 },
   };
   return { name: 'compact', data, opts };
 }

@@ -39,7 +39,9 @@ async function ask(one: Recorded, by: number): Promise<void> {
   const body = one.body === undefined ? undefined : later(one.body, by);
   const md5 = body === undefined ? {} : { 'content-md5': createHash('md5').update(body).digest('base64') };
   const answer = await pool.request({
-    ...{ method: one.method as 'GET', path, headers: { ...one.headers, ...md5 } },
+    method: one.method as 'GET',
+    path,
+    headers: { ...one.headers, ...md5 },
     body: body ?? (one.bytes === undefined ? null : Buffer.alloc(one.bytes)),
   });
   await answer.body.dump();

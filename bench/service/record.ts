@@ -42,7 +42,9 @@ export async function recordS3(endpoint: string): Promise<S3Recorder> {
     const { method = 'GET', url: path = '/', headers } = incoming;
     const kept = Object.entries(headers).filter(([name]) => ['range', 'content-md5', 'content-type'].includes(name));
     const one: Recorded = {
-      ...{ method, path, headers: Object.fromEntries(kept.map(([name, value]) => [name, `${value}`])) },
+      method,
+      path,
+      headers: Object.fromEntries(kept.map(([name, value]) => [name, `${value}`])),
       ...(method === 'POST' ? { body: body.toString() } : {}),
       ...(method === 'PUT' ? { bytes: body.length } : {}),
     };

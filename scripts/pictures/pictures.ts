@@ -27,8 +27,12 @@ const VERSIONS: readonly S3ChunkInfo[] = [
   [4n, 18, 6, true],
   [5n, 34, 9, false],
 ].map(([chunkId, offset, len, zero]) => ({
-  ...{ chunkId: BigInt(Number(chunkId)), compaction: 0n, offset: Number(offset), len: Number(len) },
-  ...{ size: Number(len), zero: zero === true },
+  chunkId: BigInt(Number(chunkId)),
+  compaction: 0n,
+  offset: Number(offset),
+  len: Number(len),
+  size: Number(len),
+  zero: zero === true,
 }));
 
 function drawVersions(): string {

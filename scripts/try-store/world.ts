@@ -36,13 +36,21 @@ export class TrialWorld {
     this.#s3 = clientFor(access);
     this.#bucket = bucket;
     this.#files = new RedisFiles({
-      ...{ redis: this.#redis, s3: this.#s3, bucket, prefix: 'fs', fsId: Number(FS) },
+      redis: this.#redis,
+      s3: this.#s3,
+      bucket,
+      prefix: 'fs',
+      fsId: Number(FS),
       geometry: { blockSize: 4096, chunkSize: 65_536 },
     });
     this.#env = {
       ...process.env,
-      ...{ REDIS_URL: redisService.url, METADATA_PREFIX: 'fs', AWS_REGION: access.region },
-      ...{ S3COMPACT_GRACE: '2ms', S3COMPACT_READER_CACHE_LIFE: '1ms', S3COMPACT_LOG_LEVEL: 'error' },
+      REDIS_URL: redisService.url,
+      METADATA_PREFIX: 'fs',
+      AWS_REGION: access.region,
+      S3COMPACT_GRACE: '2ms',
+      S3COMPACT_READER_CACHE_LIFE: '1ms',
+      S3COMPACT_LOG_LEVEL: 'error',
     };
     withoutCondition(this.#s3);
   }

@@ -176,7 +176,13 @@ async function openCast(servers: Servers, tally: Tally, options: ChaosOptions): 
   const pool = new WorkerPool(env, tally, options.poolEvery ?? POOL_EVERY);
   const aof = servers.redisServer === undefined ? undefined : new AofTail(servers.redisServer.directory);
   return {
-    ...{ pool, lists, queue, ledger, redis, gate, aof },
+    pool,
+    lists,
+    queue,
+    ledger,
+    redis,
+    gate,
+    aof,
     client: new ChaosClient({ lists, s3, gate: clientGate, tally, inodes: lists.resting ? 2 * INODES : INODES }),
     close: async () => {
       await pool.close();

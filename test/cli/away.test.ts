@@ -26,8 +26,12 @@ async function ending(args: readonly string[], servers: Readonly<Record<string, 
   const command = new CommandProcess({
     args,
     env: {
-      ...{ QUEUE_PREFIX: uniquePrefix('away'), METADATA_PREFIX: uniquePrefix('away'), AWS_REGION: 'none' },
-      ...{ S3COMPACT_REDIS_TIMEOUT: '4m', S3COMPACT_LOCK_DURATION: '10m', ...servers },
+      QUEUE_PREFIX: uniquePrefix('away'),
+      METADATA_PREFIX: uniquePrefix('away'),
+      AWS_REGION: 'none',
+      S3COMPACT_REDIS_TIMEOUT: '4m',
+      S3COMPACT_LOCK_DURATION: '10m',
+      ...servers,
     },
     onLine: (_line, text) => (stderr += `${text}\n`),
   });

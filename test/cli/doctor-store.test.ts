@@ -120,8 +120,12 @@ describe('on the S3 server of this run', () => {
 
 describe('what a bucket is set to', () => {
   const RULE: LifecycleRule = {
-    ...{ id: 'tidy', prefix: '', tagged: false },
-    ...{ expires: false, moves: false, expiresOldVersions: false },
+    id: 'tidy',
+    prefix: '',
+    tagged: false,
+    expires: false,
+    moves: false,
+    expiresOldVersions: false,
   };
   const PLAIN: BucketSettings = { versioning: 'off', lock: 'off', lifecycle: [] };
   async function statusesOf(settings: Partial<BucketSettings>): Promise<readonly string[]> {

@@ -30,11 +30,11 @@ async function command(argv: readonly string[], user = '') {
   const out = { stdout: '', stderr: '' };
   const stream = (name: keyof typeof out) => ({ write: (text: string) => (out[name] += text) });
   const env = {
-    ...{
-      METADATA_URL: `juicefs+redis://${user === '' ? '' : `${user}:pw@`}${host}/${DATABASE}`,
-      REDIS_URL: service.url,
-    },
-    ...{ AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', S3COMPACT_LOG_LEVEL: 'error' },
+    METADATA_URL: `juicefs+redis://${user === '' ? '' : `${user}:pw@`}${host}/${DATABASE}`,
+    REDIS_URL: service.url,
+    AWS_ACCESS_KEY_ID: 'a',
+    AWS_SECRET_ACCESS_KEY: 'b',
+    S3COMPACT_LOG_LEVEL: 'error',
   };
   const exitCode = await run(argv, env, { stdout: stream('stdout'), stderr: stream('stderr') });
   return { exitCode, ...out };
@@ -64,7 +64,8 @@ it('plan says of a file that was written lately what is left, since when, and wh
   const argv = ['plan', '1', '6', '--aggressiveness', '1'];
   const againMs = (mtimeSeconds + 240) * 1000;
   expect(JSON.parse((await command([...argv, '--json'])).stdout)).toMatchObject({
-    ...{ outcome: 'nothing', resting: { chunks: 1, againMs } },
+    outcome: 'nothing',
+    resting: { chunks: 1, againMs },
   });
   const { stdout } = await command(argv);
   expect(stdout).toContain('inode 6: nothing to do yet');

@@ -40,8 +40,13 @@ export class MetadataFixture {
 
   async filesystem(fsId: number, fields: Readonly<Record<string, string | number>> = {}): Promise<void> {
     await this.redis.hset(`${this.prefix}:{${fsId}}`, {
-      ...{ name: 'photos', bucket: 'photos-data', blockSize: 16, chunkSize: 64, objectPrefix: 0 },
-      ...{ nextChunkId: 100, uuid: 'f5c5d5a0-0000-4000-8000-000000000001' },
+      name: 'photos',
+      bucket: 'photos-data',
+      blockSize: 16,
+      chunkSize: 64,
+      objectPrefix: 0,
+      nextChunkId: 100,
+      uuid: 'f5c5d5a0-0000-4000-8000-000000000001',
       ...fields,
     });
   }
@@ -49,7 +54,10 @@ export class MetadataFixture {
   async inode(fsId: number, inode: Inode): Promise<void> {
     const key = `${this.prefix}:{${fsId}:${inode.id}}`;
     await this.redis.hset(key, {
-      ...{ length: inode.length, nlink: inode.nlink ?? 1, mtimeMs: 1_700_000_000_000, type: inode.type ?? 's3' },
+      length: inode.length,
+      nlink: inode.nlink ?? 1,
+      mtimeMs: 1_700_000_000_000,
+      type: inode.type ?? 's3',
     });
     for (const [chunkIndex, records] of Object.entries(inode.chunks ?? {})) {
       await this.redis.sadd(`${key}:chunks`, chunkIndex);

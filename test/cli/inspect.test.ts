@@ -39,13 +39,26 @@ const readCostShape = z.strictObject({ gets: size, dataBytes: size, versions: si
 /** The documented shape (`s3compact inspect --help`). */
 const inspectShape = z.strictObject({
   filesystem: z.strictObject({
-    ...{ fsId: size, uuid: z.string(), name: z.string(), bucket: z.string(), blockSize: size, chunkSize: size },
-    ...{ objectPrefix: size, endpoint: z.string().optional(), region: z.string().optional() },
+    fsId: size,
+    uuid: z.string(),
+    name: z.string(),
+    bucket: z.string(),
+    blockSize: size,
+    chunkSize: size,
+    objectPrefix: size,
+    endpoint: z.string().optional(),
+    region: z.string().optional(),
     lastChunkId: id.optional(),
   }),
   quarantine: z.null(),
   inode: z.strictObject({
-    ...{ fsId: size, inodeId: id, length: size, nlink: size, mtimeMs: size, type: z.string(), attempt: id.optional() },
+    fsId: size,
+    inodeId: id,
+    length: size,
+    nlink: size,
+    mtimeMs: size,
+    type: z.string(),
+    attempt: id.optional(),
   }),
   total: readCostShape.extend({ chunks: size, faults: size }),
   chunks: z.array(
@@ -58,8 +71,15 @@ const inspectShape = z.strictObject({
       fault: z.strictObject({ code: z.string(), message: z.string() }).optional(),
       versions: z.array(
         z.strictObject({
-          ...{ position: size, chunkId: id, compaction: id, offset: size, len: size, size, zero: z.boolean() },
-          ...{ visibleBytes: size.optional(), fault: z.string().optional() },
+          position: size,
+          chunkId: id,
+          compaction: id,
+          offset: size,
+          len: size,
+          size,
+          zero: z.boolean(),
+          visibleBytes: size.optional(),
+          fault: z.string().optional(),
         }),
       ),
       ranges: z.array(z.strictObject({ begin: size, end: size, version: size, zero: z.boolean() })),

@@ -12,7 +12,13 @@ const PLAIN = { colors: { bold: (text: string) => text } } as CliContext;
 
 function scanOf(inodesWorthIt: number, queued: number): string {
   const report: ScanReport = {
-    ...{ ending: 'done', fsId: 1, queued, resumedInodes: 0, restarts: 0, top: [], durationMs: 1_000 },
+    ending: 'done',
+    fsId: 1,
+    queued,
+    resumedInodes: 0,
+    restarts: 0,
+    top: [],
+    durationMs: 1_000,
     backlog: { ...NO_BACKLOG, inodes: 20, inodesWorthIt },
   };
   return scanText(report, PLAIN, false);

@@ -25,7 +25,12 @@ function golden(name: string, text: string): void {
 }
 
 const version = (chunkId: number, offset: number, len: number, more: Partial<S3ChunkInfo> = {}): S3ChunkInfo => ({
-  ...{ chunkId: BigInt(chunkId), compaction: 0n, offset, len, size: len, zero: false },
+  chunkId: BigInt(chunkId),
+  compaction: 0n,
+  offset,
+  len,
+  size: len,
+  zero: false,
   ...more,
 });
 

@@ -36,8 +36,15 @@ afterAll(() => fixture.close());
 const size = z.number().int().min(0);
 const costShape = z.strictObject({ readRequests: size, readBytes: size, writeRequests: size, writeBytes: size });
 const gainShape = z.strictObject({
-  ...{ getsBefore: size, getsAfter: size, versionsBefore: size, versionsAfter: size },
-  ...{ objectsBefore: size, objectsAfter: size, storedBytesBefore: size, storedBytesAfter: size, visibleBytes: size },
+  getsBefore: size,
+  getsAfter: size,
+  versionsBefore: size,
+  versionsAfter: size,
+  objectsBefore: size,
+  objectsAfter: size,
+  storedBytesBefore: size,
+  storedBytesAfter: size,
+  visibleBytes: size,
 });
 const outcomeShape = z.enum(['plan', 'nothing', 'over-budget']);
 /** The documented shape (`s3compact plan --help`). */

@@ -9,8 +9,13 @@ import type { S3ChunkInfo } from '../../src/model.ts';
 import { ledgerMs } from '../../src/time.ts';
 
 const filesystem = {
-  ...{ fsId: 1, uuid: 'u', name: 'f', bucket: 'b' },
-  ...{ objectPrefix: 1 as const, blockSize: 16, chunkSize: 64 },
+  fsId: 1,
+  uuid: 'u',
+  name: 'f',
+  bucket: 'b',
+  objectPrefix: 1 as const,
+  blockSize: 16,
+  chunkSize: 64,
 };
 const attempt = { id: 4096n, key: { fsId: 1, inodeId: 7n }, incarnation: 'life-1', dueMs: ledgerMs(5) };
 
@@ -60,8 +65,14 @@ it('any numbers: whole, bounded, and each record says whose it is and what it wa
       for (const record of records) {
         expect(record.retired.length + record.merged.length).toBeLessThanOrEqual(REAP_NAMES_MAX);
         expect(record).toMatchObject({
-          ...{ graceMs: 600_000, layout: { blockSize: 16, chunkSize: 64, objectPrefix: 1 }, dueMs: 5 },
-          ...{ chunkIndex: 3, attempt: 4096n, fsUuid: 'u', bucket: 'b', incarnation: 'life-1' },
+          graceMs: 600_000,
+          layout: { blockSize: 16, chunkSize: 64, objectPrefix: 1 },
+          dueMs: 5,
+          chunkIndex: 3,
+          attempt: 4096n,
+          fsUuid: 'u',
+          bucket: 'b',
+          incarnation: 'life-1',
         });
       }
     }),

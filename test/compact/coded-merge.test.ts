@@ -72,8 +72,13 @@ async function world(blocks: number, budgetBytes: number) {
     if (op === 'get') reads--;
   };
   const options: MergeOptions<string> = {
-    ...{ objects: stores.forFilesystem({ bucket: BUCKET }), memory, codec, nameOf: (source) => source },
-    ...{ blocksInFlight: 6, getsInFlight: 16, beforePut: () => undefined },
+    objects: stores.forFilesystem({ bucket: BUCKET }),
+    memory,
+    codec,
+    nameOf: (source) => source,
+    blocksInFlight: 6,
+    getsInFlight: 16,
+    beforePut: () => undefined,
   };
   const objects = () => stores.bucket(BUCKET);
   return { stores, objects, tasks, expected, options, seen: () => ({ heldMax, readsMax }) };

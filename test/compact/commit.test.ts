@@ -37,7 +37,12 @@ function commit(request: CommitRequest, metadata: MetadataStore, leaseMs = 60_00
   const clock = world.clock(new Boundary());
   const startedAtMs = clock.monotonicMs();
   const attempt = new Attempt({
-    ...{ id: ATTEMPT, key: KEY, clock, startedAtMs, leaseMs, dueMs: ledgerMs(Number(startedAtMs) + leaseMs) },
+    id: ATTEMPT,
+    key: KEY,
+    clock,
+    startedAtMs,
+    leaseMs,
+    dueMs: ledgerMs(Number(startedAtMs) + leaseMs),
     incarnation: 'life-1',
   });
   const deps: CommitDeps = { metadata, clock, commitTimeoutMs: COMMIT_TIMEOUT_MS };

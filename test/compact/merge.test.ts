@@ -188,7 +188,9 @@ describe('writeMergedObjects within limits', () => {
     const { stores, options } = world(objects);
     const clock = new VirtualClock();
     const pace = new Pace({
-      ...{ clock, bytesPerSecond: 1_000, requestsPerSecond: 50 },
+      clock,
+      bytesPerSecond: 1_000,
+      requestsPerSecond: 50,
       inFlight: { floor: 1, ceiling: 1 },
     });
     const paced = withRetries(stores.forFilesystem({ bucket: BUCKET }), { clock, pace });

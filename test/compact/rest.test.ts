@@ -11,7 +11,13 @@ import { LIMITS, World } from '../sim/world.ts';
 const POLICY: PlanPolicy = { fragmentThreshold: 1, readGapBytes: 0, bytesPerGet: 16, storagePrice: 2 };
 const NOW_MS = 1_800_000_000_000;
 const FILESYSTEM: Filesystem = {
-  ...{ fsId: 1, uuid: 'u', name: 'n', bucket: 'b', objectPrefix: 0, blockSize: 16, chunkSize: 64 },
+  fsId: 1,
+  uuid: 'u',
+  name: 'n',
+  bucket: 'b',
+  objectPrefix: 0,
+  blockSize: 16,
+  chunkSize: 64,
 };
 
 it('takes what began by then for old, and later attempts for new', async () => {

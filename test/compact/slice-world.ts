@@ -39,8 +39,15 @@ const ZSTD: StoredForm = { encode: (block) => zstdCompressSync(block), decode: (
 
 export const LIMITS: CompactLimits = {
   policy: { fragmentThreshold: 2, readGapBytes: 64, bytesPerGet: 64 * 1024, storagePrice: 2 },
-  ...{ chunksMax: 10, bytesMax: 1e9, requestsMax: 1e6, durationMaxMs: 600_000, leaseMs: 1_200_000, graceMs: 0 },
-  ...{ commitTimeoutMs: 5_000, blocksInFlight: 2, getsInFlight: 4 },
+  chunksMax: 10,
+  bytesMax: 1e9,
+  requestsMax: 1e6,
+  durationMaxMs: 600_000,
+  leaseMs: 1_200_000,
+  graceMs: 0,
+  commitTimeoutMs: 5_000,
+  blocksInFlight: 2,
+  getsInFlight: 4,
 };
 
 export class SliceWorld {
@@ -189,17 +196,26 @@ export class SliceWorld {
   /** One process; `boundary` sees its every call. */
   process(boundary = new Boundary()): SliceDeps & SliceReapDeps & { readonly boundary: Boundary } {
     const commits = new JuicefsCommits({
-      ...{ redis: this.redis, prefix: this.raw.prefix, timeoutMs: 10_000, idsAgeMs: 0 },
+      redis: this.redis,
+      prefix: this.raw.prefix,
+      timeoutMs: 10_000,
+      idsAgeMs: 0,
     });
     const store = crossing(boundary, 'store', this.stores.forFilesystem({ bucket: BUCKET }));
     const ledger = new MemoryLedger(this.ledger, boundary);
     return {
-      ...{ boundary, ledger, clock: systemClock, memory: new MemoryBudget(1 << 24), attemptIds: this.#attemptIds },
+      boundary,
+      ledger,
+      clock: systemClock,
+      memory: new MemoryBudget(1 << 24),
+      attemptIds: this.#attemptIds,
       volume: crossing(boundary, 'metadata', this.raw.volume),
       commits: crossing(boundary, 'metadata', commits),
-      ...{ objectsOf: () => store, codecOf: async ({ compression }) => blockCodec(compression) },
-      ...{ filesystemOf: () => ({ bucket: BUCKET }) as Filesystem },
-      ...{ nowMs: () => ledger.nowMs(), graceMs: LIMITS.graceMs },
+      objectsOf: () => store,
+      codecOf: async ({ compression }) => blockCodec(compression),
+      filesystemOf: () => ({ bucket: BUCKET }) as Filesystem,
+      nowMs: () => ledger.nowMs(),
+      graceMs: LIMITS.graceMs,
     };
   }
 

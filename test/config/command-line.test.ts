@@ -169,8 +169,12 @@ describe('errors', () => {
     const json: unknown = JSON.parse(errorText(error, { json: true, stack: false }));
     expect(json).toEqual({
       error: {
-        ...{ code: 'metadata-unavailable', kind: 'retry', message: 'redis://***@h refused' },
-        ...{ fsId: 1, inodeId: '9223372036854775808', exitCode: 3 },
+        code: 'metadata-unavailable',
+        kind: 'retry',
+        message: 'redis://***@h refused',
+        fsId: 1,
+        inodeId: '9223372036854775808',
+        exitCode: 3,
       },
     });
     expect(errorText(error, { json: false, stack: false })).not.toMatch(/hunter2|\n {4}at /);

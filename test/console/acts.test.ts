@@ -28,7 +28,8 @@ let logged = '';
 beforeAll(async () => {
   const clock = { monotonicMs: () => monotonicMs(performance.now()), sleep: async () => undefined };
   console = await ConsoleWorld.open('acts', {
-    ...{ token: TOKEN, env: ALLOWED },
+    token: TOKEN,
+    env: ALLOWED,
     log: createLogger({ level: 'info', destination: { write: (line) => (logged += line) } }),
     // A hold waits for a minute and a half, which is only counted here.
     clients: ({ reap, ledger }) => ({ holds: openHolds(reap.objects, ledger, clock) }),

@@ -10,8 +10,13 @@ import { loadCase } from '../kit/cases/load.ts';
 
 const MiB = 1024 * 1024;
 const FILESYSTEM: Filesystem = {
-  ...{ fsId: 1, uuid: 'u', name: 'n', bucket: 'b', objectPrefix: 0 },
-  ...{ blockSize: 4 * MiB, chunkSize: 64 * MiB },
+  fsId: 1,
+  uuid: 'u',
+  name: 'n',
+  bucket: 'b',
+  objectPrefix: 0,
+  blockSize: 4 * MiB,
+  chunkSize: 64 * MiB,
 };
 const KEY = { fsId: 1, inodeId: 7n };
 const POLICY = { fragmentThreshold: 3, readGapBytes: 65_536, bytesPerGet: 4 * MiB };

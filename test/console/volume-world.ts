@@ -43,9 +43,12 @@ export class VolumeConsoleWorld {
     }
     const { host } = new URL(service.url);
     const env = {
-      ...{ METADATA_URL: `juicefs+redis://${host}/${DATABASE}`, REDIS_URL: service.url },
-      ...{ AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' },
-      ...{ S3COMPACT_CONSOLE_LISTEN: '127.0.0.1:0', S3COMPACT_CONSOLE_ALLOW_ACTIONS: 'true' },
+      METADATA_URL: `juicefs+redis://${host}/${DATABASE}`,
+      REDIS_URL: service.url,
+      AWS_ACCESS_KEY_ID: 'a',
+      AWS_SECRET_ACCESS_KEY: 'b',
+      S3COMPACT_CONSOLE_LISTEN: '127.0.0.1:0',
+      S3COMPACT_CONSOLE_ALLOW_ACTIONS: 'true',
     };
     const settings = loadSettings({ flags: {}, env });
     const lines: string[] = [];

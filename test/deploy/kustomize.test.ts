@@ -131,13 +131,16 @@ describe.skipIf(KUSTOMIZE === undefined).each(rendered)('%s', (name, make) => {
     expect(spec.automountServiceAccountToken).toBe(false);
     expect(all('ServiceAccount').map(({ metadata }) => metadata.name)).toContain(spec.serviceAccountName);
     expect(spec.securityContext).toEqual({
-      ...{ runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000 },
+      runAsNonRoot: true,
+      runAsUser: 1000,
+      runAsGroup: 1000,
       seccompProfile: { type: 'RuntimeDefault' },
     });
     expect(Object.keys(spec).filter((field) => field.startsWith('host') || field === 'volumes')).toEqual([]);
     for (const { securityContext, image } of spec.containers) {
       expect(securityContext).toEqual({
-        ...{ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true },
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
         capabilities: { drop: ['ALL'] },
       });
       expect(image).toMatch(/:\d+\.\d+\.\d+$/);

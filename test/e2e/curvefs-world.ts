@@ -25,12 +25,23 @@ export class CurveE2eWorld extends ProductWorld<CurveWriter> {
     const cluster = await CurveCluster.start();
     const bucket = await freshBucket(name);
     cluster.addFilesystem({
-      ...{ fsId: FS_ID, bucket, endpoint, accessKeyId, secretAccessKey, objectPrefix },
+      fsId: FS_ID,
+      bucket,
+      endpoint,
+      accessKeyId,
+      secretAccessKey,
+      objectPrefix,
       ...geometry,
     });
     for (let more = 1; more < PARTITIONS; more++) cluster.state.addPartition(FS_ID);
     const writer = new CurveWriter({
-      ...{ cluster, bucket, geometry, objectPrefix, fsId: FS_ID, agedMs: AGED_MS, s3: testS3Client() },
+      cluster,
+      bucket,
+      geometry,
+      objectPrefix,
+      fsId: FS_ID,
+      agedMs: AGED_MS,
+      s3: testS3Client(),
     });
     const quick = { S3COMPACT_REDIS_TIMEOUT: '1500ms', S3COMPACT_QUIET_PERIOD: '2s' };
     const env = { ...commonEnv(uniquePrefix(name)), METADATA_URL: cluster.url, ...quick, ...options.env };

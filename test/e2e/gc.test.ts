@@ -27,8 +27,14 @@ beforeAll(async () => {
   // Ids that a client has taken and never used.
   await world.writer.options.redis.hset(`${world.env['METADATA_PREFIX']}:{1}`, 'nextChunkId', '8000');
   await world.clients.ledger.add({
-    ...{ storeId: world.clients.metadata.storeId, fsUuid: uuid, bucket: filesystem.bucket, chunkIndex: 0 },
-    ...{ key: { fsId: 1, inodeId: INODE }, attempt: 4096n, retired: [COVERED], merged: [] },
+    storeId: world.clients.metadata.storeId,
+    fsUuid: uuid,
+    bucket: filesystem.bucket,
+    chunkIndex: 0,
+    key: { fsId: 1, inodeId: INODE },
+    attempt: 4096n,
+    retired: [COVERED],
+    merged: [],
     dueMs: later(await world.clients.ledger.nowMs(), 3_600_000),
   });
 });

@@ -35,8 +35,15 @@ const BLOCK = 64 * 1024;
 const DAY_SECONDS = 86_400;
 const LIMITS: CompactLimits = {
   policy: { fragmentThreshold: 2, readGapBytes: 4096, bytesPerGet: 16 * BLOCK, storagePrice: 2 },
-  ...{ chunksMax: 10, bytesMax: 1e9, requestsMax: 1e6, durationMaxMs: 600_000, leaseMs: 600_000, graceMs: 0 },
-  ...{ commitTimeoutMs: 60_000, blocksInFlight: 2, getsInFlight: 4 },
+  chunksMax: 10,
+  bytesMax: 1e9,
+  requestsMax: 1e6,
+  durationMaxMs: 600_000,
+  leaseMs: 600_000,
+  graceMs: 0,
+  commitTimeoutMs: 60_000,
+  blocksInFlight: 2,
+  getsInFlight: 4,
 };
 const sha = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
 
@@ -51,10 +58,17 @@ async function openCompactor(world: JuicefsWorld, redis: Redis) {
   state.clock = Date.now;
   const ledger = new MemoryLedger(state);
   const deps: SliceDeps & SliceReapDeps = {
-    ...{ volume, commits, ledger, clock: systemClock, memory: new MemoryBudget(1 << 26) },
-    ...{ attemptIds: new AttemptIds(), objectsOf: () => objects.store, graceMs: 0 },
+    volume,
+    commits,
+    ledger,
+    clock: systemClock,
+    memory: new MemoryBudget(1 << 26),
+    attemptIds: new AttemptIds(),
+    objectsOf: () => objects.store,
+    graceMs: 0,
     codecOf: async () => undefined,
-    ...{ filesystemOf: () => volumeFilesystem(setting, settings), nowMs: () => ledger.nowMs() },
+    filesystemOf: () => volumeFilesystem(setting, settings),
+    nowMs: () => ledger.nowMs(),
   };
   const close = async () => {
     objects.close();

@@ -28,9 +28,15 @@ const BLOCK = 64 * 1024;
 const DAY_SECONDS = 86_400;
 /** A lease that ends soon, and what it demands of the rest; any two pieces are worth a run. */
 const ENV = {
-  ...{ S3COMPACT_MAX_SECONDS: '1s', S3COMPACT_S3_TIMEOUT: '10s', S3COMPACT_S3_PATIENCE: '0s' },
-  ...{ S3COMPACT_REDIS_TIMEOUT: '5s', S3COMPACT_LOCK_DURATION: '11s', S3COMPACT_LEASE: '30s' },
-  ...{ S3COMPACT_RETRY_DELAY: '100ms', S3COMPACT_FRAGMENT_THRESHOLD: '2', S3COMPACT_AGGRESSIVENESS: '1MiB' },
+  S3COMPACT_MAX_SECONDS: '1s',
+  S3COMPACT_S3_TIMEOUT: '10s',
+  S3COMPACT_S3_PATIENCE: '0s',
+  S3COMPACT_REDIS_TIMEOUT: '5s',
+  S3COMPACT_LOCK_DURATION: '11s',
+  S3COMPACT_LEASE: '30s',
+  S3COMPACT_RETRY_DELAY: '100ms',
+  S3COMPACT_FRAGMENT_THRESHOLD: '2',
+  S3COMPACT_AGGRESSIVENESS: '1MiB',
 };
 const sha = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
 

@@ -6,8 +6,11 @@ import { type CodedForm, PASSPHRASE, provesCoded, rsaKey } from './juicefs-coded
 const isReal = juicefsVersion() !== undefined && inject('s3').kind === 'radosgw';
 
 const FORM: CodedForm = {
-  ...{ name: 'zstd and aes', flags: ['--compress', 'zstd', '--block-size', '1M'], compressed: true },
-  ...{ pem: rsaKey('pkcs1', PASSPHRASE), env: { JFS_RSA_PASSPHRASE: PASSPHRASE } },
+  name: 'zstd and aes',
+  flags: ['--compress', 'zstd', '--block-size', '1M'],
+  compressed: true,
+  pem: rsaKey('pkcs1', PASSPHRASE),
+  env: { JFS_RSA_PASSPHRASE: PASSPHRASE },
 };
 
 describe.runIf(isReal && canMount())(`a volume with ${FORM.name}`, () => {

@@ -14,8 +14,13 @@ const isReal = juicefsVersion() !== undefined && inject('s3').kind === 'radosgw'
 const KILLS = 10;
 /** Short, so that what a dead worker leaves is soon looked at. */
 const QUICK = {
-  ...{ S3COMPACT_MAX_SECONDS: '2s', S3COMPACT_S3_TIMEOUT: '4s', S3COMPACT_S3_PATIENCE: '2s', S3COMPACT_LEASE: '20s' },
-  ...{ S3COMPACT_REDIS_TIMEOUT: '2s', S3COMPACT_LOCK_DURATION: '5s', S3COMPACT_LOG_LEVEL: 'debug' },
+  S3COMPACT_MAX_SECONDS: '2s',
+  S3COMPACT_S3_TIMEOUT: '4s',
+  S3COMPACT_S3_PATIENCE: '2s',
+  S3COMPACT_LEASE: '20s',
+  S3COMPACT_REDIS_TIMEOUT: '2s',
+  S3COMPACT_LOCK_DURATION: '5s',
+  S3COMPACT_LOG_LEVEL: 'debug',
 };
 
 describe.runIf(isReal && canMount()).each([1, 0])('workers that are killed, %i days of trash', (days) => {

@@ -85,9 +85,12 @@ export class JuicefsWorld {
   get env(): Readonly<Record<string, string>> {
     const { host } = new URL(this.#service.url);
     return {
-      ...{ METADATA_URL: this.url(), REDIS_URL: `redis://${host}/${DATABASE + 1}`, S3COMPACT_LOG_LEVEL: 'error' },
+      METADATA_URL: this.url(),
+      REDIS_URL: `redis://${host}/${DATABASE + 1}`,
+      S3COMPACT_LOG_LEVEL: 'error',
       ...this.real.env,
-      ...{ S3COMPACT_GRACE: '100ms', S3COMPACT_READER_CACHE_LIFE: '0s' },
+      S3COMPACT_GRACE: '100ms',
+      S3COMPACT_READER_CACHE_LIFE: '0s',
     };
   }
 

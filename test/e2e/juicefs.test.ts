@@ -217,7 +217,9 @@ describe.runIf(isReal)('a volume of the real program', () => {
       ...'SETUSER reader on >readerpw ~* resetchannels -@all +@read +@connection +info'.split(' '),
     );
     const statement = (Effect: string, Action: readonly string[]) => ({
-      ...{ Effect, Principal: '*', Action },
+      Effect,
+      Principal: '*',
+      Action,
       Resource: [`arn:aws:s3:::${world.bucket}`, `arn:aws:s3:::${world.bucket}/*`],
     });
     const Policy = JSON.stringify({

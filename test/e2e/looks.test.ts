@@ -139,7 +139,13 @@ describe('commands', () => {
 });
 
 const SCAN: ScanReport = {
-  ...{ ending: 'stopped', fsId: 1, queued: 1_200, resumedInodes: 40_000, restarts: 1, top: [], durationMs: 61_000 },
+  ending: 'stopped',
+  fsId: 1,
+  queued: 1_200,
+  resumedInodes: 40_000,
+  restarts: 1,
+  top: [],
+  durationMs: 61_000,
   backlog: {
     ...NO_BACKLOG,
     inodes: 1_234_567,
@@ -151,8 +157,13 @@ const SCAN: ScanReport = {
 };
 const COUNTS = { endings: { done: 12, later: 3, quarantined: 1 }, chunksCompacted: 40, bytesMoved: 3.5 * 2 ** 30 };
 const FILESYSTEM = {
-  ...{ fsId: 7, uuid: 'u', name: 'example', bucket: 's3compact-example', objectPrefix: 0 as const },
-  ...{ blockSize: 4_194_304, chunkSize: 67_108_864 },
+  fsId: 7,
+  uuid: 'u',
+  name: 'example',
+  bucket: 's3compact-example',
+  objectPrefix: 0 as const,
+  blockSize: 4_194_304,
+  chunkSize: 67_108_864,
 };
 const TEXTS: readonly (readonly [name: string, tell: (context: CliContext) => void])[] = [
   ['scan', (context) => context.data(scanText(SCAN, context, false))],

@@ -68,7 +68,11 @@ it('doctor says whose the bucket is, from either side', async () => {
 it('reap records that it made before there were owners delete nothing', async () => {
   const { metadata, objects, ledger, run } = clone;
   const compact = compactorOfBlocks({
-    ...{ metadata, objects, ledger, clock: systemClock, attemptIds: new AttemptIds() },
+    metadata,
+    objects,
+    ledger,
+    clock: systemClock,
+    attemptIds: new AttemptIds(),
     memory: new MemoryBudget(64 * 1024 * 1024),
   });
   expect(await runInode({ fsId: 1, inodeId: INODE }, { ...run, compact })).toMatchObject({

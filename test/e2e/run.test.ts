@@ -49,15 +49,13 @@ describe('s3compact run', () => {
     const first = await run();
     expect(await world.clients.queue.queue.getGlobalConcurrency()).toBe(3);
     expect(first).toMatchObject({
-      ...{
-        exitCode: 0,
-        end: 'drained',
-        endings: { done: 4 },
-        chunksCompacted: 4,
-        jobsLeft: 0,
-        reapLeft: 0,
-        failure: null,
-      },
+      exitCode: 0,
+      end: 'drained',
+      endings: { done: 4 },
+      chunksCompacted: 4,
+      jobsLeft: 0,
+      reapLeft: 0,
+      failure: null,
       scan: { ending: 'done', queued: 4, backlog: { inodes: 8, inodesWorthIt: 4, getsSaved: 28 } },
     });
     expect(first.getsSaved).toBe(28);
@@ -141,7 +139,10 @@ describe('s3compact scheduler', () => {
       expect(await world.clients.queue.waitingCount()).toBe(4);
       // The next one, an hour later, and no other.
       expect(await schedule.queue.getJobCounts('wait', 'active', 'delayed', 'completed')).toEqual({
-        ...{ wait: 0, active: 0, delayed: 1, completed: 1 },
+        wait: 0,
+        active: 0,
+        delayed: 1,
+        completed: 1,
       });
     } finally {
       await Promise.all(replicas.map((one) => one.stop()));

@@ -167,7 +167,10 @@ export class E2eWorld extends ProductWorld<RedisFiles> {
     const prefix = uniquePrefix(name);
     const metadataUrl = options.env?.['METADATA_URL'] ?? inject('redisUrl');
     const writer = new RedisFiles({
-      ...{ redis: new Redis(metadataUrl), prefix, s3: testS3Client(), fsId: 1 },
+      redis: new Redis(metadataUrl),
+      prefix,
+      s3: testS3Client(),
+      fsId: 1,
       geometry: options.geometry ?? SMALL,
       bucket: await freshBucket(name),
       objectPrefix: options.objectPrefix ?? 0,

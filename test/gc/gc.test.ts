@@ -69,8 +69,16 @@ function hasOrphan(): boolean {
 
 function record(changes: Partial<ReapRecord>): ReapRecord {
   return {
-    ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: BUCKET, key: KEY, chunkIndex: 0, attempt: 4096n },
-    ...{ retired: [], merged: [], dueMs: ledgerMs(Number.MAX_SAFE_INTEGER), ...changes },
+    storeId: 'memory:fs',
+    fsUuid: 'uuid-1',
+    bucket: BUCKET,
+    key: KEY,
+    chunkIndex: 0,
+    attempt: 4096n,
+    retired: [],
+    merged: [],
+    dueMs: ledgerMs(Number.MAX_SAFE_INTEGER),
+    ...changes,
   };
 }
 
@@ -390,7 +398,9 @@ describe('doubt deletes nothing (I10)', () => {
     await afterFirstLook();
     const report = await gc();
     expect(report).toMatchObject({
-      ...{ counts: { unjudged: { objects: 1 } }, failures: 1, deleted: { objects: 1 } },
+      counts: { unjudged: { objects: 1 } },
+      failures: 1,
+      deleted: { objects: 1 },
       failureExamples: [expect.stringContaining('1/5')],
     });
     expect(report.refused).toBeUndefined();

@@ -37,7 +37,11 @@ const unused = (): never => {
   throw new Error('gc does not call this');
 };
 const store: ObjectStore = {
-  ...{ getRange: unused, getWhole: unused, putIfAbsent: unused, head: unused, delete: unused },
+  getRange: unused,
+  getWhole: unused,
+  putIfAbsent: unused,
+  head: unused,
+  delete: unused,
   list: async (after) => {
     const from = after === undefined ? 0 : numberOf(after) + 1;
     const until = Math.min(OBJECTS, from + PAGE);
@@ -45,8 +49,13 @@ const store: ObjectStore = {
   },
 };
 const metadata: MetadataStore = {
-  ...{ commitForm: 'fenced', storeId: 'rule' },
-  ...{ begin: unused, commit: unused, clearFence: unused, inodePages: unused, readLists: unused },
+  commitForm: 'fenced',
+  storeId: 'rule',
+  begin: unused,
+  commit: unused,
+  clearFence: unused,
+  inodePages: unused,
+  readLists: unused,
   getFilesystem: async () => FILESYSTEM,
   getInode: async (key): Promise<Inode> => ({ key, length: 160, nlink: 1, mtimeMs: 0, type: 's3' }),
   incarnation: async () => 'one',
@@ -79,7 +88,10 @@ const startedMs = performance.now();
 const { counts, faultsTotal } = await collectGarbage(1, deps, options);
 console.log(
   JSON.stringify({
-    ...{ referenced: counts.referenced.objects, leaked: counts.leaked.objects, faultsTotal, noted },
+    referenced: counts.referenced.objects,
+    leaked: counts.leaked.objects,
+    faultsTotal,
+    noted,
     peakMiB: Math.round(process.resourceUsage().maxRSS / 1024),
     seconds: Math.round((performance.now() - startedMs) / 100) / 10,
   }),

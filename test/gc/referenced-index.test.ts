@@ -63,8 +63,12 @@ describe('ReferencedIndex', () => {
   it('does not take an object as seen before it is sealed', () => {
     const index = new ReferencedIndex(filesystem);
     const versions = Array.from({ length: 9 }, (_, n) => ({
-      ...{ chunkId: BigInt(n), compaction: 0n, zero: false },
-      ...{ offset: 0, len: 64, size: 64 },
+      chunkId: BigInt(n),
+      compaction: 0n,
+      zero: false,
+      offset: 0,
+      len: 64,
+      size: 64,
     }));
     expect(index.add(versions)).toBe(true);
     // The 33rd bit: in the second word, which is not there yet.

@@ -17,7 +17,11 @@ export interface CurvefsWorld extends MetadataWorld {
 }
 
 export const CURVEFS_TRAITS: MetadataTraits = {
-  ...{ fence: false, comparesContent: true, damage: false, everyInode: false, anyHead: false },
+  fence: false,
+  comparesContent: true,
+  damage: false,
+  everyInode: false,
+  anyHead: false,
 };
 
 const ENDPOINT = 'http://127.0.0.1:7480';
@@ -45,14 +49,17 @@ export async function curvefsWorld(options: CurvefsWorldOptions = {}): Promise<C
     if (inode !== undefined) state.tables.put(key, { ...inode, ...fields });
   };
   return {
-    ...{ store, cluster },
+    store,
+    cluster,
     putFilesystem: async ({ fsId, name, bucket, blockSize, chunkSize, objectPrefix, endpoint = ENDPOINT }) => {
       reach(fsId);
       cluster.addFilesystem({ fsId, name, bucket, blockSize, chunkSize, objectPrefix, endpoint });
     },
     // No field of CurveFS says these; the store makes an identity of what it knows.
     told: ({ lastChunkId: _, region: __, ...filesystem }) => ({
-      ...{ endpoint: ENDPOINT, ...filesystem, lastChunkId: 2n ** 64n - 1n },
+      endpoint: ENDPOINT,
+      ...filesystem,
+      lastChunkId: 2n ** 64n - 1n,
       uuid: expect.stringMatching(/^[0-9a-f]{32}$/) as unknown as string,
     }),
     putInode: async ({ key, length, nlink, mtimeMs, type }) => {

@@ -46,7 +46,9 @@ export async function redisWorld(url: string, options: RedisWorldOptions = {}): 
     await (value === null ? redis.hdel(redisKey, field) : redis.hset(redisKey, field, value));
   };
   return {
-    ...{ store, redis, keyOf },
+    store,
+    redis,
+    keyOf,
     putFilesystem: async ({ fsId, lastChunkId = 0n, ...fields }) => {
       await redis.hset(fsKey(fsId), { ...fields, nextChunkId: lastChunkId.toString() });
     },

@@ -52,7 +52,11 @@ export interface MetadataTraits {
 }
 
 export const ALL_TRAITS: MetadataTraits = {
-  ...{ fence: true, comparesContent: true, damage: true, everyInode: true, anyHead: true },
+  fence: true,
+  comparesContent: true,
+  damage: true,
+  everyInode: true,
+  anyHead: true,
 };
 
 export const KEY: InodeKey = { fsId: 7, inodeId: 42n };

@@ -322,7 +322,10 @@ describe('withRetries at a pace', () => {
     stores.write('bkt', 'there', patternBytes(10_000));
     const waits: string[] = [];
     const pace = new Pace({
-      ...{ clock, bytesPerSecond: 0, requestsPerSecond: 0, inFlight: { floor: 1, ceiling: 8 } },
+      clock,
+      bytesPerSecond: 0,
+      requestsPerSecond: 0,
+      inFlight: { floor: 1, ceiling: 8 },
       onWaited: (limit, ms) => waits.push(`${limit} ${ms}`),
       ...options,
     });

@@ -34,18 +34,26 @@ describe('the logger', () => {
       log.child(logContext({ key })).info({ chunkId: 2n ** 61n }, 'bare bigints too');
     });
     expect(line).toMatchObject({
-      ...{ level: 'info', event: 'job.started', msg: 'go', fsId: 1, inodeId: '18446744073709551615' },
-      ...{ attempt: '9223372036854775808', chunkIndex: 3, jobId: 'j' },
+      level: 'info',
+      event: 'job.started',
+      msg: 'go',
+      fsId: 1,
+      inodeId: '18446744073709551615',
+      attempt: '9223372036854775808',
+      chunkIndex: 3,
+      jobId: 'j',
     });
     expect(line?.['time']).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
     expect(child).toMatchObject({
-      ...{ inodeId: '18446744073709551615', chunkId: '2305843009213693952' },
+      inodeId: '18446744073709551615',
+      chunkId: '2305843009213693952',
     });
   });
 
   it('hides secrets in messages, fields, errors and causes', () => {
     const error = new CompactError('redis://u:hunter2@h is gone', {
-      ...{ kind: 'retry', code: 'metadata-unavailable' },
+      kind: 'retry',
+      code: 'metadata-unavailable',
       cause: new Error('AWS_SECRET_ACCESS_KEY=hunter2'),
     });
     const out = lines('info', (log) => {

@@ -172,7 +172,8 @@ describe('s3compact reap', () => {
       for (let n = 0; n < 30; n++) await world.writer.write(1n, n * 100, Math.min(200, geometry.blockSize));
       await world.compactFully(1n);
       const { stdout, exitCode } = await world.command(['reap', '--json'], {
-        ...{ S3COMPACT_PUSHGATEWAY_URL: gateway.url, S3COMPACT_PUSH_INSTANCE: 'index-3' },
+        S3COMPACT_PUSHGATEWAY_URL: gateway.url,
+        S3COMPACT_PUSH_INSTANCE: 'index-3',
       });
       expect(exitCode).toBe(0);
       const { deleted } = JSON.parse(stdout) as { deleted: number };

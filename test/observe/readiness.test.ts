@@ -40,12 +40,14 @@ it('one process that cannot work leaves the others; all of them are the pod', ()
   const dead: NotReady = { code: 'running', what: 'process 1 has died' };
   expect(broken({ processes: [process(), process(dead)] })).toEqual({});
   expect(broken({ processes: [process(dead), process(dead, STORE)] })).toEqual({
-    ...{ running: [dead.what], store: [STORE.what] },
+    running: [dead.what],
+    store: [STORE.what],
   });
 });
 
 it("the pod's own questions count, too", () => {
   expect(broken({ faults: { queue: 'no answer', metadata: 'none either' } })).toEqual({
-    ...{ queue: ['no answer'], metadata: ['none either'] },
+    queue: ['no answer'],
+    metadata: ['none either'],
   });
 });

@@ -33,8 +33,10 @@ afterAll(async () => {
 
 function newControl(): QueueControl {
   return new QueueControl({
-    ...{ connection: world.redis, prefix: world.prefix },
-    ...{ compact: queue.queue, reap: ledger.queue },
+    connection: world.redis,
+    prefix: world.prefix,
+    compact: queue.queue,
+    reap: ledger.queue,
   });
 }
 

@@ -54,8 +54,15 @@ it('keeps where a pass stands; what cannot be read is no position', async () => 
 
 function record(n: number, dueMs: number): ReapRecord {
   return {
-    ...{ storeId: 'redis:fs', fsUuid: 'a', bucket: 'b', key: { fsId: 1, inodeId: 2n }, chunkIndex: n },
-    ...{ attempt: 4096n, retired: [`retired-${n}`], merged: [], dueMs: ledgerMs(dueMs) },
+    storeId: 'redis:fs',
+    fsUuid: 'a',
+    bucket: 'b',
+    key: { fsId: 1, inodeId: 2n },
+    chunkIndex: n,
+    attempt: 4096n,
+    retired: [`retired-${n}`],
+    merged: [],
+    dueMs: ledgerMs(dueMs),
   };
 }
 

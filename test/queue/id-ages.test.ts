@@ -18,7 +18,13 @@ afterAll(() => {
 });
 
 const filesystem = (lastChunkId?: bigint): Filesystem => ({
-  ...{ fsId: 1, uuid: 'one', name: 'n', bucket: 'b', objectPrefix: 0, blockSize: 16, chunkSize: 64 },
+  fsId: 1,
+  uuid: 'one',
+  name: 'n',
+  bucket: 'b',
+  objectPrefix: 0,
+  blockSize: 16,
+  chunkSize: 64,
   ...(lastChunkId === undefined ? {} : { lastChunkId }),
 });
 const old = (lastChunkId?: bigint, lookOnly?: boolean) =>

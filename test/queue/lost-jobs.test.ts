@@ -42,7 +42,11 @@ afterAll(async () => {
 
 function openQueue(connection: Redis): CompactQueue {
   const opened = new CompactQueue({
-    ...{ connection, prefix: world.prefix, jobTries: 3, retryDelayMs: 50, lockDurationMs: LOCK_MS },
+    connection,
+    prefix: world.prefix,
+    jobTries: 3,
+    retryDelayMs: 50,
+    lockDurationMs: LOCK_MS,
     onGivenBack: (ids) => givenBack.push(...ids),
   });
   closing.unshift(() => opened.close());
@@ -51,8 +55,15 @@ function openQueue(connection: Redis): CompactQueue {
 
 function recordOf(dueMs: number): ReapRecord {
   return {
-    ...{ storeId: 'redis:fs', fsUuid: 'uuid', bucket: 'b', key: KEY, chunkIndex: 3, attempt: 5n },
-    ...{ retired: ['a'], merged: ['b'], dueMs: ledgerMs(dueMs) },
+    storeId: 'redis:fs',
+    fsUuid: 'uuid',
+    bucket: 'b',
+    key: KEY,
+    chunkIndex: 3,
+    attempt: 5n,
+    retired: ['a'],
+    merged: ['b'],
+    dueMs: ledgerMs(dueMs),
   };
 }
 
@@ -67,7 +78,10 @@ async function lose(jobId: string, of: Queue = queue.queue as Queue): Promise<vo
 
 function startWorker(process: (job: Job<CompactJobData>, token?: string) => Promise<unknown>, concurrency = 4): Worker {
   const worker = new Worker<CompactJobData>(COMPACT_QUEUE, process, {
-    ...{ connection: world.blocking, prefix: world.prefix, concurrency, lockDuration: 60_000 },
+    connection: world.blocking,
+    prefix: world.prefix,
+    concurrency,
+    lockDuration: 60_000,
   });
   closing.unshift(() => worker.close(true));
   return worker;
@@ -244,7 +258,10 @@ it('jobs that are being moved are never taken for lost, and none runs twice or n
 describe('the hourly walk', () => {
   function walk(of: readonly Queue[]): LostJobs {
     return new LostJobs({
-      ...{ connection: world.redis, prefix: world.prefix, clock: systemClock, lockDurationMs: LOCK_MS },
+      connection: world.redis,
+      prefix: world.prefix,
+      clock: systemClock,
+      lockDurationMs: LOCK_MS,
       queues: of.map((one) => ({ queue: one, onGivenBack: (ids) => givenBack.push(...ids) })),
     });
   }
@@ -352,7 +369,11 @@ it('a Redis that is full refuses to give a job back, and leaves no half of it', 
   const server = await startRedis();
   const redis = new Redis(server.url);
   const full = new CompactQueue({
-    ...{ connection: redis, prefix: 'full', jobTries: 3, retryDelayMs: 50, lockDurationMs: 0 },
+    connection: redis,
+    prefix: 'full',
+    jobTries: 3,
+    retryDelayMs: 50,
+    lockDurationMs: 0,
   });
   try {
     const { jobId } = await full.enqueue(KEY, 'scan');

@@ -59,8 +59,13 @@ class Process {
     const connection = this.options.connection.duplicate();
     connection.on('error', () => undefined);
     const worker = new Worker(queue, process, {
-      ...{ connection, prefix: this.options.prefix, concurrency: 4 },
-      ...{ lockDuration: LOCK_MS, stalledInterval: LOCK_MS, maxStalledCount: 100, runRetryDelay: 20 },
+      connection,
+      prefix: this.options.prefix,
+      concurrency: 4,
+      lockDuration: LOCK_MS,
+      stalledInterval: LOCK_MS,
+      maxStalledCount: 100,
+      runRetryDelay: 20,
     });
     worker.on('error', () => undefined);
     this.#workers.push(worker);
@@ -270,8 +275,15 @@ describe('a process that dies between any two commands', () => {
     const cuts = await cutAnywhere('reap', {
       act: async (dying, told) => {
         const record = {
-          ...{ storeId: 'redis:fs', fsUuid: 'uuid', bucket: 'b', key: FIRST, chunkIndex: 3, attempt: 5n },
-          ...{ retired: ['a'], merged: ['b'], dueMs: later(await dying.ledger.nowMs(), 3_600_000) },
+          storeId: 'redis:fs',
+          fsUuid: 'uuid',
+          bucket: 'b',
+          key: FIRST,
+          chunkIndex: 3,
+          attempt: 5n,
+          retired: ['a'],
+          merged: ['b'],
+          dueMs: later(await dying.ledger.nowMs(), 3_600_000),
         };
         const id = await dying.ledger.add(record);
         told.recordIsWritten = true;

@@ -46,8 +46,15 @@ afterAll(async () => {
 
 function record(dueMs: number): ReapRecord {
   return {
-    ...{ storeId: 'redis:fs', fsUuid: 'a', bucket: 'b', key: { fsId: 1, inodeId: 2n }, chunkIndex: 0 },
-    ...{ attempt: 4096n, retired: [], merged: [], dueMs: ledgerMs(dueMs) },
+    storeId: 'redis:fs',
+    fsUuid: 'a',
+    bucket: 'b',
+    key: { fsId: 1, inodeId: 2n },
+    chunkIndex: 0,
+    attempt: 4096n,
+    retired: [],
+    merged: [],
+    dueMs: ledgerMs(dueMs),
   };
 }
 

@@ -14,7 +14,13 @@ import { fragmentedWorld } from '../sim/scenes.ts';
 import { KEY, LIMITS } from '../sim/world.ts';
 
 const FS: Filesystem = {
-  ...{ fsId: 1, uuid: 'u-1', name: 'n', bucket: 'b', objectPrefix: 0, blockSize: 16, chunkSize: 64 },
+  fsId: 1,
+  uuid: 'u-1',
+  name: 'n',
+  bucket: 'b',
+  objectPrefix: 0,
+  blockSize: 16,
+  chunkSize: 64,
 };
 const OWNER = ownerObjectName(1);
 
@@ -79,7 +85,11 @@ interface Place {
 /** A process; without anything else it is one of production's. */
 function process({ queue = production, at = 'db:6379/0', server = 'run-1', storeId = 'redis:fs' }: Place = {}) {
   return new Ownership({
-    ...{ storeId, objects: stores, installation: queue, addresses: [at], monotonicMs: () => monotonicMs(nowMs) },
+    storeId,
+    objects: stores,
+    installation: queue,
+    addresses: [at],
+    monotonicMs: () => monotonicMs(nowMs),
     ...(server === null ? {} : { server: async () => server }),
   });
 }
@@ -143,7 +153,10 @@ describe('who needs no bucket', () => {
     };
     const { signal } = new AbortController();
     const one = new Ownership({
-      ...{ storeId: 'redis:fs', installation: production, addresses: [], monotonicMs: () => monotonicMs(0) },
+      storeId: 'redis:fs',
+      installation: production,
+      addresses: [],
+      monotonicMs: () => monotonicMs(0),
       objects: { forFilesystem: () => hangs, close: () => undefined },
     });
     await one.refuseOther(FS, signal);

@@ -107,7 +107,8 @@ test('a delete ends with the time of its permit; the rest goes in smaller batche
   expect(time.open).toBe(0);
   time.over.abort(new CompactError('over', { kind: 'retry', code: 'cancelled' }));
   await expect(guardedDelete(about(world, ['x', 'y']), { guards: [guard], store })).rejects.toMatchObject({
-    ...{ kind: 'retry', code: 'cancelled' },
+    kind: 'retry',
+    code: 'cancelled',
   });
   expect(batches).toHaveLength(6);
 });
@@ -149,17 +150,22 @@ test('a record whose delete is refused stays as it is, with the reason, and no o
   world.write(0, 20);
   world.stores.write('world', 'old', Buffer.from('old'));
   const record: ReapRecord = {
-    ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: 'world', key: KEY, chunkIndex: 0, attempt: 4096n },
-    ...{
-      incarnation: 'life-1',
-      retired: ['old'],
-      merged: [],
-      dueMs: ledgerMs(world.ledger.nowMs),
-      stampMs: ledgerMs(0),
-    },
+    storeId: 'memory:fs',
+    fsUuid: 'uuid-1',
+    bucket: 'world',
+    key: KEY,
+    chunkIndex: 0,
+    attempt: 4096n,
+    incarnation: 'life-1',
+    retired: ['old'],
+    merged: [],
+    dueMs: ledgerMs(world.ledger.nowMs),
+    stampMs: ledgerMs(0),
   };
   const verdict = await reapRecord(record, {
-    ...{ metadata: new MemoryMetadata(world.metadata), objects: world.stores, graceMs: LIMITS.graceMs },
+    metadata: new MemoryMetadata(world.metadata),
+    objects: world.stores,
+    graceMs: LIMITS.graceMs,
     nowMs: async () => ledgerMs(world.ledger.nowMs),
     guards: [refuse],
   });
@@ -172,11 +178,21 @@ test('a record of which everything is referenced is not dropped on the word of a
   world.write(0, 20);
   const [referenced = ''] = [...world.stores.bucket('world').keys()];
   const record: ReapRecord = {
-    ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: 'world', key: KEY, chunkIndex: 0, attempt: 4096n },
-    ...{ incarnation: 'life-1', retired: [referenced], merged: [], dueMs: ledgerMs(world.ledger.nowMs) },
+    storeId: 'memory:fs',
+    fsUuid: 'uuid-1',
+    bucket: 'world',
+    key: KEY,
+    chunkIndex: 0,
+    attempt: 4096n,
+    incarnation: 'life-1',
+    retired: [referenced],
+    merged: [],
+    dueMs: ledgerMs(world.ledger.nowMs),
   };
   const deps = {
-    ...{ metadata: new MemoryMetadata(world.metadata), objects: world.stores, graceMs: LIMITS.graceMs },
+    metadata: new MemoryMetadata(world.metadata),
+    objects: world.stores,
+    graceMs: LIMITS.graceMs,
     nowMs: async () => ledgerMs(world.ledger.nowMs),
   };
   const refused = await reapRecord(record, { ...deps, guards: [refuse] });

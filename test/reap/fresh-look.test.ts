@@ -78,8 +78,12 @@ beforeEach(() => {
     if (op === 'head' || op === 'list') calls[op]++;
   };
   deps = {
-    ...{ metadata: new MemoryMetadata(world.metadata), objects: world.stores, graceMs: LIMITS.graceMs },
-    ...{ nowMs: async () => ledgerMs(world.ledger.nowMs), lists: new SharedLists(), stored: new StoredObjects() },
+    metadata: new MemoryMetadata(world.metadata),
+    objects: world.stores,
+    graceMs: LIMITS.graceMs,
+    nowMs: async () => ledgerMs(world.ledger.nowMs),
+    lists: new SharedLists(),
+    stored: new StoredObjects(),
   };
 });
 
@@ -92,14 +96,17 @@ function stale(n: number, blockIndex = 0): string {
 function stamped(chunkIndex: number, retired: readonly string[]): ReapRecord {
   const { nowMs } = world.ledger;
   return {
-    ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: 'world', key: KEY, chunkIndex, attempt: 4096n },
-    ...{
-      incarnation: 'life-1',
-      retired,
-      merged: [],
-      stampMs: ledgerMs(nowMs - LIMITS.graceMs),
-      dueMs: ledgerMs(nowMs),
-    },
+    storeId: 'memory:fs',
+    fsUuid: 'uuid-1',
+    bucket: 'world',
+    key: KEY,
+    chunkIndex,
+    attempt: 4096n,
+    incarnation: 'life-1',
+    retired,
+    merged: [],
+    stampMs: ledgerMs(nowMs - LIMITS.graceMs),
+    dueMs: ledgerMs(nowMs),
   };
 }
 

@@ -76,7 +76,8 @@ beforeEach(() => {
 let ids = 0;
 function process(): Holds {
   return new Holds({
-    ...{ objects: world.stores, clock: time.clock },
+    objects: world.stores,
+    clock: time.clock,
     nowMs: async () => ledgerMs(time.nowMs + time.ledgerOffMs),
     hostNowMs: () => time.nowMs + time.hostOffMs,
     newId: () => `h${ids++}`,
@@ -259,7 +260,10 @@ describe('doubt deletes nothing:', () => {
     writeHold('x', { untilMs: 1 });
     const away = new CompactError('away', { kind: 'retry', code: 'queue-unavailable' });
     const holds = new Holds({
-      ...{ objects: world.stores, clock: time.clock, hostNowMs: () => time.nowMs, newId: () => 'n' },
+      objects: world.stores,
+      clock: time.clock,
+      hostNowMs: () => time.nowMs,
+      newId: () => 'n',
       nowMs: () => Promise.reject(away),
     });
     await expect(remove(holds)).rejects.toBe(away);
@@ -283,22 +287,28 @@ it('a reap record that a hold keeps is no doubt: it says what is held, and is lo
   world.write(0, 20);
   const [object = ''] = [...world.stores.bucket('world').keys()].filter((name) => parseObjectName(name) !== null);
   const record: ReapRecord = {
-    ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: 'world', key: KEY, chunkIndex: 0, attempt: 4096n },
-    ...{
-      incarnation: 'life-1',
-      retired: [NAME, object],
-      merged: [],
-      dueMs: ledgerMs(world.ledger.nowMs),
-      stampMs: ledgerMs(0),
-    },
+    storeId: 'memory:fs',
+    fsUuid: 'uuid-1',
+    bucket: 'world',
+    key: KEY,
+    chunkIndex: 0,
+    attempt: 4096n,
+    incarnation: 'life-1',
+    retired: [NAME, object],
+    merged: [],
+    dueMs: ledgerMs(world.ledger.nowMs),
+    stampMs: ledgerMs(0),
     layout: { blockSize: 16, chunkSize: 64, objectPrefix: 0 },
     replaced: ['1,0,0,16,16,0'],
   };
   const holds = process();
   await time.through(holds.make(world.filesystem, REQUEST));
   const deps = {
-    ...{ metadata: new MemoryMetadata(world.metadata), objects: world.stores, graceMs: LIMITS.graceMs },
-    ...{ nowMs: async () => ledgerMs(world.ledger.nowMs), guards: [holds.guard] },
+    metadata: new MemoryMetadata(world.metadata),
+    objects: world.stores,
+    graceMs: LIMITS.graceMs,
+    nowMs: async () => ledgerMs(world.ledger.nowMs),
+    guards: [holds.guard],
     refuseEarly: () => holds.refuseEarly(world.filesystem),
   };
   for (let looks = 0; looks < 2; looks++) {

@@ -29,8 +29,16 @@ beforeEach(() => {
 
 function record(changes: Partial<ReapRecord> = {}): ReapRecord {
   return {
-    ...{ storeId: 'memory:fs', fsUuid: 'uuid-1', bucket: 'world', key: KEY, chunkIndex: 0, attempt: 4096n },
-    ...{ incarnation: 'life-1', retired: ['old'], merged: ['new'], dueMs: ledgerMs(world.ledger.nowMs) },
+    storeId: 'memory:fs',
+    fsUuid: 'uuid-1',
+    bucket: 'world',
+    key: KEY,
+    chunkIndex: 0,
+    attempt: 4096n,
+    incarnation: 'life-1',
+    retired: ['old'],
+    merged: ['new'],
+    dueMs: ledgerMs(world.ledger.nowMs),
     ...changes,
   };
 }

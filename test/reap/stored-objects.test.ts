@@ -8,7 +8,13 @@ import { ledgerMs } from '../../src/time.ts';
 import { MemoryObjectStores, storeFault } from '../objects/memory-store.ts';
 
 const FS: Filesystem = {
-  ...{ fsId: 1, uuid: 'u', name: 'n', bucket: 'b', objectPrefix: 0, blockSize: 16, chunkSize: 64 },
+  fsId: 1,
+  uuid: 'u',
+  name: 'n',
+  bucket: 'b',
+  objectPrefix: 0,
+  blockSize: 16,
+  chunkSize: 64,
 };
 const KEY = { fsId: 1, inodeId: 100n };
 

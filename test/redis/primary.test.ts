@@ -34,7 +34,10 @@ async function start(): Promise<RedisService> {
 
 function check(url: string, replicas: ReplicasWanted = 'auto'): PrimaryCheck {
   const made = new PrimaryCheck({
-    ...{ name: 'metadata', setting: 'METADATA_REPLICAS', code: 'metadata-unavailable', timeoutMs: TIMEOUT_MS },
+    name: 'metadata',
+    setting: 'METADATA_REPLICAS',
+    code: 'metadata-unavailable',
+    timeoutMs: TIMEOUT_MS,
     connect: () => connectRedis(url, { profile: 'metadata', timeoutMs: TIMEOUT_MS }),
     replicas,
   });
@@ -85,7 +88,12 @@ test('what INFO says of replication', () => {
   const info = (lines: readonly string[]) => replicationOf(['run_id:ab', 'master_replid:cd', ...lines].join('\r\n'));
   const slave = (n: number, state: string) => `slave${n}:ip=10.0.0.${n},port=6379,state=${state},offset=7,lag=0`;
   expect(info(['role:master', 'connected_slaves:0', 'repl_backlog_active:0'])).toEqual({
-    ...{ runId: 'ab', replId: 'cd', role: 'master', online: 0, hadReplicas: false, demandsReplicas: false },
+    runId: 'ab',
+    replId: 'cd',
+    role: 'master',
+    online: 0,
+    hadReplicas: false,
+    demandsReplicas: false,
   });
   const lines = ['connected_slaves:3', 'min_slaves_good_slaves:1', 'repl_backlog_active:1'];
   const many = info([...lines, slave(0, 'online'), slave(1, 'wait_bgsave'), slave(2, 'online')]);

@@ -28,20 +28,25 @@ const unused = (): never => {
 function versionsOf(inodeId: bigint): S3ChunkInfo[] {
   const count = inodeId % 10n === 0n ? 30 : 2;
   return Array.from({ length: count }, (_, n) => ({
-    ...{ chunkId: BigInt(n + 1), compaction: 0n, offset: n * 4, len: 4, size: 4, zero: false },
+    chunkId: BigInt(n + 1),
+    compaction: 0n,
+    offset: n * 4,
+    len: 4,
+    size: 4,
+    zero: false,
   }));
 }
 
 const metadata = {
-  ...{
-    storeId: 'rule',
-    begin: unused,
-    commit: unused,
-    clearFence: unused,
-    incarnation: unused,
-    confirmPrimary: unused,
-  },
-  ...{ chunkIndexes: unused, readChunk: unused, getInode: unused },
+  storeId: 'rule',
+  begin: unused,
+  commit: unused,
+  clearFence: unused,
+  incarnation: unused,
+  confirmPrimary: unused,
+  chunkIndexes: unused,
+  readChunk: unused,
+  getInode: unused,
   getFilesystem: async () => FILESYSTEM,
   inodePages: async function* (): AsyncGenerator<InodePage> {
     for (let from = 0; from < INODES; from += PAGE) {
@@ -72,7 +77,9 @@ const timer = setInterval(look, 5);
 const report = await scanFilesystem(
   1,
   {
-    ...{ metadata, clock: systemClock, nowMs: async () => ledgerMs(0) },
+    metadata,
+    clock: systemClock,
+    nowMs: async () => ledgerMs(0),
     queue: {
       enqueueBest: async (_fsId, inodes) => inodes.length,
       waitingCount: async () => 0,
@@ -82,13 +89,11 @@ const report = await scanFilesystem(
     book: { position: async () => null, setPosition: async () => undefined, setResult: async () => undefined },
   },
   {
-    ...{
-      policy: { fragmentThreshold: 20, readGapBytes: 4 },
-      queueMax: 10_000,
-      concurrency: 4,
-      patienceMs: 0,
-      by: 'rule',
-    },
+    policy: { fragmentThreshold: 20, readGapBytes: 4 },
+    queueMax: 10_000,
+    concurrency: 4,
+    patienceMs: 0,
+    by: 'rule',
     onProgress: look,
   },
 );

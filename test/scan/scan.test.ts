@@ -92,8 +92,11 @@ async function worthIt(): Promise<Set<string>> {
 }
 
 const env = (more: Readonly<Record<string, string>> = {}) => ({
-  ...{ REDIS_URL: main.url, METADATA_URL: main.url, METADATA_PREFIX: fixture.prefix },
-  ...{ QUEUE_PREFIX: queuePrefix, S3COMPACT_LOG_LEVEL: 'error' },
+  REDIS_URL: main.url,
+  METADATA_URL: main.url,
+  METADATA_PREFIX: fixture.prefix,
+  QUEUE_PREFIX: queuePrefix,
+  S3COMPACT_LOG_LEVEL: 'error',
   ...more,
 });
 

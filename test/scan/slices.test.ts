@@ -57,7 +57,8 @@ async function scan(
     control: { isPaused: async () => false },
     quarantine: { among: async () => new Set<string>() },
     book: {
-      ...{ position: async () => position, setResult: async () => undefined },
+      position: async () => position,
+      setResult: async () => undefined,
       setPosition: async (_: string, at: ScanPosition | null) => keep?.(at),
     },
     clock: systemClock,
@@ -69,7 +70,11 @@ async function scan(
     filesystem,
     { ...parts, walk },
     {
-      ...{ policy: LIMITS.policy, queueMax: 1_000, concurrency: 2, patienceMs: 60_000, by: 'test' },
+      policy: LIMITS.policy,
+      queueMax: 1_000,
+      concurrency: 2,
+      patienceMs: 60_000,
+      by: 'test',
       ...options,
       onUnreadable: (key: InodeKey, _: CompactError) => unreadable.push(key),
     },

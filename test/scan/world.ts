@@ -61,7 +61,12 @@ export class ScanWorld {
     const key = { fsId: FS.fsId, inodeId };
     this.metadata.put({ key, length: 64, nlink: 1, mtimeMs: 0, type: 's3' });
     const list = Array.from({ length: versions }, (_, n) => ({
-      ...{ chunkId: BigInt(n + 1), compaction: 0n, offset: n, len: 1, size: 1, zero: false },
+      chunkId: BigInt(n + 1),
+      compaction: 0n,
+      offset: n,
+      len: 1,
+      size: 1,
+      zero: false,
     }));
     this.metadata.at(key)?.lists.set(0, list);
   }
@@ -102,7 +107,11 @@ export class ScanWorld {
 
   scan(options: Partial<ScanOptions> = {}, crossing?: Crossing): Promise<ScanReport> {
     return scanFilesystem(FS.fsId, this.deps(crossing), {
-      ...{ policy: POLICY, queueMax: 10_000, concurrency: 2, patienceMs: 0, by: 'test' },
+      policy: POLICY,
+      queueMax: 10_000,
+      concurrency: 2,
+      patienceMs: 0,
+      by: 'test',
       ...options,
     });
   }

@@ -22,8 +22,10 @@ async function tryStore(bucket: string): Promise<{ readonly exitCode: number | n
   const child = spawn(process.execPath, [SCRIPT, bucket, '--name', 'tried', '--no-contract'], {
     env: {
       ...process.env,
-      ...{ AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: region },
-      ...{ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
+      AWS_ENDPOINT_URL_S3: endpoint,
+      AWS_REGION: region,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

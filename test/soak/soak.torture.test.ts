@@ -16,7 +16,12 @@ it('files of mixed shape are scanned twice at once, compacted by processes that 
   const prefix = uniquePrefix('soak');
   const seed = Date.now() % 2 ** 20;
   const { faults, figures, counts } = await runSoak({
-    ...{ inodes: INODES, processes: 2, killEveryMs: 1_000, seed, pace: SHORT, finishMs: FINISH_MS },
+    inodes: INODES,
+    processes: 2,
+    killEveryMs: 1_000,
+    seed,
+    pace: SHORT,
+    finishMs: FINISH_MS,
     place: {
       redisUrl: inject('redisUrl'),
       s3: inject('s3'),

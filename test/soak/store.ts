@@ -150,7 +150,11 @@ export class SoakStore {
       for (const index of indexes) ranges.lrange(`${this.#key(inodeId)}:${index}`, 0, -1);
     const lists = (throwFirst(await ranges.exec()) as string[][])[Symbol.iterator]();
     return files.map(({ inodeId, length, indexes }) => ({
-      ...{ fsId: FS_ID, inodeId, objectPrefix: 0, geometry: GEOMETRY, length },
+      fsId: FS_ID,
+      inodeId,
+      objectPrefix: 0,
+      geometry: GEOMETRY,
+      length,
       lists: new Map<number, OracleVersion[]>(
         indexes.map((index) => [index, (lists.next().value ?? []).map(recordOf)]),
       ),

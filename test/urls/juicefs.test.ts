@@ -5,7 +5,12 @@ import { layoutOf, parseJuicefsUrl, withMetaPassword } from '../../src/urls/juic
 const forms = {
   'juicefs+redis://localhost': { form: 'single', nodes: [{ host: 'localhost', port: 6379 }], tls: false, db: 0 },
   'juicefs+rediss://me:p%40ss@cache:6380/3': {
-    ...{ form: 'single', nodes: [{ host: 'cache', port: 6380 }], tls: true, db: 3, username: 'me', password: 'p@ss' },
+    form: 'single',
+    nodes: [{ host: 'cache', port: 6380 }],
+    tls: true,
+    db: 3,
+    username: 'me',
+    password: 'p@ss',
   },
   'juicefs+redis://:secret@a:7000,b:7001/2?route-read=replica': {
     form: 'cluster',
@@ -13,7 +18,9 @@ const forms = {
       { host: 'a', port: 7000 },
       { host: 'b', port: 7001 },
     ],
-    ...{ tls: false, db: 2, password: 'secret' },
+    tls: false,
+    db: 2,
+    password: 'secret',
   },
   'juicefs+redis://mymaster,10.0.0.1,10.0.0.2:5000/1': {
     form: 'sentinel',
@@ -21,11 +28,17 @@ const forms = {
       { host: '10.0.0.1', port: 5000 },
       { host: '10.0.0.2', port: 5000 },
     ],
-    ...{ tls: false, db: 1, masterName: 'mymaster' },
+    tls: false,
+    db: 1,
+    masterName: 'mymaster',
   },
   'juicefs+redis://mymaster,10.0.0.1/?read-timeout=5s&sentinelPassword=x': {
-    ...{ form: 'sentinel', nodes: [{ host: '10.0.0.1', port: 26_379 }], tls: false, db: 0 },
-    ...{ masterName: 'mymaster', sentinelPassword: 'x' },
+    form: 'sentinel',
+    nodes: [{ host: '10.0.0.1', port: 26_379 }],
+    tls: false,
+    db: 0,
+    masterName: 'mymaster',
+    sentinelPassword: 'x',
   },
 };
 
@@ -58,7 +71,8 @@ describe('a JuiceFS URL', () => {
     for (const user of ['me@', 'me:@'])
       expect(parseJuicefsUrl(filled(`juicefs+redis://${user}master,a,b:1/2?read-timeout=5s`))).toEqual({
         ...parseJuicefsUrl('juicefs+redis://master,a,b:1/2'),
-        ...{ username: 'me', password },
+        username: 'me',
+        password,
       });
     const given = 'juicefs+redis://me:own@cache/3';
     expect([filled(given), withMetaPassword('juicefs+redis://me@cache', '')]).toEqual([

@@ -33,7 +33,10 @@ describe('the waste report', () => {
   it('of an empty volume is empty', async () => {
     const { live, storedBytes, otherInodes, damaged } = await report();
     expect({ files: live.files, storedBytes, otherInodes, damaged }).toEqual({
-      ...{ files: 0, storedBytes: 0, otherInodes: 1, damaged: 0 },
+      files: 0,
+      storedBytes: 0,
+      otherInodes: 1,
+      damaged: 0,
     });
     await raw.volume.close();
   });

@@ -22,8 +22,14 @@ import { REPORT_AFTER_MS, Reachable } from '../../src/wiring/server-health.ts';
 import { eventually } from '../queue/world.ts';
 
 const REPORT: RunReport = {
-  ...{ ending: 'done', fsId: 1, inodeId: '4711', outcome: 'compacted', chunksCompacted: 2, chunksLeft: 1 },
-  ...{ continued: true, warnings: ['one'] },
+  ending: 'done',
+  fsId: 1,
+  inodeId: '4711',
+  outcome: 'compacted',
+  chunksCompacted: 2,
+  chunksLeft: 1,
+  continued: true,
+  warnings: ['one'],
   cost: { ...NO_COST, readRequests: 10, readBytes: 900, writeRequests: 3, writeBytes: 700 },
   gain: { ...NO_GAIN, getsBefore: 40, getsAfter: 4, versionsBefore: 30, versionsAfter: 2, storedBytesBefore: 2_000 },
 };
@@ -144,8 +150,11 @@ describe('a run', () => {
     for (const [index, { fields }] of runs.entries()) {
       const n = index + 1;
       expect(fields.s3).toEqual({
-        ...{ requests: { get: n + 1 }, failures: { 'store-unavailable': 1 }, retries: 1 },
-        ...{ bytesRead: 100 * n, bytesWritten: 0 },
+        requests: { get: n + 1 },
+        failures: { 'store-unavailable': 1 },
+        retries: 1,
+        bytesRead: 100 * n,
+        bytesWritten: 0,
       });
       expect(fields).toMatchObject({ waitsMs: { memory: 10 * n }, reapRecordCount: n });
     }
@@ -261,7 +270,10 @@ it('the memory of merges tells what is held, what may be, and who had to wait', 
 
 it('limits are told as they are when a scrape comes, also one that has given way', async () => {
   const pace = new Pace({
-    ...{ clock: systemClock, bytesPerSecond: 5_000, requestsPerSecond: 0, inFlight: { floor: 1, ceiling: 8 } },
+    clock: systemClock,
+    bytesPerSecond: 5_000,
+    requestsPerSecond: 0,
+    inFlight: { floor: 1, ceiling: 8 },
   });
   metrics.addSource(limitGauges(pace));
   expect(await value('s3compact_limit_requests_in_flight')).toBe(0);

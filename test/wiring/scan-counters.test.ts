@@ -35,7 +35,12 @@ it('counts what it looked at and queued, as it goes', async () => {
   tally.progress(progress(20, 6, { unreadable: 1, queued: 5 }));
   tally.ended('done');
   expect(await counts()).toEqual({
-    ...{ worthwhile: 6, nothing: 13, failed: 1, queued: 5, 'in-flight': 1, complete: 1 },
+    worthwhile: 6,
+    nothing: 13,
+    failed: 1,
+    queued: 5,
+    'in-flight': 1,
+    complete: 1,
   });
 });
 

@@ -50,8 +50,11 @@ async function clientsOf(
 ): Promise<WorkClients> {
   const { host } = new URL(service.url);
   const env = {
-    ...{ METADATA_URL: `juicefs+redis://${host}/${database}`, REDIS_URL: service.url, QUEUE_PREFIX: queuePrefix },
-    ...{ AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' },
+    METADATA_URL: `juicefs+redis://${host}/${database}`,
+    REDIS_URL: service.url,
+    QUEUE_PREFIX: queuePrefix,
+    AWS_ACCESS_KEY_ID: 'a',
+    AWS_SECRET_ACCESS_KEY: 'b',
   };
   const log = createLogger(destination === undefined ? { level: 'silent' } : { level: 'info', destination });
   const clients = await openVolumeClients(loadSettings({ flags: {}, env }), log);
@@ -70,7 +73,8 @@ it('a queue serves one volume: another one is refused, and says whose it is', as
   await clientsOf(1);
   const before = await everything(second.redis);
   await expect(clientsOf(2)).rejects.toMatchObject({
-    ...{ code: 'settings-invalid', kind: 'halt' },
+    code: 'settings-invalid',
+    kind: 'halt',
     message: expect.stringMatching(`(?=.*${first.uuid})(?=.*${second.uuid})`),
   });
   expect(await everything(second.redis)).toEqual(before);
@@ -97,8 +101,17 @@ it('a process that has worked on another volume at the address changes nothing t
   const old = await format(1);
   const clients = await clientsOf(1);
   const record = {
-    ...{ storeId: clients.metadata.storeId, fsUuid: old.uuid, bucket: 'bucket', key: KEY, chunkIndex: 0 },
-    ...{ attempt: 77n, incarnation: '', dueMs: ledgerMs(0), graceMs: 0, retired: [], merged: ['vol/chunks/0/0/1_0_1'] },
+    storeId: clients.metadata.storeId,
+    fsUuid: old.uuid,
+    bucket: 'bucket',
+    key: KEY,
+    chunkIndex: 0,
+    attempt: 77n,
+    incarnation: '',
+    dueMs: ledgerMs(0),
+    graceMs: 0,
+    retired: [],
+    merged: ['vol/chunks/0/0/1_0_1'],
   };
   await old.redis.flushdb();
   const { redis } = await format(1);

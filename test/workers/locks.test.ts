@@ -41,8 +41,11 @@ it('I9: a loop that is blocked for eight times as long as a lock lasts costs a s
   await queue.add('job', {}, { jobId: 'the-job' });
   await eventually('the child has the job', async () => lines.includes('taken'));
   other = new Worker('locks', async () => 'by another', {
-    ...{ connection: world.blocking, prefix: world.prefix, lockDuration: 60_000 },
-    ...{ stalledInterval: LOCK_MS / 4, maxStalledCount: 100 },
+    connection: world.blocking,
+    prefix: world.prefix,
+    lockDuration: 60_000,
+    stalledInterval: LOCK_MS / 4,
+    maxStalledCount: 100,
   });
   await eventually('somebody else has done it', async () => (await queue.getCompletedCount()) === 1);
   await eventually('the child wanted to end it', async () => lines.includes('done') && lines.includes('refused'));

@@ -9,8 +9,15 @@ import { ledgerMs } from '../../src/time.ts';
 import { reapProcessor } from '../../workers/reap-processor.ts';
 
 const RECORD: ReapRecord = {
-  ...{ storeId: 'redis:fs', fsUuid: 'u', bucket: 'b', key: { fsId: 1, inodeId: 7n }, chunkIndex: 0, attempt: 9n },
-  ...{ retired: ['old'], merged: ['new'], dueMs: ledgerMs(0) },
+  storeId: 'redis:fs',
+  fsUuid: 'u',
+  bucket: 'b',
+  key: { fsId: 1, inodeId: 7n },
+  chunkIndex: 0,
+  attempt: 9n,
+  retired: ['old'],
+  merged: ['new'],
+  dueMs: ledgerMs(0),
 };
 
 it('a doubt is a warning once, and again when it is another one', async () => {

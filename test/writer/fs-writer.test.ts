@@ -22,7 +22,8 @@ const KEY: InodeKey = { fsId: 1, inodeId: 5n };
 const s3 = inject('s3');
 const stores = storesWithRetries(
   new S3ObjectStores({
-    ...{ endpoint: s3.endpoint, region: s3.region },
+    endpoint: s3.endpoint,
+    region: s3.region,
     credentials: { accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey },
   }),
   { clock: systemClock },

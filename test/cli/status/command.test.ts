@@ -25,7 +25,9 @@ it('says of a file system that does not exist just that, and ends as scan does',
 it('--watch has a screen of its own, shows whole lines, and leaves the terminal as it was', async () => {
   let out = '';
   const stdout = {
-    ...{ isTTY: true, columns: 80, rows: 10 },
+    isTTY: true,
+    columns: 80,
+    rows: 10,
     write: (text: string) => {
       out += text;
       // The second page: somebody presses Ctrl-C.

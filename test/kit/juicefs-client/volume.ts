@@ -144,15 +144,19 @@ export function decodeSlice(value: Buffer): RawSlice {
   if (value.length !== 24) throw new Error(`a record of ${value.length} bytes`);
   const view = new DataView(value.buffer, value.byteOffset);
   return {
-    ...{ pos: view.getUint32(0), id: Number(view.getBigUint64(4)), size: view.getUint32(12) },
-    ...{ off: view.getUint32(16), len: view.getUint32(20) },
+    pos: view.getUint32(0),
+    id: Number(view.getBigUint64(4)),
+    size: view.getUint32(12),
+    off: view.getUint32(16),
+    len: view.getUint32(20),
   };
 }
 
 export function decodeDelayed(value: Buffer): Size[] {
   const view = new DataView(value.buffer, value.byteOffset);
   return Array.from({ length: value.length / 12 }, (_, n) => ({
-    ...{ id: Number(view.getBigUint64(12 * n)), size: view.getUint32(12 * n + 8) },
+    id: Number(view.getBigUint64(12 * n)),
+    size: view.getUint32(12 * n + 8),
   }));
 }
 

@@ -67,9 +67,19 @@ export function encodeDelayed(slices: readonly { readonly id: number; readonly s
 /** A setting as `juicefs format` writes it, with what the test wants otherwise. */
 export function settingJson(name: string, other: Readonly<Record<string, unknown>> = {}): string {
   return JSON.stringify({
-    ...{ Name: name, UUID: '3c8845e8-007b-4c08-bb1f-fdd288344544', Storage: 's3', Bucket: 'http://127.0.0.1:1/bucket' },
-    ...{ Tiers: { 0: { ID: 0, StorageClass: '', Tag: '' } }, BlockSize: 4096, Compression: 'none' },
-    ...{ EncryptAlgo: 'aes256gcm-rsa', TrashDays: 1, MetaVersion: 1, MinClientVersion: '1.1.0-A', DirStats: true },
-    ...{ EnableACL: false, ...other },
+    Name: name,
+    UUID: '3c8845e8-007b-4c08-bb1f-fdd288344544',
+    Storage: 's3',
+    Bucket: 'http://127.0.0.1:1/bucket',
+    Tiers: { 0: { ID: 0, StorageClass: '', Tag: '' } },
+    BlockSize: 4096,
+    Compression: 'none',
+    EncryptAlgo: 'aes256gcm-rsa',
+    TrashDays: 1,
+    MetaVersion: 1,
+    MinClientVersion: '1.1.0-A',
+    DirStats: true,
+    EnableACL: false,
+    ...other,
   });
 }

@@ -129,7 +129,10 @@ function serviceAt(url: string, version: string, stop: () => Promise<void>): Pro
     return result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
   };
   return {
-    ...{ url, version, query, stop },
+    url,
+    version,
+    query,
+    stop,
     value: async (expression) => (await query(expression))[0]?.value ?? Number.NaN,
     api: (path) => ask(url, path),
   };

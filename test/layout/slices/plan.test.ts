@@ -106,7 +106,9 @@ describe('a plan', () => {
   it('shows every byte as before, overlaps nowhere, stores no more, pays, and leaves nothing to do', () => {
     const geometry = fc.constantFrom(GEOMETRY, { ...GEOMETRY, wholeObjects: true }, { ...GEOMETRY, blockSize: 5 });
     const policy = fc.record({
-      ...{ fragmentThreshold: fc.nat({ max: 4 }), bytesPerGet: fc.nat({ max: 100 }), storagePrice: fc.nat({ max: 3 }) },
+      fragmentThreshold: fc.nat({ max: 4 }),
+      bytesPerGet: fc.nat({ max: 100 }),
+      storagePrice: fc.nat({ max: 3 }),
     });
     let plans = 0;
     fc.assert(

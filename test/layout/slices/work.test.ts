@@ -24,7 +24,8 @@ const SHAPES: Readonly<Record<string, (n: number, random: Random, count: number)
     return { offset: random.below(count * STEP - len), len };
   },
   'with holes between': (n, random) => ({
-    ...{ offset: n * STEP, len: random.below(3) === 0 ? 1 + random.below(STEP) : STEP },
+    offset: n * STEP,
+    len: random.below(3) === 0 ? 1 + random.below(STEP) : STEP,
   }),
   'of small and large ones by turns': (n) =>
     n % 2 === 0

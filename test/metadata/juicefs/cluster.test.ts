@@ -19,7 +19,8 @@ describe.runIf(findRedis() !== undefined)('a volume in Redis Cluster', () => {
     redis = new Redis(server.url);
     await redis.cluster('ADDSLOTSRANGE', 0, 16_383);
     await vi.waitFor(async () => expect(await redis.cluster('INFO')).toContain('cluster_state:ok'), {
-      ...{ timeout: 600_000, interval: 50 },
+      timeout: 600_000,
+      interval: 50,
     });
   });
 

@@ -45,7 +45,11 @@ async function fenceFor(attempt: bigint, chunkIndex = 0): Promise<SliceFence> {
 }
 
 const recordOf = ({ pos, id, size, off, len }: RawSlice): SliceRecord => ({
-  ...{ offset: pos, len, id: BigInt(id), size, from: off },
+  offset: pos,
+  len,
+  id: BigInt(id),
+  size,
+  from: off,
 });
 const own = (n: number, pos: number, size: number) => wholeSlice(Number(OWN.first) + n, pos, size);
 
@@ -55,7 +59,9 @@ function request(
   replacement: readonly RawSlice[],
 ): SliceCommitRequest {
   return {
-    ...{ fence, ids: OWN, delayMs: 0 },
+    fence,
+    ids: OWN,
+    delayMs: 0,
     replaced: replaced.map(recordOf),
     replacement: replacement.map(recordOf),
   };

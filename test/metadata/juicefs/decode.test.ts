@@ -60,7 +60,11 @@ describe('attributes', () => {
       fc.property(raw, ({ tier, ...others }) => {
         const value = encodeAttributes({ ...others, ...(tier === undefined ? {} : { tier }) });
         expect(parseAttributes(1n, value)).toEqual({
-          ...{ type: 'file', length: others.length, nlink: others.nlink, parent: others.parent, tier: tier ?? 0 },
+          type: 'file',
+          length: others.length,
+          nlink: others.nlink,
+          parent: others.parent,
+          tier: tier ?? 0,
           mtimeMs: others.mtimeSeconds * 1000 + Math.floor(others.mtimeNanoseconds / 1e6),
         });
       }),
@@ -145,7 +149,9 @@ describe('the setting', () => {
       KeyEncrypted: true,
     };
     expect(parseKeys(settingJson('vol', keys))).toEqual({
-      ...{ accessKeyId: 'who', secretAccessKey: 'hunter2', sessionToken: 'passing' },
+      accessKeyId: 'who',
+      secretAccessKey: 'hunter2',
+      sessionToken: 'passing',
     });
     const removed = { ...keys, SecretKey: 'removed' };
     expect(() => parseKeys(settingJson('vol', removed))).toThrow('SecretKey cannot be decrypted');
@@ -193,7 +199,9 @@ describe('the setting', () => {
       ['a=b', true],
     ] as const)
       expect(bucketOf(`http://127.0.0.1:9000/jfs?${query}`), query).toEqual({
-        ...{ bucket: 'jfs', endpoint: 'http://127.0.0.1:9000', keepsCrc32c },
+        bucket: 'jfs',
+        endpoint: 'http://127.0.0.1:9000',
+        keepsCrc32c,
       });
     expect(bucketOf('ftp://example.com/jfs')).toBeNull();
     expect(parseSetting(settingJson('vol', { Storage: 'file', Bucket: '/var/jfs/' })).store).toBeNull();

@@ -26,7 +26,10 @@ beforeEach(async () => {
   await raw.list(7, 0, [wholeSlice(1, 0, 10), wholeSlice(2, 5, 10)]);
   const fence = { attempt: 5n, inodeId: 7n, chunkIndex: 0, deadlineMs: Date.now() + 3_600_000 };
   request = {
-    ...{ fence, ids: IDS, delayMs: 0, replaced: [record(1n, 0, 10), record(2n, 5, 10)] },
+    fence,
+    ids: IDS,
+    delayMs: 0,
+    replaced: [record(1n, 0, 10), record(2n, 5, 10)],
     replacement: [record(1_002n, 0, 5), record(2n, 5, 2), record(2n, 8, 4, 3)],
   };
   expect(await commitsAs().begin(fence)).toBe('begun');

@@ -48,9 +48,17 @@ test('reap deletes nothing that the lists reference, and fsck reports the fault'
   await world.redis.del(world.keyOf(KEY, 'chunks'));
   const { store: metadata } = world;
   const record: ReapRecord = {
-    ...{ storeId: metadata.storeId, fsUuid: filesystem.uuid, bucket: filesystem.bucket, key: KEY, chunkIndex: 5 },
-    ...{ attempt: 4096n, incarnation: await metadata.incarnation(KEY), retired: [name], merged: [] },
-    ...{ dueMs: ledgerMs(1_000), stampMs: ledgerMs(0) },
+    storeId: metadata.storeId,
+    fsUuid: filesystem.uuid,
+    bucket: filesystem.bucket,
+    key: KEY,
+    chunkIndex: 5,
+    attempt: 4096n,
+    incarnation: await metadata.incarnation(KEY),
+    retired: [name],
+    merged: [],
+    dueMs: ledgerMs(1_000),
+    stampMs: ledgerMs(0),
   };
   const verdict = await reapRecord(record, { metadata, objects, nowMs: async () => ledgerMs(2_000), graceMs: 1 });
   expect(verdict).toMatchObject({ kind: 'again', doubt: expect.stringContaining('lacks chunk') });

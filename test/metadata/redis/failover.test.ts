@@ -70,7 +70,8 @@ describe.runIf(findRedis() !== undefined)('another server in its place', () => {
       }
     };
     await expect(read()).rejects.toMatchObject({
-      ...{ kind: 'retry', code: 'metadata-unavailable' },
+      kind: 'retry',
+      code: 'metadata-unavailable',
       message: expect.stringContaining('became another one'),
     });
     expect(new Set(await collect(world.store.chunkIndexes(KEY))).size).toBe(INDEXES);
@@ -106,7 +107,10 @@ describe.runIf(findRedis() !== undefined)('another server in its place', () => {
     if (record === undefined) throw new Error('the attempt left no record');
     ledger.nowMs = wallMs(record.record.dueMs) + 10 * LIMITS.graceMs;
     const verdict = await reapRecord(record.record, {
-      ...{ metadata: world.store, objects, nowMs: () => port.nowMs(), graceMs: LIMITS.graceMs },
+      metadata: world.store,
+      objects,
+      nowMs: () => port.nowMs(),
+      graceMs: LIMITS.graceMs,
       guards: [({ looks }) => world.store.confirmPrimary(looks)],
     });
     expect(verdict).toMatchObject({ kind: 'again', doubt: expect.stringContaining('not confirmed to be the primary') });

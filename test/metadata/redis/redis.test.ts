@@ -33,7 +33,10 @@ describe('Redis: the format of docs/format.md', () => {
     const { redis, keyOf, store } = world;
     await store.begin(KEY, ATTEMPT);
     expect(await redis.hgetall(keyOf(KEY))).toEqual({
-      ...{ length: '640', nlink: '1', mtimeMs: '1700000000000', type: 's3' },
+      length: '640',
+      nlink: '1',
+      mtimeMs: '1700000000000',
+      type: 's3',
       attempt: '7001',
     });
     await store.commit({

@@ -114,7 +114,9 @@ describe('a key', () => {
       Buffer.from('block'),
     );
     expect(failure(() => open('aes256gcm-rsa', { pem }))).toMatchObject({
-      ...{ kind: 'halt', code: 'settings-invalid', message: expect.stringContaining('set JFS_RSA_PASSPHRASE') },
+      kind: 'halt',
+      code: 'settings-invalid',
+      message: expect.stringContaining('set JFS_RSA_PASSPHRASE'),
     });
     const wrong = failure(() => open('aes256gcm-rsa', { pem, passphrase: 'swordfish' }));
     expect(wrong).toMatchObject({ kind: 'halt', code: 'settings-invalid' });

@@ -19,7 +19,9 @@ const PROGRESS_EVERY = 2_000;
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      ...{ seeds: { type: 'string', default: '1000' }, from: { type: 'string' }, seed: { type: 'string' } },
+      seeds: { type: 'string', default: '1000' },
+      from: { type: 'string' },
+      seed: { type: 'string' },
       'time-bound': { type: 'boolean', default: false },
       slices: { type: 'boolean', default: false },
       attack: { type: 'string', multiple: true },

@@ -210,7 +210,9 @@ export class Workers {
   #ownership(process: SimProcess, site: Site): Ownership {
     const metadata = site.metadata.connect(process);
     return new Ownership({
-      ...{ storeId: metadata.storeId, objects: this.#objects(process, site), installation: site.installation },
+      storeId: metadata.storeId,
+      objects: this.#objects(process, site),
+      installation: site.installation,
       addresses: [site === this.#stage ? 'metadata:6379' : 'copy:6379'],
       server: (fsId) => metadata.incarnation({ fsId, inodeId: 0n }),
       monotonicMs: () => process.clock.monotonicMs(),

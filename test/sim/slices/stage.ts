@@ -35,8 +35,15 @@ const CLIENTS = 4;
 export const GRACE_MS = 10 * MINUTE_MS;
 export const LIMITS: CompactLimits = {
   policy: { fragmentThreshold: 2, readGapBytes: 64, bytesPerGet: 16 * BLOCK, storagePrice: 2 },
-  ...{ chunksMax: 10, bytesMax: 1e9, requestsMax: 1e6, durationMaxMs: 600_000, leaseMs: 20 * MINUTE_MS },
-  ...{ graceMs: GRACE_MS, commitTimeoutMs: 5_000, blocksInFlight: 2, getsInFlight: 4 },
+  chunksMax: 10,
+  bytesMax: 1e9,
+  requestsMax: 1e6,
+  durationMaxMs: 600_000,
+  leaseMs: 20 * MINUTE_MS,
+  graceMs: GRACE_MS,
+  commitTimeoutMs: 5_000,
+  blocksInFlight: 2,
+  getsInFlight: 4,
 };
 
 /** Connections to one Redis whose database is the world's own; worlds are made one after the other. */
@@ -112,7 +119,9 @@ export class SliceStage {
     if (redis === undefined) throw new RangeError(`there is no connection ${n}`);
     const objects = this.#objects();
     const volume = new ModelVolume({
-      ...{ name: 'vol', blockSize: BLOCK, trashDays: this.options.trashDays },
+      name: 'vol',
+      blockSize: BLOCK,
+      trashDays: this.options.trashDays,
       redis: process === undefined ? redis : crossedRedis(process, redis),
       objects: process === undefined ? objects : crossing(process, 'client', objects),
       now: () => this.#startSeconds + Math.floor((this.#scheduler.nowMs - EPOCH_MS) / 1000),
@@ -138,12 +147,17 @@ export class SliceStage {
       odd: { getRange: { missing: () => refuse() }, head: { missing: () => null } },
     });
     return {
-      ...{ ledger, clock: process.clock, memory: new MemoryBudget(1 << 24), attemptIds: new AttemptIds() },
+      ledger,
+      clock: process.clock,
+      memory: new MemoryBudget(1 << 24),
+      attemptIds: new AttemptIds(),
       volume: crossing(process, 'metadata', this.#servers.volume),
       commits: crossing(process, 'metadata', this.#commits()),
-      ...{ objectsOf: () => store, codecOf: async () => undefined },
-      ...{ filesystemOf: () => ({ bucket: BUCKET }) as Filesystem },
-      ...{ nowMs: () => ledger.nowMs(), graceMs: GRACE_MS },
+      objectsOf: () => store,
+      codecOf: async () => undefined,
+      filesystemOf: () => ({ bucket: BUCKET }) as Filesystem,
+      nowMs: () => ledger.nowMs(),
+      graceMs: GRACE_MS,
     };
   }
 

@@ -73,9 +73,16 @@ export class CurveCluster {
 
   addFilesystem(row: Pick<FilesystemRow, 'fsId'> & Partial<FilesystemRow>): FilesystemRow {
     const full: FilesystemRow = {
-      ...{ name: `fs${row.fsId}`, bucket: 'bucket', endpoint: 'http://127.0.0.1:1', objectPrefix: 0 },
-      ...{ accessKeyId: 'ak-of-the-filesystem', secretAccessKey: 'sk-of-the-filesystem', fsType: FS_S3 },
-      ...{ blockSize: 4_194_304, chunkSize: 67_108_864, status: FS_INITED },
+      name: `fs${row.fsId}`,
+      bucket: 'bucket',
+      endpoint: 'http://127.0.0.1:1',
+      objectPrefix: 0,
+      accessKeyId: 'ak-of-the-filesystem',
+      secretAccessKey: 'sk-of-the-filesystem',
+      fsType: FS_S3,
+      blockSize: 4_194_304,
+      chunkSize: 67_108_864,
+      status: FS_INITED,
       ...row,
     };
     this.state.filesystems.set(row.fsId, full);
@@ -85,7 +92,10 @@ export class CurveCluster {
       this.state.putInode({ fsId: row.fsId, inodeId }, { type: 1, nlink: 2, parent: [ROOT_INODE] });
     }
     this.state.addEntry(row.fsId, {
-      ...{ parentInodeId: ROOT_INODE, name: RECYCLE_NAME, inodeId: RECYCLE_INODE, type: 1 },
+      parentInodeId: ROOT_INODE,
+      name: RECYCLE_NAME,
+      inodeId: RECYCLE_INODE,
+      type: 1,
     });
     return full;
   }
@@ -143,8 +153,11 @@ export class CurveCluster {
   /** Inside the cluster the servers have other addresses, which nobody outside can reach. */
   #addresses(): readonly ServerAddress[] {
     return this.metaservers.map(({ port }, n) => ({
-      ...{ id: n + 1, internalIp: `10.99.0.${n + 1}`, internalPort: 6800 },
-      ...{ externalIp: '127.0.0.1', externalPort: port },
+      id: n + 1,
+      internalIp: `10.99.0.${n + 1}`,
+      internalPort: 6800,
+      externalIp: '127.0.0.1',
+      externalPort: port,
     }));
   }
 }

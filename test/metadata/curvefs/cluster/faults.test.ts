@@ -248,13 +248,21 @@ describe('a commit', () => {
     const count = 50_000;
     const geometry = { blockSize: 4_194_304, chunkSize: 67_108_864 };
     const pieces = Array.from({ length: count }, (_, n) => ({
-      ...{ chunkId: 1_000_000n + BigInt(n), compaction: 0n, offset: n * 1_000, len: 1_500, size: 1_500, zero: false },
+      chunkId: 1_000_000n + BigInt(n),
+      compaction: 0n,
+      offset: n * 1_000,
+      len: 1_500,
+      size: 1_500,
+      zero: false,
     }));
     await world.append(KEY, 0, pieces);
     const { versions: found, versionsTotal } = await world.store.readChunk(KEY, 0, COMMIT_VERSIONS_MAX);
     expect(versionsTotal).toBe(count);
     const decision = planChunk({
-      ...{ geometry, chunkIndex: 0, versions: found, length: count * 1_000 + 500 },
+      geometry,
+      chunkIndex: 0,
+      versions: found,
+      length: count * 1_000 + 500,
       policy: { fragmentThreshold: 20, readGapBytes: 0 },
     });
     if (decision.kind !== 'plan') throw new Error(`the planner says ${decision.kind}`);

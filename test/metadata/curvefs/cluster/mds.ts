@@ -54,18 +54,37 @@ function getFsInfo(state: ClusterState, request: Message): Message {
 
 function fsInfo(row: FilesystemRow): Message {
   const s3Info = {
-    ...{ ak: row.accessKeyId, sk: row.secretAccessKey, endpoint: row.endpoint, bucketname: row.bucket },
-    ...{ blockSize: BigInt(row.blockSize), chunkSize: BigInt(row.chunkSize), objectPrefix: row.objectPrefix },
+    ak: row.accessKeyId,
+    sk: row.secretAccessKey,
+    endpoint: row.endpoint,
+    bucketname: row.bucket,
+    blockSize: BigInt(row.blockSize),
+    chunkSize: BigInt(row.chunkSize),
+    objectPrefix: row.objectPrefix,
   };
   const volume = {
-    ...{ blockSize: 4096n, volumeName: 'v', user: 'u', blockGroupSize: 134_217_728n, bitmapLocation: 1 },
-    ...{ sliceSize: 1_073_741_824n, autoExtend: false },
+    blockSize: 4096n,
+    volumeName: 'v',
+    user: 'u',
+    blockGroupSize: 134_217_728n,
+    bitmapLocation: 1,
+    sliceSize: 1_073_741_824n,
+    autoExtend: false,
   };
   return {
-    ...{ fsId: row.fsId, fsName: row.name, status: row.status, rootInodeId: ROOT_INODE, capacity: 2n ** 64n - 1n },
-    ...{ blockSize: BigInt(row.blockSize), mountNum: 0, mountpoints: [], fsType: row.fsType },
+    fsId: row.fsId,
+    fsName: row.name,
+    status: row.status,
+    rootInodeId: ROOT_INODE,
+    capacity: 2n ** 64n - 1n,
+    blockSize: BigInt(row.blockSize),
+    mountNum: 0,
+    mountpoints: [],
+    fsType: row.fsType,
     detail: row.fsType === 1 ? { volume } : { s3Info },
-    ...{ enableSumInDir: false, owner: 'test', recycleTimeHour: 1 },
+    enableSumInDir: false,
+    owner: 'test',
+    recycleTimeHour: 1,
   };
 }
 
@@ -91,7 +110,7 @@ function listPartition(state: ClusterState, request: Message): Message {
 function partitionInfo(partition: Partition): Message {
   const { fsId, partitionId, copysetId, start, end, txId, nextId, deleting } = partition;
   const status = deleting ? 3 : 1;
-  return { ...{ fsId, poolId: POOL_ID, copysetId, partitionId, start, end, txId, nextId, status }, inodeNum: 0n };
+  return { fsId, poolId: POOL_ID, copysetId, partitionId, start, end, txId, nextId, status, inodeNum: 0n };
 }
 
 function serversInCopysets(state: ClusterState, addresses: Addresses, request: Message): Message {
@@ -107,7 +126,11 @@ function serversInCopysets(state: ClusterState, addresses: Addresses, request: M
       csLocs: all
         .filter(({ id }) => copyset.members.includes(id))
         .map(({ id, internalIp, internalPort, externalIp, externalPort }) => ({
-          ...{ metaServerID: id, internalIp, internalport: internalPort, externalIp, externalPort },
+          metaServerID: id,
+          internalIp,
+          internalport: internalPort,
+          externalIp,
+          externalPort,
         })),
     });
   }
@@ -130,7 +153,10 @@ function copysetInfo(state: ClusterState, addresses: Addresses, copyset: Copyset
   const peers = peersOf(addresses, copyset);
   const own = state.partitions.filter((one) => one.copysetId === copysetId);
   return {
-    ...{ poolId: POOL_ID, copysetId, peers, epoch: 1n },
+    poolId: POOL_ID,
+    copysetId,
+    peers,
+    epoch: 1n,
     leaderPeer: peers.find(({ id }) => id === BigInt(reportedLeader)) ?? {},
     partitionInfoList: own.map(partitionInfo),
   };

@@ -96,10 +96,25 @@ function shown(state: ClusterState, place: InodePlace): Lists {
 function attributes({ fsId, inodeId }: InodePlace, fields: InodeFields): Message {
   const { length, nlink, type, mtime, mtimeNs, ctime, ctimeNs, dtime, parent } = fields;
   return {
-    ...{ inodeId, fsId, length, ctime, ctime_ns: ctimeNs, mtime, mtime_ns: mtimeNs, atime: mtime, atime_ns: mtimeNs },
-    ...{ uid: 0, gid: 0, mode: type === 1 ? 0o40755 : 0o100644, nlink, type, rdev: 0n, openmpcount: 0 },
+    inodeId,
+    fsId,
+    length,
+    ctime,
+    ctime_ns: ctimeNs,
+    mtime,
+    mtime_ns: mtimeNs,
+    atime: mtime,
+    atime_ns: mtimeNs,
+    uid: 0,
+    gid: 0,
+    mode: type === 1 ? 0o40755 : 0o100644,
+    nlink,
+    type,
+    rdev: 0n,
+    openmpcount: 0,
     ...(dtime === undefined ? {} : { dtime }),
-    ...{ parent, xattr: new Map() },
+    parent,
+    xattr: new Map(),
   };
 }
 
@@ -168,7 +183,10 @@ function listDentry(state: ClusterState, request: Message): Message {
     onlyDir?: boolean;
   };
   const found = state.dentries.list(request['fsId'] as number, request['dirInodeId'] as bigint, {
-    ...{ txId, last, count, onlyDir },
+    txId,
+    last,
+    count,
+    onlyDir,
   });
   return { statusCode: OK, dentrys: found satisfies readonly Dentry[], appliedIndex: state.appliedIndex };
 }

@@ -29,8 +29,12 @@ describe('golden messages', () => {
     expect(add.get(1n)?.s3Chunks).toEqual([
       { chunkId: 9007199254740993n, compaction: 0n, offset: 67108864n, len: 1n, size: 1n, zero: false },
       {
-        ...{ chunkId: 2n ** 64n - 1n, compaction: 4294967296n, offset: 1099511627776n },
-        ...{ len: 4096n, size: 4096n, zero: true },
+        chunkId: 2n ** 64n - 1n,
+        compaction: 4294967296n,
+        offset: 1099511627776n,
+        len: 4096n,
+        size: 4096n,
+        zero: true,
       },
     ]);
     expect((message['s3ChunkInfoRemove'] as Map<bigint, { s3Chunks: Message[] }>).get(0n)?.s3Chunks).toHaveLength(3);
@@ -89,7 +93,11 @@ describe('proto2', () => {
   it('numbers of any size come back', () => {
     const id = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
     const version = fc.record({
-      ...{ chunkId: id, compaction: id, offset: id, len: id, size: id },
+      chunkId: id,
+      compaction: id,
+      offset: id,
+      len: id,
+      size: id,
       zero: fc.boolean(),
     });
     fc.assert(
