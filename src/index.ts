@@ -15,7 +15,7 @@ export {
   compactInode,
 } from './compact/compact-inode.ts';
 export { MemoryBudget } from './compact/memory-budget.ts';
-export type { RunObserver, RunPhase } from './compact/run-observer.ts';
+export type { RunObserver, RunPhase } from './compact/types.ts';
 export { CompactError, type ErrorCode, type ErrorKind } from './errors.ts';
 export { objectName, parseObjectName, parseRecord, printRecord } from './format.ts';
 export type { ReapLedger, ReapRecord } from './ledger.ts';

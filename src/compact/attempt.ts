@@ -1,12 +1,13 @@
 /**
  * An attempt: one run over one inode, its number (42 bits of milliseconds, 10 random ones, 12 that count merged versions), its
- * lease and what it must hand over when it ends. The number is the fence on the inode and the `compaction` of all that the
+ * lease and its end, at which it hands over what it leaves behind. The number is the fence on the inode and the `compaction` of all that the
  * attempt writes, so no two share an object name, whatever locks or clocks do (I3). It must never be derived from a list.
  */
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import { CompactError } from '../errors.ts';
-import type { ReapRecord } from '../ledger.ts';
+import { CompactError, toError } from '../errors.ts';
+import type { ReapLedger, ReapRecord } from '../ledger.ts';
+import type { MetadataStore } from '../metadata/port.ts';
 import { type InodeKey, MERGED_VERSION_BITS } from '../model.ts';
 import { elapsed, type LedgerMs, later, ledgerMs, type MonotonicMs, wallMs } from '../time.ts';
 
@@ -115,4 +116,52 @@ export class Attempt {
       { kind: 'retry', code: 'lease-expired', inode: this.key },
     );
   }
+}
+
+interface EndDeps {
+  readonly metadata: MetadataStore;
+  readonly ledger: ReapLedger;
+  readonly clock: Clock;
+  /** Who is asked to stop tries once more, at once. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Ends an attempt: no fence is left standing, and records of chunks that were not committed are worked off now. It goes on
+ * where everything else gives up, until the lease ends (I8): a ledger that is away may come back without its last second, and
+ * so without the records; then nobody but the attempt still knows of its objects (I12). Never throws; what could not be done
+ * is reported as a warning.
+ */
+export async function endAttempt(attempt: Attempt, deps: EndDeps): Promise<string | undefined> {
+  let delayMs = RETRY_FIRST_MS;
+  for (;;) {
+    const last = deps.signal?.aborted === true || attempt.leaseLeftMs() <= delayMs;
+    const fault = await handOver(attempt, deps);
+    if (fault === undefined) return undefined;
+    const mayPass = fault instanceof CompactError && fault.kind === 'retry';
+    // With its records handed over nothing is left to be known: their first look clears a fence that still stands.
+    if (last || !mayPass || attempt.abandoned.length === 0) {
+      return `the attempt could not be closed (${fault.message}); its reap records do that when the lease ends`;
+    }
+    delayMs = await waitToRetry(delayMs, deps);
+  }
+}
+
+/** What stood in the way. A record that was handed over is not handed over again. */
+async function handOver({ key, id: attemptId, abandoned }: Attempt, deps: EndDeps): Promise<Error | undefined> {
+  let fault: Error | undefined;
+  try {
+    await deps.metadata.clearFence(key, attemptId);
+  } catch (error) {
+    fault = toError(error);
+  }
+  try {
+    for (let next = abandoned[0]; next !== undefined; next = abandoned[0]) {
+      await deps.ledger.expedite(next.id, next.record);
+      abandoned.shift();
+    }
+  } catch (error) {
+    fault = toError(error);
+  }
+  return fault;
 }

@@ -4,9 +4,11 @@
  * again when their turn comes, so a stale choice costs a little time and nothing else.
  */
 import { throwIfCancelled } from '../errors.ts';
+import type { ReapLedger } from '../ledger.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import {
   type ChunkBudget,
+  type ChunkPlan,
   type Filesystem,
   type InodeKey,
   type PlanCost,
@@ -15,6 +17,8 @@ import {
   UINT64_MAX,
 } from '../model.ts';
 import { isNew, MERGED_VERSIONS_MAX, movedBytes, planChunk, requestsOf } from '../plan/index.ts';
+import { wallMs } from '../time.ts';
+import { attemptIdAt } from './attempt.ts';
 import { protocolOf } from './protocol.ts';
 import type { PlannedChunk } from './types.ts';
 
@@ -61,26 +65,58 @@ export function planPolicy(settings: {
   return { fragmentThreshold, readGapBytes, bytesPerGet: aggressivenessBytes, storagePrice };
 }
 
+export type AgeSource = Pick<ReapLedger, 'oldIds'>;
+
+/**
+ * The policy with what is at rest by now (docs/adr/0040): which ids and attempts are old by the ledger's clock, the only one that
+ * is asked. Where nothing is known a plan is the same at any time. `lookOnly`: nothing is noted for later plans.
+ */
+export async function withRest(
+  policy: PlanPolicy,
+  filesystem: Filesystem,
+  { ledger, lookOnly }: { readonly ledger: AgeSource | undefined; readonly lookOnly?: boolean },
+): Promise<PlanPolicy> {
+  const old = await ledger?.oldIds?.(filesystem, lookOnly);
+  if (old === undefined || old === null) return policy;
+  const { chunkId, atMs, againMs } = old;
+  const again = againMs === undefined ? {} : { againMs: wallMs(againMs) };
+  return { ...policy, rest: { chunkId, compaction: attemptIdAt(atMs), atMs: wallMs(atMs), ...again } };
+}
+
 /** Plans every chunk of the inode; O(chunks) reads of the metadata service. */
 export async function worthwhileChunks(key: InodeKey, options: SelectOptions): Promise<Selection> {
-  const best: Candidate[] = [];
   const { rest } = options.policy;
-  let worthwhile = 0;
   let resting = 0;
-  for await (const chunkIndex of options.metadata.chunkIndexes(key)) {
-    throwIfCancelled(options.signal, 'the attempt was cancelled while planning; nothing was written');
+  const selection = await bestChunks(options.metadata.chunkIndexes(key), options, async (chunkIndex) => {
     const planned = await planAsItIs(key, chunkIndex, options);
     if (planned?.decision.kind === 'nothing' && isForLater(planned, options)) resting++;
-    if (planned?.decision.kind !== 'plan') continue;
-    worthwhile++;
+    if (planned?.decision.kind !== 'plan') return null;
     options.onPlanned?.(planned);
-    const { plan } = planned.decision;
-    insertBest(best, { chunkIndex, score: plan.score, blocks: plan.cost.writeRequests }, options.chunksMax);
-  }
-  const selection = { chunks: best, more: worthwhile - best.length };
+    return planned.decision.plan;
+  });
   if (resting === 0 || rest?.atMs === undefined) return selection;
   const again = rest.againMs === undefined ? {} : { againMs: rest.againMs };
   return { ...selection, resting: { chunks: resting, afterMs: rest.atMs, ...again } };
+}
+
+/** The best of the chunks that have a plan, whatever their layout; one list at a time is in memory. */
+export async function bestChunks(
+  chunkIndexes: AsyncIterable<number> | readonly number[],
+  { chunksMax, signal }: Pick<SelectOptions, 'chunksMax' | 'signal'>,
+  planOf: (chunkIndex: number) => Promise<Pick<ChunkPlan, 'score' | 'cost'> | null>,
+): Promise<Selection> {
+  const best: Candidate[] = [];
+  let worthwhile = 0;
+  for await (const chunkIndex of chunkIndexes) {
+    throwIfCancelled(signal, 'the attempt was cancelled while planning; nothing was written');
+    const plan = await planOf(chunkIndex);
+    if (plan === null) continue;
+    worthwhile++;
+    best.push({ chunkIndex, score: plan.score, blocks: plan.cost.writeRequests });
+    best.sort((a, b) => b.score - a.score || a.chunkIndex - b.chunkIndex);
+    if (best.length > chunksMax) best.length = chunksMax;
+  }
+  return { chunks: best, more: worthwhile - best.length };
 }
 
 /** Whether a chunk of which nothing is worth it yet will be when it is at rest. */
@@ -89,13 +125,6 @@ function isForLater({ before }: PlannedChunk, { metadata, policy }: SelectOption
   if (rest === undefined || !before.versions.some((version) => isNew(version, rest))) return false;
   const atRest = { ...protocolOf(metadata).policy(policy), rest: { chunkId: UINT64_MAX, compaction: UINT64_MAX } };
   return planChunk({ ...before, policy: atRest }).kind !== 'nothing';
-}
-
-/** Keeps the best, best first, at most so many. */
-export function insertBest(best: Candidate[], candidate: Candidate, most: number): void {
-  best.push(candidate);
-  best.sort((a, b) => b.score - a.score || a.chunkIndex - b.chunkIndex);
-  if (best.length > most) best.length = most;
 }
 
 /** Reads one chunk list and plans it; `null` when there is no such list or inode (any more). */

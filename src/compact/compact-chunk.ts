@@ -5,7 +5,7 @@
  */
 import { toError } from '../errors.ts';
 import { objectName } from '../format.ts';
-import type { StaleReason } from '../metadata/port.ts';
+import type { CommitOutcome } from '../metadata/port.ts';
 import type { ChunkPlan, Filesystem, ObjectId } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
 import { mergedObjects, replacementList, retiredObjects } from '../plan/index.ts';
@@ -29,12 +29,7 @@ export interface ChunkDeps
 }
 
 /** How a chunk ended. `fenceCleared`: the attempt cannot commit any more and must end. */
-export type ChunkEnding = (
-  | { readonly kind: 'committed'; readonly warning?: string }
-  | { readonly kind: 'conflict' }
-  | { readonly kind: 'stale'; readonly reason: StaleReason }
-  | { readonly kind: 'unknown'; readonly cause: Error }
-) & { readonly fenceCleared: boolean };
+export type ChunkEnding = CommitOutcome & { readonly fenceCleared: boolean; readonly warning?: string };
 
 /** Carries a plan out. Throws CompactError when it could not; what was written is then covered by its records. */
 export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: ChunkDeps): Promise<ChunkEnding> {
@@ -71,13 +66,8 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
       { ...deps, resolve: protocol.resolve },
     );
     committed = outcome.outcome === 'committed';
-    if (outcome.outcome === 'committed') {
-      const warning = await stampAll(added, deps);
-      return { kind: 'committed', fenceCleared, ...(warning === undefined ? {} : { warning }) };
-    }
-    if (outcome.outcome === 'conflict') return { kind: 'conflict', fenceCleared };
-    if (outcome.outcome === 'stale') return { kind: 'stale', reason: outcome.reason, fenceCleared };
-    return { kind: 'unknown', cause: outcome.cause, fenceCleared };
+    const warning = committed ? await stampAll(added, deps) : undefined;
+    return { ...outcome, fenceCleared, ...(warning === undefined ? {} : { warning }) };
   } finally {
     if (!committed) attempt.abandoned.push(...added);
   }

@@ -8,13 +8,11 @@ import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { ChunkPlan, Filesystem, Inode, InodeKey } from '../model.ts';
 import { withFencingId } from '../plan/index.ts';
 import { later } from '../time.ts';
-import { Attempt } from './attempt.ts';
-import { budgetLeft, planAsItIs, worthwhileChunks } from './choose-chunks.ts';
+import { Attempt, endAttempt } from './attempt.ts';
+import { budgetLeft, planAsItIs, withRest, worthwhileChunks } from './choose-chunks.ts';
 import { type ChunkDeps, compactChunk } from './compact-chunk.ts';
-import { endAttempt } from './end-attempt.ts';
 import { protocolOf } from './protocol.ts';
 import type { QuietRule } from './quiet-period.ts';
-import { withRest } from './rest.ts';
 import { RunTally } from './run-tally.ts';
 import type { CompactDeps, CompactOptions, CompactResult, PlannedChunk } from './types.ts';
 
@@ -122,7 +120,7 @@ class Run {
       }
       const ending = await compactChunk(this.#named(decision.plan), attempt, this.#chunkDeps());
       this.#tally.ended(decision.plan, ending, versionsTotal > before.versions.length);
-      return !ending.fenceCleared && ending.kind !== 'stale';
+      return !ending.fenceCleared && ending.outcome !== 'stale';
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
       this.#tally.failed(error, chunkIndex);

@@ -3,7 +3,7 @@
  * each, and what came of them. The other layout's run is compact-inode.ts (docs/adr/0041). It sees ports only and never
  * deletes anything.
  */
-import { CompactError, isMissingObject, throwIfCancelled } from '../errors.ts';
+import { CompactError, isMissingObject } from '../errors.ts';
 import {
   planSlices,
   type SlicePlan,
@@ -18,7 +18,7 @@ import type { InodeKey, PlanGain, PlanPolicy, Resting } from '../model.ts';
 import type { BlockCodec, ObjectStore } from '../objects/port.ts';
 import { movedBytes, REST_FACTOR, requestsOf } from '../plan/index.ts';
 import { wallMs } from '../time.ts';
-import { type Candidate, insertBest, type Selection } from './choose-chunks.ts';
+import { bestChunks, type Selection } from './choose-chunks.ts';
 import { RunTally } from './run-tally.ts';
 import { compactSliceChunk, type SliceAttemptDeps, type SliceChunk, type SliceWorkDeps } from './slice-attempt.ts';
 import { requireCompactable } from './slice-refusals.ts';
@@ -96,25 +96,18 @@ class Run {
     return this.#tally.result();
   }
 
-  /** One list at a time is in memory. */
   async #worthwhile(file: SliceFile, policy: SlicePolicy, nowMs: number): Promise<Selection> {
     const { deps, options } = this.#parts;
-    const best: Candidate[] = [];
-    const atRest = slicePolicyOf(options.limits.policy, REST_MS);
-    let [worthwhile, later] = [0, 0];
-    for (const chunkIndex of await deps.volume.chunkIndexes(file)) {
-      throwIfCancelled(options.signal, 'the attempt was cancelled while planning; nothing was written');
+    const { chunksMax, policy: asSet } = options.limits;
+    const atRest = slicePolicyOf(asSet, REST_MS);
+    let later = 0;
+    const how = { chunksMax, signal: options.signal };
+    const selection = await bestChunks(await deps.volume.chunkIndexes(file), how, async (chunkIndex) => {
       const planBy = await this.#read(chunkIndex);
       const planned = planBy(policy);
-      if (planned === null) {
-        if (atRest.bytesPerGet > policy.bytesPerGet && planBy(atRest) !== null) later++;
-        continue;
-      }
-      worthwhile++;
-      const { score, cost } = planned.plan;
-      insertBest(best, { chunkIndex, score, blocks: cost.writeRequests }, options.limits.chunksMax);
-    }
-    const selection = { chunks: best, more: worthwhile - best.length };
+      if (planned === null && atRest.bytesPerGet > policy.bytesPerGet && planBy(atRest) !== null) later++;
+      return planned?.plan ?? null;
+    });
     return later === 0 ? selection : { ...selection, resting: restingOf(later, file, nowMs) };
   }
 
@@ -147,7 +140,7 @@ class Run {
       const { plan, more, replaced } = planned;
       const isShorter = replaced.length > plan.kept.length + plan.merged.length;
       this.#tally.ended({ chunkIndex, gain: gainOf(plan), blocksLeft: 0 }, ending, more && isShorter);
-      return ending.kind === 'committed' || ending.kind === 'conflict';
+      return ending.outcome === 'committed' || ending.outcome === 'conflict';
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
       this.#tally.failed(error, chunkIndex);

@@ -144,35 +144,29 @@ function isTiled(block: MergedBlock<unknown>): boolean {
 }
 
 async function readInto<Source>(body: Buffer, read: SourceRead<Source>, options: WriteOptions<Source>): Promise<void> {
-  throwIfCancelled(options.signal, CANCELLED);
+  const { own, objects, codec, signal } = options;
+  throwIfCancelled(signal, CANCELLED);
   const name = options.nameOf(read.source);
-  if (options.codec !== undefined) {
-    await decodeInto(body, { read, name, codec: options.codec }, options);
-    return;
-  }
   const [only] = read.copies;
-  if (only !== undefined && isDirect(read)) {
-    await options.objects.getRange(name, read.offset, body.subarray(only.to, only.to + only.len), options.signal);
+  if (codec === undefined && only !== undefined && isDirect(read)) {
+    await objects.getRange(name, read.offset, body.subarray(only.to, only.to + only.len), signal);
     return;
   }
-  const scratch = options.own.take(read.len);
-  await options.objects.getRange(name, read.offset, scratch, options.signal);
+  const scratch = own.take(read.len);
+  if (codec === undefined) await objects.getRange(name, read.offset, scratch, signal);
+  else await getDecoded(name, scratch, { own, objects, codec, signal });
   for (const copy of read.copies) scratch.copy(body, copy.to, copy.from, copy.from + copy.len);
-  options.own.give(scratch);
-}
-
-interface CodedRead {
-  readonly read: SourceRead<unknown>;
-  readonly name: string;
-  readonly codec: BlockCodec;
+  own.give(scratch);
 }
 
 /** The object of a whole block. What it is not is damage, and is reported with its name. */
-async function decodeInto(body: Buffer, { read, name, codec }: CodedRead, options: CodedOptions): Promise<void> {
-  const { own, objects, signal } = options;
-  const object = own.take(codec.bodyBytesMax(read.len));
+async function getDecoded(
+  name: string,
+  block: Buffer,
+  { own, objects, codec, signal }: OwnOptions & { readonly own: Reservation; readonly codec: BlockCodec },
+): Promise<void> {
+  const object = own.take(codec.bodyBytesMax(block.length));
   const bytes = await objects.getWhole(name, object, signal);
-  const block = own.take(read.len);
   try {
     await codec.decode(object.subarray(0, bytes), block);
   } catch (error) {
@@ -180,12 +174,8 @@ async function decodeInto(body: Buffer, { read, name, codec }: CodedRead, option
     const message = `the object ${name} is damaged: ${error.message}; nothing was committed`;
     throw new CompactError(message, { kind: 'halt', code: error.code, cause: error });
   }
-  for (const copy of read.copies) block.copy(body, copy.to, copy.from, copy.from + copy.len);
   own.give(object);
-  own.give(block);
 }
-
-type CodedOptions = Pick<WriteOptions<unknown>, 'own' | 'objects' | 'signal'>;
 
 /** Pieces in which an object is read back: small beside any block, since no memory is reserved for them. */
 const READ_BACK_BYTES = 256 * 1024;
@@ -195,15 +185,10 @@ async function putOwn(name: string, body: Uint8Array, options: OwnOptions): Prom
   if ((await options.objects.putIfAbsent(name, body, options.signal)) === 'created') return;
   const head = await options.objects.head(name, options.signal);
   if (head === null) {
-    throw new CompactError(
-      `the object ${name} was reported as existing and is gone; the attempt is given up and tried again`,
-      {
-        kind: 'retry',
-        code: 'store-unavailable',
-      },
-    );
+    const message = `the object ${name} was reported as existing and is gone; the attempt is given up and tried again`;
+    throw new CompactError(message, { kind: 'retry', code: 'store-unavailable' });
   }
-  if (head.bytes === body.length && (await isOwn(head.crc32, { name, body, options }))) return;
+  if (head.bytes === body.length && (await isOwn(name, body, { ...options, checksum: head.crc32 }))) return;
   throw new CompactError(
     `the object ${name} exists with other content although no other attempt can have this name; nothing was committed, look at it before releasing the inode`,
     { kind: 'halt', code: 'object-collision' },
@@ -212,20 +197,18 @@ async function putOwn(name: string, body: Uint8Array, options: OwnOptions): Prom
 
 type OwnOptions = Pick<WriteOptions<unknown>, 'objects' | 'signal'>;
 
-interface Taken {
-  readonly name: string;
-  readonly body: Uint8Array;
-  readonly options: OwnOptions;
-}
-
 /** A store that returns no metadata says nothing of the content, and not known is not different: it is read back. */
-async function isOwn(checksum: number | undefined, { name, body, options }: Taken): Promise<boolean> {
+async function isOwn(
+  name: string,
+  body: Uint8Array,
+  { checksum, objects, signal }: OwnOptions & { readonly checksum: number | undefined },
+): Promise<boolean> {
   if (checksum !== undefined) return checksum === crc32(body);
   const piece = Buffer.allocUnsafe(Math.min(READ_BACK_BYTES, body.length));
   for (let offset = 0; offset < body.length; offset += piece.length) {
     const expected = body.subarray(offset, offset + piece.length);
     const read = piece.subarray(0, expected.length);
-    await options.objects.getRange(name, offset, read, options.signal);
+    await objects.getRange(name, offset, read, signal);
     if (!read.equals(expected)) return false;
   }
   return true;

@@ -9,8 +9,7 @@ import { addCost, addCounts, blockCost, movedBytes, NO_COST, NO_GAIN } from '../
 import { elapsed, type MonotonicMs } from '../time.ts';
 import type { Candidate, Selection } from './choose-chunks.ts';
 import type { ChunkEnding } from './compact-chunk.ts';
-import type { ChunkDone } from './run-observer.ts';
-import type { CompactOptions, CompactOutcome, CompactResult } from './types.ts';
+import type { ChunkDone, CompactOptions, CompactOutcome, CompactResult } from './types.ts';
 
 /** The cheapest block does not fit what is left of the budget. */
 type OverBudget = Pick<Extract<ChunkDecision, { kind: 'overBudget' }>, 'cheapestBytes' | 'cheapestRequests'>;
@@ -72,7 +71,7 @@ export class RunTally {
   /** `more`: the chunk is worth another run. */
   ended(done: ChunkDone, ending: ChunkEnding, more: boolean): void {
     this.#options.observer?.chunk(done, ending);
-    if (ending.kind === 'committed') {
+    if (ending.outcome === 'committed') {
       this.#compacted++;
       this.#gain = addCounts(this.#gain, done.gain);
       if (done.blocksLeft > 0 || more) this.#left++;
@@ -81,8 +80,8 @@ export class RunTally {
     }
     this.#left++;
     // What is unknown may yet happen: it is reported before what has not.
-    if (this.#setback === undefined || ending.kind === 'unknown') {
-      this.#setback = { outcome: ending.kind, reason: describeEnding(ending, done.chunkIndex) };
+    if (this.#setback === undefined || ending.outcome === 'unknown') {
+      this.#setback = { outcome: ending.outcome, reason: describeEnding(ending, done.chunkIndex) };
     }
   }
 
@@ -159,8 +158,8 @@ export class RunTally {
 }
 
 /** Why a chunk was not committed, for people. */
-function describeEnding(ending: Exclude<ChunkEnding, { kind: 'committed' }>, chunkIndex: number): string {
-  if (ending.kind === 'conflict') return `the list of chunk ${chunkIndex} changed while it was merged`;
-  if (ending.kind === 'stale') return `the inode changed while chunk ${chunkIndex} was merged (${ending.reason})`;
+function describeEnding(ending: Exclude<ChunkEnding, { outcome: 'committed' }>, chunkIndex: number): string {
+  if (ending.outcome === 'conflict') return `the list of chunk ${chunkIndex} changed while it was merged`;
+  if (ending.outcome === 'stale') return `the inode changed while chunk ${chunkIndex} was merged (${ending.reason})`;
   return `the answer to the commit of chunk ${chunkIndex} was lost and could not be read back yet: ${ending.cause.message}`;
 }

@@ -79,11 +79,9 @@ export async function compactSliceChunk(chunk: SliceChunk, deps: SliceAttemptDep
     deps.observer?.phase('commit', chunkIndex);
     const outcome = await commitOnce(chunk, { attempt, fence, ids }, deps);
     committed = outcome.outcome === 'committed';
-    if (outcome.outcome === 'unknown') return { kind: 'unknown', cause: outcome.cause, fenceCleared: true };
-    if (outcome.outcome === 'stale') return { kind: 'stale', reason: outcome.reason, fenceCleared: true };
-    if (outcome.outcome === 'conflict') return { kind: 'conflict', fenceCleared: false };
-    const warning = await stamp({ id: recordId, record }, deps);
-    return { kind: 'committed', fenceCleared: false, ...(warning === undefined ? {} : { warning }) };
+    const fenceCleared = outcome.outcome === 'stale' || outcome.outcome === 'unknown';
+    const warning = committed ? await stamp({ id: recordId, record }, deps) : undefined;
+    return { ...outcome, fenceCleared, ...(warning === undefined ? {} : { warning }) };
   } catch (error) {
     isTaken = error instanceof CompactError && error.code === 'object-collision';
     throw error;

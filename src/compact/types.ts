@@ -4,13 +4,22 @@
 import type { Clock } from '../clock.ts';
 import type { CompactError } from '../errors.ts';
 import type { Look, ReapLedger } from '../ledger.ts';
-import type { MetadataStore } from '../metadata/port.ts';
-import type { ChunkDecision, Filesystem, Inode, InodeKey, PlanCost, PlanGain, PlanPolicy, Resting } from '../model.ts';
+import type { CommitOutcome, MetadataStore, StaleReason } from '../metadata/port.ts';
+import type {
+  ChunkDecision,
+  ChunkPlan,
+  Filesystem,
+  Inode,
+  InodeKey,
+  PlanCost,
+  PlanGain,
+  PlanPolicy,
+  Resting,
+} from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import type { ChunkInput } from '../plan/index.ts';
 import type { AttemptIds } from './attempt.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import type { RunObserver } from './run-observer.ts';
 
 export interface CompactDeps {
   readonly metadata: MetadataStore;
@@ -64,6 +73,25 @@ export interface CompactProgress {
   readonly blocksDone: number;
   readonly blocksTotal: number;
   readonly bytesMoved: number;
+}
+
+/** What a run is doing; each phase lasts until the next one begins. */
+export type RunPhase = 'plan' | 'record' | 'merge' | 'commit' | 'end';
+
+/** What is reported of a plan that was carried out. */
+export type ChunkDone = Pick<ChunkPlan, 'chunkIndex' | 'gain' | 'blocksLeft'>;
+
+/** How a run tells where it is. Whatever listens must be quick and must not throw; nothing rests on it. */
+export interface RunObserver {
+  phase(phase: RunPhase, chunkIndex?: number): void;
+  /** A chunk that was planned and carried out, in whatever way it ended. */
+  chunk(plan: ChunkDone, ending: { readonly outcome: CommitOutcome['outcome']; readonly reason?: StaleReason }): void;
+  /** A chunk that could not be carried out: the run ends, or goes on with the next one. */
+  failed(error: CompactError, chunkIndex: number): void;
+  /** Ids for new slices must grow old for so long before they are used; `null`: they are. */
+  idsWait(ms: number | null): void;
+  /** No (further) chunk was tried because this was spent; `blocks`: bytes or requests, as where a plan has blocksLeft. */
+  spent(budget: 'chunks' | 'blocks' | 'seconds'): void;
 }
 
 /** Who remembers a look at an inode from one run to the next, so that no run has to wait for the second one. */

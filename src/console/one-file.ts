@@ -3,8 +3,7 @@
  * and its runs as far as the queue keeps them. It reads metadata and the queue, and changes nothing.
  */
 import { html } from 'hono/html';
-import { planAsItIs, planPolicy } from '../compact/choose-chunks.ts';
-import { withRest } from '../compact/rest.ts';
+import { planAsItIs, planPolicy, withRest } from '../compact/choose-chunks.ts';
 import type { PlannedChunk } from '../compact/types.ts';
 import { printInodeKey } from '../format.ts';
 import type { SliceGain } from '../layout/slices/index.ts';

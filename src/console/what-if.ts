@@ -5,8 +5,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { html } from 'hono/html';
-import { planPolicy } from '../compact/choose-chunks.ts';
-import { withRest } from '../compact/rest.ts';
+import { planPolicy, withRest } from '../compact/choose-chunks.ts';
 import { printNumber } from '../config/units.ts';
 import { type CompactError, cancelled } from '../errors.ts';
 import { printInodeKey } from '../format.ts';

@@ -2,7 +2,7 @@
  * The worst files of a file system, by a walk of its own that is bounded each time: a few seconds at most, and the next
  * look goes on where it stood. One walk runs at a time, whoever asks. It reads metadata only, and plans as a scan does.
  */
-import { type AgeSource, withRest } from '../compact/rest.ts';
+import { type AgeSource, withRest } from '../compact/choose-chunks.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { type InodePage, LIST_VERSIONS_MAX, type MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, PlanPolicy } from '../model.ts';

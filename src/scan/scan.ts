@@ -4,7 +4,7 @@
  * killed at any moment and run twice at once: a later scan goes on where it stood, and what is in flight is not queued again.
  */
 
-import { withRest } from '../compact/rest.ts';
+import { withRest } from '../compact/choose-chunks.ts';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';

@@ -2,7 +2,7 @@
  * What a scan is given and what it tells. It holds no behaviour.
  */
 import type { Clock } from '../clock.ts';
-import type { AgeSource } from '../compact/rest.ts';
+import type { AgeSource } from '../compact/choose-chunks.ts';
 import type { CompactError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey, PlanPolicy } from '../model.ts';

@@ -2,8 +2,14 @@
  * What the next run over an inode would do, step by step, as plain data: chosen and planned exactly as the run does it.
  * `plan` and the console show it; it reads metadata only, and draws nothing.
  */
-import { budgetLeft, planAsItIs, planPolicy, worthwhileChunks } from '../compact/choose-chunks.ts';
-import { type AgeSource, withRest } from '../compact/rest.ts';
+import {
+  type AgeSource,
+  budgetLeft,
+  planAsItIs,
+  planPolicy,
+  withRest,
+  worthwhileChunks,
+} from '../compact/choose-chunks.ts';
 import type { PlannedChunk } from '../compact/types.ts';
 import type { Settings } from '../config/index.ts';
 import type { MetadataStore } from '../metadata/port.ts';

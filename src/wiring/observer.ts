@@ -5,7 +5,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Tracer } from '@opentelemetry/api';
-import type { ChunkDone, RunPhase } from '../compact/run-observer.ts';
+import type { ChunkDone, RunPhase } from '../compact/types.ts';
 import { redactText } from '../config/index.ts';
 import type { CompactError } from '../errors.ts';
 import type { ObjectOperation, RequestObserver, RequestOutcome } from '../objects/retrying-store.ts';
@@ -269,14 +269,14 @@ export class Observer implements RequestObserver {
 
   #chunk(place: RunPlace, plan: ChunkDone, ending: ChunkEvent): void {
     const { metrics } = this;
-    metrics?.count('s3compact_commits_total', 1, { outcome: ending.kind });
+    metrics?.count('s3compact_commits_total', 1, { outcome: ending.outcome });
     const where = { ...place, chunkIndex: plan.chunkIndex };
-    if (ending.kind === 'committed') {
+    if (ending.outcome === 'committed') {
       metrics?.observe('s3compact_chunk_versions', plan.gain.versionsBefore);
       this.#log.debug({ event: LOG_EVENTS.chunkCommitted, ...where, gain: plan.gain }, 'chunk committed');
-    } else if (ending.kind === 'conflict') {
+    } else if (ending.outcome === 'conflict') {
       this.#log.debug({ event: LOG_EVENTS.chunkConflict, ...where }, 'the list changed meanwhile; tried again later');
-    } else if (ending.kind === 'unknown') {
+    } else if (ending.outcome === 'unknown') {
       const text = 'the fate of a commit is not known; nothing is deleted until its reap record has found out';
       this.#log.warn({ event: LOG_EVENTS.chunkUnknown, ...where }, text);
     } else if (ending.reason === 'fence') {

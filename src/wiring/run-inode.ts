@@ -15,7 +15,7 @@ import {
   type LookKeeper,
 } from '../compact/compact-inode.ts';
 import { compactSlices, type SliceDeps } from '../compact/compact-slices.ts';
-import type { RunObserver } from '../compact/run-observer.ts';
+import type { RunObserver } from '../compact/types.ts';
 import { CompactError, type ErrorCode, isMissingObject, quarantineRule } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { Look, ReapLedger } from '../ledger.ts';

@@ -3,7 +3,7 @@
  * its reap records. The one log line of an attempt and the counters are made from it. It belongs to one run and is found
  * by whatever that run calls; it must be quick, and nothing rests on it.
  */
-import type { ChunkDone, RunObserver, RunPhase } from '../compact/run-observer.ts';
+import type { ChunkDone, RunObserver, RunPhase } from '../compact/types.ts';
 import type { CompactError } from '../errors.ts';
 import type { RequestOutcome } from '../objects/retrying-store.ts';
 import type { RequestEvent } from '../observe/run-spans.ts';
@@ -73,7 +73,7 @@ export class RunRecord implements RunObserver {
   }
 
   chunk(plan: ChunkDone, ending: ChunkEvent): void {
-    add(this.#chunks, ending.kind, 1);
+    add(this.#chunks, ending.outcome, 1);
     if (plan.blocksLeft > 0) this.#spent.add('blocks');
     this.#listener.chunk?.(plan, ending);
   }

@@ -1,7 +1,7 @@
 /** What a run is told of ages: the ledger's answer as a mark for the planner, in runs and for those who only look. */
 import { expect, it } from 'vitest';
 import { AttemptIds } from '../../src/compact/attempt.ts';
-import { withRest } from '../../src/compact/rest.ts';
+import { withRest } from '../../src/compact/choose-chunks.ts';
 import type { Filesystem, PlanPolicy } from '../../src/model.ts';
 import { ledgerMs } from '../../src/time.ts';
 import { restingText } from '../../src/view/words.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { pictures, STEPS } from '../../scripts/pictures/pictures.ts';
 import { compactInode } from '../../src/compact/compact-inode.ts';
-import type { RunPhase } from '../../src/compact/run-observer.ts';
+import type { RunPhase } from '../../src/compact/types.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
 
 test.each([...pictures()])('%s is fresh (else: npm run docs:pictures)', (name, svg) => {

@@ -58,8 +58,8 @@ describe('a run', () => {
     const { fields } = await observer.watchRun({}, async (record) => {
       expect(await value('s3compact_runs_in_flight')).toBe(1);
       record.phase('merge', 0);
-      record.chunk(PLAN, { kind: 'committed' });
-      record.chunk({ ...PLAN, blocksLeft: 3 }, { kind: 'committed' });
+      record.chunk(PLAN, { outcome: 'committed' });
+      record.chunk({ ...PLAN, blocksLeft: 3 }, { outcome: 'committed' });
       record.phase('end');
       return REPORT;
     });
@@ -109,9 +109,9 @@ describe('a run', () => {
 
   it('tells what is unsafe: a commit of unknown fate, a lost fence, an expired lease', async () => {
     await observer.watchRun({ inodeId: '4711' }, async (record) => {
-      record.chunk(PLAN, { kind: 'unknown' });
-      record.chunk(PLAN, { kind: 'stale', reason: 'fence' });
-      record.chunk(PLAN, { kind: 'stale', reason: 'length' });
+      record.chunk(PLAN, { outcome: 'unknown' });
+      record.chunk(PLAN, { outcome: 'stale', reason: 'fence' });
+      record.chunk(PLAN, { outcome: 'stale', reason: 'length' });
       record.failed(new CompactError('over', { kind: 'retry', code: 'lease-expired' }), 3);
       return REPORT;
     });

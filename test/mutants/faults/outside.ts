@@ -25,7 +25,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
   }),
   fault('a missing object reads as a hole', 'I1', {
     file: MERGE,
-    edits: [['only.to + only.len), options.signal)', 'only.to + only.len), options.signal).catch(() => undefined)']],
+    edits: [['only.to + only.len), signal)', 'only.to + only.len), signal).catch(() => undefined)']],
   }),
   fault('a name that is taken is accepted without a look', 'I3', {
     file: MERGE,
