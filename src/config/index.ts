@@ -4,7 +4,6 @@
  */
 
 export { redactText, redactUrl } from '../redact.ts';
-export { settingsMarkdown } from './docs.ts';
 export { loadSettings } from './load.ts';
 export { RELATIONS } from './relations.ts';
 export { SDK_NAMES } from './rows-connect.ts';

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { settingsMarkdown } from '../../scripts/pages/settings.ts';
 import {
   allowedOf,
   formOf,
@@ -18,7 +19,6 @@ import {
   type SettingSources,
   type SettingSpec,
   schemaOf,
-  settingsMarkdown,
 } from '../../src/config/index.ts';
 import { CompactError } from '../../src/errors.ts';
 

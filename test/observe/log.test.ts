@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { logsMarkdown } from '../../scripts/pages/logs.ts';
 import { CompactError } from '../../src/errors.ts';
 import { createLogger, errorForLog, LOG_EVENTS, logContext } from '../../src/observe/log.ts';
-import { logsMarkdown } from '../../src/observe/log-docs.ts';
 
 function lines(
   level: 'info' | 'debug',

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, test } from 'vitest';
-import { metricsMarkdown } from '../../src/observe/metric-docs.ts';
+import { metricsMarkdown } from '../../scripts/pages/metrics.ts';
 import { METRICS } from '../../src/observe/metric-table.ts';
 import { Metrics, seriesOf } from '../../src/observe/metrics.ts';
 import { hasPrometheus, promtool } from '../kit/servers/prometheus.ts';

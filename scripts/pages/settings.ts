@@ -2,10 +2,10 @@
  * docs/settings.md from the table of settings; a test compares the file with what this prints, so it cannot go stale.
  * `UPDATE_GOLDEN=1 npx vitest run test/config/config.test.ts` writes it anew.
  */
-import { SDK_NAMES } from './rows-connect.ts';
-import { CONSOLE_TOKEN } from './rows-console.ts';
-import { COMMAND_NAMES, SETTING_GROUPS, type SettingSpec } from './spec.ts';
-import { allowedOf, JUICEFS_PASSPHRASE, SETTINGS } from './table.ts';
+import { SDK_NAMES } from '../../src/config/rows-connect.ts';
+import { CONSOLE_TOKEN } from '../../src/config/rows-console.ts';
+import { COMMAND_NAMES, SETTING_GROUPS, type SettingSpec } from '../../src/config/spec.ts';
+import { allowedOf, JUICEFS_PASSPHRASE, SETTINGS } from '../../src/config/table.ts';
 
 const INTRODUCTION = `# Settings
 

@@ -3,7 +3,7 @@
  * the file with what this prints, and that every event is written somewhere in the code.
  * `UPDATE_GOLDEN=1 npx vitest run test/observe/log.test.ts` writes it anew.
  */
-import { LOG_EVENTS } from './log.ts';
+import { LOG_EVENTS } from '../../src/observe/log.ts';
 
 /** A sentence for each event. */
 const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
@@ -66,7 +66,7 @@ const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
 
 const INTRODUCTION = `# Logs
 
-This page is generated from \`src/observe/log-docs.ts\`; change it there.
+This page is generated from \`scripts/pages/logs.ts\`; change it there.
 
 JSON lines on standard error. Every line has \`level\`, \`time\` (UTC), \`event\` and \`msg\`; ids are decimal text. Where they
 apply: \`fsId\`, \`inodeId\`, \`attempt\`, \`chunkIndex\`, \`jobId\`; \`slot\` is the process of a pool. An error is

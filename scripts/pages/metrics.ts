@@ -2,9 +2,9 @@
  * docs/metrics.md from the table of metrics; a test compares the file with what this prints, so it cannot go stale.
  * `UPDATE_GOLDEN=1 npx vitest run test/observe/metric-table.test.ts` writes it anew.
  */
-import { ERROR_CODES } from '../errors.ts';
-import { FILESYSTEMS_MAX, type LabelValues, METRIC_GROUPS, type MetricSpec } from './metric-spec.ts';
-import { METRICS } from './metric-table.ts';
+import { ERROR_CODES } from '../../src/errors.ts';
+import { FILESYSTEMS_MAX, type LabelValues, METRIC_GROUPS, type MetricSpec } from '../../src/observe/metric-spec.ts';
+import { METRICS } from '../../src/observe/metric-table.ts';
 
 const INTRODUCTION = `# Metrics
 
