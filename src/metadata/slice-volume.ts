@@ -108,16 +108,10 @@ export interface ClientSession {
   readonly expiresMs: number;
 }
 
-/** When the jobs that clients do once an hour were last begun, ms; 0: never. */
-export interface HourlyJobs {
-  readonly deletedFiles: number;
-  readonly trash: number;
-  readonly slices: number;
-}
-
 export interface VolumeHealth {
   readonly sessions: readonly ClientSession[];
-  readonly jobs: HourlyJobs;
+  /** When the jobs that clients do once an hour were last begun, ms; 0: never. */
+  readonly jobs: { readonly deletedFiles: number; readonly trash: number; readonly slices: number };
   /** Without it nobody works off delayed deletes. */
   readonly hasTrash: boolean;
   /** As the volume counts them. */

@@ -74,7 +74,10 @@ async function attemptCommit(
     method: getOrModifyS3ChunkInfo,
     request: ({ poolId, copysetId, partitionId }) => {
       // Right before it is sent: a process may have stood still since its look.
-      if (deps.nowMs() - lookedMs > deps.timeoutMs) throw tooLate(request);
+      if (deps.nowMs() - lookedMs > deps.timeoutMs) {
+        const what = 'more than a time-out passed between the look at the list and its commit; nothing was sent';
+        throw unavailable(what).withInode(key);
+      }
       return {
         ...{ poolId, copysetId, partitionId, ...key },
         s3ChunkInfoAdd:
@@ -111,11 +114,6 @@ async function isGone(key: InodeKey, deps: CommitDeps): Promise<boolean> {
 function toRemoveEnds(versions: readonly S3ChunkInfo[]): S3ChunkInfoList {
   const { s3Chunks } = toRemoveList(versions);
   return { s3Chunks: [s3Chunks[0], s3Chunks.at(-1)].filter((version) => version !== undefined) };
-}
-
-function tooLate({ key }: CommitRequest): CompactError {
-  const what = `more than a time-out passed between the look at the list and its commit; nothing was sent`;
-  return unavailable(what).withInode(key);
 }
 
 /** I5, as far as a look can tell. */

@@ -26,7 +26,7 @@ import { type CopysetHealth, copysetHealth } from './health.ts';
 import { Mds } from './mds.ts';
 import { Metaservers } from './metaservers.ts';
 import { type FsInfo, getFsInfo, listClusterFsInfo } from './proto/mds.ts';
-import { getInode, type Inode as InodeMessage } from './proto/metaserver.ts';
+import { getInode } from './proto/metaserver.ts';
 import { Snapshots } from './snapshots.ts';
 import { Topology } from './topology.ts';
 import { fileAttributes, walkFiles } from './walk.ts';
@@ -43,25 +43,30 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /** Inodes whose lists are read ahead: each may have some megabytes of them, and comes whole whatever its size. */
 const AHEAD_MAX = 16;
 
+interface Deps {
+  readonly topology: Topology;
+  readonly channels: Channels;
+  readonly metaservers: Metaservers;
+  /** Of one call of the port. */
+  readonly timeoutMs: number;
+}
+
 /** MetadataStore on CurveFS; see the port for the calls and their errors. */
 export class CurvefsMetadata implements MetadataStore {
   readonly storeId = 'curvefs';
   readonly commitForm = 'time-bound';
-  readonly #timeoutMs: number;
   readonly #endpoint: string | undefined;
-  readonly #channels = new Channels();
   readonly #mds: Mds;
-  readonly #topology: Topology;
-  readonly #metaservers: Metaservers;
+  readonly #deps: Deps;
   readonly #snapshots = new Snapshots();
 
   constructor({ mds, timeoutMs = DEFAULT_TIMEOUT_MS, endpoint }: CurvefsMetadataOptions) {
-    this.#timeoutMs = timeoutMs;
     this.#endpoint = endpoint;
-    const channels = this.#channels;
+    const channels = new Channels();
     this.#mds = new Mds(mds, channels);
-    this.#topology = new Topology(this.#mds, channels);
-    this.#metaservers = new Metaservers({ topology: this.#topology, channels, timeoutMs });
+    const topology = new Topology(this.#mds, channels);
+    const ways = { topology, channels, timeoutMs };
+    this.#deps = { ...ways, metaservers: new Metaservers(ways) };
   }
 
   async getFilesystem(fsId: number): Promise<Filesystem | null> {
@@ -83,10 +88,8 @@ export class CurvefsMetadata implements MetadataStore {
 
   async getInode(key: InodeKey): Promise<Inode | null> {
     const { fsId, inodeId } = key;
-    const attributes = await fileAttributes({ fsId, inodeIds: [inodeId] }, this.#walkDeps());
-    const found = attributes.get(inodeId);
-    if (found === undefined) return null;
-    return toInode(key, found);
+    const found = (await fileAttributes({ fsId, inodeIds: [inodeId] }, this.#deps)).get(inodeId);
+    return found === undefined ? null : toInode(key, found);
   }
 
   async *inodePages(fsId: number, cursor?: string): AsyncGenerator<InodePage> {
@@ -95,8 +98,7 @@ export class CurvefsMetadata implements MetadataStore {
       yield { keys: [], cursor: null, restarted: cursor !== undefined };
       return;
     }
-    const place = { fsId, rootId: info.rootInodeId, ...(cursor === undefined ? {} : { cursor }) };
-    yield* walkFiles(place, this.#walkDeps());
+    yield* walkFiles({ fsId, rootId: info.rootInodeId, cursor }, this.#deps);
   }
 
   /** One call for each inode, several at a time, given out in the order they were asked for. */
@@ -171,8 +173,7 @@ export class CurvefsMetadata implements MetadataStore {
 
   commit(request: CommitRequest): Promise<CommitOutcome> {
     return commitChunkList(request, {
-      metaservers: this.#metaservers,
-      timeoutMs: this.#timeoutMs,
+      ...this.#deps,
       nowMs: () => performance.now(),
       read: (key) => this.#whole(key),
       attributes: (key) => this.getInode(key),
@@ -186,19 +187,15 @@ export class CurvefsMetadata implements MetadataStore {
 
   /** How the metaservers of a file system look from here. Throws where the MDS does not tell which they are. */
   health(fsId: number): Promise<readonly CopysetHealth[]> {
-    return copysetHealth(fsId, { topology: this.#topology, channels: this.#channels, timeoutMs: this.#timeoutMs });
+    return copysetHealth(fsId, this.#deps);
   }
 
   async close(): Promise<void> {
-    this.#channels.close();
+    this.#deps.channels.close();
   }
 
   #deadline(): Deadline {
-    return new Deadline(this.#timeoutMs);
-  }
-
-  #walkDeps() {
-    return { metaservers: this.#metaservers, topology: this.#topology, timeoutMs: this.#timeoutMs };
+    return new Deadline(this.#deps.timeoutMs);
   }
 
   async #fsInfo(fsId: number): Promise<FsInfo | null> {
@@ -213,12 +210,12 @@ export class CurvefsMetadata implements MetadataStore {
 
   /** Never with `supportStreaming`: then the lists always come whole in the reply. */
   async #whole(key: InodeKey): Promise<WholeInode | null> {
-    const response = await this.#metaservers.read(key, {
+    const response = await this.#deps.metaservers.read(key, {
       method: getInode,
       request: ({ poolId, copysetId, partitionId }) => ({ poolId, copysetId, partitionId, ...key }),
     });
     if (response === null || response.statusCode === 'NOT_FOUND') return null;
-    const message: InodeMessage | undefined = response.inode;
+    const { inode: message } = response;
     if (response.statusCode !== 'OK')
       throw unavailable(`the metaserver cannot read inode ${printInodeKey(key)}: ${response.statusCode}`);
     if (message === undefined || response.streaming === true)

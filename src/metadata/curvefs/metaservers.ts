@@ -31,7 +31,7 @@ export type Written<T> =
 /** What to do about an answer. */
 type Step = 'done' | 'again' | 'unknown' | 'slower';
 
-interface MetaserversOptions {
+interface MetaserversDeps {
   readonly topology: Topology;
   readonly channels: Channels;
   /** How long a whole call may take. */
@@ -39,14 +39,10 @@ interface MetaserversOptions {
 }
 
 export class Metaservers {
-  readonly #topology: Topology;
-  readonly #channels: Channels;
-  readonly #timeoutMs: number;
+  readonly #deps: MetaserversDeps;
 
-  constructor({ topology, channels, timeoutMs }: MetaserversOptions) {
-    this.#topology = topology;
-    this.#channels = channels;
-    this.#timeoutMs = timeoutMs;
+  constructor(deps: MetaserversDeps) {
+    this.#deps = deps;
   }
 
   /** The answer, whatever its status says of the inode; `null` when no partition keeps such an inode. */
@@ -54,7 +50,7 @@ export class Metaservers {
     place: InodeKey,
     call: Call<Request, Response>,
   ): Promise<MessageOf<Response> | null> {
-    const tries = new Tries(place, this.#timeoutMs);
+    const tries = new Tries(place, this.#deps.timeoutMs);
     const written = await this.#repeat(tries, call, (fault) => (fault === null ? 'again' : stepAfterRead(fault)));
     if (written === null || written.kind === 'answered') return written?.response ?? null;
     throw tries.failed(written.cause);
@@ -66,7 +62,7 @@ export class Metaservers {
     call: Call<Request, Response>,
   ): Promise<Written<MessageOf<Response>> | null> {
     // A write gets all the time there is at once: giving it up makes its fate unknown, and it is not sent twice.
-    const tries = new Tries(place, this.#timeoutMs, TIMEOUT_MAX_MS);
+    const tries = new Tries(place, this.#deps.timeoutMs, TIMEOUT_MAX_MS);
     // REDIRECTED may also mean that the leader has stepped down with the write in its log.
     return this.#repeat(tries, call, (fault) =>
       fault === null || mayHaveHappened(fault) ? 'unknown' : stepAfterRead(fault),
@@ -81,12 +77,16 @@ export class Metaservers {
   ): Promise<Written<MessageOf<Response>> | null> {
     const { place, deadline } = tries;
     while (!deadline.over) {
-      const partition = await this.#topology.partitionOf(place.fsId, place.inodeId, deadline);
+      const partition = await this.#deps.topology.partitionOf(place.fsId, place.inodeId, deadline);
       if (partition === null) return null;
       const leader = await this.#leader(partition, tries);
       try {
         const request = call.request(partition);
-        const response = await this.#channels.call(leader.address, { method: call.method, request }, tries.timeoutMs());
+        const response = await this.#deps.channels.call(
+          leader.address,
+          { method: call.method, request },
+          tries.timeoutMs(),
+        );
         const status = statusOf(response);
         const step = this.#judge(status, { partition, leader, tries }, () => afterFault(null));
         if (step === 'done') return { kind: 'answered', response };
@@ -96,9 +96,9 @@ export class Metaservers {
       } catch (error) {
         const fault = asFault(error);
         tries.fault = fault;
-        this.#topology.notLeader(partition, leader);
+        this.#deps.topology.notLeader(partition, leader);
         tries.wrongLeader = leader;
-        if (fault.kind === 'timeout') this.#topology.suspect(leader);
+        if (fault.kind === 'timeout') this.#deps.topology.suspect(leader);
         const step = afterFault(fault);
         if (step === 'unknown') return { kind: 'unknown', cause: fault };
         if (step === 'done')
@@ -112,7 +112,7 @@ export class Metaservers {
 
   async #leader(partition: PartitionInfo, tries: Tries): Promise<Peer> {
     try {
-      return await this.#topology.leader(partition, tries.deadline, tries.wrongLeader);
+      return await this.#deps.topology.leader(partition, tries.deadline, tries.wrongLeader);
     } catch (error) {
       if (!(error instanceof CompactError) || error.kind !== 'retry' || tries.deadline.over) throw error;
       tries.fault = error;
@@ -132,14 +132,14 @@ export class Metaservers {
         return 'slower';
       case 'REDIRECTED':
       case 'STORAGE_CLOSED':
-        this.#topology.notLeader(partition, leader);
+        this.#deps.topology.notLeader(partition, leader);
         tries.wrongLeader = leader;
         return redirected();
       case 'COPYSET_NOTEXIST':
-        this.#topology.moved(partition);
+        this.#deps.topology.moved(partition);
         return 'again';
       case 'PARTITION_NOT_FOUND':
-        this.#topology.forgetPartitions(partition.fsId);
+        this.#deps.topology.forgetPartitions(partition.fsId);
         return 'again';
       case 'TX_KEY_LOCKED':
       case 'TX_INPROGRESS':

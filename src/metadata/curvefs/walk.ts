@@ -52,7 +52,7 @@ interface Level {
 
 /** One walk; `rootId` is the inode of the root directory. */
 export async function* walkFiles(
-  place: { readonly fsId: number; readonly rootId: bigint; readonly cursor?: string },
+  place: { readonly fsId: number; readonly rootId: bigint; readonly cursor: string | undefined },
   deps: WalkDeps,
 ): AsyncGenerator<InodePage> {
   const { fsId, rootId, cursor } = place;

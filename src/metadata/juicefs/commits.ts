@@ -5,11 +5,11 @@
  */
 import { CompactError } from '../../errors.ts';
 import type { SliceRecord } from '../../layout/slices/index.ts';
-import { type RedisClient, safeError } from '../../redis/link.ts';
+import type { RedisClient } from '../../redis/link.ts';
 import { type PrimaryCheck, type ReplicasWanted, serverOfKey } from '../../redis/primary.ts';
 import type { CommitOutcome } from '../port.ts';
 import { RedisCalls } from '../redis/calls.ts';
-import { definiteNo, wrongType } from '../redis/errors.ts';
+import { wrongType } from '../redis/errors.ts';
 import {
   COMMIT_RECORDS_MAX,
   type FenceState,
@@ -114,18 +114,9 @@ export class JuicefsCommits implements SliceCommits {
     if (known !== undefined) throw refusal(request, 'doubt', [referenceField(known), 'exists']);
     const list = this.#key(`c${fence.inodeId}_${fence.chunkIndex}`);
     const keys = [list, this.#key('sliceRef'), this.#key('delSlices'), this.#own];
-    const endMs = performance.now() + this.#options.timeoutMs;
-    await this.#calls.ready();
-    // From here on the request may be on its way: what is not a definite answer is unknown.
-    let answer: Answer;
-    try {
-      const sent = this.#run('s3compactCommitSlices', [...keys, ...commitArguments(request)]);
-      answer = answerOf(await this.#calls.inTime(sent, endMs));
-    } catch (error) {
-      const definite = definiteNo(error, list);
-      if (definite !== null) throw definite;
-      return { outcome: 'unknown', cause: safeError(error) };
-    }
+    const args = [...keys, ...commitArguments(request)];
+    const answer = await this.#calls.once(list, async () => answerOf(await this.#run('s3compactCommitSlices', args)));
+    if ('outcome' in answer) return answer;
     const [word, ...details] = answer;
     if (word === 'ok') return { outcome: 'committed' };
     if (word === 'conflict') return { outcome: 'conflict' };

@@ -4,9 +4,13 @@
  */
 import { Cluster, type Redis } from 'ioredis';
 import { within } from '../../clock.ts';
-import { type RedisClient, whenReady } from '../../redis/link.ts';
+import type { InodeKey } from '../../model.ts';
+import { type RedisClient, safeError, whenReady } from '../../redis/link.ts';
 import { PrimaryCheck, primariesOf, type ReplicasWanted } from '../../redis/primary.ts';
-import { callFailed, notSent } from './errors.ts';
+import type { CommitOutcome } from '../port.ts';
+import { callFailed, definiteNo, notSent } from './errors.ts';
+
+type Unknown = Extract<CommitOutcome, { readonly outcome: 'unknown' }>;
 
 export class RedisCalls {
   readonly redis: RedisClient;
@@ -22,9 +26,25 @@ export class RedisCalls {
     const endMs = performance.now() + this.#timeoutMs;
     await this.ready();
     try {
-      return await this.inTime(send(), endMs);
+      return await this.#inTime(send(), endMs);
     } catch (error) {
       throw callFailed(error, place);
+    }
+  }
+
+  /**
+   * I6: a write that is sent once. Throws where it certainly did not happen; from when it may be on its way, what is not a
+   * definite answer is `unknown`. `inode`: what it is about, for messages.
+   */
+  async once<T>(place: string, send: () => Promise<T>, inode?: InodeKey): Promise<T | Unknown> {
+    const endMs = performance.now() + this.#timeoutMs;
+    await this.ready();
+    try {
+      return await this.#inTime(send(), endMs);
+    } catch (error) {
+      const definite = definiteNo(error, place);
+      if (definite !== null) throw inode === undefined ? definite : definite.withInode(inode);
+      return { outcome: 'unknown', cause: safeError(error) };
     }
   }
 
@@ -39,7 +59,7 @@ export class RedisCalls {
   }
 
   /** The client has a time-out of its own, but not in every state that a cluster can be in. */
-  inTime<T>(call: Promise<T>, endMs: number): Promise<T> {
+  #inTime<T>(call: Promise<T>, endMs: number): Promise<T> {
     return within(call, Math.max(0, endMs - performance.now()), () => {
       throw new Error(`no answer within ${this.#timeoutMs} ms`);
     });

@@ -97,11 +97,10 @@ export class RedisLists {
 
   /** The inodes with the first of their chunk indexes; those without lists are whole already. */
   async #inodes(keys: readonly InodeKey[]): Promise<readonly (Indexed | InodePart)[]> {
-    const commands: Command[] = [];
-    for (const key of keys) {
-      const redisKey = this.#keyOf(key);
-      commands.push(['hmget', redisKey, ...INODE_FIELDS], ['sscan', `${redisKey}:chunks`, 0, 'COUNT', INDEX_COUNT]);
-    }
+    const commands = keys.map(this.#keyOf).flatMap((redisKey): Command[] => [
+      ['hmget', redisKey, ...INODE_FIELDS],
+      ['sscan', `${redisKey}:chunks`, 0, 'COUNT', INDEX_COUNT],
+    ]);
     const replies = await this.#send(commands);
     return keys.map((key, n) => {
       const redisKey = this.#keyOf(key);
@@ -142,23 +141,18 @@ export class RedisLists {
     const [reply] = await this.#send([['sscan', setKey, one.cursor, 'COUNT', INDEX_COUNT]]);
     return orUnreadable(one.key, (): Indexed => {
       const [cursor, members] = answered(reply, setKey) as [string, string[]];
-      const indexes: number[] = [];
-      for (const member of members) {
-        const index = parseChunkIndex(one.key, setKey, member);
-        if (seen.has(index)) continue;
-        seen.add(index);
-        indexes.push(index);
-      }
+      const found = new Set(members.map((member) => parseChunkIndex(one.key, setKey, member)));
+      const indexes = [...found].filter((index) => !seen.has(index));
+      for (const index of indexes) seen.add(index);
       return { ...one, indexes, cursor };
     });
   }
 
   async #lists(group: readonly Indexed[], versionsMax: number): Promise<readonly Reply[]> {
-    const commands: Command[] = [];
-    for (const { redisKey, indexes } of group) {
-      // One more than wanted tells that there are more.
-      for (const index of indexes) commands.push(['lrange', `${redisKey}:${index}`, 0, versionsMax]);
-    }
+    // One more than wanted tells that there are more.
+    const commands = group.flatMap(({ redisKey, indexes }) =>
+      indexes.map((index): Command => ['lrange', `${redisKey}:${index}`, 0, versionsMax]),
+    );
     return this.#send(commands);
   }
 

@@ -7,7 +7,7 @@ import { answerWithin } from '../../clock.ts';
 import { CompactError } from '../../errors.ts';
 import { printInodeKey, printRecord } from '../../format.ts';
 import type { Filesystem, Inode, InodeKey } from '../../model.ts';
-import { endLink, type RedisClient, safeError } from '../../redis/link.ts';
+import { endLink, type RedisClient } from '../../redis/link.ts';
 import { type PrimaryCheck, type ReplicasWanted, serverOf } from '../../redis/primary.ts';
 import {
   type BeginOutcome,
@@ -23,7 +23,7 @@ import {
 } from '../port.ts';
 import { RedisCalls } from './calls.ts';
 import { checkIndex } from './chunk-index.ts';
-import { definiteNo, wrongType } from './errors.ts';
+import { wrongType } from './errors.ts';
 import { fieldsOf, parseChunkIndex, parseFilesystem, parseInode, parseRecords } from './fields.ts';
 import { RedisLists } from './lists.ts';
 import { defineScripts, hashRecords, type MetadataScripts } from './scripts.ts';
@@ -54,10 +54,8 @@ type Answer = readonly [word: string, ...details: readonly unknown[]];
 export class RedisMetadata implements MetadataStore {
   readonly commitForm = 'fenced';
   readonly storeId: string;
-  readonly #redis: RedisClient;
   readonly #scripts: MetadataScripts;
   readonly #keyPrefix: string;
-  readonly #timeoutMs: number;
   readonly #calls: RedisCalls;
   readonly #lists: RedisLists;
   readonly #primary: PrimaryCheck;
@@ -72,10 +70,8 @@ export class RedisMetadata implements MetadataStore {
       });
     }
     this.storeId = `redis:${keyPrefix}`;
-    this.#redis = redis;
     this.#scripts = defineScripts(redis);
     this.#keyPrefix = keyPrefix;
-    this.#timeoutMs = timeoutMs;
     this.#calls = new RedisCalls(redis, timeoutMs);
     this.#lists = new RedisLists(this.#calls, this.#scripts, (key) => this.#inodeKey(key));
     this.#primary = this.#calls.primaryCheck(options.replicas);
@@ -200,18 +196,13 @@ export class RedisMetadata implements MetadataStore {
       ...(requiredAbove === undefined ? ['', ''] : [`${requiredAbove.position}`, printRecord(requiredAbove.version)]),
     ];
     for (const version of request.replacement.toReversed()) args.push(printRecord(version));
-    const endMs = performance.now() + this.#timeoutMs;
-    await this.#calls.ready();
-    // From here on the request may be on its way: what is not a definite answer is unknown.
-    let answer: Answer;
-    try {
-      const commit = this.#scripts.s3compactCommit(inodeKey, `${inodeKey}:${chunkIndex}`, `${inodeKey}:chunks`, args);
-      answer = answerOf(await this.#calls.inTime(commit, endMs));
-    } catch (error) {
-      const definite = definiteNo(error, inodeKey);
-      if (definite !== null) throw definite.withInode(key);
-      return { outcome: 'unknown', cause: safeError(error) };
-    }
+    const keys = [inodeKey, `${inodeKey}:${chunkIndex}`, `${inodeKey}:chunks`] as const;
+    const answer = await this.#calls.once(
+      inodeKey,
+      async () => answerOf(await this.#scripts.s3compactCommit(...keys, args)),
+      key,
+    );
+    if ('outcome' in answer) return answer;
     const [word, reason] = answer;
     if (word === 'ok') return { outcome: 'committed' };
     if (word === 'conflict') return { outcome: 'conflict' };
@@ -221,10 +212,9 @@ export class RedisMetadata implements MetadataStore {
 
   async close(): Promise<void> {
     // QUIT lets answers arrive that are on their way; a server that is not there must not hold up the end.
-    if (this.#redis.status === 'ready') {
-      await answerWithin(this.#redis.quit(), QUIT_WAIT_MS).catch(() => {});
-    }
-    endLink(this.#redis);
+    const { redis } = this.#calls;
+    if (redis.status === 'ready') await answerWithin(redis.quit(), QUIT_WAIT_MS).catch(() => {});
+    endLink(redis);
     this.#primary.close();
   }
 
@@ -237,7 +227,7 @@ export class RedisMetadata implements MetadataStore {
   }
 
   #indexPage(redisKey: string, cursor: string): Promise<[cursor: string, members: string[]]> {
-    return this.#calls.ask(redisKey, () => this.#redis.sscan(redisKey, cursor, 'COUNT', SCAN_COUNT));
+    return this.#calls.ask(redisKey, () => this.#calls.redis.sscan(redisKey, cursor, 'COUNT', SCAN_COUNT));
   }
 
   /** Which life of which server keeps this key; empty where it does not tell. */

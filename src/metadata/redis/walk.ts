@@ -7,7 +7,6 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { CompactError } from '../../errors.ts';
 import { decimalId, decimalNumber } from '../../format.ts';
-import type { InodeKey } from '../../model.ts';
 import { replicationOf } from '../../redis/primary.ts';
 import type { InodePage } from '../port.ts';
 import type { RedisCalls } from './calls.ts';
@@ -28,20 +27,13 @@ interface Place {
 /** All inodes of a file system; O(keys of the database), whatever its size. Throws as `walkKeys`. */
 export async function* walkInodes(
   calls: RedisCalls,
-  {
-    keyPrefix,
-    fsId,
-    cursor,
-  }: { readonly keyPrefix: string; readonly fsId: number; readonly cursor?: string | undefined },
+  place: { readonly keyPrefix: string; readonly fsId: number; readonly cursor: string | undefined },
 ): AsyncGenerator<InodePage> {
+  const { keyPrefix, fsId, cursor } = place;
   const head = `${keyPrefix}:{${fsId}:`;
   for await (const { found, ...page } of walkKeys(calls, `${globLiteral(head)}*}`, cursor)) {
-    const keys: InodeKey[] = [];
-    for (const redisKey of found) {
-      const inodeId = decimalId(redisKey.slice(head.length, -1));
-      if (inodeId !== null) keys.push({ fsId, inodeId });
-    }
-    yield { ...page, keys };
+    const ids = found.map((redisKey) => decimalId(redisKey.slice(head.length, -1))).filter((id) => id !== null);
+    yield { ...page, keys: ids.map((inodeId) => ({ fsId, inodeId })) };
   }
 }
 

@@ -78,11 +78,7 @@ export class S3Connection {
     this.#where =
       settings.endpoint === undefined ? (settings.region ?? 'the default endpoint') : new URL(settings.endpoint).host;
     this.#timeoutMs = settings.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
-    this.#wire = new FastWire({
-      socketsMax,
-      connectTimeoutMs: settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
-      idleMs: IDLE_SOCKET_MS,
-    });
+    this.#wire = new FastWire({ socketsMax, connectTimeoutMs: CONNECT_TIMEOUT_MS, idleMs: IDLE_SOCKET_MS });
     this.capabilities = new KnownCapabilities(this.#where, settings.log);
   }
 
@@ -198,7 +194,7 @@ function sdkClient(settings: S3Settings, maxSockets: number): S3Client {
     expectContinueHeader: false,
     forcePathStyle: settings.forcePathStyle ?? settings.endpoint !== undefined,
     requestHandler: new NodeHttpHandler({
-      connectionTimeout: settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      connectionTimeout: CONNECT_TIMEOUT_MS,
       httpAgent: new HttpAgent(agentOptions),
       httpsAgent: new HttpsAgent(agentOptions),
     }),

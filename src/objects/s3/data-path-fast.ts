@@ -173,14 +173,7 @@ export class FastDataPath implements S3DataPath {
     const flat = ['user-agent', USER_AGENT];
     for (const [header, value] of headers) if (header !== 'host') flat.push(header, value);
     flat.push('authorization', signer.authorization({ method, path, headers, payload }, credentials, date));
-    return {
-      origin: address.origin,
-      method,
-      path,
-      headers: flat,
-      ...(body === undefined ? {} : { body }),
-      ...(sink === undefined ? {} : { sink }),
-    };
+    return { origin: address.origin, method, path, headers: flat, body, sink };
   }
 
   #throwIfRefused(answer: WireAnswer): void {

@@ -25,8 +25,6 @@ export interface S3Settings {
   readonly forcePathStyle?: boolean;
   /** One call, its body included, milliseconds (30,000). */
   readonly requestTimeoutMs?: number;
-  /** Milliseconds until the connection must stand (5,000). */
-  readonly connectTimeoutMs?: number;
   /** Sockets, hence calls at a time, for each client (64). */
   readonly maxSockets?: number;
   /** `fast` (the default): range reads and writes go past the SDK where they can; `sdk`: nothing does. */

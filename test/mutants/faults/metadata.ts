@@ -52,7 +52,7 @@ export const METADATA_FAULTS: readonly Fault[] = [
     edits: [["~= ARGV[1] then return {'ok', 0} end", "== false then return {'ok', 0} end"]],
   }),
   fault('a commit whose answer is lost is reported as a conflict', 'I6', {
-    file: REDIS,
+    file: 'src/metadata/redis/calls.ts',
     edits: [["return { outcome: 'unknown', cause: safeError(error) };", "return { outcome: 'conflict' };"]],
   }),
   fault('the incarnation is that of the inode alone, not of the server that gives out chunkIds', 'I7', {

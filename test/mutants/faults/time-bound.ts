@@ -66,7 +66,7 @@ export const TIME_BOUND_FAULTS: readonly Fault[] = [
   }),
   fault('a commit is sent however old the look at the list is', 'I5', {
     file: ADAPTER,
-    edits: [['if (deps.nowMs() - lookedMs > deps.timeoutMs) throw tooLate(request);', '']],
+    edits: [['if (deps.nowMs() - lookedMs > deps.timeoutMs) {', 'if (deps.nowMs() < lookedMs) {']],
   }),
   fault('a suspended machine believes its own clock alone', 'I7', {
     file: CHUNK,
