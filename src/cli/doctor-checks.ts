@@ -9,14 +9,13 @@ import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, S3ChunkInfo } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import type { Logger } from '../observe/log.ts';
-import { connectRedis, type FitOptions } from '../redis/client.ts';
+import { connectRedis } from '../redis/client.ts';
 import { whenReady } from '../redis/link.ts';
 import { CURVEFS_SCHEME } from '../urls/curvefs.ts';
 import { bytes, plural } from '../view/words.ts';
 import { keysFrom, openObjects, openOwnership } from '../wiring/clients.ts';
 import { openMetadata } from '../wiring/open-metadata.ts';
-import { checkRedisUrl } from '../wiring/primaries.ts';
-import { type Ask, type Check, notAsked, ok } from './doctor-check.ts';
+import { type Ask, type Check, type Found, failed, notAsked, ok, redisFound, warning } from './doctor-check.ts';
 import { settingsChecks, writeChecks } from './doctor-store.ts';
 
 /** Files that are looked at for traces of the built-in compactor. */
@@ -43,9 +42,11 @@ interface Asking {
 }
 
 export async function runChecks(fsId: number, { settings, log, ask, write }: Asking): Promise<readonly Check[]> {
-  const checks: Check[] = [await ask('queue', () => redisFound("queue's", settings.redisUrl, settings))];
-  const isCurvefs = settings.metadataUrl.startsWith(CURVEFS_SCHEME);
-  if (!isCurvefs) checks.push(await ask('metadata', () => redisFound('metadata', settings.metadataUrl, settings)));
+  const { redisUrl, metadataUrl, redisTimeoutMs: timeoutMs, graceMs } = settings;
+  const fit = { timeoutMs, graceMs };
+  const checks: Check[] = [await ask('queue', () => redisFound(redisUrl, { name: "queue's", ...fit }))];
+  const isCurvefs = metadataUrl.startsWith(CURVEFS_SCHEME);
+  if (!isCurvefs) checks.push(await ask('metadata', () => redisFound(metadataUrl, { name: 'metadata', ...fit })));
   const metadata = await openMetadata(settings);
   const objects = openObjects(settings, log, { keys: keysFrom(metadata) });
   try {
@@ -80,56 +81,45 @@ export async function runChecks(fsId: number, { settings, log, ask, write }: Ask
   }
 }
 
-async function redisFound(name: FitOptions['name'], url: string, settings: Settings): Promise<Check> {
-  const check = name === 'metadata' ? name : 'queue';
-  const { redisTimeoutMs: timeoutMs, graceMs } = settings;
-  const warnings = await checkRedisUrl(url, { name, timeoutMs, graceMs });
-  const found = `the ${name} Redis answers, is recent enough and throws no keys away`;
-  if (warnings.length === 0) return ok(check, found);
-  return { check, status: 'warning', found, advice: warnings.join('; ') };
-}
-
-async function mdsFound(metadata: CurvefsMetadata): Promise<Check> {
+async function mdsFound(metadata: CurvefsMetadata): Promise<Found> {
   const found = await metadata.filesystems();
   const names = found.slice(0, 10).map(({ fsId, fsName }) => `${fsId} (${fsName})`);
   const more = found.length > names.length ? `, and ${found.length - names.length} more` : '';
-  return ok('mds', `an MDS leads and knows ${plural(found.length, 'file system')}: ${names.join(', ')}${more}`);
+  return ok(`an MDS leads and knows ${plural(found.length, 'file system')}: ${names.join(', ')}${more}`);
 }
 
-function filesystemFound(fsId: number, filesystem: Filesystem | null, { storeId }: MetadataStore): Check {
-  const check = 'file system';
+function filesystemFound(fsId: number, filesystem: Filesystem | null, { storeId }: MetadataStore): Found {
   if (filesystem === null) {
     const hasPrefix = storeId.startsWith('redis:');
     const advice = `check the number${hasPrefix ? ', METADATA_URL and METADATA_PREFIX' : ' and METADATA_URL'}`;
-    return { check, status: 'failed', found: `there is no file system ${fsId}`, advice };
+    return failed(`there is no file system ${fsId}`, advice);
   }
   const { name, bucket, blockSize, chunkSize } = filesystem;
   const found = `${name} in bucket ${bucket}: blocks of ${bytes(blockSize)} in chunks of ${bytes(chunkSize)}`;
   const unusual = blockSize < BLOCK_BYTES_USUAL || chunkSize / blockSize > BLOCKS_PER_CHUNK_USUAL;
-  if (!unusual) return ok(check, found);
-  const advice =
-    'so small blocks make very many small objects; this works, but a file system with larger ones works better';
-  return { check, status: 'warning', found, advice };
+  if (!unusual) return ok(found);
+  return warning(
+    found,
+    'so small blocks make very many small objects; this works, but a file system with larger ones works better',
+  );
 }
 
-async function metaserversFound(fsId: number, metadata: CurvefsMetadata): Promise<Check> {
-  const check = 'metaservers';
+async function metaserversFound(fsId: number, metadata: CurvefsMetadata): Promise<Found> {
   const copysets = await metadata.health(fsId);
   const servers = new Set(copysets.flatMap(({ peers }) => peers)).size;
   const led = copysets.filter(({ leader }) => leader !== undefined).length;
   const faults = [...new Set(copysets.flatMap((copyset) => copyset.faults))];
   const found = `${plural(servers, 'metaserver')} keep ${plural(copysets.length, 'copyset')}, ${led} with a known leader`;
-  if (faults.length === 0 && led > 0) return ok(check, found);
-  const shown = faults.slice(0, 5).join('; ');
+  if (faults.length === 0 && led > 0) return ok(found);
+  const shown = `${found}; ${faults.slice(0, 5).join('; ')}`;
   const advice = 'look at the metaservers named, and whether this machine reaches their external addresses';
   // A copyset goes on without a minority of its peers.
-  if (led === copysets.length && led > 0) return { check, status: 'warning', found: `${found}; ${shown}`, advice };
-  return { check, status: 'failed', found: `${found}; ${shown}`, advice, mayPass: true };
+  if (led === copysets.length && led > 0) return warning(shown, advice);
+  return { ...failed(shown, advice), mayPass: true };
 }
 
 /** Nothing in the protocol tells whether it is on; what it has written can be recognised by its numbers. */
-async function builtInFound(fsId: number, metadata: CurvefsMetadata): Promise<Check> {
-  const check = 'built-in compactor';
+async function builtInFound(fsId: number, metadata: CurvefsMetadata): Promise<Found> {
   let files = 0;
   let traces = 0;
   for await (const page of metadata.inodePages(fsId)) {
@@ -144,17 +134,17 @@ async function builtInFound(fsId: number, metadata: CurvefsMetadata): Promise<Ch
   }
   if (traces > 0) {
     const found = `${traces} of ${plural(files, 'file')} looked at were compacted by the metaservers at some time; whether they still do, no server tells`;
-    return { check, status: 'warning', found, advice: `make sure that it is off: ${BUILT_IN_OFF}` };
+    return warning(found, `make sure that it is off: ${BUILT_IN_OFF}`);
   }
   const found = `no trace of it in ${plural(files, 'file')}; whether it is on, no server tells`;
-  return { check, status: 'ok', found, advice: `it must be off: ${BUILT_IN_OFF}` };
+  return { ...ok(found), advice: `it must be off: ${BUILT_IN_OFF}` };
 }
 
-async function bucketFound(filesystem: Filesystem, objects: ReturnType<typeof openObjects>): Promise<Check> {
+async function bucketFound(filesystem: Filesystem, objects: ObjectStores): Promise<Found> {
   const page = await objects.forFilesystem(filesystem).list();
   const where = filesystem.endpoint === undefined ? '' : ` at ${new URL(filesystem.endpoint).host}`;
   const content = page.objects.length === 0 ? 'is empty' : 'has objects';
-  return ok('bucket', `bucket ${filesystem.bucket}${where} can be listed and ${content}`);
+  return ok(`bucket ${filesystem.bucket}${where} can be listed and ${content}`);
 }
 
 async function storeChecks(
@@ -169,20 +159,18 @@ async function ownerFound(
   filesystem: Filesystem,
   settings: Settings,
   parts: { readonly metadata: MetadataStore; readonly objects: ObjectStores },
-): Promise<Check> {
-  const check = 'owner';
+): Promise<Found> {
   const connection = connectRedis(settings.redisUrl, { profile: 'producer', timeoutMs: settings.redisTimeoutMs });
   try {
     await whenReady(connection, settings.redisTimeoutMs);
     const queues = { connection, prefix: settings.queuePrefix };
     const found = await openOwnership(settings, { ...parts, queues }).look(filesystem);
-    if (found.kind === 'own') return ok(check, 'the objects in the bucket are those of this metadata store');
-    if (found.kind === 'none')
-      return ok(check, "the objects in the bucket are nobody's yet; the first run claims them");
-    return {
-      ...{ check, status: 'failed', found: `the objects in the bucket belong to ${found.why}` },
-      advice: `nothing is compacted or deleted; when nobody else serves them any more, "s3compact adopt ${filesystem.fsId}"`,
-    };
+    if (found.kind === 'own') return ok('the objects in the bucket are those of this metadata store');
+    if (found.kind === 'none') return ok("the objects in the bucket are nobody's yet; the first run claims them");
+    return failed(
+      `the objects in the bucket belong to ${found.why}`,
+      `nothing is compacted or deleted; when nobody else serves them any more, "s3compact adopt ${filesystem.fsId}"`,
+    );
   } finally {
     connection.disconnect();
   }

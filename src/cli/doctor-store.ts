@@ -10,7 +10,7 @@ import type { Filesystem } from '../model.ts';
 import type { BucketSettings, LifecycleRule, ObjectStore, StoreCapability } from '../objects/port.ts';
 import { WITHOUT } from '../objects/s3/capabilities.ts';
 import { plural } from '../view/words.ts';
-import type { Check } from './doctor-check.ts';
+import { type Check, type Found, failed, failureFound, ok, warning } from './doctor-check.ts';
 
 /** More than one packet, and quickly sent. */
 const BODY_BYTES = 64 * 1024;
@@ -18,11 +18,6 @@ const RANGE = { from: 1_000, bytes: 5_000 } as const;
 
 const NOT_FIT = 'do not use this store before that is mended: files would read wrong, or lose objects';
 
-type Found = Omit<Check, 'check'>;
-
-const ok = (found: string): Found => ({ status: 'ok', found });
-const warning = (found: string, advice: string): Found => ({ status: 'warning', found, advice });
-const failed = (found: string, advice: string): Found => ({ status: 'failed', found, advice });
 const UNKNOWN: Found = { status: 'unknown', found: 'the store does not say, or not to these keys' };
 
 /** Versioning, object lock and lifecycle rules of the bucket. */
@@ -70,11 +65,8 @@ function lifecycleFound({ fsId }: Filesystem, { lifecycle }: BucketSettings): Fo
       `the store moves objects to other storage classes: ${idsOf(moving)}`,
       'a class that cannot be read at once (Glacier) makes files unreadable',
     );
-  const rules =
-    lifecycle.length === 0
-      ? 'there are no rules'
-      : `none of ${plural(lifecycle.length, 'rule')} takes objects of this file system`;
-  return ok(rules);
+  if (lifecycle.length === 0) return ok('there are no rules');
+  return ok(`none of ${plural(lifecycle.length, 'rule')} takes objects of this file system`);
 }
 
 /** Its names begin with `F_` or `F/` (docs/format.md), one object says whose they are, and one stands for each hold. */
@@ -108,11 +100,6 @@ export async function writeChecks(store: ObjectStore): Promise<readonly Check[]>
     checks.push({ check: 'left', ...found });
   }
   return checks;
-}
-
-function failureFound(thrown: unknown): Found {
-  if (!(thrown instanceof CompactError)) throw thrown;
-  return { status: 'failed', found: thrown.message, mayPass: thrown.kind === 'retry' };
 }
 
 /** The objects of one trial. */

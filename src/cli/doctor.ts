@@ -52,8 +52,8 @@ export function registerDoctor(command: Command, context: CliContext): void {
         })
         .finally(() => progress.stop());
       const exitCode = exitCodeFor(checks);
-      if (context.json) context.dataJson({ fsId, fit: exitCode === EXIT.done, checks: checks.map(checkJson) });
-      else context.data(doctorText({ fsId, purpose }, checks, context.style));
+      const json = { fsId, fit: exitCode === EXIT.done, checks: checks.map(({ mayPass: _, ...check }) => check) };
+      context.answer(json, () => doctorText({ fsId, purpose }, checks, context.style));
       context.exitCode = exitCode;
     });
 }
@@ -83,7 +83,8 @@ function doctorText(
   const width = Math.max(...checks.map(({ check }) => check.length));
   const indent = ' '.repeat(width + 13);
   const lines = checks.map(({ check, status, found, advice }) => {
-    const mark = brushOf(status, style)(MARKS[status].padEnd(7));
+    const text = MARKS[status].padEnd(7);
+    const mark = status === 'failed' ? style.red(text) : status === 'warning' ? style.yellow(text) : text;
     const head = paragraph(`  ${check.padEnd(width)}  ${mark}  `, found, style.width);
     return advice === undefined ? head : `${head}\n${paragraph(indent, advice, style.width)}`;
   });
@@ -93,13 +94,4 @@ function doctorText(
   const more = warnings > 0 ? `, ${plural(warnings, 'warning')}` : '';
   const files = failures > 0 ? [] : [`no file was read: "s3compact fsck ${fsId}" tells whether all can be`];
   return [`file system ${fsId} is ${verdict}${more}`, ...lines, ...files].join('\n');
-}
-
-function brushOf(status: CheckStatus, { red, yellow }: TextStyle): (text: string) => string {
-  if (status === 'failed') return red;
-  return status === 'warning' ? yellow : (text) => text;
-}
-
-function checkJson({ mayPass: _, ...check }: Check): Omit<Check, 'mayPass'> {
-  return check;
 }

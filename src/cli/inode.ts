@@ -6,16 +6,18 @@ import type { Command } from 'commander';
 import type { JobProgress } from '../../workers/compact-processor.ts';
 import { systemClock } from '../clock.ts';
 import type { CompactProgress } from '../compact/compact-inode.ts';
+import { printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
 import type { RunSeen } from '../queue/wait-for-run.ts';
+import { type LayoutName, layoutOf } from '../urls/juicefs.ts';
+import { bytes, plural, restingText } from '../view/words.ts';
 import type { RunReport } from '../wiring/run-inode.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
 import { durationLike, inodeNumber, withFileArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
-import { showPlan } from './plan.ts';
+import { gainText, showPlan } from './plan.ts';
 import { RunProgress } from './progress.ts';
-import { reportText } from './run-report.ts';
 import { untilStopped } from './signals.ts';
 
 const HELP = `
@@ -158,4 +160,48 @@ function exitCodeOfRun(report: RunReport, stopCode: ExitCode): ExitCode {
   if (report.outcome === 'over-budget') return EXIT.usage;
   const codes = { done: EXIT.done, later: EXIT.retry, gone: EXIT.retry, quarantined: EXIT.halted, halted: EXIT.halted };
   return codes[report.ending];
+}
+
+/** Who deletes what was replaced. */
+const OLD_OBJECTS: Readonly<Record<LayoutName, string>> = {
+  blocks: ' the old objects are deleted after the grace period, by a worker or by "s3compact reap"',
+  slices:
+    ' what was replaced is deleted by the clients\' hourly jobs after the days of the trash; without a trash after the grace period, by a worker or by "s3compact reap"',
+};
+
+/** The end of a run for people; exact numbers are in --json. */
+function reportText(report: RunReport, context: CliContext): string {
+  const { bold } = context.colors;
+  const lines = [bold(`inode ${printInodeKey(report)}: ${headline(report)}`)];
+  if (report.message !== undefined) lines.push(` ${report.message}`);
+  if (report.chunksCompacted > 0 && report.gain !== undefined && report.cost !== undefined) {
+    const { cost } = report;
+    const reads = `read ${bytes(cost.readBytes)} in ${plural(cost.readRequests, 'GET')}`;
+    const writes = `wrote ${bytes(cost.writeBytes)} in ${plural(cost.writeRequests, 'PUT')}`;
+    const seconds = ((report.durationMs ?? 0) / 1000).toFixed(1);
+    lines.push('', gainText(report.gain, context), '', ` ${reads}, ${writes}, in ${seconds} s`);
+    lines.push(OLD_OBJECTS[layoutOf(context.settings.metadataUrl)]);
+  }
+  if (report.chunksLeft > 0) {
+    const where = report.continued ? 'queued as a continuation' : 'left for a later run';
+    lines.push(` ${plural(report.chunksLeft, 'chunk')} ${where}`);
+  }
+  if (report.resting !== undefined) lines.push(` ${restingText(report.resting)}`);
+  for (const warning of report.warnings) lines.push(` warning: ${warning}`);
+  return lines.join('\n');
+}
+
+function headline(report: RunReport): string {
+  if (report.ending === 'done') {
+    if (report.outcome === 'compacted') return `${plural(report.chunksCompacted, 'chunk')} compacted`;
+    if (report.outcome === 'over-budget') return 'over budget, nothing was changed';
+    return report.resting === undefined ? 'nothing to do' : 'nothing to do yet';
+  }
+  const texts = {
+    later: 'not done this time; the same run may succeed later',
+    gone: 'the file was removed meanwhile',
+    quarantined: 'in quarantine; it needs a person',
+    halted: 'halted; it needs a person',
+  };
+  return texts[report.ending];
 }

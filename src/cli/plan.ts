@@ -73,9 +73,8 @@ export async function showPlan(key: InodeKey, context: CliContext, options: Plan
 async function planAndShow(
   key: InodeKey,
   metadata: MetadataStore,
-  show: { readonly context: CliContext; readonly options: PlanOptions },
+  { context, options }: { readonly context: CliContext; readonly options: PlanOptions },
 ): Promise<PlanReport['outcome']> {
-  const { context, options } = show;
   const filesystem = await requireFilesystem(metadata, key.fsId);
   await requireInode(metadata, key);
   const { settings } = context;
@@ -90,8 +89,8 @@ async function planAndShow(
     if (context.json) continue;
     if (tally.chunks.length <= options.limit) context.data(`${stepText(step, context)}\n`);
   }
-  if (context.json) context.dataJson({ ...tally.report(), quarantine });
-  else context.data([totalText(tally, context, options.limit), ...quarantineLines(quarantine)].join('\n'));
+  const words = () => [totalText(tally, context, options.limit), ...quarantineLines(quarantine)].join('\n');
+  context.answer({ ...tally.report(), quarantine }, words);
   return tally.outcome;
 }
 
@@ -158,12 +157,11 @@ function totalText(tally: Tally, context: CliContext, limit: number): string {
     return [`inode ${printInodeKey(key)}: ${nothing}`, ...later, unchanged].join('\n');
   }
   const planned = tally.chunks.filter((chunk) => chunk.outcome === 'plan').length;
-  const moved = movedText(cost);
   const hidden = tally.chunks.length - limit;
   return [
     ...(hidden > 0 ? [`(${plural(hidden, 'more chunk')} of this plan not drawn; --limit 0 draws all)\n`] : []),
     bold(`inode ${printInodeKey(key)}: one run compacts ${plural(planned, 'chunk')}`),
-    ...(planned > 0 ? ['', gainText(tally.gain, context), '', ` ${moved}`] : []),
+    ...(planned > 0 ? ['', gainText(tally.gain, context), '', ` ${movedText(cost)}`] : []),
     ...(tally.left > 0 ? [` ${plural(tally.left, 'chunk')} left for later runs`] : []),
     ...later,
     '',

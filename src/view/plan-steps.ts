@@ -46,7 +46,7 @@ export interface PlanReport {
   /** Chunks worth compacting that a later run takes. */
   readonly chunksLeft: number;
   /** Chunks that a later run takes since they were written lately. */
-  readonly resting?: Resting;
+  readonly resting: Resting | undefined;
   readonly cost: PlanCost;
   readonly gain: PlanGain;
 }
@@ -63,9 +63,9 @@ interface ChunkReport {
   readonly merged?: readonly { readonly offset: number; readonly len: number; readonly blocks: number }[];
   readonly kept?: number;
   readonly blocksLeft?: number;
-  readonly waste?: PlanWaste;
+  readonly waste?: PlanWaste | undefined;
   /** The plan drops bytes beyond this length, so the file must still have it. */
-  readonly requiredLength?: number;
+  readonly requiredLength?: number | undefined;
   /** What the cheapest block would take, where nothing fits the budget. */
   readonly cheapest?: { readonly bytes: number; readonly requests: number };
 }
@@ -125,19 +125,9 @@ export class Tally {
   }
 
   report(): PlanReport {
-    const { key, outcome, chunks, cost, gain, resting } = this;
-    const inodeId = key.inodeId.toString();
-    const base = {
-      fsId: key.fsId,
-      inodeId,
-      changed: false,
-      outcome,
-      chunksLeft: this.left,
-      cost,
-      gain,
-      chunks,
-    } as const;
-    return resting === undefined ? base : { ...base, resting };
+    const { key, outcome, left: chunksLeft, cost, gain, chunks, resting } = this;
+    const place = { fsId: key.fsId, inodeId: key.inodeId.toString(), changed: false } as const;
+    return { ...place, outcome, chunksLeft, cost, gain, chunks, resting };
   }
 }
 
@@ -149,16 +139,7 @@ function reportOf({ before, versionsTotal, decision }: PlannedChunk): ChunkRepor
     return { ...base, outcome: 'over-budget', cheapest };
   }
   const { score, cost, gain, merged, kept, blocksLeft, requiredLength, waste } = decision.plan;
-  return {
-    ...base,
-    outcome: 'plan',
-    score,
-    cost,
-    gain,
-    merged: merged.map(({ offset, len, blocks }) => ({ offset, len, blocks: blocks.length })),
-    kept: kept.length,
-    blocksLeft,
-    ...(requiredLength === undefined ? {} : { requiredLength }),
-    ...(waste === undefined ? {} : { waste }),
-  };
+  const extents = merged.map(({ offset, len, blocks }) => ({ offset, len, blocks: blocks.length }));
+  const plan = { score, cost, gain, merged: extents, kept: kept.length, blocksLeft, requiredLength, waste };
+  return { ...base, outcome: 'plan', ...plan };
 }

@@ -12,9 +12,8 @@ import type { Logger } from '../../observe/log.ts';
 import { parseJuicefsUrl } from '../../urls/juicefs.ts';
 import { bytes, duration, plural } from '../../view/words.ts';
 import { type OpenedVolume, openVolumeObjects, openVolumeToChange, requireVolume } from '../../wiring/open-volume.ts';
-import { checkRedisUrl } from '../../wiring/primaries.ts';
 import { type CodecOf, codecsOf } from '../../wiring/volume-codec.ts';
-import { type Ask, type Check, notAsked, ok } from '../doctor-check.ts';
+import { type Ask, type Check, type Found, failed, notAsked, ok, redisFound, warning } from '../doctor-check.ts';
 
 /** Clients begin each job once an hour, some minutes more or less. */
 const JOB_LATE_MS = 3 * 3_600_000;
@@ -33,7 +32,10 @@ export async function runVolumeChecks(
   { connectMs, ...asking }: Asking & { readonly connectMs: number },
 ): Promise<readonly Check[]> {
   const { settings, ask } = asking;
-  const checks: Check[] = [await ask('metadata', () => redisFound(settings))];
+  const fit = { name: 'metadata', timeoutMs: settings.redisTimeoutMs } as const;
+  // A node of a cluster has no other database than 0.
+  const nodesFound = () => redisFound({ ...parseJuicefsUrl(settings.metadataUrl), db: 0 }, fit);
+  const checks: Check[] = [await ask('metadata', nodesFound)];
   let volume: SliceVolume | undefined;
   let commits: SliceCommits | undefined;
   let setting: VolumeSetting | undefined;
@@ -68,43 +70,32 @@ async function checksOf(
   ];
 }
 
-async function redisFound(settings: Settings): Promise<Check> {
-  const target = parseJuicefsUrl(settings.metadataUrl);
-  const options = { name: 'metadata', timeoutMs: settings.redisTimeoutMs } as const;
-  // A node of a cluster has no other database than 0.
-  const warnings = await checkRedisUrl({ ...target, db: 0 }, options);
-  const found = 'the metadata Redis answers, is recent enough and throws no keys away';
-  return warnings.length === 0
-    ? ok('metadata', found)
-    : { check: 'metadata', status: 'warning', found, advice: warnings.join('; ') };
-}
-
-function volumeFound({ volume, blockSize, storage, compression, encryption, metaVersion }: VolumeSetting): Check {
+function volumeFound({ volume, blockSize, storage, compression, encryption, metaVersion }: VolumeSetting): Found {
   const secret = encryption === 'none' ? '' : `, encrypted with ${encryption}`;
   const packed = compression === 'none' ? '' : `, compressed with ${compression}`;
   const found = `${volume}: blocks of ${bytes(blockSize)} in a store of the kind "${storage}"${packed}${secret}`;
-  if (metaVersion === META_VERSION) return ok('volume', found);
-  return {
-    ...{ check: 'volume', status: 'failed', found: `${found}; its metadata has version ${metaVersion}` },
-    advice: `only version ${META_VERSION} is known: what is shown of it may be wrong`,
-  };
+  if (metaVersion === META_VERSION) return ok(found);
+  return failed(
+    `${found}; its metadata has version ${metaVersion}`,
+    `only version ${META_VERSION} is known: what is shown of it may be wrong`,
+  );
 }
 
-function clientsFound({ sessions }: VolumeHealth, nowMs: number): Check {
+function clientsFound({ sessions }: VolumeHealth, nowMs: number): Found {
   const live = sessions.filter(({ expiresMs }) => expiresMs > nowMs);
   const stale = sessions.length - live.length;
-  if (live.length === 0) return ok('clients', `none is connected${stale > 0 ? `; ${stale} ended without a word` : ''}`);
+  if (live.length === 0) return ok(`none is connected${stale > 0 ? `; ${stale} ended without a word` : ''}`);
   const shown = live
     .slice(0, CLIENTS_SHOWN)
     .map(({ version, host, mountPoint }) => `${version} on ${host} (${mountPoint})`);
   const more = live.length > shown.length ? `, and ${live.length - shown.length} more` : '';
   const found = `${plural(live.length, 'client')}: ${shown.join(', ')}${more}`;
   const fragile = live.filter(({ version }) => panics(version));
-  if (fragile.length === 0) return ok('clients', found);
-  return {
-    ...{ check: 'clients', status: 'warning', found },
-    advice: `${plural(fragile.length, 'client')} before 1.1.6 or 1.2.2 may crash while compacting lists with repeated records: upgrade`,
-  };
+  if (fragile.length === 0) return ok(found);
+  return warning(
+    found,
+    `${plural(fragile.length, 'client')} before 1.1.6 or 1.2.2 may crash while compacting lists with repeated records: upgrade`,
+  );
 }
 
 /** Versions without the check against repeated records. */
@@ -114,7 +105,7 @@ function panics(version: string): boolean {
   return minor === '0' || (minor === '1' && Number(patch) < 6) || (minor === '2' && Number(patch) < 2);
 }
 
-function jobsFound({ jobs, sessions, hasTrash }: VolumeHealth, nowMs: number): Check {
+function jobsFound({ jobs, sessions, hasTrash }: VolumeHealth, nowMs: number): Found {
   const rows = [
     ['deleted files', jobs.deletedFiles],
     ['unreferenced slices', jobs.slices],
@@ -123,28 +114,33 @@ function jobsFound({ jobs, sessions, hasTrash }: VolumeHealth, nowMs: number): C
   const begun = rows.map(([name, ms]) => `${name} ${ms === 0 ? 'never' : `${duration(nowMs - ms)} ago`}`);
   const found = `begun: ${begun.join(', ')}`;
   const late = rows.filter(([, ms]) => ms + JOB_LATE_MS < nowMs);
-  if (late.length === 0) return ok('hourly jobs', found);
+  if (late.length === 0) return ok(found);
   const why =
     sessions.length === 0
       ? 'no client is connected'
       : 'a new volume has none in its first hour, and clients with --no-bgjob, --read-only or --max-deletes 0 do none';
-  return {
-    ...{ check: 'hourly jobs', status: 'warning', found },
-    advice: `what is deleted or replaced stays in the bucket: ${why}; keep one client that does them, or run "juicefs gc --delete" now and then`,
-  };
+  return warning(
+    found,
+    `what is deleted or replaced stays in the bucket: ${why}; keep one client that does them, or run "juicefs gc --delete" now and then`,
+  );
 }
 
-function trashFound({ trashDays }: VolumeSetting, { hasTrash }: VolumeHealth, { delayed, pending }: Waiting): Check {
+function trashFound({ trashDays }: VolumeSetting, { hasTrash }: VolumeHealth, { delayed, pending }: Waiting): Found {
   const wait = `${plural(delayed.slices, 'replaced slice')} (${bytes(delayed.bytes)}) wait, ${plural(pending.slices, 'unreferenced one')}`;
   const found = `${plural(trashDays, 'day')}; ${wait}`;
-  const warn = (advice: string): Check => ({ check: 'trash', status: 'warning', found, advice });
   if (delayed.overdueSlices > 0 && !hasTrash)
-    return warn('there is no trash, so nobody works off what waits: "juicefs gc --delete" does');
+    return warning(found, 'there is no trash, so nobody works off what waits: "juicefs gc --delete" does');
   if (delayed.overdueSlices > 0)
-    return warn(`${plural(delayed.overdueSlices, 'slice')} should have been deleted by now: see the hourly jobs`);
+    return warning(
+      found,
+      `${plural(delayed.overdueSlices, 'slice')} should have been deleted by now: see the hourly jobs`,
+    );
   if (trashDays === 0)
-    return warn('without trash clients delete what they replace at once: readers with an old list fail and try again');
-  return ok('trash', found);
+    return warning(
+      found,
+      'without trash clients delete what they replace at once: readers with an old list fail and try again',
+    );
+  return ok(found);
 }
 
 /** No attempt has this number. */
@@ -154,7 +150,7 @@ const NO_ATTEMPT = 0n;
 async function compactionFound(
   setting: VolumeSetting,
   { commits, codecOf }: { readonly commits: SliceCommits; readonly codecOf: CodecOf },
-): Promise<Check> {
+): Promise<Found> {
   const refused = await commits.forget(NO_ATTEMPT).then(
     () => [],
     (error: unknown) => [toError(error).message],
@@ -162,27 +158,25 @@ async function compactionFound(
   const reasons = [...sliceRefusals(setting), ...refused];
   // Throws where the key of its objects cannot be used.
   if (reasons.length === 0) await codecOf(setting);
-  if (reasons.length === 0)
-    return ok('compaction', 'nothing in the setting stands against it, and the server runs our scripts');
-  const found = `this volume is refused: ${reasons.join('; ')}`;
-  return { check: 'compaction', status: 'warning', found, advice: 'only the commands that look work here' };
+  if (reasons.length === 0) return ok('nothing in the setting stands against it, and the server runs our scripts');
+  return warning(`this volume is refused: ${reasons.join('; ')}`, 'only the commands that look work here');
 }
 
 async function bucketFound(
   volume: SliceVolume,
   setting: VolumeSetting,
   { settings, log }: { readonly settings: Settings; readonly log: Logger },
-): Promise<Check> {
+): Promise<Found> {
   if (setting.store === null) {
     const found = 'its objects cannot be looked at: they are not in one bucket of S3';
-    return { check: 'bucket', status: 'warning', found, advice: 'fsck does not work; all that looks at lists does' };
+    return warning(found, 'fsck does not work; all that looks at lists does');
   }
   const objects = await openVolumeObjects(settings, log, { volume, setting });
   try {
     const begin = sliceNamesBegin(setting);
     const page = await objects.store.list(undefined, undefined, begin);
     const content = page.objects.length === 0 ? 'has no objects there' : 'has objects';
-    return ok('bucket', `${setting.store.bucket} can be listed under ${begin} and ${content}`);
+    return ok(`${setting.store.bucket} can be listed under ${begin} and ${content}`);
   } finally {
     objects.close();
   }
