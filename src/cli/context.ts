@@ -13,6 +13,7 @@ import { SETTINGS, type Settings } from '../config/table.ts';
 import { CompactError, toError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
+import type { InodeKey } from '../model.ts';
 import type { createLogger, Logger } from '../observe/log.ts';
 import { type LayoutName, layoutOf } from '../urls/juicefs.ts';
 import type { Clients, OpenOptions } from '../wiring/clients.ts';
@@ -181,6 +182,15 @@ export class CliContext {
       await requireAnswer(metadata, this.settings.metadataUrl, this.connectMs);
       return work(metadata);
     });
+  }
+
+  /** The same for one inode, which a failure of the work names. */
+  withInode<T>(key: InodeKey, work: (metadata: MetadataStore) => Promise<T>): Promise<T> {
+    return this.withMetadata((metadata) =>
+      work(metadata).catch((error: unknown) => {
+        throw error instanceof CompactError ? error.withInode(key) : error;
+      }),
+    );
   }
 
   /** Runs the form of a command that fits the layout of the files. */

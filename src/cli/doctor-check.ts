@@ -4,7 +4,7 @@
  */
 import { CompactError, toError } from '../errors.ts';
 import type { FitOptions } from '../redis/client.ts';
-import { checkRedisUrl } from '../wiring/primaries.ts';
+import type { RedisTarget } from '../urls/redis.ts';
 
 /** `unknown`: it could not be asked, because something before it failed. */
 export type CheckStatus = 'ok' | 'warning' | 'failed' | 'unknown';
@@ -54,7 +54,8 @@ export function notAsked(check: string, before: Check, service: string): Check {
   return { check, status: 'unknown', found: `not asked: ${why}` };
 }
 
-export async function redisFound(url: Parameters<typeof checkRedisUrl>[0], options: FitOptions): Promise<Found> {
+export async function redisFound(url: string | RedisTarget, options: FitOptions): Promise<Found> {
+  const { checkRedisUrl } = await import('../wiring/primaries.ts');
   const warnings = await checkRedisUrl(url, options);
   const found = `the ${options.name} Redis answers, is recent enough and throws no keys away`;
   return warnings.length === 0 ? ok(found) : warning(found, warnings.join('; '));

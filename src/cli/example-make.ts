@@ -3,7 +3,7 @@
  * already, keys or objects, is refused: this must never write over what is somebody's. What it makes carries its mark, so
  * that only that is ever removed (example-remove.ts).
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { Settings } from '../config/table.ts';
 import { CompactError } from '../errors.ts';
 import { ownerObjectName } from '../format.ts';
@@ -12,7 +12,57 @@ import type { ObjectStores } from '../objects/port.ts';
 import type { S3ObjectStores } from '../objects/s3/stores.ts';
 import { connectRedis } from '../redis/client.ts';
 import { FsWriter } from '../writer/fs-writer.ts';
-import { EXAMPLE_FILES, type ExampleFile, exampleBytes } from './example-files.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+interface ExampleFile {
+  readonly inodeId: bigint;
+  readonly what: string;
+  /** In the order in which they are made. */
+  readonly writes: readonly { readonly offset: number; readonly len: number }[];
+}
+
+const APPENDS = 48;
+const PAGES = 40;
+const PIECES = 32;
+const CONNECTIONS = 4;
+const PIECE_BYTES = 128 * KIB;
+
+/**
+ * What a log, a database and a download in pieces look like when nobody has compacted them; small, so that they are made in
+ * seconds on any S3 server.
+ */
+export const EXAMPLE_FILES: readonly ExampleFile[] = [
+  {
+    inodeId: 1n,
+    what: 'a log: 48 appends of 64 KiB',
+    writes: Array.from({ length: APPENDS }, (_, n) => ({ offset: n * 64 * KIB, len: 64 * KIB })),
+  },
+  {
+    inodeId: 2n,
+    what: 'a database: 6 MiB, then 40 pages of 16 KiB written over',
+    writes: [
+      { offset: 0, len: 6 * MIB },
+      // A stride that is prime to the number of pages of the file visits them in no order.
+      ...Array.from({ length: PAGES }, (_, n) => ({ offset: ((n * 149) % 384) * 16 * KIB, len: 16 * KIB })),
+    ],
+  },
+  {
+    inodeId: 3n,
+    what: 'a download: 32 pieces of 128 KiB by four connections',
+    writes: Array.from({ length: PIECES }, (_, n) => {
+      const piece = (n % CONNECTIONS) * (PIECES / CONNECTIONS) + Math.floor(n / CONNECTIONS);
+      return { offset: piece * PIECE_BYTES, len: PIECE_BYTES };
+    }),
+  },
+];
+
+/** What the nth write of a file writes: the same at every making, and other bytes for each write. */
+export function exampleBytes({ inodeId, writes }: ExampleFile, n: number): Uint8Array {
+  const outputLength = writes[n]?.len ?? 0;
+  return createHash('shake128', { outputLength }).update(`${inodeId}/${n}`).digest();
+}
 
 /** The one writer there is: nothing that compacts has one. */
 export function openWriter(settings: Settings, objects: ObjectStores): { writer: FsWriter; close(): void } {
@@ -53,7 +103,7 @@ export async function makeExample(
   const { fsId, name, bucket } = wanted;
   await refuseInodes(fsId, parts.writer);
   const planned = { uuid: randomUUID(), name, bucket };
-  const geometry = { blockSize: 4 * 1024 * 1024, chunkSize: 64 * 1024 * 1024, objectPrefix: 0 } as const;
+  const geometry = { blockSize: 4 * MIB, chunkSize: 64 * MIB, objectPrefix: 0 } as const;
   const filesystem = { ...planned, ...geometry, fsId };
   const madeBucket = await isBucketMissing(filesystem, parts.objects);
   // From here on what there is says who made it.

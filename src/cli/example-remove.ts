@@ -10,8 +10,7 @@ import { DELETE_BATCH_MAX, type ObjectStore } from '../objects/port.ts';
 import type { S3ObjectStores } from '../objects/s3/stores.ts';
 import type { Clients } from '../wiring/clients.ts';
 import type { FsLists } from '../writer/fs-lists.ts';
-import { EXAMPLE_FILES } from './example-files.ts';
-import { MADE_BUCKET, MADE_BY } from './example-make.ts';
+import { EXAMPLE_FILES, MADE_BUCKET, MADE_BY } from './example-make.ts';
 
 interface RemoveParts {
   readonly clients: Clients;

@@ -3,7 +3,6 @@
  * It reads metadata only, draws even what the planner would refuse, and says what is wrong with it.
  */
 import { type Command, Option } from 'commander';
-import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import { requireFile, requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -60,7 +59,10 @@ export function registerInspect(command: Command, context: CliContext): void {
     .addHelpText('after', HELP)
     .action(async (fsId: number, inode: bigint | string, options: InspectOptions) => {
       context.exitCode = await context.byLayout({
-        blocks: () => showInode({ fsId, inodeId: inodeNumber(inode) }, context, options),
+        blocks: () => {
+          const key = { fsId, inodeId: inodeNumber(inode) };
+          return context.withInode(key, (metadata) => showInode(key, metadata, { context, options }));
+        },
         slices: async () => {
           const { inspectSlices } = await import('./slices/inspect.ts');
           return inspectSlices(fsId, inode, { context, options: { ...options, limit: limitOf(options, context) } });
@@ -74,17 +76,7 @@ function limitOf({ limit }: InspectOptions, { json }: CliContext): number {
   return limit ?? (json ? Number.POSITIVE_INFINITY : ROWS_SHOWN);
 }
 
-async function showInode(key: InodeKey, context: CliContext, options: InspectOptions): Promise<ExitCode> {
-  return context.withMetadata(async (metadata) => {
-    try {
-      return await inspectAndShow(key, metadata, { context, options });
-    } catch (error) {
-      throw error instanceof CompactError ? error.withInode(key) : error;
-    }
-  });
-}
-
-async function inspectAndShow(
+async function showInode(
   key: InodeKey,
   metadata: MetadataStore,
   { context, options }: { readonly context: CliContext; readonly options: InspectOptions },

@@ -5,13 +5,11 @@
 import type { Command } from 'commander';
 import type { PlannedChunk } from '../compact/types.ts';
 import type { Settings } from '../config/index.ts';
-import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
-import type { MetadataStore } from '../metadata/port.ts';
 import type { ChunkDecision, ChunkPlan, InodeKey, PlanGain, PlanWaste } from '../model.ts';
 import { gainRows, movedText } from '../view/gain.ts';
-import { chunkAfter, type PlanReport, stepsOfRun, Tally } from '../view/plan-steps.ts';
+import { chunkAfter, stepsOfRun, Tally } from '../view/plan-steps.ts';
 import { bytes, count, plural, restingText, wasteText } from '../view/words.ts';
 import { inodeNumber, parseLimit, withFileArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
@@ -58,40 +56,26 @@ export function registerPlan(command: Command, context: CliContext): void {
 }
 
 /** Shows the plan for an inode; also what `inode --dry-run` does. Throws CompactError, reported with the inode. */
-export async function showPlan(key: InodeKey, context: CliContext, options: PlanOptions): Promise<ExitCode> {
-  return context.withMetadata(async (metadata) => {
-    try {
-      const outcome = await planAndShow(key, metadata, { context, options });
-      // As `inode` ends then: only other settings help.
-      return outcome === 'over-budget' ? EXIT.usage : EXIT.done;
-    } catch (error) {
-      throw error instanceof CompactError ? error.withInode(key) : error;
+export function showPlan(key: InodeKey, context: CliContext, { limit }: PlanOptions): Promise<ExitCode> {
+  return context.withInode(key, async (metadata) => {
+    const filesystem = await requireFilesystem(metadata, key.fsId);
+    await requireInode(metadata, key);
+    const { settings } = context;
+    const [quarantine, oldIds] = await Promise.all([
+      quarantineOf(key, metadata.storeId, settings),
+      oldIdsOf(filesystem, settings),
+    ]);
+    const ledger = { oldIds: async () => (oldIds === 'unknown' ? null : oldIds) };
+    const tally = new Tally(key);
+    for await (const step of stepsOfRun(key, { metadata, filesystem, settings, tally, ledger })) {
+      tally.add(step);
+      if (!context.json && tally.chunks.length <= limit) context.data(`${stepText(step, context)}\n`);
     }
+    const words = () => [totalText(tally, context, limit), ...quarantineLines(quarantine)].join('\n');
+    context.answer({ ...tally.report(), quarantine }, words);
+    // As `inode` ends then: only other settings help.
+    return tally.outcome === 'over-budget' ? EXIT.usage : EXIT.done;
   });
-}
-
-async function planAndShow(
-  key: InodeKey,
-  metadata: MetadataStore,
-  { context, options }: { readonly context: CliContext; readonly options: PlanOptions },
-): Promise<PlanReport['outcome']> {
-  const filesystem = await requireFilesystem(metadata, key.fsId);
-  await requireInode(metadata, key);
-  const { settings } = context;
-  const [quarantine, oldIds] = await Promise.all([
-    quarantineOf(key, metadata.storeId, settings),
-    oldIdsOf(filesystem, settings),
-  ]);
-  const ledger = { oldIds: async () => (oldIds === 'unknown' ? null : oldIds) };
-  const tally = new Tally(key);
-  for await (const step of stepsOfRun(key, { metadata, filesystem, settings, tally, ledger })) {
-    tally.add(step);
-    if (context.json) continue;
-    if (tally.chunks.length <= options.limit) context.data(`${stepText(step, context)}\n`);
-  }
-  const words = () => [totalText(tally, context, options.limit), ...quarantineLines(quarantine)].join('\n');
-  context.answer({ ...tally.report(), quarantine }, words);
-  return tally.outcome;
 }
 
 function stepText({ before, decision, versionsTotal }: PlannedChunk, context: CliContext): string {

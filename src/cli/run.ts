@@ -13,7 +13,7 @@ import { parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './output.ts';
 import { CountProgress } from './progress.ts';
-import { progressText } from './scan-text.ts';
+import { progressText } from './scan.ts';
 import { untilStopped } from './signals.ts';
 
 const HELP = `

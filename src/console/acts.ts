@@ -22,7 +22,7 @@ const HOLDS_MAX = 4;
 /** Of files in blocks all acts; of a volume of slices there is no owner of the bucket, and so no hold. */
 export type ActClients = WorkClients & Partial<Pick<Clients, 'ownership'>>;
 
-export interface ActRequest {
+interface ActRequest {
   readonly clients: ActClients;
   readonly form: Readonly<Record<string, unknown>>;
   readonly remote: string;
@@ -30,7 +30,7 @@ export interface ActRequest {
   readonly signal: AbortSignal;
 }
 
-export interface ActDone {
+interface ActDone {
   readonly words: string;
   /** The page to go on from. */
   readonly back: string;
@@ -55,7 +55,7 @@ export function isAct(name: string): boolean {
 /** Carries an act out and logs it. Throws CompactError, `settings-invalid` (halt) for a form that cannot be read. */
 export async function carryOut(name: string, request: ActRequest, log: Logger): Promise<ActDone> {
   const { form, remote } = request;
-  const [fsId, inodeId] = [decimalNumber(text(form, 'fs')), decimalId(text(form, 'inode'))];
+  const [fsId, inodeId] = [decimalNumber(textOf(form['fs'])), decimalId(textOf(form['inode']))];
   const place = { ...(fsId === null ? {} : { fsId }), ...(inodeId === null ? {} : { inodeId }) };
   const event = LOG_EVENTS.consoleActed;
   try {
@@ -102,7 +102,7 @@ async function resume({ clients, form }: ActRequest): Promise<ActDone> {
 }
 
 async function pauseAll({ clients, form }: ActRequest): Promise<ActDone> {
-  const reap = text(form, 'reap') === 'yes';
+  const reap = textOf(form['reap']) === 'yes';
   await clients.control.pauseAll({ reap });
   return { words: `everything${reap ? ', deleting included,' : ' but deleting'} is paused`, back: '/' };
 }
@@ -116,13 +116,13 @@ let holdsBeingMade = 0;
 
 async function hold({ clients, form, remote, signal }: ActRequest): Promise<ActDone> {
   const fsId = filesystemIn(form);
-  const end = text(form, 'for') ?? '';
+  const end = textOf(form['for']) ?? '';
   const forMs = end === '' ? undefined : parseNumber(formOf('duration'), end);
   const { ownership } = clients;
   if (ownership === undefined) throw invalid('there are no holds here: a JuiceFS volume has the days of its trash');
   if (forMs === null) throw invalid('the duration of a hold is a number with a unit, such as 6h');
   const request = {
-    ...{ reason: text(form, 'reason') ?? '', by: byOf(remote) },
+    ...{ reason: textOf(form['reason']) ?? '', by: byOf(remote) },
     ...(forMs === undefined ? {} : { forMs }),
   };
   if (holdsBeingMade >= HOLDS_MAX) throw cancelled('too many holds are being made; try again in two minutes');
@@ -145,19 +145,19 @@ function byOf(remote: string): string {
   return `console, ${remote}`;
 }
 
-function text(form: Readonly<Record<string, unknown>>, name: string): string | undefined {
-  const value = form[name];
+/** A field of a form; absent: it is a file, or not there. */
+export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
 function filesystemIn(form: Readonly<Record<string, unknown>>): number {
-  const fsId = decimalNumber(text(form, 'fs'));
+  const fsId = decimalNumber(textOf(form['fs']));
   if (fsId === null) throw invalid('the form does not say which file system');
   return fsId;
 }
 
 function keyIn(form: Readonly<Record<string, unknown>>): InodeKey {
-  const inodeId = decimalId(text(form, 'inode'));
+  const inodeId = decimalId(textOf(form['inode']));
   if (inodeId === null) throw invalid('the form does not say which inode');
   return { fsId: filesystemIn(form), inodeId };
 }

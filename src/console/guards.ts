@@ -9,7 +9,7 @@ import { csrf } from 'hono/csrf';
 import { html } from 'hono/html';
 import { HTTPException } from 'hono/http-exception';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
-import { type ActClients, carryOut, isAct } from './acts.ts';
+import { type ActClients, carryOut, isAct, textOf } from './acts.ts';
 import { type Door, isOwnForm, remoteOf, type Visited } from './door.ts';
 import { loginPage } from './forms.ts';
 import { page, show } from './page.ts';
@@ -114,8 +114,4 @@ export function addActs(app: Hono<Visited>, { acts: clients, log, door, signal }
     const body = html`<p class="problem well" role="status">${words}</p><p><a href="${back}">Go on</a></p>`;
     return show(c, { title: 'Done', body });
   });
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }

@@ -8,16 +8,16 @@ import { endsWithin } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { COMPACT_QUEUE } from '../queue/compact-queue.ts';
-import type { QuarantinedInode } from '../queue/quarantine.ts';
-import type { JobList } from '../queue/status-lists.ts';
+import { jobsInFlight, queueDepths, reapBacklog, recentRuns, workersConnected } from '../queue/status.ts';
+import { delayedJobs, failedJobs, type JobList, listedRecords } from '../queue/status-lists.ts';
 import { WorkerReports } from '../queue/worker-reports.ts';
 import { wallMs } from '../time.ts';
 import type { SeenAges } from '../wiring/server-health.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
 import { healthOf } from './health.ts';
-import { askHolds, NO_HOLDS } from './holds.ts';
 import { problemsOf } from './problems.ts';
 import type { QuarantineListed, StatusReport } from './status-report.ts';
+import { askHolds, NO_HOLDS } from './stuck.ts';
 
 /** Inodes in quarantine that are listed. */
 const QUARANTINE_MAX = 100;
@@ -27,7 +27,6 @@ const isOf = (fsId: number | undefined) => (one: { readonly fsId: number }) => f
 
 /** Everything at once; errors are CompactError `queue-unavailable` (retry) or `filesystem-missing` (halt). */
 export async function askStatus(clients: WorkClients, fsId?: number): Promise<StatusReport> {
-  const lists = await import('../queue/status-lists.ts');
   const { status } = clients;
   const isAsked = isOf(fsId);
   const ofAsked = ({ total, jobs }: JobList): JobList => {
@@ -36,9 +35,9 @@ export async function askStatus(clients: WorkClients, fsId?: number): Promise<St
   };
   const counts = await factsOf(clients, fsId);
   const [failed, delayed, records, quarantine, holds] = await Promise.all([
-    lists.failedJobs(status),
-    lists.delayedJobs(status),
-    lists.listedRecords(status),
+    failedJobs(status),
+    delayedJobs(status),
+    listedRecords(status),
     quarantineOf(clients, isAsked),
     askHolds(clients, fsId),
   ]);
@@ -66,18 +65,17 @@ export async function askCounts(clients: WorkClients): Promise<StatusReport> {
 
 /** All that is counted but for the quarantine. */
 async function factsOf(clients: WorkClients, fsId: number | undefined) {
-  const ask = await import('../queue/status.ts');
   const { status, control, scans, ledger } = clients;
   const metadata = await askMetadata(clients, fsId);
   const isAsked = isOf(fsId);
   const [queues, workers, paused, inFlight, recent, results, backlog, seen] = await Promise.all([
-    ask.queueDepths(status),
-    ask.workersConnected(status),
+    queueDepths(status),
+    workersConnected(status),
     control.paused(),
-    ask.jobsInFlight(status),
-    ask.recentRuns(status),
+    jobsInFlight(status),
+    recentRuns(status),
     scans.results(),
-    ask.reapBacklog(status),
+    reapBacklog(status),
     new WorkerReports(status).all(),
   ]);
   const nowMs = wallMs(await ledger.nowMs());
@@ -128,12 +126,9 @@ async function quarantineOf(
   for await (const one of quarantine.all()) {
     if (!isAsked(one.key)) continue;
     total++;
-    inodes.push(quarantineListed(one));
+    const { key, ...entry } = one;
+    inodes.push({ fsId: key.fsId, inodeId: key.inodeId.toString(), ...entry });
     if (inodes.length >= 2 * QUARANTINE_MAX) inodes = newest();
   }
   return { total, inodes: newest() };
-}
-
-function quarantineListed({ key, ...entry }: QuarantinedInode): QuarantineListed {
-  return { fsId: key.fsId, inodeId: key.inodeId.toString(), ...entry };
 }

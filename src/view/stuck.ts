@@ -5,11 +5,11 @@
  */
 
 import { within } from '../clock.ts';
+import { CompactError } from '../errors.ts';
 import type { QuarantinePart } from '../queue/quarantine.ts';
 import { delayedJobs, failedJobs, type JobList, listedRecords, type RecordsPart } from '../queue/status-lists.ts';
 import { wallMs } from '../time.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
-import { askHolds, NO_HOLDS } from './holds.ts';
 import type { HoldsListed } from './status-report.ts';
 
 /** Rows of a part. Of the quarantine it is some more, where Redis gives more. */
@@ -50,4 +50,31 @@ export async function askStuck(clients: WorkClients, places: StuckPlaces): Promi
     within(askHolds(clients, undefined), HOLDS_WAIT_MS, late),
   ]);
   return { nowMs, quarantined, quarantine: inodes, failed, delayed, records, holds };
+}
+
+/** Holds that are listed. */
+const HOLDS_LISTED_MAX = 100;
+export const NO_HOLDS: HoldsListed = { total: 0, objects: 0, bytes: 0, holds: [] };
+
+/** Where they cannot be had, the reason takes their place, and the rest of the page is as good as ever. */
+export async function askHolds(clients: WorkClients, fsId: number | undefined): Promise<HoldsListed> {
+  const { standingHolds } = await import('../wiring/standing-holds.ts');
+  try {
+    const held = (await standingHolds(clients)).filter((one) => fsId === undefined || one.fsId === fsId);
+    const all = held.flatMap(({ fsId: of, holds }) =>
+      holds.map(({ id, kind, hold }) => ({
+        ...{ fsId: of, id, state: kind, reason: hold?.reason, by: hold?.by },
+        ...{ sinceMs: hold?.sinceMs, untilMs: hold?.untilMs },
+      })),
+    );
+    return {
+      total: all.length,
+      objects: held.reduce((sum, { objects }) => sum + objects, 0),
+      bytes: held.reduce((sum, one) => sum + one.bytes, 0),
+      holds: all.slice(0, HOLDS_LISTED_MAX),
+    };
+  } catch (error) {
+    if (!(error instanceof CompactError)) throw error;
+    return { ...NO_HOLDS, unknown: error.message };
+  }
 }

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import type { CliContext } from '../../src/cli/context.ts';
 import { summaryText } from '../../src/cli/reap.ts';
-import { scanText } from '../../src/cli/scan-text.ts';
+import { scanText } from '../../src/cli/scan.ts';
 import { requireFilesystem } from '../../src/metadata/lookup.ts';
 import { redactText } from '../../src/redact.ts';
 import type { ScanReport } from '../../src/scan/types.ts';

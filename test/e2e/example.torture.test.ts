@@ -6,7 +6,7 @@
 import { ListBucketsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { Redis } from 'ioredis';
 import { afterAll, beforeEach, expect, inject, it } from 'vitest';
-import { EXAMPLE_FILES, exampleBytes } from '../../src/cli/example-files.ts';
+import { EXAMPLE_FILES, exampleBytes } from '../../src/cli/example-make.ts';
 import { run } from '../../src/cli/main.ts';
 import { ledgerMs } from '../../src/time.ts';
 import { readFile, visibleObjects } from '../kit/oracle/reader.ts';

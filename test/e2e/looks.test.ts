@@ -10,7 +10,7 @@ import { showMade, showRemoved } from '../../src/cli/example.ts';
 import { run } from '../../src/cli/main.ts';
 import { summaryText } from '../../src/cli/reap.ts';
 import { filesystemRunText } from '../../src/cli/run.ts';
-import { scanText } from '../../src/cli/scan-text.ts';
+import { scanText } from '../../src/cli/scan.ts';
 import { holdNamesBegin } from '../../src/format.ts';
 import { printHold } from '../../src/reap/hold-note.ts';
 import type { ScanReport } from '../../src/scan/types.ts';

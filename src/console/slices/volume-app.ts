@@ -21,7 +21,7 @@ import { askVolumeFile, volumeFilePage } from './volume-file.ts';
 import { orderOf, volumeFiles, volumeOverview, volumeStuck } from './volume-pages.ts';
 import type { VolumeWalk } from './volume-walk.ts';
 
-export interface VolumeParts extends AppParts {
+interface VolumeParts extends AppParts {
   readonly volume: SliceVolume;
   readonly settings: Settings;
   readonly walk: VolumeWalk;

@@ -57,7 +57,7 @@ interface SeenList extends InspectedList {
   readonly plan: PlannedList | null;
 }
 
-export interface SeenFile {
+interface SeenFile {
   readonly file: SliceFile;
   readonly path: string | null;
   readonly setting: VolumeSetting;
@@ -162,12 +162,9 @@ function pieceMaps(
 ): Html {
   const there = new Set(records.map(({ id }) => id));
   const after = plan === null ? null : listAfter(plan);
-  const states = [
-    { pieces, gets: footprint.gets },
-    ...(after === null
-      ? []
-      : [{ pieces: piecesOf(after), gets: footprintOf(after, setting, { referencesOf: () => 1 }).gets }]),
-  ];
+  const states = [{ pieces, gets: footprint.gets }];
+  if (after !== null)
+    states.push({ pieces: piecesOf(after), gets: footprintOf(after, setting, { referencesOf: () => 1 }).gets });
   const owners = new Map<bigint, Owner>();
   const plot = { begin: 0, chunkSize: CHUNK_BYTES, blockSize: ROW_BYTES, length };
   const piecesOfSlice = Map.groupBy(pieces, ({ id }) => id);
@@ -192,17 +189,15 @@ function pieceMaps(
 
 /** The pieces, cut where a row of the map ends. */
 function rowsOf(pieces: readonly Piece[], owners: Map<bigint, Owner>): ReadonlyMap<number, BlockParts<Owner>> {
-  const rows = new Map<number, Part<Owner>[]>();
+  const parts: Part<Owner>[] = [];
   for (const { begin, end, id, size } of pieces) {
     const version = owners.get(id) ?? { id, size };
     owners.set(id, version);
-    for (let row = Math.floor(begin / ROW_BYTES); row * ROW_BYTES < end; row++) {
-      const from = Math.max(begin, row * ROW_BYTES);
-      const part = { begin: from, end: Math.min(end, (row + 1) * ROW_BYTES), version };
-      const parts = rows.get(row);
-      if (parts === undefined) rows.set(row, [part]);
-      else parts.push(part);
+    for (let from = begin, to: number; from < end; from = to) {
+      to = Math.min(end, (Math.floor(from / ROW_BYTES) + 1) * ROW_BYTES);
+      parts.push({ begin: from, end: to, version });
     }
   }
-  return new Map([...rows].map(([row, parts]) => [row, { parts, gets: 0 }]));
+  const rows = Map.groupBy(parts, ({ begin }) => Math.floor(begin / ROW_BYTES));
+  return new Map([...rows].map(([row, of]) => [row, { parts: of, gets: 0 }]));
 }

@@ -28,7 +28,7 @@ export interface VolumeSeen {
 
 export type PlacedSeen = VolumeSeen & { readonly top: readonly PlacedWaste[] };
 
-export interface VolumeWalkDeps {
+interface VolumeWalkDeps {
   readonly volume: SliceVolume;
   readonly monotonicMs: () => number;
   /** Ends a walk that is under way. */
