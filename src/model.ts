@@ -120,6 +120,12 @@ export interface MergedBlock<Source = ObjectId> {
   readonly reads: readonly SourceRead<Source>[];
 }
 
+/** One object to write; its sources are named as the plan knows them, or the store. */
+export interface MergeTask<Source = ObjectId> {
+  readonly name: string;
+  readonly block: MergedBlock<Source>;
+}
+
 /** A version to write: blocks that follow each other without a gap. Its names come from the attempt. */
 export interface MergedVersion {
   readonly offset: number;

@@ -8,12 +8,7 @@ import { REAP_NAMES_MAX, type ReapRecord } from '../ledger.ts';
 import type { ChunkPlan, Filesystem } from '../model.ts';
 import type { Attempt } from './attempt.ts';
 
-interface ChunkNames {
-  readonly retired: readonly string[];
-  readonly merged: readonly string[];
-}
-
-interface RecordContext {
+interface RecordContext extends Pick<ReapRecord, 'retired' | 'merged'> {
   readonly storeId: string;
   readonly filesystem: Filesystem;
   /** How long what becomes unreferenced must stay, by the settings of this worker (docs/adr/0015). */
@@ -24,7 +19,7 @@ interface RecordContext {
 export function recordsOf(
   { chunkIndex, replaced }: Pick<ChunkPlan, 'chunkIndex' | 'replaced'>,
   attempt: Pick<Attempt, 'id' | 'key' | 'incarnation' | 'dueMs'>,
-  { retired, merged, storeId, filesystem, graceMs }: ChunkNames & RecordContext,
+  { retired, merged, storeId, filesystem, graceMs }: RecordContext,
 ): ReapRecord[] {
   const { uuid, bucket, blockSize, chunkSize, objectPrefix } = filesystem;
   const { id, key, incarnation, dueMs } = attempt;

@@ -6,13 +6,13 @@
 import { toError } from '../errors.ts';
 import { objectName } from '../format.ts';
 import type { CommitOutcome } from '../metadata/port.ts';
-import type { ChunkPlan, Filesystem, ObjectId } from '../model.ts';
+import type { ChunkPlan, Filesystem, MergeTask, ObjectId } from '../model.ts';
 import type { ObjectStore } from '../objects/port.ts';
 import { mergedObjects, replacementList, retiredObjects } from '../plan/index.ts';
 import type { AddedRecord, Attempt } from './attempt.ts';
 import { recordsOf } from './chunk-records.ts';
 import { type CommitDeps, commitChunk } from './commit.ts';
-import { type MergeTask, writeMergedObjects } from './merge.ts';
+import { writeMergedObjects } from './merge.ts';
 import { protocolOf } from './protocol.ts';
 import type { ChunkLimits, CompactDeps, CompactOptions } from './types.ts';
 

@@ -16,16 +16,7 @@ import type { QuietRule } from './quiet-period.ts';
 import { RunTally } from './run-tally.ts';
 import type { CompactDeps, CompactOptions, CompactResult, PlannedChunk } from './types.ts';
 
-export type {
-  CompactDeps,
-  CompactLimits,
-  CompactOptions,
-  CompactOutcome,
-  CompactProgress,
-  CompactResult,
-  LookKeeper,
-  PlannedChunk,
-} from './types.ts';
+export type * from './types.ts';
 
 /** Compacts the most worthwhile chunks of one inode within the limits. Throws CompactError, with the inode. */
 export async function compactInode(key: InodeKey, deps: CompactDeps, options: CompactOptions): Promise<CompactResult> {

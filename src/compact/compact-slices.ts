@@ -4,13 +4,7 @@
  * deletes anything.
  */
 import { CompactError, isMissingObject } from '../errors.ts';
-import {
-  planSlices,
-  type SlicePlan,
-  type SlicePolicy,
-  type SliceRecord,
-  type SliceTask,
-} from '../layout/slices/index.ts';
+import { planSlices, type SlicePlan, type SlicePolicy, type SliceRecord } from '../layout/slices/index.ts';
 import { REST_MS } from '../ledger.ts';
 import { COMMIT_RECORDS_MAX } from '../metadata/slice-commits.ts';
 import type { SliceFile, SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
@@ -165,7 +159,7 @@ class Run {
       ...{ objects: deps.objectsOf(setting), codec },
       readGapBytes: limits.policy.readGapBytes,
       ...{ observer: options.observer, signal: options.signal },
-      onBlock: ({ block }: SliceTask) => this.#tally.blockDone(block),
+      onBlock: ({ block }) => this.#tally.blockDone(block),
     };
   }
 }

@@ -6,18 +6,12 @@
 import { crc32 } from 'node:zlib';
 import pLimit from 'p-limit';
 import { CompactError, throwIfCancelled } from '../errors.ts';
-import type { Copy, MergedBlock, ObjectId, SourceRead } from '../model.ts';
+import type { Copy, MergedBlock, MergeTask, ObjectId, SourceRead } from '../model.ts';
 import type { BlockCodec, ObjectStore } from '../objects/port.ts';
 import type { MemoryBudget, Reservation } from './memory-budget.ts';
 import { ReadPump } from './read-pump.ts';
 
 const CANCELLED = 'the attempt was cancelled; its objects are left to its reap record';
-
-/** One object to write and how its sources are named. */
-export interface MergeTask<Source = ObjectId> {
-  readonly name: string;
-  readonly block: MergedBlock<Source>;
-}
 
 export interface MergeOptions<Source = ObjectId> {
   readonly objects: ObjectStore;

@@ -5,12 +5,12 @@
  */
 import pLimit from 'p-limit';
 import { CompactError, throwIfCancelled, toError } from '../errors.ts';
-import { listAfter, type SlicePlan, type SliceRecord, type SliceTask, sliceTasks } from '../layout/slices/index.ts';
+import { listAfter, type SlicePlan, type SliceRecord, sliceTasks } from '../layout/slices/index.ts';
 import type { ReapRecord } from '../ledger.ts';
 import type { CommitOutcome } from '../metadata/port.ts';
 import type { OwnIds, SliceCommits, SliceFence } from '../metadata/slice-commits.ts';
 import type { VolumeSetting } from '../metadata/slice-volume.ts';
-import { type InodeKey, MERGED_VERSION_BITS } from '../model.ts';
+import { type InodeKey, MERGED_VERSION_BITS, type MergeTask } from '../model.ts';
 import type { BlockCodec, ObjectStore } from '../objects/port.ts';
 import { later, type MonotonicMs } from '../time.ts';
 import { type AddedRecord, Attempt, RETRY_FIRST_MS, waitToRetry } from './attempt.ts';
@@ -37,7 +37,7 @@ export interface SliceAttemptDeps extends SliceWorkDeps, ChunkLimits, Pick<Compa
   readonly readGapBytes: number;
   /** Throws where the setting does not allow it any more: clients follow a change within seconds. */
   readonly requireAllowed: () => Promise<unknown>;
-  readonly onBlock?: (task: SliceTask) => void;
+  readonly onBlock?: (task: MergeTask<string>) => void;
 }
 
 export interface SliceChunk {
@@ -138,7 +138,7 @@ async function begin(fence: SliceFence, incarnation: string, { commits }: SliceA
 
 /** I4: every new object is acknowledged, and still there, when this returns. */
 async function writeAll(
-  tasks: readonly SliceTask[],
+  tasks: readonly MergeTask<string>[],
   { attempt, chunkIndex }: { readonly attempt: Attempt; readonly chunkIndex: number },
   deps: SliceAttemptDeps,
 ): Promise<void> {

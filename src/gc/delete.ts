@@ -6,12 +6,11 @@
 import { CompactError, isMissingObject } from '../errors.ts';
 import { changedLayout, parseObjectName, printInodeKey } from '../format.ts';
 import type { GcBook, ReapRecords } from '../ledger.ts';
-import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import { DELETE_BATCH_MAX, type DeleteFailure, type ListedObject, type ObjectStore } from '../objects/port.ts';
 import { type DeleteGuard, guardedDelete } from '../reap/delete-guard.ts';
 import { deletable } from '../reap/fresh-look.ts';
-import { isReusable, type LookFor, SharedLists } from '../reap/referenced-objects.ts';
+import { isReusable, type ListsDeps, type LookFor, SharedLists } from '../reap/referenced-objects.ts';
 import { StoredObjects } from '../reap/stored-objects.ts';
 import type { LedgerMs } from '../time.ts';
 import { isMalformed } from './examine.ts';
@@ -25,12 +24,9 @@ export interface Deletable {
 }
 
 /** What the whole pass works with. */
-export interface PassDeps {
-  readonly metadata: MetadataStore;
+export interface PassDeps extends ListsDeps {
   readonly records: ReapRecords;
   readonly book: GcBook;
-  /** The ledger's clock. */
-  readonly nowMs: () => Promise<LedgerMs>;
   /** What else must allow a delete. */
   readonly guards?: readonly DeleteGuard[];
   /** Those of the inodes that are in quarantine, as `fsId/inodeId`: nothing of them is deleted. */

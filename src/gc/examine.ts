@@ -6,10 +6,11 @@
 import pLimit from 'p-limit';
 import { CompactError } from '../errors.ts';
 import { objectName, parseObjectName, printInodeKey } from '../format.ts';
-import type { ChunkSnapshot, MetadataStore } from '../metadata/port.ts';
+import type { ChunkSnapshot } from '../metadata/port.ts';
 import type { Filesystem, InodeKey } from '../model.ts';
 import type { ListedObject, ObjectStore } from '../objects/port.ts';
 import { checkChunkList, objectSizes, readSizes } from '../plan/index.ts';
+import type { ListsDeps } from '../reap/referenced-objects.ts';
 import type { LedgerMs } from '../time.ts';
 import { ReferencedIndex } from './referenced-index.ts';
 import type { ObjectFault } from './report.ts';
@@ -31,12 +32,9 @@ export interface InodePart {
   readonly until?: string;
 }
 
-interface ExamineDeps {
-  readonly metadata: MetadataStore;
+interface ExamineDeps extends ListsDeps {
   readonly objects: ObjectStore;
   readonly filesystem: Filesystem;
-  /** The ledger's clock. */
-  readonly nowMs: () => Promise<LedgerMs>;
 }
 
 export interface PartFindings {

@@ -21,13 +21,6 @@ export interface Choice {
   readonly storedBytes: number;
 }
 
-interface Terms {
-  /** Tried in their order. */
-  readonly prices: readonly Prices[];
-  /** Whether more may be stored than before. */
-  readonly mayGrow: boolean;
-}
-
 export class BlockSpace {
   readonly #list: ChunkList;
   readonly #finder: RunFinder;
@@ -49,10 +42,10 @@ export class BlockSpace {
   /** Bytes of all objects of the block when these runs are made. */
   storedBytes(view: BlockView, runs: readonly Run[]): number {
     const inBlock = runs.map(({ from, to }) => ({ from: from - view.dataFrom, to: to - view.dataFrom }));
-    return this.#storedBytes(view, Pieces.of(view).joined(inBlock));
+    return this.#storedBytes(Pieces.of(view).joined(inBlock));
   }
 
-  #storedBytes(view: BlockView, pieces: Pieces): number {
+  #storedBytes(pieces: Pieces): number {
     const tally = ++this.#tallies;
     let bytes = 0;
     for (let n = 0; n < pieces.count; n++) {
@@ -60,7 +53,7 @@ export class BlockSpace {
       if (version < 0) bytes += pieces.bytes(n);
       else if (this.#tallied[version] !== tally) {
         this.#tallied[version] = tally;
-        bytes += this.#objectBytes(view, version);
+        bytes += this.#objectBytes(pieces, version);
       }
     }
     return bytes;
@@ -69,44 +62,44 @@ export class BlockSpace {
   /** The best choice at these prices, tried in their order; without `mayGrow` one that stores no more than before. */
   choose(view: BlockView, prices: readonly Prices[], mayGrow: boolean): Choice {
     const pieces = Pieces.of(view);
-    if (!view.mixed && !this.#hasDead(view, pieces)) return { runs: [], storedBytes: dataBytes(view) };
-    return this.#goOn(view, pieces, { prices, mayGrow });
+    if (!view.mixed && !this.#hasDead(pieces)) return { runs: [], storedBytes: dataBytes(view) };
+    return this.#goOn(pieces, prices, mayGrow);
   }
 
   /** A choice after which no object of the block keeps more than this share of bytes that nobody reads. */
   tidy(view: BlockView, prices: readonly [Prices, ...Prices[]], deadShare: number): Choice {
     const pieces = Pieces.of(view);
-    const [factor = 1] = this.#finder.factors(view, pieces);
-    const runs = this.#freeing(view, pieces, { prices: { ...prices[0], get: prices[0].get * factor }, deadShare });
-    return this.#goOn(view, pieces.joined(runs), { prices, mayGrow: false });
+    const [factor = 1] = this.#finder.factors(pieces);
+    const runs = this.#freeing(pieces, { ...prices[0], get: prices[0].get * factor }, deadShare);
+    return this.#goOn(pieces.joined(runs), prices, false);
   }
 
   /** Each look sees what the last one left, as a second plan would. */
-  #goOn(view: BlockView, start: Pieces, terms: Terms): Choice {
+  #goOn(start: Pieces, prices: readonly Prices[], mayGrow: boolean): Choice {
     let pieces = start;
     for (;;) {
-      const runs = this.#bestOf(view, pieces, terms);
-      if (runs.length === 0) return { runs: pieces.runs(), storedBytes: this.#storedBytes(view, pieces) };
+      const runs = this.#bestOf(pieces, prices, mayGrow);
+      if (runs.length === 0) return { runs: pieces.runs(), storedBytes: this.#storedBytes(pieces) };
       pieces = pieces.joined(runs);
     }
   }
 
   /** Whether some object holds bytes that nobody reads. */
-  #hasDead(view: BlockView, pieces: Pieces): boolean {
+  #hasDead(pieces: Pieces): boolean {
     let live = 0;
     for (let n = 0; n < pieces.count; n++) live += pieces.bytes(n);
-    return this.#storedBytes(view, pieces) > live;
+    return this.#storedBytes(pieces) > live;
   }
 
-  #bestOf(view: BlockView, pieces: Pieces, { prices, mayGrow }: Terms): readonly Run[] {
-    const shares = this.#hasDead(view, pieces) ? DEAD_SHARES : [];
-    const factors = this.#finder.factors(view, pieces);
+  #bestOf(pieces: Pieces, prices: readonly Prices[], mayGrow: boolean): readonly Run[] {
+    const shares = this.#hasDead(pieces) ? DEAD_SHARES : [];
+    const factors = this.#finder.factors(pieces);
     for (const price of prices) {
       for (const factor of factors) {
         const priced = { ...price, get: price.get * factor };
-        const freeing = shares.map((deadShare) => this.#freeing(view, pieces, { prices: priced, deadShare }));
-        const choices = [this.#finder.best(view, pieces, priced), ...freeing];
-        const runs = this.#mostWorth(view, pieces, { choices, prices: priced, mayGrow });
+        const freeing = shares.map((deadShare) => this.#freeing(pieces, priced, deadShare));
+        const choices = [this.#finder.best(pieces, priced), ...freeing];
+        const runs = this.#mostWorth(pieces, priced, { choices, mayGrow });
         if (runs.length > 0) return runs;
       }
     }
@@ -114,16 +107,15 @@ export class BlockSpace {
   }
 
   #mostWorth(
-    view: BlockView,
     pieces: Pieces,
-    how: { readonly choices: readonly (readonly Run[])[]; readonly prices: Prices; readonly mayGrow: boolean },
+    prices: Prices,
+    { choices, mayGrow }: { readonly choices: readonly (readonly Run[])[]; readonly mayGrow: boolean },
   ): readonly Run[] {
-    const { choices, prices, mayGrow } = how;
     let best: readonly Run[] = [];
     let most = 0;
     for (const runs of choices) {
       if (runs.length === 0) continue;
-      const { value, growth } = this.#worth(view, pieces, { runs, prices });
+      const { value, growth } = this.#worth(pieces, prices, runs);
       if (value <= most || (growth > 0 && !mayGrow)) continue;
       best = runs;
       most = value;
@@ -132,11 +124,7 @@ export class BlockSpace {
   }
 
   /** What runs of pieces bring, at the prices, and by how much more is stored then. */
-  #worth(
-    view: BlockView,
-    pieces: Pieces,
-    { runs, prices }: { readonly runs: readonly Run[]; readonly prices: Prices },
-  ): { readonly value: number; readonly growth: number } {
+  #worth(pieces: Pieces, prices: Prices, runs: readonly Run[]): { readonly value: number; readonly growth: number } {
     this.#tally(pieces);
     let growth = 0;
     let moved = 0;
@@ -148,30 +136,26 @@ export class BlockSpace {
       saved += to - from - 1;
       for (let n = from; n < to; n++) {
         moved += pieces.bytes(n);
-        growth -= this.#freed(view, pieces, n);
+        growth -= this.#freed(pieces, n);
       }
     }
     return { value: saved * prices.get - moved - growth * prices.stored, growth };
   }
 
   /** Bytes that need not be stored any more when the n-th piece is rewritten after those before it. */
-  #freed(view: BlockView, pieces: Pieces, n: number): number {
+  #freed(pieces: Pieces, n: number): number {
     const version = pieces.version(n);
     if (version < 0) return pieces.bytes(n);
     const left = (this.#left[version] ?? outside()) - 1;
     this.#left[version] = left;
-    return left === 0 ? this.#objectBytes(view, version) : 0;
+    return left === 0 ? this.#objectBytes(pieces, version) : 0;
   }
 
   /** The runs that free all objects of which nobody reads more than a share, those included that this does it to. */
-  #freeing(
-    view: BlockView,
-    pieces: Pieces,
-    { prices, deadShare }: { readonly prices: Prices; readonly deadShare: number },
-  ): readonly Run[] {
+  #freeing(pieces: Pieces, prices: Prices, deadShare: number): readonly Run[] {
     const forced = new Uint8Array(pieces.count);
     let runs: readonly Run[] = [];
-    for (let round = 0; this.#mark(view, pieces, { runs, forced, deadShare, all: round >= ROUNDS_MAX }); round++) {
+    for (let round = 0; this.#mark(pieces, { runs, forced, deadShare, all: round >= ROUNDS_MAX }); round++) {
       runs = bestRuns(pieces, { from: 0, to: pieces.count }, prices, forced);
     }
     return runs;
@@ -179,7 +163,6 @@ export class BlockSpace {
 
   /** Marks the pieces of objects that would keep too much that nobody reads; whether there are more than before. */
   #mark(
-    view: BlockView,
     pieces: Pieces,
     how: {
       readonly runs: readonly Run[];
@@ -200,7 +183,7 @@ export class BlockSpace {
     for (let n = 0; n < pieces.count; n++) {
       const version = pieces.version(n);
       if (version < 0 || forced[n] === 1) continue;
-      const bytes = this.#objectBytes(view, version);
+      const bytes = this.#objectBytes(pieces, version);
       const live = this.#live[version] ?? outside();
       if (!all && (live === 0 || bytes - live <= deadShare * bytes)) continue;
       forced[n] = 1;
@@ -222,7 +205,7 @@ export class BlockSpace {
   }
 
   /** The object of a version in the block. */
-  #objectBytes(view: BlockView, position: number): number {
+  #objectBytes({ view }: Pieces, position: number): number {
     const { versions, geometry } = this.#list;
     const version = versions[position] ?? outside();
     const blockEnd = view.begin + geometry.blockSize;

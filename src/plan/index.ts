@@ -22,7 +22,6 @@ export {
 export {
   bytesOfObject,
   MERGED_VERSIONS_MAX,
-  type MergedObject,
   mergedObjects,
   objectSizes,
   objectsOf,

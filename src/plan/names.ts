@@ -59,13 +59,11 @@ function compactionOf({ mergedBefore = 0 }: ChunkPlan, attempt: bigint, n: numbe
   return attempt + BigInt(NUMBER_STEP * (mergedBefore + n));
 }
 
-export interface MergedObject {
-  readonly object: ObjectId;
-  readonly block: MergedBlock;
-}
-
 /** The objects that the plan writes, in file order. */
-export function mergedObjects(plan: ChunkPlan, attempt: bigint): MergedObject[] {
+export function mergedObjects(
+  plan: ChunkPlan,
+  attempt: bigint,
+): { readonly object: ObjectId; readonly block: MergedBlock }[] {
   return plan.merged.flatMap((version, n) =>
     version.blocks.map((block) => ({
       object: { chunkId: plan.mergedChunkId, compaction: compactionOf(plan, attempt, n), blockIndex: block.blockIndex },

@@ -30,13 +30,16 @@ export function extentOf(table: RangeTable, { from, to }: Run): Window {
 /** `[borders[n], borders[n + 1])` of the table is the n-th piece. */
 export class Pieces {
   readonly count: number;
+  /** The block. */
+  readonly view: BlockView;
   readonly #table: RangeTable;
   readonly #borders: Uint32Array;
   /** 1 for a new object. */
   readonly #made: Uint8Array;
 
-  private constructor(table: RangeTable, borders: Uint32Array, made: Uint8Array) {
-    this.#table = table;
+  private constructor(view: BlockView, borders: Uint32Array, made: Uint8Array) {
+    this.view = view;
+    this.#table = view.table;
     this.#borders = borders;
     this.#made = made;
     this.count = made.length;
@@ -46,7 +49,7 @@ export class Pieces {
     const count = view.dataTo - view.dataFrom;
     const borders = new Uint32Array(count + 1);
     for (let n = 0; n <= count; n++) borders[n] = view.dataFrom + n;
-    return new Pieces(view.table, borders, new Uint8Array(count));
+    return new Pieces(view, borders, new Uint8Array(count));
   }
 
   begin(n: number): number {
@@ -96,6 +99,6 @@ export class Pieces {
       if (from < to) made[count++] = 1;
       next = to;
     }
-    return new Pieces(this.#table, borders, made);
+    return new Pieces(this.view, borders, made);
   }
 }

@@ -78,19 +78,19 @@ export class RunFinder {
     if (prices.get === Number.POSITIVE_INFINITY) return [{ from: view.dataFrom, to: view.dataTo }];
     let pieces = Pieces.of(view);
     for (;;) {
-      const { usual } = this.#judge(view, pieces);
-      const runs = this.best(view, pieces, { ...prices, get: prices.get * usual });
+      const { usual } = this.#judge(pieces);
+      const runs = this.best(pieces, { ...prices, get: prices.get * usual });
       if (runs.length === 0) return pieces.runs();
       pieces = pieces.joined(runs);
     }
   }
 
   /** One look: the best runs of pieces at prices that the factor is in, with the rules for blocks that still grow. */
-  best(view: BlockView, pieces: Pieces, prices: Prices): Run[] {
+  best(pieces: Pieces, prices: Prices): Run[] {
     if (!this.#isMixed(pieces)) return [];
     const runs = bestRuns(pieces, { from: 0, to: pieces.count }, prices);
     const last = runs.at(-1);
-    const open = pieces.end(pieces.count - 1) < view.begin + this.#blockSize;
+    const open = pieces.end(pieces.count - 1) < pieces.view.begin + this.#blockSize;
     if (last === undefined || !open || last.to < pieces.count || !prices.tailWaits) return runs;
     return [...runs.slice(0, -1), ...tailRuns(pieces, last, prices)];
   }
@@ -109,17 +109,15 @@ export class RunFinder {
    * How much more than once a GET is worth in this block, or how much less. Then what it may come to without a write, when the
    * newest version is merged elsewhere and the block holds the newest of those that stay.
    */
-  factors(view: BlockView, pieces: Pieces): readonly number[] {
-    const { usual, complete, newest } = this.#judge(view, pieces);
+  factors(pieces: Pieces): readonly number[] {
+    const { usual, complete, newest } = this.#judge(pieces);
     const own = complete ? [usual] : newest ? [usual * FILLING_FACTOR] : [usual, usual * FILLING_FACTOR];
     return this.#ageFactors.flatMap((byAge) => own.map((factor) => factor * byAge));
   }
 
-  #judge(
-    view: BlockView,
-    pieces: Pieces,
-  ): { readonly usual: number; readonly complete: boolean; readonly newest: boolean } {
-    const full = pieces.begin(0) === view.begin && pieces.end(pieces.count - 1) === view.begin + this.#blockSize;
+  #judge(pieces: Pieces): { readonly usual: number; readonly complete: boolean; readonly newest: boolean } {
+    const { begin: blockBegin } = pieces.view;
+    const full = pieces.begin(0) === blockBegin && pieces.end(pieces.count - 1) === blockBegin + this.#blockSize;
     let whole = true;
     let overwritten = false;
     let newest = false;
@@ -132,7 +130,7 @@ export class RunFinder {
       const version = pieces.version(n);
       if (version < 0) continue;
       if (version === this.#newest) newest = true;
-      const start = Math.max((this.#versions[version] ?? outside()).offset, view.begin);
+      const start = Math.max((this.#versions[version] ?? outside()).offset, blockBegin);
       // At its start, or in the middle: what was overwritten once will be again.
       if (begin !== start || this.#seen[version] === round) overwritten = true;
       this.#seen[version] = round;

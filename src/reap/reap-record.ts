@@ -7,14 +7,13 @@
 import { CompactError, isMissingObject, toError } from '../errors.ts';
 import { changedLayout, namesBegin, objectName, parseObjectName, parseRecord } from '../format.ts';
 import type { ReapRecord } from '../ledger.ts';
-import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, S3ChunkInfo } from '../model.ts';
 import type { DeleteFailure, ObjectStores } from '../objects/port.ts';
 import { objectSizes } from '../plan/index.ts';
 import { elapsed, type LedgerMs, later, latest } from '../time.ts';
 import { confirmNothing, type DeleteAbout, type DeleteGuard, guardedDelete } from './delete-guard.ts';
 import { deletable } from './fresh-look.ts';
-import { isReusable, type LookFor, SharedLists } from './referenced-objects.ts';
+import { isReusable, type ListsDeps, type LookFor, SharedLists } from './referenced-objects.ts';
 import { StoredObjects } from './stored-objects.ts';
 
 /** A missing inode, or one without its lists, counts only when two looks this far apart find it so: metadata may be restored, or be another's. */
@@ -24,11 +23,8 @@ const DOUBT_DELAY_MAX_MS = 60 * 60 * 1000;
 /** Between two looks at a record whose objects a hold keeps: so late they go after its end. */
 export const HELD_DELAY_MS = 30 * 60 * 1000;
 
-export interface ReapDeps {
-  readonly metadata: MetadataStore;
+export interface ReapDeps extends ListsDeps {
   readonly objects: ObjectStores;
-  /** The ledger's clock. */
-  readonly nowMs: () => Promise<LedgerMs>;
   readonly graceMs: number;
   /** Where records of one inode that are due together find each other's reading of its lists; absent: each reads. */
   readonly lists?: SharedLists;

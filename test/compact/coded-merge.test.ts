@@ -1,8 +1,9 @@
 /** merge where blocks are compressed or encrypted: whole objects, buffers within the budget, sizes as they are in the store. */
 import { expect, it } from 'vitest';
 import { MemoryBudget } from '../../src/compact/memory-budget.ts';
-import { type MergeOptions, type MergeTask, writeMergedObjects } from '../../src/compact/merge.ts';
+import { type MergeOptions, writeMergedObjects } from '../../src/compact/merge.ts';
 import { CompactError } from '../../src/errors.ts';
+import type { MergeTask } from '../../src/model.ts';
 import type { BlockCodec } from '../../src/objects/port.ts';
 import { MemoryObjectStores } from '../objects/memory-store.ts';
 

@@ -15,5 +15,5 @@ export {
 export { piecesOf, recordFault } from './pieces.ts';
 export { listAfter, type MergedSlice, planSlices, type SliceGain, type SlicePlan, type SlicePolicy } from './plan.ts';
 export { type ClientMerge, type ClientRewrite, clientMerge, clientRewrite } from './quiet.ts';
-export { type SliceTask, sliceTasks } from './tasks.ts';
+export { sliceTasks } from './tasks.ts';
 export { CHUNK_BYTES, type Piece, type ReferencesOf, type SliceGeometry, type SliceRecord } from './words.ts';

@@ -2,17 +2,11 @@
  * The objects of a plan's new slices: which they are, and which bytes of which objects they are made of. A new slice has
  * blocks of its own, counted from its own begin. Apart from the plan because looking at one needs none of this. Pure.
  */
-import type { Copy, MergedBlock, SourceRead } from '../../model.ts';
+import type { Copy, MergeTask, SourceRead } from '../../model.ts';
 import type { Window } from '../../plan/index.ts';
 import { blockBytes, blockCount, sliceObject } from './objects.ts';
 import type { MergedSlice } from './plan.ts';
 import type { Piece, SliceGeometry } from './words.ts';
-
-/** An object to write; its sources are named as the store knows them. */
-export interface SliceTask {
-  readonly name: string;
-  readonly block: MergedBlock<string>;
-}
 
 interface TaskOptions {
   readonly geometry: SliceGeometry;
@@ -22,7 +16,7 @@ interface TaskOptions {
   readonly readGapBytes: number;
 }
 
-export function sliceTasks(merged: readonly MergedSlice[], options: TaskOptions): SliceTask[] {
+export function sliceTasks(merged: readonly MergedSlice[], options: TaskOptions): MergeTask<string>[] {
   const { geometry, firstId } = options;
   const readsFor = geometry.wholeObjects ? wholeReads : rangeReads;
   return merged.flatMap((slice, n) => {

@@ -73,7 +73,9 @@ export const PLAN_FAULTS: readonly Fault[] = [
   }),
   fault('an object counts as freed while pieces of it stay', 'I8', {
     file: 'src/plan/block-space.ts',
-    edits: [['return left === 0 ? this.#objectBytes(view, version) : 0;', 'return this.#objectBytes(view, version);']],
+    edits: [
+      ['return left === 0 ? this.#objectBytes(pieces, version) : 0;', 'return this.#objectBytes(pieces, version);'],
+    ],
   }),
   fault('a narrowed version forgets how long its objects are', 'I8', {
     file: 'src/plan/keep.ts',
