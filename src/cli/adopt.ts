@@ -14,7 +14,7 @@ up to a minute, and each deletes what the other's lists reference.
 
 With --json: {fsId, bucket, before: "own" | "none" | "other", belongedTo}`;
 
-export function registerAdopt(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .argument('<fs>', 'id of the file system', parseCount)
     .addHelpText('after', HELP)

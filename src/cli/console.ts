@@ -18,7 +18,7 @@ SIGTERM or SIGINT ends it.
 
 With --json: {url}`;
 
-export function registerConsole(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command.addHelpText('after', HELP).action(async () => {
     const { startConsole, startVolumeConsole } = await import('../console/server.ts');
     const { logger: log, settings } = context;

@@ -2,7 +2,6 @@
  * What every command shares: settings from flags, environment and file, streams, logger, colours and connections.
  * The only place of the command line that turns settings into clients. It knows no command.
  */
-
 import { readFileSync } from 'node:fs';
 import { findPackageJSON } from 'node:module';
 import type { Command } from 'commander';
@@ -128,13 +127,12 @@ export class CliContext {
   get style(): TextStyle {
     const { dim, bold, green, yellow, red } = this.colors;
     const { columns } = this.streams.stdout;
-    return { dim, bold, green, yellow, red, ...(columns === undefined ? {} : { width: columns }) };
+    return { dim, bold, green, yellow, red, width: columns };
   }
 
   /** How pictures are to be drawn on this output. */
   get picture(): PictureStyle {
-    const { columns } = this.streams.stdout;
-    return { color: this.#color(), ascii: this.#ascii(), ...(columns === undefined ? {} : { width: columns }) };
+    return { color: this.#color(), ascii: this.#ascii(), width: this.streams.stdout.columns };
   }
 
   /** Data, on standard output. */

@@ -2,7 +2,6 @@
  * The questions of `s3compact doctor`, each with its answer and, where something is wrong, what to do about it. Apart from
  * the command because each check must end by itself, whatever is down. No check here writes; no secret gets into a text.
  */
-
 import type { Settings } from '../config/index.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
 import type { MetadataStore } from '../metadata/port.ts';

@@ -27,7 +27,7 @@ const PATIENCE_MAX_MS = 2_000;
 /** A page of a large bucket may take a store a while. */
 const S3_TIMEOUT_MAX_MS = 5_000;
 
-export function registerDoctor(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--write', 'also put, read and delete objects of its own in the bucket, named s3compact-doctor-…')

@@ -28,7 +28,7 @@ stops it, and a bucket that was there before, or holds something else, stays. Wh
 With --json: {fsId, uuid, bucket, madeBucket, files: [{inodeId, what, bytes, versions}]}, and with --remove
   {fsId, bucket: "removed" | "kept", objects}`;
 
-export function registerExample(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .argument('<fs>', 'id of the file system to be made', parseCount)
     .option('--bucket <name>', 'bucket for its objects', 's3compact-example')

@@ -1,7 +1,6 @@
 /**
  * `s3compact fsck FS [INODE]`: can every byte of the file, or of all files, be read? It asks the object store for what
- * the metadata names and tells every range that cannot be read. The looking is `fsck`'s; this only shows. It changes
- * nothing, and needs no queue.
+ * the metadata names and tells every range that cannot be read. The looking is `fsck`'s. It changes nothing.
  */
 import { type Command, Option } from 'commander';
 import { CompactError } from '../errors.ts';
@@ -10,6 +9,7 @@ import { type FsckFault, STOPPED } from '../fsck/check-chunk.ts';
 import { checkFilesystem, checkInode, type InodeVerdict } from '../fsck/fsck.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
+import type { InodeKey } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import { bytes, plural } from '../view/words.ts';
 import { cancellable } from '../wiring/cancellable.ts';
@@ -56,7 +56,7 @@ With --json: {summary: {inodes, skipped, unknown, objects, dataBytes, faults, fa
 Of a JuiceFS volume, all objects that lists name: {summary: {files, lists, objects, bytes, faults, visibleFaults},
   faults: [{inodeId, chunkIndex, reason: missing|size|unreferenced|damaged, object, visible, detail}], endedEarly}`;
 
-export function registerFsck(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   const limit = new Option('--limit <count>', 'faults to show; 0 means all');
   command
     .argument('<fs>', 'id of the file system', parseCount)
@@ -79,10 +79,7 @@ export function registerFsck(command: Command, context: CliContext): void {
     });
 }
 
-interface Target {
-  readonly fsId: number;
-  readonly inodeId: bigint | undefined;
-}
+type Target = Pick<InodeKey, 'fsId'> & { readonly inodeId: bigint | undefined };
 
 async function fsck(
   target: Target,

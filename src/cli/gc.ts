@@ -55,7 +55,7 @@ With --json: {counts: {REASON: {objects, bytes}}, ages: {REASON: {hour|day|week|
   ripe, deleted: {objects, bytes}, quarantined, failures, failureExamples, bookFull, resumed, refused, stopped}
   REASON: ${REASONS.join(', ')}`;
 
-export function registerGc(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--delete', 'delete orphans that two passes have found')

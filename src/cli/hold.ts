@@ -1,7 +1,6 @@
 /**
  * `s3compact hold FS | hold list | hold release`: from the answer on nothing that a list references is deleted, until the
- * hold is released or has ended. For backups of the metadata. What a hold is and when it holds is `reap/holds.ts`'s
- * business.
+ * hold is released or has ended. For backups of the metadata. What a hold is, and when it holds: `reap/holds.ts`.
  */
 import type { Command } from 'commander';
 import { printNumber } from '../config/units.ts';
@@ -34,7 +33,7 @@ What was held is deleted within half an hour. Backups of the metadata that were 
 
 With --json: {fsId, released: [id]}`;
 
-export function registerHold(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--reason <text>', 'who or what needs it, one line; must be given')
@@ -89,7 +88,11 @@ async function make(
 }
 
 async function list(fsId: number | undefined, clients: Clients, context: CliContext): Promise<void> {
-  const filesystems = fsId === undefined ? await allHeld(clients) : [await heldOf(fsId, clients)];
+  const { standingHolds } = await import('../wiring/standing-holds.ts');
+  const filesystems =
+    fsId === undefined
+      ? await standingHolds(clients, (none) => clients.holdBook.forget(none))
+      : [await heldOf(fsId, clients)];
   if (context.json) {
     return context.dataJson({
       filesystems: filesystems.map(({ holds, ...kept }) => ({ ...kept, holds: holds.map(listed) })),
@@ -102,11 +105,6 @@ async function list(fsId: number | undefined, clients: Clients, context: CliCont
   for (const { fsId: of, objects, bytes } of filesystems) {
     context.data(` file system ${of}: ${plural(objects, 'object')} kept, ${printNumber('size', bytes)} at least`);
   }
-}
-
-async function allHeld(clients: Clients) {
-  const { standingHolds } = await import('../wiring/standing-holds.ts');
-  return standingHolds(clients, (fsId) => clients.holdBook.forget(fsId));
 }
 
 async function heldOf(fsId: number, clients: Clients) {

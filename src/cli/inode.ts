@@ -46,7 +46,7 @@ interface InodeOptions {
   readonly wait: number;
 }
 
-export function registerInode(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   withFileArguments(command)
     .option('--inline', 'do it in this process instead of the compact queue')
     .option('--dry-run', 'only show the plan, as "s3compact plan" does')

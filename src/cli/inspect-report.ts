@@ -3,9 +3,8 @@
  * costs, and what is wrong. It stands alone so that the text and the JSON say the same. Faulty lists are reported, never
  * mended: what cannot be known of them is absent.
  */
-
 import { CompactError } from '../errors.ts';
-import type { MetadataStore } from '../metadata/port.ts';
+import type { ChunkSnapshot, MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey, S3ChunkInfo, ValidRange } from '../model.ts';
 import { type ChunkInput, checkChunkList, type ReadCost, readCost, validRanges, versionFault } from '../plan/index.ts';
 import { redactUrl } from '../redact.ts';
@@ -64,10 +63,7 @@ export async function inspectChunk(key: InodeKey, chunkIndex: number, from: Insp
   return { report: { ...base, rangesTotal: 0, versions, ranges: [], fault: { code, message } } };
 }
 
-interface ListRead {
-  readonly versions: readonly S3ChunkInfo[];
-  readonly versionsTotal: number;
-}
+type ListRead = Pick<ChunkSnapshot, 'versions' | 'versionsTotal'>;
 
 /** The head of the list, or the error that tells which record does not parse. */
 async function readOrFault(

@@ -48,7 +48,7 @@ Of a JuiceFS volume: {volume, file: {inodeId, path, length, mtimeMs, nlink, stat
   chunks: [{chunkIndex, recordsTotal, fault, records: [{position, offset, len, id, size, from, references}],
             pieces: [{begin, end, position, id, size, from}], footprint: as total}]}`;
 
-export function registerInspect(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   const limit = new Option(
     '--limit <count>',
     `rows of each list, and chunks, to show; 0 means all (default: ${ROWS_SHOWN})`,

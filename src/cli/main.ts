@@ -82,8 +82,7 @@ function createProgram(context: CliContext, loaded: ReadonlyMap<string, Register
 
 /** Refuses a command that cannot work on the files of this metadata, before anything is opened. */
 function requireLayout(action: Command, context: CliContext): void {
-  // `quarantine list` is `quarantine`.
-  const name = action.parent?.parent ? action.parent.name() : action.name();
+  const name = nameOf(action);
   const only = COMMANDS.find((row) => row.name === name)?.only;
   if (only === undefined || only === layoutOf(context.settings.metadataUrl)) return;
   const others = COMMANDS.filter((row) => row.only !== 'blocks' && row.name !== 'completion');
@@ -95,11 +94,14 @@ function requireLayout(action: Command, context: CliContext): void {
   );
 }
 
+/** `quarantine list` is `quarantine`. */
+function nameOf(command: Command): string {
+  return command.parent?.parent ? command.parent.name() : command.name();
+}
+
 /** In a command's help: the global flags that matter to it. */
 function usefulGlobalOptions(this: Help, command: Command): Option[] {
-  // `quarantine list` has the settings of `quarantine`.
-  const { parent } = command;
-  const used = new Set(settingsOf(parent?.parent ? parent.name() : command.name()).map(({ flag }) => flag));
+  const used = new Set(settingsOf(nameOf(command)).map(({ flag }) => flag));
   const all = Help.prototype.visibleGlobalOptions.call(this, command);
   return all.filter((option) => used.has(option.name()) || !SETTINGS.some(({ flag }) => flag === option.name()));
 }

@@ -2,7 +2,6 @@
  * `s3compact pause | resume [FS]`: stops and starts work on one file system, or on all. What is running may finish; the
  * pause is kept in the queue's Redis and holds until somebody resumes. Keeping it is `queue-control`'s business.
  */
-
 import type { Command } from 'commander';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { wallMs } from '../time.ts';
@@ -24,7 +23,7 @@ Without FS everything is resumed: the queues and every file system, also those t
 With --json: {paused: false, fsId (absent: everything), already, jobs: jobs that came back,
   filesystems: ids of those that were paused one by one (with everything)}`;
 
-export function registerPause(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .argument('[fs]', 'id of the file system; without it: everything', parseCount)
     .option('--reap', 'delete nothing either; only together with everything')

@@ -22,7 +22,7 @@ import { bytes } from '../view/words.ts';
 
 export interface PictureStyle {
   /** Columns that the picture may take; at least 48. Default 80. */
-  readonly width?: number;
+  readonly width?: number | undefined;
   /** Rows of cells; several blocks share a row where a chunk has more. Default 32. */
   readonly rowsMax?: number;
   readonly ascii?: boolean;
@@ -35,15 +35,10 @@ const WIDTH_MIN = 48;
 const DEFAULT_ROWS_MAX = 32;
 const LEGEND_LINES_MAX = 4;
 
-interface Glyphs {
-  readonly hole: string;
-  readonly edge: string;
-  readonly becomes: string;
-  readonly rule: string;
-  readonly dash: string;
+type Glyphs = Readonly<Record<'hole' | 'edge' | 'becomes' | 'rule' | 'dash', string>> & {
   /** Shades for cells of 2-3, 4-9 and more pieces. */
   readonly shades: readonly [string, string, string];
-}
+};
 const UNICODE: Glyphs = { hole: '·', edge: '│', becomes: '→', rule: '─', dash: '–', shades: ['░', '▒', '▓'] };
 const ASCII: Glyphs = { hole: '.', edge: '|', becomes: '>', rule: '-', dash: '-', shades: ['-', '+', '%'] };
 
@@ -199,18 +194,11 @@ function brushOf(style: PictureStyle, grids: readonly Grid[]): Brush {
   };
 }
 
-interface NamedVersion {
-  readonly version: S3ChunkInfo;
-  /** The first list that has it: 0 is what there was before. */
-  readonly chunk: number;
-  /** Bytes of all its parts in that list. */
-  len: number;
-}
-
 /** What the letters and signs mean; at most LEGEND_LINES_MAX lines of versions, the merged ones first. */
 function legend(chunks: readonly ChunkInput[], brush: Brush): string[] {
   const { glyphs, colors } = brush;
-  const versions = new Map<string, NamedVersion>();
+  // By the first list that has it, 0 is what there was before, and with the bytes of all its parts in that list.
+  const versions = new Map<string, { readonly version: S3ChunkInfo; readonly chunk: number; len: number }>();
   let rest = 0;
   for (const [n, chunk] of chunks.entries()) {
     for (const version of chunk.versions) {
@@ -232,7 +220,7 @@ function legend(chunks: readonly ChunkInput[], brush: Brush): string[] {
     const old = isMerged ? `#${named.version.chunkId} merged` : `#${named.version.chunkId}`;
     return [{ letter, isMerged, text: `${named.chunk > 0 ? 'new' : old} ${bytes(named.len)}` }];
   });
-  const mergedFirst = [...entries.filter((entry) => entry.isMerged), ...entries.filter((entry) => !entry.isMerged)];
+  const mergedFirst = entries.toSorted((a, b) => Number(b.isMerged) - Number(a.isMerged));
   const [light, middle, dark] = glyphs.shades;
   const d = glyphs.dash;
   const signs = [

@@ -40,7 +40,7 @@ With --json: {fsId, inodeId, changed: false, quarantine: {code, reason, sinceMs}
 Of a JuiceFS volume: {fsId, inodeId, changed: false, outcome: plan|nothing, cost, gain: {…, records in place of versions}, resting,
   chunks: [{chunkIndex, score, cost, gain, kept, merged: [{begin, end, pieces}], clientBefore, clientAfter: {records, bytes} | null}]}`;
 
-export function registerPlan(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   withFileArguments(command)
     .option('--limit <count>', 'pictures to draw; 0 means all', parseLimit, PICTURES_SHOWN)
     .addHelpText('after', HELP)

@@ -27,7 +27,7 @@ Look first ("s3compact fsck FS INODE", "s3compact inspect FS INODE"): an inode w
 
 With --json: {released: true|false, queued: true|false}; with --all {released: count, queued: count}`;
 
-export function registerQuarantine(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .command('list')
     .description('show them, each with its reason')

@@ -2,7 +2,6 @@
  * `s3compact reap`: works off the reap records that are due now, and ends. For a CronJob beside workers that only
  * compact, and for a person who does not want to wait for one. Records that are not due, or in doubt, stay.
  */
-
 import type { Command } from 'commander';
 import type { ReapSummary } from '../../workers/drain-reap.ts';
 import { wallMs } from '../time.ts';
@@ -19,7 +18,7 @@ With --json: {records: done, deleted: objects, stillReferenced, again: not finis
 
 const LEFT = 'reap was stopped; what it did not finish comes back by itself';
 
-export function registerReap(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command.addHelpText('after', HELP).action(async () => {
     const { drainReapQueue, pushAtEnd } = await import('./work-parts.ts');
     await context.withWork({}, async (clients) => {

@@ -15,7 +15,7 @@ Exit code 0: nothing is missing, or all of it was made again (with --dry-run: ca
 
 With --json: {objects: [{object, chunkIndex, outcome: made|can|cannot, detail}]}`;
 
-export function registerRepair(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .argument('<fs>', 'id of the file system', parseCount)
     .argument('<inode>', 'id of the inode', parseInodeId)

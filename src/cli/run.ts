@@ -30,7 +30,7 @@ With --json: {end: drained|time|bytes|paused|stopped|failed, fsId, endings: {don
 /** What a stop leaves. */
 const LEFT = 'nothing is lost: the next run goes on, or workers do';
 
-export function registerRun(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--no-wait-reap', 'do not wait for the reap records of this run')

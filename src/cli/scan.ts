@@ -39,7 +39,7 @@ interface Options {
   readonly fromStart?: boolean;
 }
 
-export function registerScan(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .argument('<fs>', 'id of the file system', parseCount)
     .option('--top <count>', 'only list the worst files; changes nothing', parseCount)

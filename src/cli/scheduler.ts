@@ -14,7 +14,7 @@ scheduler to be carried out. What scans find is worked off by "s3compact worker"
 
 const FILESYSTEMS_MAX = 1_000;
 
-export function registerScheduler(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .argument('<fs...>', 'ids of the file systems', parseSome)
     .option('--remove', 'take the plans away, and end')

@@ -48,7 +48,7 @@ interface Options {
   readonly watch?: number | true;
 }
 
-export function registerStatus(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command
     .argument('[fs]', 'of this file system only, where that is known', parseCount)
     .option(
@@ -105,8 +105,7 @@ async function nextText(clients: WorkClients, context: CliContext, fsId: number 
     return context.json ? toJson(report) : fitted(textOf(report, context), context.style.width);
   } catch (error) {
     if (!(error instanceof CompactError) || error.kind !== 'retry') throw error;
-    return context.json
-      ? toJson({ error: { code: error.code, message: error.message } })
-      : fitted(` ${error.message}`, context.style.width);
+    const { code, message } = error;
+    return context.json ? toJson({ error: { code, message } }) : fitted(` ${message}`, context.style.width);
   }
 }

@@ -41,7 +41,7 @@ With --json: {volume, storedBytes, live, trash, unlinked, gone: {files, length, 
   malformed}, pending: {slices, bytes, storedBytes}, files: {count, bytes}}, otherInodes, damaged, damages: [{inodeId, message}],
   top: [{inodeId, path, state, length, … as live}]}`;
 
-export function registerWaste(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   const order = new Option(
     '--sort <order>',
     'the worst by stored bytes that nobody reads, or by GETs that could be saved',

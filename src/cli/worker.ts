@@ -10,7 +10,7 @@ import { aborted, untilSignal } from './signals.ts';
 
 const HELP = '\nSIGTERM or SIGINT: take no more jobs, finish within --shutdown-grace. Twice: cancel at once.';
 
-export function registerWorker(command: Command, context: CliContext): void {
+export function register(command: Command, context: CliContext): void {
   command.addHelpText('after', HELP).action(() => work(context));
 }
 

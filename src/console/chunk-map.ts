@@ -22,8 +22,7 @@ import {
 import { bytes, count, plural } from '../view/words.ts';
 import type { Html } from './page.ts';
 
-export const MAP_ROWS_MAX = 32;
-export const MAP_CELLS_MAX = 64;
+export const MAP_LIMITS = { rowsMax: 32, cellsMax: 64 };
 /** Entries of the legend. */
 const LEGEND_MAX = 24;
 const CELL = { width: 8, height: 14, gap: 2 };
@@ -39,8 +38,6 @@ interface MapInput {
   /** As it would be after a run; absent: nothing would change. */
   readonly after?: ChunkInput;
 }
-
-export const MAP_LIMITS = { rowsMax: MAP_ROWS_MAX, cellsMax: MAP_CELLS_MAX };
 
 /** A chunk in the layout of blocks as it is, and beside it as it would be. */
 export function chunkMaps({ key, filesystem, before, after }: MapInput): Html {
@@ -202,8 +199,9 @@ function legend<V>({ grids, idOf, isMerged, legendOf }: Painting<V>, letters: Re
   const entries = [...letters].slice(0, LEGEND_MAX).flatMap(([id, letter]) => {
     const found = known.get(id);
     if (found === undefined) return [];
-    const color = colorOf(isMerged(found.version), letter);
-    return [html`<li><span class="key ${color}">${letter}</span> ${legendOf(found.version, found.isNew)}</li>`];
+    return [
+      html`<li><span class="key ${colorOf(isMerged(found.version), letter)}">${letter}</span> ${legendOf(found.version, found.isNew)}</li>`,
+    ];
   });
   const signs = [
     ['mixed2', '2-3 pieces'],

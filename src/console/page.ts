@@ -55,14 +55,9 @@ ${body}
 }
 
 /** The page as an answer, for whoever asks; with forms below it, if there are any. */
-export function show(
-  c: Context<Visited>,
-  { body, ...content }: PageOptions,
-  forms?: Html,
-): Response | Promise<Response> {
-  return c.html(
-    page({ ...content, body: forms === undefined ? body : html`${body}${forms}`, csrf: c.get('visitor')?.csrf }),
-  );
+export function show(c: Context<Visited>, content: PageOptions, forms?: Html): Response | Promise<Response> {
+  const body = html`${content.body}${forms ?? ''}`;
+  return c.html(page({ ...content, body, csrf: c.get('visitor')?.csrf }));
 }
 
 export function linkTo(href: string, name: string, isHere: boolean): Html {
@@ -77,7 +72,7 @@ export function live(from: string, body: Html): Html {
 export interface Column {
   readonly head: string | Html;
   readonly number?: true;
-  readonly sort?: 'ascending' | 'descending' | undefined;
+  readonly sort?: 'descending' | undefined;
 }
 
 /** Columns of numbers. */

@@ -13,6 +13,7 @@ import type { SliceVolume } from '../metadata/slice-volume.ts';
 import { LOG_EVENTS, type Logger } from '../observe/log.ts';
 import { askCounts } from '../view/ask-status.ts';
 import type { Clients } from '../wiring/clients.ts';
+import type { WorkClients } from '../wiring/work-clients.ts';
 import type { ActClients } from './acts.ts';
 import { type AppParts, consoleApp } from './app.ts';
 import { Door, type Visited } from './door.ts';
@@ -24,6 +25,8 @@ import { FileWalks } from './worst-files.ts';
 /** Browsers hold several connections each. */
 const CONNECTIONS_MAX = 1_000;
 const REQUEST_TIMEOUT_MS = 10_000;
+
+const monotonicMs = () => performance.now();
 
 export interface RunningConsole {
   readonly url: string;
@@ -42,41 +45,35 @@ interface Serving {
 /** For files in the layout of blocks. Throws `settings-invalid` (halt) where it may not listen so, or cannot. */
 export async function startConsole(clients: Clients, log: Logger, token?: string): Promise<RunningConsole> {
   const { settings, metadata, ledger } = clients;
-  const monotonicMs = () => performance.now();
   let sampler: Sampler | undefined;
   const running = await serveApp({ settings, log, token, clients }, (parts) => {
-    sampler = new Sampler({ ask: () => askCounts(clients), monotonicMs, onFault: parts.onFault });
+    sampler = samplerOf(clients, parts);
     const walks = new FileWalks({ metadata, ledger, policy: planPolicy(settings), monotonicMs });
     return consoleApp({ ...parts, clients, sampler, walks, prometheus: settings.consolePrometheus });
   });
   sampler?.start();
-  return withSampler(running, sampler);
-}
-
-function withSampler(running: RunningConsole, sampler: Sampler | undefined): RunningConsole {
-  const close = () => {
-    sampler?.close();
-    return running.close();
-  };
-  return { ...running, close };
+  return running;
 }
 
 /** For a volume in the layout of slices; without clients it is only shown. Throws as the other one. */
-export async function startVolumeConsole(
+export function startVolumeConsole(
   volume: SliceVolume,
   settings: Settings,
   { log, token, clients }: Pick<Serving, 'log' | 'token' | 'clients'>,
 ): Promise<RunningConsole> {
-  const monotonicMs = () => performance.now();
-  let sampler: Sampler | undefined;
-  const running = await serveApp({ settings, log, token, clients }, (parts) => {
+  return serveApp({ settings, log, token, clients }, (parts) => {
     const walk = new VolumeWalk({ volume, monotonicMs, signal: parts.signal });
-    if (parts.acts === undefined) return volumeApp({ ...parts, volume, settings, walk });
     const { acts } = parts;
-    sampler = new Sampler({ ask: () => askCounts(acts), monotonicMs, onFault: parts.onFault });
-    return volumeApp({ ...parts, volume, settings, walk, work: { clients: acts, sampler } });
+    if (acts === undefined) return volumeApp({ ...parts, volume, settings, walk });
+    return volumeApp({ ...parts, volume, settings, walk, work: { clients: acts, sampler: samplerOf(acts, parts) } });
   });
-  return withSampler(running, sampler);
+}
+
+/** It ends with the console. */
+function samplerOf(clients: WorkClients, { onFault, signal }: AppParts): Sampler {
+  const sampler = new Sampler({ ask: () => askCounts(clients), monotonicMs, onFault });
+  signal.addEventListener('abort', () => sampler.close());
+  return sampler;
 }
 
 async function serveApp(serving: Serving, appOf: (parts: AppParts) => Hono<Visited>): Promise<RunningConsole> {
@@ -93,9 +90,7 @@ async function serveApp(serving: Serving, appOf: (parts: AppParts) => Hono<Visit
   const app = appOf({
     ...{ turns: pLimit(1), onFault, log, signal: ending.signal },
     acts: settings.consoleActions === true ? clients : undefined,
-    ...(hasToken
-      ? { door: new Door(token, { monotonicMs: () => performance.now(), onWrong }) }
-      : { isOwnHost: isLoopbackHost }),
+    ...(hasToken ? { door: new Door(token, { monotonicMs, onWrong }) } : { isOwnHost: isLoopbackHost }),
   });
   const { server, port: taken } = await listen(app.fetch, host, port);
   const url = `http://${isIP(host) === 6 ? `[${host}]` : host}:${taken}/`;

@@ -74,14 +74,8 @@ export class FileWalks {
     const known = this.#walks.get(fsId);
     const isOld = known?.cursor === null && monotonicMs() - known.endedMs > FRESH_MS;
     const same = known?.filesystem.uuid === filesystem.uuid && !isOld ? known : undefined;
-    const walk = same ?? {
-      filesystem,
-      worst: new Worst<WorstFile>(FILES_MAX, rankingOf()),
-      looked: 0,
-      worthIt: 0,
-      cursor: undefined,
-      endedMs: 0,
-    };
+    const worst = new Worst<WorstFile>(FILES_MAX, rankingOf());
+    const walk = same ?? { filesystem, worst, looked: 0, worthIt: 0, cursor: undefined, endedMs: 0 };
     this.#walks.delete(fsId);
     this.#walks.set(fsId, walk);
     const [oldest] = this.#walks.keys();

@@ -1,9 +1,8 @@
 /**
- * What `s3compact status` and the console ask, all at one moment. A new section adds its question here, its form to
- * status-report.ts and a file of its own. It asks only the queue's Redis, the metadata service for the number it was given, and the bucket where a hold
+ * What `s3compact status` and the console ask, all at one moment. A new section adds its question here, and its form to
+ * status-report.ts. It asks only the queue's Redis, the metadata service for the number it was given, and the bucket where a hold
  * was seen; it changes nothing.
  */
-
 import { endsWithin } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';

@@ -51,18 +51,14 @@ export interface PlanReport {
   readonly gain: PlanGain;
 }
 
-interface ChunkReport {
+interface ChunkReport extends Partial<Pick<ChunkPlan, 'score' | 'cost' | 'gain' | 'blocksLeft'>> {
   readonly chunkIndex: number;
   readonly outcome: 'plan' | 'nothing' | 'over-budget';
   /** Versions in the list; a plan replaces the first 100,000 at most. */
   readonly versionsTotal: number;
-  readonly score?: number;
-  readonly cost?: PlanCost;
-  readonly gain?: PlanGain;
   /** Extents to be written, in file offsets. */
   readonly merged?: readonly { readonly offset: number; readonly len: number; readonly blocks: number }[];
   readonly kept?: number;
-  readonly blocksLeft?: number;
   readonly waste?: PlanWaste | undefined;
   /** The plan drops bytes beyond this length, so the file must still have it. */
   readonly requiredLength?: number | undefined;

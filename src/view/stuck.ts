@@ -3,7 +3,6 @@
  * records that are late or in doubt, holds. It asks the queue's Redis in a number of calls that does not grow with the
  * lists, and the buckets where a hold was seen; it changes nothing.
  */
-
 import { within } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import type { QuarantinePart } from '../queue/quarantine.ts';

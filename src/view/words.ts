@@ -1,6 +1,5 @@
 /**
- * Words for people: bytes, counts, durations, what was resumed. It stands alone so that the terminal and the console in the browser say
- * the same. Pure.
+ * Words for people: bytes, counts, durations, what was resumed; the same in the terminal and in the browser. Pure.
  */
 import prettyBytes from 'pretty-bytes';
 import type { Resting } from '../model.ts';

@@ -1,6 +1,6 @@
 /** The SVG maps: the same model as the pictures in a terminal, bounded whatever the list, and escaped. */
 import { describe, expect, it } from 'vitest';
-import { chunkMaps, MAP_CELLS_MAX, MAP_ROWS_MAX } from '../../src/console/chunk-map.ts';
+import { chunkMaps, MAP_LIMITS } from '../../src/console/chunk-map.ts';
 import { overview } from '../../src/console/overview.ts';
 import type { Filesystem, S3ChunkInfo } from '../../src/model.ts';
 import { type ChunkInput, planChunk } from '../../src/plan/index.ts';
@@ -51,9 +51,8 @@ describe('a chunk as a map', () => {
     const decision = planChunk({ ...before, policy: POLICY });
     if (decision.kind !== 'plan') throw new Error(decision.kind);
     const after = chunkAfter(before, decision.plan);
-    const limits = { rowsMax: MAP_ROWS_MAX, cellsMax: MAP_CELLS_MAX };
     const text = await drawn(before, after);
-    const gets = (chunk: ChunkInput) => gridOf(chunk, limits).gets.toLocaleString('en-US');
+    const gets = (chunk: ChunkInput) => gridOf(chunk, MAP_LIMITS).gets.toLocaleString('en-US');
     expect(text).toContain(`before: a full read takes <strong>${gets(before)} GET`);
     expect(text).toContain(`after: a full read takes <strong>${gets(after)} GET`);
     expect(text).toContain('a new merged version');
@@ -62,8 +61,8 @@ describe('a chunk as a map', () => {
   it('100,000 versions are no more rectangles than rows times cells', async () => {
     const versions = Array.from({ length: 100_000 }, (_, n) => version(n + 1, (n * 7919 * 64) % (63 * MiB), 600));
     const text = await drawn(chunkOf(versions), chunkOf(versions.slice(0, 50_000)));
-    expect(rects(text)).toBeGreaterThan(MAP_ROWS_MAX);
-    expect(rects(text)).toBeLessThanOrEqual(2 * MAP_ROWS_MAX * MAP_CELLS_MAX);
+    expect(rects(text)).toBeGreaterThan(MAP_LIMITS.rowsMax);
+    expect(rects(text)).toBeLessThanOrEqual(2 * MAP_LIMITS.rowsMax * MAP_LIMITS.cellsMax);
   });
 });
 
