@@ -56,8 +56,8 @@ interface Deleting extends DeleteDeps {
  * them.
  */
 export async function deleteOrphans(deletable: readonly Deletable[], deps: DeleteDeps): Promise<void> {
-  const shared = { beganMs: await deps.nowMs(), lists: new SharedLists(), stored: new StoredObjects() };
-  const deleting: Deleting = { ...deps, ...shared };
+  const beganMs = await deps.nowMs();
+  const deleting: Deleting = { ...deps, beganMs, lists: new SharedLists(), stored: new StoredObjects() };
   const kept: DeleteFailure[] = [];
   // Block after block of an inode: the look before a delete asks for all that is in the blocks of a batch.
   const ordered = [...byInode(deletable).values()].flatMap((group) =>
