@@ -142,12 +142,6 @@ export class BullmqKeys {
     return this.#redis.zcount(this.delayed, 0, ms * DELAYED_SCALE);
   }
 
-  /** When the first delayed job is due. */
-  async firstDueMs(): Promise<number | null> {
-    const [first] = await this.firstDue(1);
-    return first?.dueMs ?? null;
-  }
-
   /** Delayed jobs in the order of their time, so many at most, without the first `from`. */
   async firstDue(max: number, from = 0): Promise<readonly { readonly id: string; readonly dueMs: number }[]> {
     const flat = await this.#redis.zrange(this.delayed, from, `${from + max - 1}`, 'WITHSCORES');

@@ -70,10 +70,7 @@ export class CompactQueue implements ScanQueue {
     this.#options = options;
     this.queue = new Queue<CompactJobData>(COMPACT_QUEUE, options);
     this.#keys = new BullmqKeys(options.connection, this.queue as Queue);
-    this.#fair = new FairOrder(this.queue as Queue, options.connection, {
-      prefix: options.prefix,
-      ...(options.fairRange === undefined ? {} : { range: options.fairRange }),
-    });
+    this.#fair = new FairOrder(this.queue as Queue, options, options.fairRange);
     // Commands fail by themselves; an unhandled event would end the process.
     this.queue.on('error', () => undefined);
   }

@@ -7,7 +7,7 @@
  */
 import type { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { queueCall } from './bullmq.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys, ORDER_LUA } from './bullmq-keys.ts';
 
 export interface FairRange {
@@ -69,38 +69,27 @@ end
 return start
 `;
 
-interface FairScripts {
-  s3compactSlots(prioritized: string, line: string, delayed: string, ...args: (string | number)[]): Promise<number>;
-}
-
 /** Errors are CompactError `queue-unavailable` (retry). */
 export class FairOrder {
+  readonly #redis: Redis | Cluster;
   readonly #keys: BullmqKeys;
-  readonly #scripts: FairScripts;
-  readonly #prefix: string;
+  readonly #line: string;
   readonly #range: FairRange;
 
-  /** `prefix` as the queue has it; a range of its own is for tests. */
-  constructor(
-    queue: Queue,
-    connection: Redis | Cluster,
-    options: { readonly prefix: string; readonly range?: FairRange },
-  ) {
+  /** A range of its own is for tests. */
+  constructor(queue: Queue, { connection, prefix }: QueueOptions, range = FAIR_RANGE) {
+    this.#redis = connection;
     this.#keys = new BullmqKeys(connection, queue);
-    this.#prefix = options.prefix;
-    this.#range = options.range ?? FAIR_RANGE;
-    connection.defineCommand('s3compactSlots', { numberOfKeys: 3, lua: SLOTS });
-    // defineCommand adds the methods at run time; ioredis has no type for that.
-    this.#scripts = connection as unknown as FairScripts;
+    this.#line = `${prefix}:fair`;
+    this.#range = range;
   }
 
   /** Takes the next slots of a file system; answers the first, and `slotAt` tells the others. */
   async take(fsId: number, count: number): Promise<number> {
     const { first, last, rebaseAt } = this.#range;
-    const keys = [this.#keys.prioritized, `${this.#prefix}:fair`, this.#keys.delayed] as const;
-    return queueCall('take a place in the queue', () =>
-      this.#scripts.s3compactSlots(...keys, fsId, count, first, last, rebaseAt, this.#keys.base),
-    );
+    const keys = [this.#keys.prioritized, this.#line, this.#keys.delayed];
+    const args = [fsId, count, first, last, rebaseAt, this.#keys.base];
+    return Number(await queueCall('take a place in the queue', () => this.#redis.eval(SLOTS, 3, ...keys, ...args)));
   }
 
   /** The slot `n` behind `first`, within the range. */

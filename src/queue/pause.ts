@@ -4,11 +4,10 @@
  * it back at once; were that note lost it would come back by itself. Pausing cancels no run and loses no job.
  */
 import type { Job, Queue } from 'bullmq';
-import { ErrorCode } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { decimalNumber, safeJson } from '../format.ts';
-import { inOneStep, type QueueOptions, queueCall } from './bullmq.ts';
+import { inOneStep, isGoneOrTaken, type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 import type { CompactJobData } from './compact-queue.ts';
 import type { ReapJobData } from './reap-queue.ts';
@@ -134,12 +133,8 @@ export class QueueControl {
   async park(job: Job<CompactJobData>, fsId: number, token: string | undefined): Promise<void> {
     await queueCall('park a job', async () => {
       const parked = this.#parkedKey(fsId);
-      await inOneStep(
-        this.#redis
-          .multi()
-          .sadd(parked, job.id ?? '')
-          .pexpire(parked, PARKED_LIFE_MS),
-      );
+      const note = this.#redis.multi().sadd(parked, job.id ?? '');
+      await inOneStep(note.pexpire(parked, PARKED_LIFE_MS));
       await job.moveToDelayed(Date.now() + PARK_MS, token);
       // Resumed meanwhile: whoever did it may have come too early to see this job.
       if (!(await this.isFilesystemPaused(fsId))) await this.#unpark(fsId);
@@ -166,8 +161,7 @@ export class QueueControl {
       await job.promote();
       return true;
     } catch (error) {
-      const { code } = error as { readonly code?: unknown };
-      if (code === ErrorCode.JobNotExist || code === ErrorCode.JobNotInState) return false;
+      if (isGoneOrTaken(error)) return false;
       throw error;
     }
   }

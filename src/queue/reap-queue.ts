@@ -5,7 +5,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { ErrorCode, Job, Queue } from 'bullmq';
+import { Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import { CompactError } from '../errors.ts';
 import { decimalId, safeJson } from '../format.ts';
@@ -19,7 +19,7 @@ import {
 } from '../ledger.ts';
 import type { Filesystem } from '../model.ts';
 import { elapsed, type LedgerMs, ledgerMs } from '../time.ts';
-import { type QueueOptions, queueCall } from './bullmq.ts';
+import { isGoneOrTaken, type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 import { REAP_QUEUE } from './compact-queue.ts';
 import { askOldIds, idNotesKey } from './id-ages.ts';
@@ -81,10 +81,7 @@ export function parseReapRecord(data: unknown): ReapRecord {
   if (!parsed.success) {
     throw new CompactError(
       `the reap record cannot be read: ${z.prettifyError(parsed.error)}; it is kept, nothing is deleted`,
-      {
-        kind: 'halt',
-        code: 'queue-unfit',
-      },
+      { kind: 'halt', code: 'queue-unfit' },
     );
   }
   const { fsId, inodeId, ...rest } = parsed.data;
@@ -104,12 +101,6 @@ const READ_BATCH = 500;
 
 /** A clock that was asked within this time is near enough for what only wakes somebody. */
 const CLOCK_FRESH_MS = 60_000;
-
-/** BullMQ tells by a number that a job is missing, or not in the state that was asked for. */
-function isGoneOrTaken(error: unknown): boolean {
-  const { code } = error as { readonly code?: unknown };
-  return code === ErrorCode.JobNotExist || code === ErrorCode.JobNotInState;
-}
 
 /** The ledger in the `reap` queue. Errors are CompactError `queue-unavailable` (retry). */
 export class ReapQueue implements ReapLedger, ReapRecords {
@@ -133,10 +124,7 @@ export class ReapQueue implements ReapLedger, ReapRecords {
   async nowMs(): Promise<LedgerMs> {
     return queueCall('ask the time', async () => {
       // On a cluster any node's clock will do: they are kept together far closer than any period here.
-      const [seconds, micros] = (await this.#options.connection.time()) as unknown as [
-        number | string,
-        number | string,
-      ];
+      const [seconds, micros] = (await this.#options.connection.time()) as readonly unknown[];
       const ms = ledgerMs(Math.floor(Number(seconds) * 1000 + Number(micros) / 1000));
       this.#clock = { ms, atMs: performance.now() };
       return ms;

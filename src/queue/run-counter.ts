@@ -72,12 +72,9 @@ export class RunCounter {
   async #ended(): Promise<readonly { readonly id: string; readonly state: EndState }[]> {
     const from = this.#sinceMs - SKEW_MS;
     return queueCall('count the runs that ended', async () => {
-      const ids = (state: EndState) => this.#keys.endedSince(state, from, LOOK_MAX);
-      const [completed, failed] = await Promise.all([ids('completed'), ids('failed')]);
-      return [
-        ...completed.map((id) => ({ id, state: 'completed' as const })),
-        ...failed.map((id) => ({ id, state: 'failed' as const })),
-      ];
+      const endedAs = async (state: EndState) =>
+        (await this.#keys.endedSince(state, from, LOOK_MAX)).map((id) => ({ id, state }));
+      return (await Promise.all([endedAs('completed'), endedAs('failed')])).flat();
     });
   }
 
@@ -90,13 +87,24 @@ export class RunCounter {
     const report = state === 'completed' ? kept : asRecord(kept['report']);
     const ending = typeof report['ending'] === 'string' ? report['ending'] : 'halted';
     this.#endings[ending] = (this.#endings[ending] ?? 0) + 1;
-    const cost = asRecord(report['cost']);
-    const gain = asRecord(report['gain']);
-    this.#sums.chunksCompacted += numberOf(report['chunksCompacted']);
-    this.#sums.bytesMoved += numberOf(cost['readBytes']) + numberOf(cost['writeBytes']);
-    this.#sums.getsSaved += numberOf(gain['getsBefore']) - numberOf(gain['getsAfter']);
-    this.#sums.bytesReclaimed += numberOf(gain['storedBytesBefore']) - numberOf(gain['storedBytesAfter']);
+    const effect = effectOf(report);
+    this.#sums.chunksCompacted += effect.chunksCompacted;
+    this.#sums.bytesMoved += effect.bytesMoved;
+    this.#sums.getsSaved += effect.getsSaved;
+    this.#sums.bytesReclaimed += effect.bytesReclaimed;
   }
+}
+
+/** What a run did by its report; what that does not say is 0. */
+export function effectOf(report: unknown): Omit<RunCounts, 'endings'> {
+  const { chunksCompacted, ...parts } = asRecord(report);
+  const [cost, gain] = [asRecord(parts['cost']), asRecord(parts['gain'])];
+  return {
+    chunksCompacted: numberOf(chunksCompacted),
+    bytesMoved: numberOf(cost['readBytes']) + numberOf(cost['writeBytes']),
+    getsSaved: numberOf(gain['getsBefore']) - numberOf(gain['getsAfter']),
+    bytesReclaimed: numberOf(gain['storedBytesBefore']) - numberOf(gain['storedBytesAfter']),
+  };
 }
 
 function asRecord(value: unknown): Readonly<Record<string, unknown>> {

@@ -4,7 +4,7 @@
  * Every list is bounded, whatever is in the queues; nothing is changed.
  */
 
-import type { Job } from 'bullmq';
+import type { Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import type { InodeKey } from '../model.ts';
 import { wallMs } from '../time.ts';
@@ -58,16 +58,17 @@ export async function delayedJobs(
   { from, most } = FIRST,
 ): Promise<JobList> {
   return queueCall('list the delayed jobs', async () => {
-    const [total, due] = await Promise.all([
-      queue.getDelayedCount(),
-      new BullmqKeys(connection, queue).firstDue(most, from),
-    ]);
-    const jobs = await Promise.all(due.map(async ({ id, dueMs }) => ({ job: await queue.getJob(id), dueMs })));
-    return {
-      total,
-      jobs: jobs.flatMap(({ job, dueMs }) => (isThere(job) ? [{ ...waiting(job), nextMs: dueMs }] : [])),
-    };
+    const due = await new BullmqKeys(connection, queue).firstDue(most, from);
+    const [total, jobs] = await Promise.all([queue.getDelayedCount(), dueJobs(queue, due)]);
+    return { total, jobs: jobs.map(({ job, dueMs }) => ({ ...waiting(job), nextMs: dueMs })) };
   });
+}
+
+type Due = Awaited<ReturnType<BullmqKeys['firstDue']>>;
+
+async function dueJobs<Data>(queue: Queue<Data>, due: Due): Promise<{ job: Job<Data>; dueMs: number }[]> {
+  const jobs = await Promise.all(due.map(async ({ id, dueMs }) => ({ job: await queue.getJob(id), dueMs })));
+  return jobs.flatMap(({ job, dueMs }) => (isThere(job) ? [{ job: job as Job<Data>, dueMs }] : []));
 }
 
 /** Only a job that a worker handed back when it stopped waits for no time; what an earlier try said is not why it waits. */
@@ -104,15 +105,13 @@ export interface ListedRecord {
   readonly doubt?: string | undefined;
 }
 
-export interface RecordLists {
+/** Records that were looked through. */
+export interface RecordsPart {
   /** Due for long, and nobody has looked. */
   readonly overdueRecords: readonly ListedRecord[];
   /** Looked at, nothing deleted, looked at again later. */
   readonly recordsInDoubt: readonly ListedRecord[];
-}
-
-/** Records that were looked through, and whether there are others behind them. */
-export interface RecordsPart extends RecordLists {
+  /** There are others behind them. */
   readonly more: boolean;
 }
 
@@ -128,10 +127,10 @@ export async function listedRecords(
       new BullmqKeys(connection, queue).firstDue(most, from),
       queue.getJobs(['wait', 'prioritized'], from, from + most - 1, true),
     ]);
-    const delayed = await Promise.all(due.map(async ({ id, dueMs }) => ({ job: await queue.getJob(id), dueMs })));
+    const delayed = await dueJobs(queue, due);
     const records = [
       ...waiting.filter(isThere).map((job) => record(job, wallMs(job.data.dueMs))),
-      ...delayed.flatMap(({ job, dueMs }) => (isThere(job) ? [record(job, dueMs)] : [])),
+      ...delayed.map(({ job, dueMs }) => record(job, dueMs)),
     ];
     const isOverdue = ({ dueMs }: ListedRecord) => nowMs - dueMs > OVERDUE_MS;
     return {

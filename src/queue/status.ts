@@ -10,6 +10,7 @@ import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 import type { CompactQueue } from './compact-queue.ts';
 import type { ReapQueue } from './reap-queue.ts';
+import { effectOf } from './run-counter.ts';
 
 /** The queues and their clock. */
 export interface StatusSource extends QueueOptions {
@@ -34,7 +35,14 @@ export interface QueueDepth {
 
 /** Jobs at each end of a queue that are looked at for their age. */
 const AGE_SAMPLE = 100;
-const STATES = ['wait', 'prioritized', 'active', 'delayed', 'failed'] as const;
+
+type Counts = Pick<QueueDepth, 'waiting' | 'active' | 'delayed' | 'failed'>;
+
+async function countsOf(queue: Pick<Queue, 'getJobCounts'>): Promise<Counts> {
+  const counts = await queue.getJobCounts('wait', 'prioritized', 'active', 'delayed', 'failed');
+  const { wait = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = counts;
+  return { waiting: wait + prioritized, active, delayed, failed };
+}
 
 /** Depth and age of the compact and the reap queue. */
 export async function queueDepths(source: StatusSource): Promise<readonly QueueDepth[]> {
@@ -42,25 +50,16 @@ export async function queueDepths(source: StatusSource): Promise<readonly QueueD
   return Promise.all([source.queue.queue, source.ledger.queue].map((queue) => depthOf(queue as Queue, source, nowMs)));
 }
 
-async function depthOf(queue: Queue, source: StatusSource, nowMs: number): Promise<QueueDepth> {
+async function depthOf(queue: Queue, { connection }: StatusSource, nowMs: number): Promise<QueueDepth> {
   return queueCall('ask for the depth of a queue', async () => {
-    const { connection } = source;
     const [counts, paused, jobsMax, oldest] = await Promise.all([
-      queue.getJobCounts(...STATES),
+      countsOf(queue),
       queue.isPaused(),
       queue.getGlobalConcurrency(),
       oldestWaiting(new BullmqKeys(connection, queue)),
     ]);
-    return {
-      name: queue.name,
-      waiting: (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0),
-      active: counts['active'] ?? 0,
-      delayed: counts['delayed'] ?? 0,
-      failed: counts['failed'] ?? 0,
-      paused,
-      jobsMax,
-      oldestWaitingMs: oldest === null ? 0 : Math.max(0, nowMs - oldest),
-    };
+    const oldestWaitingMs = oldest === null ? 0 : Math.max(0, nowMs - oldest);
+    return { name: queue.name, ...counts, paused, jobsMax, oldestWaitingMs };
   });
 }
 
@@ -90,17 +89,16 @@ export async function reapBacklog(source: StatusSource): Promise<ReapBacklog> {
   const { queue } = source.ledger;
   const keys = new BullmqKeys(source.connection, queue);
   return queueCall('ask how reaping keeps up', async () => {
-    const [counts, due, overdue, first, oldest] = await Promise.all([
-      queue.getJobCounts(...STATES),
+    const [{ waiting, active, delayed, failed }, due, overdue, [first], oldest] = await Promise.all([
+      countsOf(queue),
       keys.dueBy(nowMs),
       keys.dueBy(nowMs - OVERDUE_MS),
-      keys.firstDueMs(),
+      keys.firstDue(1),
       oldestWaiting(keys),
     ]);
-    const waiting = (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0);
-    const oldestDueMs = Math.max(0, nowMs - (first ?? nowMs), oldest === null ? 0 : nowMs - oldest);
+    const oldestDueMs = Math.max(0, nowMs - (first?.dueMs ?? nowMs), oldest === null ? 0 : nowMs - oldest);
     return {
-      pending: waiting + (counts['active'] ?? 0) + (counts['delayed'] ?? 0) + (counts['failed'] ?? 0),
+      pending: waiting + active + delayed + failed,
       due: due + waiting,
       overdue: overdue + (oldest !== null && nowMs - oldest > OVERDUE_MS ? waiting : 0),
       oldestDueMs: due + waiting === 0 ? 0 : oldestDueMs,
@@ -109,12 +107,15 @@ export async function reapBacklog(source: StatusSource): Promise<ReapBacklog> {
 }
 
 /** What a run waits for at a moment. */
-export interface JobWait {
+const waitSchema = z.object({
   /** worker: nobody holds its lock; a worker takes it soon. server: work is held until a server is back. ids: new ones age. */
-  readonly for: 'limit' | 'memory' | 's3' | 'ids' | 'metadata' | 'server' | 'worker';
-  readonly what: string;
-  readonly forMs?: number | undefined;
-}
+  for: z.enum(['limit', 'memory', 's3', 'ids', 'metadata', 'server', 'worker']),
+  what: z.string(),
+  forMs: z.number().optional(),
+});
+const progressSchema = z.object({ waits: waitSchema });
+
+export type JobWait = Readonly<z.infer<typeof waitSchema>>;
 
 export interface JobInFlight {
   readonly jobId: string;
@@ -144,7 +145,7 @@ export async function jobsInFlight(source: StatusSource): Promise<readonly JobIn
         ...{ jobId: job.id ?? '', fsId: job.data.fsId, inodeId: job.data.inodeId, origin: job.data.origin },
         ageMs: Math.max(0, nowMs - (job.processedOn ?? nowMs)),
         progress: job.progress,
-        waits: lockless.has(job.id ?? '') ? LOCKLESS : waitsOf(job.progress),
+        waits: lockless.has(job.id ?? '') ? LOCKLESS : (progressSchema.safeParse(job.progress).data?.waits ?? null),
       }))
       .toSorted((a, b) => b.ageMs - a.ageMs);
   });
@@ -154,18 +155,6 @@ const LOCKLESS: JobWait = {
   for: 'worker',
   what: 'nobody holds its lock (the one that had it is gone); another takes it over by itself',
 };
-
-const waitsSchema = z.object({
-  waits: z.object({
-    for: z.enum(['limit', 'memory', 's3', 'ids', 'metadata', 'server', 'worker']),
-    what: z.string(),
-    forMs: z.number().optional(),
-  }),
-});
-
-function waitsOf(progress: unknown): JobWait | null {
-  return waitsSchema.safeParse(progress).data?.waits ?? null;
-}
 
 /** What ended lately, as far as ended jobs are kept. */
 export interface RecentRuns {
@@ -187,15 +176,11 @@ export async function recentRuns(source: StatusSource): Promise<RecentRuns> {
   for (const job of jobs) {
     if ((job?.finishedOn ?? 0) < sinceMs) continue;
     runs++;
-    const { cost, gain } = (job.returnvalue ?? {}) as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-    bytesMoved += numberOf(cost?.['readBytes']) + numberOf(cost?.['writeBytes']);
-    getsSaved += numberOf(gain?.['getsBefore']) - numberOf(gain?.['getsAfter']);
+    const effect = effectOf(job.returnvalue);
+    bytesMoved += effect.bytesMoved;
+    getsSaved += effect.getsSaved;
   }
   return { windowMs: RECENT_WINDOW_MS, runs, bytesMoved, getsSaved };
-}
-
-function numberOf(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
 }
 
 /** Worker processes that are connected to the compact queue; `null` where the server does not tell its clients. */

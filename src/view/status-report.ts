@@ -6,7 +6,7 @@ import type { Paused } from '../queue/pause.ts';
 import type { QuarantineEntry } from '../queue/quarantine.ts';
 import type { LastScan } from '../queue/scan-book.ts';
 import type { JobInFlight, QueueDepth, ReapBacklog, RecentRuns } from '../queue/status.ts';
-import type { JobList, RecordLists } from '../queue/status-lists.ts';
+import type { JobList, RecordsPart } from '../queue/status-lists.ts';
 import type { SeenAges } from '../wiring/server-health.ts';
 
 export interface Problem {
@@ -33,7 +33,7 @@ export interface StatusReport {
   readonly scans: readonly LastScan[];
   readonly failed: JobList;
   readonly delayed: JobList;
-  readonly reap: ReapBacklog & RecordLists;
+  readonly reap: ReapBacklog & Omit<RecordsPart, 'more'>;
   /** Inodes in quarantine. */
   readonly quarantined: number;
   /** The newest of them. */
