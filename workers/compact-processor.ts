@@ -16,6 +16,7 @@ import { type CompactJobDeps, type RunEnding, type RunReport, runInode } from '.
 import type { RunRecord } from '../src/wiring/run-record.ts';
 import { freeDelayMs, isOutage, outageDelayMs } from './outage-gate.ts';
 import { RunReporter, type RunUpdate } from './run-reporter.ts';
+import { handBack } from './running.ts';
 
 /** What a job's `progress` holds: where the run is, or how the last try failed. */
 export type JobProgress = RunUpdate | { readonly kind: 'failed'; readonly report: RunReport };
@@ -64,10 +65,13 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
     );
     if (wellEnded) return report;
     // Waiting for the second look is no failed try, and no worker is idle meanwhile.
-    if (report.lookAgainMs !== undefined) await reportTo(job, { kind: 'failed', report });
-    if (report.lookAgainMs !== undefined) await handBack(job, token, report.lookAgainMs);
+    if (report.lookAgainMs !== undefined) {
+      await reportTo(job, { kind: 'failed', report });
+      await handBack(job, token, report.lookAgainMs);
+    }
     // A file that never rests is no failure: the next scan finds it again.
     if (report.code === 'inode-busy' && job.attemptsMade + 1 >= (job.opts.attempts ?? 1)) return report;
+    // A run that was stopped from outside is no failed try.
     if (report.code === 'cancelled') await handBack(job, token);
     const isJobs = report.ending !== 'later' && report.ending !== 'halted';
     const againMs = isJobs ? null : freeDelayMs(job, report.code, observer.refusing);
@@ -107,13 +111,6 @@ async function isPaused({ control }: CompactJobDeps, fsId: number): Promise<bool
     if (error instanceof CompactError && isOutage(error.code)) return null;
     throw error;
   }
-}
-
-/** A run that was stopped from outside is no failed try: the job goes back for somebody else, at once or after a while. */
-async function handBack(job: Job<CompactJobData>, token: string | undefined, delayMs = 0): Promise<never> {
-  // Refused where the job is not ours any more: then it is another's, or its lock has run out and somebody takes it.
-  await job.moveToDelayed(Date.now() + delayMs, token).catch(() => undefined);
-  throw new DelayedError();
 }
 
 /** Progress is for those who look; losing it must not fail a run. */

@@ -4,10 +4,10 @@
  * its tries. A job does not do so for ever: a fault that never ends must be seen. It asks no server itself.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { DelayedError, type Job } from 'bullmq';
+import type { Job } from 'bullmq';
 import type { ErrorCode } from '../src/errors.ts';
 import { isRefusal, type Refusing } from '../src/wiring/store-refusals.ts';
-import type { Processor } from './running.ts';
+import { handBack, type Processor } from './running.ts';
 
 /** What a server that is away, full of requests or failing over looks like. */
 const OUTAGE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
@@ -82,10 +82,7 @@ export class OutageGate {
   /** The processor, which begins when the servers are there; a worker that stops meanwhile hands the job back. */
   guarded<Data, Result>(process: Processor<Data, Result>): Processor<Data, Result> {
     return async (job, token, signal) => {
-      if (!(await this.#open(job, signal))) {
-        await job.moveToDelayed(Date.now(), token).catch(() => undefined);
-        throw new DelayedError();
-      }
+      if (!(await this.#open(job, signal))) return handBack(job, token);
       return process(job, token, signal);
     };
   }

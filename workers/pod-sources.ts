@@ -10,7 +10,7 @@ import { COMPACT_QUEUE } from '../src/queue/compact-queue.ts';
 import type { LastScan } from '../src/queue/scan-book.ts';
 import { jobsInFlight, queueDepths, reapBacklog } from '../src/queue/status.ts';
 import { wallMs } from '../src/time.ts';
-import { standingHolds } from '../src/wiring/standing-holds.ts';
+import { standingHolds } from '../src/wiring/holds.ts';
 import type { WorkClients } from '../src/wiring/work-clients.ts';
 
 /** WorkClients as far as they are asked. */

@@ -4,7 +4,7 @@
  * decided by `reap`.
  */
 
-import { DelayedError, type Job } from 'bullmq';
+import type { Job } from 'bullmq';
 import { toError } from '../src/errors.ts';
 import type { ReapRecord } from '../src/ledger.ts';
 import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
@@ -12,6 +12,7 @@ import { parseReapRecord, printReapRecord, type ReapJobData } from '../src/queue
 import type { HeldObjects, ReapVerdict } from '../src/reap/reap-record.ts';
 import { elapsed } from '../src/time.ts';
 import type { Reaper } from '../src/wiring/reaper.ts';
+import { delayJob } from './running.ts';
 
 /** A record that cannot be read waits for a person, an hour at a time. */
 const UNREADABLE_DELAY_MS = 60 * 60 * 1000;
@@ -49,7 +50,7 @@ export function reapProcessor(deps: Reaper, listeners: ReapListeners) {
     warnOfGrace(record.graceMs);
     const verdict = await deps.look(record, signal);
     // It is the look that was stopped: nothing is in doubt, and somebody else looks at once.
-    if (signal?.aborted === true && verdict.kind === 'again') return delayJob(job, 0, token);
+    if (signal?.aborted === true && verdict.kind === 'again') return delayJob(job, DELAY_MIN_MS, token);
     logVerdict(log, { job, record, verdict });
     listeners.onVerdict?.(verdict, { place: logContext({ ...record, jobId: job.id ?? '' }), startMs });
     await reportDoubt(job, verdict);
@@ -58,7 +59,8 @@ export function reapProcessor(deps: Reaper, listeners: ReapListeners) {
     if (verdict.held !== undefined)
       await listeners.onHeld?.(record.key.fsId, job.id ?? '', verdict.held).catch(() => undefined);
     if (verdict.record !== record) await job.updateData(printReapRecord(verdict.record));
-    return delayJob(job, elapsed(await deps.nowMs(), verdict.record.dueMs), token);
+    const delayMs = elapsed(await deps.nowMs(), verdict.record.dueMs);
+    return delayJob(job, Math.max(DELAY_MIN_MS, delayMs), token);
   };
 }
 
@@ -90,12 +92,6 @@ function graceWarning(ownMs: number, log: Logger): (graceMs: number | undefined)
     const text = `reap records were written with a grace period of ${graceMs} ms, this process has ${ownMs} ms: the longer one counts; give all workers and shells the same S3COMPACT_GRACE and S3COMPACT_LEASE`;
     log.warn({ event: LOG_EVENTS.reapGraceDiffers, graceMs, ownMs }, text);
   };
-}
-
-/** Back into the delayed set; BullMQ wants to hear by an error that the job is no longer its own to finish. */
-async function delayJob(job: Job<ReapJobData>, delayMs: number, token: string | undefined): Promise<never> {
-  await job.moveToDelayed(Date.now() + Math.max(DELAY_MIN_MS, delayMs), token);
-  throw new DelayedError();
 }
 
 function logVerdict(

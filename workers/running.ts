@@ -4,7 +4,7 @@
  * change anything about a job; what is in a snapshot is plain JSON, since it crosses from one process to another.
  */
 import { hostname } from 'node:os';
-import type { Job } from 'bullmq';
+import { DelayedError, type Job } from 'bullmq';
 import type { CompactError } from '../src/errors.ts';
 import type { ProcessMetrics } from '../src/observe/aggregate.ts';
 import type { NotReady } from '../src/observe/readiness.ts';
@@ -46,6 +46,18 @@ export interface RunningWorker {
 
 /** What BullMQ calls for a job; three parameters, or it would give no signal. */
 export type Processor<Data, Result> = (job: Job<Data>, token?: string, signal?: AbortSignal) => Promise<Result>;
+
+/** For whoever comes then; BullMQ wants to hear by an error that the job is no longer its own to finish. */
+export async function delayJob(job: Job, delayMs: number, token: string | undefined): Promise<never> {
+  await job.moveToDelayed(Date.now() + delayMs, token);
+  throw new DelayedError();
+}
+
+/** The same for a job that may be not ours any more: then it is another's, or its lock has run out and somebody takes it. */
+export async function handBack(job: Job, token: string | undefined, delayMs = 0): Promise<never> {
+  await job.moveToDelayed(Date.now() + delayMs, token).catch(() => undefined);
+  throw new DelayedError();
+}
 
 /** The jobs that this process has taken and not ended yet; BullMQ's own book is private to each of its workers. */
 export class RunningJobs {

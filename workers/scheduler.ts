@@ -3,7 +3,7 @@
  * takes each scan; if it dies, another goes on where it stood. Nothing is lost with it but time.
  */
 
-import { DelayedError, type Job, Worker } from 'bullmq';
+import { type Job, Worker } from 'bullmq';
 import { endsWithin } from '../src/clock.ts';
 import { CompactError } from '../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
@@ -12,6 +12,7 @@ import { connectRedis } from '../src/redis/client.ts';
 import type { ScanReport } from '../src/scan/types.ts';
 import type { WorkClients } from '../src/wiring/work-clients.ts';
 import { runScan } from './run-scan.ts';
+import { delayJob } from './running.ts';
 
 /** A scan whose processes died this often waits for its next time. */
 const STALLS_MAX = 100;
@@ -85,7 +86,8 @@ function scanProcessor({ clients, log, schedule, stop }: ScanJobContext) {
     const signal = lost === undefined ? stop : AbortSignal.any([stop, lost]);
     try {
       const report = await runScan(fsId, clients, log, { signal });
-      if (report.ending === 'stopped') await handBack(job, token);
+      // For another replica, which goes on where this one stood.
+      if (report.ending === 'stopped') await delayJob(job, 0, token);
       return report;
     } catch (error) {
       if (!(error instanceof CompactError)) throw error;
@@ -93,10 +95,4 @@ function scanProcessor({ clients, log, schedule, stop }: ScanJobContext) {
       throw new Error(error.message);
     }
   };
-}
-
-/** For another replica, which goes on where this one stood. */
-async function handBack(job: Job<ScanJobData>, token: string | undefined): Promise<never> {
-  await job.moveToDelayed(Date.now(), token);
-  throw new DelayedError();
 }

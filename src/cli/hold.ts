@@ -72,10 +72,7 @@ async function make(
   clients: Clients,
   { context, reason, for: forMs }: { readonly context: CliContext; readonly reason: string; readonly for?: number },
 ): Promise<void> {
-  const [{ processName }, { makeHold }] = await Promise.all([
-    import('./work-parts.ts'),
-    import('../wiring/make-hold.ts'),
-  ]);
+  const [{ processName }, { makeHold }] = await Promise.all([import('./work-parts.ts'), import('../wiring/holds.ts')]);
   const onWaiting = (id: string, ms: number): void => {
     if (!context.json)
       context.note(`hold ${id} is made; it holds in ${printNumber('duration', ms)}, when earlier deletes are over`);
@@ -88,7 +85,7 @@ async function make(
 }
 
 async function list(fsId: number | undefined, clients: Clients, context: CliContext): Promise<void> {
-  const { standingHolds } = await import('../wiring/standing-holds.ts');
+  const { standingHolds } = await import('../wiring/holds.ts');
   const filesystems =
     fsId === undefined
       ? await standingHolds(clients, (none) => clients.holdBook.forget(none))

@@ -13,7 +13,7 @@ import { hurry } from '../queue/wait-for-run.ts';
 import { wallMs } from '../time.ts';
 import { allResumed, plural } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
-import { makeHold } from '../wiring/make-hold.ts';
+import { makeHold } from '../wiring/holds.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
 
 /** Holds that are being made at a time: each takes a minute and a half. */

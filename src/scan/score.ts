@@ -46,41 +46,36 @@ export const NO_READ: ReadCost = { versions: 0, gets: 0 };
 /** What the plans of one file come to, whatever its layout. */
 export class FileSum {
   #cost = NO_COST;
-  #chunks = 0;
-  #getsSaved = 0;
-  #objectsSaved = 0;
-  #bytesReclaimed = 0;
-  #storedBytes = 0;
-  #visibleBytes = 0;
-  #before = NO_READ;
+  readonly #found = { ...NO_BACKLOG };
+  readonly #before = { ...NO_READ };
 
   keeps({ storedBytes, visibleBytes }: ChunkSpace): void {
-    this.#storedBytes += storedBytes;
-    this.#visibleBytes += visibleBytes;
+    this.#found.storedBytes += storedBytes;
+    this.#found.visibleBytes += visibleBytes;
   }
 
   /** A chunk that is worth a plan, with so many versions in its list. */
   planned({ cost, gain }: { readonly cost: PlanCost; readonly gain: CommonGain }, versions: number): void {
-    this.#chunks++;
     this.#cost = addCost(this.#cost, cost);
-    this.#before = { versions: this.#before.versions + versions, gets: this.#before.gets + gain.getsBefore };
-    this.#getsSaved += gain.getsBefore - gain.getsAfter;
-    this.#objectsSaved += Math.max(0, gain.objectsBefore - gain.objectsAfter);
-    this.#bytesReclaimed += Math.max(0, gain.storedBytesBefore - gain.storedBytesAfter);
+    this.#before.versions += versions;
+    this.#before.gets += gain.getsBefore;
+    const found = this.#found;
+    found.chunksWorthIt++;
+    found.getsSaved += gain.getsBefore - gain.getsAfter;
+    found.objectsSaved += Math.max(0, gain.objectsBefore - gain.objectsAfter);
+    found.bytesReclaimed += Math.max(0, gain.storedBytesBefore - gain.storedBytesAfter);
   }
 
   finding(key: InodeKey, inodes = 1): Finding {
-    const worthIt = this.#chunks > 0;
+    const found = this.#found;
+    const worthIt = found.chunksWorthIt > 0;
     return {
       key,
       before: this.#before,
-      score: worthIt ? scoreOf(this.#cost, this.#getsSaved, this.#bytesReclaimed) : 0,
+      score: worthIt ? scoreOf(this.#cost, found.getsSaved, found.bytesReclaimed) : 0,
       backlog: {
-        ...NO_BACKLOG,
-        ...{ inodes, inodesWorthIt: worthIt ? 1 : 0, chunksWorthIt: this.#chunks },
-        ...{ getsSaved: this.#getsSaved, objectsSaved: this.#objectsSaved, bytesReclaimed: this.#bytesReclaimed },
+        ...{ ...found, inodes, inodesWorthIt: worthIt ? 1 : 0 },
         ...{ bytesToMove: movedBytes(this.#cost), requestsToMake: requestsOf(this.#cost) },
-        ...{ storedBytes: this.#storedBytes, visibleBytes: this.#visibleBytes },
       },
     };
   }

@@ -31,7 +31,6 @@ interface Ranking<One> {
   readonly idOf: (one: One) => bigint;
 }
 
-/** By what an order asks for. */
 export function rankingOf(order: TopOrder = 'score'): Ranking<WorstInode> {
   return { measure: MEASURES[order], idOf: ({ key }) => key.inodeId };
 }
@@ -49,7 +48,7 @@ export class Worst<One> {
   add(one: One): void {
     if (this.#most === 0 || this.#ranking.measure(one) <= 0) return;
     this.#all.push(one);
-    if (this.#all.length >= 2 * this.#most) this.#all = this.#worst();
+    if (this.#all.length >= 2 * this.#most) this.#all = this.list();
   }
 
   clear(): void {
@@ -57,11 +56,7 @@ export class Worst<One> {
   }
 
   /** The worst first; what comes again replaces what was known of it. */
-  list(): readonly One[] {
-    return this.#worst();
-  }
-
-  #worst(): One[] {
+  list(): One[] {
     const { measure, idOf } = this.#ranking;
     const byId = new Map(this.#all.map((one) => [idOf(one), one]));
     return [...byId.values()]

@@ -57,7 +57,7 @@ export const NO_HOLDS: HoldsListed = { total: 0, objects: 0, bytes: 0, holds: []
 
 /** Where they cannot be had, the reason takes their place, and the rest of the page is as good as ever. */
 export async function askHolds(clients: WorkClients, fsId: number | undefined): Promise<HoldsListed> {
-  const { standingHolds } = await import('../wiring/standing-holds.ts');
+  const { standingHolds } = await import('../wiring/holds.ts');
   try {
     const held = (await standingHolds(clients)).filter((one) => fsId === undefined || one.fsId === fsId);
     const all = held.flatMap(({ fsId: of, holds }) =>

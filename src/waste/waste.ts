@@ -16,14 +16,26 @@ import {
 } from '../layout/slices/index.ts';
 import type { FileState, SliceFile, SliceVolume, Waiting, WalkPage, WalkPart } from '../metadata/slice-volume.ts';
 import { Worst } from '../scan/top-inodes.ts';
-import { type FileWaste, measureOf, WASTE_ORDERS, type WasteOrder } from './worst-files.ts';
-
-export { type FileWaste, WASTE_ORDERS, type WasteOrder } from './worst-files.ts';
 
 /** Files with lists that come apart from them, which are ranked at the end; more are only counted. */
 const LOOSE_MAX = 100_000;
 /** Damaged inodes that are listed. */
 const DAMAGED_MAX = 100;
+
+/** What is ranked: hidden bytes, or GETs that a full read could do without. */
+export const WASTE_ORDERS = ['waste', 'gets'] as const;
+export type WasteOrder = (typeof WASTE_ORDERS)[number];
+
+export interface FileWaste extends Footprint {
+  readonly inodeId: bigint;
+  readonly state: FileState;
+  readonly length: number;
+}
+
+const MEASURES: Readonly<Record<WasteOrder, (file: Footprint) => number>> = {
+  waste: ({ hiddenBytes }) => hiddenBytes,
+  gets: ({ gets, getsLeast }) => gets - getsLeast,
+};
 
 /** A kind of files, or of lists, in total. */
 export interface WasteSum extends Footprint {
@@ -160,7 +172,7 @@ class WasteTally {
   constructor(options: Pick<WasteOptions, 'geometry' | 'top'>) {
     this.#options = options;
     const worst = (order: WasteOrder) =>
-      new Worst<FileWaste>(options.top, { measure: measureOf(order), idOf: ({ inodeId }) => inodeId });
+      new Worst<FileWaste>(options.top, { measure: MEASURES[order], idOf: ({ inodeId }) => inodeId });
     this.#worst = { waste: worst('waste'), gets: worst('gets') };
   }
 
@@ -199,7 +211,7 @@ class WasteTally {
 
   /** Of the files with loose lists those that may belong among the worst. */
   looseToRank(): ReadonlySet<bigint> {
-    const worst = WASTE_ORDERS.map(measureOf).flatMap((measure) =>
+    const worst = WASTE_ORDERS.map((order) => MEASURES[order]).flatMap((measure) =>
       [...this.#loose].toSorted(([, a], [, b]) => measure(b.all) - measure(a.all)).slice(0, this.#options.top),
     );
     return new Set(worst.map(([inodeId]) => inodeId));

@@ -12,6 +12,7 @@ import type { GcDeps } from '../gc/gc.ts';
 import { CurvefsMetadata } from '../metadata/curvefs/curvefs.ts';
 import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
+import type { SliceVolume } from '../metadata/slice-volume.ts';
 import type { Filesystem } from '../model.ts';
 import type { ObjectStores } from '../objects/port.ts';
 import { storesWithRetries } from '../objects/retrying-store.ts';
@@ -174,9 +175,9 @@ export function openObjects(
 export function openStores(settings: Settings, log: Logger, keys: KeySource): S3ObjectStores {
   return new S3ObjectStores({
     maxSockets: SOCKETS_PER_REQUEST * settings.requestsInFlight,
-    ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
-    ...(settings.s3Region === undefined ? {} : { region: settings.s3Region }),
-    ...(settings.forcePathStyle === undefined ? {} : { forcePathStyle: settings.forcePathStyle }),
+    endpoint: settings.s3Endpoint,
+    region: settings.s3Region,
+    forcePathStyle: settings.forcePathStyle,
     requestTimeoutMs: settings.s3TimeoutMs,
     dataPath: settings.s3DataPath,
     requestChecksums: settings.s3RequestChecksums,
@@ -227,8 +228,14 @@ export function keysFrom(metadata: MetadataStore): KeySource {
   return metadata instanceof CurvefsMetadata ? keptKeys(({ fsId }) => metadata.s3Keys(fsId)) : {};
 }
 
+/** Without keys of its own a volume relies on the environment, as its clients do. */
+export async function volumeKeys(volume: SliceVolume): Promise<KeySource> {
+  const first = await volume.keys();
+  return first === null ? {} : keptKeys(async () => (await volume.keys()) ?? first);
+}
+
 /** Keys that are kept beside the metadata, unless the environment says whose are to be used. */
-export function keptKeys(ask: (filesystem: Filesystem) => Promise<S3Credentials>): KeySource {
+function keptKeys(ask: (filesystem: Filesystem) => Promise<S3Credentials>): KeySource {
   if (KEY_SOURCES.some((name) => (process.env[name] ?? '') !== '')) return {};
   return {
     credentialsOf: async (filesystem) => ({

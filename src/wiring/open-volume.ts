@@ -66,10 +66,9 @@ async function connected(target: RedisTarget, { timeoutMs, connectMs }: Times): 
   if (fault === null) return redis;
   redis.disconnect();
   throw new CompactError(`the metadata Redis ${fault.message}; check METADATA_URL and the server`, {
-    ...(fault.refused
-      ? ({ kind: 'halt', code: 'metadata-refused' } as const)
-      : ({ kind: 'retry', code: 'metadata-unavailable' } as const)),
-    ...(fault.cause === undefined ? {} : { cause: fault.cause }),
+    kind: fault.refused ? 'halt' : 'retry',
+    code: fault.refused ? 'metadata-refused' : 'metadata-unavailable',
+    cause: fault.cause,
   });
 }
 
@@ -101,10 +100,7 @@ export function volumeFilesystem(setting: VolumeSetting, settings: Settings): Fi
         : `its objects are in a store of the kind "${storage}"`;
     throw new CompactError(
       `the objects of volume ${volume} cannot be looked at: ${why}; only S3 with one bucket is supported`,
-      {
-        kind: 'halt',
-        code: 'store-refused',
-      },
+      { kind: 'halt', code: 'store-refused' },
     );
   }
   return {
@@ -123,10 +119,7 @@ export async function openVolumeObjects(
   { volume, setting }: { readonly volume: SliceVolume; readonly setting: VolumeSetting },
 ): Promise<{ readonly store: ObjectStore; readonly close: () => void }> {
   const filesystem = volumeFilesystem(setting, settings);
-  const { keptKeys, openObjects } = await import('./clients.ts');
-  const first = await volume.keys();
-  // Without keys of its own the volume relies on the environment, as its clients do.
-  const keys = first === null ? {} : keptKeys(async () => (await volume.keys()) ?? first);
-  const objects = openObjects(settings, log, { keys });
+  const { openObjects, volumeKeys } = await import('./clients.ts');
+  const objects = openObjects(settings, log, { keys: await volumeKeys(volume) });
   return { store: objects.forFilesystem(filesystem), close: () => objects.close() };
 }

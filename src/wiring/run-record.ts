@@ -24,22 +24,9 @@ interface RunRecordListener {
 }
 
 /** Plain JSON for the log line; durations in ms, nothing that is zero. */
-export interface RunFields {
-  readonly phasesMs: Partial<Record<RunPhase, number>>;
-  readonly chunks: Readonly<Record<string, number>>;
-  readonly s3: {
-    readonly requests: Readonly<Record<string, number>>;
-    readonly failures: Readonly<Record<string, number>>;
-    readonly retries: number;
-    readonly bytesRead: number;
-    readonly bytesWritten: number;
-  };
-  readonly metadataCalls: number;
-  readonly waitsMs: Readonly<Record<string, number>>;
-  readonly budgetSpent: readonly string[];
-  readonly reapRecords: readonly string[];
-  readonly reapRecordCount: number;
-}
+export type RunFields = ReturnType<RunRecord['end']>;
+
+type BudgetPart = Parameters<RunObserver['spent']>[0];
 
 export class RunRecord implements RunObserver {
   /** What it waits for now. */
@@ -52,7 +39,7 @@ export class RunRecord implements RunObserver {
   readonly #requests = new Map<string, number>();
   readonly #failures = new Map<string, number>();
   readonly #waitsMs = new Map<string, number>();
-  readonly #spent = new Set<'chunks' | 'blocks' | 'seconds'>();
+  readonly #spent = new Set<BudgetPart>();
   readonly #recordIds: string[] = [];
   #recordCount = 0;
   #retries = 0;
@@ -88,12 +75,8 @@ export class RunRecord implements RunObserver {
     if (ms !== null) this.#listener.idsWait?.(ms);
   }
 
-  spent(budget: 'chunks' | 'blocks' | 'seconds'): void {
+  spent(budget: BudgetPart): void {
     this.#spent.add(budget);
-  }
-
-  get budgetSpent(): ReadonlySet<'chunks' | 'blocks' | 'seconds'> {
-    return this.#spent;
   }
 
   request(event: Omit<RequestEvent, 'isFailure'> & { readonly outcome: RequestOutcome }): void {
@@ -124,7 +107,7 @@ export class RunRecord implements RunObserver {
   }
 
   /** Ends the last phase; what the run did. */
-  end(): RunFields {
+  end() {
     this.phase('end');
     return {
       phasesMs: rounded(this.#phasesMs),
@@ -155,6 +138,8 @@ function add<Key>(sums: Map<Key, number>, key: Key, by: number): void {
 }
 
 /** Tenths of a millisecond. */
-function rounded(sums: ReadonlyMap<string, number>): Record<string, number> {
-  return Object.fromEntries([...sums].map(([key, ms]) => [key, Math.round(ms * 10) / 10]));
+function rounded<Key extends string>(sums: ReadonlyMap<Key, number>): Partial<Record<Key, number>> {
+  return Object.fromEntries([...sums].map(([key, ms]) => [key, Math.round(ms * 10) / 10])) as Partial<
+    Record<Key, number>
+  >;
 }

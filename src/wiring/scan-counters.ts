@@ -7,22 +7,15 @@ import type { ScanEnding, ScanProgress } from '../scan/types.ts';
 import type { Backlog } from '../scan-port.ts';
 
 /** Sums so far, this scan's own. */
-interface Sums {
-  readonly worthwhile: number;
-  readonly nothing: number;
-  readonly failed: number;
-  readonly queued: number;
-  readonly inFlight: number;
-}
-
-const NONE: Sums = { worthwhile: 0, nothing: 0, failed: 0, queued: 0, inFlight: 0 };
+const NONE = { worthwhile: 0, nothing: 0, failed: 0, queued: 0, inFlight: 0 };
+type Sums = typeof NONE;
 
 export class ScanTally {
   readonly #metrics: Metrics | undefined;
   readonly #dry: boolean;
   /** What an earlier scan had found; known when the first progress is reported, or there was none. */
   #before: Backlog | undefined;
-  #counted = NONE;
+  readonly #counted = { ...NONE };
 
   constructor(metrics: Metrics | undefined, how: { readonly dryRun: boolean }) {
     this.#metrics = metrics;
@@ -46,24 +39,17 @@ export class ScanTally {
     this.#metrics?.count('s3compact_scans_total', 1, { result });
   }
 
+  /** A walk that begins anew finds the same again: only what is more than before counts. */
   #count(sums: Sums): void {
-    const last = this.#counted;
-    const inodes = (result: 'worthwhile' | 'nothing' | 'failed') =>
-      this.#metrics?.count('s3compact_scan_inodes_total', Math.max(0, sums[result] - last[result]), { result });
-    inodes('worthwhile');
-    inodes('nothing');
-    inodes('failed');
-    // A walk that begins anew finds the same again: only what is more than before counts.
-    this.#counted = {
-      worthwhile: Math.max(sums.worthwhile, last.worthwhile),
-      nothing: Math.max(sums.nothing, last.nothing),
-      failed: Math.max(sums.failed, last.failed),
-      queued: Math.max(sums.queued, last.queued),
-      inFlight: Math.max(sums.inFlight, last.inFlight),
+    const more = (name: keyof Sums) => {
+      const by = Math.max(0, sums[name] - this.#counted[name]);
+      this.#counted[name] += by;
+      return by;
     };
+    for (const result of ['worthwhile', 'nothing', 'failed'] as const)
+      this.#metrics?.count('s3compact_scan_inodes_total', more(result), { result });
     if (this.#dry) return;
-    const name = 's3compact_scan_enqueued_total';
-    this.#metrics?.count(name, Math.max(0, sums.queued - last.queued), { result: 'queued' });
-    this.#metrics?.count(name, Math.max(0, sums.inFlight - last.inFlight), { result: 'in-flight' });
+    this.#metrics?.count('s3compact_scan_enqueued_total', more('queued'), { result: 'queued' });
+    this.#metrics?.count('s3compact_scan_enqueued_total', more('inFlight'), { result: 'in-flight' });
   }
 }

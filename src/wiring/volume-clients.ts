@@ -16,7 +16,7 @@ import { scanWalk } from '../scan/scan.ts';
 import { walkOfSlices } from '../scan/slices.ts';
 import { layoutOf } from '../urls/juicefs.ts';
 import { cancellableDeps, portView } from './cancellable.ts';
-import { CLOSE_WAIT_MS, keptKeys, type OpenOptions, openClients, openHolds, openObjects } from './clients.ts';
+import { CLOSE_WAIT_MS, type OpenOptions, openClients, openHolds, openObjects, volumeKeys } from './clients.ts';
 import { ObservedMemory, observedMetadata } from './observed-ports.ts';
 import { type OpenedVolume, openVolumeToChange, requireVolume, VOLUME_FS_ID, volumeFilesystem } from './open-volume.ts';
 import { reaperOfSlices } from './reaper.ts';
@@ -46,10 +46,7 @@ export async function openVolumeClients(
     const volume = observedMetadata(oneVolume(opened.volume, await ownVolume(opened.volume, base)), observer);
     const commits = observedMetadata(opened.commits, observer);
     observer.metadata.probe = () => volume.setting();
-    const first = await volume.keys();
-    // Without keys of its own the volume relies on the environment, as its clients do.
-    const keys = first === null ? {} : keptKeys(async () => (await volume.keys()) ?? first);
-    const objects = openObjects(settings, log, { keys, observer, pace });
+    const objects = openObjects(settings, log, { keys: await volumeKeys(volume), observer, pace });
     const filesystemOf = (setting: VolumeSetting) => volumeFilesystem(setting, settings);
     const objectsOf = (setting: VolumeSetting) => objects.forFilesystem(filesystemOf(setting));
     const { queues: _, run, ...parts } = openQueues(base, commits.storeId);

@@ -10,7 +10,7 @@ import { createLogger } from '../../src/observe/log.ts';
 import { SETTLE_MS } from '../../src/reap/holds.ts';
 import { ledgerMs, monotonicMs } from '../../src/time.ts';
 import { openHolds } from '../../src/wiring/clients.ts';
-import { standingHolds } from '../../src/wiring/standing-holds.ts';
+import { standingHolds } from '../../src/wiring/holds.ts';
 import { drainReapQueue } from '../../workers/drain-reap.ts';
 import { clientsOf, E2eWorld } from './world.ts';
 

@@ -96,9 +96,7 @@ export class S3ObjectStores implements ObjectStores {
         { kind: 'halt', code: 'filesystem-malformed' },
       );
     const connection = new S3Connection({
-      ...this.#settings,
-      ...(endpoint === undefined ? {} : { endpoint }),
-      ...(region === undefined ? {} : { region }),
+      ...{ ...this.#settings, endpoint, region },
       ...(credentialsOf === undefined ? {} : { credentials: () => credentialsOf(filesystem) }),
     });
     const client: Client = { connection, stores: new Map() };

@@ -57,7 +57,7 @@ export const CONSOLE_FAULTS: readonly Fault[] = [
     edits: [['this.#whole?.walk ?? this.#underWay?.walk;', 'this.#underWay?.walk ?? this.#whole?.walk;']],
   }),
   fault('looking at holds changes the book of holds', 'I13', {
-    file: 'src/wiring/standing-holds.ts',
+    file: 'src/wiring/holds.ts',
     edits: [['await onNone?.(fsId)', 'await holdBook.forget(fsId)']],
   }),
 ];
