@@ -73,7 +73,7 @@ export const GROUPS: readonly Group[] = [
     // Sockets and protobuf's varints; no SDK for CurveFS exists.
     name: 'src/metadata/curvefs',
     groups: [...WORDS, 'src/metadata', 'src/urls'],
-    packages: ['@bufbuild/protobuf/wire', 'node:crypto', 'node:net', 'node:timers/promises'],
+    packages: ['@bufbuild/protobuf/wire', 'node:crypto', 'node:events', 'node:net', 'node:timers/promises'],
   },
   {
     name: 'src/metadata/juicefs',

@@ -35,8 +35,6 @@ export interface VolumeSetting extends SliceGeometry {
   readonly changeLog: boolean;
   /** Storage classes that files may choose, beside the usual one. */
   readonly tiers: number;
-  readonly minClientVersion?: string;
-  readonly maxClientVersion?: string;
 }
 
 /** Keys of the object store that the volume keeps for its clients. Never print them. */
@@ -101,7 +99,6 @@ export interface Waiting {
 
 /** A client that keeps a session. */
 export interface ClientSession {
-  readonly sid: string;
   readonly version: string;
   readonly host: string;
   readonly mountPoint: string;
@@ -114,9 +111,6 @@ export interface VolumeHealth {
   readonly jobs: { readonly deletedFiles: number; readonly trash: number; readonly slices: number };
   /** Without it nobody works off delayed deletes. */
   readonly hasTrash: boolean;
-  /** As the volume counts them. */
-  readonly usedBytes: number;
-  readonly inodes: number;
 }
 
 export interface SliceVolume {

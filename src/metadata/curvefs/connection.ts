@@ -3,7 +3,10 @@
  * with the correlation id of its own. It knows of every call whether its request was handed to the socket. It must not
  * reconnect or repeat anything: a connection that has failed is thrown away with all its calls.
  */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { answerWithin } from '../../clock.ts';
+import { toError } from '../../errors.ts';
 import type { Address } from '../../urls/curvefs.ts';
 import { RpcFault } from './faults.ts';
 import { FrameReader, type Reply, requestFrame } from './frame.ts';
@@ -44,24 +47,18 @@ export class Connection {
   }
 
   /** Throws RpcFault `connect`. */
-  static open(address: Address, timeoutMs: number): Promise<Connection> {
+  static async open(address: Address, timeoutMs: number): Promise<Connection> {
     const name = printAddress(address);
-    return new Promise((resolve, reject) => {
-      const socket = connect({ host: address.host, port: address.port });
-      const fail = (what: string, cause?: unknown): void => {
-        clearTimeout(timer);
-        socket.destroy();
-        reject(new RpcFault(`no connection to ${name}: ${what}`, { kind: 'connect', sent: false, cause }));
-      };
-      const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
-      const onError = (error: Error): void => fail(messageOf(error), error);
-      socket.once('error', onError);
-      socket.once('connect', () => {
-        clearTimeout(timer);
-        socket.off('error', onError);
-        resolve(new Connection(socket, name));
-      });
-    });
+    const socket = connect({ ...address });
+    try {
+      await answerWithin(once(socket, 'connect'), timeoutMs);
+    } catch (error) {
+      // Whatever it says from now on, it is given up.
+      socket.on('error', () => undefined).destroy();
+      const what = `no connection to ${name}: ${messageOf(toError(error))}`;
+      throw new RpcFault(what, { kind: 'connect', sent: false, cause: error });
+    }
+    return new Connection(socket, name);
   }
 
   get alive(): boolean {

@@ -16,7 +16,6 @@ export const TRASH_INODE = 0x7fff_ffff_1000_0000n;
 
 export const RECORD_BYTES = 24;
 const ATTRIBUTE_BYTES = 72;
-const TIER_AT = [72, 80] as const;
 const ENTRY_BYTES = 9;
 const DELAYED_BYTES = 12;
 
@@ -30,8 +29,6 @@ export interface Attributes {
   readonly length: number;
   /** 0: it has several, in a hash of its own. */
   readonly parent: bigint;
-  /** Of the storage class; 0 unless the volume has tiers. */
-  readonly tier: number;
 }
 
 /** Throws `inode-malformed` (halt). */
@@ -42,11 +39,9 @@ export function parseAttributes(inodeId: bigint, value: Buffer): Attributes {
   if (type === undefined) throw refuse(`name a kind of inode that does not exist (${value.readUInt16BE(1) >> 12})`);
   const length = value.readBigUInt64BE(51);
   if (length > BigInt(Number.MAX_SAFE_INTEGER)) throw refuse(`name a length of ${length} bytes`);
-  const tierAt = TIER_AT.find((at) => value.length === at + 1);
   return {
     ...{ type, length: Number(length), nlink: value.readUInt32BE(47), parent: value.readBigUInt64BE(63) },
     mtimeMs: Number(value.readBigInt64BE(23)) * 1000 + Math.floor(value.readUInt32BE(31) / 1_000_000),
-    tier: tierAt === undefined ? 0 : value.readUInt8(tierAt),
   };
 }
 

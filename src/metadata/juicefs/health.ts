@@ -5,13 +5,11 @@
  */
 import type { ClientSession, VolumeHealth, Waiting, WaitingSlices } from '../slice-volume.ts';
 import { parseDelayed, parseReferenceField, TRASH_INODE } from './decode.ts';
-import type { VolumeReads } from './reads.ts';
+import { AT_ONCE, type VolumeReads } from './reads.ts';
 
 /** Sessions that are shown; a volume with more is well used. */
 const SESSIONS_MAX = 1_000;
-const COUNTERS = ['lastCleanupFiles', 'lastCleanupTrash', 'nextCleanupSlices', 'usedSpace', 'totalInodes'] as const;
-/** Of deleted files in one reply. */
-const SCAN_COUNT = 1_000;
+const COUNTERS = ['lastCleanupFiles', 'lastCleanupTrash', 'nextCleanupSlices'] as const;
 const DAY_MS = 24 * 3_600_000;
 /** Clients look once an hour; what is so late is late. */
 const LATE_MS = 2 * 3_600_000;
@@ -28,8 +26,6 @@ export async function readHealth(reads: VolumeReads): Promise<VolumeHealth> {
       slices: counter('nextCleanupSlices') * 1000,
     },
     hasTrash: (await reads.get(`i${TRASH_INODE}`)) !== null,
-    usedBytes: counter('usedSpace'),
-    inodes: counter('totalInodes'),
   };
 }
 
@@ -40,10 +36,9 @@ async function sessions(reads: VolumeReads): Promise<readonly ClientSession[]> {
   const sids = flat.filter((_, n) => n % 2 === 0);
   if (sids.length === 0) return [];
   const infos = await reads.ask('sessionInfos', (redis, key) => redis.hmget(key, ...sids));
-  return sids.map((sid, n) => {
+  return sids.map((_, n) => {
     const info = infoOf(infos[n]);
     return {
-      sid,
       version: info('Version'),
       host: info('HostName'),
       mountPoint: info('MountPoint'),
@@ -108,9 +103,9 @@ async function pending(reads: VolumeReads): Promise<WaitingSlices> {
 
 async function deletedFiles(reads: VolumeReads): Promise<Waiting['files']> {
   const sum = { count: 0, bytes: 0 };
-  for (let from = 0; ; from += SCAN_COUNT) {
+  for (let from = 0; ; from += AT_ONCE) {
     const members = await reads.ask('delfiles', (redis, key) =>
-      redis.zrange(key, String(from), String(from + SCAN_COUNT - 1)),
+      redis.zrange(key, String(from), String(from + AT_ONCE - 1)),
     );
     for (const member of members) {
       const [, length] = /^\d+:(\d+)$/.exec(member) ?? [];
@@ -118,6 +113,6 @@ async function deletedFiles(reads: VolumeReads): Promise<Waiting['files']> {
       sum.count++;
       sum.bytes += Number(length);
     }
-    if (members.length < SCAN_COUNT) return sum;
+    if (members.length < AT_ONCE) return sum;
   }
 }

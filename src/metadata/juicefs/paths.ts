@@ -5,14 +5,12 @@
  */
 import { CompactError } from '../../errors.ts';
 import { parseEntry, ROOT_INODE, TRASH_INODE } from './decode.ts';
-import type { VolumeReads } from './reads.ts';
+import { AT_ONCE, type VolumeReads } from './reads.ts';
 
 /** Directories above a file … */
 const DEPTH_MAX = 100;
 /** … and entries that are looked at in each. */
 const ENTRIES_MAX = 100_000;
-/** Inodes that are asked for at a time. */
-const BATCH = 1_000;
 
 /** Where an inode stands. */
 interface Place {
@@ -61,8 +59,8 @@ async function byParent(
   inodeIds: readonly bigint[],
 ): Promise<ReadonlyMap<bigint, ReadonlySet<bigint>>> {
   const found = new Map<bigint, Set<bigint>>();
-  for (let from = 0; from < inodeIds.length; from += BATCH) {
-    const batch = inodeIds.slice(from, from + BATCH);
+  for (let from = 0; from < inodeIds.length; from += AT_ONCE) {
+    const batch = inodeIds.slice(from, from + AT_ONCE);
     for (const [n, attributes] of (await reads.attributes(batch)).entries()) {
       const inodeId = batch[n];
       if (inodeId === undefined || attributes === null || attributes instanceof CompactError) continue;

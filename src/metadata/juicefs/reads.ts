@@ -10,14 +10,12 @@ import type { RedisCalls } from '../redis/calls.ts';
 import { callFailed } from '../redis/errors.ts';
 import { type Attributes, malformed, parseAttributes, parseSlices, referenceField, TRASH_INODE } from './decode.ts';
 
-/** Records of a list in one reply, 24 kB … */
-const RECORDS_AT_ONCE = 1_000;
-/** … lists in one round trip … */
+/** What one request asks for at most, and one reply holds: keys, fields, or records of a list (24 kB). */
+export const AT_ONCE = 1_000;
+/** Lists in one round trip … */
 export const LISTS_AT_ONCE = 500;
 /** … and records of a list that are read at all; clients stop writers at 2,500. */
 const LIST_RECORDS_MAX = 1_000_000;
-/** Fields of a hash in one reply. */
-const SCAN_COUNT = 1_000;
 
 interface ListKey {
   readonly inodeId: bigint;
@@ -51,7 +49,7 @@ export class VolumeReads {
   async *hashPages(name: string): AsyncGenerator<readonly (readonly [field: Buffer, value: Buffer])[]> {
     let cursor = '0';
     do {
-      const [next, flat] = await this.ask(name, (redis, key) => redis.hscanBuffer(key, cursor, 'COUNT', SCAN_COUNT));
+      const [next, flat] = await this.ask(name, (redis, key) => redis.hscanBuffer(key, cursor, 'COUNT', AT_ONCE));
       const pairs: (readonly [Buffer, Buffer])[] = [];
       for (let n = 0; n + 1 < flat.length; n += 2) {
         const [field, value] = [flat[n], flat[n + 1]];
@@ -83,14 +81,14 @@ export class VolumeReads {
   /** Many lists; `long` for those that `list` has to read alone, an error for those that cannot be read. */
   async lists(keys: readonly ListKey[]): Promise<readonly (readonly SliceRecord[] | CompactError | 'long')[]> {
     const answers = await this.#batch(keys, (batch, key) =>
-      batch.lrangeBuffer(this.key(listName(key)), 0, RECORDS_AT_ONCE - 1),
+      batch.lrangeBuffer(this.key(listName(key)), 0, AT_ONCE - 1),
     );
     return keys.map((key, n) => {
       const [error, values] = answers[n] ?? [];
       if (replyCode(error) === 'WRONGTYPE') return noList(key);
       if (error) throw callFailed(error, this.key(listName(key)));
       const list = values as Buffer[];
-      return list.length < RECORDS_AT_ONCE ? orError(() => parseSlices(key, list)) : 'long';
+      return list.length < AT_ONCE ? orError(() => parseSlices(key, list)) : 'long';
     });
   }
 
@@ -100,10 +98,10 @@ export class VolumeReads {
     for (;;) {
       const position = records.length;
       const values = await this.ask(listName(key), (redis, listKey) =>
-        redis.lrangeBuffer(listKey, position, position + RECORDS_AT_ONCE - 1),
+        redis.lrangeBuffer(listKey, position, position + AT_ONCE - 1),
       );
       for (const record of parseSlices({ ...key, position }, values)) records.push(record);
-      if (values.length < RECORDS_AT_ONCE) return records;
+      if (values.length < AT_ONCE) return records;
       if (records.length >= LIST_RECORDS_MAX) throw tooLong(key);
     }
   }
@@ -112,8 +110,8 @@ export class VolumeReads {
   async references(records: readonly Pick<SliceRecord, 'id' | 'size'>[]): Promise<ReferencesOf> {
     const fields = [...new Set(records.filter(({ id }) => id !== 0n).map(referenceField))];
     const more = new Map<string, number>();
-    for (let n = 0; n < fields.length; n += RECORDS_AT_ONCE) {
-      const some = fields.slice(n, n + RECORDS_AT_ONCE);
+    for (let n = 0; n < fields.length; n += AT_ONCE) {
+      const some = fields.slice(n, n + AT_ONCE);
       const values = await this.ask('sliceRef', (redis, key) => redis.hmget(key, ...some));
       for (const [m, field] of some.entries()) {
         const value = Number(values[m] ?? 0);

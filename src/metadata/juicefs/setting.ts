@@ -26,7 +26,6 @@ export function parseSetting(text: string): VolumeSetting {
   const uuid = textOf(json, 'UUID');
   if (volume === undefined || uuid === undefined) throw malformed('Name or UUID is missing');
   if (blockSize < KIB || blockSize > 64 * KIB * KIB) throw malformed('BlockSize is not from 1 to 65536 (KiB)');
-  const [minClientVersion, maxClientVersion] = [textOf(json, 'MinClientVersion'), textOf(json, 'MaxClientVersion')];
   const shards = numberOf(json, 'Shards');
   return {
     ...{ volume, uuid, storage, blockSize, compression, encryption, shards },
@@ -35,8 +34,6 @@ export function parseSetting(text: string): VolumeSetting {
     store: S3_KINDS.has(storage) && shards <= 1 ? bucketOf(textOf(json, 'Bucket') ?? '') : null,
     ...{ trashDays: numberOf(json, 'TrashDays'), metaVersion: numberOf(json, 'MetaVersion') },
     tiers: tiersOf(json['Tiers']),
-    ...(minClientVersion === undefined ? {} : { minClientVersion }),
-    ...(maxClientVersion === undefined ? {} : { maxClientVersion }),
   };
 }
 

@@ -19,14 +19,12 @@ import type {
 import { fileOf, parseEntry, ROOT_INODE, TRASH_INODE } from './decode.ts';
 import { readHealth, readWaiting } from './health.ts';
 import { pathsOf } from './paths.ts';
-import { VolumeReads } from './reads.ts';
+import { AT_ONCE, VolumeReads } from './reads.ts';
 import { parseEncryptKey, parseKeys, parseSetting } from './setting.ts';
 import { walkVolume } from './walk.ts';
 
 /** Lists that are asked for one by one; of larger files SCAN finds them. */
 const INDEXES_ASKED_MAX = 100_000;
-const INDEXES_AT_ONCE = 1_000;
-const SCAN_COUNT = 1_000;
 
 export interface JuicefsOptions {
   readonly redis: RedisClient;
@@ -92,8 +90,8 @@ export class JuicefsVolume implements SliceVolume {
     const chunks = Math.ceil(length / CHUNK_BYTES);
     if (chunks > INDEXES_ASKED_MAX) return this.#scannedIndexes(inodeId, chunks);
     const found: number[] = [];
-    for (let from = 0; from < chunks; from += INDEXES_AT_ONCE) {
-      const some = Array.from({ length: Math.min(INDEXES_AT_ONCE, chunks - from) }, (_, n) => from + n);
+    for (let from = 0; from < chunks; from += AT_ONCE) {
+      const some = Array.from({ length: Math.min(AT_ONCE, chunks - from) }, (_, n) => from + n);
       const answers = await this.#reads.pipelined(some, (batch, n) =>
         batch.exists(this.#reads.key(`c${inodeId}_${n}`)),
       );
@@ -145,7 +143,7 @@ export class JuicefsVolume implements SliceVolume {
       let cursor = '0';
       do {
         const [next, keys] = await this.#reads.calls.ask(begin, () =>
-          node.scan(cursor, 'MATCH', `${begin}*`, 'COUNT', SCAN_COUNT),
+          node.scan(cursor, 'MATCH', `${begin}*`, 'COUNT', AT_ONCE),
         );
         for (const key of keys) {
           const chunkIndex = decimalNumber(key.slice(begin.length));

@@ -64,7 +64,6 @@ describe('attributes', () => {
           length: others.length,
           nlink: others.nlink,
           parent: others.parent,
-          tier: tier ?? 0,
           mtimeMs: others.mtimeSeconds * 1000 + Math.floor(others.mtimeNanoseconds / 1e6),
         });
       }),
