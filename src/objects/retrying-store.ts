@@ -78,12 +78,6 @@ const BACK_OFF_MAX_MS = 5_000;
 /** Half the sockets of a client (s3/connection.ts): two buckets share one without queueing for a socket. */
 const REQUESTS_MAX = 32;
 
-/** What one try reports to the observer of a result. */
-interface TryOutcome {
-  readonly outcome: RequestOutcome;
-  readonly bytes: number;
-}
-
 interface Call<T> {
   readonly op: ObjectOperation;
   readonly signal: AbortSignal | undefined;
@@ -92,7 +86,8 @@ interface Call<T> {
   /** Stands for the time that a try takes, where that is not the payload's. */
   readonly size?: number;
   readonly run: () => Promise<T>;
-  readonly outcomeOf: (result: T) => TryOutcome;
+  /** What of a result the observer is told. */
+  readonly outcomeOf: (result: T) => { readonly outcome: RequestOutcome; readonly bytes: number };
   /** Called right before each try, after all waiting. */
   readonly before?: (() => void) | undefined;
 }

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { AdaptiveOptions } from './adaptive-limit.ts';
 import { FlightLimit, type FlightState } from './in-flight-limit.ts';
 import { RateLimit } from './rate-limit.ts';
-import { type SharedBudget, SharedRate, type SharedState } from './shared-rate.ts';
+import { SharedRate, type SharedRateOptions, type SharedState } from './shared-rate.ts';
 import type { LimitState } from './waiting-line.ts';
 
 export interface PaceOptions {
@@ -18,9 +18,7 @@ export interface PaceOptions {
   /** Requests in flight to each store. */
   readonly inFlight: AdaptiveOptions;
   /** The rate of all workers, where there is one. */
-  readonly shared?:
-    | { readonly bytesPerSecond: number; readonly budget: SharedBudget; readonly membersAtFirst: number }
-    | undefined;
+  readonly shared?: Pick<SharedRateOptions, 'perSecond' | 'budget' | 'membersAtFirst'> | undefined;
   /** Called for every wait when it is over, in the waiting caller's own asynchronous context. */
   readonly onWaited?: ((limit: PaceLimit, ms: number) => void) | undefined;
 }
@@ -51,14 +49,8 @@ export class Pace {
     this.#options = options;
     this.#bytes = new RateLimit({ clock, perSecond: bytesPerSecond, ...onWaitedOf('bytes-per-second') });
     this.#requests = new RateLimit({ clock, perSecond: requestsPerSecond, ...onWaitedOf('requests-per-second') });
-    if (shared === undefined || shared.bytesPerSecond === 0) return;
-    this.#shared = new SharedRate({
-      clock,
-      perSecond: shared.bytesPerSecond,
-      budget: shared.budget,
-      membersAtFirst: shared.membersAtFirst,
-      ...onWaitedOf('total-bytes-per-second'),
-    });
+    if (shared === undefined) return;
+    this.#shared = new SharedRate({ clock, ...shared, ...onWaitedOf('total-bytes-per-second') });
   }
 
   /**

@@ -20,7 +20,7 @@ export interface SharedBudget {
   members(): Promise<number>;
 }
 
-interface SharedRateOptions {
+export interface SharedRateOptions {
   readonly clock: Clock;
   /** Bytes a second of all workers together; 0 means no limit. */
   readonly perSecond: number;

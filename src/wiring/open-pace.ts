@@ -27,7 +27,7 @@ export function openPace(settings: Settings, { connection, onWaited }: PaceWirin
     bytesPerSecond: settings.bytesPerSecond,
     requestsPerSecond: settings.requestsPerSecond,
     inFlight: { floor: settings.requestsInFlightMin, ceiling: settings.requestsInFlight },
-    shared: budget && { bytesPerSecond: perSecond, budget, membersAtFirst: settings.processes },
+    shared: budget && { perSecond, budget, membersAtFirst: settings.processes },
     onWaited,
   });
 }

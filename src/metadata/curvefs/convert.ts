@@ -80,8 +80,7 @@ export function toFilesystem(info: FsInfo, endpointGiven: string | undefined): F
     throw filesystemMalformed(fsId, `("${fsName}") is of type ${fsType}, not TYPE_S3: there is nothing to compact`);
   }
   const { blockSize, chunkSize, bucketname: bucket } = s3Info;
-  const sane = isSize(blockSize) && isSize(chunkSize) && chunkSize % blockSize === 0;
-  if (!sane) {
+  if (!isSize(blockSize) || !isSize(chunkSize) || chunkSize % blockSize !== 0) {
     throw filesystemMalformed(
       fsId,
       `("${fsName}") has blocks of ${blockSize} and chunks of ${chunkSize} bytes, which do not fit`,

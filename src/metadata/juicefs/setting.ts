@@ -40,11 +40,8 @@ export function parseSetting(text: string): VolumeSetting {
 /** The keys in a setting; `null` where there are none. Throws `filesystem-malformed` (halt). */
 export function parseKeys(text: string): StoreKeys | null {
   const json = jsonOf(text);
-  const [accessKeyId, secret, token] = [
-    textOf(json, 'AccessKey'),
-    textOf(json, 'SecretKey'),
-    textOf(json, 'SessionToken'),
-  ];
+  const names = ['AccessKey', 'SecretKey', 'SessionToken'];
+  const [accessKeyId, secret, token] = names.map((name) => textOf(json, name));
   if (accessKeyId === undefined || secret === undefined) return null;
   const open = (name: string, value: string) => (json['KeyEncrypted'] === true ? decrypted(json, name, value) : value);
   return {

@@ -120,19 +120,17 @@ export class RedisLists {
   async *#parts(one: Indexed, replies: readonly Reply[], versionsMax: number): AsyncGenerator<InodePart> {
     const seen = new Set(one.cursor === '0' ? [] : one.indexes);
     let at = one;
-    let lists = replies;
-    for (;;) {
-      const part = partOf(at, lists, versionsMax);
+    let part = partOf(at, replies, versionsMax);
+    while (!part.last) {
       yield part;
-      if (part.last) return;
       const next = await this.#moreIndexes(at, seen);
-      if ('error' in next) {
-        yield next;
-        return;
+      if ('error' in next) part = next;
+      else {
+        at = next;
+        part = partOf(at, await this.#lists([at], versionsMax), versionsMax);
       }
-      at = next;
-      lists = await this.#lists([at], versionsMax);
     }
+    yield part;
   }
 
   /** SSCAN may give a member twice. */

@@ -169,7 +169,11 @@ export class FastDataPath implements S3DataPath {
     const { method, name, payload, body, sink } = operation;
     const path = `${address.prefix}${encodeName(name)}`;
     const date = signer.date(Date.now() + this.#clockOffsetMs);
-    const headers = headersOf(operation, { host: address.host, date, token: credentials.sessionToken });
+    // All that is signed, ascending: a signature is over the names in order.
+    const headers: Header[] = [...operation.beforeHost, ['host', address.host], ...operation.afterHost];
+    headers.push(['x-amz-content-sha256', payload], ['x-amz-date', date], ...(operation.afterDate ?? NONE));
+    const { sessionToken } = credentials;
+    if (sessionToken !== undefined) headers.push(['x-amz-security-token', sessionToken]);
     const flat = ['user-agent', USER_AGENT];
     for (const [header, value] of headers) if (header !== 'host') flat.push(header, value);
     flat.push('authorization', signer.authorization({ method, path, headers, payload }, credentials, date));
@@ -203,20 +207,4 @@ class RangeSink extends RangeBody implements BodySink {
       crc32c: headers[`x-amz-meta-${CRC32C_METADATA}`],
     });
   }
-}
-
-interface SignerHeaders {
-  readonly host: string;
-  readonly date: string;
-  readonly token: string | undefined;
-}
-
-/** All that is signed, ascending: a signature is over the names in order. */
-function headersOf(operation: Operation, { host, date, token }: SignerHeaders): Header[] {
-  const { beforeHost, afterHost, afterDate, payload } = operation;
-  const headers: Header[] = [...beforeHost, ['host', host], ...afterHost];
-  headers.push(['x-amz-content-sha256', payload], ['x-amz-date', date]);
-  if (afterDate !== undefined) headers.push(...afterDate);
-  if (token !== undefined) headers.push(['x-amz-security-token', token]);
-  return headers;
 }

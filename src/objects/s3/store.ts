@@ -150,25 +150,23 @@ function listedPage(
   after: string | undefined,
   context: RequestContext,
 ): ObjectPage {
+  const refused = (what: string) => storeError('store-refused', context, what);
   if (answer.IsTruncated === undefined)
-    throw storeError('store-refused', context, 'the server does not say whether its listing is whole (IsTruncated)');
+    throw refused('the server does not say whether its listing is whole (IsTruncated)');
   let previous = after === undefined ? undefined : Buffer.from(after);
   const objects: ListedObject[] = [];
   for (const { Key: name, Size: bytes, LastModified } of answer.Contents ?? []) {
     const modifiedMs = LastModified?.getTime() ?? Number.NaN;
-    if (name === undefined || bytes === undefined || Number.isNaN(modifiedMs)) {
-      throw storeError('store-refused', context, 'the server listed an object without name, size or time');
-    }
+    if (name === undefined || bytes === undefined || Number.isNaN(modifiedMs))
+      throw refused('the server listed an object without name, size or time');
     const key = Buffer.from(name);
-    if (previous !== undefined && Buffer.compare(previous, key) >= 0) {
-      throw storeError('store-refused', context, 'the server listed objects that are not in the order of their names');
-    }
+    if (previous !== undefined && Buffer.compare(previous, key) >= 0)
+      throw refused('the server listed objects that are not in the order of their names');
     previous = key;
     objects.push({ name, bytes, modifiedMs });
   }
   if (answer.KeyCount !== undefined && answer.KeyCount !== objects.length)
-    throw storeError('store-refused', context, `the server listed ${objects.length} objects as ${answer.KeyCount}`);
-  if (answer.IsTruncated && objects.length === 0)
-    throw storeError('store-refused', context, 'the server listed nothing, and more');
+    throw refused(`the server listed ${objects.length} objects as ${answer.KeyCount}`);
+  if (answer.IsTruncated && objects.length === 0) throw refused('the server listed nothing, and more');
   return { objects, more: answer.IsTruncated };
 }
