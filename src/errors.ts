@@ -54,10 +54,10 @@ const QUARANTINE_AFTER_RETRIES: ReadonlySet<ErrorCode> = new Set(['object-missin
 interface CompactErrorOptions {
   readonly kind: ErrorKind;
   readonly code: ErrorCode;
-  readonly inode?: InodeKey;
+  readonly inode?: InodeKey | undefined;
   readonly cause?: unknown;
   /** The other side said when to come back, ms from now. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** A failure with a required action. The message is a full sentence for the operator. */
@@ -79,13 +79,9 @@ export class CompactError extends Error {
   /** The same failure reported with the inode it happened to, if that was not known where it was thrown. */
   withInode(inode: InodeKey): CompactError {
     if (this.inode !== undefined) return this;
-    return new CompactError(`inode ${inode.fsId}/${inode.inodeId}: ${this.message}`, {
-      kind: this.kind,
-      code: this.code,
-      inode,
-      cause: this.cause ?? this,
-      ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
-    });
+    const { kind, code, retryAfterMs, cause = this } = this;
+    const message = `inode ${inode.fsId}/${inode.inodeId}: ${this.message}`;
+    return new CompactError(message, { kind, code, inode, cause, retryAfterMs });
   }
 }
 

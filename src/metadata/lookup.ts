@@ -28,27 +28,17 @@ function placeOf({ storeId }: Pick<MetadataStore, 'storeId'>): string {
 export async function requireFile(metadata: MetadataStore, key: InodeKey): Promise<Inode> {
   const inode = await metadata.getInode(key);
   if (inode === null) throw refusal(key, 'inode-missing', 'does not exist; check the number');
-  if (inode.type !== 's3') {
-    throw refusal(
-      key,
-      'inode-not-s3',
-      `is of type "${inode.type}", not a file kept in S3; there is nothing to compact`,
-    );
-  }
-  return inode;
+  if (inode.type === 's3') return inode;
+  const what = `is of type "${inode.type}", not a file kept in S3; there is nothing to compact`;
+  throw refusal(key, 'inode-not-s3', what);
 }
 
 /** A file to work on. Throws `inode-missing`, `inode-not-s3` or `inode-unlinked` (halt). */
 export async function requireInode(metadata: MetadataStore, key: InodeKey): Promise<Inode> {
   const inode = await requireFile(metadata, key);
-  if (inode.nlink <= 0) {
-    throw refusal(
-      key,
-      'inode-unlinked',
-      'is unlinked; its owner removes it and its objects, there is nothing to compact',
-    );
-  }
-  return inode;
+  if (inode.nlink > 0) return inode;
+  const what = 'is unlinked; its owner removes it and its objects, there is nothing to compact';
+  throw refusal(key, 'inode-unlinked', what);
 }
 
 function refusal(key: InodeKey, code: ErrorCode, what: string): CompactError {

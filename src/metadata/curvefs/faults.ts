@@ -68,11 +68,8 @@ export function refused(what: string, cause?: unknown): CompactError {
 }
 
 export function inodeMalformed(key: InodeKey, what: string): CompactError {
-  return new CompactError(`inode ${printInodeKey(key)}: ${what}; nothing was changed`, {
-    kind: 'halt',
-    code: 'inode-malformed',
-    inode: key,
-  });
+  const message = `inode ${printInodeKey(key)}: ${what}; nothing was changed`;
+  return new CompactError(message, { kind: 'halt', code: 'inode-malformed', inode: key });
 }
 
 export function filesystemMalformed(fsId: number, what: string): CompactError {

@@ -41,7 +41,7 @@ const IDS_AT_ONCE = 16_384;
  */
 const IDS_AGE_MS = 60_000;
 
-export interface CommitsOptions {
+interface CommitsOptions {
   /** Of the profile `metadata`; whoever made it ends it. */
   readonly redis: RedisClient;
   readonly prefix: string;

@@ -54,11 +54,11 @@ export function fileOf(inodeId: bigint, attributes: Attributes, trashed = false)
   return { inodeId, length, mtimeMs, nlink, state };
 }
 
-/** Where a list stands, for messages. */
+/** Where a list stands. */
 export interface ListPlace {
   readonly inodeId: bigint;
   readonly chunkIndex: number;
-  /** Of the first of the values. */
+  /** Of the first of the values that are looked at, for messages. */
   readonly position?: number;
 }
 
@@ -102,7 +102,7 @@ export function parseEntry(value: Buffer): { readonly type: Attributes['type']; 
 
 export type SliceName = Pick<SliceRecord, 'id' | 'size'>;
 
-export interface DelayedSlices {
+interface DelayedSlices {
   /** When they were put there. */
   readonly sinceMs: number;
   readonly slices: readonly SliceName[];

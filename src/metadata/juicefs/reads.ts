@@ -8,7 +8,15 @@ import { type RedisClient, replyCode } from '../../redis/link.ts';
 import { damageOf } from '../port.ts';
 import type { RedisCalls } from '../redis/calls.ts';
 import { callFailed } from '../redis/errors.ts';
-import { type Attributes, malformed, parseAttributes, parseSlices, referenceField, TRASH_INODE } from './decode.ts';
+import {
+  type Attributes,
+  type ListPlace,
+  malformed,
+  parseAttributes,
+  parseSlices,
+  referenceField,
+  TRASH_INODE,
+} from './decode.ts';
 
 /** What one request asks for at most, and one reply holds: keys, fields, or records of a list (24 kB). */
 export const AT_ONCE = 1_000;
@@ -16,11 +24,6 @@ export const AT_ONCE = 1_000;
 export const LISTS_AT_ONCE = 500;
 /** … and records of a list that are read at all; clients stop writers at 2,500. */
 const LIST_RECORDS_MAX = 1_000_000;
-
-interface ListKey {
-  readonly inodeId: bigint;
-  readonly chunkIndex: number;
-}
 
 export class VolumeReads {
   readonly calls: RedisCalls;
@@ -79,7 +82,7 @@ export class VolumeReads {
   }
 
   /** Many lists; `long` for those that `list` has to read alone, an error for those that cannot be read. */
-  async lists(keys: readonly ListKey[]): Promise<readonly (readonly SliceRecord[] | CompactError | 'long')[]> {
+  async lists(keys: readonly ListPlace[]): Promise<readonly (readonly SliceRecord[] | CompactError | 'long')[]> {
     const answers = await this.#batch(keys, (batch, key) =>
       batch.lrangeBuffer(this.key(listName(key)), 0, AT_ONCE - 1),
     );
@@ -93,7 +96,7 @@ export class VolumeReads {
   }
 
   /** A whole list, however long. Throws `record-malformed` (halt). */
-  async list(key: ListKey): Promise<readonly SliceRecord[]> {
+  async list(key: ListPlace): Promise<readonly SliceRecord[]> {
     const records: SliceRecord[] = [];
     for (;;) {
       const position = records.length;
@@ -140,7 +143,7 @@ export class VolumeReads {
   }
 }
 
-function listName({ inodeId, chunkIndex }: ListKey): string {
+function listName({ inodeId, chunkIndex }: ListPlace): string {
   return `c${inodeId}_${chunkIndex}`;
 }
 
@@ -160,11 +163,11 @@ function orError<T>(parse: () => T): T | CompactError {
   }
 }
 
-function noList({ inodeId, chunkIndex }: ListKey): CompactError {
+function noList({ inodeId, chunkIndex }: ListPlace): CompactError {
   return malformed(inodeId, `inode ${inodeId}, chunk ${chunkIndex}: its key is no list`);
 }
 
-function tooLong({ inodeId, chunkIndex }: ListKey): CompactError {
+function tooLong({ inodeId, chunkIndex }: ListPlace): CompactError {
   const what = `its list has ${LIST_RECORDS_MAX} records or more, which are not read`;
   return malformed(inodeId, `inode ${inodeId}, chunk ${chunkIndex}: ${what}`, 'record-malformed');
 }

@@ -142,8 +142,6 @@ function numberOf(json: Json, name: string): number {
 }
 
 function malformed(what: string): CompactError {
-  return new CompactError(`the setting of the JuiceFS volume cannot be used: ${what}; nothing was changed`, {
-    kind: 'halt',
-    code: 'filesystem-malformed',
-  });
+  const message = `the setting of the JuiceFS volume cannot be used: ${what}; nothing was changed`;
+  return new CompactError(message, { kind: 'halt', code: 'filesystem-malformed' });
 }

@@ -67,12 +67,9 @@ async function* partsOf(reads: VolumeReads, keys: readonly WalkKey[]): AsyncGene
 /** What is to be read because of a key; what needs no more reading goes to `done`. */
 function* wantedOf(
   { inodeId, chunkIndex }: WalkKey,
-  {
-    looked,
-    trashed,
-    done,
-  }: { readonly looked: Looked; readonly trashed: ReadonlySet<bigint>; readonly done: WalkPart[] },
+  at: { readonly looked: Looked; readonly trashed: ReadonlySet<bigint>; readonly done: WalkPart[] },
 ): Generator<Wanted> {
+  const { looked, trashed, done } = at;
   const attributes = looked.get(inodeId) ?? null;
   if (attributes === null) {
     // Gone since the key was met, or long before: then its lists wait to be cleaned up.

@@ -76,13 +76,13 @@ export function parseInode(key: InodeKey, redisKey: string, fields: Fields): Ino
 function malformed(
   place: Place,
   field: string,
-  refusal: { readonly rule: string; readonly code: ErrorCode; readonly inode?: InodeKey },
+  { rule, code, inode }: { readonly rule: string; readonly code: ErrorCode; readonly inode?: InodeKey },
 ): CompactError {
   const value = place.fields.get(field);
   const found = value === undefined ? 'is missing' : `is ${JSON.stringify(value.slice(0, 200))}`;
   return new CompactError(
-    `the field ${field} of the hash ${place.redisKey} ${found}, but it ${refusal.rule}; nothing was changed`,
-    { kind: 'halt', code: refusal.code, ...(refusal.inode === undefined ? {} : { inode: refusal.inode }) },
+    `the field ${field} of the hash ${place.redisKey} ${found}, but it ${rule}; nothing was changed`,
+    { kind: 'halt', code, inode },
   );
 }
 

@@ -64,10 +64,8 @@ export class RedisMetadata implements MetadataStore {
   constructor(options: RedisMetadataOptions) {
     const { redis, keyPrefix = 'fs', timeoutMs = DEFAULT_TIMEOUT_MS } = options;
     if (keyPrefix === '' || /[{}]/.test(keyPrefix)) {
-      throw new CompactError(`the metadata key prefix "${keyPrefix}" is empty or has braces; use letters and digits`, {
-        kind: 'halt',
-        code: 'settings-invalid',
-      });
+      const what = `the metadata key prefix "${keyPrefix}" is empty or has braces; use letters and digits`;
+      throw new CompactError(what, { kind: 'halt', code: 'settings-invalid' });
     }
     this.storeId = `redis:${keyPrefix}`;
     this.#scripts = defineScripts(redis);

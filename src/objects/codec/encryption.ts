@@ -111,8 +111,6 @@ function privateKeyOf(pem: string, passphrase: string): KeyObject {
 }
 
 function unusable(why: string, code: CompactError['code']): CompactError {
-  return new CompactError(`the EncryptKey of the volume cannot be used: ${why}; nothing was changed`, {
-    kind: 'halt',
-    code,
-  });
+  const message = `the EncryptKey of the volume cannot be used: ${why}; nothing was changed`;
+  return new CompactError(message, { kind: 'halt', code });
 }

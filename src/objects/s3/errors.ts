@@ -212,9 +212,8 @@ export function classifyError(thrown: unknown, context: RequestContext): Compact
   const code = codeOf(facts);
   const words = thrown instanceof Error ? cleanWords(thrown.message, context) : '';
   const error = storeError(code, context, described(facts, code, words), safeCause(facts, words));
-  const retryAfterMs = retryAfterOf(thrown);
-  if (retryAfterMs === undefined) return error;
-  return new CompactError(error.message, { kind: error.kind, code, cause: error.cause, retryAfterMs });
+  const { kind, cause } = error;
+  return new CompactError(error.message, { kind, code, cause, retryAfterMs: retryAfterOf(thrown) });
 }
 
 function codeOf({ name, status, code }: ErrorFacts): ErrorCode {
