@@ -5,7 +5,6 @@
 import { html } from 'hono/html';
 import { printInodeKey } from '../format.ts';
 import { BullmqKeys } from '../queue/bullmq-keys.ts';
-import { dedupIdOf } from '../queue/compact-queue.ts';
 import { wastedBytes } from '../scan/top-inodes.ts';
 import { bytes, count } from '../view/words.ts';
 import type { Clients } from '../wiring/clients.ts';
@@ -97,7 +96,7 @@ export async function statesOf(
   const { queue } = clients.queue;
   const [quarantined, holders] = await Promise.all([
     clients.quarantine.among(keys),
-    new BullmqKeys(clients.status.connection, queue).holders(keys.map(dedupIdOf)),
+    new BullmqKeys(clients.status.connection, queue).holders(keys.map(printInodeKey)),
   ]);
   const running = new Set(report?.inFlight.map((one) => printInodeKey(one)));
   return new Map(

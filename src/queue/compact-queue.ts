@@ -147,7 +147,8 @@ export class CompactQueue implements ScanQueue {
     const opts = {
       jobId: randomUUID() as string,
       priority,
-      deduplication: { id: dedupIdOf(key), keepLastIfActive: true },
+      // BullMQ's own separator `:` may not occur in it.
+      deduplication: { id: printInodeKey(key), keepLastIfActive: true },
       attempts: this.#options.jobTries,
       backoff: { type: 'exponential', delay: this.#options.retryDelayMs },
       removeOnComplete: KEEP_COMPLETED,
@@ -166,7 +167,7 @@ export class CompactQueue implements ScanQueue {
   /** Those that no job stands for which a worker will come to. */
   async #notInFlight(inodes: readonly ScoredInode[]): Promise<readonly ScoredInode[]> {
     if (inodes.length === 0) return [];
-    const ids = inodes.map(({ key }) => dedupIdOf(key));
+    const ids = inodes.map(({ key }) => printInodeKey(key));
     const holders = await queueCall('look up inodes in the queue', () => this.#keys.holders(ids));
     const places = await this.giveBack([...new Set(holders.filter((id) => id !== null))]);
     return inodes.filter((_, n) => (places.get(holders[n] ?? '') ?? 'nothing') === 'nothing');
@@ -174,7 +175,7 @@ export class CompactQueue implements ScanQueue {
 
   /** The job that stands for a key: waiting, delayed or active; `null` when the key is not in flight. */
   async jobIdOf(key: InodeKey): Promise<string | null> {
-    return queueCall('look up an inode in the queue', () => this.queue.getDeduplicationJobId(dedupIdOf(key)));
+    return queueCall('look up an inode in the queue', () => this.queue.getDeduplicationJobId(printInodeKey(key)));
   }
 
   /** `false`: somebody has the job in hand. */
@@ -187,11 +188,6 @@ export class CompactQueue implements ScanQueue {
   async close(): Promise<void> {
     await this.queue.close();
   }
-}
-
-/** BullMQ's own separator `:` may not occur. */
-export function dedupIdOf(key: InodeKey): string {
-  return printInodeKey(key);
 }
 
 /** The look that a job carries; what cannot be read is none, and a first look is made again. */

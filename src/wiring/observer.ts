@@ -39,11 +39,6 @@ const BUCKETS_MAX = 100;
 /** What is known of a run before it starts; goes into every line about it. */
 type RunPlace = Readonly<Record<string, string | number>>;
 
-interface ObservedRun {
-  readonly report: RunReport;
-  readonly fields: RunFields;
-}
-
 /** Of jobs that were given back together, those that a log line names. */
 const IDS_LOGGED_MAX = 20;
 
@@ -119,7 +114,7 @@ export class Observer implements RequestObserver {
     place: RunPlace,
     work: (record: RunRecord) => Promise<RunReport>,
     signal?: AbortSignal,
-  ): Promise<ObservedRun> {
+  ): Promise<{ readonly report: RunReport; readonly fields: RunFields }> {
     const { metrics } = this;
     const spans = this.#tracer && new RunSpans(this.#tracer, place);
     const record = new RunRecord({
