@@ -58,9 +58,18 @@ export interface Backlog {
 }
 
 export const NO_BACKLOG: Backlog = {
-  ...{ inodes: 0, unreadable: 0, quarantined: 0, inodesWorthIt: 0, chunksWorthIt: 0 },
-  ...{ getsSaved: 0, objectsSaved: 0, bytesReclaimed: 0, bytesToMove: 0, requestsToMake: 0 },
-  ...{ storedBytes: 0, visibleBytes: 0 },
+  inodes: 0,
+  unreadable: 0,
+  quarantined: 0,
+  inodesWorthIt: 0,
+  chunksWorthIt: 0,
+  getsSaved: 0,
+  objectsSaved: 0,
+  bytesReclaimed: 0,
+  bytesToMove: 0,
+  requestsToMake: 0,
+  storedBytes: 0,
+  visibleBytes: 0,
 };
 
 /** Where a walk stands: all before `cursor` has been looked at and, where it is worth it, queued. */

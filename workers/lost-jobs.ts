@@ -18,8 +18,10 @@ export async function sweepLostJobs(clients: WorkClients, signal: AbortSignal): 
   const { status, settings, queue, ledger, observer } = clients;
   const queues = [queue.queue as Queue, ledger.queue as Queue];
   const lost = new LostJobs({
-    ...{ connection: status.connection, prefix: settings.queuePrefix },
-    ...{ clock: systemClock, lockDurationMs: settings.lockDurationMs },
+    connection: status.connection,
+    prefix: settings.queuePrefix,
+    clock: systemClock,
+    lockDurationMs: settings.lockDurationMs,
     queues: queues.map((one) => ({
       queue: one,
       onGivenBack: (jobIds) => observer.jobsGivenBack(one.name, jobIds),

@@ -27,7 +27,12 @@ export async function runScan(
     wishes.onUnreadable?.(key, error);
   };
   const parts: ScanParts = {
-    ...{ queue, control, quarantine, clock: systemClock, book: scans, ledger },
+    queue,
+    control,
+    quarantine,
+    clock: systemClock,
+    book: scans,
+    ledger,
     nowMs: () => ledger.nowMs(),
   };
   const tally = new ScanTally(observer.metrics, { dryRun: wishes.dryRun === true });

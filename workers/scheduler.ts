@@ -54,8 +54,12 @@ export async function startScheduler(
     SCAN_QUEUE,
     scanProcessor({ clients, log, schedule, stop: stop.signal }),
     {
-      ...{ connection, prefix: settings.queuePrefix, concurrency: 1, maxStalledCount: STALLS_MAX },
-      ...{ lockDuration: settings.lockDurationMs, stalledInterval: settings.lockDurationMs },
+      connection,
+      prefix: settings.queuePrefix,
+      concurrency: 1,
+      maxStalledCount: STALLS_MAX,
+      lockDuration: settings.lockDurationMs,
+      stalledInterval: settings.lockDurationMs,
       runRetryDelay: RUN_RETRY_DELAY_MS,
     },
   );

@@ -32,7 +32,13 @@ interface Options {
 
 /** What `fsck --json` prints; offsets and sizes in bytes. */
 const NOTHING_FOUND = {
-  ...{ inodes: 0, skipped: 0, unknown: 0, objects: 0, dataBytes: 0, faults: 0, faultBytes: 0 },
+  inodes: 0,
+  skipped: 0,
+  unknown: 0,
+  objects: 0,
+  dataBytes: 0,
+  faults: 0,
+  faultBytes: 0,
   inodesWithFaults: 0,
 };
 
@@ -128,8 +134,10 @@ interface Checking {
 async function* verdicts(target: Target, checking: Checking, signal: AbortSignal): AsyncGenerator<InodeVerdict> {
   const { metadata, objects, context, options, onObject } = checking;
   const settings = {
-    ...{ read: options.read === true, requestsInFlight: context.settings.getsInFlight },
-    ...{ onObject, signal },
+    read: options.read === true,
+    requestsInFlight: context.settings.getsInFlight,
+    onObject,
+    signal,
   };
   if (target.inodeId === undefined) {
     yield* checkFilesystem(target.fsId, { metadata, objects }, { ...settings, inodesInFlight: INODES_IN_FLIGHT });

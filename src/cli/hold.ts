@@ -77,7 +77,7 @@ async function make(
     if (!context.json)
       context.note(`hold ${id} is made; it holds in ${printNumber('duration', ms)}, when earlier deletes are over`);
   };
-  const request = { reason, by: processName(), ...(forMs === undefined ? {} : { forMs }) };
+  const request = { reason, by: processName(), forMs };
   const { id, hold } = await makeHold(fsId, request, { clients, onWaiting });
   const end = hold.untilMs === undefined ? 'until it is released' : `until ${iso(hold.untilMs)}`;
   const words = `file system ${fsId} is held by ${id}, ${end}: nothing that is referenced now is deleted`;

@@ -121,7 +121,8 @@ async function queued({ key, clients, context, options, progress }: Work, signal
   let latest: JobProgress | undefined;
   const seen = await runNow(key, {
     queue: clients.queue,
-    ...{ clock: systemClock, signal },
+    clock: systemClock,
+    signal,
     timeoutMs: options.wait,
     onPoll: (state, job) => {
       latest = job as JobProgress | undefined;

@@ -125,7 +125,7 @@ function usageErrorOf(error: CommanderError): UsageError | null {
 /** Commander may have failed before it came to the flag. */
 function styleOf(argv: readonly string[], { verbose, stopCode }: CliContext): ErrorStyle {
   const command = COMMANDS.find(({ name }) => argv.includes(name))?.name;
-  return { json: argv.includes('--json'), stack: verbose, stopCode, ...(command === undefined ? {} : { command }) };
+  return { json: argv.includes('--json'), stack: verbose, stopCode, command };
 }
 
 /** The process entry: exit code by `exitCode`, so that streams are flushed and open handles are noticed. */

@@ -62,7 +62,7 @@ export function errorText(thrown: unknown, style: ErrorStyle): string {
   const stack = style.stack && error.stack !== undefined ? redactText(error.stack) : undefined;
   if (style.json) {
     const inode = own?.inode === undefined ? {} : { fsId: own.inode.fsId, inodeId: own.inode.inodeId.toString() };
-    return `${toJson({ error: { code, ...(own === undefined ? {} : { kind: own.kind }), message, ...inode, exitCode, ...(stack === undefined ? {} : { stack }) } })}\n`;
+    return `${toJson({ error: { code, ...(own === undefined ? {} : { kind: own.kind }), message, ...inode, exitCode, stack } })}\n`;
   }
   const next = own === undefined ? usageHint(exitCode, style.command) : ADVICE[exitCode];
   return `s3compact: ${message}\n${next === '' ? '' : `  ${next}\n`}${stack === undefined ? '' : `${stack}\n`}`;

@@ -62,7 +62,9 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
       };
       const report = await untilStopped(context, { left: LEFT, again: () => working?.abort() }, (signal) =>
         runFilesystem(fsId, clients, logger, {
-          ...{ waitReap, signal, start },
+          waitReap,
+          signal,
+          start,
           onProgress: (at) => progress.show(runProgressText(at, clients.observer.waits())),
         }),
       ).finally(() => totalJobs?.stop());
@@ -92,8 +94,12 @@ function runProgressText(at: RunProgressAt, waits: JobWait | null): string {
 export function filesystemRunText(report: FilesystemRun, { colors }: Pick<CliContext, 'colors'>): string {
   const { endings } = report;
   const ends = {
-    ...{ drained: 'nothing is left to do', time: 'the time is spent', bytes: 'the bytes are spent' },
-    ...{ paused: 'it is paused', stopped: 'it was stopped', failed: report.failure?.message ?? 'it failed' },
+    drained: 'nothing is left to do',
+    time: 'the time is spent',
+    bytes: 'the bytes are spent',
+    paused: 'it is paused',
+    stopped: 'it was stopped',
+    failed: report.failure?.message ?? 'it failed',
   };
   const runs = Object.entries(endings).map(([ending, value]) => `${count(value)} ${ending}`);
   const lines = [

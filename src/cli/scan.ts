@@ -78,7 +78,9 @@ async function scan(fsId: number, context: CliContext, options: Options): Promis
         const results = await cancellable(clients.scans, signal).results();
         const progress = new CountProgress(context, results.find((one) => one.fsId === fsId)?.backlog.inodes);
         return runScan(fsId, clients, context.quietLogger, {
-          ...{ dryRun: dry, resume: options.fromStart !== true, signal },
+          dryRun: dry,
+          resume: options.fromStart !== true,
+          signal,
           top: Math.min(TOP_MAX, options.top ?? 0),
           topBy: options.sort,
           onProgress: (at) => progress.show(progressText(at), at.backlog.inodes),

@@ -101,7 +101,8 @@ const failed: Section = ({ failed: { jobs, total }, nowMs }, style) => {
   const when = (endedMs?: number) => (endedMs === undefined ? '-' : `${duration(nowMs - endedMs)} ago`);
   return listed(['failed', 'when', 'tries', wrapped('reason')], jobs, {
     row: (job) => [printInodeKey(job), when(job.endedMs), `${job.tries}`, reasonText(job)],
-    ...{ style, total },
+    style,
+    total,
   });
 };
 
@@ -115,7 +116,8 @@ const delayed: Section = ({ delayed: { jobs, total }, nowMs, paused }, style) =>
       ...[printInodeKey(job), when(job.nextMs), `${job.tries}`],
       isPaused(job.fsId) ? 'its file system is paused' : reasonText(job),
     ],
-    ...{ style, total },
+    style,
+    total,
   });
 };
 
@@ -128,7 +130,8 @@ const quarantine: Section = ({ quarantined, quarantine: inodes, nowMs }, style) 
       entry.lookAtMs === undefined ? '-' : `in ${duration(Math.max(0, entry.lookAtMs - nowMs))}`,
       `${entry.code}: ${entry.reason}`,
     ],
-    ...{ style, total: quarantined },
+    style,
+    total: quarantined,
   });
 };
 
@@ -168,7 +171,8 @@ const holds: Section = ({ holds: { total, objects, bytes: kept, holds: all, unkn
       untilMs === undefined ? '-' : duration(untilMs - nowMs),
       state === 'doubt' ? `in doubt; ${reason}` : reason,
     ],
-    ...{ style, total },
+    style,
+    total,
   });
   return `${list}\n kept        ${plural(objects, 'object')}, ${bytes(kept)} at least, by ${plural(total, 'hold')}`;
 };

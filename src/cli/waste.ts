@@ -72,7 +72,9 @@ export function showWaste(
     const progress = new CountProgress(context);
     const report = await untilStopped(context, { left: LEFT }, (signal) =>
       wasteOf(volume, {
-        ...{ ...asked, geometry: setting, signal },
+        ...asked,
+        geometry: setting,
+        signal,
         onProgress: (files) => progress.show(`${plural(files, 'file')} looked at`),
       }),
     ).finally(() => progress.stop());

@@ -23,7 +23,9 @@ async function work(context: CliContext): Promise<void> {
   await untilSignal(
     async (signal) => {
       const clients = await openWhenThere(() => context.openWork({ logger, metadata: 'checked', forRuns: true }), {
-        ...{ port: settings.metricsPort, log: logger, signal },
+        port: settings.metricsPort,
+        log: logger,
+        signal,
       });
       if (clients === null) return;
       let metrics: PodMetrics | null = null;

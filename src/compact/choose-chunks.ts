@@ -140,7 +140,7 @@ export async function planAsItIs(
   if (inode === null || versions.length === 0) return null;
   const rest = above === undefined ? {} : { above };
   const before = { geometry: filesystem, chunkIndex, versions, ...rest, length: inode.length };
-  const decision = planChunk({ ...before, policy, ...(budget === undefined ? {} : { budget }) });
+  const decision = planChunk({ ...before, policy, budget });
   return { inode, before, versionsTotal, decision };
 }
 

@@ -24,8 +24,16 @@ export function recordsOf(
   const { uuid, bucket, blockSize, chunkSize, objectPrefix } = filesystem;
   const { id, key, incarnation, dueMs } = attempt;
   const base = {
-    ...{ storeId, fsUuid: uuid, bucket, layout: { blockSize, chunkSize, objectPrefix } },
-    ...{ key, chunkIndex, attempt: id, incarnation, dueMs, graceMs },
+    storeId,
+    fsUuid: uuid,
+    bucket,
+    layout: { blockSize, chunkSize, objectPrefix },
+    key,
+    chunkIndex,
+    attempt: id,
+    incarnation,
+    dueMs,
+    graceMs,
   };
   const count = Math.ceil((retired.length + merged.length) / REAP_NAMES_MAX);
   // As many of the list in each: a list may have far more versions than objects.

@@ -58,8 +58,8 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
         attempt: attempt.id,
         replaced: plan.replaced,
         replacement: replacementList(plan, attempt.id),
-        ...(plan.requiredLength === undefined ? {} : { requiredLength: plan.requiredLength }),
-        ...(plan.requiredAbove === undefined ? {} : { requiredAbove: plan.requiredAbove }),
+        requiredLength: plan.requiredLength,
+        requiredAbove: plan.requiredAbove,
         beforeSend: async () => attempt.checkDue(await deps.ledger.nowMs(), deps.commitTimeoutMs),
       },
       attempt,
@@ -67,7 +67,7 @@ export async function compactChunk(plan: ChunkPlan, attempt: Attempt, deps: Chun
     );
     committed = outcome.outcome === 'committed';
     const warning = committed ? await stampAll(added, deps) : undefined;
-    return { ...outcome, fenceCleared, ...(warning === undefined ? {} : { warning }) };
+    return { ...outcome, fenceCleared, warning };
   } finally {
     if (!committed) attempt.abandoned.push(...added);
   }

@@ -59,7 +59,12 @@ class Run {
     const { policy, chunksMax, versionsMax } = options.limits;
     options.observer?.phase('plan');
     const selection = await worthwhileChunks(inode.key, {
-      ...{ metadata: deps.metadata, filesystem, policy, chunksMax, versionsMax, signal: options.signal },
+      metadata: deps.metadata,
+      filesystem,
+      policy,
+      chunksMax,
+      versionsMax,
+      signal: options.signal,
       ...(quiet === null ? {} : { onPlanned: quiet.seen }),
     });
     this.#tally.selected(selection);
@@ -140,7 +145,11 @@ class Run {
     const { inode, filesystem, deps, options, quiet } = this.#parts;
     const { limits, signal, observer } = options;
     return {
-      ...{ ...deps, ...limits, filesystem, observer, signal },
+      ...deps,
+      ...limits,
+      filesystem,
+      observer,
+      signal,
       ...(quiet === null ? {} : { beforeCommit: () => quiet.again(inode.key) }),
       objects: deps.objects.forFilesystem(filesystem),
       onBlock: ({ block }) => this.#tally.blockDone(block),

@@ -155,10 +155,15 @@ class Run {
     const { deps, options, setting, codec } = this.#parts;
     const { limits } = options;
     return {
-      ...{ ...deps, ...limits, setting, requireAllowed: () => settingNow(deps.volume) },
-      ...{ objects: deps.objectsOf(setting), codec },
+      ...deps,
+      ...limits,
+      setting,
+      requireAllowed: () => settingNow(deps.volume),
+      objects: deps.objectsOf(setting),
+      codec,
       readGapBytes: limits.policy.readGapBytes,
-      ...{ observer: options.observer, signal: options.signal },
+      observer: options.observer,
+      signal: options.signal,
       onBlock: ({ block }) => this.#tally.blockDone(block),
     };
   }

@@ -179,8 +179,9 @@ function digestOf({ before }: PlannedChunk): string {
 
 function busy(why: string, retryAfterMs?: number): CompactError {
   return new CompactError(`the file is in use: ${why}; it is tried again later`, {
-    ...{ kind: 'retry', code: 'inode-busy' },
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    kind: 'retry',
+    code: 'inode-busy',
+    retryAfterMs,
   });
 }
 

@@ -143,7 +143,7 @@ export class RunTally {
     return {
       outcome,
       key: this.#key,
-      ...(attempt === undefined ? {} : { attempt }),
+      attempt,
       ...(this.#setback === undefined ? {} : { reason: this.#setback.reason }),
       chunksCompacted: this.#compacted,
       chunksLeft: this.#left,
@@ -151,8 +151,8 @@ export class RunTally {
       gain: this.#gain,
       durationMs: this.#elapsedMs(),
       warnings: this.#warnings,
-      ...(this.#resting === undefined ? {} : { resting: this.#resting }),
-      ...(this.#damage === undefined ? {} : { damage: this.#damage }),
+      resting: this.#resting,
+      damage: this.#damage,
     };
   }
 }

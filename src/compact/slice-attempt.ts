@@ -65,9 +65,17 @@ export async function compactSliceChunk(chunk: SliceChunk, deps: SliceAttemptDep
   const attempt = new Attempt({ id, key, clock, startedAtMs, leaseMs, dueMs, incarnation });
   const fence = { attempt: id, inodeId: key.inodeId, chunkIndex, deadlineMs: nowMs + leaseMs };
   const record: ReapRecord = {
-    ...{ storeId: commits.storeId, fsUuid: setting.uuid, bucket: setting.store?.bucket ?? '' },
-    ...{ key, chunkIndex, attempt: id, incarnation, dueMs, graceMs: deps.graceMs },
-    ...{ retired: [], merged: tasks.map(({ name }) => name) },
+    storeId: commits.storeId,
+    fsUuid: setting.uuid,
+    bucket: setting.store?.bucket ?? '',
+    key,
+    chunkIndex,
+    attempt: id,
+    incarnation,
+    dueMs,
+    graceMs: deps.graceMs,
+    retired: [],
+    merged: tasks.map(({ name }) => name),
   };
   deps.observer?.phase('record', chunkIndex);
   const recordId = await ledger.add(record);
@@ -81,7 +89,7 @@ export async function compactSliceChunk(chunk: SliceChunk, deps: SliceAttemptDep
     committed = outcome.outcome === 'committed';
     const fenceCleared = outcome.outcome === 'stale' || outcome.outcome === 'unknown';
     const warning = committed ? await stamp({ id: recordId, record }, deps) : undefined;
-    return { ...outcome, fenceCleared, ...(warning === undefined ? {} : { warning }) };
+    return { ...outcome, fenceCleared, warning };
   } catch (error) {
     isTaken = error instanceof CompactError && error.code === 'object-collision';
     throw error;
@@ -113,7 +121,9 @@ async function takeIds(
     if (taken.first !== null) return { ids: { first: taken.first, count }, nowMs: taken.nowMs, startedAtMs };
     if (later(startedAtMs, taken.waitMs) > endMs) {
       throw new CompactError('slice ids are not old enough to be used yet; nothing was written', {
-        ...{ kind: 'retry', code: 'metadata-unavailable', retryAfterMs: taken.waitMs },
+        kind: 'retry',
+        code: 'metadata-unavailable',
+        retryAfterMs: taken.waitMs,
       });
     }
     observer?.idsWait(taken.waitMs);
@@ -132,7 +142,8 @@ async function begin(fence: SliceFence, incarnation: string, { commits }: SliceA
   if (begun === 'late') why = 'its lease was over before it began';
   if (!isSame) why = 'the metadata server became another one meanwhile';
   throw new CompactError(`the attempt was given up: ${why}; nothing was written`, {
-    ...{ kind: 'retry', code: 'lease-expired' },
+    kind: 'retry',
+    code: 'lease-expired',
   });
 }
 
@@ -155,7 +166,8 @@ async function writeAll(
     const head = await objects.head(name, signal);
     if (head !== null && head.bytes === stored.get(name)) return;
     throw new CompactError(`the object ${name} was written and is gone, or of another size: does a gc delete it?`, {
-      ...{ kind: 'retry', code: 'store-unavailable' },
+      kind: 'retry',
+      code: 'store-unavailable',
     });
   });
 }
@@ -169,7 +181,9 @@ async function commitOnce(
   attempt.checkLease(deps.commitTimeoutMs);
   attempt.checkDue(await deps.ledger.nowMs(), deps.commitTimeoutMs);
   const outcome = await deps.commits.commit({
-    ...{ fence, ids, replaced },
+    fence,
+    ids,
+    replaced,
     replacement: listAfter(plan, (_, n) => ids.first + 1n + BigInt(n)),
     // Besides the days of a trash, which may be switched off at any time.
     delayMs: deps.graceMs,

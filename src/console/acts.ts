@@ -122,8 +122,9 @@ async function hold({ clients, form, remote, signal }: ActRequest): Promise<ActD
   if (ownership === undefined) throw invalid('there are no holds here: a JuiceFS volume has the days of its trash');
   if (forMs === null) throw invalid('the duration of a hold is a number with a unit, such as 6h');
   const request = {
-    ...{ reason: textOf(form['reason']) ?? '', by: byOf(remote) },
-    ...(forMs === undefined ? {} : { forMs }),
+    reason: textOf(form['reason']) ?? '',
+    by: byOf(remote),
+    forMs,
   };
   if (holdsBeingMade >= HOLDS_MAX) throw cancelled('too many holds are being made; try again in two minutes');
   holdsBeingMade++;

@@ -55,8 +55,13 @@ export function appWith(parts: AppParts, addRoutes: (app: Hono<Visited>) => void
     secureHeaders({
       contentSecurityPolicy: {
         defaultSrc: ["'none'"],
-        ...{ scriptSrc: ["'self'"], styleSrc: ["'self'"], imgSrc: ["'self'"], connectSrc: ["'self'"] },
-        ...{ formAction: ["'self'"], baseUri: ["'none'"], frameAncestors: ["'none'"] },
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"],
       },
       // Without one a browser calls the origin of its own forms "null".
       referrerPolicy: 'same-origin',

@@ -68,9 +68,17 @@ export async function askFile(key: InodeKey, clients: Clients, asked: number | u
       ? null
       : await planAsItIs(key, wanted, { metadata, filesystem, policy });
   return {
-    ...{ key, filesystem, inode, quarantine: entry, queued: jobId !== null, runs: runs.slice(0, RUNS_MAX), asked },
-    ...{ plan: tally.report(), drawn: planned === null ? steps : [planned] },
-    ...{ chunks: chunks.toSorted((a, b) => a - b), chunksTotal },
+    key,
+    filesystem,
+    inode,
+    quarantine: entry,
+    queued: jobId !== null,
+    runs: runs.slice(0, RUNS_MAX),
+    asked,
+    plan: tally.report(),
+    drawn: planned === null ? steps : [planned],
+    chunks: chunks.toSorted((a, b) => a - b),
+    chunksTotal,
   };
 }
 

@@ -88,7 +88,10 @@ async function serveApp(serving: Serving, appOf: (parts: AppParts) => Hono<Visit
   const onWrong = (remote: string) => log.warn({ event: LOG_EVENTS.consoleRefused, remote }, 'a wrong token was shown');
   const ending = new AbortController();
   const app = appOf({
-    ...{ turns: pLimit(1), onFault, log, signal: ending.signal },
+    turns: pLimit(1),
+    onFault,
+    log,
+    signal: ending.signal,
     acts: settings.consoleActions === true ? clients : undefined,
     ...(hasToken ? { door: new Door(token, { monotonicMs, onWrong }) } : { isOwnHost: isLoopbackHost }),
   });

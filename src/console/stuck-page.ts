@@ -19,7 +19,9 @@ export function placesOf(query: (name: string) => string | undefined): StuckPlac
   const from = (name: string) => decimalNumber(query(name)) ?? 0;
   return {
     quarantine: `${decimalId(query('quarantine')) ?? 0n}`,
-    ...{ failed: from('failed'), delayed: from('delayed'), records: from('records') },
+    failed: from('failed'),
+    delayed: from('delayed'),
+    records: from('records'),
   };
 }
 

@@ -65,7 +65,12 @@ interface Named extends SliceObject {
 
 export class SliceFsck {
   readonly findings: SliceFindings = {
-    ...{ files: 0, lists: 0, objects: 0, bytes: 0, faults: 0, visibleFaults: 0 },
+    files: 0,
+    lists: 0,
+    objects: 0,
+    bytes: 0,
+    faults: 0,
+    visibleFaults: 0,
     shown: [],
   };
   readonly #volume: SliceVolume;

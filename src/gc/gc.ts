@@ -261,7 +261,7 @@ class Pass {
     const refused = this.#refusal();
     if (refused !== undefined) return { ...this.#tally.report(), refused };
     const stopped = await this.#deleteOrphans();
-    return { ...this.#tally.report(), ...(stopped === undefined ? {} : { stopped }) };
+    return { ...this.#tally.report(), stopped };
   }
 
   /** What stopped the deletes is reported with what was found and deleted until then. */

@@ -70,8 +70,15 @@ export class GcTally {
   readonly #examples = new Map<GcReason, string[]>();
   /** As it is reported. */
   readonly found = {
-    ...{ faults: [] as ObjectFault[], faultsTotal: 0, ripe: 0, deleted: { objects: 0, bytes: 0 }, quarantined: 0 },
-    ...{ failures: 0, failureExamples: [] as string[], bookFull: false, resumed: false },
+    faults: [] as ObjectFault[],
+    faultsTotal: 0,
+    ripe: 0,
+    deleted: { objects: 0, bytes: 0 },
+    quarantined: 0,
+    failures: 0,
+    failureExamples: [] as string[],
+    bookFull: false,
+    resumed: false,
   };
 
   object(reason: GcReason, object: { readonly name: string; readonly bytes: number }, ageMs: number): void {

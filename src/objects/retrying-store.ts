@@ -158,7 +158,10 @@ class RetryingStore implements ObjectStore {
 
   getRange(name: string, offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
     return this.#call({
-      ...{ op: 'get', signal, bytes: target.length, before: this.#before },
+      op: 'get',
+      signal,
+      bytes: target.length,
+      before: this.#before,
       run: () => this.#state.store.getRange(name, offset, target, signal),
       outcomeOf: () => ({ outcome: 'ok', bytes: target.length }),
     });
@@ -167,7 +170,10 @@ class RetryingStore implements ObjectStore {
   getWhole(name: string, target: Uint8Array, signal?: AbortSignal): Promise<number> {
     return this.#call({
       // The most that it can be: how long it is shows when it is there.
-      ...{ op: 'get', signal, bytes: target.length, before: this.#before },
+      op: 'get',
+      signal,
+      bytes: target.length,
+      before: this.#before,
       run: () => this.#state.store.getWhole(name, target, signal),
       outcomeOf: (bytes) => ({ outcome: 'ok', bytes }),
     });
@@ -175,7 +181,10 @@ class RetryingStore implements ObjectStore {
 
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'> {
     return this.#call({
-      ...{ op: 'put', signal, bytes: body.length, before: this.#before },
+      op: 'put',
+      signal,
+      bytes: body.length,
+      before: this.#before,
       run: () => this.#state.store.putIfAbsent(name, body, signal),
       outcomeOf: (result) => ({ outcome: result === 'created' ? 'ok' : 'exists', bytes: body.length }),
     });
@@ -183,7 +192,9 @@ class RetryingStore implements ObjectStore {
 
   head(name: string, signal?: AbortSignal): Promise<ObjectHead | null> {
     return this.#call({
-      ...{ op: 'head', signal, bytes: 0 },
+      op: 'head',
+      signal,
+      bytes: 0,
       run: () => this.#state.store.head(name, signal),
       outcomeOf: (result) => ({ outcome: result === null ? 'absent' : 'ok', bytes: 0 }),
     });
@@ -191,7 +202,9 @@ class RetryingStore implements ObjectStore {
 
   list(after?: string, signal?: AbortSignal, prefix?: string): Promise<ObjectPage> {
     return this.#call({
-      ...{ op: 'list', signal, bytes: 0 },
+      op: 'list',
+      signal,
+      bytes: 0,
       run: () => this.#state.store.list(after, signal, prefix),
       outcomeOf: () => ({ outcome: 'ok', bytes: 0 }),
     });
@@ -199,7 +212,11 @@ class RetryingStore implements ObjectStore {
 
   delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
     return this.#call({
-      ...{ op: 'delete', signal, bytes: 0, size: names.length * DELETE_NAME_BYTES, before: this.#before },
+      op: 'delete',
+      signal,
+      bytes: 0,
+      size: names.length * DELETE_NAME_BYTES,
+      before: this.#before,
       run: () => this.#state.store.delete(names, signal, this.#before),
       outcomeOf: (result) => ({ outcome: result.length === 0 ? 'ok' : 'partial', bytes: 0 }),
     });
@@ -220,7 +237,7 @@ class RetryingStore implements ObjectStore {
         minTimeout: 0,
         shouldRetry: ({ error, retriesConsumed }) =>
           isUnavailable(error) && this.#makesProgress(call.op, sinceMs) && this.#wait(error, retriesConsumed, call),
-        ...(signal === undefined ? {} : { signal }),
+        signal,
       });
     } catch (thrown) {
       if (signal?.aborted) throw cancelledError(thrown);

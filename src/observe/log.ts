@@ -112,7 +112,7 @@ export function logContext(context: LogContext): Record<string, string | number>
 }
 
 /** An error as log fields: kind and code where it is ours, its cause in one line, passwords out of every text. */
-export function errorForLog(thrown: unknown): Record<string, string> {
+export function errorForLog(thrown: unknown): Record<string, string | undefined> {
   const error = toError(thrown);
   const own = error instanceof CompactError ? { kind: error.kind, code: error.code } : {};
   const cause = error.cause === undefined ? {} : { cause: redactText(toError(error.cause).message) };

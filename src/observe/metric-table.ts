@@ -26,7 +26,9 @@ export type LabelArguments<Name extends MetricName> =
 /** Rows by group, in the order in which the docs list them. */
 export const METRICS: readonly MetricSpec[] = (SECTIONS as readonly MetricSection[]).flatMap(({ rows, ...common }) =>
   Object.entries(rows).map(([name, row]) => ({
-    ...{ ...common, ...row, name },
+    ...common,
+    ...row,
+    name,
     type: name.endsWith('_total') ? 'counter' : row.buckets === undefined ? 'gauge' : 'histogram',
   })),
 );

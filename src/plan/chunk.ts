@@ -212,6 +212,6 @@ function assemble(
     gain,
     score: scoreOf(cost, getsSaved, gain.storedBytesBefore - gain.storedBytesAfter),
     blocksLeft,
-    ...(waste === undefined ? {} : { waste }),
+    waste,
   };
 }

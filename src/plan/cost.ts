@@ -86,8 +86,15 @@ export function scoreOf(cost: PlanCost, getsSaved: number, bytesReclaimed: numbe
 }
 
 export const NO_GAIN: PlanGain = {
-  ...{ getsBefore: 0, getsAfter: 0, visibleBytes: 0, versionsBefore: 0, versionsAfter: 0 },
-  ...{ objectsBefore: 0, objectsAfter: 0, storedBytesBefore: 0, storedBytesAfter: 0 },
+  getsBefore: 0,
+  getsAfter: 0,
+  visibleBytes: 0,
+  versionsBefore: 0,
+  versionsAfter: 0,
+  objectsBefore: 0,
+  objectsAfter: 0,
+  storedBytesBefore: 0,
+  storedBytesAfter: 0,
 };
 
 /** Adds up two rows of numbers, field by field as the second has them; not for the planner's inner loops. */

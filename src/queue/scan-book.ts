@@ -16,9 +16,18 @@ const count = z.number().nonnegative();
 const newCount = count.default(0);
 
 const backlogSchema = z.object({
-  ...{ inodes: count, unreadable: count, quarantined: count, inodesWorthIt: count, chunksWorthIt: count },
-  ...{ getsSaved: count, objectsSaved: count, bytesReclaimed: count, bytesToMove: count, requestsToMake: count },
-  ...{ storedBytes: newCount, visibleBytes: newCount },
+  inodes: count,
+  unreadable: count,
+  quarantined: count,
+  inodesWorthIt: count,
+  chunksWorthIt: count,
+  getsSaved: count,
+  objectsSaved: count,
+  bytesReclaimed: count,
+  bytesToMove: count,
+  requestsToMake: count,
+  storedBytes: newCount,
+  visibleBytes: newCount,
 });
 
 const time = z.number().transform(ledgerMs);

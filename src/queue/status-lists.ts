@@ -75,7 +75,7 @@ async function dueJobs<Data>(queue: Queue<Data>, due: Due): Promise<{ job: Job<D
 function waiting(job: Job<CompactJobData>): ListedJob {
   const { jobId, fsId, inodeId, origin, tries, ...said } = listed(job);
   const why = job.delay === 0 ? { reason: 'the worker that had it was stopped; the next free one takes it' } : said;
-  return { ...{ jobId, fsId, inodeId, origin, tries }, ...why };
+  return { jobId, fsId, inodeId, origin, tries, ...why };
 }
 
 function listed(job: Job<CompactJobData>): ListedJob {
@@ -188,8 +188,9 @@ function ended(job: Job<CompactJobData>): EndedRun {
   const { data } = movedSchema.safeParse(job.returnvalue);
   const { reason } = listed(job);
   return {
-    ...{ endedMs: job.finishedOn ?? 0, origin: job.data.origin },
+    endedMs: job.finishedOn ?? 0,
+    origin: job.data.origin,
     ...(data === undefined ? {} : { moved: { bytes: data.cost.readBytes + data.cost.writeBytes, ...data.gain } }),
-    ...(reason === undefined ? {} : { words: reason }),
+    words: reason,
   };
 }

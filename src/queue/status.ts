@@ -142,7 +142,10 @@ export async function jobsInFlight(source: StatusSource): Promise<readonly JobIn
     const lockless = await new BullmqKeys(source.connection, queue as Queue).lockless(jobs.map((job) => job.id ?? ''));
     return jobs
       .map((job) => ({
-        ...{ jobId: job.id ?? '', fsId: job.data.fsId, inodeId: job.data.inodeId, origin: job.data.origin },
+        jobId: job.id ?? '',
+        fsId: job.data.fsId,
+        inodeId: job.data.inodeId,
+        origin: job.data.origin,
         ageMs: Math.max(0, nowMs - (job.processedOn ?? nowMs)),
         progress: job.progress,
         waits: lockless.has(job.id ?? '') ? LOCKLESS : (progressSchema.safeParse(job.progress).data?.waits ?? null),

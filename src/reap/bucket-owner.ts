@@ -180,8 +180,12 @@ export class Ownership {
     const { storeId, installation, addresses } = this.#deps;
     const server = await this.#deps.server?.(fsId);
     return {
-      ...{ fsId, uuid, store: storeId, addresses, installation: id },
-      ...(server === undefined ? {} : { server }),
+      fsId,
+      uuid,
+      store: storeId,
+      addresses,
+      installation: id,
+      server,
       proven: await installation.proven(),
       serverBefore: server === undefined ? null : await installation.server(storeId),
     };

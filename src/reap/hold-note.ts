@@ -70,7 +70,7 @@ export function parseHold(text: string): Hold | undefined {
   if (format !== 1 || !isTime(fsId) || !isTime(sinceMs) || (untilMs !== undefined && !isTime(untilMs)))
     return undefined;
   if (typeof uuid !== 'string' || typeof reason !== 'string' || typeof by !== 'string') return undefined;
-  return { fsId, uuid, reason, by, sinceMs, ...(untilMs === undefined ? {} : { untilMs }) };
+  return { fsId, uuid, reason, by, sinceMs, untilMs };
 }
 
 function isTime(value: unknown): value is number {

@@ -343,8 +343,12 @@ class Look {
   #lookFor(filesystem: Filesystem): LookFor {
     const { key, dueMs, chunkIndex } = this.#record;
     return {
-      ...{ key, filesystem, chunkIndex, incarnation: this.#incarnation, beganMs: this.#nowMs },
-      ...(this.#length === undefined ? {} : { length: this.#length }),
+      key,
+      filesystem,
+      chunkIndex,
+      incarnation: this.#incarnation,
+      beganMs: this.#nowMs,
+      length: this.#length,
       ...(this.#shares ? { dueMs } : {}),
     };
   }

@@ -101,7 +101,9 @@ class Look {
   #refusal(why: string): CompactError {
     const { attempt, fsUuid, key } = this.#record;
     return new CompactError(`the reap record of attempt ${attempt} (volume ${fsUuid}) is left alone: ${why}`, {
-      ...{ kind: 'retry', code: 'filesystem-missing', inode: key },
+      kind: 'retry',
+      code: 'filesystem-missing',
+      inode: key,
     });
   }
 

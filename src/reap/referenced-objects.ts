@@ -117,8 +117,12 @@ export class SharedLists {
   async #read(look: LookFor, beganMs: LedgerMs, deps: ListsDeps): Promise<Read> {
     const inode = printInodeKey(look.key);
     const reading: Reading = {
-      ...{ uuid: look.filesystem.uuid, incarnation: look.incarnation, beganMs },
-      ...{ read: readReferenced(look, deps), endedMs: undefined, versions: 0 },
+      uuid: look.filesystem.uuid,
+      incarnation: look.incarnation,
+      beganMs,
+      read: readReferenced(look, deps),
+      endedMs: undefined,
+      versions: 0,
     };
     this.#readings.delete(inode);
     this.#readings.set(inode, reading);

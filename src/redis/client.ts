@@ -81,8 +81,8 @@ function connectOne(target: RedisTarget, options: ConnectOptions): Redis {
     name: target.masterName,
     sentinelCommandTimeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     Connector: WatchfulConnector,
-    ...(target.sentinelUsername === undefined ? {} : { sentinelUsername: target.sentinelUsername }),
-    ...(target.sentinelPassword === undefined ? {} : { sentinelPassword: target.sentinelPassword }),
+    sentinelUsername: target.sentinelUsername,
+    sentinelPassword: target.sentinelPassword,
     ...(target.tls ? { sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
   });
 }
@@ -103,8 +103,8 @@ function connectCluster(target: RedisTarget, options: ConnectOptions): Cluster {
 
 function access(target: RedisTarget): NodeOptions {
   return {
-    ...(target.username === undefined ? {} : { username: target.username }),
-    ...(target.password === undefined ? {} : { password: target.password }),
+    username: target.username,
+    password: target.password,
     ...(target.tls ? { tls: {} } : {}),
   };
 }

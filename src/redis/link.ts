@@ -80,8 +80,12 @@ function linkOf(redis: RedisClient): Link {
   const known = links.get(redis);
   if (known !== undefined) return known;
   const link: Link = {
-    ...{ fault: undefined, over: false, closed: false, onError: undefined },
-    ...{ sentinels: [], waiting: new Set() },
+    fault: undefined,
+    over: false,
+    closed: false,
+    onError: undefined,
+    sentinels: [],
+    waiting: new Set(),
   };
   links.set(redis, link);
   const wake = () => wakeAll(link);

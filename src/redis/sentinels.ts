@@ -22,13 +22,14 @@ function clientsOf(options: Options, settings: Omit<RedisOptions, 'replyMapping'
   const { sentinels = [], sentinelUsername, sentinelPassword, sentinelTLS, connectTimeout } = options;
   return sentinels.map(({ host, port }) => {
     const client = new Redis({
-      ...(host === undefined ? {} : { host }),
-      ...(port === undefined ? {} : { port }),
-      ...(sentinelUsername === undefined ? {} : { username: sentinelUsername }),
-      ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
-      ...(sentinelTLS === undefined ? {} : { tls: sentinelTLS }),
-      ...(connectTimeout === undefined ? {} : { connectTimeout }),
-      ...{ enableReadyCheck: false, keepAlive: KEEP_ALIVE_MS },
+      host,
+      port,
+      username: sentinelUsername,
+      password: sentinelPassword,
+      tls: sentinelTLS,
+      connectTimeout,
+      enableReadyCheck: false,
+      keepAlive: KEEP_ALIVE_MS,
       ...settings,
     });
     client.on('error', () => {});
@@ -79,7 +80,10 @@ export class Sentinels {
   constructor(options: Options, timeoutMs: number) {
     this.#name = options.name ?? '';
     this.#clients = clientsOf(options, {
-      ...{ lazyConnect: true, maxRetriesPerRequest: 0, commandTimeout: timeoutMs, socketTimeout: timeoutMs },
+      lazyConnect: true,
+      maxRetriesPerRequest: 0,
+      commandTimeout: timeoutMs,
+      socketTimeout: timeoutMs,
     });
   }
 

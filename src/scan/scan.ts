@@ -113,8 +113,13 @@ class Scan<Item> {
       if (position !== null) this.#pages = new Pages(position);
       const ending = await this.#scan(position);
       return {
-        ...{ ending, fsId: this.#filesystem.fsId, backlog: this.#pages.backlog, queued: this.#feed.queued },
-        ...{ resumedInodes: position?.backlog.inodes ?? 0, restarts: this.#restarts, top: this.#worst.list() },
+        ending,
+        fsId: this.#filesystem.fsId,
+        backlog: this.#pages.backlog,
+        queued: this.#feed.queued,
+        resumedInodes: position?.backlog.inodes ?? 0,
+        restarts: this.#restarts,
+        top: this.#worst.list(),
         durationMs: Math.round(elapsed(startedAtMs, this.#deps.clock.monotonicMs())),
       };
     } finally {

@@ -74,8 +74,11 @@ export class FileSum {
       before: this.#before,
       score: worthIt ? scoreOf(this.#cost, found.getsSaved, found.bytesReclaimed) : 0,
       backlog: {
-        ...{ ...found, inodes, inodesWorthIt: worthIt ? 1 : 0 },
-        ...{ bytesToMove: movedBytes(this.#cost), requestsToMake: requestsOf(this.#cost) },
+        ...found,
+        inodes,
+        inodesWorthIt: worthIt ? 1 : 0,
+        bytesToMove: movedBytes(this.#cost),
+        requestsToMake: requestsOf(this.#cost),
       },
     };
   }
@@ -106,7 +109,10 @@ export class InodeScore {
             versions === null
               ? (await planAsItIs(key, chunkIndex, this.#context))?.decision
               : planChunk({
-                  ...{ geometry: this.#context.filesystem, chunkIndex, versions, length: inode.length },
+                  geometry: this.#context.filesystem,
+                  chunkIndex,
+                  versions,
+                  length: inode.length,
                   policy: this.#policy,
                 });
           if (decision !== undefined) this.#count(decision);

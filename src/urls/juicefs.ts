@@ -44,9 +44,11 @@ export function parseJuicefsUrl(url: string): RedisTarget {
   const port = sentinel ? /:(\d+)$/.exec(hosts)?.[1] : undefined;
   const withPort = (name: string) => (port === undefined || /:\d+$/.test(name) ? name : `${name}:${port}`);
   return {
-    ...{ form, nodes: names.map((name) => parseHost(url, withPort(name), form)) },
-    ...{ tls: scheme === 'rediss', db: Number(db ?? 0) },
-    ...(masterName === undefined ? {} : { masterName }),
+    form,
+    nodes: names.map((name) => parseHost(url, withPort(name), form)),
+    tls: scheme === 'rediss',
+    db: Number(db ?? 0),
+    masterName,
     // A user alone is one whose password is in META_PASSWORD.
     ...(/^[^:]+:?$/.test(user ?? '') ? {} : credentials(url, user)),
     ...sentinelCredentials(url, form, usedOf(url, query)),

@@ -48,7 +48,10 @@ export function parseRedisUrl(url: string): RedisTarget {
     throw invalid(url, 'lists several hosts; that takes redis+cluster:// or redis+sentinel://');
   }
   return {
-    ...{ form, nodes, tls: scheme === 'rediss', db: Number(db) },
+    form,
+    nodes,
+    tls: scheme === 'rediss',
+    db: Number(db),
     ...(masterName === undefined ? {} : { masterName: decode(url, masterName) }),
     ...credentials(url, user),
     ...sentinelCredentials(url, form, query),

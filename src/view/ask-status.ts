@@ -42,7 +42,8 @@ export async function askStatus(clients: WorkClients, fsId?: number): Promise<St
   ]);
   const report = {
     ...counts,
-    ...{ failed: ofAsked(failed), delayed: ofAsked(delayed) },
+    failed: ofAsked(failed),
+    delayed: ofAsked(delayed),
     reap: {
       ...counts.reap,
       overdueRecords: records.overdueRecords.filter(isAsked),
@@ -80,7 +81,12 @@ async function factsOf(clients: WorkClients, fsId: number | undefined) {
   const nowMs = wallMs(await ledger.nowMs());
   const compact = queues.find(({ name }) => name === COMPACT_QUEUE);
   return {
-    ...{ nowMs, fsId: fsId ?? null, health: healthOf(seen, metadata, nowMs), queues, workers, recent },
+    nowMs,
+    fsId: fsId ?? null,
+    health: healthOf(seen, metadata, nowMs),
+    queues,
+    workers,
+    recent,
     paused: { ...paused, filesystems: paused.filesystems.filter(isAsked) },
     inFlight: inFlight.filter(isAsked),
     scans: results.filter(isAsked),

@@ -12,7 +12,7 @@ export function healthOf(reports: readonly WorkerReport[], metadata: SeenAges, n
   const agesAt = ({ error, ...ages }: SeenAges, atMs: number): SeenAges => {
     const late = Math.max(0, nowMs - atMs);
     const older = Object.entries(ages).flatMap(([name, ms]) => (ms === undefined ? [] : [[name, ms + late] as const]));
-    return { ...Object.fromEntries(older), ...(error === undefined ? {} : { error }) };
+    return { ...Object.fromEntries(older), error };
   };
   const buckets = new Map<string, SeenAges[]>();
   for (const { stores, atMs } of reports) {

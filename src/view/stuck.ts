@@ -62,8 +62,13 @@ export async function askHolds(clients: WorkClients, fsId: number | undefined): 
     const held = (await standingHolds(clients)).filter((one) => fsId === undefined || one.fsId === fsId);
     const all = held.flatMap(({ fsId: of, holds }) =>
       holds.map(({ id, kind, hold }) => ({
-        ...{ fsId: of, id, state: kind, reason: hold?.reason, by: hold?.by },
-        ...{ sinceMs: hold?.sinceMs, untilMs: hold?.untilMs },
+        fsId: of,
+        id,
+        state: kind,
+        reason: hold?.reason,
+        by: hold?.by,
+        sinceMs: hold?.sinceMs,
+        untilMs: hold?.untilMs,
       })),
     );
     return {

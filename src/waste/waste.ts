@@ -226,10 +226,16 @@ class WasteTally {
     const { live, trash, unlinked, gone } = this.#sums;
     const kept = [live, trash, unlinked, gone].reduce((sum, { storedBytes }) => sum + storedBytes, 0);
     return {
-      ...{ live: rounded(live), trash: rounded(trash), unlinked: rounded(unlinked), gone: rounded(gone) },
-      ...{ behindEnd: rounded(this.#behindEnd), waiting },
+      live: rounded(live),
+      trash: rounded(trash),
+      unlinked: rounded(unlinked),
+      gone: rounded(gone),
+      behindEnd: rounded(this.#behindEnd),
+      waiting,
       storedBytes: Math.round(kept + waiting.delayed.storedBytes + waiting.pending.storedBytes),
-      ...{ otherInodes: this.#other, damaged: this.#damaged, damages: this.#damages },
+      otherInodes: this.#other,
+      damaged: this.#damaged,
+      damages: this.#damages,
       top: this.#worst[order].list().map(rounded),
     };
   }
@@ -286,7 +292,9 @@ function rounded<T extends Footprint>(footprint: T): T {
   const { objects, storedBytes, hiddenBytes, sharedBytes } = footprint;
   return {
     ...footprint,
-    ...{ objects: Math.round(objects), storedBytes: Math.round(storedBytes) },
-    ...{ hiddenBytes: Math.round(hiddenBytes), sharedBytes: Math.round(sharedBytes) },
+    objects: Math.round(objects),
+    storedBytes: Math.round(storedBytes),
+    hiddenBytes: Math.round(hiddenBytes),
+    sharedBytes: Math.round(sharedBytes),
   };
 }

@@ -95,7 +95,7 @@ export async function openClients(
   const objects = openObjects(settings, log, { keys: keysFrom(metadata), observer, pace });
   probeWith(observer, settings, metadata);
   const { queues, run, ...parts } = openQueues(base, metadata.storeId);
-  const { ledger, queue, quarantine } = parts;
+  const { ledger, queue } = parts;
   const ownership = openOwnership(settings, { metadata, objects, queues });
   const holds = openHolds(objects, ledger);
   const guards = [ownership.guard, primaries.guard, holds.guard];
@@ -115,38 +115,66 @@ export async function openClients(
     throw error;
   }
   const reap: ReapDeps = {
-    ...{ metadata, objects, guards, refuseEarly: holds.refuseEarly },
+    metadata,
+    objects,
+    guards,
+    refuseEarly: holds.refuseEarly,
     nowMs: () => ledger.nowMs(),
     graceMs: protocolOf(metadata).graceMs(limits),
     lists: new SharedLists(),
     stored: new StoredObjects(),
   };
   const compact = compactorOfBlocks({
-    ...{ metadata, objects, ledger: run.ledger, clock: systemClock, attemptIds: new AttemptIds() },
+    metadata,
+    objects,
+    ledger: run.ledger,
+    clock: systemClock,
+    attemptIds: new AttemptIds(),
     memory: new ObservedMemory(settings.memoryBytes, observer),
     requireOwner: (filesystem) => ownership.require(filesystem),
   });
   return {
-    ...{ settings, metadata, objects, ...parts, ownership, holds, observer, pace, reap },
+    settings,
+    metadata,
+    objects,
+    ...parts,
+    ownership,
+    holds,
+    observer,
+    pace,
+    reap,
     run: { ...run, compact },
     reaper: reaperOfBlocks(reap),
-    scan: (fsId, parts, options) => {
-      const refuseOther = (filesystem: Filesystem) =>
-        ownership.refuseOther(filesystem, AbortSignal.timeout(OWNER_WAIT_MS));
-      return scanFilesystem(fsId, cancellableDeps({ ...parts, metadata, refuseOther }, options.signal), options);
-    },
-    gc: (fsUuid) => ({
-      ...{ metadata, objects, records: ledger, guards },
-      book: new QueueGcBook(queues, { storeId: metadata.storeId, fsUuid }),
-      nowMs: () => ledger.nowMs(),
-      quarantined: (keys) => quarantine.among(keys),
-    }),
+    scan: scanOfBlocks(metadata, ownership),
+    gc: gcOfBlocks({ metadata, objects, guards }, parts, queues),
     requireFile: async (key) => {
       await requireFilesystem(metadata, key.fsId);
       await requireInode(metadata, key);
     },
     close,
   };
+}
+
+/** What gc of a file system asks. */
+function gcOfBlocks(
+  ports: Pick<GcDeps, 'metadata' | 'objects' | 'guards'>,
+  { ledger, quarantine }: Pick<Clients, 'ledger' | 'quarantine'>,
+  queues: QueueOptions,
+): Clients['gc'] {
+  return (fsUuid) => ({
+    ...ports,
+    records: ledger,
+    book: new QueueGcBook(queues, { storeId: ports.metadata.storeId, fsUuid }),
+    nowMs: () => ledger.nowMs(),
+    quarantined: (keys) => quarantine.among(keys),
+  });
+}
+
+/** A scan ends before it queues anything where the bucket is somebody else's. */
+function scanOfBlocks(metadata: MetadataStore, ownership: Ownership): Clients['scan'] {
+  const refuseOther = (filesystem: Filesystem) => ownership.refuseOther(filesystem, AbortSignal.timeout(OWNER_WAIT_MS));
+  return (fsId, parts, options) =>
+    scanFilesystem(fsId, cancellableDeps({ ...parts, metadata, refuseOther }, options.signal), options);
 }
 
 /** Each bucket may have all its requests under way, and two share a client without waiting for a socket. */
@@ -206,7 +234,9 @@ export function openOwnership(
   const { metadata, objects, queues } = parts;
   const { addresses, database } = metadataAddresses(settings.metadataUrl);
   return new Ownership({
-    ...{ storeId: metadata.storeId, objects, addresses },
+    storeId: metadata.storeId,
+    objects,
+    addresses,
     installation: new QueueInstallation(queues),
     // A CurveFS cluster is no single server that could tell itself from another.
     ...(database === undefined

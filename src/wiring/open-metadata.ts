@@ -20,12 +20,14 @@ export async function openMetadata(settings: Settings): Promise<MetadataStore> {
     return new CurvefsMetadata({
       mds: parseCurvefsUrl(settings.metadataUrl),
       timeoutMs: settings.redisTimeoutMs,
-      ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
+      endpoint: settings.s3Endpoint,
     });
   }
   const redis = connectRedis(settings.metadataUrl, { profile: 'metadata', timeoutMs: settings.redisTimeoutMs });
   return new RedisMetadata({
-    ...{ redis, keyPrefix: settings.metadataPrefix, timeoutMs: settings.redisTimeoutMs },
+    redis,
+    keyPrefix: settings.metadataPrefix,
+    timeoutMs: settings.redisTimeoutMs,
     replicas: replicasWanted(settings.metadataReplicas),
   });
 }

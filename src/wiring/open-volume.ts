@@ -104,7 +104,12 @@ export function volumeFilesystem(setting: VolumeSetting, settings: Settings): Fi
     );
   }
   return {
-    ...{ fsId: VOLUME_FS_ID, uuid, name: volume, blockSize, chunkSize: CHUNK_BYTES, objectPrefix: 0 },
+    fsId: VOLUME_FS_ID,
+    uuid,
+    name: volume,
+    blockSize,
+    chunkSize: CHUNK_BYTES,
+    objectPrefix: 0,
     // As JuiceFS takes it where nobody says otherwise.
     ...(store.endpoint === undefined ? {} : { region: settings.s3Region ?? DEFAULT_REGION }),
     ...store,

@@ -29,7 +29,7 @@ export function replicasWanted(text: string): ReplicasWanted {
 /** Whether the Redis at this URL is fit; see checkRedisFit. */
 export async function checkRedisUrl(url: string | RedisTarget, options: FitOptions): Promise<readonly string[]> {
   const { timeoutMs } = options;
-  const redis = connectRedis(url, { profile: 'producer', ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+  const redis = connectRedis(url, { profile: 'producer', timeoutMs });
   try {
     return await checkRedisFit(redis, options);
   } finally {
@@ -47,7 +47,10 @@ export function openPrimaries(
 ): Primaries {
   const { redisUrl, metadataUrl, redisTimeoutMs: timeoutMs, graceMs } = settings;
   const queue = new PrimaryCheck({
-    ...{ name: "queue's", setting: 'REDIS_REPLICAS', code: 'queue-unavailable', timeoutMs },
+    name: "queue's",
+    setting: 'REDIS_REPLICAS',
+    code: 'queue-unavailable',
+    timeoutMs,
     connect: () => connectRedis(redisUrl, { profile: 'metadata', timeoutMs }),
     replicas: replicasWanted(settings.redisReplicas),
   });

@@ -28,7 +28,9 @@ export class ScanTally {
     const since = (name: keyof Backlog) => backlog[name] - (before?.[name] ?? 0);
     const [worthwhile, failed] = [since('inodesWorthIt'), since('unreadable')];
     this.#count({
-      ...{ worthwhile, failed, queued },
+      worthwhile,
+      failed,
+      queued,
       nothing: since('inodes') - worthwhile - failed,
       inFlight: worthwhile - queued - held,
     });

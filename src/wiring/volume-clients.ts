@@ -55,11 +55,22 @@ export async function openVolumeClients(
     const codecOf = codecsOf(volume, settings);
     if (forRuns) await codecOf(await volume.setting());
     const compact = compactorOfSlices({
-      ...{ volume, commits, objectsOf, ledger: run.ledger, clock: systemClock, attemptIds: new AttemptIds() },
-      ...{ codecOf, memory: new ObservedMemory(settings.memoryBytes, observer) },
+      volume,
+      commits,
+      objectsOf,
+      ledger: run.ledger,
+      clock: systemClock,
+      attemptIds: new AttemptIds(),
+      codecOf,
+      memory: new ObservedMemory(settings.memoryBytes, observer),
     });
     return {
-      ...{ settings, ...parts, observer, pace, run: { ...run, compact }, holds: openHolds(objects, ledger) },
+      settings,
+      ...parts,
+      observer,
+      pace,
+      run: { ...run, compact },
+      holds: openHolds(objects, ledger),
       metadata: {
         storeId: commits.storeId,
         getFilesystem: async (fsId) => (fsId === VOLUME_FS_ID ? filesystemOf(await volume.setting()) : null),

@@ -25,7 +25,8 @@ export function codecsOf(volume: SliceVolume, { juicefsPassphrase = '' }: Settin
     const pem = await volume.encryptKey();
     if (pem === null)
       throw new CompactError('the EncryptKey of the volume is gone; nothing was changed', {
-        ...{ kind: 'halt', code: 'filesystem-malformed' },
+        kind: 'halt',
+        code: 'filesystem-malformed',
       });
     return blockCodec(compression, { algorithm: encryption, pem, passphrase: juicefsPassphrase });
   }

@@ -79,13 +79,20 @@ export function openQueues({ settings, connection, observer, limits }: WorkBase,
   const queues = { connection, prefix };
   const ledger = new ReapQueue(queues);
   const queue = new CompactQueue({
-    ...{ ...queues, jobTries, retryDelayMs, lockDurationMs },
+    ...queues,
+    jobTries,
+    retryDelayMs,
+    lockDurationMs,
     onGivenBack: (jobIds) => observer.jobsGivenBack(COMPACT_QUEUE, jobIds),
   });
   const quarantine = new Quarantine(queues, storeId);
   const control = new QueueControl({ ...queues, compact: queue.queue, reap: ledger.queue });
   return {
-    ...{ queues, ledger, queue, quarantine, control },
+    queues,
+    ledger,
+    queue,
+    quarantine,
+    control,
     scans: new QueueScanBook(queues, storeId),
     holdBook: new HoldBook(queues, storeId),
     status: { ...queues, queue, ledger },

@@ -19,7 +19,7 @@ export function badMatchers(expr: string): string[] {
   return [...expr.matchAll(/\b(s3compact_\w+)\{([^}]*)\}/g)].flatMap(([, series = '', inside = '']) => {
     const row = METRICS.find(({ name }) => name === metricOf(series));
     const labels: Readonly<Record<string, readonly string[] | 'filesystems'>> =
-      row !== undefined && 'labels' in row ? row.labels : {};
+      row !== undefined && 'labels' in row ? (row.labels ?? {}) : {};
     return [...inside.matchAll(/(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"/g)].flatMap(([matcher, label = '', , value = '']) => {
       if (ADDED.includes(label)) return [];
       const values = labels[label];

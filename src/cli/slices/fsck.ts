@@ -28,8 +28,11 @@ export function fsckSlices(
     try {
       return await untilStopped(context, { left: LEFT }, async (signal) => {
         const fsck = new SliceFsck(volume, {
-          ...{ geometry: setting, store: objects.store, requestsInFlight: context.settings.getsInFlight },
-          ...{ faultsMax: limit, signal },
+          geometry: setting,
+          store: objects.store,
+          requestsInFlight: context.settings.getsInFlight,
+          faultsMax: limit,
+          signal,
           onList: (at) => progress.show(`${plural(at.files, 'file')} done, ${plural(at.objects, 'object')} looked at`),
         });
         return await check(fsck, { volume, file, context });

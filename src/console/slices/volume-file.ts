@@ -173,7 +173,10 @@ function pieceMaps(
     return { ...gridOfParts({ ...plot, blocks }, MAP_LIMITS), gets: state.gets };
   });
   return maps<Owner>({
-    ...{ grids, name: `chunk ${chunkIndex}`, unit: 'row', blockSize: ROW_BYTES },
+    grids,
+    name: `chunk ${chunkIndex}`,
+    unit: 'row',
+    blockSize: ROW_BYTES,
     idOf: ({ id }) => id.toString(),
     isMerged: ({ id }) => !there.has(id),
     titleOf: ({ id }, { begin, range }) => {

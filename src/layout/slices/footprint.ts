@@ -29,8 +29,16 @@ export interface Footprint {
 }
 
 export const NO_FOOTPRINT: Footprint = {
-  ...{ records: 0, pieces: 0, objects: 0, storedBytes: 0, hiddenBytes: 0, sharedBytes: 0 },
-  ...{ visibleBytes: 0, gets: 0, getBytes: 0, getsLeast: 0 },
+  records: 0,
+  pieces: 0,
+  objects: 0,
+  storedBytes: 0,
+  hiddenBytes: 0,
+  sharedBytes: 0,
+  visibleBytes: 0,
+  gets: 0,
+  getBytes: 0,
+  getsLeast: 0,
 };
 
 export const addFootprint = addCounts<Footprint>;
@@ -71,8 +79,16 @@ export function footprintOf(
   }
   const visibleBytes = pieces.reduce((sum, { begin, end }) => sum + end - begin, 0);
   return {
-    ...{ records: records.length, pieces: pieces.length, objects, storedBytes, hiddenBytes, sharedBytes },
-    ...{ visibleBytes, gets, getBytes: bytes, getsLeast: blockCount(visibleBytes, geometry.blockSize) },
+    records: records.length,
+    pieces: pieces.length,
+    objects,
+    storedBytes,
+    hiddenBytes,
+    sharedBytes,
+    visibleBytes,
+    gets,
+    getBytes: bytes,
+    getsLeast: blockCount(visibleBytes, geometry.blockSize),
   };
 }
 

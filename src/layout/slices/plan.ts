@@ -195,14 +195,21 @@ function planOf(records: readonly SliceRecord[], groups: Groups, { geometry, sha
   const gain = {
     getsBefore: readsOf(piecesOf(records), geometry).gets,
     getsAfter: readsOf(piecesOf(after), geometry).gets,
-    ...{ recordsBefore: records.length, recordsAfter: after.length },
-    ...{ objectsBefore: stored.objects, objectsAfter: left.objects },
-    ...{ storedBytesBefore: stored.bytes, storedBytesAfter: left.bytes },
+    recordsBefore: records.length,
+    recordsAfter: after.length,
+    objectsBefore: stored.objects,
+    objectsAfter: left.objects,
+    storedBytesBefore: stored.bytes,
+    storedBytesAfter: left.bytes,
   };
   return {
-    ...{ kept, merged, cost, gain },
+    kept,
+    merged,
+    cost,
+    gain,
     score: scoreOf(cost, gain.getsBefore - gain.getsAfter, gain.storedBytesBefore - gain.storedBytesAfter),
-    ...{ clientBefore: clientRewrite(records), clientAfter: clientRewrite(after) },
+    clientBefore: clientRewrite(records),
+    clientAfter: clientRewrite(after),
   };
 }
 

@@ -79,7 +79,10 @@ async function attemptCommit(
         throw unavailable(what).withInode(key);
       }
       return {
-        ...{ poolId, copysetId, partitionId, ...key },
+        poolId,
+        copysetId,
+        partitionId,
+        ...key,
         s3ChunkInfoAdd:
           replacement.length === 0 ? new Map() : new Map([[BigInt(chunkIndex), { s3Chunks: replacement }]]),
         s3ChunkInfoRemove: new Map([[BigInt(chunkIndex), remove]]),

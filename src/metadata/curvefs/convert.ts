@@ -88,12 +88,16 @@ export function toFilesystem(info: FsInfo, endpointGiven: string | undefined): F
   }
   const endpoint = endpointGiven ?? endpointUrl(s3Info.endpoint);
   return {
-    ...{ fsId, name: fsName, bucket, blockSize, chunkSize },
+    fsId,
+    name: fsName,
+    bucket,
+    blockSize,
+    chunkSize,
     uuid: identity(info),
     objectPrefix: prefixOf(s3Info.objectPrefix ?? 0),
     // An MDS keeps its ids by Raft, and never gives one out twice.
     lastChunkId: UINT64_MAX,
-    ...(endpoint === undefined ? {} : { endpoint }),
+    endpoint,
   };
 }
 

@@ -39,8 +39,13 @@ export class RpcFault extends Error {
 
 /** brpc's error codes (errno.proto) with which a server says that it has not begun to carry the request out. */
 export const RPC_CODES = {
-  ...{ noService: 1001, noMethod: 1002, badRequest: 1003, auth: 1004 },
-  ...{ overcrowded: 1011, loggingOff: 2003, limit: 2004 },
+  noService: 1001,
+  noMethod: 1002,
+  badRequest: 1003,
+  auth: 1004,
+  overcrowded: 1011,
+  loggingOff: 2003,
+  limit: 2004,
 } as const;
 const NOT_BEGUN: ReadonlySet<number> = new Set(Object.values(RPC_CODES));
 

@@ -58,7 +58,9 @@ async function lookAt(
     faults.push(error instanceof Error ? error.message : String(error));
   }
   return {
-    ...{ name, peers: peers.map((peer) => printAddress(peer.address)), faults },
+    name,
+    peers: peers.map((peer) => printAddress(peer.address)),
+    faults,
     ...(leader === undefined ? {} : { leader: printAddress(leader.address) }),
   };
 }

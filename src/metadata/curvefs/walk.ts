@@ -145,9 +145,14 @@ class Listing {
       {
         method: listDentry,
         request: ({ poolId, copysetId, partitionId, txId }) => ({
-          ...{ poolId, copysetId, partitionId, fsId: this.#fsId, dirInodeId: dirId, count: PAGE_ENTRIES },
+          poolId,
+          copysetId,
+          partitionId,
+          fsId: this.#fsId,
+          dirInodeId: dirId,
+          count: PAGE_ENTRIES,
           // Without it, entries that renames have made are not seen.
-          ...(txId === undefined ? {} : { txId }),
+          txId,
           ...(last === '' ? {} : { last }),
         }),
       },

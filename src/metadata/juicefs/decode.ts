@@ -40,7 +40,10 @@ export function parseAttributes(inodeId: bigint, value: Buffer): Attributes {
   const length = value.readBigUInt64BE(51);
   if (length > BigInt(Number.MAX_SAFE_INTEGER)) throw refuse(`name a length of ${length} bytes`);
   return {
-    ...{ type, length: Number(length), nlink: value.readUInt32BE(47), parent: value.readBigUInt64BE(63) },
+    type,
+    length: Number(length),
+    nlink: value.readUInt32BE(47),
+    parent: value.readBigUInt64BE(63),
     mtimeMs: Number(value.readBigInt64BE(23)) * 1000 + Math.floor(value.readUInt32BE(31) / 1_000_000),
   };
 }

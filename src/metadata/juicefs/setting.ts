@@ -28,11 +28,19 @@ export function parseSetting(text: string): VolumeSetting {
   if (blockSize < KIB || blockSize > 64 * KIB * KIB) throw malformed('BlockSize is not from 1 to 65536 (KiB)');
   const shards = numberOf(json, 'Shards');
   return {
-    ...{ volume, uuid, storage, blockSize, compression, encryption, shards },
-    ...{ hashPrefix: json['HashPrefix'] === true, changeLog: json['ChangeLog'] === true },
+    volume,
+    uuid,
+    storage,
+    blockSize,
+    compression,
+    encryption,
+    shards,
+    hashPrefix: json['HashPrefix'] === true,
+    changeLog: json['ChangeLog'] === true,
     wholeObjects: encryption !== 'none' || compression !== 'none',
     store: S3_KINDS.has(storage) && shards <= 1 ? bucketOf(textOf(json, 'Bucket') ?? '') : null,
-    ...{ trashDays: numberOf(json, 'TrashDays'), metaVersion: numberOf(json, 'MetaVersion') },
+    trashDays: numberOf(json, 'TrashDays'),
+    metaVersion: numberOf(json, 'MetaVersion'),
     tiers: tiersOf(json['Tiers']),
   };
 }

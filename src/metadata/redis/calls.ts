@@ -79,7 +79,10 @@ export class RedisCalls {
   primaryCheck(replicas: ReplicasWanted = 'auto'): PrimaryCheck {
     const { redis } = this;
     return new PrimaryCheck({
-      ...{ name: 'metadata', setting: 'METADATA_REPLICAS', code: 'metadata-unavailable', replicas },
+      name: 'metadata',
+      setting: 'METADATA_REPLICAS',
+      code: 'metadata-unavailable',
+      replicas,
       timeoutMs: this.#timeoutMs,
       connect: () => (redis instanceof Cluster ? redis.duplicate() : redis.duplicate()),
     });

@@ -46,7 +46,13 @@ export function parseFilesystem(fsId: number, redisKey: string, fields: Fields):
   const lastChunkId = decimalId(nextChunkId);
   if (nextChunkId !== undefined && lastChunkId === null) throw refuse('nextChunkId', 'must be decimal');
   return {
-    ...{ fsId, uuid: text('uuid'), name: text('name'), bucket: text('bucket'), blockSize, chunkSize, objectPrefix },
+    fsId,
+    uuid: text('uuid'),
+    name: text('name'),
+    bucket: text('bucket'),
+    blockSize,
+    chunkSize,
+    objectPrefix,
     ...(fields.has('endpoint') ? { endpoint: text('endpoint') } : {}),
     ...(fields.has('region') ? { region: text('region') } : {}),
     // Writers take the field's next value: what it holds is the last one that was taken.

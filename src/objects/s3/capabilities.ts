@@ -18,8 +18,11 @@ export const WITHOUT: Readonly<Record<StoreCapability, string>> = {
 };
 
 const UNTRIED: StoreCapabilities = {
-  ...{ conditionalPut: 'untried', checksumHeaders: 'untried', unsignedPayload: 'untried' },
-  ...{ multiDelete: 'untried', responseChecksums: 'untried' },
+  conditionalPut: 'untried',
+  checksumHeaders: 'untried',
+  unsignedPayload: 'untried',
+  multiDelete: 'untried',
+  responseChecksums: 'untried',
 };
 
 export class KnownCapabilities {

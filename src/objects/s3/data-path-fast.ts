@@ -140,7 +140,11 @@ export class FastDataPath implements S3DataPath {
     const route = this.#route === undefined ? await this.#find(options) : this.#route;
     if (route === null) return this.#sdk.head(head);
     const operation: Operation = {
-      ...{ method: 'HEAD', name, beforeHost: NONE, afterHost: NONE, payload: EMPTY_SHA256 },
+      method: 'HEAD',
+      name,
+      beforeHost: NONE,
+      afterHost: NONE,
+      payload: EMPTY_SHA256,
     };
     const calls: ExchangeCalls<ObjectHead | null> = {
       make: (credentials) => this.#signed(operation, route, credentials),

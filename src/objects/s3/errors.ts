@@ -271,7 +271,7 @@ function safeCause({ name, status, code }: ErrorFacts, words: string): Error {
   cause.name = name;
   return Object.assign(cause, {
     ...(status === undefined ? {} : { $metadata: { httpStatusCode: status } }),
-    ...(code === undefined ? {} : { code }),
+    code,
   });
 }
 

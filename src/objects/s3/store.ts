@@ -103,8 +103,8 @@ export class S3ObjectStore implements ObjectStore {
     const options = this.#options(`Listing the bucket ${from}`, signal);
     const command = new ListObjectsV2Command({
       Bucket: this.#bucket,
-      ...(after === undefined ? {} : { StartAfter: after }),
-      ...(prefix === undefined ? {} : { Prefix: prefix }),
+      StartAfter: after,
+      Prefix: prefix,
     });
     return this.#connection.request(options, async (sdk, abort) => {
       const answer = await sdk.send(command, { abortSignal: abort });

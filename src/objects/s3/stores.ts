@@ -96,7 +96,9 @@ export class S3ObjectStores implements ObjectStores {
         { kind: 'halt', code: 'filesystem-malformed' },
       );
     const connection = new S3Connection({
-      ...{ ...this.#settings, endpoint, region },
+      ...this.#settings,
+      endpoint,
+      region,
       ...(credentialsOf === undefined ? {} : { credentials: () => credentialsOf(filesystem) }),
     });
     const client: Client = { connection, stores: new Map() };

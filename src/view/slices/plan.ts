@@ -27,8 +27,14 @@ export interface PlannedFile {
 }
 
 const NO_GAIN: SliceGain = {
-  ...{ getsBefore: 0, getsAfter: 0, recordsBefore: 0, recordsAfter: 0, objectsBefore: 0, objectsAfter: 0 },
-  ...{ storedBytesBefore: 0, storedBytesAfter: 0 },
+  getsBefore: 0,
+  getsAfter: 0,
+  recordsBefore: 0,
+  recordsAfter: 0,
+  objectsBefore: 0,
+  objectsAfter: 0,
+  storedBytesBefore: 0,
+  storedBytesAfter: 0,
 };
 
 /** What compacting the list would do; `null`: nothing is worth it. */

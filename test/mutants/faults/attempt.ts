@@ -102,6 +102,6 @@ export const ATTEMPT_FAULTS: readonly Fault[] = [
   }),
   fault('the commit of a head is sent without what it counts on', 'I5', {
     file: 'src/compact/compact-chunk.ts',
-    edits: [['...(plan.requiredAbove === undefined ? {} : { requiredAbove: plan.requiredAbove }),', '']],
+    edits: [['requiredAbove: plan.requiredAbove,', '']],
   }),
 ];

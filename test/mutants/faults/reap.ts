@@ -152,7 +152,7 @@ export const REAP_FAULTS: readonly Fault[] = [
     'merged: []',
   ]),
   records('a name is lost at the seam of two records', 'I12', ['to - retired.length', 'to - retired.length - 1']),
-  records('a record does not carry its grace period', 'I7', ['incarnation, dueMs, graceMs }', 'incarnation, dueMs }']),
+  records('a record does not carry its grace period', 'I7', ['    graceMs,\n', '']),
   records('the versions of the last record are lost', 'I10', [
     'Math.ceil(replaced.length / count)',
     'Math.floor(replaced.length / count)',

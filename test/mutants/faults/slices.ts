@@ -172,7 +172,7 @@ export const SLICE_FAULTS: readonly Fault[] = [
   }),
   fault('the record of an attempt on slices lacks what it writes', 'I12', {
     file: ATTEMPT,
-    edits: [['retired: [], merged: tasks.map(({ name }) => name)', 'retired: [], merged: []']],
+    edits: [['merged: tasks.map(({ name }) => name)', 'merged: []']],
   }),
   fault('new slices are committed though their objects are gone', 'I4', {
     file: ATTEMPT,

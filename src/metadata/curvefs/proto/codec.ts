@@ -23,7 +23,10 @@ export interface Field<T = unknown, L extends Label = Label> {
 function single<T, L extends Label>(no: number, label: L, type: ValueType<T>): Field<T, L> {
   const { wireType, protoName } = type;
   return {
-    ...{ no, label, wireType, protoName },
+    no,
+    label,
+    wireType,
+    protoName,
     write: (writer, value) => type.write(writer.tag(no, wireType), value),
     read: (reader) => type.read(reader),
   };
@@ -40,7 +43,10 @@ export function optional<T>(no: number, type: ValueType<T>): Field<T, 'optional'
 export function repeated<T>(no: number, type: ValueType<T>): Field<T[], 'repeated'> {
   const { wireType, protoName } = type;
   return {
-    ...{ no, label: 'repeated', wireType, protoName },
+    no,
+    label: 'repeated',
+    wireType,
+    protoName,
     write(writer, values) {
       for (const value of values) type.write(writer.tag(no, wireType), value);
     },
@@ -55,7 +61,10 @@ export function repeated<T>(no: number, type: ValueType<T>): Field<T[], 'repeate
 
 export function map<K, V>(no: number, key: ValueType<K>, value: ValueType<V>): Field<Map<K, V>, 'map'> {
   return {
-    ...{ no, label: 'map', wireType: WireType.LengthDelimited, protoName: `map<${key.protoName}, ${value.protoName}>` },
+    no,
+    label: 'map',
+    wireType: WireType.LengthDelimited,
+    protoName: `map<${key.protoName}, ${value.protoName}>`,
     write(writer, entries) {
       for (const [entryKey, entryValue] of entries) {
         writer.tag(no, WireType.LengthDelimited).fork();
@@ -149,7 +158,9 @@ export function message<const F extends Fields>(
     return value as Decoded<F>;
   }
   return {
-    ...{ protoName, fields, wireType: WireType.LengthDelimited },
+    protoName,
+    fields,
+    wireType: WireType.LengthDelimited,
     write(writer, value) {
       writer.fork();
       write(writer, value);

@@ -74,7 +74,8 @@ export interface ValueType<T> {
 /** What the library writes and reads under the name that protobuf has for it. */
 function plain<T>(wireType: WireType, protoName: 'uint32' | 'int32' | 'bool' | 'string' | 'bytes'): ValueType<T> {
   return {
-    ...{ protoName, wireType },
+    protoName,
+    wireType,
     write: (writer, value) => writer[protoName](value as never),
     read: (reader) => reader[protoName]() as T,
   };
@@ -86,19 +87,22 @@ export const bool = plain<boolean>(WireType.Varint, 'bool');
 export const string = plain<string>(WireType.LengthDelimited, 'string');
 export const bytes = plain<Uint8Array>(WireType.LengthDelimited, 'bytes');
 export const int64: ValueType<bigint> = {
-  ...{ protoName: 'int64', wireType: WireType.Varint },
+  protoName: 'int64',
+  wireType: WireType.Varint,
   write: (writer, value) => writer.int64(value),
   read: (reader) => BigInt(reader.int64()),
 };
 /** An id: exact to 2^64-1. */
 export const uint64: ValueType<bigint> = {
-  ...{ protoName: 'uint64', wireType: WireType.Varint },
+  protoName: 'uint64',
+  wireType: WireType.Varint,
   write: (writer, value) => writer.uint64(value),
   read: (reader) => reader.id(),
 };
 /** An offset or a length. One of 2^53 or more is read as a number that is not a safe integer: the caller refuses it. */
 export const size64: ValueType<number> = {
-  ...{ protoName: 'uint64', wireType: WireType.Varint },
+  protoName: 'uint64',
+  wireType: WireType.Varint,
   write(writer, value) {
     if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is not an offset or a length`);
     writer.uint64(value);
@@ -107,7 +111,8 @@ export const size64: ValueType<number> = {
 };
 /** Text of no known encoding, as file names are: one character for each byte, so that it goes back as it came. */
 export const byteString: ValueType<string> = {
-  ...{ protoName: 'string', wireType: WireType.LengthDelimited },
+  protoName: 'string',
+  wireType: WireType.LengthDelimited,
   write: (writer, value) => writer.bytes(Buffer.from(value, 'latin1')),
   read: (reader) => Buffer.from(reader.bytes()).toString('latin1'),
 };
