@@ -45,7 +45,7 @@ export const LIMITS: CompactLimits = {
   durationMaxMs: 600_000,
   leaseMs: 1_200_000,
   graceMs: 0,
-  commitTimeoutMs: 5_000,
+  commitTimeoutMs: 60_000,
   blocksInFlight: 2,
   getsInFlight: 4,
 };
@@ -198,7 +198,7 @@ export class SliceWorld {
     const commits = new JuicefsCommits({
       redis: this.redis,
       prefix: this.raw.prefix,
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       idsAgeMs: 0,
     });
     const store = crossing(boundary, 'store', this.stores.forFilesystem({ bucket: BUCKET }));
