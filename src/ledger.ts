@@ -113,7 +113,7 @@ export interface GcPosition {
   /** Objects of the file system so far, and how many of them look like orphans. */
   readonly objects: number;
   readonly leaked: number;
-  /** Inodes that could not be judged so far: nothing may be deleted after this pass. */
+  /** Inodes that could not be judged so far: what belongs to them stays. */
   readonly failures: number;
 }
 
