@@ -210,14 +210,14 @@ class RetryingStore implements ObjectStore {
     });
   }
 
-  delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
+  delete(names: readonly string[], signal?: AbortSignal, before = this.#before): Promise<readonly DeleteFailure[]> {
     return this.#call({
       op: 'delete',
       signal,
       bytes: 0,
       size: names.length * DELETE_NAME_BYTES,
-      before: this.#before,
-      run: () => this.#state.store.delete(names, signal, this.#before),
+      before,
+      run: () => this.#state.store.delete(names, signal, before),
       outcomeOf: (result) => ({ outcome: result.length === 0 ? 'ok' : 'partial', bytes: 0 }),
     });
   }

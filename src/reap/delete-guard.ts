@@ -97,7 +97,7 @@ async function deleteOnce(
   const signal = AbortSignal.any(permits.map((permit) => permit.signal));
   try {
     check();
-    return await (store.guarded?.(check) ?? store).delete(about.names, signal);
+    return await store.delete(about.names, signal, check);
   } catch (error) {
     const isOver = permits.some((permit) => permit.signal.aborted);
     if (error instanceof CompactError && error.code === 'cancelled' && isOver) return 'out-of-time';

@@ -164,9 +164,10 @@ class MemoryObjectStore implements ObjectStore {
     });
   }
 
-  async delete(names: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
+  async delete(names: readonly string[], signal?: AbortSignal, before?: () => void): Promise<readonly DeleteFailure[]> {
     if (names.length > DELETE_BATCH_MAX) throw new RangeError(`a delete takes at most ${DELETE_BATCH_MAX} names`);
     if (names.length === 0) return [];
+    before?.();
     return this.#step({ op: 'delete', bucket: this.#bucket, names: [...names] }, signal, (objects) => {
       const failures: DeleteFailure[] = [];
       for (const name of names) {

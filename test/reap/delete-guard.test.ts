@@ -2,15 +2,14 @@
 
 import { expect, test } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
-import type { ReapRecord } from '../../src/ledger.ts';
 import type { ObjectStore } from '../../src/objects/port.ts';
 import { withRetries } from '../../src/objects/retrying-store.ts';
 import { confirmNothing, type DeletePermit, guardedDelete, stopGuard } from '../../src/reap/delete-guard.ts';
 import { reapRecord } from '../../src/reap/reap-record.ts';
 import { ledgerMs, monotonicMs } from '../../src/time.ts';
 import { storeFault } from '../objects/memory-store.ts';
-import { MemoryMetadata } from '../sim/memory-metadata.ts';
-import { KEY, LIMITS, World } from '../sim/world.ts';
+import { KEY, World } from '../sim/world.ts';
+import { reapDeps, recordIn } from './record.ts';
 
 const refusal = new CompactError('a hold stands', { kind: 'retry', code: 'store-refused' });
 
@@ -149,26 +148,8 @@ test('a record whose delete is refused stays as it is, with the reason, and no o
   const world = new World();
   world.write(0, 20);
   world.stores.write('world', 'old', Buffer.from('old'));
-  const record: ReapRecord = {
-    storeId: 'memory:fs',
-    fsUuid: 'uuid-1',
-    bucket: 'world',
-    key: KEY,
-    chunkIndex: 0,
-    attempt: 4096n,
-    incarnation: 'life-1',
-    retired: ['old'],
-    merged: [],
-    dueMs: ledgerMs(world.ledger.nowMs),
-    stampMs: ledgerMs(0),
-  };
-  const verdict = await reapRecord(record, {
-    metadata: new MemoryMetadata(world.metadata),
-    objects: world.stores,
-    graceMs: LIMITS.graceMs,
-    nowMs: async () => ledgerMs(world.ledger.nowMs),
-    guards: [refuse],
-  });
+  const record = recordIn(world, { retired: ['old'], stampMs: ledgerMs(0) });
+  const verdict = await reapRecord(record, { ...reapDeps(world), guards: [refuse] });
   expect(verdict).toMatchObject({ kind: 'again', doubt: 'a hold stands', record: { retired: ['old'] } });
   expect(world.stores.bucket('world').has('old')).toBe(true);
 });
@@ -177,25 +158,27 @@ test('a record of which everything is referenced is not dropped on the word of a
   const world = new World();
   world.write(0, 20);
   const [referenced = ''] = [...world.stores.bucket('world').keys()];
-  const record: ReapRecord = {
-    storeId: 'memory:fs',
-    fsUuid: 'uuid-1',
-    bucket: 'world',
-    key: KEY,
-    chunkIndex: 0,
-    attempt: 4096n,
-    incarnation: 'life-1',
-    retired: [referenced],
-    merged: [],
-    dueMs: ledgerMs(world.ledger.nowMs),
-  };
-  const deps = {
-    metadata: new MemoryMetadata(world.metadata),
-    objects: world.stores,
-    graceMs: LIMITS.graceMs,
-    nowMs: async () => ledgerMs(world.ledger.nowMs),
-  };
+  const record = recordIn(world, { retired: [referenced] });
+  const deps = reapDeps(world);
   const refused = await reapRecord(record, { ...deps, guards: [refuse] });
   expect(refused).toMatchObject({ kind: 'again', doubt: 'a hold stands', record: { retired: [referenced] } });
   expect(await reapRecord(record, deps)).toEqual({ kind: 'done', deleted: 0, stillReferenced: 1 });
+});
+
+test('a permit is asked before each request of a delete, also by a store without retries', async () => {
+  const world = new World();
+  world.stores.write('world', 'old', Buffer.from('old'));
+  let asked = 0;
+  const check = () => {
+    // When the guards have let it pass, and again when the store is about to send.
+    if (++asked > 1) throw new CompactError('it is over', { kind: 'retry', code: 'held' });
+  };
+  const once = async (): Promise<DeletePermit> => ({
+    signal: new AbortController().signal,
+    check,
+    end: () => undefined,
+  });
+  const store = world.stores.forFilesystem(world.filesystem);
+  await expect(guardedDelete(about(world, ['old']), { guards: [once], store })).rejects.toMatchObject({ code: 'held' });
+  expect(world.stores.bucket('world').has('old')).toBe(true);
 });

@@ -16,6 +16,7 @@ import { storeFault } from '../objects/memory-store.ts';
 import { MemoryMetadata, MetadataState } from '../sim/memory-metadata.ts';
 import { RecordState } from '../sim/record-metadata.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
+import { recordIn } from './record.ts';
 
 /** What a store that lies has kept of a merged object. */
 const LIES: readonly [string, (bytes: Uint8Array) => Uint8Array | null][] = [
@@ -94,20 +95,7 @@ function stale(n: number, blockIndex = 0): string {
 }
 
 function stamped(chunkIndex: number, retired: readonly string[]): ReapRecord {
-  const { nowMs } = world.ledger;
-  return {
-    storeId: 'memory:fs',
-    fsUuid: 'uuid-1',
-    bucket: 'world',
-    key: KEY,
-    chunkIndex,
-    attempt: 4096n,
-    incarnation: 'life-1',
-    retired,
-    merged: [],
-    stampMs: ledgerMs(nowMs - LIMITS.graceMs),
-    dueMs: ledgerMs(nowMs),
-  };
+  return recordIn(world, { chunkIndex, retired, stampMs: ledgerMs(world.ledger.nowMs - LIMITS.graceMs) });
 }
 
 /** The object of the chunk's only version, in this block. */

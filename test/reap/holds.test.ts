@@ -7,7 +7,6 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import { CompactError } from '../../src/errors.ts';
 import { holdNamesBegin, ownerObjectName, parseObjectName } from '../../src/format.ts';
-import type { ReapRecord } from '../../src/ledger.ts';
 import type { DeletePermit } from '../../src/reap/delete-guard.ts';
 import { guardedDelete } from '../../src/reap/delete-guard.ts';
 import { HOLDS_MAX, type Hold, printHold } from '../../src/reap/hold-note.ts';
@@ -15,8 +14,8 @@ import { Holds, SETTLE_MS } from '../../src/reap/holds.ts';
 import { HELD_DELAY_MS, reapRecord } from '../../src/reap/reap-record.ts';
 import { ledgerMs, monotonicMs } from '../../src/time.ts';
 import { storeFault } from '../objects/memory-store.ts';
-import { MemoryMetadata } from '../sim/memory-metadata.ts';
-import { KEY, LIMITS, World } from '../sim/world.ts';
+import { KEY, World } from '../sim/world.ts';
+import { reapDeps, recordIn } from './record.ts';
 
 const NAME = 'old';
 const REQUEST = { reason: 'backup', by: 'test' };
@@ -286,28 +285,16 @@ it('costs one listing for all deletes within ten seconds, and none where nothing
 it('a reap record that a hold keeps is no doubt: it says what is held, and is looked at again later', async () => {
   world.write(0, 20);
   const [object = ''] = [...world.stores.bucket('world').keys()].filter((name) => parseObjectName(name) !== null);
-  const record: ReapRecord = {
-    storeId: 'memory:fs',
-    fsUuid: 'uuid-1',
-    bucket: 'world',
-    key: KEY,
-    chunkIndex: 0,
-    attempt: 4096n,
-    incarnation: 'life-1',
+  const record = recordIn(world, {
     retired: [NAME, object],
-    merged: [],
-    dueMs: ledgerMs(world.ledger.nowMs),
     stampMs: ledgerMs(0),
     layout: { blockSize: 16, chunkSize: 64, objectPrefix: 0 },
     replaced: ['1,0,0,16,16,0'],
-  };
+  });
   const holds = process();
   await time.through(holds.make(world.filesystem, REQUEST));
   const deps = {
-    metadata: new MemoryMetadata(world.metadata),
-    objects: world.stores,
-    graceMs: LIMITS.graceMs,
-    nowMs: async () => ledgerMs(world.ledger.nowMs),
+    ...reapDeps(world),
     guards: [holds.guard],
     refuseEarly: () => holds.refuseEarly(world.filesystem),
   };

@@ -9,6 +9,7 @@ import { storeFault } from '../objects/memory-store.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
+import { reapDeps, recordIn } from './record.ts';
 
 const ATTEMPT = 4096n;
 let world: World;
@@ -18,28 +19,11 @@ beforeEach(() => {
   world = new World();
   world.write(0, 20);
   for (const name of ['old', 'new']) world.stores.write('world', name, Buffer.from(name));
-  deps = {
-    metadata: new MemoryMetadata(world.metadata),
-    objects: world.stores,
-    nowMs: async () => ledgerMs(world.ledger.nowMs),
-    graceMs: LIMITS.graceMs,
-  };
+  deps = reapDeps(world);
 });
 
 function record(changes: Partial<ReapRecord> = {}): ReapRecord {
-  return {
-    storeId: 'memory:fs',
-    fsUuid: 'uuid-1',
-    bucket: 'world',
-    key: KEY,
-    chunkIndex: 0,
-    attempt: ATTEMPT,
-    incarnation: 'life-1',
-    retired: ['old'],
-    merged: ['new'],
-    dueMs: ledgerMs(world.ledger.nowMs),
-    ...changes,
-  };
+  return recordIn(world, { attempt: ATTEMPT, retired: ['old'], merged: ['new'], ...changes });
 }
 
 /** Looks until the record is done, waiting for each due time; returns the due times. */

@@ -10,6 +10,7 @@ import { MISSING_INODE_WAIT_MS, type ReapDeps, reapRecord } from '../../src/reap
 import { ledgerMs, wallMs } from '../../src/time.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
+import { reapDeps, recordIn } from './record.ts';
 
 const HOUR_MS = 3_600_000;
 let world: World;
@@ -19,28 +20,11 @@ beforeEach(() => {
   world = new World();
   world.write(0, 20);
   for (const name of ['old', 'new']) world.stores.write('world', name, Buffer.from(name));
-  deps = {
-    metadata: new MemoryMetadata(world.metadata),
-    objects: world.stores,
-    nowMs: async () => ledgerMs(world.ledger.nowMs),
-    graceMs: LIMITS.graceMs,
-  };
+  deps = reapDeps(world);
 });
 
 function record(changes: Partial<ReapRecord> = {}): ReapRecord {
-  return {
-    storeId: 'memory:fs',
-    fsUuid: 'uuid-1',
-    bucket: 'world',
-    key: KEY,
-    chunkIndex: 0,
-    attempt: 4096n,
-    incarnation: 'life-1',
-    retired: ['old'],
-    merged: ['new'],
-    dueMs: ledgerMs(world.ledger.nowMs),
-    ...changes,
-  };
+  return recordIn(world, { retired: ['old'], merged: ['new'], ...changes });
 }
 
 function has(name: string): boolean {

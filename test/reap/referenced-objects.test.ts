@@ -12,6 +12,7 @@ import { ledgerMs } from '../../src/time.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { MemoryMetadata } from '../sim/memory-metadata.ts';
 import { KEY, LIMITS, World } from '../sim/world.ts';
+import { reapDeps, recordIn } from './record.ts';
 
 let world: World;
 let deps: ReapDeps;
@@ -30,10 +31,8 @@ beforeEach(() => {
     onRead();
   });
   deps = {
+    ...reapDeps(world),
     metadata: new MemoryMetadata(world.metadata, boundary),
-    objects: world.stores,
-    nowMs: async () => ledgerMs(world.ledger.nowMs),
-    graceMs: LIMITS.graceMs,
     lists: new SharedLists(),
   };
 });
@@ -46,21 +45,7 @@ function stale(n: number): string {
 }
 
 function stamped(retired: readonly string[], changes: Partial<ReapRecord> = {}): ReapRecord {
-  const nowMs = world.ledger.nowMs;
-  return {
-    storeId: 'memory:fs',
-    fsUuid: 'uuid-1',
-    bucket: 'world',
-    key: KEY,
-    chunkIndex: 0,
-    attempt: 4096n,
-    incarnation: 'life-1',
-    retired,
-    merged: [],
-    stampMs: ledgerMs(nowMs - LIMITS.graceMs),
-    dueMs: ledgerMs(nowMs),
-    ...changes,
-  };
+  return recordIn(world, { retired, stampMs: ledgerMs(world.ledger.nowMs - LIMITS.graceMs), ...changes });
 }
 
 const referenced = (): readonly string[] => world.referencedNames();

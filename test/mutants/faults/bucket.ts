@@ -213,10 +213,7 @@ export const BUCKET_FAULTS: readonly Fault[] = [
   fault('a delete is sent although its permit is over', 'I10', {
     file: 'src/reap/delete-guard.ts',
     edits: [
-      [
-        'return await (store.guarded?.(check) ?? store).delete(about.names, signal);',
-        'return await store.delete(about.names, signal);',
-      ],
+      ['return await store.delete(about.names, signal, check);', 'return await store.delete(about.names, signal);'],
     ],
   }),
   fault('a hold counts as doubt', 'I12', {
