@@ -2,7 +2,6 @@
  * Where a queue is, and how a failed command of it is reported. It stands alone because every file of the queue makes
  * commands, and whoever waits for Redis to come back goes by this one code.
  */
-import { ErrorCode } from 'bullmq';
 import type { ChainableCommander, Cluster, Redis } from 'ioredis';
 import { CompactError, toError } from '../errors.ts';
 
@@ -22,12 +21,6 @@ export async function queueCall<T>(what: string, call: () => Promise<T>): Promis
       { kind: 'retry', code: 'queue-unavailable', cause: error },
     );
   }
-}
-
-/** BullMQ tells by a number that a job is missing, or not in the state that was asked for. */
-export function isGoneOrTaken(error: unknown): boolean {
-  const { code } = error as { readonly code?: unknown };
-  return code === ErrorCode.JobNotExist || code === ErrorCode.JobNotInState;
 }
 
 /** Sends commands together, as one step where it is a MULTI, and answers their replies; throws the first refusal among them. */

@@ -7,10 +7,10 @@ import type { Job, Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { decimalNumber, safeJson } from '../format.ts';
-import { inOneStep, isGoneOrTaken, type QueueOptions, queueCall } from './bullmq.ts';
+import { inOneStep, type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 import type { CompactJobData } from './compact-queue.ts';
-import type { ReapJobData } from './reap-queue.ts';
+import { isGoneOrTaken, type ReapJobData } from './reap-queue.ts';
 
 /** A parked job looks again this often, should nobody resume it. */
 export const PARK_MS = 60 * 60 * 1000;

@@ -5,7 +5,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { Job, Queue } from 'bullmq';
+import { ErrorCode, Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import { CompactError } from '../errors.ts';
 import { decimalId, safeJson } from '../format.ts';
@@ -19,7 +19,7 @@ import {
 } from '../ledger.ts';
 import type { Filesystem } from '../model.ts';
 import { elapsed, type LedgerMs, ledgerMs } from '../time.ts';
-import { isGoneOrTaken, type QueueOptions, queueCall } from './bullmq.ts';
+import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 import { REAP_QUEUE } from './compact-queue.ts';
 import { askOldIds, idNotesKey } from './id-ages.ts';
@@ -218,4 +218,10 @@ export class ReapQueue implements ReapLedger, ReapRecords {
   async close(): Promise<void> {
     await this.queue.close();
   }
+}
+
+/** BullMQ tells by a number that a job is missing, or not in the state that was asked for. */
+export function isGoneOrTaken(error: unknown): boolean {
+  const { code } = error as { readonly code?: unknown };
+  return code === ErrorCode.JobNotExist || code === ErrorCode.JobNotInState;
 }
