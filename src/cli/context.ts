@@ -168,6 +168,7 @@ export class CliContext {
     return used(await this.openWork(wish), work);
   }
 
+  /** Who takes it closes it. */
   async openWork({ logger, metadata = 'required', forRuns = false }: ClientsWish): Promise<WorkClients> {
     const { openWork } = await import('../wiring/volume-clients.ts');
     return openWork(this.settings, logger ?? this.logger, { connectMs: this.connectMs, metadata, forRuns });
@@ -196,7 +197,7 @@ export class CliContext {
     return forms[layoutOf(this.settings.metadataUrl)]();
   }
 
-  /** The same with the volume in the slice layout. */
+  /** As `withMetadata`, with the volume of slices. */
   async withVolume<T>(fsId: number, work: (volume: SliceVolume, setting: VolumeSetting) => Promise<T>): Promise<T> {
     const { openVolume, requireVolume } = await import('../wiring/open-volume.ts');
     return used(await openVolume(this.settings, { connectMs: this.connectMs }), async (volume) =>

@@ -79,9 +79,10 @@ async function make(
   };
   const request = { reason, by: processName(), forMs };
   const { id, hold } = await makeHold(fsId, request, { clients, onWaiting });
-  const end = hold.untilMs === undefined ? 'until it is released' : `until ${iso(hold.untilMs)}`;
-  const words = `file system ${fsId} is held by ${id}, ${end}: nothing that is referenced now is deleted`;
-  context.answer({ id, ...hold }, () => words);
+  context.answer({ id, ...hold }, () => {
+    const end = hold.untilMs === undefined ? 'until it is released' : `until ${iso(hold.untilMs)}`;
+    return `file system ${fsId} is held by ${id}, ${end}: nothing that is referenced now is deleted`;
+  });
 }
 
 async function list(fsId: number | undefined, clients: Clients, context: CliContext): Promise<void> {

@@ -151,7 +151,11 @@ function isInPart(name: string, { after, until }: InodePart): boolean {
  * What the store does not have, and a reader asks for by the lists as they are read after that: an object that a compaction
  * retired, and the reaper deleted, meanwhile is no fault, nor is one in which nothing is visible.
  */
-async function confirmed(key: InodeKey, suspected: Readonly<Suspected>, deps: ExamineDeps): Promise<ObjectFault[]> {
+async function confirmed(
+  key: InodeKey,
+  suspected: ReadonlyMap<string, number>,
+  deps: ExamineDeps,
+): Promise<ObjectFault[]> {
   const lacking = new Map<string, { readonly bytes: number | undefined; neededBytes: number }>();
   const limit = pLimit(HEADS_IN_FLIGHT);
   await limit

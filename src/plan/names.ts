@@ -39,9 +39,12 @@ export function replacementList(plan: ChunkPlan, attempt: bigint): S3ChunkInfo[]
 
 /**
  * The plan with merged versions whose id lies below all that they replace, for a service that removes by ranges of ids
- * and compares nothing (docs/adr/0010). The first time the id is halved, far from any that a writer may hold; a list that
- * begins with an id of ours goes down by one, and down to one that the attempt has given to no other chunk (`taken`,
- * docs/adr/0017). At 0 it stays: then only time keeps old commits out.
+ * and compares nothing (docs/adr/0010). A commit that was planned on the list before this one then covers this one's
+ * record only in part, and is refused; what arrives later sorts above, whatever id its writer has held back; and no
+ * writer's record can have the same key. The first time the id is halved, far from any that a writer may hold; a list
+ * that begins with an id of ours goes down by one, and down to one that the attempt has given to no other chunk
+ * (`taken`): the built-in compactor names objects by id and number alone (docs/adr/0017). At 0 it stays: then only time
+ * keeps old commits out.
  */
 export function withFencingId(plan: ChunkPlan, taken: ReadonlySet<bigint>): ChunkPlan {
   const lowest = plan.mergedChunkId;

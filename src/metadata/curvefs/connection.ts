@@ -49,12 +49,12 @@ export class Connection {
   /** Throws RpcFault `connect`. */
   static async open(address: Address, timeoutMs: number): Promise<Connection> {
     const name = printAddress(address);
-    const socket = connect({ ...address });
+    // Until the connection listens, and when it is given up.
+    const socket = connect({ ...address }).on('error', () => undefined);
     try {
       await answerWithin(once(socket, 'connect'), timeoutMs);
     } catch (error) {
-      // Whatever it says from now on, it is given up.
-      socket.on('error', () => undefined).destroy();
+      socket.destroy();
       const what = `no connection to ${name}: ${messageOf(toError(error))}`;
       throw new RpcFault(what, { kind: 'connect', sent: false, cause: error });
     }
