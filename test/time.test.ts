@@ -20,16 +20,23 @@ declare const ledger: LedgerMs; declare const own: MonotonicMs; declare function
 elapsed(ledger, ledger); later(own, 5); latest(ledger, later(ledger, 1)); due(ledger); export const past = own < later(own, 1);
 `;
 const MISTAKES = [
-  ...['ledger - own', 'ledger - Date.now()', 'ledger + 5', 'own - performance.now()'],
-  ...['ledger < own', 'ledger <= Date.now()', 'own >= 0', 'ledger === own'],
-  ...[
-    'elapsed(ledger, own)',
-    'elapsed(own, ledger)',
-    'latest(ledger, own)',
-    'later(Date.now(), 1)',
-    'Math.max(ledger, 1)',
-  ],
-  ...['due(own)', 'due(Date.now())', 'due(later(own, 1))', 'due(elapsed(ledger, ledger))'],
+  'ledger - own',
+  'ledger - Date.now()',
+  'ledger + 5',
+  'own - performance.now()',
+  'ledger < own',
+  'ledger <= Date.now()',
+  'own >= 0',
+  'ledger === own',
+  'elapsed(ledger, own)',
+  'elapsed(own, ledger)',
+  'latest(ledger, own)',
+  'later(Date.now(), 1)',
+  'Math.max(ledger, 1)',
+  'due(own)',
+  'due(Date.now())',
+  'due(later(own, 1))',
+  'due(elapsed(ledger, ledger))',
 ];
 
 it.each([

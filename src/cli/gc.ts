@@ -149,14 +149,17 @@ function countsText(report: GcReport, { style }: CliContext): string {
     const ages = AGE_CLASSES.map((age) => count(report.ages[reason][age]?.objects ?? 0));
     return [reason, count(objects), bytes(size), ...ages, MEANINGS[reason]];
   });
-  const ages = ['< 1 h', '< 1 d', '< 7 d', '< 30 d', 'older'];
-  return table([left('what'), 'objects', 'bytes', ...ages, wrapped('meaning')], rows, style);
+  const ageHeads = ['< 1 h', '< 1 d', '< 7 d', '< 30 d', 'older'];
+  return table([left('what'), 'objects', 'bytes', ...ageHeads, wrapped('meaning')], rows, style);
 }
 
 function faultsText(report: GcReport, { style }: CliContext): string {
   const rows = report.faults.map(({ inodeId, object, reason, bytes: size, neededBytes }) => [
-    ...[inodeId, object, reason],
-    ...[count(size), count(neededBytes)],
+    inodeId,
+    object,
+    reason,
+    count(size),
+    count(neededBytes),
   ]);
   return table(['inode', left('object'), left('what'), 'bytes', 'needed'], rows, style);
 }

@@ -165,7 +165,8 @@ function versionsText(report: ChunkInspection, context: CliContext): string {
   const columns = ['version', 'chunk id', 'compaction', 'offset', 'length', 'visible', wrapped('')];
   const lines = report.versions.map((version) => [
     count(version.position),
-    ...[version.chunkId.toString(), version.compaction.toString()],
+    version.chunkId.toString(),
+    version.compaction.toString(),
     count(version.offset),
     bytes(version.len),
     version.visibleBytes === undefined ? '?' : version.visibleBytes === 0 ? 'none' : bytes(version.visibleBytes),

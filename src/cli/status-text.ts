@@ -113,7 +113,9 @@ const delayed: Section = ({ delayed: { jobs, total }, nowMs, paused }, style) =>
   const isPaused = (fsId: number) => paused.filesystems.some((one) => one.fsId === fsId);
   return listed(['delayed', 'next try', 'tries', wrapped('reason')], jobs, {
     row: (job) => [
-      ...[printInodeKey(job), when(job.nextMs), `${job.tries}`],
+      printInodeKey(job),
+      when(job.nextMs),
+      `${job.tries}`,
       isPaused(job.fsId) ? 'its file system is paused' : reasonText(job),
     ],
     style,
@@ -146,7 +148,9 @@ const reap: Section = (report, style) => {
     style.width,
   );
   const rowOf = (record: ListedRecord, when: string, why: string) => [
-    ...[printInodeKey(record), count(record.chunkIndex), when],
+    printInodeKey(record),
+    count(record.chunkIndex),
+    when,
     record.doubt ?? why,
   ];
   const rows = [
@@ -166,7 +170,8 @@ const holds: Section = ({ holds: { total, objects, bytes: kept, holds: all, unkn
   if (total === 0) return '';
   const list = listed(['held file system', 'hold', 'for', 'ends in', wrapped('reason')], all, {
     row: ({ fsId, id, state, sinceMs, untilMs, reason = '' }) => [
-      ...[`${fsId}`, id],
+      `${fsId}`,
+      id,
       sinceMs === undefined ? '-' : duration(nowMs - sinceMs),
       untilMs === undefined ? '-' : duration(untilMs - nowMs),
       state === 'doubt' ? `in doubt; ${reason}` : reason,
@@ -185,7 +190,8 @@ const scans: Section = ({ scans: all, nowMs }, style) => {
   if (all.length === 0) return ' no scan has ended yet: "s3compact scan FS" shows what there is to do';
   const list = listed(SCAN_HEADS, all, {
     row: ({ fsId, endedMs, backlog }) => [
-      ...[`${fsId}`, `${duration(nowMs - endedMs)} ago`],
+      `${fsId}`,
+      `${duration(nowMs - endedMs)} ago`,
       ...[backlog.inodes, backlog.inodesWorthIt, backlog.chunksWorthIt, backlog.getsSaved].map(count),
       ...[backlog.bytesReclaimed, backlog.bytesToMove].map(bytes),
       backlog.unreadable === 0 ? '0' : style.yellow(count(backlog.unreadable)),

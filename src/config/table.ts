@@ -13,8 +13,12 @@ import type { KeyIn, SettingSection, SettingSpec, SettingsOf } from './spec.ts';
 
 /** In the order in which help and docs list them. */
 const SECTIONS = [
-  ...[...CONNECTION_ROWS, ...WORK_ROWS, ...LIMIT_ROWS],
-  ...[...SCAN_ROWS, ...CONSOLE_ROWS, ...OBSERVE_ROWS],
+  ...CONNECTION_ROWS,
+  ...WORK_ROWS,
+  ...LIMIT_ROWS,
+  ...SCAN_ROWS,
+  ...CONSOLE_ROWS,
+  ...OBSERVE_ROWS,
 ] as const;
 
 type Rows = (typeof SECTIONS)[number]['rows'];

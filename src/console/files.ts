@@ -68,8 +68,13 @@ export function worstFilesPage(found: WorstFiles, states: ReadonlyMap<string, st
     .slice(0, FILES_MAX)
     .map(({ key, score, before, backlog }) => [
       fileLink(key.fsId, key.inodeId.toString()),
-      ...[score.toFixed(2), count(backlog.chunksWorthIt), count(before.versions), count(before.gets)],
-      ...[count(backlog.getsSaved), bytes(wastedBytes(backlog)), bytes(backlog.bytesToMove)],
+      score.toFixed(2),
+      count(backlog.chunksWorthIt),
+      count(before.versions),
+      count(before.gets),
+      count(backlog.getsSaved),
+      bytes(wastedBytes(backlog)),
+      bytes(backlog.bytesToMove),
       states.get(printInodeKey(key)) ?? 'quiet',
     ]);
   const sorts = (Object.keys(SORTS) as Sort[]).map((name) => ({

@@ -154,7 +154,8 @@ export function chunkLinks({ key, chunks, chunksTotal, asked }: Links): Html {
 function runsTable(runs: readonly EndedRun[]): Html {
   if (runs.length === 0) return note('None that the queue still keeps (an hour, the newest 1,000).');
   const rows = runs.map(({ endedMs, origin, moved, words }) => [
-    ...[timeAt(endedMs), origin],
+    timeAt(endedMs),
+    origin,
     moved === undefined ? '' : `${count(moved.getsBefore)} to ${count(moved.getsAfter)}`,
     moved === undefined ? '' : bytes(moved.bytes),
     words ?? '',

@@ -137,7 +137,8 @@ function worst({ scans, nowMs }: StatusReport): Html {
     .map(({ fsId, endedMs, backlog }) => [
       html`<a href="/files/${fsId}">${fsId}</a>`,
       ...[backlog.inodesWorthIt, backlog.getsSaved].map(count),
-      ...[bytes(wastedBytes(backlog)), bytes(backlog.bytesToMove)],
+      bytes(wastedBytes(backlog)),
+      bytes(backlog.bytesToMove),
       `${duration(nowMs - endedMs)} ago`,
     ]);
   const columns = numbers(['file system', 'files worth a run', 'GETs saved', 'waste', 'to move', 'scanned']);

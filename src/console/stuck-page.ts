@@ -86,7 +86,10 @@ function jobs(id: 'failed' | 'delayed', stuck: Stuck, places: StuckPlaces): Html
   };
   const rows = all.map((job) => [
     fileLink(job.fsId, job.inodeId),
-    ...[job.origin, count(job.tries), when(job), cut(reasonText(job))],
+    job.origin,
+    count(job.tries),
+    when(job),
+    cut(reasonText(job)),
   ]);
   const heads = ['file', 'asked by', 'tries', id === 'failed' ? 'when' : 'next try', 'reason'];
   const next = places[id] + PART_ROWS;
@@ -102,7 +105,9 @@ function recordsTable({ records, nowMs }: Stuck, { report }: Sample, next: numbe
   const overdue = report === undefined ? 'nobody has looked yet' : whyOverdue(report);
   const row = (record: ListedRecord, when: string, why: string) => [
     fileLink(record.fsId, record.inodeId),
-    ...[count(record.chunkIndex), when, cut(record.doubt ?? why)],
+    count(record.chunkIndex),
+    when,
+    cut(record.doubt ?? why),
   ];
   const rows = [
     ...records.overdueRecords.map((one) => row(one, `${duration(nowMs - one.dueMs)} late`, overdue)),
@@ -117,7 +122,9 @@ function holdsTable({ holds: { holds, total, unknown }, nowMs }: Stuck): Html {
   if (unknown !== undefined) return html``;
   const end = ({ untilMs }: HoldListed) => (untilMs === undefined ? 'when it is released' : inTime(untilMs, nowMs));
   const rows = holds.map((hold) => [
-    ...[html`<a href="/files/${hold.fsId}">${hold.fsId}</a>`, hold.id, hold.by ?? ''],
+    html`<a href="/files/${hold.fsId}">${hold.fsId}</a>`,
+    hold.id,
+    hold.by ?? '',
     hold.sinceMs === undefined ? '' : timeAt(hold.sinceMs),
     end(hold),
     `${hold.state === 'doubt' ? 'in doubt; ' : ''}${cut(hold.reason ?? '')}`,

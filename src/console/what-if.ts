@@ -70,8 +70,11 @@ function tooLarge({ fsId, inodeId }: InodeKey): CompactError {
 export function dialPage(key: InodeKey, points: readonly DialPoint[]): PageOptions {
   const rows = points.map(({ setting, isToday, finding: { backlog } }) => [
     isToday ? html`<strong>${printNumber('size', setting)}, today</strong>` : printNumber('size', setting),
-    ...[count(backlog.chunksWorthIt), bytes(backlog.bytesToMove), count(backlog.requestsToMake)],
-    ...[count(backlog.getsSaved), bytes(backlog.bytesReclaimed)],
+    count(backlog.chunksWorthIt),
+    bytes(backlog.bytesToMove),
+    count(backlog.requestsToMake),
+    count(backlog.getsSaved),
+    bytes(backlog.bytesReclaimed),
   ]);
   const columns = ['bytes for a GET', ...numbers(['chunks', 'moved', 'requests', 'GETs saved', 'bytes freed'])];
   const none = points.every(({ finding }) => finding.score <= 0);

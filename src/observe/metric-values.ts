@@ -26,7 +26,13 @@ export const RUN_SERIES: readonly (readonly [string, string])[] = [
 
 export const S3_OPERATIONS = ['get', 'put', 'head', 'list', 'delete'] as const;
 const S3_ANY = [
-  ...['ok', 'store-unavailable', 'store-refused', 'access-denied', 'bucket-missing', 'cancelled', OTHER],
+  'ok',
+  'store-unavailable',
+  'store-refused',
+  'access-denied',
+  'bucket-missing',
+  'cancelled',
+  OTHER,
 ] as const;
 const S3_OWN: Readonly<Record<(typeof S3_OPERATIONS)[number], readonly string[]>> = {
   get: ['object-missing', 'object-short', 'object-damaged'],
@@ -41,13 +47,22 @@ export const S3_SERIES: readonly (readonly [string, string])[] = S3_OPERATIONS.f
 );
 
 export const METADATA_OPERATIONS = [
-  ...['get-filesystem', 'get-inode', 'read-chunk', 'begin', 'commit', 'clear-fence', 'incarnation'],
+  'get-filesystem',
+  'get-inode',
+  'read-chunk',
+  'begin',
+  'commit',
+  'clear-fence',
+  'incarnation',
 ] as const;
 export const METADATA_CODES = ['ok', 'metadata-unavailable', 'metadata-refused', OTHER] as const;
 
 /** What work may have to wait for. */
 export const LIMITS = [
-  ...['memory', 'requests-in-flight', 'bytes-per-second', 'requests-per-second'],
+  'memory',
+  'requests-in-flight',
+  'bytes-per-second',
+  'requests-per-second',
   'total-bytes-per-second',
 ] as const;
 

@@ -10,8 +10,11 @@ type Facts = Omit<StatusReport, 'problems'>;
 /** What needs a person first. */
 export function problemsOf(report: Facts): readonly Problem[] {
   const all = [
-    ...[...serverProblems(report), ...workProblems(report), ...pauseProblems(report)],
-    ...[...limitProblems(report), ...safetyProblems(report)],
+    ...serverProblems(report),
+    ...workProblems(report),
+    ...pauseProblems(report),
+    ...limitProblems(report),
+    ...safetyProblems(report),
   ];
   return all.toSorted((a, b) => Number(b.need === 'act') - Number(a.need === 'act'));
 }

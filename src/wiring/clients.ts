@@ -52,8 +52,11 @@ const HOLD_ID_CHARACTERS = 8;
 const KEYS_FRESH_MS = 15 * 60_000;
 /** The names by which an environment gives the SDK credentials; any of them wins over those. */
 const KEY_SOURCES = [
-  ...['AWS_ACCESS_KEY_ID', 'AWS_PROFILE', 'AWS_WEB_IDENTITY_TOKEN_FILE'],
-  ...['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_CREDENTIALS_FULL_URI'],
+  'AWS_ACCESS_KEY_ID',
+  'AWS_PROFILE',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
 ];
 
 /** Everything that a command may need where files have blocks. */

@@ -38,8 +38,16 @@ describe.each(FORMS)('%s: a fault at every step of an attempt', async (form) => 
     const fenced = ['ledger.stamp', 'metadata.clearFence', 'metadata.incarnation'];
     expect([...reached.keys()].sort()).toEqual(
       [
-        ...['ledger.add', 'ledger.nowMs', 'metadata.begin', 'metadata.chunkIndexes', 'metadata.commit'],
-        ...['metadata.getFilesystem', 'metadata.getInode', 'metadata.readChunk', 'objects.get', 'objects.put'],
+        'ledger.add',
+        'ledger.nowMs',
+        'metadata.begin',
+        'metadata.chunkIndexes',
+        'metadata.commit',
+        'metadata.getFilesystem',
+        'metadata.getInode',
+        'metadata.readChunk',
+        'objects.get',
+        'objects.put',
         ...(form === 'fenced' ? fenced : ['ledger.expedite']),
       ].sort(),
     );

@@ -11,17 +11,26 @@ import { uniquePrefix } from '../setup/isolation.ts';
 
 const MIB = 1024 * 1024;
 const ROUTES = [
-  ...[
-    '/',
-    '/files',
-    '/files?sort=gets',
-    '/files?inode=2',
-    '/files?inode=/worst.bin',
-    '/files?inode=/nothing',
-    '/stuck',
-  ],
-  ...['/files/1/2', '/files/1/2?chunk=0', '/files/1/2?chunk=7', '/files/1/4', '/files/1/1', '/files/1/999'],
-  ...['/files/2/2', '/files/1', '/live/overview', '/acts/pause', '/style.css', '/live.js', '/icon.svg'],
+  '/',
+  '/files',
+  '/files?sort=gets',
+  '/files?inode=2',
+  '/files?inode=/worst.bin',
+  '/files?inode=/nothing',
+  '/stuck',
+  '/files/1/2',
+  '/files/1/2?chunk=0',
+  '/files/1/2?chunk=7',
+  '/files/1/4',
+  '/files/1/1',
+  '/files/1/999',
+  '/files/2/2',
+  '/files/1',
+  '/live/overview',
+  '/acts/pause',
+  '/style.css',
+  '/live.js',
+  '/icon.svg',
 ];
 const log = createLogger({ level: 'silent' });
 let redis: Redis;

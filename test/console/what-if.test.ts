@@ -16,8 +16,7 @@ afterAll(() => console.close());
 
 it('goes from nothing to a chunk, with today in its place, once', () => {
   expect(dialSettings(2 ** 26, 768 * 1024).map((setting) => setting / 1024)).toEqual([
-    ...[0, 64, 128, 256, 512, 768, 1024],
-    ...[2048, 4096, 8192, 16_384, 32_768, 65_536],
+    0, 64, 128, 256, 512, 768, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536,
   ]);
   expect(dialSettings(65_536, 64)).toHaveLength(12);
   expect(Math.max(...dialSettings(2 ** 40, 0))).toBeLessThanOrEqual(2 ** 30);

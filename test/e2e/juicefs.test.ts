@@ -170,25 +170,19 @@ describe.runIf(isReal)('a volume of the real program', () => {
   it('is not changed by any command', async () => {
     const before = await world.everything();
     const commands = [
-      ...[
-        ['waste', '1'],
-        ['waste', '1', '--sort', 'gets', '--json'],
-        ['scan', '1', '--top', '5'],
-        ['scan', '1', '--dry-run'],
-      ],
-      ...[
-        ['inspect', '1', '/dav-large.bin'],
-        ['plan', '1', '/dav-large.bin'],
-        ['fsck', '1'],
-        ['fsck', '1', '/dav-large.bin'],
-        ['doctor', '1'],
-      ],
-      ...[
-        ['doctor', '1', '--write'],
-        ['status'],
-        ['inode', '1', '/dav-large.bin', '--dry-run'],
-        ['inode', '1', '/dav-large.bin', '--inline'],
-      ],
+      ['waste', '1'],
+      ['waste', '1', '--sort', 'gets', '--json'],
+      ['scan', '1', '--top', '5'],
+      ['scan', '1', '--dry-run'],
+      ['inspect', '1', '/dav-large.bin'],
+      ['plan', '1', '/dav-large.bin'],
+      ['fsck', '1'],
+      ['fsck', '1', '/dav-large.bin'],
+      ['doctor', '1'],
+      ['doctor', '1', '--write'],
+      ['status'],
+      ['inode', '1', '/dav-large.bin', '--dry-run'],
+      ['inode', '1', '/dav-large.bin', '--inline'],
     ];
     for (const argv of commands) {
       const { exitCode, stderr } = await world.command(argv);

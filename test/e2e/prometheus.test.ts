@@ -111,9 +111,13 @@ describe.skipIf(!hasPrometheus())('a real Prometheus', () => {
     expect(await prometheus.value('s3compact_objects_deleted_total')).toBe(objectsAtFirst + written - objectsNow);
     for (const inodeId of INODES) expect(await world.writer.readFault(inodeId)).toBeNull();
     for (const none of [
-      ...['sum(s3compact_queue_jobs)', 's3compact_reap_records{state="pending"}', 's3compact_quarantined_inodes'],
-      ...['s3compact_metric_source_errors_total{source="queues"}', 's3compact_memory_reserved_bytes'],
-      ...['s3compact_s3_requests_in_flight', 's3compact_queue_paused'],
+      'sum(s3compact_queue_jobs)',
+      's3compact_reap_records{state="pending"}',
+      's3compact_quarantined_inodes',
+      's3compact_metric_source_errors_total{source="queues"}',
+      's3compact_memory_reserved_bytes',
+      's3compact_s3_requests_in_flight',
+      's3compact_queue_paused',
     ])
       expect(await prometheus.value(none), none).toBe(0);
     expect(await prometheus.value('s3compact_worker_processes')).toBe(2);

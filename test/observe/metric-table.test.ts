@@ -9,8 +9,25 @@ import { hasPrometheus, promtool } from '../kit/servers/prometheus.ts';
 
 const DOCS = fileURLToPath(new URL('../../docs/metrics.md', import.meta.url));
 const LABELS = [
-  ...['result', 'reason', 'phase', 'budget', 'task', 'outcome', 'operation', 'code', 'limit', 'scope', 'queue'],
-  ...['state', 'verdict', 'fs', 'part', 'source', 'version', 'node', 'end'],
+  'result',
+  'reason',
+  'phase',
+  'budget',
+  'task',
+  'outcome',
+  'operation',
+  'code',
+  'limit',
+  'scope',
+  'queue',
+  'state',
+  'verdict',
+  'fs',
+  'part',
+  'source',
+  'version',
+  'node',
+  'end',
 ];
 
 test('docs/metrics.md is what the table says', () => {

@@ -46,7 +46,9 @@ describe('what BullMQ keeps', () => {
     expect(await keys.waitingIds(10)).toEqual(new Set(['plain-1']));
     expect(await keys.waitingIds(0)).toBeNull();
     expect(await keys.notIndexed(['plain-1', 'urgent-1', 'later-1', 'taken-1', 'x'])).toEqual([
-      ...['plain-1', 'taken-1', 'x'],
+      'plain-1',
+      'taken-1',
+      'x',
     ]);
     expect(await keys.dataOf(['later-1', 'x'])).toEqual(['{"much":1}', null]);
     expect(await keys.setDelayedData('later-1', { much: 2 })).toBe(true);

@@ -69,7 +69,10 @@ function fsckText(findings: SliceFindings, endedEarly: string | undefined, conte
   if (shown.length > 0) {
     const columns = ['inode', 'chunk', left('what'), left('object'), wrapped('detail')];
     const rows = shown.map(({ inodeId, chunkIndex, reason, object, visible, detail }) => [
-      ...[inodeId.toString(), chunkIndex === undefined ? '' : `${chunkIndex}`, reason, object ?? ''],
+      inodeId.toString(),
+      chunkIndex === undefined ? '' : `${chunkIndex}`,
+      reason,
+      object ?? '',
       visible ? detail : `${detail}; nothing of it is visible`,
     ]);
     lines.push(table(columns, rows, context.style));

@@ -84,7 +84,10 @@ export class JuicefsCommits implements SliceCommits {
     const { idsAgeMs = IDS_AGE_MS } = this.#options;
     const keys = [this.#key('nextchunk'), this.#own];
     const [word, ...details] = await this.#ask('s3compactTakeIds', keys, [
-      ...[`${count}`, `${IDS_AT_ONCE}`, `${idsAgeMs}`, `${highestKnown}`],
+      `${count}`,
+      `${IDS_AT_ONCE}`,
+      `${idsAgeMs}`,
+      `${highestKnown}`,
     ]);
     const [first = '0', now = '0'] = details.map(String);
     if (word === 'wait') return { first: null, waitMs: Number(first) };
@@ -227,10 +230,19 @@ function commitArguments(request: SliceCommitRequest): (string | Buffer)[] {
   }
   const fresh = replacement.filter(({ id }) => isOwnId(ids, id)).map(referenceField);
   return [
-    ...[`${fence.attempt}`, fenceText(fence), `${fence.deadlineMs}`],
-    ...[`${replaced.length}`, Buffer.concat(replaced.map(printSlice)), `${ids.first}`, `${delayMs}`],
-    ...[lost.length === 0 ? '' : printSliceNames(lost), `${before.size}`, ...slices],
-    ...[`${fresh.length}`, ...fresh, ...replacement.toReversed().map(printSlice)],
+    `${fence.attempt}`,
+    fenceText(fence),
+    `${fence.deadlineMs}`,
+    `${replaced.length}`,
+    Buffer.concat(replaced.map(printSlice)),
+    `${ids.first}`,
+    `${delayMs}`,
+    lost.length === 0 ? '' : printSliceNames(lost),
+    `${before.size}`,
+    ...slices,
+    `${fresh.length}`,
+    ...fresh,
+    ...replacement.toReversed().map(printSlice),
   ];
 }
 

@@ -79,7 +79,9 @@ export function recordRows({ records, referencesOf }: InspectedList, limit: numb
   return records
     .slice(0, limit)
     .map((record, position) => [
-      ...[count(position), count(record.offset), bytes(record.len)],
+      count(position),
+      count(record.offset),
+      bytes(record.len),
       ...(record.id === 0n
         ? ['zeros', '', '', '']
         : [record.id.toString(), count(record.from), bytes(record.size), count(referencesOf(record))]),
@@ -97,7 +99,10 @@ export function pieceRows(
   return pieces
     .slice(0, limit)
     .map((piece) => [
-      ...[count(piece.begin), count(piece.end), bytes(piece.end - piece.begin), count(piece.position)],
+      count(piece.begin),
+      count(piece.end),
+      bytes(piece.end - piece.begin),
+      count(piece.position),
       objectOf(piece, setting),
     ]);
 }

@@ -21,8 +21,11 @@ export const WORST_HEADS = ['visible', 'stored', 'hidden', 'GETs', 'least'] as c
 /** Of one of the worst files, under WORST_HEADS. */
 export function worstCells({ visibleBytes, storedBytes, hiddenBytes, gets, getsLeast }: FileWaste): readonly string[] {
   return [
-    ...[bytes(visibleBytes), bytes(Math.round(storedBytes)), bytes(Math.round(hiddenBytes))],
-    ...[count(gets), count(getsLeast)],
+    bytes(visibleBytes),
+    bytes(Math.round(storedBytes)),
+    bytes(Math.round(hiddenBytes)),
+    count(gets),
+    count(getsLeast),
   ];
 }
 
@@ -36,11 +39,21 @@ export const SUM_HEADS = ['files', 'length', 'stored', 'hidden', 'shared', 'obje
 export function sumRows({ live, trash, unlinked, gone, waiting }: WasteReport): readonly (readonly string[])[] {
   const row = (name: string, { files, length, storedBytes, hiddenBytes, sharedBytes, objects }: WasteSum) => [
     name,
-    ...[count(files), bytes(length), bytes(storedBytes), bytes(hiddenBytes), bytes(sharedBytes), count(objects)],
+    count(files),
+    bytes(length),
+    bytes(storedBytes),
+    bytes(hiddenBytes),
+    bytes(sharedBytes),
+    count(objects),
   ];
   const slices = (name: string, { storedBytes, slices: many }: WasteReport['waiting']['pending']) => [
     name,
-    ...['', '', bytes(Math.round(storedBytes)), '', '', plural(many, 'slice')],
+    '',
+    '',
+    bytes(Math.round(storedBytes)),
+    '',
+    '',
+    plural(many, 'slice'),
   ];
   return [
     row('files', live),

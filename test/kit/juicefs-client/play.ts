@@ -106,8 +106,12 @@ export class Play {
     const file = random.pick(this.files);
     await random.pick([
       ...Array.from({ length: 16 }, () => () => this.#write(file)),
-      ...[() => this.#truncate(file), () => this.#punch(file), () => this.#punch(file), () => this.#unlink(file)],
-      ...[() => this.#create(), () => this.#create()],
+      () => this.#truncate(file),
+      () => this.#punch(file),
+      () => this.#punch(file),
+      () => this.#unlink(file),
+      () => this.#create(),
+      () => this.#create(),
       ...(this.#options.copies ? [() => this.#copy(file), () => this.#copy(file), () => this.#clone(file)] : []),
       ...(this.#options.reads ? [() => this.read(file), () => this.read(file)] : []),
     ])();

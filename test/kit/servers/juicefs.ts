@@ -94,8 +94,17 @@ export class RealVolume {
       command: 'env',
       args: [
         ...Object.entries(this.env).map(([name, value]) => `${name}=${value}`),
-        ...['MINIO_ROOT_USER=gatewayuser', 'MINIO_ROOT_PASSWORD=gatewaypassword'],
-        ...['juicefs', kind, this.metaUrl, at, '--no-usage-report', '--no-bgjob', '--cache-dir', directory, ...flags],
+        'MINIO_ROOT_USER=gatewayuser',
+        'MINIO_ROOT_PASSWORD=gatewaypassword',
+        'juicefs',
+        kind,
+        this.metaUrl,
+        at,
+        '--no-usage-report',
+        '--no-bgjob',
+        '--cache-dir',
+        directory,
+        ...flags,
       ],
     }));
     await untilAnswers(`http://${at}/`);

@@ -68,9 +68,18 @@ async function startReal(
   const child = await spawnGuarded(program.kind, (directory) => ({
     command: program.path,
     args: [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory],
-      ...['--save', '', '--maxmemory-policy', 'noeviction'],
-      ...['--appendonly', options.appendonly === true ? 'yes' : 'no'],
+      '--port',
+      String(port),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      directory,
+      '--save',
+      '',
+      '--maxmemory-policy',
+      'noeviction',
+      '--appendonly',
+      options.appendonly === true ? 'yes' : 'no',
       ...(options.config ?? []),
     ],
   }));

@@ -93,8 +93,11 @@ export function replyFrame(correlationId: bigint, { payload, errorCode, errorTex
     ...(text.length === 0 ? [] : [Buffer.from([0x12]), varint(BigInt(text.length)), text]),
   ]);
   const meta = Buffer.concat([
-    ...[Buffer.from([0x12]), varint(BigInt(response.length)), response],
-    ...[Buffer.from([0x20]), varint(correlationId)],
+    Buffer.from([0x12]),
+    varint(BigInt(response.length)),
+    response,
+    Buffer.from([0x20]),
+    varint(correlationId),
   ]);
   return frame(meta, payload ?? Buffer.alloc(0));
 }

@@ -52,7 +52,16 @@ describe('what a failure means', () => {
   });
 
   test.each([
-    ...['LOADING', 'BUSY', 'OOM', 'CLUSTERDOWN', 'TRYAGAIN', 'ASK', 'MASTERDOWN', 'MISCONF', 'NOREPLICAS', 'NOSCRIPT'],
+    'LOADING',
+    'BUSY',
+    'OOM',
+    'CLUSTERDOWN',
+    'TRYAGAIN',
+    'ASK',
+    'MASTERDOWN',
+    'MISCONF',
+    'NOREPLICAS',
+    'NOSCRIPT',
   ])('%s: it did not happen, and may later', (code) => {
     const failure = definiteNo(reply(`${code} and so on`), 'fs:{7:42}');
     expect(failure).toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });

@@ -54,8 +54,12 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       for (const name of ['a', 'b', 'c'])
         await expect(store.putIfAbsent(name, patternBytes(1))).resolves.toBe('created');
       expect(bench().server.seen.map((request) => request.headers['if-none-match'])).toEqual([
-        ...['*', '*', '*'],
-        ...[undefined, undefined, undefined],
+        '*',
+        '*',
+        '*',
+        undefined,
+        undefined,
+        undefined,
       ]);
       expect(bench().logged).toHaveLength(1);
       expect(bench().logged[0]).toContain('If-None-Match');

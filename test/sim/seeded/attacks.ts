@@ -108,21 +108,44 @@ const inClone = (work: 'compact' | 'reap' | 'gc'): Step => ({ act: 'in-clone', w
 
 /** The record's second look, at which it deletes, falls on any moment of the hold's making. */
 const heldRecord: readonly Step[] = [
-  ...[...writes, { ...compact, turns: 30 }, { act: 'wait', wait: 'due', part: 1, turns: 200 } as const],
-  ...[{ act: 'hold', turns: 0 } as const, { act: 'wait', wait: 'due', part: 1, turns: 5 } as const],
-  ...[grace, { ...grace, part: 0.9 }, { act: 'release-hold', turns: 60 } as const, grace],
+  ...writes,
+  { ...compact, turns: 30 },
+  { act: 'wait', wait: 'due', part: 1, turns: 200 } as const,
+  { act: 'hold', turns: 0 } as const,
+  { act: 'wait', wait: 'due', part: 1, turns: 5 } as const,
+  grace,
+  { ...grace, part: 0.9 },
+  { act: 'release-hold', turns: 60 } as const,
+  grace,
 ];
 
 /** How such a script may end: what must come together for the attack to do harm. */
 export const ATTACK_TAILS: Partial<Record<Attack, readonly Step[]>> = {
   demoted: [
-    ...[...writes, { act: 'demote', ms: 0, turns: 200 } as const],
-    ...[compact, compact, compact, grace, grace, { ...compact, turns: 200 }, grace, grace, grace],
+    ...writes,
+    { act: 'demote', ms: 0, turns: 200 } as const,
+    compact,
+    compact,
+    compact,
+    grace,
+    grace,
+    { ...compact, turns: 200 },
+    grace,
+    grace,
+    grace,
   ],
   holds: heldRecord,
   clone: [
-    ...[...writes, { act: 'clone', turns: 200 } as const, inClone('compact'), grace],
-    ...[inClone('reap'), grace, inClone('reap'), grace, inClone('reap'), grace],
+    ...writes,
+    { act: 'clone', turns: 200 } as const,
+    inClone('compact'),
+    grace,
+    inClone('reap'),
+    grace,
+    inClone('reap'),
+    grace,
+    inClone('reap'),
+    grace,
   ],
 };
 

@@ -55,13 +55,28 @@ function forgottenIds({ setup, order }: Parts): fc.Arbitrary<Script> {
   const steps = fc
     .tuple(fc.integer({ min: 2, max: 3 }), fc.integer({ min: 50, max: 120 }), between(0.1, 0.6))
     .map(([times, turns, part]): Step[] => [
-      ...[second, write, { ...write, turns: 0 }, { ...write, turns: 0 }, { ...write, turns: 0 }],
+      second,
+      write,
+      { ...write, turns: 0 },
+      { ...write, turns: 0 },
+      { ...write, turns: 0 },
       { ...compact, times, turns: 60 },
       { act: 'lose', server: 'metadata', ms: 1_000, turns },
       // The records of the attempts that failed are looked at now and once more after a grace period, which deletes; at
       // that time the record of the one that committed is looked at first.
-      ...[due, due, due, { act: 'wait', wait: 'grace', part, turns: 60 } as const],
-      ...[slow, slow, slow, slow, slow, { ...due, turns: 20 }, { ...grace, turns: 30 }, due, grace],
+      due,
+      due,
+      due,
+      { act: 'wait', wait: 'grace', part, turns: 60 } as const,
+      slow,
+      slow,
+      slow,
+      slow,
+      slow,
+      { ...due, turns: 20 },
+      { ...grace, turns: 30 },
+      due,
+      grace,
     ]);
   return fc.record({ setup, steps, faults: fc.constant([]), order });
 }

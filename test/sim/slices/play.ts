@@ -31,9 +31,19 @@ const FAULTS_WITHIN = 400;
 /** An object that the store says to have deleted, and has not, is another world's. */
 const USED_FAULTS = FAULTS.filter((fault) => fault !== 'untrue' && fault !== 'short');
 const CHANGES = [
-  ...['metadata.begin', 'metadata.commit', 'metadata.commit', 'metadata.commit', 'metadata.clear'],
-  ...['metadata.release', 'metadata.forget'],
-  ...['ledger.add', 'ledger.stamp', 'ledger.expedite', 'objects.put', 'objects.head', 'objects.delete'],
+  'metadata.begin',
+  'metadata.commit',
+  'metadata.commit',
+  'metadata.commit',
+  'metadata.clear',
+  'metadata.release',
+  'metadata.forget',
+  'ledger.add',
+  'ledger.stamp',
+  'ledger.expedite',
+  'objects.put',
+  'objects.head',
+  'objects.delete',
 ];
 /** Turns between two counts. */
 const COUNT_EVERY = 60;
