@@ -54,10 +54,10 @@ const QUARANTINE_AFTER_RETRIES: ReadonlySet<ErrorCode> = new Set(['object-missin
 interface CompactErrorOptions {
   readonly kind: ErrorKind;
   readonly code: ErrorCode;
-  readonly inode?: InodeKey | undefined;
+  readonly inode?: InodeKey;
   readonly cause?: unknown;
   /** The other side said when to come back, ms from now. */
-  readonly retryAfterMs?: number | undefined;
+  readonly retryAfterMs?: number;
 }
 
 /** A failure with a required action. The message is a full sentence for the operator. */

@@ -103,7 +103,7 @@ export interface Suspect {
   /** `MetadataStore.incarnation` before they were read. */
   readonly incarnation: string;
   /** When the name was first seen unreferenced, whatever became of the metadata server since; absent: `sinceMs`. */
-  readonly firstMs?: LedgerMs | undefined;
+  readonly firstMs?: LedgerMs;
 }
 
 /** Where a pass of gc stands, for the one that goes on after an interruption. */

@@ -12,8 +12,8 @@ const LOOK_EVERY_MS = 1_000;
 
 export interface RunUpdate {
   readonly kind: 'running';
-  readonly progress?: CompactProgress | undefined;
-  readonly waits?: JobWait | undefined;
+  readonly progress?: CompactProgress;
+  readonly waits?: JobWait;
 }
 
 interface RunReporterOptions {

@@ -116,7 +116,7 @@ interface WorkerContext {
   readonly jobs: RunningJobs;
   readonly watch: QueueWatch;
   readonly gate: OutageGate;
-  readonly onReapVerdict?: WorkerOptions['onReapVerdict'] | undefined;
+  readonly onReapVerdict?: WorkerOptions['onReapVerdict'];
 }
 
 function compactWorker(clients: WorkClients, context: WorkerContext): Worker {

@@ -180,10 +180,7 @@ async function storedOf(s3: S3Service, bucket: string): Promise<Counted['stored'
   return { objects: objects.length, bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
-function cells(
-  name: string,
-  { counted, spent }: { counted?: Counted | undefined; spent?: Spent | undefined },
-): string[] {
+function cells(name: string, { counted, spent }: { counted?: Counted; spent?: Spent }): string[] {
   const mib = (bytes: number) => (bytes / MIB).toFixed(1);
   const took =
     spent === undefined
@@ -208,7 +205,7 @@ export async function contest({
   only,
 }: {
   readonly rounds: number;
-  readonly only?: readonly number[] | undefined;
+  readonly only?: readonly number[];
 }): Promise<void> {
   console.log(`JuiceFS ${juicefsVersion()}, Node.js ${process.version}`);
   for (const [n, shape] of SHAPES.entries()) {

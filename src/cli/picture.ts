@@ -22,7 +22,7 @@ import { bytes } from '../view/words.ts';
 
 export interface PictureStyle {
   /** Columns that the picture may take; at least 48. Default 80. */
-  readonly width?: number | undefined;
+  readonly width?: number;
   /** Rows of cells; several blocks share a row where a chunk has more. Default 32. */
   readonly rowsMax?: number;
   readonly ascii?: boolean;

@@ -25,7 +25,7 @@ export function wrapped(head: string): Column {
 interface TableStyle {
   readonly dim: (text: string) => string;
   /** Columns of the output; absent: any number. */
-  readonly width?: number | undefined;
+  readonly width?: number;
 }
 
 /** How text looks: escapes on a terminal, nothing elsewhere. */

@@ -65,7 +65,7 @@ const RETRY_MAX_MS = 5_000;
 /** Waits, unless somebody asks to stop meanwhile; returns the next delay. */
 export async function waitToRetry(
   delayMs: number,
-  { clock, signal }: { readonly clock: Clock; readonly signal?: AbortSignal | undefined },
+  { clock, signal }: { readonly clock: Clock; readonly signal?: AbortSignal },
 ): Promise<number> {
   await clock.sleep(delayMs, signal).catch(() => undefined);
   return Math.min(RETRY_MAX_MS, delayMs * 2);
@@ -123,7 +123,7 @@ interface EndDeps {
   readonly ledger: ReapLedger;
   readonly clock: Clock;
   /** Who is asked to stop tries once more, at once. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /**

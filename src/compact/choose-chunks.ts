@@ -44,14 +44,14 @@ interface PlanAsItIsOptions {
   readonly policy: PlanPolicy;
   readonly budget?: ChunkBudget;
   /** Versions of a list that one commit replaces; absent: as many as it can. */
-  readonly versionsMax?: number | undefined;
+  readonly versionsMax?: number;
 }
 
 interface SelectOptions extends Omit<PlanAsItIsOptions, 'budget'> {
   readonly chunksMax: number;
   /** Called for every chunk that is worth it. */
   readonly onPlanned?: (planned: PlannedChunk) => void;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /** What the settings say of planning. */

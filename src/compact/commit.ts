@@ -18,7 +18,7 @@ export interface CommitDeps {
   /** How long one commit call may take: the lease must outlast it. */
   readonly commitTimeoutMs: number;
   /** Ends the waiting for an answer: the reap record takes over. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /** What became of a commit without an answer. `fenceCleared` tells that the attempt can commit no more. */

@@ -19,7 +19,7 @@ export interface ReadHeadOptions {
   readonly metadata: Pick<MetadataStore, 'readChunk'>;
   readonly filesystem: Geometry;
   /** Versions of the head, and of a part that is read: some 20 MB, and some 20 ms of a Redis. Absent: as many as a commit replaces. */
-  readonly versionsMax?: number | undefined;
+  readonly versionsMax?: number;
 }
 
 /** In one reading. Throws `list-invalid` (halt) for a version above the head that breaks the format. */

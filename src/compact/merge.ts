@@ -18,13 +18,13 @@ export interface MergeOptions<Source = ObjectId> {
   readonly memory: MemoryBudget;
   readonly nameOf: (source: Source) => string;
   /** Where objects are compressed or encrypted; each read is of a whole block then. */
-  readonly codec?: BlockCodec | undefined;
+  readonly codec?: BlockCodec;
   readonly blocksInFlight: number;
   readonly getsInFlight: number;
   /** Called before every PUT; throws when the lease is over. */
   readonly beforePut: () => void;
   readonly onBlock?: (task: MergeTask<Source>) => void;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /**

@@ -29,7 +29,7 @@ export interface CompactDeps {
   readonly memory: MemoryBudget;
   readonly attemptIds: AttemptIds;
   /** Asked before anything is written: throws when the bucket belongs to another (docs/adr/0019). */
-  readonly requireOwner?: ((filesystem: Filesystem) => Promise<void>) | undefined;
+  readonly requireOwner?: (filesystem: Filesystem) => Promise<void>;
 }
 
 /** What an attempt at one chunk is bound by. */
@@ -102,9 +102,9 @@ export interface LookKeeper {
 
 export interface CompactOptions {
   readonly limits: CompactLimits;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
   readonly onProgress?: (progress: CompactProgress) => void;
-  readonly observer?: RunObserver | undefined;
+  readonly observer?: RunObserver;
   /** Only with a time-bound store; absent: a run waits. */
   readonly looks?: LookKeeper;
 }

@@ -27,7 +27,7 @@ export interface GuardParts {
   /** Names that a browser may call this server by where nobody logs in: another is a page of somebody else's that points here. */
   readonly isOwnHost?: (host: string) => boolean;
   /** What acts are carried out with; absent: they are not allowed. */
-  readonly acts?: ActClients | undefined;
+  readonly acts?: ActClients;
   /** Ends acts that wait when the console ends. */
   readonly signal: AbortSignal;
 }

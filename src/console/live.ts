@@ -17,7 +17,7 @@ const LIVE_MAX = 200;
 export interface LiveParts {
   readonly sampler: Sampler;
   /** Where the long history is. */
-  readonly prometheus?: string | undefined;
+  readonly prometheus?: string;
   readonly onFault: (error: unknown) => void;
 }
 

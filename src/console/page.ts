@@ -27,7 +27,7 @@ const LINKS = [
 ] as const;
 
 /** A whole page; `csrf`: of the session that may be ended. */
-export function page({ title, at, body, csrf }: PageOptions & { readonly csrf?: string | undefined }): Html {
+export function page({ title, at, body, csrf }: PageOptions & { readonly csrf?: string }): Html {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -72,7 +72,7 @@ export function live(from: string, body: Html): Html {
 export interface Column {
   readonly head: string | Html;
   readonly number?: true;
-  readonly sort?: 'descending' | undefined;
+  readonly sort?: 'descending';
 }
 
 /** Columns of numbers. */

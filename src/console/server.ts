@@ -37,9 +37,9 @@ export interface RunningConsole {
 interface Serving {
   readonly settings: Settings;
   readonly log: Logger;
-  readonly token?: string | undefined;
+  readonly token?: string;
   /** What acts would be carried out with. */
-  readonly clients?: ActClients | undefined;
+  readonly clients?: ActClients;
 }
 
 /** For files in the layout of blocks. Throws `settings-invalid` (halt) where it may not listen so, or cannot. */

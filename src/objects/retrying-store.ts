@@ -64,7 +64,7 @@ export interface RetryOptions {
   readonly requestsMax?: number;
   /** Rates, and places in flight that give way to a store in trouble; every try waits for both. */
   readonly pace?: Pace;
-  readonly observer?: RequestObserver | undefined;
+  readonly observer?: RequestObserver;
   /** In [0, 1); given by the simulation, which must repeat. */
   readonly random?: () => number;
 }
@@ -89,7 +89,7 @@ interface Call<T> {
   /** What of a result the observer is told. */
   readonly outcomeOf: (result: T) => { readonly outcome: RequestOutcome; readonly bytes: number };
   /** Called right before each try, after all waiting. */
-  readonly before?: (() => void) | undefined;
+  readonly before?: () => void;
 }
 
 /** Of one store, whoever calls it. */

@@ -18,9 +18,9 @@ export interface PaceOptions {
   /** Requests in flight to each store. */
   readonly inFlight: AdaptiveOptions;
   /** The rate of all workers, where there is one. */
-  readonly shared?: Pick<SharedRateOptions, 'perSecond' | 'budget' | 'membersAtFirst'> | undefined;
+  readonly shared?: Pick<SharedRateOptions, 'perSecond' | 'budget' | 'membersAtFirst'>;
   /** Called for every wait when it is over, in the waiting caller's own asynchronous context. */
-  readonly onWaited?: ((limit: PaceLimit, ms: number) => void) | undefined;
+  readonly onWaited?: (limit: PaceLimit, ms: number) => void;
 }
 
 /** What a request may wait for, as metrics name it. */

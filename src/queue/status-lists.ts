@@ -30,10 +30,10 @@ export interface ListedJob {
   /** Tries that were charged. */
   readonly tries: number;
   /** Why it failed, or waits; absent: nobody has said. */
-  readonly reason?: string | undefined;
-  readonly code?: string | undefined;
+  readonly reason?: string;
+  readonly code?: string;
   /** When its last try ended; absent: none has. */
-  readonly endedMs?: number | undefined;
+  readonly endedMs?: number;
   /** When it is taken again; absent: never by itself. */
   readonly nextMs?: number;
 }
@@ -102,7 +102,7 @@ export interface ListedRecord {
   /** Looks in a row that ended in doubt. */
   readonly doubts: number;
   /** What the last of them found. */
-  readonly doubt?: string | undefined;
+  readonly doubt?: string;
 }
 
 /** Records that were looked through. */

@@ -61,7 +61,7 @@ export async function runNow(key: InodeKey, options: WaitOptions): Promise<RunSe
 type Deadlined = WaitOptions & {
   readonly deadlineMs: MonotonicMs;
   /** Tries that were over before the request; absent: what the first look finds. */
-  readonly triesBefore?: number | undefined;
+  readonly triesBefore?: number;
 };
 
 /** What a look at one job came to; `gone`: the queue does not keep it any more. */

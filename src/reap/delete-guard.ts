@@ -62,7 +62,7 @@ export async function confirmNothing(
 
 /** How one batch is deleted. */
 interface Batch {
-  readonly guards?: readonly DeleteGuard[] | undefined;
+  readonly guards?: readonly DeleteGuard[];
   readonly store: ObjectStore;
 }
 

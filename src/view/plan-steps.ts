@@ -59,9 +59,9 @@ interface ChunkReport extends Partial<Pick<ChunkPlan, 'score' | 'cost' | 'gain' 
   /** Extents to be written, in file offsets. */
   readonly merged?: readonly { readonly offset: number; readonly len: number; readonly blocks: number }[];
   readonly kept?: number;
-  readonly waste?: PlanWaste | undefined;
+  readonly waste?: PlanWaste;
   /** The plan drops bytes beyond this length, so the file must still have it. */
-  readonly requiredLength?: number | undefined;
+  readonly requiredLength?: number;
   /** What the cheapest block would take, where nothing fits the budget. */
   readonly cheapest?: { readonly bytes: number; readonly requests: number };
 }

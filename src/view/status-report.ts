@@ -55,10 +55,10 @@ export interface HoldListed {
   readonly fsId: number;
   readonly id: string;
   readonly state: 'stands' | 'ended' | 'doubt';
-  readonly reason?: string | undefined;
-  readonly by?: string | undefined;
-  readonly sinceMs?: number | undefined;
-  readonly untilMs?: number | undefined;
+  readonly reason?: string;
+  readonly by?: string;
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
 }
 
 /** One server as those who use it saw it last; ages before `nowMs`. */

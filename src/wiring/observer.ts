@@ -26,9 +26,9 @@ import { isRefusal, type RefusalKind, type Refusing, StoreRefusals } from './sto
 export interface ObserverOptions {
   readonly log: Logger;
   /** Absent: nothing is counted. */
-  readonly metrics?: Metrics | undefined;
+  readonly metrics?: Metrics;
   /** Absent: no traces. */
-  readonly tracer?: Tracer | undefined;
+  readonly tracer?: Tracer;
   /** The budget of a run, to tell which part of it was spent furthest. */
   readonly limits: { readonly bytesMax: number; readonly requestsMax: number };
 }

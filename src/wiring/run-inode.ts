@@ -63,7 +63,7 @@ export interface CompactJobDeps extends RunDeps {
 }
 
 export interface RunOptions {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
   readonly onProgress?: (progress: CompactProgress) => void;
   readonly observer?: RunObserver;
   /** Where the job keeps the first look at its inode; absent: a run waits for the second one. */
@@ -82,12 +82,12 @@ export interface RunReport {
   readonly fsId: number;
   readonly inodeId: string;
   readonly outcome?: CompactOutcome;
-  readonly attempt?: string | undefined;
+  readonly attempt?: string;
   readonly code?: ErrorCode | string;
   /** For people: what happened and what to do. */
-  readonly message?: string | undefined;
+  readonly message?: string;
   /** The file may be in use, or its object be uploaded late: another look tells, so much later. */
-  readonly lookAgainMs?: number | undefined;
+  readonly lookAgainMs?: number;
   readonly chunksCompacted: number;
   readonly chunksLeft: number;
   /** A further run was queued for what is left. */

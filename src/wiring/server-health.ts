@@ -79,12 +79,12 @@ const WORDS_MAX = 400;
 
 /** Ages in ms before now; absent: never. */
 export interface SeenAges {
-  readonly answeredAgoMs?: number | undefined;
-  readonly failedAgoMs?: number | undefined;
+  readonly answeredAgoMs?: number;
+  readonly failedAgoMs?: number;
   /** For how long every request has failed; absent: the last one was answered. */
-  readonly failingForMs?: number | undefined;
+  readonly failingForMs?: number;
   /** What the last failure was. */
-  readonly error?: string | undefined;
+  readonly error?: string;
 }
 
 export class ServerSeen {

@@ -54,7 +54,7 @@ const RACES: readonly Race[] = [
 async function raceAt(
   form: CommitForm,
   race: Race,
-  { step, versionsMax }: { readonly step: number; readonly versionsMax?: number | undefined },
+  { step, versionsMax }: { readonly step: number; readonly versionsMax?: number },
 ): Promise<{ world: World; result: CompactResult | null; at: string } | undefined> {
   const world = fragmentedWorld(form);
   let at: string | undefined;

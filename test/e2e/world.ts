@@ -37,7 +37,7 @@ export interface E2eOptions {
   readonly objectPrefix?: 0 | 1 | 2;
   readonly env?: Readonly<Record<string, string>>;
   /** Absent: by the settings. */
-  readonly log?: Logger | undefined;
+  readonly log?: Logger;
 }
 
 /** The S3 server and the queue of this run, and what every world sets. */

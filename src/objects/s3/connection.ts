@@ -36,7 +36,7 @@ export interface RequestOptions {
   /** Starts the error sentence, e.g. `Deleting 3 objects`; a function where making it for each request would cost. */
   readonly doing: string | (() => string);
   readonly bucket: string;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /** One request past the SDK. */
@@ -54,7 +54,7 @@ interface Refused<T> {
   /** Of the credentials that it was sent with. */
   readonly generation: number;
   readonly run: () => Promise<T>;
-  readonly refused?: ((thrown: unknown) => T | undefined) | undefined;
+  readonly refused?: (thrown: unknown) => T | undefined;
 }
 
 export class S3Connection {

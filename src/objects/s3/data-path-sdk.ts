@@ -46,7 +46,7 @@ export interface Put {
   /** CRC32 of the body, unsigned. */
   readonly crc32: number;
   /** CRC-32C of the body, to be kept with it. */
-  readonly crc32c?: number | undefined;
+  readonly crc32c?: number;
   readonly form: PutForm;
   readonly signal: AbortSignal | undefined;
 }

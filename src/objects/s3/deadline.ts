@@ -20,7 +20,7 @@ export class CallEnded extends Error {
 interface DeadlineLimits {
   readonly timeoutMs: number;
   /** The caller's wish to stop. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /**

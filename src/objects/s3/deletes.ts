@@ -27,7 +27,7 @@ interface BatchResult {
 interface DeleteCaller {
   readonly signal: AbortSignal | undefined;
   /** Called right before each request; the delete fails with what it throws. */
-  readonly before?: (() => void) | undefined;
+  readonly before?: () => void;
 }
 
 export class S3Deletes {

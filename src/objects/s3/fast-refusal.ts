@@ -15,7 +15,7 @@ export class RefusedAnswer extends Error {
   constructor(
     code: string,
     { status, headers = {} }: Pick<WireAnswer, 'status'> & Partial<Pick<WireAnswer, 'headers'>>,
-    { message = '', region }: { readonly message?: string | undefined; readonly region?: string | undefined } = {},
+    { message = '', region }: { readonly message?: string; readonly region?: string } = {},
   ) {
     super(message);
     this.name = code;

@@ -25,9 +25,9 @@ export interface WireRequest {
   readonly path: string;
   /** Name, value, name, value; without Host and Content-Length. */
   readonly headers: readonly string[];
-  readonly body?: Uint8Array | undefined;
+  readonly body?: Uint8Array;
   /** Where the body of a 2xx answer goes; absent: it is collected. */
-  readonly sink?: BodySink | undefined;
+  readonly sink?: BodySink;
 }
 
 /** An answer of any status; 1xx are not answers. */

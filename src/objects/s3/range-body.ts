@@ -28,7 +28,7 @@ interface BodyHead {
   readonly contentRange: string | undefined;
   readonly contentLength: number | undefined;
   /** CRC32 of the whole object, where it was asked for and there is one. */
-  readonly checksum?: string | undefined;
+  readonly checksum?: string;
   /** What its writer kept of its CRC-32C. */
   readonly crc32c?: unknown;
 }

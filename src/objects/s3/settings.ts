@@ -16,13 +16,13 @@ export interface PassingCredentials extends S3Credentials {
 
 export interface S3Settings {
   /** Absent: the SDK's own (AWS_ENDPOINT_URL_S3, then AWS by region). */
-  readonly endpoint?: string | undefined;
+  readonly endpoint?: string;
   /** Absent: the SDK's own (AWS_REGION, shared config). */
-  readonly region?: string | undefined;
+  readonly region?: string;
   /** Absent: the SDK's own chain (AWS_* names, shared config, pod or instance role). */
   readonly credentials?: S3Credentials | (() => Promise<PassingCredentials>);
   /** Default: true where `endpoint` is set, as servers other than AWS seldom have a DNS name for each bucket. */
-  readonly forcePathStyle?: boolean | undefined;
+  readonly forcePathStyle?: boolean;
   /** One call, its body included, milliseconds (30,000). */
   readonly requestTimeoutMs?: number;
   /** Sockets, hence calls at a time, for each client (64). */
