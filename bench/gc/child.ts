@@ -4,11 +4,9 @@
  */
 
 import { collectGarbage } from '../../src/gc/gc.ts';
-import type { GcBook } from '../../src/ledger.ts';
-import type { MetadataStore } from '../../src/metadata/port.ts';
 import type { InodeKey, S3ChunkInfo } from '../../src/model.ts';
-import type { ListedObject, ObjectStore } from '../../src/objects/port.ts';
-import { ledgerMs } from '../../src/time.ts';
+import type { ListedObject } from '../../src/objects/port.ts';
+import { depsByRule } from '../../test/gc/by-rule.ts';
 
 export interface GcOrder {
   readonly objects: number;
@@ -23,7 +21,6 @@ export interface GcFigures {
 }
 
 const order = JSON.parse(process.argv[2] ?? '') as GcOrder;
-const PAGE = 1_000;
 /** Objects, each a version of one block, of a chunk. */
 const PER_CHUNK = 10;
 const BLOCK = 16;
@@ -64,59 +61,23 @@ function listOf(key: InodeKey, chunkIndex: number): S3ChunkInfo[] {
   return versions;
 }
 
-const unused = (): never => {
-  throw new Error('gc does not call this');
-};
-const store: ObjectStore = {
-  getRange: unused,
-  getWhole: unused,
-  putIfAbsent: unused,
-  head: unused,
-  delete: unused,
-  list: async (after) => {
-    const from = after === undefined ? 0 : numberOf(after) + 1;
-    const until = Math.min(order.objects, from + PAGE);
-    return { objects: Array.from({ length: until - from }, (_, n) => object(from + n)), more: until < order.objects };
-  },
-};
 let listReads = 0;
-const metadata: MetadataStore = {
-  commitForm: 'fenced',
-  storeId: 'rule',
-  begin: unused,
-  commit: unused,
-  clearFence: unused,
-  inodePages: unused,
-  readLists: unused,
-  getInode: unused,
-  getFilesystem: async () => filesystem,
-  incarnation: async () => 'one',
-  confirmPrimary: async () => undefined,
-  chunkIndexes: async function* () {
-    for (let chunkIndex = 0; chunkIndex < order.objectsPerInode / PER_CHUNK; chunkIndex++) yield chunkIndex;
+const deps = depsByRule({
+  objects: order.objects,
+  object,
+  numberOf,
+  filesystem,
+  lists: {
+    chunkIndexes: async function* () {
+      for (let chunkIndex = 0; chunkIndex < order.objectsPerInode / PER_CHUNK; chunkIndex++) yield chunkIndex;
+    },
+    readChunk: async (key, chunkIndex) => {
+      listReads++;
+      const versions = listOf(key, chunkIndex);
+      return { inode: null, versions, versionsTotal: versions.length };
+    },
   },
-  readChunk: async (key, chunkIndex) => {
-    listReads++;
-    const versions = listOf(key, chunkIndex);
-    return { inode: null, versions, versionsTotal: versions.length };
-  },
-  close: async () => undefined,
-};
-const book: GcBook = {
-  position: async () => null,
-  setPosition: async () => undefined,
-  suspects: async () => new Map(),
-  note: async () => undefined,
-  forget: async () => undefined,
-};
-const records = { pending: async function* () {} };
-const deps = {
-  metadata,
-  objects: { forFilesystem: () => store, close: () => undefined },
-  records,
-  book,
-  nowMs: async () => ledgerMs(1e12),
-};
+});
 const beganMs = performance.now();
 const cpuBegan = process.cpuUsage();
 const { counts } = await collectGarbage(1, deps, {

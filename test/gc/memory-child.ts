@@ -4,15 +4,12 @@
  */
 
 import { collectGarbage } from '../../src/gc/gc.ts';
-import type { GcBook } from '../../src/ledger.ts';
-import type { MetadataStore } from '../../src/metadata/port.ts';
-import type { Inode, S3ChunkInfo } from '../../src/model.ts';
-import type { ListedObject, ObjectStore } from '../../src/objects/port.ts';
-import { ledgerMs } from '../../src/time.ts';
+import type { S3ChunkInfo } from '../../src/model.ts';
+import type { ListedObject } from '../../src/objects/port.ts';
+import { depsByRule } from './by-rule.ts';
 
 const OBJECTS = Number(process.argv[2]);
 const PER_INODE = 10;
-const PAGE = 1_000;
 /** All ids of one width, so that the order of names is the order of numbers. */
 const FIRST_INODE = 1_000_000_000;
 const GEOMETRY = { blockSize: 16, chunkSize: 160 };
@@ -33,56 +30,26 @@ function numberOf(name: string): number {
   return (Number(inode) - FIRST_INODE) * PER_INODE + Number(block);
 }
 
-const unused = (): never => {
-  throw new Error('gc does not call this');
-};
-const store: ObjectStore = {
-  getRange: unused,
-  getWhole: unused,
-  putIfAbsent: unused,
-  head: unused,
-  delete: unused,
-  list: async (after) => {
-    const from = after === undefined ? 0 : numberOf(after) + 1;
-    const until = Math.min(OBJECTS, from + PAGE);
-    return { objects: Array.from({ length: until - from }, (_, n) => object(from + n)), more: until < OBJECTS };
-  },
-};
-const metadata: MetadataStore = {
-  commitForm: 'fenced',
-  storeId: 'rule',
-  begin: unused,
-  commit: unused,
-  clearFence: unused,
-  inodePages: unused,
-  readLists: unused,
-  getFilesystem: async () => FILESYSTEM,
-  getInode: async (key): Promise<Inode> => ({ key, length: 160, nlink: 1, mtimeMs: 0, type: 's3' }),
-  incarnation: async () => 'one',
-  confirmPrimary: async () => undefined,
-  chunkIndexes: async function* () {
-    yield 0;
-  },
-  readChunk: async (key) => {
-    const len = hasOrphan(Number(key.inodeId) - FIRST_INODE) ? 144 : 160;
-    const versions: S3ChunkInfo[] = [{ chunkId: 1n, compaction: 0n, offset: 0, len, size: len, zero: false }];
-    return { inode: null, versions, versionsTotal: 1 };
-  },
-  close: async () => undefined,
-};
 let noted = 0;
-const book: GcBook = {
-  position: async () => null,
-  setPosition: async () => undefined,
-  suspects: async () => new Map(),
+const deps = depsByRule({
+  objects: OBJECTS,
+  object,
+  numberOf,
+  filesystem: FILESYSTEM,
+  lists: {
+    chunkIndexes: async function* () {
+      yield 0;
+    },
+    readChunk: async (key) => {
+      const len = hasOrphan(Number(key.inodeId) - FIRST_INODE) ? 144 : 160;
+      const versions: S3ChunkInfo[] = [{ chunkId: 1n, compaction: 0n, offset: 0, len, size: len, zero: false }];
+      return { inode: null, versions, versionsTotal: 1 };
+    },
+  },
   note: async (suspects) => {
     noted += suspects.size;
   },
-  forget: async () => undefined,
-};
-const records = { pending: async function* () {} };
-const stores = { forFilesystem: () => store, close: () => undefined };
-const deps = { metadata, objects: stores, records, book, nowMs: async () => ledgerMs(1e12) };
+});
 const options = { graceMs: 1, leaseMs: 1, minAgeMs: 10, delete: false, deletesMax: 1_000 };
 const startedMs = performance.now();
 const { counts, faultsTotal } = await collectGarbage(1, deps, options);
