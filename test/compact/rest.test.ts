@@ -6,19 +6,10 @@ import type { Filesystem, PlanPolicy } from '../../src/model.ts';
 import { ledgerMs } from '../../src/time.ts';
 import { restingText } from '../../src/view/words.ts';
 import { Boundary } from '../sim/boundary.ts';
-import { LIMITS, World } from '../sim/world.ts';
+import { FILESYSTEM, LIMITS, World } from '../sim/world.ts';
 
 const POLICY: PlanPolicy = { fragmentThreshold: 1, readGapBytes: 0, bytesPerGet: 16, storagePrice: 2 };
 const NOW_MS = 1_800_000_000_000;
-const FILESYSTEM: Filesystem = {
-  fsId: 1,
-  uuid: 'u',
-  name: 'n',
-  bucket: 'b',
-  objectPrefix: 0,
-  blockSize: 16,
-  chunkSize: 64,
-};
 
 it('takes what began by then for old, and later attempts for new', async () => {
   const ledger = { oldIds: async () => ({ atMs: ledgerMs(NOW_MS), chunkId: 7n }) };

@@ -8,22 +8,14 @@ import { describe, expect, it } from 'vitest';
 import { objectName } from '../../src/format.ts';
 import { type InodePart, PartExaminer } from '../../src/gc/examine.ts';
 import { ReferencedIndex } from '../../src/gc/referenced-index.ts';
-import type { Filesystem, S3ChunkInfo } from '../../src/model.ts';
+import type { S3ChunkInfo } from '../../src/model.ts';
 import type { ListedObject } from '../../src/objects/port.ts';
 import { ledgerMs } from '../../src/time.ts';
 import { MemoryObjectStores } from '../objects/memory-store.ts';
 import { Boundary } from '../sim/boundary.ts';
 import { MemoryMetadata, MetadataState } from '../sim/memory-metadata.ts';
+import { FILESYSTEM } from '../sim/world.ts';
 
-const filesystem: Filesystem = {
-  fsId: 1,
-  uuid: 'u',
-  name: 'n',
-  bucket: 'b',
-  objectPrefix: 0,
-  blockSize: 16,
-  chunkSize: 64,
-};
 const key = { fsId: 1, inodeId: 5n };
 const CHUNKS = 3;
 
@@ -61,7 +53,7 @@ function neededByName(versions: readonly S3ChunkInfo[]): Map<string, number> {
 
 describe('ReferencedIndex', () => {
   it('does not take an object as seen before it is sealed', () => {
-    const index = new ReferencedIndex(filesystem);
+    const index = new ReferencedIndex(FILESYSTEM);
     const versions = Array.from({ length: 9 }, (_, n) => ({
       chunkId: BigInt(n),
       compaction: 0n,
@@ -79,7 +71,7 @@ describe('ReferencedIndex', () => {
     const seen = fc.array(fc.tuple(fc.nat(40), fc.nat(3), fc.constantFrom(0n, 4096n)), { maxLength: 60 });
     fc.assert(
       fc.property(fc.array(version, { maxLength: 80 }), seen, (versions, looked) => {
-        const index = new ReferencedIndex(filesystem);
+        const index = new ReferencedIndex(FILESYSTEM);
         for (const one of versions) expect(index.add([one])).toBe(true);
         index.seal();
         const needed = neededByName(versions);
@@ -100,7 +92,7 @@ describe('ReferencedIndex', () => {
   });
 
   it('grows', () => {
-    const index = new ReferencedIndex(filesystem);
+    const index = new ReferencedIndex(FILESYSTEM);
     const one = (n: number): S3ChunkInfo => ({
       chunkId: BigInt(n),
       compaction: 0n,
@@ -131,7 +123,7 @@ describe('PartExaminer', () => {
     await fc.assert(
       fc.asyncProperty(drawn, async ({ versions, missing, short, orphans, cuts, skipped }) => {
         const state = new MetadataState();
-        state.filesystems.set(1, filesystem);
+        state.filesystems.set(1, FILESYSTEM);
         state.put({ key, length: 64 * CHUNKS, nlink: 1, mtimeMs: 0, type: 's3' });
         for (const { chunk, ...one } of versions) {
           const list = state.at(key)?.lists.get(chunk) ?? [];
@@ -157,7 +149,7 @@ describe('PartExaminer', () => {
         const examine = async (parts: readonly InodePart[]) => {
           const examiner = new PartExaminer({
             metadata,
-            filesystem,
+            filesystem: FILESYSTEM,
             objects: stores.forFilesystem({ bucket: 'b' }),
             nowMs: async () => ledgerMs(1),
           });

@@ -2,20 +2,11 @@
 
 import { expect, it } from 'vitest';
 import { objectName } from '../../src/format.ts';
-import type { Filesystem } from '../../src/model.ts';
 import { StoredObjects } from '../../src/reap/stored-objects.ts';
 import { ledgerMs } from '../../src/time.ts';
 import { MemoryObjectStores, storeFault } from '../objects/memory-store.ts';
+import { FILESYSTEM } from '../sim/world.ts';
 
-const FS: Filesystem = {
-  fsId: 1,
-  uuid: 'u',
-  name: 'n',
-  bucket: 'b',
-  objectPrefix: 0,
-  blockSize: 16,
-  chunkSize: 64,
-};
 const KEY = { fsId: 1, inodeId: 100n };
 
 function names(count: number): ReadonlyMap<string, number> {
@@ -24,7 +15,7 @@ function names(count: number): ReadonlyMap<string, number> {
 }
 
 function lookOf(objects: number) {
-  return { key: KEY, filesystem: FS, incarnation: 'life-1', dueMs: ledgerMs(0), atMs: ledgerMs(1), objects };
+  return { key: KEY, filesystem: FILESYSTEM, incarnation: 'life-1', dueMs: ledgerMs(0), atMs: ledgerMs(1), objects };
 }
 
 it('a look that has failed asks the store for nothing more', async () => {
@@ -34,7 +25,7 @@ it('a look that has failed asks the store for nothing more', async () => {
     if (op === 'head') heads++;
     throw storeFault('store-unavailable');
   };
-  const looking = new StoredObjects().lacking(names(1_000), lookOf(500_000), stores.forFilesystem(FS));
+  const looking = new StoredObjects().lacking(names(1_000), lookOf(500_000), stores.forFilesystem(FILESYSTEM));
   await expect(looking).rejects.toMatchObject({ code: 'store-unavailable' });
   const asked = heads;
   expect(asked).toBeLessThan(100);
@@ -52,7 +43,7 @@ it('a listing that failed is not the answer to the next look', async () => {
     if (op === 'list' && lists++ === 0) throw storeFault('store-unavailable');
   };
   const stored = new StoredObjects();
-  const store = stores.forFilesystem(FS);
+  const store = stores.forFilesystem(FILESYSTEM);
   await expect(stored.lacking(wanted, lookOf(40), store)).rejects.toMatchObject({ code: 'store-unavailable' });
   expect(await stored.lacking(wanted, lookOf(40), store)).toEqual(new Map());
 });

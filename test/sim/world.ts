@@ -29,6 +29,8 @@ import { LedgerState, MemoryLedger } from './memory-ledger.ts';
 import { MetadataState } from './memory-metadata.ts';
 
 export const GEOMETRY = { blockSize: 16, chunkSize: 64 };
+/** For what asks for one and looks at no more than its geometry. */
+export const FILESYSTEM: Filesystem = { fsId: 1, uuid: 'u', name: 'n', bucket: 'b', objectPrefix: 0, ...GEOMETRY };
 export const KEY: InodeKey = { fsId: 1, inodeId: 9007199254740993n };
 const BUCKET = 'world';
 
