@@ -86,7 +86,7 @@ interface Call<T> {
   /** Stands for the time that a try takes, where that is not the payload's. */
   readonly size?: number;
   readonly run: () => Promise<T>;
-  /** What of a result the observer is told. */
+  /** What of a result the observer sees. */
   readonly outcomeOf: (result: T) => { readonly outcome: RequestOutcome; readonly bytes: number };
   /** Called right before each try, after all waiting. */
   readonly before?: () => void;

@@ -194,11 +194,16 @@ export function refusesForm(error: CompactError, statuses: readonly number[]): b
 }
 
 /** A CompactError of the object store with the kind and the advice that belong to its code. */
-export function storeError(code: ErrorCode, context: RequestContext, what: string, cause?: unknown): CompactError {
+export function storeError(
+  code: ErrorCode,
+  context: RequestContext,
+  what: string,
+  { cause, retryAfterMs }: { readonly cause?: unknown; readonly retryAfterMs?: number } = {},
+): CompactError {
   const name = cause instanceof Error && Object.hasOwn(ADVICE_BY_NAME, cause.name) ? cause.name : '';
   const advice = ADVICE_BY_NAME[name] ?? ADVICE[code] ?? '';
   const message = `${context.doing} in bucket "${context.bucket}" at ${context.where} failed: ${what}. ${advice}`;
-  return new CompactError(message.trimEnd(), { kind: KIND[code] ?? 'halt', code, cause });
+  return new CompactError(message.trimEnd(), { kind: KIND[code] ?? 'halt', code, cause, retryAfterMs });
 }
 
 /** Turns whatever a request threw into a CompactError; one that already is stays as it is. */
@@ -206,14 +211,15 @@ export function classifyError(thrown: unknown, context: RequestContext): Compact
   if (thrown instanceof CompactError) return thrown;
   if (thrown instanceof CallEnded) {
     if (thrown.reason === 'cancelled') return cancelledError(thrown);
-    return storeError('store-unavailable', context, `no complete answer within ${context.timeoutMs} ms`, thrown);
+    return storeError('store-unavailable', context, `no complete answer within ${context.timeoutMs} ms`, {
+      cause: thrown,
+    });
   }
   const facts = errorFacts(thrown);
   const code = codeOf(facts);
   const words = thrown instanceof Error ? cleanWords(thrown.message, context) : '';
-  const error = storeError(code, context, described(facts, code, words), safeCause(facts, words));
-  const { kind, cause } = error;
-  return new CompactError(error.message, { kind, code, cause, retryAfterMs: retryAfterOf(thrown) });
+  const about = { cause: safeCause(facts, words), retryAfterMs: retryAfterOf(thrown) };
+  return storeError(code, context, described(facts, code, words), about);
 }
 
 function codeOf({ name, status, code }: ErrorFacts): ErrorCode {
