@@ -14,7 +14,7 @@ export interface Clock {
 
 export const systemClock: Clock = {
   monotonicMs: () => monotonicMs(performance.now()),
-  sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }),
+  sleep: (ms, signal) => delay(ms, undefined, { signal }),
 };
 
 /** What `work` comes to, or after `ms` what `late` says (or throws); the work goes on in the background then. */

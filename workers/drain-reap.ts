@@ -75,8 +75,7 @@ export async function drainReapQueue(
   const queue = cancellable(clients.ledger.queue, signal);
   const { delayed = 0, active = 0, ...waiting } = await queue.getJobCounts('delayed', 'active', 'wait', 'prioritized');
   const pending = Object.values(waiting).reduce((sum, count) => sum + count, delayed + active);
-  const next = nextLookMs === undefined ? {} : { nextLookMs };
-  return { ...tally, ...next, pending, held: active, paused: await queue.isPaused() };
+  return { ...tally, nextLookMs, pending, held: active, paused: await queue.isPaused() };
 }
 
 async function hasDue(clients: WorkClients, worker: RunningWorker): Promise<boolean> {

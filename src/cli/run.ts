@@ -75,8 +75,7 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
       return exitCodeOfFilesystemRun(report, waitReap, context.stopCode);
     } finally {
       progress.stop();
-      const worker = working === undefined ? {} : { worker: working };
-      await pushAtEnd(clients, logger, { command: 'run', version: context.version, fsId, ...worker });
+      await pushAtEnd(clients, logger, { command: 'run', version: context.version, fsId, worker: working });
       await metrics?.close();
     }
   });

@@ -79,8 +79,8 @@ export async function withRest(
   const old = await ledger?.oldIds?.(filesystem, lookOnly);
   if (old === undefined || old === null) return policy;
   const { chunkId, atMs, againMs } = old;
-  const again = againMs === undefined ? {} : { againMs: wallMs(againMs) };
-  return { ...policy, rest: { chunkId, compaction: attemptIdAt(atMs), atMs: wallMs(atMs), ...again } };
+  const rest = { chunkId, compaction: attemptIdAt(atMs), atMs: wallMs(atMs) };
+  return { ...policy, rest: { ...rest, againMs: againMs === undefined ? undefined : wallMs(againMs) } };
 }
 
 /** Plans every chunk of the inode; O(chunks) reads of the metadata service. */
@@ -95,8 +95,7 @@ export async function worthwhileChunks(key: InodeKey, options: SelectOptions): P
     return planned.decision.plan;
   });
   if (resting === 0 || rest?.atMs === undefined) return selection;
-  const again = rest.againMs === undefined ? {} : { againMs: rest.againMs };
-  return { ...selection, resting: { chunks: resting, afterMs: rest.atMs, ...again } };
+  return { ...selection, resting: { chunks: resting, afterMs: rest.atMs, againMs: rest.againMs } };
 }
 
 /** The best of the chunks that have a plan, whatever their layout; one list at a time is in memory. */
@@ -138,8 +137,7 @@ export async function planAsItIs(
   const policy = protocol.policy(options.policy);
   const { inode, versions, versionsTotal, above } = await protocol.readHead(key, chunkIndex, options);
   if (inode === null || versions.length === 0) return null;
-  const rest = above === undefined ? {} : { above };
-  const before = { geometry: filesystem, chunkIndex, versions, ...rest, length: inode.length };
+  const before = { geometry: filesystem, chunkIndex, versions, above, length: inode.length };
   const decision = planChunk({ ...before, policy, budget });
   return { inode, before, versionsTotal, decision };
 }
