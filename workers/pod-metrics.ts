@@ -119,7 +119,7 @@ class Pod {
   }
 }
 
-/** Whether the answer is late, or a failure of this code: any other failure is an answer, too. */
+/** Whether the answer is late, or a failure of this code; every other failure is an answer, too. */
 async function faultOf(answer: Promise<unknown>, code: string): Promise<boolean> {
   let fault = false;
   const settled = answer.then(

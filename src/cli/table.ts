@@ -24,7 +24,7 @@ export function wrapped(head: string): Column {
 
 interface TableStyle {
   readonly dim: (text: string) => string;
-  /** Columns of the output; absent: any number. */
+  /** Columns of the output; absent: no limit. */
   readonly width?: number;
 }
 

@@ -68,12 +68,12 @@ export class Quarantine {
   }
 
   /** Its entry, and whether there is anything that `release` would take away. One round trip. */
-  async noted(key: InodeKey): Promise<{ readonly entry: QuarantineEntry | null; readonly any: boolean }> {
+  async noted(key: InodeKey): Promise<{ readonly entry: QuarantineEntry | null; readonly hasNotes: boolean }> {
     const [text, counted] = await queueCall('read the quarantine', () =>
       inOneStep(this.#redis.pipeline().hget(this.#hash, printInodeKey(key)).exists(this.#missingOf(key))),
     );
     const entry = typeof text === 'string' ? parseEntry(text) : null;
-    return { entry, any: entry !== null || counted === 1 };
+    return { entry, hasNotes: entry !== null || counted === 1 };
   }
 
   /** Those of the inodes that are in it and stay there, as `fsId/inodeId`; those whose look is due by `nowMs` are left out. */

@@ -1,6 +1,6 @@
 /**
  * Holds for commands, console and metrics: one is made in the bucket if that is ours, and noted beside the queue so that
- * people see it; those that stand are found by that note and told by the buckets. What a hold is: `reap/holds.ts`.
+ * people see it; the note says which buckets to ask for holds that stand. What a hold is: `reap/holds.ts`.
  */
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { Hold } from '../reap/hold-note.ts';

@@ -103,13 +103,13 @@ export interface RunReport {
 /** Never throws for what can happen to an inode; a failure of the queue itself is a report of `later`. */
 export async function runInode(key: InodeKey, deps: RunDeps, options: RunOptions = {}): Promise<RunReport> {
   try {
-    const { entry, any } = await deps.quarantine.noted(key);
+    const { entry, hasNotes } = await deps.quarantine.noted(key);
     if (entry !== null && !(entry.lookAtMs !== undefined && isDue(entry, await deps.ledger.nowMs()))) {
       const message = `inode ${printInodeKey(key)} is in quarantine: ${entry.reason}`;
       return { ...empty(key, 'quarantined'), code: entry.code, message };
     }
     const result = await deps.compact(key, { ...options, limits: deps.limits });
-    return await reportResult(result, deps, { look: options.looks?.first, release: any });
+    return await reportResult(result, deps, { look: options.looks?.first, release: hasNotes });
   } catch (error) {
     if (!(error instanceof CompactError)) throw error;
     return { ...empty(key, 'later'), ...(await failureReport(key, error, deps)) };

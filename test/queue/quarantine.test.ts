@@ -36,13 +36,13 @@ it('keeps the first reason, until the inode is released', async () => {
 });
 
 it('tells in one look whether there is anything to release', async () => {
-  expect(await quarantine.noted(KEY)).toEqual({ entry: null, any: false });
+  expect(await quarantine.noted(KEY)).toEqual({ entry: null, hasNotes: false });
   await quarantine.countMissing(KEY, ledgerMs(1));
-  expect(await quarantine.noted(KEY)).toEqual({ entry: null, any: true });
+  expect(await quarantine.noted(KEY)).toEqual({ entry: null, hasNotes: true });
   await quarantine.put(KEY, ENTRY);
-  expect(await quarantine.noted(KEY)).toEqual({ entry: ENTRY, any: true });
+  expect(await quarantine.noted(KEY)).toEqual({ entry: ENTRY, hasNotes: true });
   await quarantine.release(KEY);
-  expect(await quarantine.noted(KEY)).toEqual({ entry: null, any: false });
+  expect(await quarantine.noted(KEY)).toEqual({ entry: null, hasNotes: false });
 });
 
 it('is one for each metadata store', async () => {

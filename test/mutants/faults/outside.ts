@@ -97,7 +97,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
   }),
   fault('runs that missed an object count although one went well in between', 'I8', {
     file: 'src/queue/quarantine.ts',
-    edits: [['any: entry !== null || counted === 1', 'any: entry !== null']],
+    edits: [['hasNotes: entry !== null || counted === 1', 'hasNotes: entry !== null']],
   }),
   fault('a scan passes over an inode whose next look is due', 'I8', {
     file: 'src/queue/quarantine.ts',
