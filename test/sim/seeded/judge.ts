@@ -40,6 +40,13 @@ export interface Reading {
   readonly bytes: Buffer;
 }
 
+interface Commits {
+  /** How many the attempt has made, whatever became of them. */
+  readonly made: number;
+  /** True times in ms of those that the metadata server has not lost. */
+  readonly standingMs: readonly number[];
+}
+
 /** An object's name ends with its chunkId, its block and its compaction. */
 function blockOf(name: string): string | undefined {
   return name.split('_').at(-2);
@@ -56,8 +63,9 @@ export class Judge {
   #referenced = new Set<string>();
   readonly #unreferencedAtMs = new Map<string, number>();
   /** Chunks that an attempt has really replaced. */
-  readonly #commits = new Map<bigint, number>();
-  readonly #mustNotCommit = new Set<bigint>();
+  readonly #commits = new Map<bigint, Commits>();
+  /** Attempts that told a conflict: how many commits they had made by then, and how many of those stood. */
+  readonly #conflicts = new Map<bigint, { readonly made: number; readonly standing: number }>();
   readonly #drawn = new Map<bigint, number>();
   readonly #attempting = new Map<SimProcess, Attempting>();
   /** How many versions clients had appended to the chunk when a merged version was committed. */
@@ -74,6 +82,7 @@ export class Judge {
     stage.metadata.onChange = () => this.#listsChanged();
     stage.metadata.onCommit = (request) => this.#committed(request);
     stage.metadata.onCommitElsewhere = ({ attempt }) => this.#count(attempt);
+    stage.onMetadataLost = (sinceMs) => this.#undoCommits(sinceMs);
     stage.stores.after = (call) => this.#afterCall(call);
   }
 
@@ -128,22 +137,26 @@ export class Judge {
   }
 
   /** I6: what an attempt tells of its commits is true. */
-  #checkAnswer(result: CompactResult): void {
-    if (result.attempt === undefined) return;
-    const commits = this.#commits.get(result.attempt) ?? 0;
-    if (result.chunksCompacted > commits) {
-      this.fail(`I6: attempt ${result.attempt} tells ${result.chunksCompacted} commits, there were ${commits}`);
+  #checkAnswer({ attempt, chunksCompacted, outcome }: CompactResult): void {
+    if (attempt === undefined) return;
+    const { made, standingMs } = this.#commitsOf(attempt);
+    if (chunksCompacted > made) {
+      this.fail(`I6: attempt ${attempt} tells ${chunksCompacted} commits, there were ${made}`);
     }
-    if (result.outcome === 'conflict') this.#mustNotCommit.add(result.attempt);
+    if (outcome === 'conflict') this.#conflicts.set(attempt, { made, standing: standingMs.length });
   }
 
-  /** At the end: no commit that was told to have failed has happened. */
+  /**
+   * At the end: of an attempt that told a conflict no commit stood then, and none came later. One that the metadata server
+   * had made and lost does not contradict it.
+   */
   atEnd(): void {
     this.#checkSources();
-    for (const attempt of this.#mustNotCommit) {
+    for (const [attempt, { made, standing }] of this.#conflicts) {
       // Two attempts of one millisecond drew one number, and a third began in between: whose commit it was, nobody can tell.
       if ((this.#drawn.get(attempt) ?? 0) > 1) continue;
-      if ((this.#commits.get(attempt) ?? 0) > 0) this.fail(`I6: attempt ${attempt} told a conflict and committed`);
+      const later = this.#commitsOf(attempt).made - made;
+      if (standing + later > 0) this.fail(`I6: attempt ${attempt} told a conflict and committed`);
     }
   }
 
@@ -174,7 +187,19 @@ export class Judge {
   }
 
   #count(attempt: bigint): void {
-    this.#commits.set(attempt, (this.#commits.get(attempt) ?? 0) + 1);
+    const { made, standingMs } = this.#commitsOf(attempt);
+    this.#commits.set(attempt, { made: made + 1, standingMs: [...standingMs, this.#stage.scheduler.nowMs] });
+  }
+
+  #commitsOf(attempt: bigint): Commits {
+    return this.#commits.get(attempt) ?? { made: 0, standingMs: [] };
+  }
+
+  /** The metadata server has lost every change from this true time on. */
+  #undoCommits(sinceMs: number): void {
+    for (const [attempt, { made, standingMs }] of this.#commits) {
+      this.#commits.set(attempt, { made, standingMs: standingMs.filter((atMs) => atMs < sinceMs) });
+    }
   }
 
   /** What a commit retires, for the objects of it that the store did not keep. */

@@ -2,7 +2,8 @@
  * `npm run sim -- --seeds 10000 [--from S]` plays that many seeds and shows what was tried; `npm run sim -- --seed N`
  * plays one, and shrinks it to a short trace when it fails. With `--time-bound` the metadata service compares and fences
  * nothing (CurveFS); with `--slices` it is a JuiceFS volume, on a Redis of its own (test/sim/slices). `--attack NAME` (more than
- * once if you like, or `all`, or `none`) says which attacks are on. Exit code 1 when anything did not hold, or was not tried.
+ * once if you like, or `all`, or `none`) says which attacks are on. Exit code 1 when anything did not hold. Calls that faults
+ * struck too seldom are shown; that each is struck is for seeds.torture.test.ts, whose seeds are fixed.
  */
 import { parseArgs } from 'node:util';
 import type { CommitForm } from '../../../src/metadata/port.ts';
@@ -15,6 +16,7 @@ import type { PlayOptions } from './play.ts';
 /** Failing seeds that are shrunk and shown; all are named. */
 const SHOWN_MAX = 3;
 const PROGRESS_EVERY = 2_000;
+const SELDOM_SHOWN_MAX = 10;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -92,9 +94,14 @@ async function explore(from: number, seeds: number, options: PlayOptions): Promi
   console.log('\nobjects that were left to gc, by reason:');
   for (const [reason, count] of leaks) console.log(`${String(count).padStart(8)}  ${reason}`);
   const missing = coverage.missing(form);
-  if (missing.length > 0) console.log(`\nstruck too seldom (more seeds would): ${missing.join(', ')}`);
+  if (missing.length > 0) console.log(`\nstruck too seldom (more seeds would): ${firstOf(missing)}`);
   console.log(`\n${seeds} seeds, ${failed.length} failed${failed.length === 0 ? '' : `: ${failed.join(' ')}`}`);
-  return failed.length === 0 && missing.length === 0 ? 0 : 1;
+  return failed.length === 0 ? 0 : 1;
+}
+
+function firstOf(pairs: readonly string[]): string {
+  const more = pairs.length - SELDOM_SHOWN_MAX;
+  return `${pairs.slice(0, SELDOM_SHOWN_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function wholeNumber(text: string): number {

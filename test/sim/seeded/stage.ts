@@ -84,6 +84,8 @@ export class Stage {
   clockOffMs = 0;
   /** How often the ledger has lost its last writes. */
   ledgerLosses = 0;
+  /** Called when the metadata server has lost every change from this true time on, in ms. */
+  onMetadataLost: ((sinceMs: number) => void) | undefined;
   #moments: MetadataMoment[] = [];
   #ledgerMoments: { readonly atMs: number; readonly records: LedgerState['records'] }[] = [];
 
@@ -302,6 +304,7 @@ export class Stage {
     for (const [n, file] of this.files.entries()) file.history = moment.histories[n]?.history ?? file.history;
     this.#moments = [];
     this.metadata.restore(moment.inodes);
+    this.onMetadataLost?.(moment.atMs);
     for (const file of this.files) for (const name of this.referencedBy(file)) before.delete(name);
     // What clients wrote is orphaned with the version that referenced it. Merged objects are not: their records know of them.
     return [...before].filter((name) => name.endsWith('_0'));
