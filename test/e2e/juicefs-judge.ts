@@ -1,5 +1,7 @@
 /** What the real JuiceFS program says of a volume: every byte, fsck, gc; and the references, recounted. Files to be compacted. */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { expect } from 'vitest';
 import { listObjects } from '../kit/juicefs/looks.ts';
 import { type JuicefsWorld, VOLUME } from './juicefs-world.ts';
@@ -9,17 +11,20 @@ export async function everyByte(world: JuicefsWorld, paths: readonly string[]): 
   const served = await world.real.serve('webdav', ['--read-only']);
   try {
     const read: Record<string, string> = {};
-    for (const path of paths) {
-      const response = await fetch(`${served.url}${path}`);
-      expect(response.status, path).toBe(200);
-      read[path] = createHash('sha256')
-        .update(new Uint8Array(await response.arrayBuffer()))
-        .digest('hex');
-    }
+    for (const path of paths) read[path] = await hashOf(`${served.url}${path}`);
     return read;
   } finally {
     await served.stop();
   }
+}
+
+/** Part by part: `fetch` takes three times the processor time for files of this size. */
+async function hashOf(url: string): Promise<string> {
+  const hash = createHash('sha256');
+  const [response]: IncomingMessage[] = await once(get(url), 'response');
+  expect(response?.statusCode, url).toBe(200);
+  for await (const part of response ?? []) hash.update(part);
+  return hash.digest('hex');
 }
 
 export async function filesOf(world: JuicefsWorld): Promise<ReadonlyMap<string, bigint>> {
@@ -74,7 +79,7 @@ export async function wearOut({ real }: JuicefsWorld, directory = 'worn'): Promi
     w() { dd if=/dev/urandom of="$1" bs="$3" seek="$2" count=1 oflag=seek_bytes conv=notrunc,fsync status=none; }
     mkdir "$1/$2"; cd "$1/$2"
     for n in $(seq 0 60); do w small.log $(( n * 3000 )) 3000; done
-    for n in $(seq 1 25); do w image.bin $(( (n * 7919 * 1031) % 130000000 )) $(( 4000 + n * 900 )); done
+    for n in $(seq 1 25); do w image.bin $(( (n * 7919 * 1031) % 80000000 )) $(( 4000 + n * 900 )); done
     w base.db 0 20M; for n in $(seq 1 70); do w base.db $(( (n * 7919 * 1031) % 20000000 )) $(( 4096 * (1 + n % 7) )); done
     w over.db 0 5M; w over.db 1M 3M; w over.db 0 2M; w over.db 100K 4M; truncate -s 3M over.db; w over.db 6M 1M
     fallocate --punch-hole -o 500000 -l 1500000 base.db; sync`,

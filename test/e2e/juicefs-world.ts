@@ -200,7 +200,7 @@ async function byMount(real: RealVolume): Promise<void> {
     w deep/er/append.log 0 100K; for n in $(seq 1 30); do w deep/er/append.log $(( n * 102400 )) 100K; done
     w holes.bin 0 12M; fallocate --punch-hole -o 1000000 -l 5000000 holes.bin; fallocate --zero-range -o 9000000 -l 1000 holes.bin
     w cut.bin 0 1M; w cut.bin 69206016 3M; truncate -s 1000 cut.bin
-    truncate -s 200M sparse.bin; w sparse.bin 150000000 1M
+    truncate -s 140M sparse.bin; w sparse.bin 135000000 1M
     w linked.bin 0 2M; ln linked.bin deep/also-linked.bin
     cp over.bin copied.bin; juicefs clone "$1/over.bin" "$1/cloned.bin" >/dev/null 2>&1
     w gone.bin 0 2M; rm gone.bin
