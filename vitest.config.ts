@@ -11,13 +11,8 @@
 import { defineConfig } from 'vitest/config';
 
 const TORTURE = 'test/**/*.torture.test.ts';
-/**
- * Pure logic, ports in memory: these share processes, which saves the start and the imports of each file. A `work.test.ts`
- * counts what runs in code that nobody has loaded before, and needs a process of its own.
- */
-const LOGIC = ['plan', 'layout', 'pace', 'urls', 'view', 'reap', 'fsck', 'config'].map(
-  (room) => `test/${room}/**/!(work).test.ts`,
-);
+/** Counts what runs in code that nobody has loaded before, and needs a process of its own. All others share four. */
+const COUNTS_WORK = 'test/**/work.test.ts';
 const torture = process.env['S3COMPACT_TEST_TIER'] === 'torture';
 /** Ends what hangs; it judges nothing. A machine under ten times the load must not come near it. */
 const HANG_MS = (torture ? 120 : 20) * 60_000;
@@ -31,10 +26,11 @@ export const common = {
   retry: 0,
 } as const;
 
-const suite = ['test/**/*.test.ts'];
 const projects = [
-  { test: { ...common, name: 'suite', include: suite, exclude: [TORTURE, ...LOGIC] } },
-  { test: { ...common, name: 'logic', include: LOGIC, exclude: [TORTURE], isolate: false } },
+  {
+    test: { ...common, name: 'suite', include: ['test/**/*.test.ts'], exclude: [TORTURE, COUNTS_WORK], isolate: false },
+  },
+  { test: { ...common, name: 'work', include: [COUNTS_WORK] } },
 ];
 
 export default defineConfig({
