@@ -1,3 +1,3 @@
 import { describeVolume } from './juicefs-compact.ts';
 
-describeVolume(0);
+describeVolume(0, { whole: false });

@@ -1,3 +1,4 @@
 import { describeVolume } from './juicefs-compact.ts';
 
-describeVolume(1);
+describeVolume(0, { whole: true });
+describeVolume(1, { whole: true });

@@ -3,6 +3,9 @@
  * and a minute after it became unreferenced, by two looks.
  */
 import { CurveE2eWorld } from './curvefs-world.ts';
-import { testWorkers } from './worker.ts';
+import { testKills, testLife, testStop, workersIn } from './worker.ts';
 
-testWorkers(CurveE2eWorld.open, { S3COMPACT_QUIET_PERIOD: '3s' });
+workersIn(CurveE2eWorld.open, { S3COMPACT_QUIET_PERIOD: '3s' });
+testLife();
+testKills();
+testStop();

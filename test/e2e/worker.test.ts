@@ -1,5 +1,6 @@
-/** Worker processes with the metadata in Redis. */
-import { testWorkers } from './worker.ts';
+/** Worker processes with the metadata in Redis. Killed and stopped ones: worker.torture.test.ts. */
+import { testLife, workersIn } from './worker.ts';
 import { E2eWorld } from './world.ts';
 
-testWorkers(E2eWorld.open);
+workersIn(E2eWorld.open);
+testLife();

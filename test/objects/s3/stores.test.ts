@@ -1,12 +1,11 @@
 /**
- * The S3 adapter on servers: the contract on the run's server (radosgw where it is installed) and on the embedded
- * s3rver, and what only a server can tell, above all one that checks signatures.
+ * The S3 adapter on servers: the contract on the run's server (radosgw where it is installed; the embedded one:
+ * stores.torture.test.ts), and what only a server can tell, above all one that checks signatures.
  */
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import type { ObjectStore } from '../../../src/objects/port.ts';
 import { withRetries } from '../../../src/objects/retrying-store.ts';
-import { type S3Service, startS3 } from '../../kit/servers/s3.ts';
 import { expectBytes, expectFailure, objectStoreContract, patternBytes } from '../contract.ts';
 import { sendError, sendRange, startFaultServer } from '../fault-server.ts';
 import { filesystemOn, openStores, s3Bench } from './bench.ts';
@@ -15,19 +14,6 @@ const provided = inject('s3');
 
 objectStoreContract(provided.kind, () => s3Bench(provided));
 objectStoreContract(`${provided.kind} by the SDK`, () => s3Bench(provided, { dataPath: 'sdk' }));
-
-if (provided.kind !== 's3rver') {
-  describe('on the embedded server', () => {
-    let embedded: S3Service;
-    beforeAll(async () => {
-      embedded = await startS3({ prefer: 'embedded' });
-    });
-    afterAll(async () => {
-      await embedded?.stop();
-    });
-    objectStoreContract('s3rver', () => s3Bench(embedded));
-  });
-}
 
 describe(`credentials on ${provided.kind}`, () => {
   // s3rver refuses an unknown key, and checks no secret.

@@ -1,12 +1,12 @@
 /**
  * The seeded world in the test run: a fixed set of seeds and a fresh set, whose first seed is printed. The torture tier
- * (seeds.torture.test.ts) plays ten times as many and asks what they have reached; `npm run sim` plays any number.
+ * (seeds.torture.test.ts) plays twenty times as many and asks what they have reached; `npm run sim` plays any number.
  */
 import { describe, expect, it } from 'vitest';
 import { playSeed, scriptOf } from './explore.ts';
 import { countsOr, freshFrom, playSeeds } from './play-seeds.ts';
 
-const counts = countsOr({ fixed: 600, fresh: 300, timeBound: 200, timeBoundFresh: 100 });
+const counts = countsOr({ fixed: 300, fresh: 150, timeBound: 100, timeBoundFresh: 50 });
 
 describe('I1-I12 in a seeded world', () => {
   it(`hold for ${counts.fixed} fixed seeds`, async () => {
