@@ -18,8 +18,8 @@ export async function everyByte(world: JuicefsWorld, paths: readonly string[]): 
   }
 }
 
-/** Part by part: `fetch` takes three times the processor time for files of this size. */
-async function hashOf(url: string): Promise<string> {
+/** SHA-256 of what is served there, part by part: `fetch` takes three times the processor time for files of this size. */
+export async function hashOf(url: string): Promise<string> {
   const hash = createHash('sha256');
   const [response]: IncomingMessage[] = await once(get(url), 'response');
   expect(response?.statusCode, url).toBe(200);
