@@ -1,7 +1,7 @@
 /**
  * How the tests run: one Redis and one S3 server for the whole run (test/setup), each file with key prefixes and buckets of
  * its own (test/setup/isolation.ts). Files of the suite wait (for grace periods, time-outs, servers) more than they work, so
- * four run at a time on two cores; those of the second tier work, two at a time. No retries: a test that fails sometimes has
+ * five run at a time on two cores; those of the second tier work, two at a time. No retries: a test that fails sometimes has
  * failed.
  *
  * Two tiers: `npm test` is what a change must pass; `npm run test:torture` (S3COMPACT_TEST_TIER=torture) is what takes longer:
@@ -11,7 +11,7 @@
 import { defineConfig } from 'vitest/config';
 
 const TORTURE = 'test/**/*.torture.test.ts';
-/** Counts what runs in code that nobody has loaded before, and needs a process of its own. All others share four. */
+/** Counts what runs in code that nobody has loaded before, and needs a process of its own. All others share five. */
 const COUNTS_WORK = 'test/**/work.test.ts';
 const torture = process.env['S3COMPACT_TEST_TIER'] === 'torture';
 /** Ends what hangs; it judges nothing. A machine under ten times the load must not come near it. */
@@ -38,7 +38,7 @@ export default defineConfig({
     ...common,
     ...(torture ? { include: [TORTURE], exclude: [] } : { projects }),
     globalSetup: ['test/setup/global.ts'],
-    maxWorkers: torture ? 2 : 4,
+    maxWorkers: torture ? 2 : 5,
     teardownTimeout: HANG_MS,
   },
 });
