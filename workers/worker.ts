@@ -143,8 +143,8 @@ function compactWorker(clients: WorkClients, context: WorkerContext): Worker {
     }
   });
   worker.on('failed', (job, error) => {
-    // Runs report their own end; this is for jobs that BullMQ failed: stalled too often.
-    if (job === undefined || (job.stacktrace ?? []).length > 0) return;
+    // Runs report their own end; this is for jobs that BullMQ fails before they run: stalled too often.
+    if (job?.deferredFailure === undefined) return;
     clients.observer.metrics?.count('s3compact_jobs_given_up_total', 1);
     logStalled(job, error, log);
   });
