@@ -37,7 +37,7 @@ import { openPace } from './open-pace.ts';
 import { openPrimaries } from './primaries.ts';
 import { reaperOfBlocks } from './reaper.ts';
 import { compactorOfBlocks } from './run-inode.ts';
-import { openQueues, openWorkBase, type WorkClients } from './work-clients.ts';
+import { openQueueRedis, openQueues, openWorkBase, type WorkClients } from './work-clients.ts';
 
 /** How long closing may wait for a server that is away; a part of a pod's 30 s to end (workers/worker.ts). */
 export const CLOSE_WAIT_MS = 1_000;
@@ -91,8 +91,9 @@ export async function openClients(
   log: Logger,
   { connectMs = settings.redisTimeoutMs, metadata: need = 'checked' }: OpenOptions = {},
 ): Promise<Clients> {
-  const base = await openWorkBase(settings, log, connectMs);
-  const { connection, limits, observer, pace, tracing } = base;
+  const connection = await openQueueRedis(settings, log, connectMs);
+  const base = await openWorkBase(settings, log, connection);
+  const { limits, observer, pace, tracing } = base;
   const metadata = observedMetadata(await openMetadata(settings), observer);
   const primaries = openPrimaries(settings, { connection, metadata, log });
   const objects = openObjects(settings, log, { keys: keysFrom(metadata), observer, pace });

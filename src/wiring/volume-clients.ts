@@ -22,7 +22,7 @@ import { type OpenedVolume, openVolumeToChange, requireVolume, VOLUME_FS_ID, vol
 import { reaperOfSlices } from './reaper.ts';
 import { compactorOfSlices } from './run-inode.ts';
 import { codecsOf } from './volume-codec.ts';
-import { openQueues, openWorkBase, type WorkBase, type WorkClients } from './work-clients.ts';
+import { openQueueRedis, openQueues, openWorkBase, type WorkBase, type WorkClients } from './work-clients.ts';
 
 /** What works on the files at METADATA_URL, whatever their layout. */
 export function openWork(settings: Settings, log: Logger, options: OpenOptions = {}): Promise<WorkClients> {
@@ -37,13 +37,17 @@ export async function openVolumeClients(
   log: Logger,
   { connectMs = settings.redisTimeoutMs, forRuns = false }: OpenOptions = {},
 ): Promise<WorkClients> {
-  const base = await openWorkBase(settings, log, connectMs);
-  const { connection, observer, pace, tracing, limits } = base;
+  const connection = await openQueueRedis(settings, log, connectMs);
   let opened: OpenedVolume | undefined;
+  let base: WorkBase | undefined;
   try {
     await refuseVolumeAsQueue(connection);
     opened = await openVolumeToChange(settings, { connectMs });
-    const volume = observedMetadata(oneVolume(opened.volume, await ownVolume(opened.volume, base)), observer);
+    const own = await ownVolume(opened.volume, { connection, settings });
+    // Last of all that waits for a server: a worker tries this again every second while one is away.
+    base = await openWorkBase(settings, log, connection);
+    const { observer, pace, tracing, limits } = base;
+    const volume = observedMetadata(oneVolume(opened.volume, own), observer);
     const commits = observedMetadata(opened.commits, observer);
     observer.metadata.probe = () => volume.setting();
     const objects = openObjects(settings, log, { keys: await volumeKeys(volume), observer, pace });
@@ -94,14 +98,17 @@ export async function openVolumeClients(
       },
     };
   } catch (error) {
-    await opened?.volume.close();
+    await endsWithin(Promise.allSettled([opened?.volume.close(), base?.tracing?.close()]), CLOSE_WAIT_MS);
     connection.disconnect();
     throw error;
   }
 }
 
 /** The volume, if this queue is its: no other's jobs and records are in there. */
-async function ownVolume(volume: SliceVolume, { connection, settings }: WorkBase): Promise<VolumeSetting> {
+async function ownVolume(
+  volume: SliceVolume,
+  { connection, settings }: Pick<WorkBase, 'connection' | 'settings'>,
+): Promise<VolumeSetting> {
   const own = await volume.setting();
   const { queuePrefix: prefix } = settings;
   const served = await new QueueInstallation({ connection, prefix }).volume(own.uuid);

@@ -58,9 +58,8 @@ export interface WorkClients {
   close(): Promise<void>;
 }
 
-/** Throws `queue-unavailable` (retry) or `queue-unfit` (halt). */
-export async function openWorkBase(settings: Settings, log: Logger, connectMs: number) {
-  const connection = await openQueueRedis(settings, log, connectMs);
+/** Made once the servers are there: metrics of a process have timers that nothing ends. */
+export async function openWorkBase(settings: Settings, log: Logger, connection: RedisClient) {
   const limits = limitsOf(settings);
   const tracing = await openTracing();
   const metrics = isWatched(settings) ? new Metrics({ scopes: ['process'] }) : undefined;
@@ -101,7 +100,8 @@ export function openQueues({ settings, connection, observer, limits }: WorkBase,
   };
 }
 
-async function openQueueRedis(settings: Settings, log: Logger, connectMs: number): Promise<RedisClient> {
+/** Throws `queue-unavailable` (retry) or `queue-unfit` (halt). */
+export async function openQueueRedis(settings: Settings, log: Logger, connectMs: number): Promise<RedisClient> {
   const connection = connectRedis(settings.redisUrl, {
     profile: 'producer',
     timeoutMs: settings.redisTimeoutMs,

@@ -1,7 +1,8 @@
 /** Whose queue it is where files are a JuiceFS volume's, and what becomes of work when another volume stands at its address. */
 import { randomUUID } from 'node:crypto';
+import perfHooks from 'node:perf_hooks';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { loadSettings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { ledgerMs } from '../../src/time.ts';
@@ -9,6 +10,7 @@ import { runInode } from '../../src/wiring/run-inode.ts';
 import { openVolumeClients } from '../../src/wiring/volume-clients.ts';
 import type { WorkClients } from '../../src/wiring/work-clients.ts';
 import { RawVolume } from '../kit/juicefs/raw-volume.ts';
+import { freePort } from '../kit/servers/free-port.ts';
 import { type RedisService, startRedis } from '../kit/servers/redis.ts';
 
 const INODE = 5;
@@ -164,4 +166,26 @@ it('a volume that cannot be worked on leaves no connection open', async () => {
   const before = await mine();
   await expect(clientsOf(1)).rejects.toMatchObject({ code: 'filesystem-malformed' });
   await expect.poll(mine, { timeout: 600_000 }).toBe(before);
+});
+
+it('a try while the volume is away leaves nothing that runs: a worker tries again until it is there', async () => {
+  const timers = vi.spyOn(perfHooks, 'monitorEventLoopDelay');
+  const env = { REDIS_URL: service.url, S3COMPACT_METRICS_PORT: '9464', S3COMPACT_REDIS_TIMEOUT: '1s' };
+  const settingsFor = (redis: string) => loadSettings({ flags: {}, env: { ...env, METADATA_URL: `juicefs+${redis}` } });
+  const log = createLogger({ level: 'silent' });
+  try {
+    const away = settingsFor(`redis://127.0.0.1:${await freePort()}/1`);
+    for (const _ of [1, 2]) {
+      await expect(openVolumeClients(away, log, { connectMs: 50 })).rejects.toMatchObject({
+        code: 'metadata-unavailable',
+        kind: 'retry',
+      });
+    }
+    expect(timers).not.toHaveBeenCalled();
+    await format(1);
+    open.push(await openVolumeClients(settingsFor(`${service.url}/1`), log));
+    expect(timers).toHaveBeenCalledTimes(1);
+  } finally {
+    timers.mockRestore();
+  }
 });
