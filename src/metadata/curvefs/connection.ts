@@ -17,7 +17,7 @@ export function printAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** After so many time-outs in a row, without any reply between, the peer is taken for dead. */
+/** After so many time-outs in a row, without a byte from the peer between, it is taken for dead. */
 const TIMEOUTS_MAX = 3;
 const KEEP_ALIVE_MS = 30_000;
 
@@ -25,6 +25,8 @@ interface Pending {
   readonly resolve: (payload: Uint8Array) => void;
   readonly reject: (fault: RpcFault) => void;
   readonly timer: NodeJS.Timeout;
+  /** What had been heard when it was sent. */
+  readonly heard: number;
 }
 
 export class Connection {
@@ -34,6 +36,8 @@ export class Connection {
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
   #timeouts = 0;
+  /** Times that bytes came. */
+  #heard = 0;
   #corked = false;
   #fault: RpcFault | undefined;
 
@@ -73,7 +77,7 @@ export class Connection {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#expire(id, method.name, timeoutMs), timeoutMs);
-      this.#pending.set(id, { resolve, reject, timer });
+      this.#pending.set(id, { resolve, reject, timer, heard: this.#heard });
       this.#cork();
       this.#socket.write(requestFrame(method, id, payload));
     });
@@ -95,6 +99,8 @@ export class Connection {
   }
 
   #receive(chunk: Uint8Array): void {
+    this.#heard++;
+    this.#timeouts = 0;
     try {
       for (const reply of this.#reader.push(chunk)) this.#settle(reply);
     } catch (error) {
@@ -104,7 +110,6 @@ export class Connection {
   }
 
   #settle(reply: Reply): void {
-    this.#timeouts = 0;
     const pending = this.#pending.get(reply.correlationId);
     // A reply that comes after its time-out: nobody waits for it any more.
     if (pending === undefined) return;
@@ -124,6 +129,8 @@ export class Connection {
     this.#pending.delete(id);
     const what = `the server at ${this.#name} did not answer ${methodName} within ${timeoutMs} ms`;
     pending?.reject(new RpcFault(what, { kind: 'timeout', sent: true }));
+    // A long reply may be on its way, and others wait behind it.
+    if (pending?.heard !== this.#heard) return;
     this.#timeouts++;
     if (this.#timeouts >= TIMEOUTS_MAX) this.#fail(closed(`the server at ${this.#name} has stopped answering`));
   }

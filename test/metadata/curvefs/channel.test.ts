@@ -3,10 +3,11 @@
  * whether the request may have reached the server, and nothing may crash or hang.
  */
 import { createServer as createHttpServer } from 'node:http';
-import { afterEach, describe, expect, it } from 'vitest';
+import type { Socket } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Channel } from '../../../src/metadata/curvefs/channel.ts';
 import { mayHaveHappened, RpcFault, type RpcFaultKind } from '../../../src/metadata/curvefs/faults.ts';
-import { REQUEST_BYTES_MAX } from '../../../src/metadata/curvefs/frame.ts';
+import { FrameReader, REQUEST_BYTES_MAX } from '../../../src/metadata/curvefs/frame.ts';
 import { GetInodeResponse, getInode, getOrModifyS3ChunkInfo } from '../../../src/metadata/curvefs/proto/metaserver.ts';
 import type { Address } from '../../../src/urls/curvefs.ts';
 import { fromHex, GOLDEN } from './golden.ts';
@@ -30,6 +31,14 @@ function channelTo(address: Address, limits?: ConstructorParameters<typeof Chann
   const channel = new Channel(address, limits);
   closers.push(() => channel.close());
   return channel;
+}
+
+/** Answers the first request of a connection, and no other. */
+function answerFirst(socket: Socket): void {
+  let asked = 0;
+  onRequests(socket, ({ correlationId }) => {
+    if (++asked === 1) socket.write(replyFrame(correlationId, { payload: NOT_FOUND }));
+  });
 }
 
 async function faultOf(call: Promise<unknown>): Promise<RpcFault> {
@@ -73,7 +82,6 @@ describe('calls', () => {
 
   it('reads every captured reply frame', async () => {
     for (const vector of GOLDEN.filter((one) => one.direction !== 'request')) {
-      const { FrameReader } = await import('../../../src/metadata/curvefs/frame.ts');
       const bytes = fromHex(vector.baiduStd.frameHex);
       for (const piece of [1, 5, 12, 13, bytes.length]) {
         const reader = new FrameReader();
@@ -170,14 +178,46 @@ describe('failures', () => {
     expect(raw.connections).toBe(0);
   });
 
-  it('a server that never answers: a time-out each, and a new connection after three', async () => {
-    const raw = await server(() => {});
+  it('a server that answers no more: a time-out each, and a new connection after three', async () => {
+    const raw = await server(answerFirst);
     const channel = channelTo(raw.address);
+    // A connection takes its time on a machine that is busy: it is there before the short calls.
+    await channel.call(getInode, REQUEST, 20_000);
     for (let n = 0; n < 3; n++) {
       await expectFault(channel.call(getInode, REQUEST, 30), { kind: 'timeout', sent: true, says: /within \d+ ms/ });
     }
-    await faultOf(channel.call(getInode, REQUEST, 30));
+    await channel.call(getInode, REQUEST, 20_000);
     expect(raw.connections).toBe(2);
+  });
+
+  it('a long reply on its way: those that wait behind it time out, and the connection stays', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    closers.push(() => vi.useRealTimers());
+    const push = vi.spyOn(FrameReader.prototype, 'push');
+    closers.push(() => push.mockRestore());
+    const rest = Promise.withResolvers<() => void>();
+    const ids: bigint[] = [];
+    const raw = await server((socket) =>
+      onRequests(socket, ({ correlationId }) => {
+        if (ids.push(correlationId) < 5) return;
+        const [long = Buffer.alloc(0), last = Buffer.alloc(0)] = [ids[0], ids[4]].map((id) =>
+          replyFrame(id ?? 0n, { payload: NOT_FOUND }),
+        );
+        socket.write(long.subarray(0, 20));
+        rest.resolve(() => socket.write(Buffer.concat([long.subarray(20), last])));
+      }),
+    );
+    const channel = channelTo(raw.address);
+    const long = channel.call(getInode, REQUEST, 60_000);
+    const short = [1, 2, 3].map(() => faultOf(channel.call(getInode, REQUEST, 1_000)));
+    const write = channel.call(getInode, REQUEST, 60_000);
+    const sendRest = await rest.promise;
+    await expect.poll(() => push.mock.calls.length).toBe(1);
+    vi.advanceTimersByTime(1_000);
+    for (const fault of await Promise.all(short)) expect(fault).toMatchObject({ kind: 'timeout', sent: true });
+    sendRest();
+    expect([(await long).statusCode, (await write).statusCode]).toEqual(['NOT_FOUND', 'NOT_FOUND']);
+    expect(raw.connections).toBe(1);
   });
 
   it('what else was on a connection that stopped answering ends with it, as sent', async () => {
@@ -192,15 +232,17 @@ describe('failures', () => {
 
   it('a late reply is ignored', async () => {
     const held: (() => void)[] = [];
+    let asked = 0;
     const { address } = await server((socket) =>
       onRequests(socket, (request) => {
         held.push(() => socket.write(replyFrame(request.correlationId, { payload: NOT_FOUND })));
-        if (held.length === 2) for (const answer of held) answer();
+        if (++asked !== 2) for (const answer of held.splice(0)) answer();
       }),
     );
     const channel = channelTo(address);
+    await channel.call(getInode, REQUEST, 20_000);
     await expectFault(channel.call(getInode, REQUEST, 30), { kind: 'timeout', sent: true, says: /GetInode/ });
-    expect((await channel.call(getInode, REQUEST, 5_000)).statusCode).toBe('NOT_FOUND');
+    expect((await channel.call(getInode, REQUEST, 20_000)).statusCode).toBe('NOT_FOUND');
   });
 
   it('a connection that is cut while a call is on it: sent', async () => {
