@@ -110,13 +110,17 @@ const DELETE_NAME_BYTES = 4096;
  * requests of its kind succeed now and then; everything else, and the last failure, passes through. A PUT whose answer was lost may meet its own object at the next try and
  * says `exists` honestly: the caller settles that by HEAD. `cancelled` as soon as the signal aborts, waiting or not.
  */
-export function withRetries(store: ObjectStore, options: RetryOptions, name = ''): ObjectStore {
-  const flight = options.pace?.flightOf(name);
+export function withRetries(
+  store: ObjectStore,
+  options: RetryOptions,
+  { bucket = '', endpoint }: Partial<Pick<Filesystem, 'bucket' | 'endpoint'>> = {},
+): ObjectStore {
+  const flight = options.pace?.flightOf(bucket, endpoint);
   const places = flight ?? new Turns(options.requestsMax ?? REQUESTS_MAX);
   return new RetryingStore({ store, options, places, flight, succeededAtMs: new Map() });
 }
 
-/** The same for all stores; each keeps its own bound of requests in flight. Closing closes the inner ones. */
+/** The same for all stores; those of one bucket share its bound of requests in flight. Closing closes the inner ones. */
 export function storesWithRetries(stores: ObjectStores, options: RetryOptions): ObjectStores {
   const wrapped = new WeakMap<ObjectStore, ObjectStore>();
   const optionsOf = (bucket: string): RetryOptions => {
@@ -126,7 +130,7 @@ export function storesWithRetries(stores: ObjectStores, options: RetryOptions): 
   return {
     forFilesystem(filesystem: Filesystem): ObjectStore {
       const store = stores.forFilesystem(filesystem);
-      const known = wrapped.get(store) ?? withRetries(store, optionsOf(filesystem.bucket), filesystem.bucket);
+      const known = wrapped.get(store) ?? withRetries(store, optionsOf(filesystem.bucket), filesystem);
       wrapped.set(store, known);
       return known;
     },

@@ -40,8 +40,8 @@ export class Pace {
   readonly #bytes: RateLimit;
   readonly #requests: RateLimit;
   readonly #shared: SharedRate | undefined;
-  /** As many as there are buckets among the file systems (I8). */
-  readonly #flights: { readonly store: string; readonly flight: FlightLimit }[] = [];
+  /** As many as there are buckets among the file systems (I8), each by its server and name. */
+  readonly #flights = new Map<string, { readonly store: string; readonly flight: FlightLimit }>();
 
   constructor(options: PaceOptions) {
     const { clock, bytesPerSecond, requestsPerSecond, shared } = options;
@@ -69,11 +69,14 @@ export class Pace {
     await this.#shared?.take(bytes, signal);
   }
 
-  /** The places in flight of one more store; each store gives way by itself. */
-  flightOf(store: string): FlightLimit {
+  /** The places in flight of one bucket, for all who use it; each bucket gives way by itself. */
+  flightOf(store: string, endpoint = ''): FlightLimit {
+    const key = JSON.stringify([endpoint, store]);
+    const known = this.#flights.get(key);
+    if (known !== undefined) return known.flight;
     const { clock, inFlight, onWaited } = this.#options;
     const flight = new FlightLimit(clock, inFlight, (ms) => onWaited?.('requests-in-flight', ms));
-    this.#flights.push({ store, flight });
+    this.#flights.set(key, { store, flight });
     return flight;
   }
 
@@ -82,7 +85,7 @@ export class Pace {
       bytesPerSecond: this.#bytes.state(),
       requestsPerSecond: this.#requests.state(),
       totalBytesPerSecond: this.#shared?.state() ?? null,
-      inFlight: this.#flights.map(({ store, flight }) => ({ store, ...flight.state() })),
+      inFlight: [...this.#flights.values()].map(({ store, flight }) => ({ store, ...flight.state() })),
     };
   }
 }

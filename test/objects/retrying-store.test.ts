@@ -3,6 +3,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
+import type { Filesystem } from '../../src/model.ts';
 import type { ObjectStore } from '../../src/objects/port.ts';
 import {
   type RequestObserver,
@@ -329,7 +330,11 @@ describe('withRetries at a pace', () => {
       onWaited: (limit, ms) => waits.push(`${limit} ${ms}`),
       ...options,
     });
-    const store = withRetries(stores.forFilesystem({ bucket: 'bkt' }), { clock, pace, random: () => 0.5 }, 'bkt');
+    const store = withRetries(
+      stores.forFilesystem({ bucket: 'bkt' }),
+      { clock, pace, random: () => 0.5 },
+      { bucket: 'bkt' },
+    );
     return { clock, stores, store, pace, waits };
   }
 
@@ -452,5 +457,35 @@ describe('withRetries at a pace', () => {
     await clock.runUntil(60_000);
     expect(calls).toEqual([]);
     expect(clock.sleeping).toBe(0);
+  });
+
+  test('file systems of one bucket share its places, also where each has a client of its own', async () => {
+    const { clock, pace } = paced({ inFlight: { floor: 1, ceiling: 2 } });
+    const gate = Promise.withResolvers<void>();
+    const sent: string[] = [];
+    const inner = {
+      forFilesystem: ({ endpoint = '', bucket, fsId }: Filesystem) => {
+        const own = new MemoryObjectStores();
+        own.write(bucket, 'there', patternBytes(1));
+        own.before = () => {
+          sent.push(`${endpoint} ${bucket} of ${fsId}`);
+          return gate.promise;
+        };
+        return own.forFilesystem({ bucket });
+      },
+      close: () => {},
+    };
+    const stores = storesWithRetries(inner, { clock, pace });
+    const filesystem = { uuid: '', name: '', blockSize: 16, chunkSize: 64, objectPrefix: 0 } as const;
+    const of = (fsId: number, bucket: string, endpoint: string) =>
+      stores.forFilesystem({ ...filesystem, fsId, bucket, endpoint }).head('there');
+    const calls = [1, 2, 3].map((fsId) => of(fsId, 'bkt', 'http://a'));
+    calls.push(of(4, 'bkt', 'http://b'), of(5, 'other', 'http://a'));
+    await setImmediate();
+    expect(sent).toEqual(['http://a bkt of 1', 'http://a bkt of 2', 'http://b bkt of 4', 'http://a other of 5']);
+    expect(pace.snapshot().inFlight.map(({ store }) => store)).toEqual(['bkt', 'bkt', 'bkt', 'other']);
+    gate.resolve();
+    await Promise.all(calls);
+    expect(sent).toHaveLength(5);
   });
 });
