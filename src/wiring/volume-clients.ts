@@ -77,7 +77,11 @@ export async function openVolumeClients(
       holds: openHolds(objects, ledger),
       metadata: {
         storeId: commits.storeId,
-        getFilesystem: async (fsId) => (fsId === VOLUME_FS_ID ? filesystemOf(await volume.setting()) : null),
+        // Any number is asked for: status and /readyz learn by it whether somebody answers.
+        getFilesystem: async (fsId) => {
+          const setting = await volume.setting();
+          return fsId === VOLUME_FS_ID ? filesystemOf(setting) : null;
+        },
       },
       reaper: reaperOfSlices({ volume, commits, objectsOf, filesystemOf, nowMs, graceMs: limits.graceMs }),
       scan: async (fsId, parts, options) => {

@@ -6,12 +6,14 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { loadSettings } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { ledgerMs } from '../../src/time.ts';
+import { askCounts } from '../../src/view/ask-status.ts';
 import { runInode } from '../../src/wiring/run-inode.ts';
 import { openVolumeClients } from '../../src/wiring/volume-clients.ts';
 import type { WorkClients } from '../../src/wiring/work-clients.ts';
 import { RawVolume } from '../kit/juicefs/raw-volume.ts';
 import { freePort } from '../kit/servers/free-port.ts';
 import { type RedisService, startRedis } from '../kit/servers/redis.ts';
+import { startProxy } from '../metadata/proxy.ts';
 
 const INODE = 5;
 const KEY = { fsId: 1, inodeId: BigInt(INODE) };
@@ -187,5 +189,24 @@ it('a try while the volume is away leaves nothing that runs: a worker tries agai
     expect(timers).toHaveBeenCalledTimes(1);
   } finally {
     timers.mockRestore();
+  }
+});
+
+it('a volume whose Redis went away is said to be away: by status, and by /readyz, which ask for file system 0', async () => {
+  await format(1);
+  const proxy = await startProxy(Number(new URL(service.url).port));
+  try {
+    const env = { METADATA_URL: `juicefs+redis://127.0.0.1:${proxy.port}/1`, S3COMPACT_REDIS_TIMEOUT: '1s' };
+    const settings = loadSettings({ flags: {}, env: { ...env, REDIS_URL: service.url } });
+    const clients = await openVolumeClients(settings, createLogger({ level: 'silent' }), { connectMs: 600_000 });
+    open.push(clients);
+    const seen = async () => (await askCounts(clients)).health.servers.find(({ name }) => /metadata/.test(name));
+    await expect.poll(seen, { timeout: 600_000 }).toMatchObject({ state: 'ok' });
+    await expect(clients.metadata.getFilesystem(0)).resolves.toBeNull();
+    proxy.set('mute');
+    await expect(clients.metadata.getFilesystem(0)).rejects.toMatchObject({ code: 'metadata-unavailable' });
+    expect(await seen()).toMatchObject({ state: 'failing' });
+  } finally {
+    await proxy.close();
   }
 });
