@@ -32,30 +32,19 @@ const EVENT_OF: Record<RunEnding, LogEvent> = {
   halted: LOG_EVENTS.jobFailed,
 };
 
+interface ProcessorContext {
+  readonly deps: CompactJobDeps;
+  readonly log: Logger;
+  readonly observer: Observer;
+}
+
 /** A processor for BullMQ's Worker. Throws for what is to be tried again, UnrecoverableError for what is not. */
 export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Observer) {
   return async (job: Job<CompactJobData>, token?: string, signal?: AbortSignal): Promise<RunReport> => {
-    const key = inodeOfJob(job.data);
-    const where = { ...logContext({ key, jobId: job.id ?? '' }), origin: job.data.origin, try: job.attemptsMade + 1 };
-    const paused = await isPaused(deps, key.fsId);
-    if (paused === null) return handBack(job, token, outageDelayMs(job) ?? UNASKED_DELAY_MS);
-    if (paused) {
-      await deps.control.park(job, key.fsId, token);
-      log.debug({ event: LOG_EVENTS.jobParked, ...where }, 'the file system is paused; the job waits for its resume');
-      throw new DelayedError();
-    }
-    log.debug({ event: LOG_EVENTS.jobStarted, ...where }, 'run started');
-    const work = (record: RunRecord) => {
-      const waits = () => record.waits.now(observer.limitsWaitedFor());
-      const reporter = new RunReporter({ report: (update) => void reportTo(job, update), waits });
-      return runInode(key, deps, {
-        signal,
-        onProgress: (at) => reporter.moved(at),
-        observer: record,
-        looks: new JobLooks(job),
-      }).finally(() => reporter.stop());
-    };
-    const { report, fields } = await observer.watchRun(where, work, signal);
+    const { where, report, fields } = await runJob({ deps, log, observer }, job, token, signal).catch((error) => {
+      logFault(job, error, log, signal);
+      throw error;
+    });
     const wellEnded = report.ending === 'done' || report.ending === 'gone';
     const rests = report.lookAgainMs !== undefined && report.code === 'inode-busy';
     const level = wellEnded || rests ? 'info' : 'warn';
@@ -80,6 +69,48 @@ export function compactProcessor(deps: CompactJobDeps, log: Logger, observer: Ob
     const message = report.message ?? report.ending;
     throw report.ending === 'later' ? new Error(message) : new UnrecoverableError(message);
   };
+}
+
+/** The run of a job, or its way back to the queue. */
+async function runJob(
+  { deps, log, observer }: ProcessorContext,
+  job: Job<CompactJobData>,
+  token?: string,
+  signal?: AbortSignal,
+) {
+  const key = inodeOfJob(job.data);
+  const where = { ...logContext({ key, jobId: job.id ?? '' }), origin: job.data.origin, try: job.attemptsMade + 1 };
+  const paused = await isPaused(deps, key.fsId);
+  if (paused === null) return handBack(job, token, outageDelayMs(job) ?? UNASKED_DELAY_MS);
+  if (paused) {
+    await deps.control.park(job, key.fsId, token);
+    log.debug({ event: LOG_EVENTS.jobParked, ...where }, 'the file system is paused; the job waits for its resume');
+    throw new DelayedError();
+  }
+  log.debug({ event: LOG_EVENTS.jobStarted, ...where }, 'run started');
+  const work = (record: RunRecord) => {
+    const waits = () => record.waits.now(observer.limitsWaitedFor());
+    const reporter = new RunReporter({ report: (update) => void reportTo(job, update), waits });
+    return runInode(key, deps, {
+      signal,
+      onProgress: (at) => reporter.moved(at),
+      observer: record,
+      looks: new JobLooks(job),
+    }).finally(() => reporter.stop());
+  };
+  return { where, ...(await observer.watchRun(where, work, signal)) };
+}
+
+/** What no report tells: a job that could not be started, and faults of s3compact. */
+function logFault(job: Job<CompactJobData>, error: unknown, log: Logger, signal: AbortSignal | undefined): void {
+  // Handed back, or cancelled: no fault.
+  if (error instanceof DelayedError || signal?.aborted) return;
+  const { fsId, inodeId } = job.data ?? {};
+  const where = { fsId, inodeId, jobId: job.id ?? '', try: job.attemptsMade + 1 };
+  if (!(error instanceof CompactError)) {
+    log.error({ event: LOG_EVENTS.jobFailed, ...where, err: error }, 'a fault in s3compact ended the run; report it');
+  } else if (error.kind === 'retry') log.warn({ event: LOG_EVENTS.jobRetry, ...where, err: error }, error.message);
+  else log.error({ event: LOG_EVENTS.jobFailed, ...where, err: error }, error.message);
 }
 
 /** The first look at the inode lives and goes with the job. */

@@ -26,8 +26,9 @@ const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   redisUnguarded: 'At start: a Redis with replicas takes writes without them; the line says what to set.',
   jobStarted: 'A run over an inode begins.',
   jobDone: 'A run ended as done. The line of the attempt, see below.',
-  jobRetry: 'A run ended and is tried again later. The line of the attempt.',
-  jobFailed: 'A run halted and needs a person (the line of the attempt), or the queue gave the job up.',
+  jobRetry: 'A run ended (the line of the attempt), or could not begin (`err`), and is tried again later.',
+  jobFailed:
+    'A run halted and needs a person (the line of the attempt), a fault of s3compact ended it (`err` has the stack), or the queue gave the job up.',
   jobLockLost: 'The lock of a job could not be renewed in time; its run is cancelled.',
   jobParked: 'The file system is paused; the job waits for its resume.',
   jobGivenBack: 'Jobs that no list of their queue named, or that nobody held any more, are back in the queue.',

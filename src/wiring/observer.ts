@@ -138,6 +138,8 @@ export class Observer implements RequestObserver {
       spans?.end(...spanEnd(report));
       return { report, fields };
     } catch (error) {
+      const how = signal?.aborted ? { result: 'later', reason: 'cancelled' } : { result: 'halted', reason: 'other' };
+      metrics?.count('s3compact_runs_completed_total', 1, how);
       spans?.end({}, 'a fault in s3compact');
       throw error;
     } finally {

@@ -98,6 +98,14 @@ describe('a run', () => {
     expect(await value('s3compact_runs_started_total')).toBe(1);
   });
 
+  it('that throws has ended all the same: halted, or cancelled where it was told to stop', async () => {
+    const fault = () => Promise.reject(new TypeError('a fault of ours'));
+    await expect(observer.watchRun({}, fault)).rejects.toThrow('a fault');
+    await expect(observer.watchRun({}, fault, AbortSignal.abort('shutdown'))).rejects.toThrow('a fault');
+    expect(await value('s3compact_runs_completed_total{result="halted",reason="other"}')).toBe(1);
+    expect(await value('s3compact_runs_completed_total{result="later",reason="cancelled"}')).toBe(1);
+  });
+
   it('that was cancelled tells by whom', async () => {
     const cancelled: RunReport = { ...REPORT, ending: 'later', code: 'cancelled' };
     for (const reason of ['shutdown', 'lock-lost', 'a whim'])
