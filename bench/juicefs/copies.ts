@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import pLimit from 'p-limit';
 import { request } from 'undici';
+import { serverOfKey } from '../../src/redis/primary.ts';
 import { ModelClient } from '../../test/kit/juicefs-client/client.ts';
 import { MemoryObjects } from '../../test/kit/juicefs-client/objects.ts';
 import { ModelVolume } from '../../test/kit/juicefs-client/volume.ts';
@@ -70,7 +71,8 @@ export class Template {
     }
     if (aged) {
       const last = await to.incrby('nextchunk', AGED_IDS);
-      await to.hset('~s3compact', 'ids', `${last - AGED_IDS + 1} ${last} 0`);
+      const life = await serverOfKey(to, '~s3compact');
+      await to.hset('~s3compact', 'ids', `${last - AGED_IDS + 1} ${last} 0 ${life}`);
     }
     await pLimit(16).map(this.#objects.bodies, async ([name, body]) => {
       const answer = await request(`${s3.endpoint}/${bucket}/${name}`, { method: 'PUT', body });

@@ -66,7 +66,10 @@ export interface SliceCommits {
   incarnation(): Promise<string>;
   /** The same, of the server that everybody writes to. Throws `metadata-unavailable` (retry) when that is not certain. */
   confirmPrimary(): Promise<string>;
-  /** `highestKnown`: the largest id that a list names; a volume whose counter is behind it gives ids out again. */
+  /**
+   * `highestKnown`: the largest id that a list names; a volume whose counter is behind it gives ids out again. Each life of
+   * the server gives other ids. Throws `metadata-unavailable` (retry) where it does not say which life it is.
+   */
   takeIds(count: number, highestKnown: bigint): Promise<TakenIds>;
   /** `late`: the deadline is over. */
   begin(fence: SliceFence): Promise<'begun' | 'taken' | 'late'>;

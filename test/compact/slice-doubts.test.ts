@@ -54,8 +54,8 @@ it('ids that a server has forgotten to have given out name nothing', async () =>
     // The last write of a server that is replaced.
     takeIds: async (count: number, highestKnown: bigint) => {
       const taken = await deps.commits.takeIds(count, highestKnown);
-      const [first, last, since] = String(await redis.hget(own, 'ids')).split(' ');
-      await redis.hset(own, 'ids', `${Number(first) - count} ${last} ${since}`);
+      const [first, last, since, life] = String(await redis.hget(own, 'ids')).split(' ');
+      await redis.hset(own, 'ids', `${Number(first) - count} ${last} ${since} ${life}`);
       isLost = true;
       return taken;
     },

@@ -3,6 +3,7 @@
  * scripts; those compare and write (scripts.ts). It must never send a commit twice: give it a client of the profile
  * `metadata`. It holds no policy, and reads no list.
  */
+import { createHash } from 'node:crypto';
 import { CompactError } from '../../errors.ts';
 import type { SliceRecord } from '../../layout/slices/index.ts';
 import type { RedisClient } from '../../redis/link.ts';
@@ -40,6 +41,13 @@ const IDS_AT_ONCE = 16_384;
  * only so long after they were taken: by then a server that did not keep them has been replaced.
  */
 const IDS_AGE_MS = 60_000;
+/**
+ * What a server has lost, clients remember: they hold 4,096 ids each, for days. So each new life of it begins at least so many
+ * ids further on (a thousand lost batches of ours, four thousand of clients), and the old batch is not used any more.
+ */
+const LIFE_LEAP = 2 ** 24;
+/** A life may lose its leap, too: the next one leaps to another of so many places. */
+const LIFE_LEAPS = 1_024;
 
 interface CommitsOptions {
   /** Of the profile `metadata`; whoever made it ends it. */
@@ -82,12 +90,16 @@ export class JuicefsCommits implements SliceCommits {
   async takeIds(count: number, highestKnown: bigint): Promise<TakenIds> {
     if (count > SLICE_IDS_MAX) throw new RangeError(`at most ${SLICE_IDS_MAX} ids are taken at a time, not ${count}`);
     const { idsAgeMs = IDS_AGE_MS } = this.#options;
+    const life = await this.incarnation();
+    if (life === '') throw lifeUnknown();
     const keys = [this.#key('nextchunk'), this.#own];
     const [word, ...details] = await this.#ask('s3compactTakeIds', keys, [
       `${count}`,
       `${IDS_AT_ONCE}`,
       `${idsAgeMs}`,
       `${highestKnown}`,
+      life,
+      `${leapOf(life)}`,
     ]);
     const [first = '0', now = '0'] = details.map(String);
     if (word === 'wait') return { first: null, waitMs: Number(first) };
@@ -199,6 +211,17 @@ function stateOf(fence: Buffer | undefined): FenceState {
   if (fence.subarray(0, DELETING.length).toString() === DELETING)
     return { state: 'deleting', slices: parseSliceNames(fence.subarray(DELETING.length)) };
   throw strange(null, `a fence of the volume's hash ~s3compact is ${JSON.stringify(fence.toString())}`);
+}
+
+function leapOf(life: string): number {
+  return LIFE_LEAP * (1 + (createHash('sha256').update(life).digest().readUInt16BE(0) % LIFE_LEAPS));
+}
+
+function lifeUnknown(): CompactError {
+  return new CompactError(
+    'the metadata server does not say which life it is (INFO lacks run_id or master_replid, or is not allowed), so nobody knows which ids clients hold; let INFO through; nothing was written',
+    { kind: 'retry', code: 'metadata-unavailable' },
+  );
 }
 
 function isDisjoint(records: readonly SliceRecord[]): boolean {

@@ -3,7 +3,7 @@
  * back: every check comes before the first write, and nothing that can fail after it. They decide nothing; they answer with
  * the first thing that is not as asked: `wrong-type`, `stale`, `conflict`, `doubt`.
  *
- * Our own hash has the field `ids` (a batch of ids: first, last, since when) and one field for each attempt: `open …`,
+ * Our own hash has the field `ids` (a batch of ids: first, last, since when, in which life of the server) and one field for each attempt: `open …`,
  * `cleared`, `committed SECONDS` or `deleting ` with the slices, as in a delayed delete.
  */
 import type { RedisClient } from '../../redis/link.ts';
@@ -22,27 +22,31 @@ local function counts(value, form) return string.match(value, form) and whole(to
 
 /**
  * KEYS: counter of ids, our hash. ARGV: how many, size of a batch, age of a batch before it is used (ms), the largest id
- * that is known. A batch is kept beside the counter, so a server that has lost the one has lost the other.
+ * that is known, this life of the server, the leap of a new life. A batch is kept beside the counter, so a server that has
+ * lost the one has lost the other.
  */
 const TAKE_IDS = `${PARTS}
 local bad = wrongType({'string', 'hash'})
 if bad then return bad end
 local now, wanted, batch, age = nowMs(), tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local life, leap = ARGV[5], tonumber(ARGV[6])
 local given = redis.call('GET', KEYS[1])
 if not given or not string.match(given, '^%d+$') then return {'doubt', 'nextchunk', given or 'missing'} end
 -- Numbers of Lua are exact up to here.
-if tonumber(given) > 2 ^ 53 - batch or tonumber(given) < tonumber(ARGV[4]) then return {'doubt', 'nextchunk', given} end
+if tonumber(given) > 2 ^ 53 - batch - leap or tonumber(given) < tonumber(ARGV[4]) then return {'doubt', 'nextchunk', given} end
 local spare = redis.call('HGET', KEYS[2], 'ids') or ''
-local first, last, since = string.match(spare, '^(%d+) (%d+) (%d+)$')
+local first, last, since, from = string.match(spare, '^(%d+) (%d+) (%d+) (%S+)$')
 first, last, since = tonumber(first), tonumber(last), tonumber(since)
+-- I3: a server that began a life may have lost that it gave ids to clients, who still hold them.
+if from == life then leap = 0 else first = nil end
 -- A clock that has stepped back would let everybody wait until it is there again.
 if not first or last - first + 1 < wanted or last > tonumber(given) or since > now then
-  last = redis.call('INCRBY', KEYS[1], whole(batch))
+  last = redis.call('INCRBY', KEYS[1], whole(leap + batch))
   first, since = last - batch + 1, now
-  redis.call('HSET', KEYS[2], 'ids', whole(first) .. ' ' .. whole(last) .. ' ' .. whole(since))
+  redis.call('HSET', KEYS[2], 'ids', whole(first) .. ' ' .. whole(last) .. ' ' .. whole(since) .. ' ' .. life)
 end
 if now < since + age then return {'wait', whole(since + age - now)} end
-redis.call('HSET', KEYS[2], 'ids', whole(first + wanted) .. ' ' .. whole(last) .. ' ' .. whole(since))
+redis.call('HSET', KEYS[2], 'ids', whole(first + wanted) .. ' ' .. whole(last) .. ' ' .. whole(since) .. ' ' .. life)
 return {'ok', whole(first), whole(now)}
 `;
 

@@ -85,6 +85,10 @@ export const SLICE_FAULTS: readonly Fault[] = [
     file: SCRIPTS,
     edits: [["if now < since + age then return {'wait'", "if now < since then return {'wait'"]],
   }),
+  fault('ids of slices are taken that a client holds since before its server lost writes', 'I3', {
+    file: SCRIPTS,
+    edits: [['if from == life then leap = 0 else first = nil end', 'leap = 0']],
+  }),
   fault('ids of slices are taken twice', 'I3', {
     file: SCRIPTS,
     edits: [["whole(first + wanted) .. ' '", "whole(first) .. ' '"]],
