@@ -136,8 +136,10 @@ export class QueueControl {
       const note = this.#redis.multi().sadd(parked, job.id ?? '');
       await inOneStep(note.pexpire(parked, PARKED_LIFE_MS));
       await job.moveToDelayed(Date.now() + PARK_MS, token);
-      // Resumed meanwhile: whoever did it may have come too early to see this job.
-      if (!(await this.isFilesystemPaused(fsId))) await this.#unpark(fsId);
+      if (await this.isFilesystemPaused(fsId)) return;
+      // Resumed meanwhile: whoever did it may have come too early to see this job, or took its note while it was active.
+      await this.#promote(job.id ?? '');
+      await this.#unpark(fsId);
     });
   }
 

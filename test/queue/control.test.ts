@@ -41,7 +41,7 @@ function newControl(): QueueControl {
 }
 
 /** Parks what is paused, as the compact worker does; tells which inodes it took, and which it ran. */
-function parkingWorker() {
+function parkingWorker(beforeDelay: (fsId: number) => Promise<unknown> = async () => undefined) {
   const taken: string[] = [];
   const ran: string[] = [];
   const worker = new Worker<CompactJobData>(
@@ -50,6 +50,11 @@ function parkingWorker() {
       const { fsId, inodeId } = job.data;
       taken.push(`${fsId}/${inodeId}`);
       if (await control.isFilesystemPaused(fsId)) {
+        const moveToDelayed = job.moveToDelayed.bind(job);
+        job.moveToDelayed = async (...args) => {
+          await beforeDelay(fsId);
+          return moveToDelayed(...args);
+        };
         await control.park(job, fsId, token);
         throw new DelayedError();
       }
@@ -112,6 +117,16 @@ it('a job that is parked while somebody resumes comes back', async () => {
   };
   const worker = parkingWorker();
   await eventually('it ran', async () => worker.ran.length === 1);
+});
+
+it('so does one that was noted but not yet put aside when somebody resumes', async () => {
+  await control.pauseFilesystem(1, NOTE);
+  await queue.enqueue({ fsId: 1, inodeId: 1n }, 'scan');
+  const resumed: unknown[] = [];
+  const worker = parkingWorker(async (fsId) => resumed.push(await newControl().resumeFilesystem(fsId)));
+  await eventually('it ran', async () => worker.ran.length === 1);
+  // The resume saw the note, and could not bring back a job that was still active.
+  expect(resumed).toEqual([{ resumed: true, jobs: 0 }]);
 });
 
 it('a resume that broke off is finished by the next one', async () => {

@@ -102,7 +102,11 @@ export const QUEUE_FAULTS: readonly Fault[] = [
   control('a pause is forgotten by a second one', ['.hsetnx(this.#pausedKey,', '.hset(this.#pausedKey,']),
   control('a resume leaves parked jobs to their time', ['jobs: await this.#unpark(fsId)', 'jobs: 0']),
   control('a job that is parked while somebody resumes stays parked', [
-    'if (!(await this.isFilesystemPaused(fsId))) await this.#unpark(fsId);',
+    'if (await this.isFilesystemPaused(fsId)) return;',
+    'return;',
+  ]),
+  control('a job whose note a resume took while it was active stays parked', [
+    "await this.#promote(job.id ?? '');",
     '',
   ]),
   control('a parked job is not noted', [".sadd(parked, job.id ?? '')", ".sadd(parked, '')"]),
