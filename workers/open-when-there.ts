@@ -6,9 +6,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CompactError } from '../src/errors.ts';
 import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { type MetricsServer, startMetricsServer } from '../src/observe/metrics-server.ts';
-import { readinessOf } from '../src/observe/readiness.ts';
+import { readinessOf, type Seen } from '../src/observe/readiness.ts';
 
 const AGAIN_MS = 1_000;
+
+type Part = Exclude<keyof Seen['faults'], 'running'>;
+/** What a server that is away is called in the log. */
+const LOST = { queue: LOG_EVENTS.queueLost, metadata: LOG_EVENTS.metadataLost, store: LOG_EVENTS.storeLost } as const;
 
 interface WaitingStart {
   /** Where /readyz is served; 0: nowhere. */
@@ -19,7 +23,8 @@ interface WaitingStart {
 
 /** `null` when it was stopped first. */
 export async function openWhenThere<T>(open: () => Promise<T>, { port, log, signal }: WaitingStart): Promise<T | null> {
-  let why = '';
+  let faults: Seen['faults'] = {};
+  const told = new Set<Part>();
   let server: MetricsServer | undefined;
   try {
     while (!signal.aborted) {
@@ -27,13 +32,14 @@ export async function openWhenThere<T>(open: () => Promise<T>, { port, log, sign
         return await open();
       } catch (error) {
         if (!(error instanceof CompactError) || error.kind !== 'retry') throw error;
-        if (why === '')
-          log.warn({ event: LOG_EVENTS.queueLost, err: error }, 'a server is away; the worker waits for it');
-        why = error.message;
+        const part = partOf(error);
+        if (!told.has(part)) log.warn({ event: LOST[part], err: error }, 'a server is away; the worker waits for it');
+        told.add(part);
+        faults = { [part]: error.message };
       }
       if (port !== 0)
         server ??= await startMetricsServer(
-          waiting(() => why),
+          waiting(() => faults),
           port,
         ).catch(() => undefined);
       await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined);
@@ -44,9 +50,14 @@ export async function openWhenThere<T>(open: () => Promise<T>, { port, log, sign
   }
 }
 
-function waiting(why: () => string): Parameters<typeof startMetricsServer>[0] {
+function partOf({ code }: CompactError): Part {
+  if (code === 'metadata-unavailable') return 'metadata';
+  return code === 'store-unavailable' ? 'store' : 'queue';
+}
+
+function waiting(faults: () => Seen['faults']): Parameters<typeof startMetricsServer>[0] {
   return {
     text: async () => '',
-    readiness: async () => readinessOf({ processes: [], faults: { queue: why() } }),
+    readiness: async () => readinessOf({ processes: [], faults: faults() }),
   };
 }

@@ -19,7 +19,7 @@ const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   storeServes: 'S3 serves again what it had refused; jobs go on.',
   storeLost: 'S3 has not answered for ten seconds; jobs wait and one is tried now and then. `err` is its last failure.',
   storeBack: 'S3 answers again; `awayMs` says for how long it did not.',
-  metadataLost: 'The same for the metadata service.',
+  metadataLost: 'The same for the metadata service. At the start of a worker at once; the worker waits for it.',
   metadataBack: 'The metadata service answers again.',
   queueLost: "The queue's Redis cannot be worked on; the process waits and goes on by itself.",
   queueBack: "The queue's Redis can be worked on again.",

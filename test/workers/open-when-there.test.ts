@@ -1,8 +1,11 @@
-/** A worker process that is started while the queue's Redis is away: it waits, /readyz says so, and it works when it is there. */
+/** A worker process that is started while a server is away: it waits, the log and /readyz say for which, and it works when it is there. */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
+import { CompactError, type ErrorCode } from '../../src/errors.ts';
+import { createLogger } from '../../src/observe/log.ts';
 import type { Readiness } from '../../src/observe/readiness.ts';
+import { openWhenThere } from '../../workers/open-when-there.ts';
 import { E2eWorld } from '../e2e/world.ts';
 import { freePort } from '../kit/servers/free-port.ts';
 import { startKeptRedis } from '../kit/servers/kept.ts';
@@ -40,6 +43,30 @@ it.skipIf(findRedis() === undefined)('waits for it, and works when it is there',
   } finally {
     await redis.stop();
   }
+});
+
+it('says of each server once that it is away, under its own name', async () => {
+  const port = await freePort();
+  const lines: string[] = [];
+  const log = createLogger({ level: 'info', destination: { write: (line: string) => lines.push(line) } });
+  const away: (readonly [ErrorCode, 'queue' | 'metadata'])[] = [
+    ['queue-unavailable', 'queue'],
+    ['metadata-unavailable', 'metadata'],
+    ['queue-unavailable', 'queue'],
+  ];
+  const seen: Readiness['parts'][] = [];
+  let tries = 0;
+  const open = async () => {
+    // What the try before came to is told by now.
+    if (tries > 0) seen.push((await eventually('it says what it waits for', () => readyz(port), WITHIN_MS)).parts);
+    const [code] = away[tries++] ?? [];
+    if (code !== undefined) throw new CompactError(`no ${code}`, { kind: 'retry', code });
+    return 'open';
+  };
+  expect(await openWhenThere(open, { port, log, signal: new AbortController().signal })).toBe('open');
+  const reasons = seen.map(({ queue, metadata }) => ({ queue: queue.reasons, metadata: metadata.reasons }));
+  expect(reasons).toEqual(away.map(([code, part]) => ({ queue: [], metadata: [], [part]: [`no ${code}`] })));
+  expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual(['queue.lost', 'metadata.lost']);
 });
 
 it('ends when it is told to while it waits', async () => {
