@@ -1,7 +1,7 @@
 /**
  * What was learned of one store: which forms of requests it takes, and what is done without those that it refuses.
- * A form counts as refused only when the request has succeeded without it, so that neither an outage nor a request that is
- * wrong by itself teaches anything. Kept for the life of a client; each thing that is missing is said once.
+ * A form counts as refused only when the request has succeeded without it and no request has succeeded with it before, so
+ * that neither an outage nor a request that is wrong by itself nor a proxy's passing 400 teaches anything. Kept for the life of a client; each thing that is missing is said once.
  */
 import type { StoreCapabilities, StoreCapability } from '../port.ts';
 
@@ -54,9 +54,9 @@ export class KnownCapabilities {
     this.#known[capability] ??= 'accepted';
   }
 
-  /** A request was refused with it and has succeeded without. */
+  /** A request was refused with it and has succeeded without; where others have succeeded with it, it is not about that. */
   refuses(capability: StoreCapability): void {
-    if (this.#known[capability] === 'refused') return;
+    if (this.#known[capability] !== undefined) return;
     this.#known[capability] = 'refused';
     this.#log?.(`the object store at ${this.#where} ${WITHOUT[capability]}`);
   }

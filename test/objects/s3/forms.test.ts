@@ -156,6 +156,25 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       expect(forms().filter((form) => form.startsWith('-'))).toEqual([]);
     });
 
+    test.each([
+      ['checksum headers', hasChecksum],
+      ['an unsigned body', isUnsigned],
+    ] as const)(
+      'one refusal of %s after they were taken: that write goes without, the next ones do not',
+      async (_what, refuses) => {
+        const store = bench().open();
+        refusing(() => false, 200, '');
+        await put(store);
+        refusing(refuses, 400, 'InvalidRequest');
+        await expect(put(store)).resolves.toBe('created');
+        refusing(() => false, 200, '');
+        await put(store);
+        expect([forms()[0], forms().at(-1)]).toEqual(['cku', 'cku']);
+        expect(Object.values(store.capabilities?.() ?? {})).not.toContain('refused');
+        expect(bench().logged).toEqual([]);
+      },
+    );
+
     test('412 to another form is exists, and tells what the store lacks', async () => {
       bench().server.answer((request, response) =>
         hasChecksum(request)
@@ -273,6 +292,27 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       for (let n = 0; n < 2; n++) await store.getRange('x', 0, new Uint8Array(64));
       expect(bench().server.seen).toHaveLength(3);
       expect(bench().logged).toHaveLength(1);
+    });
+
+    test('one refusal after they were had: that read goes without, the next ones do not', async () => {
+      const store = bench().open({ responseChecksums: 'when_supported' });
+      const read = () => store.getRange('x', 0, new Uint8Array(64));
+      sending(crc32Base64(crc32(content)));
+      await read();
+      bench().server.answer((request, response) => {
+        if (request.headers['x-amz-checksum-mode'] !== undefined) sendError(response, 400, 'InvalidRequest');
+        else sendRange(request, response, content);
+      });
+      await read();
+      sending(crc32Base64(crc32(content)));
+      await read();
+      expect(bench().server.seen.map(({ headers }) => headers['x-amz-checksum-mode'])).toEqual([
+        'ENABLED',
+        'ENABLED',
+        undefined,
+        'ENABLED',
+      ]);
+      expect(bench().logged).toEqual([]);
     });
   });
 
