@@ -12,12 +12,14 @@ import { KnownCapabilities } from './capabilities.ts';
 import { withinDeadline } from './deadline.ts';
 import { classifyError, type RequestContext, refusesKeys } from './errors.ts';
 import { FastWire, type WireAnswer, type WireRequest } from './fast-wire.ts';
-import { S3Identity } from './identity.ts';
+import { S3Identity, SilentProvider } from './identity.ts';
 import { checkSdkAnswers } from './sdk-hooks.ts';
 import type { S3Credentials, S3Settings } from './settings.ts';
 
 /** Time-out of one call, its body included: 4 MiB over a 2 Mbit/s line take 17 s. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** What gives the credentials has so much of it for its answer: who hangs is told apart from a store that does. */
+const PROVIDER_SHARE = 3 / 4;
 /** Three SYN retries of Linux (1 + 2 + 4 s) would take longer than another try. */
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Twice the default concurrency of one store (retrying-store.ts). */
@@ -73,11 +75,11 @@ export class S3Connection {
     const socketsMax = settings.maxSockets ?? SOCKETS_MAX;
     this.#settings = settings;
     this.#sdk = sdkClient(settings, socketsMax);
-    this.#identity = identityOf(this.#sdk);
+    this.#timeoutMs = settings.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+    this.#identity = identityOf(this.#sdk, () => sdkClient(settings, socketsMax), this.#timeoutMs * PROVIDER_SHARE);
     this.#turns = new Turns(socketsMax);
     this.#where =
       settings.endpoint === undefined ? (settings.region ?? 'the default endpoint') : new URL(settings.endpoint).host;
-    this.#timeoutMs = settings.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
     this.#wire = new FastWire({ socketsMax, connectTimeoutMs: CONNECT_TIMEOUT_MS, idleMs: IDLE_SOCKET_MS });
     this.capabilities = new KnownCapabilities(this.#where, settings.log);
   }
@@ -138,12 +140,10 @@ export class S3Connection {
   async #afterRefusal<T>(thrown: unknown, request: Refused<T>): Promise<T> {
     const { options, generation, run, refused } = request;
     let last = thrown;
-    if (refusesKeys(thrown) && (await this.#renewed(generation, options.signal))) {
-      try {
-        return await run();
-      } catch (again) {
-        last = again;
-      }
+    try {
+      if (refusesKeys(thrown) && (await this.#renewed(generation, options.signal))) return await run();
+    } catch (again) {
+      last = again;
     }
     const outcome = refused?.(last);
     if (outcome !== undefined) return outcome;
@@ -155,10 +155,13 @@ export class S3Connection {
     return Math.max(1, this.#identity.generation);
   }
 
-  /** A provider that fails says nothing more than the refusal did. */
+  /** A provider that fails says nothing more than the refusal did; one that hangs may have others soon. */
   #renewed(generation: number, signal: AbortSignal | undefined): Promise<boolean> {
     const limits = { timeoutMs: this.#timeoutMs, signal };
-    return withinDeadline(limits, () => this.#identity.renew(generation)).catch(() => false);
+    return withinDeadline(limits, () => this.#identity.renew(generation)).catch((failed: unknown) => {
+      if (failed instanceof SilentProvider) throw failed;
+      return false;
+    });
   }
 
   #askKeys(signal: AbortSignal | undefined): Promise<S3Credentials> {
@@ -208,8 +211,8 @@ function sdkClient(settings: S3Settings, maxSockets: number): S3Client {
 }
 
 /** The client's credentials, seen by both ways: what the SDK asks for itself is noted, too. */
-function identityOf(sdk: S3Client): S3Identity {
-  const identity = new S3Identity(sdk.config.credentials);
+function identityOf(sdk: S3Client, another: () => S3Client, answerMs: number): S3Identity {
+  const identity = new S3Identity(sdk.config.credentials, () => another().config.credentials, Math.ceil(answerMs));
   // Already remembered by the provider that it asks.
   sdk.config.credentials = Object.assign(identity.ask.bind(identity), { memoized: true });
   return identity;

@@ -20,6 +20,9 @@ export interface RequestContext {
   readonly clean?: (text: string) => string;
 }
 
+/** What gives the credentials hangs (identity.ts). */
+export const SILENT_PROVIDER = 'SilentProvider';
+
 /** Names that decide before the status does, because their status misleads or is shared. */
 const CODE_BY_NAME: Readonly<Record<string, ErrorCode>> = {
   NoSuchKey: 'object-missing',
@@ -46,6 +49,7 @@ const CODE_BY_NAME: Readonly<Record<string, ErrorCode>> = {
   HTTPParserError: 'store-unavailable',
   // A status of success, and not the answer of the operation.
   [UNPROMISED]: 'store-unavailable',
+  [SILENT_PROVIDER]: 'store-unavailable',
   ExpiredToken: 'access-denied',
   InvalidToken: 'access-denied',
   TokenRefreshRequired: 'access-denied',
@@ -110,8 +114,10 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   'store-unavailable': 'The call can be repeated.',
 };
 
-/** Advice that belongs to the server's name for the error. */
+/** Advice that belongs to the name of the error. */
 const ADVICE_BY_NAME: Readonly<Record<string, string>> = {
+  [SILENT_PROVIDER]:
+    'Look at what gives the credentials (credential process, instance metadata, role of the pod), not at the store; it is asked again.',
   SecondLevelDomainForbidden:
     'The store wants the bucket in the host name (virtual-host addressing): set S3COMPACT_FORCE_PATH_STYLE=false.',
 };
@@ -249,7 +255,7 @@ function described(facts: ErrorFacts, code: ErrorCode, words: string): string {
   if (code === 'access-denied') return `no usable credentials (${name})`;
   if (facts.code !== undefined) return `no answer (${facts.code})`;
   if (words === '') return name;
-  return isUnnamed(name) ? words : `${name}: ${words}`;
+  return name === SILENT_PROVIDER || isUnnamed(name) ? words : `${name}: ${words}`;
 }
 
 /** Longest line of a server's words in ours. */

@@ -3,6 +3,8 @@
  * for afresh when the store refuses them, whatever their own date says. It must not send anything to the store, and what it
  * knows is never printed: `clean` takes it out of others' words.
  */
+import { within } from '../../clock.ts';
+import { SILENT_PROVIDER } from './errors.ts';
 import type { PassingCredentials, S3Credentials } from './settings.ts';
 
 type CredentialsProvider = (options?: { readonly forceRefresh?: boolean }) => Promise<PassingCredentials>;
@@ -14,8 +16,18 @@ const ASK_AGAIN_MS = 10_000;
 /** Former keys that may still be in answers under way. */
 const REMEMBERED_MAX = 4;
 
+/** The provider says nothing: an outage, but not of the store. */
+export class SilentProvider extends Error {
+  constructor(ms: number) {
+    super(`the credentials provider did not answer within ${ms} ms`);
+    this.name = SILENT_PROVIDER;
+  }
+}
+
 export class S3Identity {
-  readonly #provide: CredentialsProvider;
+  readonly #fresh: () => CredentialsProvider;
+  readonly #answerMs: number;
+  #provide: CredentialsProvider;
   #current: PassingCredentials | undefined;
   #goodUntilMs = 0;
   #generation = 0;
@@ -23,8 +35,11 @@ export class S3Identity {
   #renewing: Promise<boolean> | undefined;
   readonly #former: PassingCredentials[] = [];
 
-  constructor(provide: CredentialsProvider) {
+  /** `fresh` makes one more provider, that shares nothing with `provide`; each has so long for an answer. */
+  constructor(provide: CredentialsProvider, fresh: () => CredentialsProvider, answerMs: number) {
     this.#provide = provide;
+    this.#fresh = fresh;
+    this.#answerMs = answerMs;
   }
 
   /** Grows with each change of credentials. */
@@ -37,11 +52,19 @@ export class S3Identity {
     return nowMs < this.#goodUntilMs ? this.#current : undefined;
   }
 
-  /** Asks the provider, which remembers what is good for longer. */
+  /** Asks the provider, which remembers what is good for longer. Throws SilentProvider. */
   async ask(options?: { readonly forceRefresh?: boolean }): Promise<PassingCredentials> {
-    const asked = await this.#provide(options);
+    const provide = this.#provide;
+    const asked = await within(provide(options), this.#answerMs, () => this.#giveUp(provide));
     this.#take(asked);
     return asked;
+  }
+
+  /** It would give the promise that hangs to whoever asks next, for ever. */
+  #giveUp(provide: CredentialsProvider): never {
+    if (this.#provide === provide) this.#provide = this.#fresh();
+    this.#refusedAtMs = Number.NEGATIVE_INFINITY;
+    throw new SilentProvider(this.#answerMs);
   }
 
   /**

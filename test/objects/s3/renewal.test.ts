@@ -1,12 +1,14 @@
 /**
  * Credentials that the store refuses while their provider has others by now: the request is sent once more with those, on
- * both ways, and everything after it. What a provider cannot renew is refused once, not for ever.
+ * both ways, and everything after it. What a provider cannot renew is refused once, not for ever; one that hangs is left.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
 import type { ObjectStore } from '../../../src/objects/port.ts';
+import { withRetries } from '../../../src/objects/retrying-store.ts';
 import type { PassingCredentials } from '../../../src/objects/s3/settings.ts';
 import { S3ObjectStores } from '../../../src/objects/s3/stores.ts';
 import { expectFailure, patternBytes } from '../contract.ts';
@@ -16,6 +18,8 @@ import { filesystemOn } from './bench.ts';
 
 const keyOf = ({ headers }: SeenRequest): string =>
   /Credential=([^/]*)/.exec(String(headers.authorization))?.[1] ?? 'none';
+
+const retried = (store: ObjectStore): ObjectStore => withRetries(store, { clock: systemClock, backOffMs: 1 });
 
 const CALLS: Readonly<Record<string, (store: ObjectStore) => Promise<unknown>>> = {
   read: (store) => store.getRange('x', 0, new Uint8Array(4)),
@@ -100,6 +104,59 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  describe('a provider that hangs once', () => {
+    afterEach(() => vi.unstubAllEnvs());
+
+    test.each(['at first', 'when the store refuses the keys'] as const)(
+      '%s: it is named, and asked again',
+      async (when) => {
+        refusal = [400, 'ExpiredToken'];
+        good = new Set(['KEY2']);
+        serve();
+        let asked = 0;
+        const hangsAt = when === 'at first' ? 1 : 2;
+        const stores = bench().openStores({
+          requestTimeoutMs: 2_000,
+          credentials: () => {
+            if (++asked === hangsAt) return new Promise(() => {});
+            return Promise.resolve({ accessKeyId: asked < hangsAt ? 'KEY1' : 'KEY2', secretAccessKey: SECRET });
+          },
+        });
+        const store = stores.forFilesystem(filesystemOn(BUCKET));
+        const { message } = await expectFailure(store.putIfAbsent('x', patternBytes(4)), 'retry', 'store-unavailable');
+        expect(message).toContain('failed: the credentials provider did not answer within 1500 ms. Look at what gives');
+        expect(message).not.toContain('KEY');
+        await expect(retried(store).putIfAbsent('x', patternBytes(4))).resolves.toBe('created');
+      },
+    );
+
+    test('a credential process', async () => {
+      good = new Set(['KEY2']);
+      serve();
+      const folder = await mkdtemp(join(tmpdir(), 's3compact-keys-'));
+      const [hung, script] = [join(folder, 'hung'), join(folder, 'process.sh')];
+      const keys = JSON.stringify({ Version: 1, AccessKeyId: 'KEY2', SecretAccessKey: SECRET });
+      // It hangs until the folder is gone.
+      const hang = `if mkdir ${hung}; then while [ -d ${hung} ]; do sleep 0.2; done; fi`;
+      await writeFile(script, `#!/bin/sh\n${hang}\necho '${keys}'\n`, { mode: 0o755 });
+      await writeFile(join(folder, 'config'), `[default]\ncredential_process = ${script}\n`);
+      for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE']) vi.stubEnv(name, undefined);
+      vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+      vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', join(folder, 'none'));
+      vi.stubEnv('AWS_CONFIG_FILE', join(folder, 'config'));
+      const { endpoint } = bench().server;
+      const stores = new S3ObjectStores({ endpoint, region: 'us-east-1', dataPath, requestTimeoutMs: 2_000 });
+      try {
+        const store = retried(stores.forFilesystem(filesystemOn(BUCKET)));
+        await expect(store.putIfAbsent('x', patternBytes(1))).resolves.toBe('created');
+        await expect(access(hung)).resolves.toBeUndefined();
+      } finally {
+        stores.close();
+        await rm(folder, { recursive: true });
+      }
+    });
   });
 
   describe('a shared credentials file', () => {
