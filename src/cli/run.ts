@@ -53,8 +53,7 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
     try {
       metrics = await startMetrics(clients, logger, context.version);
       // Without a bound of its own it leaves the one that the workers keep.
-      const totalJobs =
-        settings.totalJobs === 0 ? null : await keepTotalJobs(settings, clients.status, { log: logger });
+      const totalJobs = await keepTotalJobs(settings, clients.status, { log: logger, leavesOthers: true });
       const start = () => {
         working = settings.processes > 1 ? startPool(settings, logger) : startWorker(clients, logger);
         metrics?.watch(working);
@@ -67,7 +66,7 @@ async function runOne(fsId: number, context: CliContext, waitReap: boolean): Pro
           start,
           onProgress: (at) => progress.show(runProgressText(at, clients.observer.waits())),
         }),
-      ).finally(() => totalJobs?.stop());
+      ).finally(() => totalJobs.stop());
       progress.stop();
       const { failure, ...rest } = report;
       const json = { ...rest, failure: failure === null ? null : { code: failure.code, message: failure.message } };

@@ -82,7 +82,7 @@ export const LIMIT_ROWS = [
         default: '0',
         range: ['0', '100000'],
         meaning:
-          'Inodes that all workers on all machines compact at a time at most; the worker that starts last says it for all. 0 means no limit; `run` with 0 leaves what the workers set.',
+          'Inodes that all workers on all machines compact at a time at most; the worker that starts last says it for all. 0 means no limit; `run` with 0 leaves what workers and other runs set, for as long as one of them is there.',
         commands: WORKER,
       },
     },

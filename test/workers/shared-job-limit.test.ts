@@ -89,6 +89,25 @@ describe('--total-jobs', () => {
     workers.stop();
   });
 
+  it('of a command that is gone does not bind a later command that sets none, where no worker runs', async () => {
+    const dead = await keepTotalJobs({ totalJobs: 1 }, source(queue), { log, lookEveryMs: 10 });
+    dead.stop();
+    await eventually('nobody keeps it', async () => (await redis.exists(`${prefix}:total-jobs`)) === 0);
+    expect(await queue.queue.getGlobalConcurrency()).toBe(1);
+    const run = await keepTotalJobs({ totalJobs: 0 }, source(queue), { log, leavesOthers: true });
+    expect(await queue.queue.getGlobalConcurrency()).toBe(null);
+    run.stop();
+  });
+
+  it('of workers is left by a command that sets none, and goes when they have gone', async () => {
+    const workers = await keepTotalJobs({ totalJobs: 2 }, source(queue), { log, lookEveryMs: 1_000 });
+    const run = await keepTotalJobs({ totalJobs: 0 }, source(queue), { log, lookEveryMs: 10, leavesOthers: true });
+    expect(await queue.queue.getGlobalConcurrency()).toBe(2);
+    workers.stop();
+    await eventually('it is gone', async () => (await queue.queue.getGlobalConcurrency()) === null);
+    run.stop();
+  });
+
   it('a queue that cannot be reached is reported as such', async () => {
     redis.disconnect();
     producer = new Redis({ port: 1, lazyConnect: true, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
