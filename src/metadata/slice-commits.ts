@@ -62,13 +62,13 @@ export type FenceState =
 export interface SliceCommits {
   /** Names this volume in reap records. */
   readonly storeId: string;
-  /** Which life of the server it is; another text after each restart or failover. Empty where it cannot be known. */
+  /** Which life of the server it is; another text after each restart or failover. Throws `metadata-unavailable` (retry) where it does not say. */
   incarnation(): Promise<string>;
   /** The same, of the server that everybody writes to. Throws `metadata-unavailable` (retry) when that is not certain. */
   confirmPrimary(): Promise<string>;
   /**
    * `highestKnown`: the largest id that a list names; a volume whose counter is behind it gives ids out again. Each life of
-   * the server gives other ids. Throws `metadata-unavailable` (retry) where it does not say which life it is.
+   * the server gives other ids.
    */
   takeIds(count: number, highestKnown: bigint): Promise<TakenIds>;
   /** `late`: the deadline is over. */

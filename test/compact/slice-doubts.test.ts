@@ -4,6 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { JuicefsCommits } from '../../src/metadata/juicefs/commits.ts';
 import { reapSlices } from '../../src/reap/reap-slices.ts';
 import { elapsed } from '../../src/time.ts';
 import { settingJson } from '../kit/juicefs/encode.ts';
@@ -122,4 +123,25 @@ it('a setting that is refused from now on stops the commit of what is being writ
   await world.reapAll();
   expect(await world.records(7)).toEqual(before);
   await world.check();
+});
+
+it('a server that never says which life it is: nothing is begun or written', async () => {
+  const world = await worn();
+  const before = await world.records(7);
+  const objects = world.stores.bucket(BUCKET).size;
+  // As where INFO is not allowed.
+  const secretive = new Proxy(redis, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name === 'pipeline') return () => Object.assign(target.pipeline(), { exec: async () => [] });
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const commits = new JuicefsCommits({ redis: secretive, prefix: world.raw.prefix, timeoutMs: 60_000, idsAgeMs: 0 });
+  const tried = world.compact(7, { ...world.process(), commits });
+  await expect(tried).rejects.toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
+  expect(world.ledger.first()).toBeUndefined();
+  expect(await redis.exists(world.key('~s3compact'))).toBe(0);
+  expect(world.stores.bucket(BUCKET).size).toBe(objects);
+  expect(await world.records(7)).toEqual(before);
 });

@@ -80,7 +80,12 @@ export class JuicefsCommits implements SliceCommits {
 
   async incarnation(): Promise<string> {
     await this.#calls.ready();
-    return serverOfKey(this.#options.redis, this.#own);
+    const life = await serverOfKey(this.#options.redis, this.#own);
+    if (life !== '') return life;
+    throw new CompactError(
+      'the metadata server does not say which life it is (INFO is not allowed, or its answer lacks run_id or master_replid), so nobody knows whether it has lost writes; let INFO through',
+      { kind: 'retry', code: 'metadata-unavailable' },
+    );
   }
 
   confirmPrimary(): Promise<string> {
@@ -91,7 +96,6 @@ export class JuicefsCommits implements SliceCommits {
     if (count > SLICE_IDS_MAX) throw new RangeError(`at most ${SLICE_IDS_MAX} ids are taken at a time, not ${count}`);
     const { idsAgeMs = IDS_AGE_MS } = this.#options;
     const life = await this.incarnation();
-    if (life === '') throw lifeUnknown();
     const keys = [this.#key('nextchunk'), this.#own];
     const [word, ...details] = await this.#ask('s3compactTakeIds', keys, [
       `${count}`,
@@ -215,13 +219,6 @@ function stateOf(fence: Buffer | undefined): FenceState {
 
 function leapOf(life: string): number {
   return LIFE_LEAP * (1 + (createHash('sha256').update(life).digest().readUInt16BE(0) % LIFE_LEAPS));
-}
-
-function lifeUnknown(): CompactError {
-  return new CompactError(
-    'the metadata server does not say which life it is (INFO lacks run_id or master_replid, or is not allowed), so nobody knows which ids clients hold; let INFO through; nothing was written',
-    { kind: 'retry', code: 'metadata-unavailable' },
-  );
 }
 
 function isDisjoint(records: readonly SliceRecord[]): boolean {

@@ -183,14 +183,6 @@ describe('ids', () => {
     expect(await redis.get(key('nextchunk'))).toBe(`${Number(first) + 16_383}`);
   });
 
-  it('are not to be had of a server that does not say which life it is', async () => {
-    vi.spyOn(commits, 'incarnation').mockResolvedValue('');
-    const before = await others();
-    await expect(commits.takeIds(1, 5n)).rejects.toMatchObject({ kind: 'retry', code: 'metadata-unavailable' });
-    expect(await others()).toEqual(before);
-    expect(await redis.exists(key('~s3compact'))).toBe(0);
-  });
-
   it('are refused where the counter is behind what lists name, or is none', async () => {
     await expect(commits.takeIds(1, 1_000n)).rejects.toMatchObject({ kind: 'halt', code: 'filesystem-malformed' });
     for (const damage of [() => redis.set(key('nextchunk'), 'x'), () => redis.del(key('nextchunk'))]) {

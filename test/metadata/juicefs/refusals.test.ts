@@ -71,6 +71,21 @@ test.each(['TYPE', 'TIME', 'HGET', 'HEXISTS', 'LRANGE', 'LTRIM', 'LPUSH', 'HSET'
   },
 );
 
+test('a user who may not INFO gets no ids, and no life that equals another that is not known', async () => {
+  await redis.acl('SETUSER', 'half', 'on', '>pw', '~*', '+@all', '-info');
+  const half = new Redis(own.url.replace('redis://', 'redis://half:pw@'));
+  const before = await all();
+  const commits = commitsAs(half);
+  for (const refused of [() => commits.incarnation(), () => commits.takeIds(1, 5n)])
+    await expect(refused()).rejects.toMatchObject({
+      kind: 'retry',
+      code: 'metadata-unavailable',
+      message: expect.stringContaining('let INFO through'),
+    });
+  expect(await all()).toEqual(before);
+  half.disconnect();
+});
+
 test('a full memory: each step happens whole or not at all', async () => {
   await redis.config('SET', 'maxmemory', '1');
   const before = await all();

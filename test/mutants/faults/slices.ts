@@ -89,6 +89,10 @@ export const SLICE_FAULTS: readonly Fault[] = [
     file: SCRIPTS,
     edits: [['if from == life then leap = 0 else first = nil end', 'leap = 0']],
   }),
+  fault('two lives of a server that nobody knows count as one', 'I3', {
+    file: COMMITS,
+    edits: [["if (life !== '') return life;", 'if (life !== null) return life;']],
+  }),
   fault('ids of slices are taken twice', 'I3', {
     file: SCRIPTS,
     edits: [["whole(first + wanted) .. ' '", "whole(first) .. ' '"]],
