@@ -13,6 +13,8 @@ const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   poolStarted: 'The main process of a pool has started its worker processes.',
   processStarted: 'A process of the pool takes jobs.',
   processEnded: 'A message to a process of the pool was not delivered: it has just died.',
+  processStuck:
+    'A process of the pool has said nothing for two minutes: it is killed, and started again. Its jobs are taken by others.',
   processRestarting: 'A process of the pool ended unasked and is started again; its jobs are taken by others.',
   storeRefuses:
     'S3 refuses whatever it is asked (keys, policy, bucket, quota); jobs wait and one is tried now and then.',

@@ -18,6 +18,7 @@ export const LOG_EVENTS = {
   poolStarted: 'pool.started',
   processStarted: 'process.started',
   processEnded: 'process.ended',
+  processStuck: 'process.stuck',
   processRestarting: 'process.restarting',
   storeRefuses: 'store.refuses',
   storeServes: 'store.serves',

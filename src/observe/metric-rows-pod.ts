@@ -154,7 +154,7 @@ export const POD_METRICS = [
       s3compact_worker_processes_wanted: { help: 'Worker processes that this pod should have (--processes).' },
       s3compact_worker_restarts_total: {
         help: 'Worker processes that ended unasked and were started again, by reason.',
-        labels: { reason: ['crash', 'memory', OTHER] },
+        labels: { reason: ['crash', 'memory', 'stuck', OTHER] },
       },
       s3compact_metric_source_errors_total: {
         help: 'Times a source of metrics could not be asked: its gauges then keep their last value.',

@@ -19,9 +19,9 @@ describe('a pool whose processes cannot work', () => {
     delete process.env['POOL_ENTRY'];
   });
 
-  function start(how: string, more: Partial<Settings> = {}): RunningPool {
+  function start(how: string, more: Partial<Settings> = {}, log = createLogger({ level: 'silent' })): RunningPool {
     process.env['POOL_ENTRY'] = how;
-    pool = startPool({ ...settings, ...more }, createLogger({ level: 'silent' }), { entry, backOffMs: 1 });
+    pool = startPool({ ...settings, ...more }, log, { entry, backOffMs: 1, askEveryMs: 1_000 });
     return pool;
   }
 
@@ -50,7 +50,7 @@ describe('a pool whose processes cannot work', () => {
   it('a process that needs more than its bound ends alone, and is started again', async () => {
     start('hog', { processes: 1, processMemoryBytes: 64 * 1024 * 1024 });
     await eventually('it has died of it', async () => pool.crashes > 0);
-    expect(pool.restarts).toMatchObject({ memory: pool.crashes, crash: 0, other: 0 });
+    expect(pool.restarts).toMatchObject({ memory: pool.crashes, crash: 0, stuck: 0, other: 0 });
     expect(process.memoryUsage().rss).toBeLessThan(2 ** 31);
   });
 
@@ -63,6 +63,22 @@ describe('a pool whose processes cannot work', () => {
     await eventually('it was started more often than a crash would be', async () => pool.crashes > 24);
     const failed = await Promise.race([pool.failed, Promise.resolve('not failed')]);
     expect(failed).toBe('not failed');
+  });
+
+  it('a process that says nothing any more is killed and started again, and the log says so', async () => {
+    const lines: string[] = [];
+    const log = createLogger({ level: 'info', destination: { write: (line: string) => lines.push(line) } });
+    start('serve', { processes: 1 }, log);
+    const ready = async () => (await pool.snapshots()).find(({ notReady }) => notReady.length === 0);
+    const { pid } = await eventually('it answers', ready);
+    process.kill(pid, 'SIGSTOP');
+    await eventually('it is ended', async () => pool.restarts.stuck > 0);
+    await eventually('another one answers', async () => ((await ready())?.pid ?? pid) !== pid);
+    const stuck = lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ event }) => event === 'process.stuck');
+    expect(stuck).toContainEqual(expect.objectContaining({ level: 'error', slot: 0, pid }));
+    expect(pool.restarts).toMatchObject({ crash: 0, other: 0 });
   });
 
   it('a process that does not answer is reported as not ready, and a stop is bounded', async () => {

@@ -12,6 +12,7 @@ import { CompactError, type ErrorCode, type ErrorKind } from '../../src/errors.t
 import type { PoolCounts } from '../../src/observe/aggregate.ts';
 import { LOG_EVENTS, type Logger } from '../../src/observe/log.ts';
 import type { ProcessSnapshot } from '../running.ts';
+import { StuckWatch } from './stuck-watch.ts';
 
 /** The entry beside this file: `.ts` in a checkout, `.js` in the package. */
 const ENTRY = fileURLToPath(
@@ -56,10 +57,12 @@ export interface ProcessOptions {
   /** Another entry, for tests. */
   readonly entry?: string;
   readonly backOffMs?: number;
+  /** How often it is asked whether it still answers. */
+  readonly askEveryMs?: number;
 }
 
-/** `memory`: the JavaScript heap was full. `other`: it could not begin, such as with a server that is away. */
-export type RestartReason = 'crash' | 'memory' | 'other';
+/** `memory`: the JavaScript heap was full. `stuck`: it said nothing any more. `other`: it could not begin, such as with a server that is away. */
+export type RestartReason = 'crash' | 'memory' | 'stuck' | 'other';
 
 export class PoolProcess {
   readonly #options: ProcessOptions;
@@ -73,10 +76,12 @@ export class PoolProcess {
   #restarts = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopping = false;
+  #watch: StuckWatch | undefined;
+  #stuck = false;
   #asked = 0;
   /** Deaths that nobody asked for, for the metrics. */
   crashes = 0;
-  readonly restarts: Record<RestartReason, number> = { crash: 0, memory: 0, other: 0 };
+  readonly restarts: Record<RestartReason, number> = { crash: 0, memory: 0, stuck: 0, other: 0 };
 
   constructor(options: ProcessOptions) {
     this.#options = options;
@@ -107,6 +112,7 @@ export class PoolProcess {
   async stop(killAfterMs: number): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);
+    this.#watch?.stop();
     this.#send({ kind: 'stop' });
     const child = this.#child;
     if (!(await endsWithin(this.#ended, killAfterMs))) child?.kill('SIGKILL');
@@ -128,6 +134,7 @@ export class PoolProcess {
     this.#child = child;
     this.#startedAtMs = undefined;
     this.#refusal = undefined;
+    this.#stuck = false;
     child.on('message', (answer: PoolAnswer) => this.#hear(answer));
     // A message to a process that has just died.
     child.on('error', (err) => log.debug({ event: LOG_EVENTS.processEnded, slot, err }, 'a message was not delivered'));
@@ -135,6 +142,7 @@ export class PoolProcess {
     this.#ended = promise;
     const end = (code: number | null, signal: NodeJS.Signals | null): void => {
       this.#child = undefined;
+      this.#watch?.stop();
       for (const answer of this.#questions.values()) answer(absent(child, `process ${slot} has died`));
       if (!this.#stopping) {
         this.restarts[this.#reasonOf(code, signal)]++;
@@ -149,12 +157,14 @@ export class PoolProcess {
   }
 
   #reasonOf(code: number | null, signal: NodeJS.Signals | null): RestartReason {
+    if (this.#stuck) return 'stuck';
     if (this.#refusal !== undefined) return 'other';
     // How V8 ends a process whose heap is full: abort, or 128 + 6 where a shell stands in between.
     return signal === 'SIGABRT' || code === 134 ? 'memory' : 'crash';
   }
 
   #hear(answer: PoolAnswer): void {
+    this.#watch?.heard();
     if (answer.kind === 'snapshot') {
       const { pid, metrics } = answer.snapshot;
       if (metrics !== undefined) this.#options.counts.set(pid, metrics);
@@ -165,7 +175,27 @@ export class PoolProcess {
       this.#startedAtMs = performance.now();
       const { slot, log } = this.#options;
       log.info({ event: LOG_EVENTS.processStarted, slot, pid: this.#child?.pid }, 'a process of the pool works');
+      if (!this.#stopping) this.#watchIt();
     }
+  }
+
+  /** From when it works: what says nothing any more holds jobs and does none, and only a signal that it cannot miss ends it. */
+  #watchIt(): void {
+    const { slot, log, askEveryMs } = this.#options;
+    const child = this.#child;
+    this.#watch?.stop();
+    this.#watch = new StuckWatch({
+      everyMs: askEveryMs,
+      ask: () => void this.snapshot(),
+      onStuck: (silentMs) => {
+        this.#stuck = true;
+        log.error(
+          { event: LOG_EVENTS.processStuck, slot, pid: child?.pid, silentMs },
+          `a process of the pool has said nothing for ${silentMs / 1000} s; it is killed and started again`,
+        );
+        child?.kill('SIGKILL');
+      },
+    });
   }
 
   /** After a death that nobody asked for. */

@@ -19,6 +19,7 @@ interface PoolOptions {
   /** Another entry of the processes, for tests. */
   readonly entry?: string;
   readonly backOffMs?: number;
+  readonly askEveryMs?: number;
 }
 
 /** A pool is a worker; `crashes` counts deaths that nobody asked for, `restarts` tells them by reason. */
@@ -64,7 +65,7 @@ export function startPool(settings: Settings, log: Logger, options: PoolOptions 
     },
     get restarts() {
       const sumOf = (reason: RestartReason) => processes.reduce((sum, one) => sum + one.restarts[reason], 0);
-      return { crash: sumOf('crash'), memory: sumOf('memory'), other: sumOf('other') };
+      return { crash: sumOf('crash'), memory: sumOf('memory'), stuck: sumOf('stuck'), other: sumOf('other') };
     },
   };
 }
