@@ -14,7 +14,7 @@ import { type Form, formOf, parseNumber } from './units.ts';
 export function schemaOf(spec: SettingSpec): z.ZodType<string | number | boolean, string> {
   switch (spec.unit) {
     case 'choice':
-      return z.string().refine((text) => spec.choices.includes(text), { error: 'is not one of the choices' });
+      return choiceSchema(spec.choices);
     case 'switch':
       return switchSchema();
     case 'text':
@@ -49,6 +49,12 @@ function numberSchema(form: Form, min: number, max: number): z.ZodType<number, s
     if (value > max) return refuse(context, 'is too large');
     return value;
   });
+}
+
+/** A schema for a choice, in any case: the SDKs take WHEN_REQUIRED and when_required. */
+function choiceSchema(choices: readonly string[]): z.ZodType<string, string> {
+  const small = z.string().toLowerCase();
+  return small.refine((text) => choices.includes(text), { error: 'is not one of the choices' });
 }
 
 /** A schema from `true`, `1`, `false` or `0` to a boolean. */

@@ -186,6 +186,18 @@ describe('units', () => {
   });
 });
 
+describe('choices', () => {
+  const choices = ROWS.filter((row) => row.unit === 'choice');
+
+  it.each(choices.map((row) => row.env))('%s is taken in any case', (env) => {
+    const row = choices.find((one) => one.env === env);
+    for (const choice of row?.choices ?? []) {
+      const settings: Readonly<Record<string, unknown>> = loadSettings({ env: { [env]: choice.toUpperCase() } });
+      expect(settings[row?.key ?? '']).toBe(choice);
+    }
+  });
+});
+
 describe('problems', () => {
   it('are listed all at once, each with its place, its value and what is allowed', () => {
     const text = complaint({
