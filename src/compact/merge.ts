@@ -25,11 +25,13 @@ export interface MergeOptions<Source = ObjectId> {
   readonly beforePut: () => void;
   readonly onBlock?: (task: MergeTask<Source>) => void;
   readonly signal?: AbortSignal;
+  /** Gets each name that exists when it is put, and has it as long as nobody knows that this is an own PUT. */
+  readonly taken?: Set<string>;
 }
 
 /**
  * Writes every task's object, and answers how many bytes each has in the store. Ends only when no request of its own is in
- * flight; throws the first failure.
+ * flight; throws the first failure, but before all others that a name is somebody else's.
  */
 export async function writeMergedObjects<Source>(
   tasks: readonly MergeTask<Source>[],
@@ -53,13 +55,17 @@ export async function writeMergedObjects<Source>(
       stored.set(task.name, bytes);
       options.onBlock?.(task);
     } catch (error) {
-      first ??= { error };
+      if (first === undefined || isCollision(error)) first = { error };
       failure.abort();
     }
   };
   await Promise.all(tasks.map((task) => blocks(() => one(task))));
   if (first !== undefined) throw first.error;
   return stored;
+}
+
+function isCollision(error: unknown): boolean {
+  return error instanceof CompactError && error.code === 'object-collision';
 }
 
 type Buffers = Pick<MergeOptions, 'codec' | 'getsInFlight'>;
@@ -177,19 +183,23 @@ const READ_BACK_BYTES = 256 * 1024;
 /** A name that is taken can only be our own earlier PUT whose answer was lost: the same bytes, or stop (I3). */
 async function putOwn(name: string, body: Uint8Array, options: OwnOptions): Promise<void> {
   if ((await options.objects.putIfAbsent(name, body, options.signal)) === 'created') return;
+  options.taken?.add(name);
   const head = await options.objects.head(name, options.signal);
   if (head === null) {
     const message = `the object ${name} was reported as existing and is gone; the attempt is given up and tried again`;
     throw new CompactError(message, { kind: 'retry', code: 'store-unavailable' });
   }
-  if (head.bytes === body.length && (await isOwn(name, body, { ...options, checksum: head.crc32 }))) return;
+  if (head.bytes === body.length && (await isOwn(name, body, { ...options, checksum: head.crc32 }))) {
+    options.taken?.delete(name);
+    return;
+  }
   throw new CompactError(
     `the object ${name} exists with other content although no other attempt can have this name; nothing was committed, look at it before releasing the inode`,
     { kind: 'halt', code: 'object-collision' },
   );
 }
 
-type OwnOptions = Pick<WriteOptions<unknown>, 'objects' | 'signal'>;
+type OwnOptions = Pick<WriteOptions<unknown>, 'objects' | 'signal' | 'taken'>;
 
 /** A store that returns no metadata says nothing of the content, and not known is not different: it is read back. */
 async function isOwn(

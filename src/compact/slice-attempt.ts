@@ -80,22 +80,19 @@ export async function compactSliceChunk(chunk: SliceChunk, deps: SliceAttemptDep
   deps.observer?.phase('record', chunkIndex);
   const recordId = await ledger.add(record);
   let committed = false;
-  let isTaken = false;
+  const taken = new Set<string>();
   try {
     await begin(fence, incarnation, deps);
-    await writeAll(tasks, { attempt, chunkIndex }, deps);
+    await writeAll(tasks, { attempt, chunkIndex, taken }, deps);
     deps.observer?.phase('commit', chunkIndex);
     const outcome = await commitOnce(chunk, { attempt, fence, ids }, deps);
     committed = outcome.outcome === 'committed';
     const fenceCleared = outcome.outcome === 'stale' || outcome.outcome === 'unknown';
     const warning = committed ? await stamp({ id: recordId, record }, deps) : undefined;
     return { ...outcome, fenceCleared, warning };
-  } catch (error) {
-    isTaken = error instanceof CompactError && error.code === 'object-collision';
-    throw error;
   } finally {
-    // Whatever was written is looked at now; the fence goes first, so that nothing of it can be committed any more.
-    if (!committed) await abandon({ id: recordId, record }, isTaken, deps);
+    const added = { id: recordId, record };
+    if (!committed) await (taken.size > 0 ? leave(added, attempt, deps) : abandon(added, deps));
   }
 }
 
@@ -150,15 +147,16 @@ async function begin(fence: SliceFence, incarnation: string, { commits }: SliceA
 /** I4: every new object is acknowledged, and still there, when this returns. */
 async function writeAll(
   tasks: readonly MergeTask<string>[],
-  { attempt, chunkIndex }: { readonly attempt: Attempt; readonly chunkIndex: number },
+  at: { readonly attempt: Attempt; readonly chunkIndex: number; readonly taken: Set<string> },
   deps: SliceAttemptDeps,
 ): Promise<void> {
   const { objects, observer, signal, getsInFlight } = deps;
-  observer?.phase('merge', chunkIndex);
+  observer?.phase('merge', at.chunkIndex);
   const stored = await writeMergedObjects(tasks, {
     ...deps,
     nameOf: (name) => name,
-    beforePut: () => attempt.checkLease(0),
+    taken: at.taken,
+    beforePut: () => at.attempt.checkLease(0),
   });
   // Somebody's gc may take what no list names yet.
   const limit = pLimit(getsInFlight);
@@ -225,13 +223,30 @@ async function stamp({ id, record }: AddedRecord, deps: SliceAttemptDeps): Promi
   }
 }
 
-/**
- * What cannot be done now is done when the record is due. Where a name was taken, nobody knows whose the others are: without
- * a fence nothing is deleted, and what was written is left to `juicefs gc --delete`.
- */
-async function abandon({ id, record }: AddedRecord, isTaken: boolean, deps: SliceAttemptDeps): Promise<void> {
-  const { commits, ledger } = deps;
-  const ended = isTaken ? commits.forget(record.attempt) : commits.clear(record.attempt);
-  await ended.catch(() => undefined);
+/** Whatever was written is looked at now; the fence goes first, so that nothing of it can be committed any more. */
+async function abandon({ id, record }: AddedRecord, { commits, ledger }: SliceAttemptDeps): Promise<void> {
+  // What cannot be done now is done when the record is due.
+  await commits.clear(record.attempt).catch(() => undefined);
   await ledger.expedite(id, record).catch(() => undefined);
+}
+
+/**
+ * Where a name was taken, nobody knows whose the others are: nothing is deleted, and what was written is left to `juicefs gc
+ * --delete`. A record without names says so, and so does a fence that is gone; one of the two must be known to be there
+ * before the record is due (I8).
+ */
+async function leave({ id, record }: AddedRecord, attempt: Attempt, deps: SliceAttemptDeps): Promise<void> {
+  const { commits, ledger, signal } = deps;
+  for (let delayMs = RETRY_FIRST_MS; ; delayMs = await waitToRetry(delayMs, deps)) {
+    const isForgotten = await isDone(commits.forget(record.attempt));
+    const isEmpty = await isDone(ledger.expedite(id, { ...record, merged: [] }));
+    if (isForgotten || isEmpty || signal?.aborted === true || attempt.leaseLeftMs() <= delayMs) return;
+  }
+}
+
+function isDone(call: Promise<void>): Promise<boolean> {
+  return call.then(
+    () => true,
+    () => false,
+  );
 }

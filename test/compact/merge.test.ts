@@ -133,6 +133,38 @@ describe('writeMergedObjects', () => {
     expect(await failure(run)).toMatchObject({ code: 'store-unavailable', kind: 'retry' });
   });
 
+  it('I3: a taken name is told before what failed earlier', async () => {
+    const { options, stores } = world({ 'object-1': 'ABCD', 'object-2': 'EFGH' });
+    const body = Buffer.from('of others');
+    stores.bucket(BUCKET).set('out-2', { bytes: body, crc32: crc32(body) });
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    stores.before = async ({ op, names: [name] }) => {
+      if (op !== 'get' || name !== 'object-1') return;
+      await answered;
+      throw storeFault('store-unavailable');
+    };
+    stores.after = async ({ op }) => {
+      if (op !== 'head') return;
+      answer();
+      await new Promise(setImmediate);
+    };
+    const tasks = [1, 2].map((n) => task(`out-${n}`, 4, [read(BigInt(n), 0, [{ from: 0, to: 0, len: 4 }])]));
+    expect(await failure(writeMergedObjects(tasks, options))).toMatchObject({ code: 'object-collision' });
+  });
+
+  it('I3: says which names are taken and not known to be its own', async () => {
+    const { options, stores } = world({ 'object-1': 'ABCD' });
+    for (const name of ['out-1', 'out-2']) stores.write(BUCKET, name, Buffer.from('ABCD'));
+    stores.before = ({ op, names: [name] }) => {
+      if (op === 'head' && name === 'out-2') throw storeFault('store-unavailable');
+    };
+    const taken = new Set<string>();
+    const tasks = [1, 2, 3].map((n) => task(`out-${n}`, 4, [read(1n, 0, [{ from: 0, to: 0, len: 4 }])]));
+    const run = writeMergedObjects(tasks, { ...options, blocksInFlight: 1, taken });
+    expect(await failure(run)).toMatchObject({ code: 'store-unavailable', kind: 'retry' });
+    expect([...taken]).toEqual(['out-2']);
+  });
+
   it('asks for the lease before every PUT and stops when it is over', async () => {
     const { options, stores } = world({ 'object-1': 'ABCD' });
     let puts = 0;

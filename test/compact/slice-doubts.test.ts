@@ -32,17 +32,65 @@ async function worn(setting: Readonly<Record<string, unknown>> = {}, inodes: rea
   return world;
 }
 
-it('an object of somebody else under a name of ours is never deleted', async () => {
+/** A file whose compaction meets an object of somebody else under the first name that it puts. */
+async function taken() {
   const world = await worn();
-  const taken: string[] = [];
+  const names: string[] = [];
   world.stores.before = ({ op, names: [name = ''] }) => {
-    if (op !== 'put' || taken.length > 0) return;
-    taken.push(name);
+    if (op !== 'put' || names.length > 0) return;
+    names.push(name);
     world.stores.write(BUCKET, name, Buffer.from('of somebody else'));
   };
+  return { world, areThere: () => names.map((name) => world.stores.bucket(BUCKET).has(name)) };
+}
+
+it('an object of somebody else under a name of ours is never deleted', async () => {
+  const { world, areThere } = await taken();
   await expect(world.compact(7)).rejects.toMatchObject({ code: 'object-collision' });
   await world.reapAll();
-  expect(taken.map((name) => world.stores.bucket(BUCKET).has(name))).toEqual([true]);
+  expect(areThere()).toEqual([true]);
+});
+
+it('an object that may be of somebody else is not deleted either', async () => {
+  const { world, areThere } = await taken();
+  const { before } = world.stores;
+  world.stores.before = (call) => {
+    if (call.op === 'head') throw storeFault('store-unavailable');
+    return before?.(call);
+  };
+  await expect(world.compact(7)).rejects.toMatchObject({ code: 'store-unavailable' });
+  world.stores.before = undefined;
+  await world.reapAll();
+  expect(areThere()).toEqual([true]);
+});
+
+it.each([
+  ['the fence stands', 'metadata.forget'],
+  ['the record has its names', 'ledger.expedite'],
+])('an object of somebody else is not deleted where %s until the lease is over', async (_, refused) => {
+  const { world, areThere } = await taken();
+  const acts = async (name: string) => {
+    if (name === refused) throw storeFault('store-unavailable');
+  };
+  const tried = world.compact(7, world.process(new Boundary(undefined, acts)));
+  await expect(tried).rejects.toMatchObject({ code: 'object-collision' });
+  await world.reapAll();
+  expect(areThere()).toEqual([true]);
+});
+
+it('what is not known of a name that is taken is tried again until it is', async () => {
+  const { world, areThere } = await taken();
+  let refused = 0;
+  const acts = async (name: string) => {
+    if ((name !== 'metadata.forget' && name !== 'ledger.expedite') || refused > 4) return;
+    refused++;
+    throw storeFault('store-unavailable');
+  };
+  const tried = world.compact(7, world.process(new Boundary(undefined, acts)));
+  await expect(tried).rejects.toMatchObject({ code: 'object-collision' });
+  expect(refused).toBe(5);
+  await world.reapAll();
+  expect(areThere()).toEqual([true]);
 });
 
 it('ids that a server has forgotten to have given out name nothing', async () => {

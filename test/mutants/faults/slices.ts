@@ -204,7 +204,7 @@ export const SLICE_FAULTS: readonly Fault[] = [
   }),
   fault('objects of somebody else under names of an attempt on slices are deleted', 'I7', {
     file: ATTEMPT,
-    edits: [['isTaken ? commits.forget(record.attempt) : commits.clear', 'commits.clear']],
+    edits: [['taken.size > 0 ? leave(added, attempt, deps) : abandon', 'abandon']],
   }),
   fault('ids of slices wait for a clock that has stepped back', 'I8', {
     file: SCRIPTS,
