@@ -184,7 +184,7 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     file: 'src/observe/aggregate.ts',
     edits: [['this.#adding = this.#adding.then(', 'this.#adding = Promise.resolve().then(']],
   }),
-  pool('a process that does not stop is not killed', ["child?.kill('SIGKILL')", 'child']),
+  pool('a process that does not stop is not killed', ["killAfterMs))) child?.kill('SIGKILL')", 'killAfterMs))) child']),
   fault('whoever only looks notes ids', 'I8', {
     file: 'src/queue/id-ages.ts',
     edits: [["lookOnly ? '' : ", '']],
