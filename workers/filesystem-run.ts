@@ -44,6 +44,10 @@ export interface FilesystemRun extends RunCounts {
   readonly jobsLeft: number;
   /** Reap records of this time and file system that are not done. */
   readonly reapLeft: number;
+  /** Of these, what a hold keeps: nobody waited for it. */
+  readonly reapHeld: number;
+  /** Nobody may reap: nobody waited for what is left. */
+  readonly reapPaused: boolean;
   /** The same of earlier times: nobody waited for these. */
   readonly reapEarlier: number;
   readonly durationMs: number;
@@ -78,7 +82,17 @@ export async function runFilesystem(
 /** Reap records of this file system that are not done. */
 interface RecordsLeft {
   readonly own: number;
+  /** Of its own, those that a hold keeps. */
+  readonly held: number;
+  readonly paused: boolean;
   readonly earlier: number;
+}
+
+const NONE_LEFT: RecordsLeft = { own: 0, held: 0, paused: false, earlier: 0 };
+
+/** Held records come back every half hour, paused ones not before somebody resumes: workers take them then. */
+function nothingToWaitFor({ own, held, paused }: RecordsLeft): boolean {
+  return paused || own === held;
 }
 
 interface RunContext {
@@ -129,7 +143,7 @@ class Run {
     await this.#counter.look().catch((error: unknown) => this.#fail(error));
     const reap = await this.#reap(nowMs).catch((error: unknown) => {
       this.#fail(error);
-      return { own: 0, earlier: 0 };
+      return NONE_LEFT;
     });
     if (options.waitReap && options.signal.aborted && reap.own > 0) end = 'stopped';
     return {
@@ -139,6 +153,8 @@ class Run {
       scan: this.#scan,
       failure: this.#failure,
       reapLeft: reap.own,
+      reapHeld: reap.held,
+      reapPaused: reap.paused,
       reapEarlier: reap.earlier,
       jobsLeft: await clients.queue.queuedCount().catch(() => this.#waiting),
       durationMs: Math.round(performance.now() - startedAtMs),
@@ -204,11 +220,11 @@ class Run {
     const { leaseMs, graceMs } = clients.settings;
     const endAtMs = performance.now() + leaseMs + 3 * graceMs + REAP_SLACK_MS;
     let left = await this.#recordsLeft(untilMs);
-    if (!options.waitReap || options.signal.aborted || left.own === 0) return left;
+    if (!options.waitReap || options.signal.aborted || nothingToWaitFor(left)) return left;
     const worker = startWorker(clients, log, { queues: 'reap' });
     let tookMs = 0;
     try {
-      while (left.own > 0 && !options.signal.aborted && performance.now() < endAtMs) {
+      while (!nothingToWaitFor(left) && !options.signal.aborted && performance.now() < endAtMs) {
         this.#reapLeft = left.own;
         this.#report();
         const waitMs = Math.min(
@@ -230,20 +246,23 @@ class Run {
   async #recordsLeft(untilMs: LedgerMs): Promise<RecordsLeft & { readonly nextDueInMs: number }> {
     const { clients, startedMs } = this.#context;
     const nowMs = await clients.ledger.nowMs();
-    let own = 0;
+    const own: string[] = [];
     let earlier = 0;
     let nextDueInMs = Number.POSITIVE_INFINITY;
-    for await (const { key, attempt, dueMs } of clients.ledger.pending()) {
+    for await (const { id, record } of clients.ledger.pendingJobs()) {
+      const { key, attempt, dueMs } = record;
       const madeMs = ledgerMs(Number(attempt >> ATTEMPT_TIME_SHIFT));
       if (key.fsId !== this.#fsId || madeMs > untilMs) continue;
       if (madeMs < startedMs) {
         earlier++;
         continue;
       }
-      own++;
+      own.push(id);
       nextDueInMs = Math.min(nextDueInMs, elapsed(nowMs, dueMs));
     }
-    return { own, earlier, nextDueInMs };
+    const held = await clients.holdBook.heldOf(this.#fsId, own);
+    const { reap: paused } = await clients.control.paused();
+    return { own: own.length, held, paused, earlier, nextDueInMs };
   }
 
   #fail(error: unknown): void {

@@ -18,13 +18,15 @@ import { untilStopped } from './signals.ts';
 
 const HELP = `
 Ends when the queue is drained, or --run-seconds or --run-bytes is spent; then waits until the objects that it replaced are
-deleted (--grace). With --no-wait-reap it says how many reap records remain: a CronJob of "s3compact reap" takes them.
+deleted (--grace). With --no-wait-reap it says how many reap records remain: a CronJob of "s3compact reap" takes them. So it does, without
+another exit code, where a hold keeps the objects of all that remain, or deleting is paused: nobody knows for how long.
 Any number may run at once. SIGTERM or Ctrl-C: take no more jobs, finish within --shutdown-grace; the next run goes on.
 Exit code 0: all that the budget allowed was done. 3: paused, stopped, something was away, or a run may succeed later.
 4: an inode was quarantined or a run halted: needs a person. 130: stopped by Ctrl-C.
 
 With --json: {end: drained|time|bytes|paused|stopped|failed, fsId, endings: {done|later|gone|quarantined|halted: runs}, chunksCompacted,
-  bytesMoved, getsSaved, bytesReclaimed, jobsLeft, reapLeft, reapEarlier, durationMs, failure: {code, message} or null,
+  bytesMoved, getsSaved, bytesReclaimed, jobsLeft, reapLeft, reapHeld: of these, kept by a hold,
+  reapPaused, reapEarlier, durationMs, failure: {code, message} or null,
   scan: see "scan"}`;
 
 /** What a stop leaves. */
@@ -115,8 +117,13 @@ export function filesystemRunText(report: FilesystemRun, { colors }: Pick<CliCon
   return lines.join('\n');
 }
 
-function reapText({ reapLeft, reapEarlier }: FilesystemRun): string {
-  const deletes = 'a worker or "s3compact reap" deletes what they list';
+function reapText({ reapLeft, reapHeld, reapPaused, reapEarlier }: FilesystemRun): string {
+  const why = [
+    reapPaused ? 'deleting is paused ("s3compact resume")' : '',
+    reapHeld > 0 ? `a hold keeps what ${count(reapHeld)} of them list ("s3compact hold list")` : '',
+  ].filter((clause) => clause !== '');
+  const later = why.length === 0 ? '' : `${why.join(', ')}; then `;
+  const deletes = `${later}a worker or "s3compact reap" deletes what they list`;
   const earlier = reapEarlier > 0 ? ` (${count(reapEarlier)} of earlier runs wait)` : '';
   if (reapLeft > 0) return `${plural(reapLeft, 'record')} left${earlier}: ${deletes}`;
   return reapEarlier > 0 ? `none of this run left${earlier}: ${deletes}` : 'none left';
@@ -127,7 +134,8 @@ function exitCodeOfFilesystemRun(report: FilesystemRun, waitReap: boolean, stopC
   if (failure !== null) return exitCodeOf(failure);
   if ((endings['quarantined'] ?? 0) + (endings['halted'] ?? 0) > 0) return EXIT.halted;
   if (end === 'stopped') return stopCode;
-  const isLater = (endings['later'] ?? 0) > 0 || (waitReap && report.reapLeft > 0);
+  const isReapLater = waitReap && !report.reapPaused && report.reapLeft > report.reapHeld;
+  const isLater = (endings['later'] ?? 0) > 0 || isReapLater;
   if (isLater || end === 'paused') return EXIT.retry;
   return scan === null || scan.ending === 'paused' ? EXIT.retry : EXIT.done;
 }

@@ -1,7 +1,7 @@
 /**
  * What people see of holds, beside the queue: on which file systems one was seen, and how much each keeps from being
- * deleted. Whether a hold stands is never decided by this (docs/adr/0022): losing it costs numbers, until the next look at
- * a record that is held.
+ * deleted. Whether a hold stands is never decided by this (docs/adr/0022): losing it costs numbers, and
+ * `run` its patience, until the next look at a record that is held.
  */
 
 import type { Cluster, Redis } from 'ioredis';
@@ -10,6 +10,8 @@ import { type QueueOptions, queueCall } from './bullmq.ts';
 
 /** What nobody has added to for so long is forgotten. */
 const KEEP_MS = 90 * 24 * 3_600_000;
+/** Records that are asked for at a time. */
+const READ_BATCH = 1_000;
 /** File systems that are reported, at most. */
 const FILESYSTEMS_MAX = 1_000;
 
@@ -45,6 +47,18 @@ export class HoldBook {
       await this.#redis.hincrby(key, 'objects', objects);
       await this.#redis.hincrby(key, 'bytes', bytes);
       await this.#redis.pexpire(key, KEEP_MS);
+    });
+  }
+
+  /** How many of these reap records a look has found held. */
+  async heldOf(fsId: number, recordIds: readonly string[]): Promise<number> {
+    return queueCall('ask which reap records a hold keeps', async () => {
+      let held = 0;
+      for (let from = 0; from < recordIds.length; from += READ_BATCH) {
+        const fields = recordIds.slice(from, from + READ_BATCH).map((id) => `record:${id}`);
+        held += (await this.#redis.hmget(this.#held(fsId), ...fields)).filter((note) => note !== null).length;
+      }
+      return held;
     });
   }
 

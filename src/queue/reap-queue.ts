@@ -185,6 +185,11 @@ export class ReapQueue implements ReapLedger, ReapRecords {
    * when it is read was done. Throws `queue-unfit` (halt) for a record that cannot be read.
    */
   async *pending(): AsyncGenerator<ReapRecord> {
+    for await (const { record } of this.pendingJobs()) yield record;
+  }
+
+  /** The same, with the ids of their jobs. */
+  async *pendingJobs(): AsyncGenerator<{ readonly id: string; readonly record: ReapRecord }> {
     const ids = await queueCall('list the reap records', () => this.#keys.idsNotDone());
     if (ids.length > PENDING_MAX) {
       throw new CompactError(
@@ -195,7 +200,8 @@ export class ReapQueue implements ReapLedger, ReapRecords {
     for (let from = 0; from < ids.length; from += READ_BATCH) {
       const batch = ids.slice(from, from + READ_BATCH);
       const found = await queueCall('read the reap records', () => this.#keys.dataOf(batch));
-      for (const data of found) if (data !== null) yield parseReapRecord(safeJson(data));
+      for (const [n, data] of found.entries())
+        if (data !== null) yield { id: batch[n] ?? '', record: parseReapRecord(safeJson(data)) };
     }
   }
 

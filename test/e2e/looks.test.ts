@@ -171,7 +171,8 @@ const TEXTS: readonly (readonly [name: string, tell: (context: CliContext) => vo
   [
     'run',
     (context) => {
-      const left = { jobsLeft: 1_234, reapLeft: 15, reapEarlier: 3, durationMs: 61_000, failure: null };
+      const reap = { reapLeft: 15, reapHeld: 0, reapPaused: false, reapEarlier: 3 };
+      const left = { jobsLeft: 1_234, ...reap, durationMs: 61_000, failure: null };
       const report = {
         ...COUNTS,
         ...left,

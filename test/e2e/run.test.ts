@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/observe/log.ts';
 import { JobBound } from '../../src/queue/job-bound.ts';
 import { ScanSchedule } from '../../src/queue/scan-schedule.ts';
+import { monotonicMs } from '../../src/time.ts';
+import { openHolds } from '../../src/wiring/clients.ts';
 import type { FilesystemRun } from '../../workers/filesystem-run.ts';
 import { startScheduler } from '../../workers/scheduler.ts';
 import { eventually } from '../queue/world.ts';
@@ -94,6 +96,28 @@ describe('s3compact run', () => {
     const report = await run(['--no-wait-reap', '--grace', '20s']);
     expect(report).toMatchObject({ exitCode: 0, end: 'drained', reapLeft: 4 });
     expect(await world.clients.ledger.queue.getDelayedCount()).toBe(4);
+  });
+
+  it('leaves records that a hold keeps to workers, and waits for none of them', async () => {
+    const { clients } = world;
+    const filesystem = await clients.metadata.getFilesystem(1);
+    if (filesystem === null) throw new Error('no file system');
+    await clients.ownership.require(filesystem);
+    // Nobody deletes here meanwhile: the wait of a minute and a half is left out.
+    const clock = { monotonicMs: () => monotonicMs(performance.now()), sleep: async () => {} };
+    await openHolds(clients.objects, clients.ledger, clock).make(filesystem, { reason: 'backup', by: 'test' });
+    const report = await run();
+    expect(report).toMatchObject({ exitCode: 0, end: 'drained', reapLeft: 4, reapHeld: 4, reapPaused: false });
+    const { stdout } = await world.command(['run', '1']);
+    expect(stdout).toContain('none of this run left (4 of earlier runs wait)');
+  });
+
+  it('waits for no record while deleting is paused', async () => {
+    await world.clients.ledger.queue.pause();
+    const report = await run();
+    expect(report).toMatchObject({ exitCode: 0, end: 'drained', reapLeft: 4, reapHeld: 0, reapPaused: true });
+    const { stdout } = await world.command(['run', '1']);
+    expect(stdout).toContain('deleting is paused ("s3compact resume"); then a worker');
   });
 
   it('stops taking jobs when its bytes are spent, and the next one does the rest', async () => {
