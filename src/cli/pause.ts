@@ -14,6 +14,7 @@ import { UsageError } from './output.ts';
 const PAUSE_HELP = `
 Runs that are under way finish (within --max-seconds). Queued jobs stay queued; scans end and go on where they stood.
 Without --reap old objects are still deleted when their grace period is over: that needs no compaction.
+What a person starts is not held back: "inode --inline" and "gc --delete".
 
 With --json: {paused: true, fsId (absent: everything), reap, already}`;
 

@@ -19,7 +19,7 @@ export const RUNBOOK = {
   halted: {
     heading: 'S3CompactHalted',
     words:
-      "What the sentence says. `object-collision` is the one that must not be: pause, and find out who else writes to the bucket under such names. `bucket-owned`: the objects belong to another metadata store or to a copy's original; find out which of the two should run, and say `s3compact adopt FS` only where nobody serves the other any more.",
+      "What the sentence says. `other`: report the line, its `err` has the stack. `object-collision` is the one that must not be: pause, and find out who else writes to the bucket under such names. `bucket-owned`: the objects belong to another metadata store or to a copy's original; find out which of the two should run, and say `s3compact adopt FS` only where nobody serves the other any more.",
   },
   givenUp: {
     heading: 'S3CompactJobsGivenUp',
