@@ -49,8 +49,8 @@ export class S3Deletes {
     });
     if (result !== null) return [...result.failures, ...(await this.singly(result.missing, caller))];
     const failures = await this.singly(names, caller);
-    // Where batches have succeeded before, or single deletes do not, it is not about batches.
-    if (failures.length < names.length && !capabilities.isAccepted('multiDelete')) capabilities.refuses('multiDelete');
+    // Where single deletes do not succeed, it is not about batches.
+    if (failures.length < names.length) capabilities.refuses('multiDelete');
     return failures;
   }
 

@@ -187,7 +187,7 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
   }),
   fault('a store that lacks single deletes, too, counts as one without batches', 'I12', {
     file: 'src/objects/s3/deletes.ts',
-    edits: [['failures.length < names.length && ', '']],
+    edits: [['if (failures.length < names.length) capabilities', 'capabilities']],
   }),
   fault('501 is an outage', 'I10', {
     file: 'src/objects/s3/errors.ts',
