@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import pLimit from 'p-limit';
 import { request } from 'undici';
-import { serverOfKey } from '../../src/redis/primary.ts';
+import { ageIds } from '../../test/kit/juicefs/aged-ids.ts';
 import { ModelClient } from '../../test/kit/juicefs-client/client.ts';
 import { MemoryObjects } from '../../test/kit/juicefs-client/objects.ts';
 import { ModelVolume } from '../../test/kit/juicefs-client/volume.ts';
@@ -21,8 +21,6 @@ export const COPY_DATABASE = 2;
 export const QUEUE_DATABASE = 3;
 /** Files are at rest. */
 const hourAgo = () => Math.floor(Date.now() / 1000) - 3600;
-/** More than any run here needs. */
-const AGED_IDS = 10_000;
 
 export class Template {
   readonly #redis: Redis;
@@ -60,7 +58,7 @@ export class Template {
     return template;
   }
 
-  /** `aged`: with ids for new slices that are old enough to be used, as every run but a volume's first finds them. */
+  /** `aged`: with ids that are old enough to be used. */
   async copy(bucket: string, { s3, aged = true }: { readonly s3: S3Service; readonly aged?: boolean }): Promise<Copy> {
     const [to, queue] = [COPY_DATABASE, QUEUE_DATABASE].map((db) => this.#redis.duplicate({ db }));
     if (to === undefined || queue === undefined) throw new Error('no connection');
@@ -69,11 +67,7 @@ export class Template {
       const value = await this.#redis.dumpBuffer(key);
       if (value !== null) await to.restore(key, 0, value);
     }
-    if (aged) {
-      const last = await to.incrby('nextchunk', AGED_IDS);
-      const life = await serverOfKey(to, '~s3compact');
-      await to.hset('~s3compact', 'ids', `${last - AGED_IDS + 1} ${last} 0 ${life}`);
-    }
+    if (aged) await ageIds(to);
     await pLimit(16).map(this.#objects.bodies, async ([name, body]) => {
       const answer = await request(`${s3.endpoint}/${bucket}/${name}`, { method: 'PUT', body });
       if (answer.statusCode !== 200) throw new Error(`PUT ${name}: ${answer.statusCode} ${await answer.body.text()}`);

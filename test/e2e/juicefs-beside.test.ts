@@ -27,6 +27,7 @@ import { ModelVolume } from '../kit/juicefs-client/volume.ts';
 import { juicefsVersion } from '../kit/servers/juicefs.ts';
 import { LedgerState, MemoryLedger } from '../sim/memory-ledger.ts';
 import { Random } from '../sim/seeded/random.ts';
+import { hashOf } from './juicefs-judge.ts';
 import { JuicefsWorld, VOLUME } from './juicefs-world.ts';
 
 const isReal = juicefsVersion() !== undefined && inject('s3').kind === 'radosgw';
@@ -145,8 +146,8 @@ describe.runIf(isReal).each([0, 1])('with %i days of trash', (trashDays) => {
       expect(Number(/ (\d+) leaked/.exec(gc)?.[1]), gc).toBe(0);
       const served = await world.real.serve('webdav', ['--read-only']);
       for (const file of play.files) {
-        const read = await fetch(`${served.url}/${file.name}`);
-        expect(sha(new Uint8Array(await read.arrayBuffer())), `${file.name}\n${told}`).toBe(sha(play.bytesOf(file)));
+        const read = await hashOf(`${served.url}/${file.name}`);
+        expect(read, `${file.name}\n${told}`).toBe(sha(play.bytesOf(file)));
       }
       await served.stop();
     } finally {

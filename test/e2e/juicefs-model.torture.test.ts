@@ -12,6 +12,7 @@ import { Play } from '../kit/juicefs-client/play.ts';
 import { ModelVolume } from '../kit/juicefs-client/volume.ts';
 import { canMount, juicefsVersion } from '../kit/servers/juicefs.ts';
 import { Random } from '../sim/seeded/random.ts';
+import { hashOf } from './juicefs-judge.ts';
 import { JuicefsWorld, VOLUME, writeByAllWays } from './juicefs-world.ts';
 
 const isReal = juicefsVersion() !== undefined && inject('s3').kind === 'radosgw';
@@ -59,9 +60,8 @@ describe.runIf(isReal).each([0, 1])('with %i days of trash', (trashDays) => {
       const served = await world.real.serve('webdav', ['--read-only']);
       try {
         for (const file of play.files) {
-          const theirs = await fetch(`${served.url}/${file.name}`);
-          const bytes = new Uint8Array(await theirs.arrayBuffer());
-          expect(sha(bytes), `${file.name}, inode ${file.inode}\n${told}`).toBe(sha(play.bytesOf(file)));
+          const theirs = await hashOf(`${served.url}/${file.name}`);
+          expect(theirs, `${file.name}, inode ${file.inode}\n${told}`).toBe(sha(play.bytesOf(file)));
         }
       } finally {
         await served.stop();
@@ -87,10 +87,7 @@ describe.runIf(isReal)('a volume of the real program', () => {
       expect(files.size).toBeGreaterThanOrEqual(canMount() ? 16 : 7);
       const shas = new Map<string, string>();
       const served = await world.real.serve('webdav', ['--read-only']);
-      for (const path of files.keys()) {
-        const theirs = await fetch(`${served.url}${path}`);
-        shas.set(path, sha(new Uint8Array(await theirs.arrayBuffer())));
-      }
+      for (const path of files.keys()) shas.set(path, await hashOf(`${served.url}${path}`));
       await served.stop();
       for (const compacts of [false, true]) {
         if (compacts) await world.real.run(['gc', '--compact', world.real.metaUrl]);

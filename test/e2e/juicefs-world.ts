@@ -15,8 +15,8 @@ import { inject } from 'vitest';
 import { run } from '../../src/cli/main.ts';
 import { loadSettings } from '../../src/config/index.ts';
 import type { SliceVolume } from '../../src/metadata/slice-volume.ts';
-import { serverOfKey } from '../../src/redis/primary.ts';
 import { openVolume } from '../../src/wiring/open-volume.ts';
+import { ageIds } from '../kit/juicefs/aged-ids.ts';
 import { dumpKeys, listObjects } from '../kit/juicefs/looks.ts';
 import { canMount, RealVolume } from '../kit/servers/juicefs.ts';
 import { type RedisService, startRedis } from '../kit/servers/redis.ts';
@@ -95,11 +95,8 @@ export class JuicefsWorld {
     };
   }
 
-  /** Ids for new slices that are old enough to be used. */
-  async ageIds(): Promise<void> {
-    const last = await this.redis.incrby('nextchunk', 10_000);
-    const life = await serverOfKey(this.redis, '~s3compact');
-    await this.redis.hset('~s3compact', 'ids', `${last - 9_999} ${last} 0 ${life}`);
+  ageIds(): Promise<void> {
+    return ageIds(this.redis);
   }
 
   async json<T>(argv: readonly string[]): Promise<T> {
