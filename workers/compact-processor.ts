@@ -101,7 +101,7 @@ async function runJob(
   return { where, ...(await observer.watchRun(where, work, signal)) };
 }
 
-/** What no report tells: a job that could not be started, and faults of s3compact. */
+/** Logs what has no report: a job that could not be started, and faults of s3compact. */
 function logFault(job: Job<CompactJobData>, error: unknown, log: Logger, signal: AbortSignal | undefined): void {
   // Handed back, or cancelled: no fault.
   if (error instanceof DelayedError || signal?.aborted) return;

@@ -24,7 +24,7 @@ interface WaitingStart {
 /** `null` when it was stopped first. */
 export async function openWhenThere<T>(open: () => Promise<T>, { port, log, signal }: WaitingStart): Promise<T | null> {
   let faults: Seen['faults'] = {};
-  const told = new Set<Part>();
+  const reported = new Set<Part>();
   let server: MetricsServer | undefined;
   try {
     while (!signal.aborted) {
@@ -33,8 +33,9 @@ export async function openWhenThere<T>(open: () => Promise<T>, { port, log, sign
       } catch (error) {
         if (!(error instanceof CompactError) || error.kind !== 'retry') throw error;
         const part = partOf(error);
-        if (!told.has(part)) log.warn({ event: LOST[part], err: error }, 'a server is away; the worker waits for it');
-        told.add(part);
+        if (!reported.has(part))
+          log.warn({ event: LOST[part], err: error }, 'a server is away; the worker waits for it');
+        reported.add(part);
         faults = { [part]: error.message };
       }
       if (port !== 0)

@@ -133,7 +133,7 @@ describe('writeMergedObjects', () => {
     expect(await failure(run)).toMatchObject({ code: 'store-unavailable', kind: 'retry' });
   });
 
-  it('I3: a taken name is told before what failed earlier', async () => {
+  it('I3: a taken name is reported before what failed earlier', async () => {
     const { options, stores } = world({ 'object-1': 'ABCD', 'object-2': 'EFGH' });
     const body = Buffer.from('of others');
     stores.bucket(BUCKET).set('out-2', { bytes: body, crc32: crc32(body) });

@@ -1,4 +1,4 @@
-/** A job whose processes died too often, on a real queue: it is counted and told when BullMQ gives it up. */
+/** A job whose processes died too often, on a real queue: it is counted and logged when BullMQ gives it up. */
 import { Worker } from 'bullmq';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createLogger } from '../../src/observe/log.ts';

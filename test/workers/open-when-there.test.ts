@@ -57,7 +57,7 @@ it('says of each server once that it is away, under its own name', async () => {
   const seen: Readiness['parts'][] = [];
   let tries = 0;
   const open = async () => {
-    // What the try before came to is told by now.
+    // The try before is logged by now.
     if (tries > 0) seen.push((await eventually('it says what it waits for', () => readyz(port), WITHIN_MS)).parts);
     const [code] = away[tries++] ?? [];
     if (code !== undefined) throw new CompactError(`no ${code}`, { kind: 'retry', code });

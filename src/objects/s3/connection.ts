@@ -18,7 +18,7 @@ import type { S3Credentials, S3Settings } from './settings.ts';
 
 /** Time-out of one call, its body included: 4 MiB over a 2 Mbit/s line take 17 s. */
 const REQUEST_TIMEOUT_MS = 30_000;
-/** What gives the credentials has so much of it for its answer: who hangs is told apart from a store that does. */
+/** Part of it that a credentials provider may take, so that the error names the provider and not the store. */
 const PROVIDER_SHARE = 3 / 4;
 /** Three SYN retries of Linux (1 + 2 + 4 s) would take longer than another try. */
 const CONNECT_TIMEOUT_MS = 5_000;

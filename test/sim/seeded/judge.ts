@@ -64,7 +64,7 @@ export class Judge {
   readonly #unreferencedAtMs = new Map<string, number>();
   /** Chunks that an attempt has really replaced. */
   readonly #commits = new Map<bigint, Commits>();
-  /** Attempts that told a conflict: how many commits they had made by then, and how many of those stood. */
+  /** Attempts that reported a conflict: how many commits they had made by then, and how many of those stood. */
   readonly #conflicts = new Map<bigint, { readonly made: number; readonly standing: number }>();
   readonly #drawn = new Map<bigint, number>();
   readonly #attempting = new Map<SimProcess, Attempting>();
@@ -147,7 +147,7 @@ export class Judge {
   }
 
   /**
-   * At the end: of an attempt that told a conflict no commit stood then, and none came later. One that the metadata server
+   * At the end: of an attempt that reported a conflict no commit stood then, and none came later. One that the metadata server
    * had made and lost does not contradict it.
    */
   atEnd(): void {
