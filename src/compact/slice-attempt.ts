@@ -79,20 +79,26 @@ export async function compactSliceChunk(chunk: SliceChunk, deps: SliceAttemptDep
   };
   deps.observer?.phase('record', chunkIndex);
   const recordId = await ledger.add(record);
+  // Whether it is known that no list names, nor ever will, what it wrote.
+  let inVain = false;
   let committed = false;
   const taken = new Set<string>();
   try {
     await begin(fence, incarnation, deps);
+    inVain = true;
     await writeAll(tasks, { attempt, chunkIndex, taken }, deps);
     deps.observer?.phase('commit', chunkIndex);
+    await checkAll(attempt, deps);
+    inVain = false;
     const outcome = await commitOnce(chunk, { attempt, fence, ids }, deps);
     committed = outcome.outcome === 'committed';
+    inVain = !committed && outcome.outcome !== 'unknown';
     const fenceCleared = outcome.outcome === 'stale' || outcome.outcome === 'unknown';
     const warning = committed ? await stamp({ id: recordId, record }, deps) : undefined;
     return { ...outcome, fenceCleared, warning };
   } finally {
     const added = { id: recordId, record };
-    if (!committed) await (taken.size > 0 ? leave(added, attempt, deps) : abandon(added, deps));
+    if (!committed) await (taken.size > 0 ? leave(added, attempt, deps) : abandon(added, inVain, deps));
   }
 }
 
@@ -170,14 +176,18 @@ async function writeAll(
   });
 }
 
+/** The last look at everything before the commit. */
+async function checkAll(attempt: Attempt, deps: SliceAttemptDeps): Promise<void> {
+  await deps.requireAllowed();
+  attempt.checkLease(deps.commitTimeoutMs);
+  attempt.checkDue(await deps.ledger.nowMs(), deps.commitTimeoutMs);
+}
+
 async function commitOnce(
   { replaced, plan }: SliceChunk,
   { attempt, fence, ids }: { readonly attempt: Attempt; readonly fence: SliceFence; readonly ids: OwnIds },
   deps: SliceAttemptDeps,
 ): Promise<CommitOutcome> {
-  await deps.requireAllowed();
-  attempt.checkLease(deps.commitTimeoutMs);
-  attempt.checkDue(await deps.ledger.nowMs(), deps.commitTimeoutMs);
   const outcome = await deps.commits.commit({
     fence,
     ids,
@@ -223,11 +233,21 @@ async function stamp({ id, record }: AddedRecord, deps: SliceAttemptDeps): Promi
   }
 }
 
-/** Whatever was written is looked at now; the fence goes first, so that nothing of it can be committed any more. */
-async function abandon({ id, record }: AddedRecord, { commits, ledger }: SliceAttemptDeps): Promise<void> {
+/**
+ * The fence goes first, so that nothing of it can be committed any more. What was written in vain is deleted one grace later: a
+ * PUT that was given up may still land (I12). The record says so by itself: a reaper may have been there while this process
+ * stood still, and the fence be forgotten.
+ */
+async function abandon({ id, record }: AddedRecord, inVain: boolean, deps: SliceAttemptDeps): Promise<void> {
+  const { commits, ledger, graceMs } = deps;
+  const settle = async () => {
+    if (!inVain) return ledger.expedite(id, record);
+    const dueMs = later(await ledger.nowMs(), graceMs);
+    return ledger.stamp(id, { ...record, unreferenced: record.merged, dueMs });
+  };
   // What cannot be done now is done when the record is due.
   await commits.clear(record.attempt).catch(() => undefined);
-  await ledger.expedite(id, record).catch(() => undefined);
+  await settle().catch(() => undefined);
 }
 
 /**

@@ -1,8 +1,8 @@
 /**
  * One look at one due reap record of a volume of slices. The fence tells what became of the attempt: it never commits, so
- * what it wrote goes; or it has committed, and what it let go is deleted by the clients' hourly jobs, or here, where there is no
- * trash. Nothing is deleted through a server other than the one that the attempt has seen. Doubt deletes nothing and drops
- * nothing (I10). It never changes a list.
+ * what it wrote goes one grace later; or it has committed, and what it let go is deleted by the clients' hourly jobs, or here,
+ * where there is no trash. Nothing is deleted through a server other than the one that the attempt has seen. Doubt deletes
+ * nothing and drops nothing (I10). It never changes a list.
  */
 import { CompactError, toError } from '../errors.ts';
 import { blockCount, sliceObject } from '../layout/slices/index.ts';
@@ -61,7 +61,10 @@ class Look {
     const server = await this.#primary();
     const fence = await commits.clear(attempt);
     if (server !== this.#record.incarnation) return this.#otherServer(fence, { server, setting });
-    if (fence.state === 'cleared') return this.#delete(merged, setting);
+    // Known from an earlier look, or by the attempt itself: it never commits, though its fence may be forgotten.
+    const isOver = fence.state === 'cleared' || fence.state === 'absent';
+    if (isOver && this.#record.unreferenced !== undefined) return this.#delete(merged, setting);
+    if (fence.state === 'cleared') return this.#keepForNow(merged);
     // With a trash it is the clients' to delete, after its days.
     const isTheirs = fence.state === 'committed' && setting.trashDays > 0;
     const state = fence.state !== 'committed' || isTheirs ? fence : await commits.release(attempt);
@@ -105,6 +108,12 @@ class Look {
       code: 'filesystem-missing',
       inode: key,
     });
+  }
+
+  /** A PUT that nobody waits for any more may land after a delete, and no look would come again: they go one grace later (I12). */
+  async #keepForNow(merged: readonly string[]): Promise<ReapVerdict> {
+    if (merged.length === 0) return this.#done();
+    return this.#againIn(this.#graceMs, { ...this.#record, unreferenced: merged });
   }
 
   async #delete(

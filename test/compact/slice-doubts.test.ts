@@ -10,7 +10,7 @@ import { elapsed } from '../../src/time.ts';
 import { settingJson } from '../kit/juicefs/encode.ts';
 import { wholeSlice } from '../kit/juicefs/raw-volume.ts';
 import { storeFault } from '../objects/memory-store.ts';
-import { Boundary } from '../sim/boundary.ts';
+import { Boundary, ProcessGone } from '../sim/boundary.ts';
 import { BUCKET, SliceWorld } from './slice-world.ts';
 
 let redis: Redis;
@@ -121,6 +121,59 @@ it('ids that a server has forgotten to have given out name nothing', async () =>
   // It is no more than a try that was lost.
   for (const inode of [7, 8]) await world.compact(inode);
   await world.reapAll();
+  await world.check();
+});
+
+/** The first PUT is given up, and lands when it is `landed`. */
+async function givenUp(ending: 'its process lives' | 'its process dies') {
+  const world = await worn({ TrashDays: 0 });
+  let name: string | undefined;
+  world.stores.before = ({ op, names }) => {
+    if (op !== 'put' || name !== undefined) return;
+    name = names[0];
+    throw storeFault('store-unavailable');
+  };
+  let dies = false;
+  const acts = async (call: string) => {
+    dies ||= ending === 'its process dies' && call === 'metadata.clear';
+    if (dies) throw new ProcessGone();
+  };
+  const deps = world.process(new Boundary(undefined, acts));
+  await expect(world.compact(7, deps, { graceMs: HOUR_MS })).rejects.toThrow();
+  return { world, landed: () => world.stores.write(BUCKET, name ?? '', Buffer.from('late')) };
+}
+
+it.each(['its process lives', 'its process dies'] as const)(
+  'a PUT that lands after the first look is deleted: %s',
+  async (ending) => {
+    const { world, landed } = await givenUp(ending);
+    const { id, record } = world.ledger.first() ?? {};
+    if (id === undefined || record === undefined) throw new Error('there is no record');
+    // The attempt's own look counts as the first.
+    if (ending === 'its process dies') {
+      world.ledger.nowMs = Number(record.dueMs);
+      const verdict = await reapSlices(record, world.process());
+      if (verdict.kind !== 'again') throw new Error(`the record is ${verdict.kind}`);
+      world.ledger.set(id, verdict.record);
+    }
+    expect(elapsed(world.now(), world.ledger.first()?.record.dueMs ?? world.now())).toBeGreaterThanOrEqual(HOUR_MS);
+    landed();
+    await world.reapAll();
+    await world.check();
+  },
+);
+
+it('what a process writes that stood still until its record was done is deleted', async () => {
+  const world = await worn({ TrashDays: 0 });
+  let isStill = true;
+  const acts = async (call: string) => {
+    if (call !== 'store.putIfAbsent' || !isStill) return;
+    isStill = false;
+    await world.reapAll();
+  };
+  await expect(world.compact(7, world.process(new Boundary(undefined, acts)))).rejects.toThrow();
+  expect(isStill).toBe(false);
+  expect(await world.reapAll()).toBeGreaterThan(0);
   await world.check();
 });
 

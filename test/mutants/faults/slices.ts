@@ -234,7 +234,8 @@ export const SLICE_FAULTS: readonly Fault[] = [
   fault('what was written is deleted though it was committed', 'I7', {
     file: REAP,
     edits: [
-      ["if (fence.state === 'cleared') return this.#delete", "if (fence.state !== 'absent') return this.#delete"],
+      ["const isOver = fence.state === 'cleared' || fence.state === 'absent';", 'const isOver = true;'],
+      ["if (fence.state === 'cleared') return", "if (fence.state !== 'absent') return"],
     ],
   }),
   fault('replaced slices are deleted before the days of the trash are over', 'I7', {
@@ -284,5 +285,18 @@ export const SLICE_FAULTS: readonly Fault[] = [
   fault('a volume that was formatted anew is worked on', 'I10', {
     file: CLIENTS,
     edits: [['if (now.uuid === uuid) return now;', "if (now.uuid !== '') return now;"]],
+  }),
+  fault('what was written in vain is deleted at the first look', 'I12', {
+    file: REAP,
+    edits: [
+      [
+        "if (fence.state === 'cleared') return this.#keepForNow(merged);",
+        "if (fence.state === 'cleared') return this.#delete(merged, setting);",
+      ],
+    ],
+  }),
+  fault('a record does not say that its attempt was in vain', 'I12', {
+    file: ATTEMPT,
+    edits: [['unreferenced: record.merged, dueMs }', 'dueMs }']],
   }),
 ];

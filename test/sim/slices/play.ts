@@ -15,12 +15,17 @@ import { Play, type PlayedFile } from '../../kit/juicefs-client/play.ts';
 import { FAULTS, type PlannedFault } from '../seeded/faults.ts';
 import { Random } from '../seeded/random.ts';
 import { Scheduler, SimProcess } from '../seeded/scheduler.ts';
-import { LIMITS, type SliceServers, SliceStage } from './stage.ts';
+import { GRACE_MS, LIMITS, type SliceServers, SliceStage } from './stage.ts';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const DAY_MS = 24 * 60 * MINUTE_MS;
-const DURATIONS = { slowMaxMs: 10 * SECOND_MS, pauseMaxMs: 40 * MINUTE_MS };
+const DURATIONS = {
+  slowMaxMs: 10 * SECOND_MS,
+  pauseMaxMs: 40 * MINUTE_MS,
+  // A PUT that lands a grace after it was given up is left to `juicefs gc`.
+  pauseMaxMsOf: new Map([['objects.put', GRACE_MS]]),
+};
 const SETUP_STEPS = 30;
 const STEPS = 30;
 const COMPACTIONS = 12;

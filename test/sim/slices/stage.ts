@@ -83,9 +83,14 @@ export interface StageOptions {
 export class SliceStage {
   readonly stores = new MemoryObjectStores();
   readonly ledger = new LedgerState();
-  /** Objects that were written after they had been deleted: a request that came too late. Only `juicefs gc` finds them. */
+  /**
+   * Objects that were written after they had been deleted, by a process that stood still until its record was done, and could
+   * not renew it: only `juicefs gc` finds them.
+   */
   readonly tooLate = new Set<string>();
   readonly options: StageOptions;
+  /** When ids were taken. */
+  readonly #takenMs = new Map<bigint, number>();
   readonly #servers: SliceServers;
   readonly #scheduler: Scheduler;
   readonly #startSeconds = Math.floor(Date.now() / 1000);
@@ -101,9 +106,16 @@ export class SliceStage {
     this.stores.after = ({ op, names }) => {
       for (const name of names) {
         if (op === 'delete') deleted.add(name);
-        if (op === 'put' && deleted.has(name)) this.tooLate.add(name);
+        if (op === 'put' && deleted.has(name) && this.#isLongOver(name)) this.tooLate.add(name);
       }
     };
+  }
+
+  /** A first look at its record is over, and what it found is deleted. */
+  #isLongOver(name: string): boolean {
+    const [, id = '0'] = /(\d+)_\d+_\d+$/.exec(name) ?? [];
+    const takenMs = this.#takenMs.get(BigInt(id));
+    return takenMs !== undefined && this.#scheduler.nowMs > takenMs + LIMITS.leaseMs + GRACE_MS;
   }
 
   async format(): Promise<void> {
@@ -173,7 +185,9 @@ export class SliceStage {
     const own: Pick<SliceCommits, 'takeIds' | 'begin' | 'commit'> = {
       takeIds: async (count, highest) => {
         const taken = await commits.takeIds(count, highest);
-        return taken.first === null ? taken : { ...taken, nowMs: nowMs() };
+        if (taken.first === null) return taken;
+        for (let n = 0; n < count; n++) this.#takenMs.set(taken.first + BigInt(n), nowMs());
+        return { ...taken, nowMs: nowMs() };
       },
       begin: async (fence) => (nowMs() > fence.deadlineMs ? 'late' : commits.begin(far(fence))),
       commit: async (request) => {
