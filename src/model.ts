@@ -39,6 +39,8 @@ export interface Filesystem extends Geometry {
   readonly region?: string;
   /** Its clients keep the CRC-32C of each object with it. */
   readonly keepsCrc32c?: boolean;
+  /** In which its clients store objects; absent: the bucket's own. */
+  readonly storageClass?: string;
   /** The chunkIds up to here will not be given out again; a server that lost its last writes gives out the ones above again. Absent: not known. */
   readonly lastChunkId?: bigint;
 }

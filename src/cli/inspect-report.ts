@@ -153,6 +153,6 @@ export function inodeReport({ key: { fsId, inodeId }, attempt, ...rest }: Inode)
 }
 
 /** A file system for programs; its endpoint without a password. */
-export function filesystemReport({ endpoint, lastChunkId, keepsCrc32c: _, ...rest }: Filesystem) {
+export function filesystemReport({ endpoint, lastChunkId, keepsCrc32c: _, storageClass: __, ...rest }: Filesystem) {
   return { ...rest, endpoint: endpoint === undefined ? undefined : redactUrl(endpoint), lastChunkId };
 }

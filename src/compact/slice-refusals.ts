@@ -24,7 +24,7 @@ export function sliceRefusals(setting: VolumeSetting): readonly string[] {
     [!ENCRYPTIONS.has(encryption), `EncryptAlgo ${encryption}: it is not known`],
     [!COMPRESSIONS.has(compression), `Compression ${compression}: it is not known`],
     [shards <= 1 && store === null, `Storage ${storage}: no bucket of S3`],
-    [tiers > 0, `Tiers: ${tiers} beside the usual storage class`],
+    [tiers > 0, `Tiers: ${tiers} with a storage class or a tag of its own`],
   ];
   return rows.filter(([refused]) => refused).map(([, why]) => why);
 }

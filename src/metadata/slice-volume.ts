@@ -15,6 +15,8 @@ export interface VolumeBucket {
   readonly region?: string;
   /** Clients keep the CRC-32C of each object with it, unless the address says otherwise. */
   readonly keepsCrc32c: boolean;
+  /** In which clients store objects; absent: the bucket's own. */
+  readonly storageClass?: string;
 }
 
 /** What the volume says of itself; no secret is in here. */
@@ -33,7 +35,7 @@ export interface VolumeSetting extends SliceGeometry {
   readonly trashDays: number;
   readonly metaVersion: number;
   readonly changeLog: boolean;
-  /** Storage classes that files may choose, beside the usual one. */
+  /** Storage classes that files may choose, beside the usual one, and tags that objects get. */
   readonly tiers: number;
 }
 

@@ -9,6 +9,8 @@ import type { StoreKeys, VolumeBucket, VolumeSetting } from '../slice-volume.ts'
 /** Kinds of stores whose `Bucket` is an address of S3's form. */
 const S3_KINDS: ReadonlySet<string> = new Set(['s3', 'minio']);
 const KIB = 1024;
+/** What a header can carry. */
+const CLASS_NAME = /^[\x21-\x7e]{1,64}$/;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
@@ -38,11 +40,20 @@ export function parseSetting(text: string): VolumeSetting {
     hashPrefix: json['HashPrefix'] === true,
     changeLog: json['ChangeLog'] === true,
     wholeObjects: encryption !== 'none' || compression !== 'none',
-    store: S3_KINDS.has(storage) && shards <= 1 ? bucketOf(textOf(json, 'Bucket') ?? '') : null,
+    store: S3_KINDS.has(storage) && shards <= 1 ? storeOf(json) : null,
     trashDays: numberOf(json, 'TrashDays'),
     metaVersion: numberOf(json, 'MetaVersion'),
     tiers: tiersOf(json['Tiers']),
   };
+}
+
+function storeOf(json: Json): VolumeBucket | null {
+  const bucket = bucketOf(textOf(json, 'Bucket') ?? '');
+  // Newer clients go by the tier that all files begin in, older ones know only the other.
+  const storageClass = textOf(usualTier(json['Tiers']), 'StorageClass') ?? textOf(json, 'StorageClass');
+  if (bucket === null || storageClass === undefined) return bucket;
+  if (!CLASS_NAME.test(storageClass)) throw malformed('StorageClass is no name of a class');
+  return { ...bucket, storageClass };
 }
 
 /** The keys in a setting; `null` where there are none. Throws `filesystem-malformed` (halt). */
@@ -120,9 +131,17 @@ function awsRegion(name: string | undefined): { readonly region?: string } {
 }
 
 function tiersOf(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  // Tier 0 is the usual class.
-  return Object.keys(value).filter((id) => id !== '0').length;
+  if (!isObject(value)) return 0;
+  const isTagged = textOf(usualTier(value), 'Tag') !== undefined;
+  return Object.keys(value).filter((id) => id !== '0' || isTagged).length;
+}
+
+function usualTier(tiers: unknown): Json {
+  return isObject(tiers) && isObject(tiers['0']) ? tiers['0'] : {};
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function jsonOf(text: string): Json {
@@ -132,8 +151,8 @@ function jsonOf(text: string): Json {
   } catch {
     throw malformed('it is no JSON');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed('it is no JSON object');
-  return { ...value };
+  if (!isObject(value)) throw malformed('it is no JSON object');
+  return value;
 }
 
 function textOf(json: Json, name: string): string | undefined {

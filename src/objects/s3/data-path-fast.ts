@@ -20,6 +20,7 @@ import {
   type RangeRead,
   rangeOf,
   type S3DataPath,
+  STORAGE_CLASS,
 } from './data-path-sdk.ts';
 import type { RequestContext } from './errors.ts';
 import { type BucketAddress, bucketAddress } from './fast-address.ts';
@@ -41,6 +42,7 @@ interface Operation {
   readonly beforeHost: readonly Header[];
   readonly afterHost: readonly Header[];
   readonly afterDate?: readonly Header[];
+  readonly afterToken?: readonly Header[];
   readonly payload: string;
   readonly body?: Uint8Array;
   readonly sink?: BodySink;
@@ -119,6 +121,7 @@ export class FastDataPath implements S3DataPath {
         ...(put.crc32c === undefined ? NONE : ([[`x-amz-meta-${CRC32C_METADATA}`, `${put.crc32c}`]] as const)),
         [`x-amz-meta-${CRC32_METADATA}`, crc32Hex(crc32)],
       ],
+      afterToken: put.storageClass === undefined ? NONE : [[STORAGE_CLASS, put.storageClass]],
       payload: payloadOf(put),
       body,
     };
@@ -178,6 +181,7 @@ export class FastDataPath implements S3DataPath {
     headers.push(['x-amz-content-sha256', payload], ['x-amz-date', date], ...(operation.afterDate ?? NONE));
     const { sessionToken } = credentials;
     if (sessionToken !== undefined) headers.push(['x-amz-security-token', sessionToken]);
+    headers.push(...(operation.afterToken ?? NONE));
     const flat = ['user-agent', USER_AGENT];
     for (const [header, value] of headers) if (header !== 'host') flat.push(header, value);
     flat.push('authorization', signer.authorization({ method, path, headers, payload }, credentials, date));

@@ -15,6 +15,7 @@ import { BEFORE_SIGNING, editHeaders } from './sdk-hooks.ts';
 
 /** User metadata with the CRC32 of the body, eight hex digits: HEAD returns it on nearly any server, checksums only on some. */
 export const CRC32_METADATA = 's3compact-crc32';
+export const STORAGE_CLASS = 'x-amz-storage-class';
 /** In place of a body's hash: its CRC32 header is signed. */
 const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
 
@@ -47,6 +48,8 @@ export interface Put {
   readonly crc32: number;
   /** CRC-32C of the body, to be kept with it. */
   readonly crc32c?: number;
+  /** Absent: the bucket's own. */
+  readonly storageClass?: string;
   readonly form: PutForm;
   readonly signal: AbortSignal | undefined;
 }
@@ -168,6 +171,8 @@ export class SdkDataPath implements S3DataPath {
       });
       const setPayload = editHeaders(({ headers }) => {
         headers['x-amz-content-sha256'] = payloadOf(put);
+        // Not the SDK's own parameter: its type knows only the classes of AWS.
+        if (put.storageClass !== undefined) headers[STORAGE_CLASS] = put.storageClass;
       });
       command.middlewareStack.add(setPayload, BEFORE_SIGNING);
       try {

@@ -146,6 +146,7 @@ const REFUSED_ANYHOW: ReadonlySet<string> = new Set([
   'AuthorizationHeaderMalformed',
   'EntityTooLarge',
   'InvalidBucketName',
+  'InvalidStorageClass',
   'InvalidURI',
   'KeyTooLongError',
   'QuotaExceeded',

@@ -19,24 +19,29 @@ interface Alternative {
   readonly form: PutForm;
 }
 
-interface PutCall {
+/** How the clients of a file system write their objects. */
+export interface Writes {
+  /** The CRC-32C is kept with the object. */
+  readonly keepsCrc32c: boolean;
+  readonly storageClass: string | undefined;
+}
+
+interface PutCall extends Writes {
   readonly connection: S3Connection;
   readonly data: S3DataPath;
   readonly name: string;
   readonly body: Uint8Array;
   readonly signal: AbortSignal | undefined;
-  /** Its CRC-32C is kept with the object. */
-  readonly keepsCrc32c: boolean;
   /** Whether the object is there, asked of the store. */
   readonly isThere: () => Promise<boolean>;
 }
 
 /** One request where the form is known; at most five, once, where the store refuses it. */
 export async function putInForm(call: PutCall): Promise<PutOutcome> {
-  const { connection, data, name, body, signal } = call;
+  const { connection, data, name, body, signal, storageClass } = call;
   const { capabilities } = connection;
   const sums = { crc32: crc32(body), crc32c: call.keepsCrc32c ? crc32c(body) : undefined };
-  const send = (form: PutForm): Promise<PutOutcome> => data.put({ name, body, ...sums, form, signal });
+  const send = (form: PutForm): Promise<PutOutcome> => data.put({ name, body, ...sums, storageClass, form, signal });
   const form = bestForm(connection);
   try {
     const outcome = await send(form);
@@ -55,7 +60,7 @@ export async function putInForm(call: PutCall): Promise<PutOutcome> {
 
 /** Whether the store compares a checksum with what arrives: the same PUT with that of other bytes. */
 export async function putDamaged(
-  call: Omit<PutCall, 'isThere' | 'keepsCrc32c'>,
+  call: Omit<PutCall, 'isThere' | keyof Writes>,
 ): Promise<'refused' | 'taken' | 'untried'> {
   const { connection, data, name, body, signal } = call;
   const form = bestForm(connection);

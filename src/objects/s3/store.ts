@@ -21,24 +21,20 @@ import type { RequestOptions, S3Connection } from './connection.ts';
 import { describe, type RangeRead, type S3DataPath } from './data-path-sdk.ts';
 import { S3Deletes } from './deletes.ts';
 import { errorFacts, type RequestContext, refusesForm, storeError } from './errors.ts';
-import { putDamaged, putInForm } from './put-forms.ts';
+import { putDamaged, putInForm, type Writes } from './put-forms.ts';
 
 export class S3ObjectStore implements ObjectStore {
   readonly #connection: S3Connection;
   readonly #bucket: string;
   readonly #data: S3DataPath;
-  readonly #keepsCrc32c: boolean;
+  readonly #writes: Writes;
   readonly #deletes: S3Deletes;
 
-  constructor(
-    connection: S3Connection,
-    bucket: string,
-    { data, keepsCrc32c }: { readonly data: S3DataPath; readonly keepsCrc32c: boolean },
-  ) {
+  constructor(connection: S3Connection, bucket: string, { data, ...writes }: { readonly data: S3DataPath } & Writes) {
     this.#connection = connection;
     this.#bucket = bucket;
     this.#data = data;
-    this.#keepsCrc32c = keepsCrc32c;
+    this.#writes = writes;
     this.#deletes = new S3Deletes(connection, bucket);
   }
 
@@ -85,7 +81,7 @@ export class S3ObjectStore implements ObjectStore {
   putIfAbsent(name: string, body: Uint8Array, signal?: AbortSignal): Promise<'created' | 'exists'> {
     const isThere = async (): Promise<boolean> => (await this.head(name, signal)) !== null;
     const call = { connection: this.#connection, data: this.#data, name, body, signal, isThere };
-    return putInForm({ ...call, keepsCrc32c: this.#keepsCrc32c });
+    return putInForm({ ...call, ...this.#writes });
   }
 
   /**

@@ -1,6 +1,6 @@
 /**
  * The object stores of all file systems on S3: one client for each endpoint and region (and each file system
- * that has credentials of its own), one store for each bucket, both kept and shared. It reads no environment of its own (the
+ * that has credentials of its own), one store for each bucket (and each way to write to it), both kept and shared. It reads no environment of its own (the
  * SDK's AWS_* chain does) and must hold no policy.
  */
 import { CreateBucketCommand, DeleteBucketCommand } from '@aws-sdk/client-s3';
@@ -40,14 +40,14 @@ export class S3ObjectStores implements ObjectStores {
 
   /** The store of a file system's bucket; its own endpoint and region win over the settings. Throws `filesystem-malformed` for an endpoint that is no URL. */
   forFilesystem(filesystem: Filesystem): ObjectStore {
-    const { bucket, keepsCrc32c = false } = filesystem;
+    const { bucket, keepsCrc32c = false, storageClass } = filesystem;
     const client = this.#client(filesystem);
-    const key = keepsCrc32c ? `${bucket} with CRC-32C` : bucket;
+    const key = JSON.stringify([bucket, keepsCrc32c, storageClass]);
     let store = client.stores.get(key);
     if (store === undefined) {
       const sdk = new SdkDataPath(client.connection, bucket);
       const data = this.#settings.dataPath === 'sdk' ? sdk : new FastDataPath(client.connection, bucket, sdk);
-      store = new S3ObjectStore(client.connection, bucket, { data, keepsCrc32c });
+      store = new S3ObjectStore(client.connection, bucket, { data, keepsCrc32c, storageClass });
       client.stores.set(key, store);
     }
     return store;

@@ -171,6 +171,24 @@ describe('the setting', () => {
     expect(() => parseEncryptKey(damaged)).toThrow(/^(?!.*hunter2).*EncryptKey cannot be decrypted/);
   });
 
+  it('gives the storage class of its objects: that of the usual tier, else the one that older clients know', () => {
+    const classOf = (other: Readonly<Record<string, unknown>>) =>
+      parseSetting(settingJson('vol', other)).store?.storageClass;
+    const usual = { 0: { ID: 0, StorageClass: 'GLACIER_IR', Tag: '' } };
+    expect(classOf({})).toBeUndefined();
+    expect(classOf({ StorageClass: 'STANDARD_IA' })).toBe('STANDARD_IA');
+    expect(classOf({ StorageClass: 'STANDARD_IA', Tiers: null })).toBe('STANDARD_IA');
+    expect(classOf({ StorageClass: 'STANDARD_IA', Tiers: usual })).toBe('GLACIER_IR');
+    expect(() => classOf({ StorageClass: 'a\r\nb: c' })).toThrow('StorageClass is no name of a class');
+    const tagged = { 0: { ID: 0, StorageClass: '', Tag: 'team=a' } };
+    for (const [Tiers, tiers] of [
+      [usual, 0],
+      [tagged, 1],
+      [{ ...usual, 1: { ID: 1 } }, 1],
+    ] as const)
+      expect(parseSetting(settingJson('vol', { Tiers })).tiers).toBe(tiers);
+  });
+
   it('that is damaged is refused without its content', () => {
     expect(() => parseSetting('{"SecretKey": "hunter2"')).toThrow(/^(?!.*hunter2).*it is no JSON/);
     expect(() => parseSetting('[]')).toThrow('it is no JSON object');

@@ -6,8 +6,9 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { expectBytes, expectFailure, patternBytes } from '../contract.ts';
-import { DATA_PATHS, useFaultBench } from '../fault-bench.ts';
+import { ACCESS_KEY, BUCKET, DATA_PATHS, SECRET, useFaultBench } from '../fault-bench.ts';
 import { sendDeleted, sendError, sendStored } from '../fault-server.ts';
+import { filesystemOn } from './bench.ts';
 
 describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
   const bench = useFaultBench({ dataPath });
@@ -33,6 +34,29 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       expect(headers['transfer-encoding']).toBeUndefined();
       // The CRC32 stands in for the hash of the body, so the signature must cover it.
       expect(headers.authorization).toMatch(/SignedHeaders=[^,]*if-none-match[^,]*x-amz-checksum-crc32/);
+    });
+
+    test('a put names the storage class of a file system that has one, and signs it', async () => {
+      bench().server.answer((_request, response) => sendStored(response));
+      const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET, sessionToken: 'passing' };
+      const stores = bench().openStores({ credentials });
+      for (const other of [{ storageClass: 'STANDARD_IA' }, {}])
+        await stores.forFilesystem({ ...filesystemOn(BUCKET), ...other }).putIfAbsent('fresh', patternBytes(5));
+      const [classed, plain] = bench().server.seen.map(({ headers }) => headers);
+      expect(classed?.['x-amz-storage-class']).toBe('STANDARD_IA');
+      expect(plain?.['x-amz-storage-class']).toBeUndefined();
+      const [, signed = ''] = /SignedHeaders=([^,]*)/.exec(classed?.authorization ?? '') ?? [];
+      expect(signed.split(';')).toContain('x-amz-storage-class');
+      expect(signed.split(';')).toEqual(signed.split(';').toSorted());
+    });
+
+    test('a storage class that the server does not have ends the run at once', async () => {
+      bench().server.answer((_request, response) => sendError(response, 400, 'InvalidStorageClass'));
+      const store = bench()
+        .openStores()
+        .forFilesystem({ ...filesystemOn(BUCKET), storageClass: 'NONE' });
+      await expectFailure(store.putIfAbsent('fresh', patternBytes(5)), 'halt', 'store-refused');
+      expect(bench().server.seen).toHaveLength(1);
     });
 
     test('412 is exists', async () => {
