@@ -8,7 +8,7 @@ import { html } from 'hono/html';
 import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
 import type { LimitFunction } from 'p-limit';
-import { CompactError, cancelled } from '../errors.ts';
+import { CompactError, cancelled, throwIfCancelled } from '../errors.ts';
 import { decimalId, decimalNumber } from '../format.ts';
 import { redactText } from '../redact.ts';
 import { askStuck } from '../view/stuck.ts';
@@ -28,11 +28,15 @@ import type { FileWalks } from './worst-files.ts';
 
 /** Pages that read lists and plan, the one that is being made included. */
 const HEAVY_MAX = 16;
+/** How long one of them may take: the others wait for it. */
+const HEAVY_MAX_MS = 30_000;
 
 /** What every console has, whatever it shows. */
 export interface AppParts extends GuardParts {
   /** Pages that read lists and plan, one at a time: many at once would need the memory of many. */
   readonly turns: LimitFunction;
+  /** How long a turn may take; absent: HEAVY_MAX_MS. */
+  readonly turnMaxMs?: number;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -91,7 +95,7 @@ export function formsFor({ acts }: Pick<AppParts, 'acts'>): (c: Context<Visited>
 }
 
 function addPages(app: Hono<Visited>, parts: ConsoleParts): void {
-  const { clients, sampler, walks, turns, prometheus } = parts;
+  const { clients, sampler, walks, prometheus } = parts;
   const formsOf = formsFor(parts);
   app.get('/', async (c) => {
     const forms = formsOf(c);
@@ -105,13 +109,13 @@ function addPages(app: Hono<Visited>, parts: ConsoleParts): void {
   });
   app.get('/stuck', async (c) => {
     const places = placesOf((name) => c.req.query(name));
-    const stuck = await inTurn(turns, () => askStuck(clients, places));
+    const stuck = await inTurn(c, parts, () => askStuck(clients, places));
     return show(c, stuckPage(stuck, { places, sample: await sampler.fresh(), forms: formsOf(c) }));
   });
   app.get('/files/:fs', async (c) => {
     const fsId = decimalNumber(c.req.param('fs'));
     if (fsId === null) return c.notFound();
-    const found = await inTurn(turns, () => walks.look(fsId));
+    const found = await inTurn(c, parts, () => walks.look(fsId));
     const states = await statesOf(found.files, clients, await sampler.fresh());
     const forms = formsOf(c);
     const files = worstFilesPage(found, states, sortOf(c.req.query('sort')));
@@ -121,23 +125,43 @@ function addPages(app: Hono<Visited>, parts: ConsoleParts): void {
     const key = keyOf(c);
     if (key === null) return c.notFound();
     const chunk = decimalNumber(c.req.query('chunk')) ?? undefined;
-    const file = await inTurn(turns, () => askFile(key, clients, chunk));
+    const file = await inTurn(c, parts, (signal) => askFile(key, clients, { chunk, signal }));
     const forms = formsOf(c);
     return show(c, filePage(file, await sampler.fresh()), forms && fileForms(forms, key, file.quarantine !== null));
   });
   app.get('/files/:fs/:inode/what-if', async (c) => {
     const key = keyOf(c);
     if (key === null) return c.notFound();
-    return show(c, dialPage(key, await inTurn(turns, () => askDial(key, clients))));
+    return show(c, dialPage(key, await inTurn(c, parts, (signal) => askDial(key, clients, signal))));
   });
 }
 
-/** Throws `cancelled` (retry) where too many wait already. */
-export function inTurn<T>(turns: LimitFunction, work: () => Promise<T>): Promise<T> {
+/**
+ * Work that ends soon after its signal: when whoever asked has left, or after its time. Then the next has its turn. Throws
+ * `cancelled` (retry) where too many wait already, or the time is over.
+ */
+export function inTurn<T>(
+  c: Context,
+  { turns, turnMaxMs = HEAVY_MAX_MS }: Pick<AppParts, 'turns' | 'turnMaxMs'>,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   if (turns.activeCount + turns.pendingCount >= HEAVY_MAX) {
     throw cancelled('too many pages are being made; look again in a moment');
   }
-  return turns(work);
+  const left = c.req.raw.signal;
+  return turns(async () => {
+    throwIfCancelled(left, 'whoever asked for this page has left');
+    const over = AbortSignal.timeout(turnMaxMs);
+    try {
+      return await work(AbortSignal.any([left, over]));
+    } catch (error) {
+      throwIfCancelled(
+        over,
+        `this page was not ready after ${turnMaxMs / 1_000} s and was given up; look again later, or use the command line, which waits longer`,
+      );
+      throw error;
+    }
+  });
 }
 
 /** What a server or a file said is for people; a fault of ours is in the log alone. */

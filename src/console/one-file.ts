@@ -5,6 +5,7 @@
 import { html } from 'hono/html';
 import { planAsItIs, planPolicy, withRest } from '../compact/choose-chunks.ts';
 import type { PlannedChunk } from '../compact/types.ts';
+import { throwIfCancelled } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import type { SliceGain } from '../layout/slices/index.ts';
 import { requireFile, requireFilesystem } from '../metadata/lookup.ts';
@@ -15,6 +16,7 @@ import { gainRows } from '../view/gain.ts';
 import { jobStateText } from '../view/job-text.ts';
 import { chunkAfter, type PlanReport, stepsOfRun, Tally } from '../view/plan-steps.ts';
 import { bytes, count, plural } from '../view/words.ts';
+import { cancellable } from '../wiring/cancellable.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { chunkMaps } from './chunk-map.ts';
 import { type Html, linkTo, live, note, numbers, type PageOptions, table, timeAt } from './page.ts';
@@ -25,6 +27,7 @@ const DRAWN_MAX = 3;
 /** Chunks that have a link. */
 const LINKS_MAX = 500;
 const RUNS_MAX = 50;
+const GIVEN_UP = 'the page was given up';
 
 interface OneFile {
   readonly key: InodeKey;
@@ -43,21 +46,28 @@ interface OneFile {
   readonly chunksTotal: number;
 }
 
+interface Asked {
+  readonly chunk: number | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** Asks for all that the page shows. Throws CompactError for a file that is not there or breaks the format. */
-export async function askFile(key: InodeKey, clients: Clients, asked: number | undefined): Promise<OneFile> {
-  const { metadata, settings, quarantine, queue, status, ledger } = clients;
+export async function askFile(key: InodeKey, clients: Clients, { chunk: asked, signal }: Asked): Promise<OneFile> {
+  const { settings, quarantine, queue, status, ledger } = clients;
+  const metadata = cancellable(clients.metadata, signal);
   const filesystem = await requireFilesystem(metadata, key.fsId);
   const inode = await requireFile(metadata, key);
   const [entry, jobId, runs] = await Promise.all([quarantine.get(key), queue.jobIdOf(key), endedRuns(status, key)]);
   const chunks: number[] = [];
   let chunksTotal = 0;
   for await (const chunkIndex of metadata.chunkIndexes(key)) {
+    throwIfCancelled(signal, GIVEN_UP);
     chunksTotal++;
     if (chunks.length < LINKS_MAX) chunks.push(chunkIndex);
   }
   const tally = new Tally(key);
   const steps: PlannedChunk[] = [];
-  for await (const step of stepsOfRun(key, { metadata, filesystem, settings, tally, ledger })) {
+  for await (const step of stepsOfRun(key, { metadata, filesystem, settings, tally, ledger, signal })) {
     tally.add(step);
     if (asked === undefined && steps.length < DRAWN_MAX) steps.push(step);
   }

@@ -14,6 +14,7 @@ import { LIST_VERSIONS_MAX } from '../metadata/port.ts';
 import type { InodeKey } from '../model.ts';
 import { type Finding, InodeScore } from '../scan/score.ts';
 import { bytes, count } from '../view/words.ts';
+import { cancellable } from '../wiring/cancellable.ts';
 import type { Clients } from '../wiring/clients.ts';
 import { fileLink, type Html, note, numbers, type PageOptions, table } from './page.ts';
 
@@ -32,7 +33,12 @@ export interface DialPoint {
 }
 
 /** Throws CompactError for a file that is not there, breaks the format, or takes too long. */
-export async function askDial(key: InodeKey, { metadata, settings, ledger }: Clients): Promise<readonly DialPoint[]> {
+export async function askDial(
+  key: InodeKey,
+  { metadata: store, settings, ledger }: Clients,
+  signal: AbortSignal,
+): Promise<readonly DialPoint[]> {
+  const metadata = cancellable(store, signal);
   const filesystem = await requireFilesystem(metadata, key.fsId);
   await requireFile(metadata, key);
   const today = settings.aggressivenessBytes;
@@ -49,7 +55,7 @@ export async function askDial(key: InodeKey, { metadata, settings, ledger }: Cli
       if (finding?.error !== undefined) throw finding.error;
       if (finding !== null) points.push({ setting, isToday: setting === today, finding });
       await setImmediate();
-      if (performance.now() > endMs) throw tooLarge(key);
+      if (performance.now() > endMs || signal.aborted) throw tooLarge(key);
     }
   }
   return points;

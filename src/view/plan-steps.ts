@@ -12,6 +12,7 @@ import {
 } from '../compact/choose-chunks.ts';
 import type { PlannedChunk } from '../compact/types.ts';
 import type { Settings } from '../config/index.ts';
+import { throwIfCancelled } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import {
   type ChunkPlan,
@@ -73,16 +74,19 @@ interface StepsInput {
   readonly tally: Tally;
   /** Where it answers, it tells what is at rest. */
   readonly ledger: AgeSource | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /** The chunks that a run would take, best first, each planned within what the ones before leave of the budget. */
 export async function* stepsOfRun(key: InodeKey, input: StepsInput): AsyncGenerator<PlannedChunk> {
-  const { metadata, filesystem, settings, tally, ledger } = input;
+  const { metadata, filesystem, settings, tally, ledger, signal } = input;
   const policy = await withRest(planPolicy(settings), filesystem, { ledger, lookOnly: true });
-  const selection = await worthwhileChunks(key, { metadata, filesystem, policy, chunksMax: settings.maxChunks });
+  const { maxChunks: chunksMax } = settings;
+  const selection = await worthwhileChunks(key, { metadata, filesystem, policy, chunksMax, signal });
   tally.left += selection.more;
   tally.resting = selection.resting;
   for (const { chunkIndex } of selection.chunks) {
+    throwIfCancelled(signal, 'planning was given up');
     const budget = budgetLeft({ bytesMax: settings.maxBytes, requestsMax: settings.maxRequests }, tally);
     const planned = await planAsItIs(key, chunkIndex, { metadata, filesystem, policy, budget });
     if (planned !== null) yield planned;

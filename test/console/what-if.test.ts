@@ -4,6 +4,7 @@ import { askDial, dialPage, dialSettings } from '../../src/console/what-if.ts';
 import { ConsoleWorld } from './world.ts';
 
 const KEY = { fsId: 1, inodeId: 500n };
+const { signal } = new AbortController();
 let console: ConsoleWorld;
 
 beforeAll(async () => {
@@ -23,7 +24,7 @@ it('goes from nothing to a chunk, with today in its place, once', () => {
 });
 
 it('says of each setting what scan and plan say with it', async () => {
-  const points = await askDial(KEY, console.world.clients);
+  const points = await askDial(KEY, console.world.clients, signal);
   expect(points.filter(({ isToday }) => isToday).map(({ setting }) => setting)).toEqual([6000]);
   const gets = points.map(({ finding }) => finding.backlog.getsSaved);
   expect(new Set(gets).size).toBeGreaterThan(2);
@@ -54,7 +55,7 @@ it('says of each setting what scan and plan say with it', async () => {
 });
 
 it('draws a dot for each setting inside the picture, and says it in a table', async () => {
-  const points = await askDial(KEY, console.world.clients);
+  const points = await askDial(KEY, console.world.clients, signal);
   const text = String(await dialPage(KEY, points).body);
   const dots = [...text.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)" r="\d" class="(\w*)">/g)];
   expect(dots).toHaveLength(points.length);
@@ -71,7 +72,7 @@ it('draws a dot for each setting inside the picture, and says it in a table', as
 });
 
 it('a file in which nothing is worth moving has no curve', async () => {
-  const [zero] = await askDial(KEY, console.world.clients);
+  const [zero] = await askDial(KEY, console.world.clients, signal);
   if (zero === undefined) throw new Error('no point');
   const none = { ...zero, finding: { ...zero.finding, score: 0 } };
   expect(String(await dialPage(KEY, [none]).body)).toContain('No setting finds anything');
@@ -79,7 +80,8 @@ it('a file in which nothing is worth moving has no curve', async () => {
 
 it('knows, as a run does, what was written lately', async () => {
   const { clients } = console.world;
-  const saved = async () => (await askDial(KEY, clients)).find(({ isToday }) => isToday)?.finding.backlog.getsSaved;
+  const saved = async () =>
+    (await askDial(KEY, clients, signal)).find(({ isToday }) => isToday)?.finding.backlog.getsSaved;
   const filesystem = await clients.metadata.getFilesystem(KEY.fsId);
   const before = await saved();
   expect(before).toBeGreaterThan(0);

@@ -4,6 +4,7 @@
  */
 import { html } from 'hono/html';
 import type { Settings } from '../../config/index.ts';
+import { throwIfCancelled } from '../../errors.ts';
 import {
   addFootprint,
   CHUNK_BYTES,
@@ -75,13 +76,14 @@ interface Asked {
   readonly settings: Settings;
   /** One chunk alone. */
   readonly chunk: number | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** Asks for all that the page shows. Throws CompactError for a file that is not there. */
 export async function askVolumeFile(
   volume: SliceVolume,
   inodeId: bigint,
-  { settings, chunk }: Asked,
+  { settings, chunk, signal }: Asked,
 ): Promise<SeenFile> {
   const setting = await volume.setting();
   const file = await fileAt(volume, inodeId);
@@ -92,6 +94,7 @@ export async function askVolumeFile(
   const plans: PlannedList[] = [];
   const faults: string[] = [];
   for (const chunkIndex of chunk === undefined ? chunks : all.filter((index) => index === chunk)) {
+    throwIfCancelled(signal, 'the page was given up');
     const list = await inspectList(volume, file, { chunkIndex, setting });
     total = addFootprint(total, list.footprint);
     if (list.fault !== undefined) faults.push(list.fault.message);
