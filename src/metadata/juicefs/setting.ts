@@ -49,8 +49,8 @@ export function parseSetting(text: string): VolumeSetting {
 
 function storeOf(json: Json): VolumeBucket | null {
   const bucket = bucketOf(textOf(json, 'Bucket') ?? '');
-  // Newer clients go by the tier that all files begin in, older ones know only the other.
-  const storageClass = textOf(usualTier(json['Tiers']), 'StorageClass') ?? textOf(json, 'StorageClass');
+  // Where there are tiers (1.4 and later), clients go by the one that files begin in; StorageClass is what it once was.
+  const storageClass = textOf(usualTier(json['Tiers']) ?? json, 'StorageClass');
   if (bucket === null || storageClass === undefined) return bucket;
   if (!CLASS_NAME.test(storageClass)) throw malformed('StorageClass is no name of a class');
   return { ...bucket, storageClass };
@@ -132,12 +132,12 @@ function awsRegion(name: string | undefined): { readonly region?: string } {
 
 function tiersOf(value: unknown): number {
   if (!isObject(value)) return 0;
-  const isTagged = textOf(usualTier(value), 'Tag') !== undefined;
+  const isTagged = textOf(usualTier(value) ?? {}, 'Tag') !== undefined;
   return Object.keys(value).filter((id) => id !== '0' || isTagged).length;
 }
 
-function usualTier(tiers: unknown): Json {
-  return isObject(tiers) && isObject(tiers['0']) ? tiers['0'] : {};
+function usualTier(tiers: unknown): Json | undefined {
+  return isObject(tiers) && isObject(tiers['0']) ? tiers['0'] : undefined;
 }
 
 function isObject(value: unknown): value is Json {

@@ -176,10 +176,12 @@ describe('the setting', () => {
       parseSetting(settingJson('vol', other)).store?.storageClass;
     const usual = { 0: { ID: 0, StorageClass: 'GLACIER_IR', Tag: '' } };
     expect(classOf({})).toBeUndefined();
-    expect(classOf({ StorageClass: 'STANDARD_IA' })).toBe('STANDARD_IA');
+    expect(classOf({ StorageClass: 'STANDARD_IA', Tiers: undefined })).toBe('STANDARD_IA');
     expect(classOf({ StorageClass: 'STANDARD_IA', Tiers: null })).toBe('STANDARD_IA');
+    // As after "juicefs config --storage-class ''".
+    expect(classOf({ StorageClass: 'STANDARD_IA' })).toBeUndefined();
     expect(classOf({ StorageClass: 'STANDARD_IA', Tiers: usual })).toBe('GLACIER_IR');
-    expect(() => classOf({ StorageClass: 'a\r\nb: c' })).toThrow('StorageClass is no name of a class');
+    expect(() => classOf({ Tiers: null, StorageClass: 'a\r\nb: c' })).toThrow('StorageClass is no name of a class');
     const tagged = { 0: { ID: 0, StorageClass: '', Tag: 'team=a' } };
     for (const [Tiers, tiers] of [
       [usual, 0],
