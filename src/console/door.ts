@@ -1,6 +1,6 @@
 /**
  * Who may come in: whoever shows the token, as a bearer with each request or once in the log-in form for a session. Tokens
- * are compared by their hashes in constant time, and wrong ones are counted. Sessions live in this process alone, each with
+ * are compared by their hashes in constant time; wrong ones are counted, and never keep the right one out. Sessions live in this process alone, each with
  * a word that its forms must carry. It knows no page and no act.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -10,7 +10,7 @@ import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { CompactError } from '../errors.ts';
 
-/** Anything shorter could be guessed. What a bearer may be made of. */
+/** Its length is what keeps guesses from succeeding, however many there are: anything shorter could be guessed. What a bearer may be made of. */
 const TOKEN = /^[A-Za-z0-9._~+/-]{16,256}=*$/;
 const COOKIE = 's3compact-session';
 const SESSION_S = 12 * 3_600;
@@ -36,7 +36,7 @@ export interface Visited {
 
 interface DoorDeps {
   readonly monotonicMs: () => number;
-  /** A wrong token was shown; not called for those that are not looked at, so not more often than WRONG_ALL_MAX. */
+  /** A wrong token was shown; not called for `later`, so not more often than WRONG_ALL_MAX in a window. */
   readonly onWrong: (remote: string) => void;
 }
 
@@ -64,11 +64,11 @@ export class Door {
     this.#deps = deps;
   }
 
-  /** later: too many wrong ones came; the token was not looked at. */
+  /** later: wrong, and too many wrong ones came before it. Behind a proxy all share an address, so the right one is let in. */
   async judge(token: string, remote: string): Promise<'right' | 'wrong' | 'later'> {
+    if (timingSafeEqual(hashOf(token), this.#hash)) return 'right';
     const seen = await Promise.all([this.#wrong.get(remote), this.#wrongOfAll.get(ALL)]);
     if (seen.some((one) => one !== null && one.remainingPoints <= 0)) return 'later';
-    if (timingSafeEqual(hashOf(token), this.#hash)) return 'right';
     await Promise.allSettled([this.#wrong.consume(remote), this.#wrongOfAll.consume(ALL)]);
     this.#deps.onWrong(remote);
     return 'wrong';
