@@ -84,4 +84,6 @@ export interface SliceCommits {
   release(attempt: bigint): Promise<FenceState | 'early'>;
   /** Nothing is left to do for this attempt. `gone`: slices whose objects are deleted. */
   forget(attempt: bigint, gone?: readonly RetiredSlice[]): Promise<void>;
+  /** Throws what the server has against the other calls (`metadata-refused`, `metadata-unavailable`); changes nothing. */
+  tryRights(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 /** What doctor, plan and a run say of a JuiceFS volume: whose server lets them run no scripts, or not write; whose file is new. */
+import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Check } from '../../src/cli/doctor-check.ts';
@@ -6,6 +7,7 @@ import { run } from '../../src/cli/main.ts';
 import { RawVolume, wholeSlice } from '../kit/juicefs/raw-volume.ts';
 import { type RedisService, startRedis } from '../kit/servers/redis.ts';
 
+const MANUAL = readFileSync(new URL('../../docs/juicefs.md', import.meta.url), 'utf8');
 const DATABASE = 1;
 const INODE = 5;
 
@@ -81,9 +83,27 @@ it('doctor finds that scripts run, and changes nothing', async () => {
 });
 
 it.each([
+  ['-info', 'let INFO through'],
+  ['-lpush', 'this user lacks a permission'],
+])('doctor finds that a user with %s has not all that a run needs', async (without, says) => {
+  await redis.acl('SETUSER', 'few', 'reset', 'on', '>pw', '~*', '+@all', without);
+  const before = await everything();
+  expect(await compaction('few')).toMatchObject({ status: 'warning', found: expect.stringContaining(says) });
+  expect(await everything()).toEqual(before);
+});
+
+it('doctor is content with the rights that the manual names', async () => {
+  const named = /ACL SETUSER s3compact on >PASSWORD (.*)/.exec(MANUAL)?.[1]?.split(' ') ?? [];
+  const more = /more than the one below: `(.*?)`/.exec(MANUAL)?.[1]?.split(' ') ?? [];
+  await redis.acl('SETUSER', 'few', 'reset', 'on', '>pw', ...named, ...more);
+  expect(await compaction('few')).toMatchObject({ status: 'ok' });
+});
+
+it.each([
   ['may run no scripts, as where a server has none', ['+@all', '-@scripting']],
   ['may only read', ['-@all', '+@read', '+@connection', '+info']],
   ['may run scripts that only read', ['-@all', '+@read', '+@connection', '+@scripting', '+info', '+time']],
+  ['may all but ask for the time', ['-@all', '+@read', '+@write', '+@connection', '+@scripting', '+info']],
 ])('a user who %s: doctor says so beforehand, a run is refused, and nothing is changed', async (_, rules) => {
   await redis.acl('SETUSER', 'few', 'reset', 'on', '>pw', '~*', ...rules);
   const before = await everything();

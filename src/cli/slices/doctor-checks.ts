@@ -143,15 +143,12 @@ function trashFound({ trashDays }: VolumeSetting, { hasTrash }: VolumeHealth, { 
   return ok(found);
 }
 
-/** No attempt has this number. */
-const NO_ATTEMPT = 0n;
-
-/** What compaction refuses, by the very rule of a run; and what the server does, asked to forget an attempt that never was. */
+/** What compaction refuses, by the very rule of a run; and what the server does, asked for all that a run asks. */
 async function compactionFound(
   setting: VolumeSetting,
   { commits, codecOf }: { readonly commits: SliceCommits; readonly codecOf: CodecOf },
 ): Promise<Found> {
-  const refused = await commits.forget(NO_ATTEMPT).then(
+  const refused = await commits.tryRights().then(
     () => [],
     (error: unknown) => [toError(error).message],
   );

@@ -176,6 +176,12 @@ export class JuicefsCommits implements SliceCommits {
     await this.#ask('s3compactForgetSlices', keys, [`${attempt}`, ...gone.map(referenceField)]);
   }
 
+  async tryRights(): Promise<void> {
+    await this.incarnation();
+    const keys = ['c0_0', 'sliceRef', 'delSlices', '~s3compact', 'nextchunk'].map((name) => this.#key(name));
+    await this.#ask('s3compactTrySlices', keys, []);
+  }
+
   close(): void {
     this.#primary.close();
   }

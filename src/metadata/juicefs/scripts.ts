@@ -167,6 +167,36 @@ redis.call('HDEL', KEYS[2], ARGV[1])
 return {'ok'}
 `;
 
+/**
+ * KEYS: a list that no file has, references, delayed deletes, our hash, counter of ids. Sends each command that the others
+ * send, and leaves all as it was.
+ */
+const TRY = `${PARTS}
+local bad = wrongType({'list', 'hash', 'hash', 'hash', 'string'})
+local function try(...) bad = bad or refused(redis.pcall(...)) end
+try('TIME')
+try('LRANGE', KEYS[1], 0, 0)
+try('LTRIM', KEYS[1], 0, -1)
+for n = 2, 4 do
+  try('HGET', KEYS[n], 'trial')
+  try('HEXISTS', KEYS[n], 'trial')
+  try('HDEL', KEYS[n], 'trial')
+end
+try('GET', KEYS[5])
+if bad then return bad end
+-- What is written from here on is taken back before anybody sees it, by commands that have just been let through.
+if counts(redis.call('GET', KEYS[5]) or '', '^%d+$') then try('INCRBY', KEYS[5], 0) end
+try('HSETNX', KEYS[4], 'trial', '0')
+try('HINCRBY', KEYS[4], 'trial', 0)
+try('HSET', KEYS[4], 'trial', '0')
+redis.call('HDEL', KEYS[4], 'trial')
+if bad then return bad end
+try('LPUSH', KEYS[1], 'trimmed again at once')
+if bad then return bad end
+redis.call('LTRIM', KEYS[1], 1, -1)
+return {'ok'}
+`;
+
 const SCRIPTS = {
   s3compactTakeIds: { numberOfKeys: 2, lua: TAKE_IDS },
   s3compactBeginSlices: { numberOfKeys: 1, lua: BEGIN },
@@ -174,6 +204,7 @@ const SCRIPTS = {
   s3compactClearSlices: { numberOfKeys: 1, lua: CLEAR },
   s3compactReleaseSlices: { numberOfKeys: 3, lua: RELEASE },
   s3compactForgetSlices: { numberOfKeys: 2, lua: FORGET },
+  s3compactTrySlices: { numberOfKeys: 5, lua: TRY },
 } as const;
 
 export type ScriptName = keyof typeof SCRIPTS;

@@ -14,7 +14,10 @@ interface Meaning {
 
 const REPLIES: Readonly<Record<string, Meaning>> = {
   READONLY: { kind: 'halt', advice: 'it is a read-only replica; give METADATA_URL the primary' },
-  NOPERM: { kind: 'halt', advice: 'this user lacks a permission; grant it @read, @write and @scripting on its keys' },
+  NOPERM: {
+    kind: 'halt',
+    advice: 'this user lacks a permission; grant it @read, @write and @scripting on its keys (JuiceFS: +time, too)',
+  },
   NOAUTH: { kind: 'halt', advice: 'it wants credentials; give METADATA_URL a user and password' },
   WRONGPASS: { kind: 'halt', advice: 'the credentials were refused; check those in METADATA_URL' },
   MOVED: { kind: 'halt', advice: 'it is a node of a cluster; write METADATA_URL as redis+cluster://' },

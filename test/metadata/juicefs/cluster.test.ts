@@ -62,6 +62,7 @@ describe.runIf(findRedis() !== undefined)('a volume in Redis Cluster', () => {
     await raw.list(7, 0, list);
     const env = { METADATA_URL: `juicefs+redis://${new URL(server.url).host}/5` };
     const { volume, commits } = await openVolumeToChange(loadSettings({ flags: {}, env }), { connectMs: 60_000 });
+    await commits.tryRights();
     expect(await commits.takeIds(1, 2n)).toMatchObject({ first: null });
     const fence = { attempt: 5n, inodeId: 7n, chunkIndex: 0, deadlineMs: Date.now() + 3_600_000 };
     expect(await commits.begin(fence)).toBe('begun');
