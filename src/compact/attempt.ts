@@ -113,8 +113,8 @@ export class Attempt {
   #expired(): CompactError {
     return new CompactError(
       'the attempt outlived its lease and was given up before the next step; raise S3COMPACT_LEASE or lower the run budget if this repeats',
-      { kind: 'retry', code: 'lease-expired', inode: this.key },
-    );
+      { kind: 'retry', code: 'lease-expired' },
+    ).withInode(this.key);
   }
 }
 

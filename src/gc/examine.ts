@@ -199,8 +199,7 @@ async function* listsOf(
       throw new CompactError(`chunk ${chunkIndex} has ${versionsTotal} versions, too many to look at`, {
         kind: 'halt',
         code: 'list-invalid',
-        inode: key,
-      });
+      }).withInode(key);
     }
     checkChunkList(versions, chunkIndex, filesystem);
     yield { chunkIndex, inode, versions };

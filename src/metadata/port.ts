@@ -173,8 +173,8 @@ export function checkCommitBounds({ key, replaced, replacement }: CommitRequest)
   if (replaced.length >= 1 && Math.max(replaced.length, replacement.length) <= COMMIT_VERSIONS_MAX) return;
   throw new CompactError(
     `a commit replaces 1 to ${COMMIT_VERSIONS_MAX} versions by at most as many, not ${replaced.length} by ${replacement.length}; nothing was sent`,
-    { kind: 'halt', code: 'metadata-refused', inode: key },
-  );
+    { kind: 'halt', code: 'metadata-refused' },
+  ).withInode(key);
 }
 
 /** What is wrong with one inode must not end a walk over all, and is returned; anything else does, and is thrown. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AttemptIds } from '../../src/compact/attempt.ts';
+import { Attempt, AttemptIds } from '../../src/compact/attempt.ts';
 import { MERGED_VERSION_BITS } from '../../src/model.ts';
-import { ledgerMs } from '../../src/time.ts';
+import { ledgerMs, monotonicMs } from '../../src/time.ts';
 
 describe('attempt ids (I3)', () => {
   it('never repeat within a process, whatever the clock does, and leave 12 bits for merged versions', () => {
@@ -33,4 +33,11 @@ describe('attempt ids (I3)', () => {
   it('refuse a clock beyond 42 bits', () => {
     expect(() => new AttemptIds().next(ledgerMs(2 ** 42))).toThrow(RangeError);
   });
+});
+
+it('an attempt that outlived its lease says which inode it was on', () => {
+  const [key, startedAtMs, leaseMs] = [{ fsId: 3, inodeId: 4711n }, monotonicMs(0), 60_000];
+  const clock = { monotonicMs: () => monotonicMs(leaseMs), sleep: async () => undefined };
+  const attempt = new Attempt({ id: 1n, key, clock, startedAtMs, leaseMs, dueMs: ledgerMs(leaseMs), incarnation: '' });
+  expect(() => attempt.checkLease(0)).toThrow(/^inode 3\/4711: the attempt outlived its lease/);
 });

@@ -90,6 +90,20 @@ it('a metadata server that is away ends the pass, not one time-out for each inod
   expect(calls).toBeLessThan(200);
 });
 
+it('a list that is too long to look at is reported with its inode', async () => {
+  const w = world(2, 2);
+  const cross = async <T>(what: string, effect: () => T | Promise<T>): Promise<T> => {
+    const answer = await effect();
+    return what === 'metadata.readChunk' ? { ...answer, versionsTotal: 5_000_001 } : answer;
+  };
+  w.stores.bucket('b').delete(w.name(ORPHAN, 10n));
+  w.clock.nowMs += 50;
+  const report = await w.gc({}, { gone: false, cross });
+  expect(JSON.stringify(report, (_, value) => (typeof value === 'bigint' ? `${value}` : value))).toContain(
+    'inode 1/100: chunk 0 has 5000001 versions, too many to look at',
+  );
+});
+
 it('what the pass found is told although a delete fails', async () => {
   const w = world(3, 2);
   w.stores.write('b', w.name(ORPHAN, 99n), new Uint8Array(1));

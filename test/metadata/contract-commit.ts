@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
+import { printInodeKey } from '../../src/format.ts';
 import { UINT64_MAX } from '../../src/model.ts';
 import { eventually } from '../queue/world.ts';
 import { expectUntouched, fenceTests, prepare, timeBoundTests } from './contract-fence.ts';
@@ -245,7 +246,8 @@ function boundTests(world: () => MetadataWorld): void {
       .store.commit({ ...REQUEST, ...changes })
       .catch((error: unknown) => error);
     expect(thrown).toBeInstanceOf(CompactError);
-    expect(thrown).toMatchObject({ kind: 'halt', code: 'metadata-refused' });
+    expect(thrown).toMatchObject({ kind: 'halt', code: 'metadata-refused', inode: KEY });
+    expect(String(thrown)).toContain(`inode ${printInodeKey(KEY)}: `);
     await expectUntouched(world());
   });
 }
