@@ -22,7 +22,7 @@ import {
   type S3DataPath,
   STORAGE_CLASS,
 } from './data-path-sdk.ts';
-import type { RequestContext } from './errors.ts';
+import { clockRefusal, type RequestContext } from './errors.ts';
 import { type BucketAddress, bucketAddress } from './fast-address.ts';
 import { refusedAnswer } from './fast-refusal.ts';
 import { EMPTY_SHA256, encodeName, RequestSigner, type Signable } from './fast-sign.ts';
@@ -149,12 +149,19 @@ export class FastDataPath implements S3DataPath {
       afterHost: NONE,
       payload: EMPTY_SHA256,
     };
+    let signedMs = 0;
     const calls: ExchangeCalls<ObjectHead | null> = {
-      make: (credentials) => this.#signed(operation, route, credentials),
+      make: (credentials) => {
+        signedMs = this.#nowMs();
+        return this.#signed(operation, route, credentials);
+      },
       done: (answer) => {
         if (answer.status === 404) return null;
-        // Without a body it does not say why: our clock may be the reason.
-        if (answer.status === 403) this.#correctClock(answer);
+        if (answer.status === 403) {
+          const byClock = clockRefusal(refusedAnswer(answer), signedMs, this.#connection.context(options));
+          if (byClock !== null) this.#correctClock(answer);
+          if (byClock !== null) throw byClock;
+        }
         this.#throwIfRefused(answer);
         checkPromised('head', { ...answer, body: '' });
         const { headers } = answer;
@@ -175,7 +182,7 @@ export class FastDataPath implements S3DataPath {
   #signed(operation: Operation, { address, signer }: Route, credentials: S3Credentials): WireRequest {
     const { method, name, payload, body, sink } = operation;
     const path = `${address.prefix}${encodeName(name)}`;
-    const date = signer.date(Date.now() + this.#clockOffsetMs);
+    const date = signer.date(this.#nowMs());
     // All that is signed, ascending: a signature is over the names in order.
     const headers: Header[] = [...operation.beforeHost, ['host', address.host], ...operation.afterHost];
     headers.push(['x-amz-content-sha256', payload], ['x-amz-date', date], ...(operation.afterDate ?? NONE));
@@ -193,6 +200,11 @@ export class FastDataPath implements S3DataPath {
     const refusal = refusedAnswer(answer);
     if (refusal.name === 'RequestTimeTooSkewed') this.#correctClock(answer);
     throw refusal;
+  }
+
+  /** By the server's clock, where it is known to be another one. */
+  #nowMs(): number {
+    return Date.now() + this.#clockOffsetMs;
   }
 
   /** The next try is signed with the time of the server. */

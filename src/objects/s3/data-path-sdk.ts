@@ -9,7 +9,7 @@ import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/
 import type { ObjectHead } from '../port.ts';
 import { CRC32C_METADATA, crc32Base64, crc32Hex } from './checksums.ts';
 import type { S3Connection } from './connection.ts';
-import { errorFacts, type RequestContext, storeError } from './errors.ts';
+import { clockRefusal, errorFacts, type RequestContext, storeError } from './errors.ts';
 import { readRange, shortError } from './range-body.ts';
 import { BEFORE_SIGNING, editHeaders } from './sdk-hooks.ts';
 
@@ -141,13 +141,15 @@ export class SdkDataPath implements S3DataPath {
   head({ name, signal }: Head): Promise<ObjectHead | null> {
     const options = { doing: describe.head(name), bucket: this.#bucket, signal };
     return this.#connection.request(options, async (sdk, abort) => {
+      // The SDK corrects its clock by the answer.
+      const signedMs = Date.now() + sdk.config.systemClockOffset;
       try {
         const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: name });
         const { ContentLength, Metadata } = await sdk.send(command, { abortSignal: abort });
         return objectHead(ContentLength, Metadata?.[CRC32_METADATA], this.#connection.context(options));
       } catch (thrown) {
         if (errorFacts(thrown).status === 404) return null;
-        throw thrown;
+        throw clockRefusal(thrown, signedMs, this.#connection.context(options)) ?? thrown;
       }
     });
   }

@@ -213,6 +213,21 @@ export function storeError(
   return new CompactError(message.trimEnd(), { kind: KIND[code] ?? 'halt', code, cause, retryAfterMs });
 }
 
+/** By more than this S3 refuses what is signed with another time than its own. */
+const CLOCK_ALLOWANCE_MS = 15 * 60_000;
+
+/**
+ * A refused HEAD has no word to say that our clock was the reason (RequestTimeTooSkewed): where that may be, it is a failure to be
+ * repeated by the server's clock. `signedMs` is the time that the request was signed with; else `null`.
+ */
+export function clockRefusal(thrown: unknown, signedMs: number, context: RequestContext): CompactError | null {
+  const { name, status } = errorFacts(thrown);
+  const awayMs = Math.abs(Date.parse(String(answerHeaders(thrown)?.['date'])) - signedMs);
+  if (status !== 403 || !isUnnamed(name, status) || !(awayMs > CLOCK_ALLOWANCE_MS)) return null;
+  const what = `the server answered 403, and its clock is ${Math.round(awayMs / 60_000)} minutes away from ours; the next try is signed with its time`;
+  return storeError('store-unavailable', context, what, { cause: safeCause({ name, status }, '') });
+}
+
 /** Turns whatever a request threw into a CompactError; one that already is stays as it is. */
 export function classifyError(thrown: unknown, context: RequestContext): CompactError {
   if (thrown instanceof CompactError) return thrown;
@@ -292,9 +307,13 @@ const SECONDS = /^\d{1,9}$/;
 
 /** The wait in ms that an error's answer asks for; `undefined` where it asks for none. */
 function retryAfterOf(thrown: unknown): number | undefined {
-  const response = thrown as { readonly $response?: { readonly headers?: Readonly<Record<string, unknown>> } };
-  const headers = response?.$response?.headers;
+  const headers = answerHeaders(thrown);
   return headers === undefined ? undefined : retryAfterMs(headers['retry-after'], headers['date']);
+}
+
+function answerHeaders(thrown: unknown): Readonly<Record<string, unknown>> | undefined {
+  const error = thrown as { readonly $response?: { readonly headers?: Readonly<Record<string, unknown>> } };
+  return error?.$response?.headers;
 }
 
 /** Values of the headers `Retry-After` (seconds, or a date, judged by the server's own clock) and `Date`. */

@@ -86,6 +86,38 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       expect(bench().server.seen[1]?.headers['x-amz-date']).toMatch(new RegExp(`^${hour}`));
     });
 
+    test('a HEAD, which is refused without a word, corrects a wrong clock, too, with all that are under way', async () => {
+      const both = Promise.withResolvers<void>();
+      bench().server.answer(async (request, response, index) => {
+        if (index === 1) both.resolve();
+        await both.promise;
+        const serverMs = Date.now() + 3_600_000;
+        const signed = `${request.headers['x-amz-date']}`.replace(/(....)(..)(..T..)(..)/, '$1-$2-$3:$4:');
+        const isRight = Math.abs(Date.parse(signed) - serverMs) < 15 * 60_000;
+        const headers = { date: new Date(serverMs).toUTCString(), etag: '"x"', 'content-length': 4 };
+        response.writeHead(isRight ? 200 : 403, headers).end();
+      });
+      const store = bench().open();
+      const refused = await Promise.all(
+        ['x', 'y'].map((name) => expectFailure(store.head(name), 'retry', 'store-unavailable')),
+      );
+      for (const { message } of refused) expect(message).toMatch(/403, and its clock is \d+ minutes away from ours/);
+      await expect(store.head('x')).resolves.toEqual({ bytes: 4 });
+      expect(bench().server.seen).toHaveLength(3);
+    });
+
+    test.each([
+      ['by more than S3 allows, and that is corrected', 3_600_000, 'retry', 'store-unavailable'],
+      ['by less than S3 allows', 14 * 60_000, 'halt', 'access-denied'],
+    ] as const)('a HEAD that may not be is refused, though the clock is wrong %s', async (_, awayMs, kind, code) => {
+      bench().server.answer((_request, response) => {
+        response.writeHead(403, { date: new Date(Date.now() + awayMs).toUTCString() }).end();
+      });
+      const store = bench().open();
+      await expectFailure(store.head('x'), kind, code);
+      await expectFailure(store.head('x'), 'halt', 'access-denied');
+    });
+
     test('settings that are no URL are refused at once', () => {
       expect(() => new S3ObjectStores({ endpoint: '127.0.0.1:9000' })).toThrow(/not an http/);
       const stores = new S3ObjectStores();
