@@ -10,7 +10,7 @@ import { printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
 import type { RunSeen } from '../queue/wait-for-run.ts';
 import { type LayoutName, layoutOf } from '../urls/juicefs.ts';
-import { bytes, plural, restingText } from '../view/words.ts';
+import { bytes, nothingText, plural, restingText } from '../view/words.ts';
 import type { RunReport } from '../wiring/run-inode.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
 import { durationLike, inodeNumber, withFileArguments } from './arguments.ts';
@@ -196,7 +196,7 @@ function headline(report: RunReport): string {
   if (report.ending === 'done') {
     if (report.outcome === 'compacted') return `${plural(report.chunksCompacted, 'chunk')} compacted`;
     if (report.outcome === 'over-budget') return 'over budget, nothing was changed';
-    return report.resting === undefined ? 'nothing to do' : 'nothing to do yet';
+    return nothingText(report.resting, 'nothing to do');
   }
   const texts = {
     later: 'not done this time; the same run may succeed later',

@@ -10,7 +10,7 @@ import { requireFilesystem, requireInode } from '../metadata/lookup.ts';
 import type { ChunkDecision, ChunkPlan, InodeKey, PlanGain, PlanWaste } from '../model.ts';
 import { gainRows, movedText } from '../view/gain.ts';
 import { chunkAfter, stepsOfRun, Tally } from '../view/plan-steps.ts';
-import { bytes, count, plural, restingText, wasteText } from '../view/words.ts';
+import { bytes, count, nothingText, plural, restingText, wasteText } from '../view/words.ts';
 import { inodeNumber, parseLimit, withFileArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './output.ts';
@@ -137,8 +137,7 @@ function totalText(tally: Tally, context: CliContext, limit: number): string {
   const later = resting === undefined ? [] : [` ${restingText(resting)}`];
   const unchanged = dim('Nothing was changed: this is only a plan.');
   if (outcome === 'nothing') {
-    const nothing = resting === undefined ? 'nothing to do, no chunk is worth compacting' : 'nothing to do yet';
-    return [`inode ${printInodeKey(key)}: ${nothing}`, ...later, unchanged].join('\n');
+    return [`inode ${printInodeKey(key)}: ${nothingText(resting)}`, ...later, unchanged].join('\n');
   }
   const planned = tally.chunks.filter((chunk) => chunk.outcome === 'plan').length;
   const hidden = tally.chunks.length - limit;

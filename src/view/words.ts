@@ -19,6 +19,11 @@ export function plural(value: number, word: string): string {
   return `${count(value)} ${word}${value === 1 ? '' : 's'}`;
 }
 
+/** Of a file in which nothing is worth it; what rests may be worth it later. */
+export function nothingText(resting?: Resting, nothing = 'nothing to do, no chunk is worth compacting'): string {
+  return resting === undefined ? nothing : 'nothing to do yet';
+}
+
 /** What is left alone since it was written lately, and when to come again. */
 export function restingText({ chunks, afterMs, againMs }: Resting): string {
   const [are, were] = chunks === 1 ? ['is', 'it was'] : ['are', 'they were'];

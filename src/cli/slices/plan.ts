@@ -10,13 +10,12 @@ import {
   chunkText,
   clientText,
   inAll,
-  NOTHING_TO_DO,
   ONLY_A_PLAN,
   type PlannedFile,
   type PlannedList,
   planList,
 } from '../../view/slices/plan.ts';
-import { count, plural, restingText } from '../../view/words.ts';
+import { count, nothingText, plural, restingText } from '../../view/words.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../output.ts';
 import { gainTable } from '../table.ts';
@@ -70,8 +69,7 @@ function planText(
   const unchanged = dim(ONLY_A_PLAN);
   const left = resting === undefined ? [] : [` ${restingText(resting)}`];
   if (chunks.length === 0) {
-    const nothing = resting === undefined ? NOTHING_TO_DO : 'nothing to do yet';
-    return [`inode ${inodeId}: ${nothing}`, ...left, unchanged].join('\n');
+    return [`inode ${inodeId}: ${nothingText(resting)}`, ...left, unchanged].join('\n');
   }
   const shown = chunks.slice(0, limit).map((plan) => shownChunk(plan, context));
   const hidden = chunks.length - shown.length;

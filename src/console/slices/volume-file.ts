@@ -31,16 +31,8 @@ import {
   readText,
   volumeText,
 } from '../../view/slices/inspect.ts';
-import {
-  chunkText,
-  clientText,
-  inAll,
-  NOTHING_TO_DO,
-  ONLY_A_PLAN,
-  type PlannedList,
-  planList,
-} from '../../view/slices/plan.ts';
-import { bytes, count, plural } from '../../view/words.ts';
+import { chunkText, clientText, inAll, ONLY_A_PLAN, type PlannedList, planList } from '../../view/slices/plan.ts';
+import { bytes, count, nothingText, plural } from '../../view/words.ts';
 import { VOLUME_FS_ID } from '../../wiring/open-volume.ts';
 import { MAP_LIMITS, maps } from '../chunk-map.ts';
 import { chunkLinks, gainTable, stoppedNote } from '../one-file.ts';
@@ -134,7 +126,7 @@ ${chunkLinks({ key: { fsId: VOLUME_FS_ID, inodeId: file.inodeId }, chunks, chunk
 }
 
 function planned({ plans }: SeenFile): Html {
-  if (plans.length === 0) return note(`${NOTHING_TO_DO}.`);
+  if (plans.length === 0) return note(`${nothingText()}.`);
   const { chunks, cost, gain } = inAll(plans);
   return html`<p>${plural(chunks.length, 'chunk')} worth compacting: ${movedText(cost)}. ${ONLY_A_PLAN}</p>${gainTable(gain)}`;
 }

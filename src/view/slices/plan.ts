@@ -12,7 +12,6 @@ import { addCost, addCounts, NO_COST } from '../../plan/index.ts';
 import { bytes, plural } from '../words.ts';
 import type { InspectedList } from './inspect.ts';
 
-export const NOTHING_TO_DO = 'nothing to do, no chunk is worth compacting';
 export const ONLY_A_PLAN = 'Nothing was changed; "s3compact inode" does it.';
 
 export interface PlannedList extends SlicePlan {
