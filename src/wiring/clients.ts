@@ -50,10 +50,14 @@ const HOLD_ID_CHARACTERS = 8;
 
 /** How long keys that are kept beside the metadata are used before they are asked for again. */
 const KEYS_FRESH_MS = 15 * 60_000;
-/** The names by which an environment gives the SDK credentials; any of them wins over those. */
+/**
+ * The names by which an environment gives the SDK credentials; any of them wins over those. Not AWS_CONFIG_FILE, which may be there
+ * for a region only: AWS_PROFILE says that its keys are meant.
+ */
 const KEY_SOURCES = [
   'AWS_ACCESS_KEY_ID',
   'AWS_PROFILE',
+  'AWS_SHARED_CREDENTIALS_FILE',
   'AWS_WEB_IDENTITY_TOKEN_FILE',
   'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
   'AWS_CONTAINER_CREDENTIALS_FULL_URI',
@@ -263,7 +267,7 @@ export function keysFrom(metadata: MetadataStore): KeySource {
 }
 
 /** Without keys of its own a volume relies on the environment, as its clients do. */
-export async function volumeKeys(volume: SliceVolume): Promise<KeySource> {
+export async function volumeKeys(volume: Pick<SliceVolume, 'keys'>): Promise<KeySource> {
   const first = await volume.keys();
   return first === null ? {} : keptKeys(async () => (await volume.keys()) ?? first);
 }
