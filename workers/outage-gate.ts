@@ -67,7 +67,7 @@ interface GateOptions {
   readonly away: () => Promise<readonly string[]>;
   /** Called for a job that is held, and why; again when the reason changes. */
   readonly held?: (job: Job, clauses: readonly string[]) => void;
-  /** The worker stops: whoever waits goes back to the queue. */
+  /** The worker stops: whoever waits, or comes now, goes back to the queue. */
   readonly stopping: AbortSignal;
 }
 
@@ -94,8 +94,9 @@ export class OutageGate {
     const over = signal === undefined ? stopping : AbortSignal.any([stopping, signal]);
     for (;;) {
       const clauses = await away();
-      if (clauses.length === 0) return true;
+      // Also a job that was on its way here when the worker stopped: BullMQ's cancelling does not reach it.
       if (over.aborted) return false;
+      if (clauses.length === 0) return true;
       if (clauses.join() !== reported) held?.(job, clauses);
       reported = clauses.join();
       if (performance.now() - this.#trialAtMs >= TRIAL_EVERY_MS) {

@@ -61,17 +61,27 @@ export async function handBack(job: Job, token: string | undefined, delayMs = 0)
 
 /** The jobs that this process has taken and not ended yet; BullMQ's own book is private to each of its workers. */
 export class RunningJobs {
-  readonly #jobs = new Set<RunningJob>();
+  /** Each with its way back to the queue. */
+  readonly #jobs = new Map<RunningJob, () => Promise<void>>();
 
   all(): readonly RunningJob[] {
-    return [...this.#jobs];
+    return [...this.#jobs.keys()];
+  }
+
+  /** Hands back what its runs do not let go of: to them it is as a lost lock (I9). What stays in the book was not handed back. */
+  async giveBack(): Promise<void> {
+    const backs = [...this.#jobs].map(async ([entry, back]) => {
+      await back();
+      this.#jobs.delete(entry);
+    });
+    await Promise.allSettled(backs);
   }
 
   /** The processor, entered in the book while it runs. */
   tracked<Data, Result>(process: Processor<Data, Result>): Processor<Data, Result> {
     return async (job, token, signal) => {
       const entry = { queue: job.queueName, jobId: job.id ?? '', takenAtMs: Date.now() };
-      this.#jobs.add(entry);
+      this.#jobs.set(entry, () => job.moveToDelayed(Date.now(), token));
       try {
         return await process(job, token, signal);
       } finally {

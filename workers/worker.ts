@@ -86,6 +86,7 @@ export function startWorker(clients: WorkClients, log: Logger, options: WorkerOp
       watch.stop();
       stopped ??= drain(workers, {
         cancel,
+        jobs,
         connection,
         log,
         graceMs: aborted ? 0 : clients.settings.shutdownGraceMs,
@@ -196,23 +197,34 @@ function baseOptions({ settings }: WorkClients, connection: RedisClient) {
   };
 }
 
-interface DrainContext extends Pick<WorkerContext, 'connection' | 'log'> {
+interface DrainContext extends Pick<WorkerContext, 'connection' | 'log' | 'jobs'> {
   readonly cancel: () => void;
   readonly graceMs: number;
 }
 
 /** `close()` hangs while Redis is down and as long as a job runs: both are bounded here. */
 async function drain(workers: readonly Worker[], context: DrainContext): Promise<void> {
-  const { log, graceMs, cancel, connection } = context;
+  const { log, graceMs, cancel, connection, jobs } = context;
   log.info({ event: LOG_EVENTS.workerStopping, graceMs }, 'stopping: no new jobs, running ones may finish');
   const closed = Promise.allSettled(workers.map((worker) => worker.close()));
   if (!(await endsWithin(closed, graceMs))) {
     cancel();
     if (!(await endsWithin(closed, CANCEL_WAIT_MS))) {
       // A second close() would only wait for the first.
-      await endsWithin(Promise.allSettled(workers.map((worker) => worker.disconnect())), CLOSE_WAIT_MS);
+      const left = jobs.giveBack().then(() => Promise.allSettled(workers.map((worker) => worker.disconnect())));
+      await endsWithin(left, CLOSE_WAIT_MS);
+      logLeft(jobs, log);
     }
   }
   connection.disconnect();
   log.info({ event: LOG_EVENTS.workerStopped }, 'stopped');
+}
+
+function logLeft(jobs: RunningJobs, log: Logger): void {
+  for (const { queue, jobId } of jobs.all()) {
+    log.warn(
+      { event: LOG_EVENTS.jobLeft, queue, jobId },
+      'a job could not be handed back; another worker takes it when its lock has run out (S3COMPACT_LOCK_DURATION)',
+    );
+  }
 }

@@ -32,6 +32,7 @@ const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   jobFailed:
     'A run halted and needs a person (the line of the attempt), a fault of s3compact ended it (`err` has the stack), or the queue gave the job up.',
   jobLockLost: 'The lock of a job could not be renewed in time; its run is cancelled.',
+  jobLeft: 'A worker stopped and could not hand this job back; another one takes it when its lock has run out.',
   jobParked: 'The file system is paused; the job waits for its resume.',
   jobGivenBack: 'Jobs that no list of their queue named, or that nobody held any more, are back in the queue.',
   idsWaiting:

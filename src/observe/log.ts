@@ -34,6 +34,7 @@ export const LOG_EVENTS = {
   jobRetry: 'job.retry',
   jobFailed: 'job.failed',
   jobLockLost: 'job.lock-lost',
+  jobLeft: 'job.left',
   jobParked: 'job.parked',
   jobGivenBack: 'job.given-back',
   idsWaiting: 'ids.waiting',

@@ -185,6 +185,10 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     edits: [['this.#adding = this.#adding.then(', 'this.#adding = Promise.resolve().then(']],
   }),
   pool('a process that does not stop is not killed', ["killAfterMs))) child?.kill('SIGKILL')", 'killAfterMs))) child']),
+  fault('a worker that stops begins a job that it was just taking', 'I8', {
+    file: 'workers/outage-gate.ts',
+    edits: [['      if (over.aborted) return false;\n', '']],
+  }),
   fault('whoever only looks notes ids', 'I8', {
     file: 'src/queue/id-ages.ts',
     edits: [["lookOnly ? '' : ", '']],
