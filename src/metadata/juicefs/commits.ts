@@ -96,7 +96,8 @@ export class JuicefsCommits implements SliceCommits {
     if (count > SLICE_IDS_MAX) throw new RangeError(`at most ${SLICE_IDS_MAX} ids are taken at a time, not ${count}`);
     const { idsAgeMs = IDS_AGE_MS } = this.#options;
     const life = await this.incarnation();
-    const keys = [this.#key('nextchunk'), this.#own];
+    const counter = this.#key('nextchunk');
+    const keys = [counter, this.#own];
     const [word, ...details] = await this.#ask('s3compactTakeIds', keys, [
       `${count}`,
       `${IDS_AT_ONCE}`,
@@ -108,10 +109,8 @@ export class JuicefsCommits implements SliceCommits {
     const [first = '0', now = '0'] = details.map(String);
     if (word === 'wait') return { first: null, waitMs: Number(first) };
     if (word === 'ok') return { first: BigInt(first), nowMs: Number(now) };
-    throw new CompactError(
-      `the volume's counter of slice ids (nextchunk) is ${now}, and a list names slice ${highestKnown}: it would give ids out again; nothing was changed`,
-      { kind: 'halt', code: 'filesystem-malformed' },
-    );
+    const message = `the volume's counter of slice ids, ${counter}, is ${now}, ${counterAdvice(counter, now, highestKnown)}; nothing was changed`;
+    throw new CompactError(message, { kind: 'halt', code: 'filesystem-malformed' });
   }
 
   async begin(fence: SliceFence): Promise<'begun' | 'taken' | 'late'> {
@@ -225,6 +224,14 @@ function stateOf(fence: Buffer | undefined): FenceState {
 
 function leapOf(life: string): number {
   return LIFE_LEAP * (1 + (createHash('sha256').update(life).digest().readUInt16BE(0) % LIFE_LEAPS));
+}
+
+/** Clients write on with ids whose batch the server has lost at a failover, so a list may name what the counter will give again. */
+function counterAdvice(key: string, now: string, highestKnown: bigint): string {
+  if (!/^\d+$/.test(now) || BigInt(now) >= highestKnown)
+    return 'so no ids can be taken from it: restore the metadata, or set it above all slices that lists name';
+  const raise = `INCRBY ${key} ${highestKnown - BigInt(now) + BigInt(LIFE_LEAP)}`;
+  return `and a list names slice ${highestKnown}: the server lost writes, or older metadata was restored, and clients may get ids again and overwrite data. Raise it at once, clients may go on meanwhile: ${raise}; then look with fsck and release the inode`;
 }
 
 function isDisjoint(records: readonly SliceRecord[]): boolean {
