@@ -7,7 +7,7 @@ import { parseRedisUrl } from '../urls/redis.ts';
 import type { SettingKey, Settings } from './table.ts';
 
 /** A relation that must hold; `broken` is the sentence where it does not. Judged only when all of `uses` are valid. */
-export interface Relation {
+interface Relation {
   readonly uses: readonly SettingKey[];
   readonly holds: (settings: Settings) => boolean;
   readonly broken: (say: (key: SettingKey) => string, settings: Settings) => string;

@@ -22,9 +22,9 @@ import { STOPPED } from './check-chunk.ts';
 const BATCH_OBJECTS = 1_000;
 
 /** `unreferenced`: the count of references says that nobody names it; a client will delete it. */
-export type SliceFaultReason = 'missing' | 'size' | 'unreferenced' | 'damaged';
+type SliceFaultReason = 'missing' | 'size' | 'unreferenced' | 'damaged';
 
-export interface SliceFault {
+interface SliceFault {
   readonly inodeId: bigint;
   /** Absent where the inode itself is at fault. */
   readonly chunkIndex?: number;
@@ -47,7 +47,7 @@ export interface SliceFindings {
   readonly shown: SliceFault[];
 }
 
-export interface SliceFsckOptions {
+interface SliceFsckOptions {
   readonly geometry: SliceGeometry;
   readonly store: Pick<ObjectStore, 'head'>;
   readonly requestsInFlight: number;

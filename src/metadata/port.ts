@@ -30,7 +30,7 @@ export interface ChunkSnapshot {
 export const COMMIT_VERSIONS_MAX = 100_000;
 
 /** A call of `readLists` takes at most so many inodes … */
-export const LIST_KEYS_MAX = 1_000;
+const LIST_KEYS_MAX = 1_000;
 /** … and so many versions of a list. */
 export const LIST_VERSIONS_MAX = 1_000;
 

@@ -10,7 +10,7 @@
 export type MetricScope = 'process' | 'pod';
 
 /** How the values of one pod's processes become one. */
-export type Aggregate = 'sum' | 'max' | 'first';
+type Aggregate = 'sum' | 'max' | 'first';
 
 /** The values a label may take. `filesystems`: ids of file systems, bounded by FILESYSTEMS_MAX. */
 export type LabelValues = readonly string[] | 'filesystems';

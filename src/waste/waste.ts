@@ -140,7 +140,7 @@ async function wholeFile(volume: SliceVolume, inodeId: bigint, geometry: SliceGe
 }
 
 /** What one file keeps and shows, list by list. Throws `record-malformed` (halt). */
-export async function fileWaste(volume: SliceVolume, file: SliceFile, geometry: SliceGeometry): Promise<FileWaste> {
+async function fileWaste(volume: SliceVolume, file: SliceFile, geometry: SliceGeometry): Promise<FileWaste> {
   let footprint = NO_FOOTPRINT;
   for (const chunkIndex of await volume.chunkIndexes(file)) {
     const records = await volume.list(file.inodeId, chunkIndex);

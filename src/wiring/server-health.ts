@@ -17,7 +17,7 @@ const PROBE_TIMEOUT_MS = 1_000;
 export const REPORT_AFTER_MS = 10_000;
 
 /** Called once when an outage has lasted for `REPORT_AFTER_MS`, and once when it is over. */
-export interface OutageReport {
+interface OutageReport {
   lost(error: Error): void;
   back(awayMs: number): void;
 }

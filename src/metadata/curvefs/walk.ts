@@ -26,7 +26,7 @@ const CURSOR_FORM = 'c1';
 
 type Attributes = ReadonlyMap<bigint, InodeAttr>;
 
-export interface WalkDeps {
+interface WalkDeps {
   readonly metaservers: Metaservers;
   readonly topology: Topology;
   readonly timeoutMs: number;

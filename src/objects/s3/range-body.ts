@@ -11,7 +11,7 @@ import type { CompactError } from '../../errors.ts';
 import { CRC32C_METADATA, crc32Base64, crc32c } from './checksums.ts';
 import { type RequestContext, storeError } from './errors.ts';
 
-export interface RangeTarget {
+interface RangeTarget {
   /** Offset in the object, bytes. */
   readonly offset: number;
   readonly target: Uint8Array;
