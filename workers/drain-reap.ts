@@ -46,7 +46,7 @@ export async function drainReapQueue(
   log: Logger,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ReapSummary> {
-  await within(sweepLostJobs(clients, signal), signal);
+  await within(sweepLostJobs(clients, log, signal), signal);
   const tally = { onHold: 0, records: 0, deleted: 0, stillReferenced: 0, again: 0, doubts: [] as string[] };
   let nextLookMs: number | undefined;
   const worker = startWorker(clients, log, {

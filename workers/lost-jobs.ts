@@ -5,6 +5,8 @@
  */
 import type { Queue } from 'bullmq';
 import { systemClock } from '../src/clock.ts';
+import { toError } from '../src/errors.ts';
+import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import { LostJobs } from '../src/queue/lost-jobs.ts';
 import { isDue } from '../src/queue/quarantine.ts';
 import type { WorkClients } from '../src/wiring/work-clients.ts';
@@ -13,8 +15,8 @@ const LOOK_EVERY_MS = 5 * 60_000;
 /** Inodes in quarantine that one look queues; the rest is for the next one, or for a scan. */
 const DUE_MAX = 1_000;
 
-/** One look. A queue that is away is reported by those who work on it; the next look comes by itself. */
-export async function sweepLostJobs(clients: WorkClients, signal: AbortSignal): Promise<void> {
+/** One look, which never rejects: the next one comes by itself. */
+export async function sweepLostJobs(clients: WorkClients, log: Logger, signal: AbortSignal): Promise<void> {
   const { status, settings, queue, ledger, observer } = clients;
   const queues = [queue.queue as Queue, ledger.queue as Queue];
   const lost = new LostJobs({
@@ -27,10 +29,13 @@ export async function sweepLostJobs(clients: WorkClients, signal: AbortSignal): 
       onGivenBack: (jobIds) => observer.jobsGivenBack(one.name, jobIds),
     })),
   });
-  const look = async (): Promise<void> => {
-    if (await lost.sweep(signal)) await queueDue(clients, signal);
-  };
-  await look().catch(() => undefined);
+  try {
+    await lost.sweep(signal, () => queueDue(clients, signal));
+  } catch (error) {
+    if (signal.aborted) return;
+    const text = 'the look for lost jobs has failed; it is made again within some minutes';
+    log.warn({ event: LOG_EVENTS.sweepFailed, err: toError(error) }, text);
+  }
 }
 
 /** An object that was missing may have come: a run tells, and releases the inode. */
@@ -46,8 +51,8 @@ async function queueDue({ quarantine, queue, ledger }: WorkClients, signal: Abor
 }
 
 /** Looks now and then until the signal. */
-export function keepLookingForLostJobs(clients: WorkClients, signal: AbortSignal): void {
-  const look = () => void sweepLostJobs(clients, signal);
+export function keepLookingForLostJobs(clients: WorkClients, log: Logger, signal: AbortSignal): void {
+  const look = () => void sweepLostJobs(clients, log, signal);
   const timer = setInterval(look, LOOK_EVERY_MS);
   timer.unref();
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });

@@ -69,7 +69,7 @@ export function startWorker(clients: WorkClients, log: Logger, options: WorkerOp
   });
   const workers: Worker[] = [reap];
   if (queues === 'all') workers.push(compactWorker(clients, context));
-  if (queues === 'all') keepLookingForLostJobs(clients, stopping.signal);
+  if (queues === 'all') keepLookingForLostJobs(clients, log, stopping.signal);
   log.info({ event: LOG_EVENTS.workerStarted, queues, pid: process.pid }, 'worker started');
   let aborted = false;
   const cancel = () => {

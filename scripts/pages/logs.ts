@@ -35,6 +35,8 @@ const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   jobLeft: 'A worker stopped and could not hand this job back; another one takes it when its lock has run out.',
   jobParked: 'The file system is paused; the job waits for its resume.',
   jobGivenBack: 'Jobs that no list of their queue named, or that nobody held any more, are back in the queue.',
+  sweepFailed:
+    'The hourly look for lost jobs, and for inodes in quarantine that are due, failed; it is made again within minutes.',
   idsWaiting:
     'Of a JuiceFS volume: a run waits until the ids for new slices are old enough, a minute for each new batch.',
   inodeStale: 'The file was removed or changed its kind before the run. The line of the attempt.',

@@ -37,6 +37,7 @@ export const LOG_EVENTS = {
   jobLeft: 'job.left',
   jobParked: 'job.parked',
   jobGivenBack: 'job.given-back',
+  sweepFailed: 'sweep.failed',
   idsWaiting: 'ids.waiting',
   inodeStale: 'inode.stale',
   inodeQuarantined: 'inode.quarantined',

@@ -9,8 +9,10 @@ import type { Clock } from '../clock.ts';
 import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys } from './bullmq-keys.ts';
 
-/** One walk in so long, whoever makes it; one that died with its process is made up for by the next. */
+/** One walk in so long, whoever makes it. */
 const SWEEP_EVERY_MS = 3_600_000;
+/** How long a walk holds the others up after its last step: one that failed, or died with its process, is made again soon. */
+const WALK_LIFE_MS = 5 * 60_000;
 /** Keys that Redis looks at in one step, and the rest between two. */
 const PAGE_KEYS = 1_000;
 const PAGE_REST_MS = 5;
@@ -38,15 +40,19 @@ export class LostJobs {
     this.#options = options;
   }
 
-  /** Gives lost jobs back, unless somebody has done so within the last hour; `false` then. */
-  async sweep(signal: AbortSignal): Promise<boolean> {
-    const { connection, prefix, queues } = this.#options;
-    const mine = await queueCall('look for lost jobs', () =>
-      connection.set(`${prefix}:swept`, '1', 'PX', SWEEP_EVERY_MS, 'NX'),
-    );
+  /** Gives lost jobs back, and then does `more`, unless somebody has done so within the last hour; `false` then. */
+  async sweep(signal: AbortSignal, more: () => Promise<void> = async () => undefined): Promise<boolean> {
+    const { connection, queues } = this.#options;
+    const mine = await queueCall('look for lost jobs', () => connection.set(this.#key, '1', 'PX', WALK_LIFE_MS, 'NX'));
     if (mine === null) return false;
     for (const swept of queues) await queueCall('look for lost jobs', () => this.#sweep(swept, signal));
+    await more();
+    if (!signal.aborted) await queueCall('look for lost jobs', () => connection.pexpire(this.#key, SWEEP_EVERY_MS));
     return true;
+  }
+
+  get #key(): string {
+    return `${this.#options.prefix}:swept`;
   }
 
   async #sweep({ queue, onGivenBack }: SweptQueue, signal: AbortSignal): Promise<void> {
@@ -56,6 +62,7 @@ export class LostJobs {
     if (waiting === null) return;
     for await (const page of keys.kept(PAGE_KEYS)) {
       if (signal.aborted) return;
+      await connection.pexpire(this.#key, WALK_LIFE_MS);
       const suspects = (await keys.notIndexed(page)).filter((id) => !waiting.has(id));
       for (let from = 0; from < suspects.length; from += BATCH) {
         const batch = suspects.slice(from, from + BATCH);

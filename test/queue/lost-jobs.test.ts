@@ -266,6 +266,7 @@ describe('the hourly walk', () => {
     });
   }
   const never = new AbortController().signal;
+  const SOON_MS = 5 * 60_000;
 
   it('gives back what nobody meets, reap records among them, and leaves everything else', async () => {
     const ledger = new ReapQueue({ connection: world.redis, prefix: world.prefix });
@@ -309,8 +310,21 @@ describe('the hourly walk', () => {
     const made = await Promise.all(walkers.map((one) => one.sweep(never)));
     expect(made.filter(Boolean)).toHaveLength(1);
     const restMs = await world.redis.pttl(`${world.prefix}:swept`);
-    expect(restMs).toBeGreaterThan(0);
+    expect(restMs).toBeGreaterThan(SOON_MS);
     expect(restMs).toBeLessThanOrEqual(3_600_000);
+  });
+
+  it('that fails, or whose process stops, is made again soon', async () => {
+    const fails = async () => {
+      throw new Error('Redis is away');
+    };
+    await expect(walk([]).sweep(never, fails)).rejects.toThrow('Redis is away');
+    const restMs = await world.redis.pttl(`${world.prefix}:swept`);
+    expect(restMs).toBeGreaterThan(0);
+    expect(restMs).toBeLessThanOrEqual(SOON_MS);
+    await world.redis.del(`${world.prefix}:swept`);
+    expect(await walk([queue.queue as Queue]).sweep(AbortSignal.abort())).toBe(true);
+    expect(await world.redis.pttl(`${world.prefix}:swept`)).toBeLessThanOrEqual(SOON_MS);
   });
 });
 

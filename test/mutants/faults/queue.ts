@@ -97,7 +97,7 @@ export const QUEUE_FAULTS: readonly Fault[] = [
   }),
   fault('a walk that died is the last one', 'I8', {
     file: 'src/queue/lost-jobs.ts',
-    edits: [["'1', 'PX', SWEEP_EVERY_MS, 'NX'", "'1', 'NX'"]],
+    edits: [["'1', 'PX', WALK_LIFE_MS, 'NX'", "'1', 'NX'"]],
   }),
   control('a pause is forgotten by a second one', ['.hsetnx(this.#pausedKey,', '.hset(this.#pausedKey,']),
   control('a resume leaves parked jobs to their time', ['jobs: await this.#unpark(fsId)', 'jobs: 0']),
