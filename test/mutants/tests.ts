@@ -110,6 +110,7 @@ export const TEST_FILES: readonly string[] = [
   'test/workers/open-when-there.test.ts',
   'test/queue/marks.test.ts',
   'test/workers/stops.test.ts',
+  'test/workers/stuck-watch.test.ts',
   'test/workers/pool-process.torture.test.ts',
   'test/workers/stops.torture.test.ts',
   'test/objects/s3/answers.test.ts',

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadSettings, type Settings } from '../../src/config/index.ts';
 import { aggregateRegistry } from '../../src/observe/aggregate.ts';
-import { createLogger } from '../../src/observe/log.ts';
+import { createLogger, type Logger } from '../../src/observe/log.ts';
 import { type RunningPool, startPool } from '../../workers/processes/process-group.ts';
 import { eventually } from '../queue/world.ts';
 
@@ -19,9 +19,19 @@ describe('a pool whose processes cannot work', () => {
     delete process.env['POOL_ENTRY'];
   });
 
-  function start(how: string, more: Partial<Settings> = {}, log = createLogger({ level: 'silent' })): RunningPool {
+  /** Asked every second only where it is the point: on a busy machine a start takes longer. */
+  interface Watched {
+    readonly log?: Logger;
+    readonly askEveryMs?: number;
+  }
+
+  function start(how: string, more: Partial<Settings> = {}, { log, askEveryMs }: Watched = {}): RunningPool {
     process.env['POOL_ENTRY'] = how;
-    pool = startPool({ ...settings, ...more }, log, { entry, backOffMs: 1, askEveryMs: 1_000 });
+    pool = startPool({ ...settings, ...more }, log ?? createLogger({ level: 'silent' }), {
+      entry,
+      backOffMs: 1,
+      askEveryMs,
+    });
     return pool;
   }
 
@@ -68,7 +78,7 @@ describe('a pool whose processes cannot work', () => {
   it('a process that says nothing any more is killed and started again, and the log says so', async () => {
     const lines: string[] = [];
     const log = createLogger({ level: 'info', destination: { write: (line: string) => lines.push(line) } });
-    start('serve', { processes: 1 }, log);
+    start('serve', { processes: 1 }, { log, askEveryMs: 1_000 });
     const ready = async () => (await pool.snapshots()).find(({ notReady }) => notReady.length === 0);
     const { pid } = await eventually('it answers', ready);
     process.kill(pid, 'SIGSTOP');
@@ -78,6 +88,12 @@ describe('a pool whose processes cannot work', () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>)
       .filter(({ event }) => event === 'process.stuck');
     expect(stuck).toContainEqual(expect.objectContaining({ level: 'error', slot: 0, pid }));
+    expect(pool.restarts).toMatchObject({ crash: 0, other: 0 });
+  });
+
+  it('a process that hangs before it works is killed and started again, too', async () => {
+    start('silent', { processes: 1 }, { askEveryMs: 100 });
+    await eventually('it is ended, and the next one, too', async () => pool.restarts.stuck > 1);
     expect(pool.restarts).toMatchObject({ crash: 0, other: 0 });
   });
 

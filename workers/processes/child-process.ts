@@ -58,7 +58,7 @@ export interface ProcessOptions {
   readonly entry?: string;
   readonly backOffMs?: number;
   /** How often it is asked whether it still answers. */
-  readonly askEveryMs?: number;
+  readonly askEveryMs?: number | undefined;
 }
 
 /** `memory`: the JavaScript heap was full. `stuck`: it said nothing any more. `other`: it could not begin, such as with a server that is away. */
@@ -154,6 +154,7 @@ export class PoolProcess {
     if (child.pid === undefined) setImmediate(end, null, null);
     else child.once('exit', end);
     this.#send({ kind: 'start', settings, slot });
+    this.#watchIt();
   }
 
   #reasonOf(code: number | null, signal: NodeJS.Signals | null): RestartReason {
@@ -175,15 +176,13 @@ export class PoolProcess {
       this.#startedAtMs = performance.now();
       const { slot, log } = this.#options;
       log.info({ event: LOG_EVENTS.processStarted, slot, pid: this.#child?.pid }, 'a process of the pool works');
-      if (!this.#stopping) this.#watchIt();
     }
   }
 
-  /** From when it works: what says nothing any more holds jobs and does none, and only a signal that it cannot miss ends it. */
+  /** From the fork on: what says nothing does no work, may hold jobs, and only a signal that it cannot miss ends it. */
   #watchIt(): void {
     const { slot, log, askEveryMs } = this.#options;
     const child = this.#child;
-    this.#watch?.stop();
     this.#watch = new StuckWatch({
       everyMs: askEveryMs,
       ask: () => void this.snapshot(),

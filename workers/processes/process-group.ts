@@ -19,7 +19,7 @@ interface PoolOptions {
   /** Another entry of the processes, for tests. */
   readonly entry?: string;
   readonly backOffMs?: number;
-  readonly askEveryMs?: number;
+  readonly askEveryMs?: number | undefined;
 }
 
 /** A pool is a worker; `crashes` counts deaths that nobody asked for, `restarts` tells them by reason. */

@@ -189,6 +189,15 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     file: 'workers/outage-gate.ts',
     edits: [['      if (over.aborted) return false;\n', '']],
   }),
+  pool('a process that hangs before it works is not watched', ['    this.#watchIt();\n', '']),
+  fault('a process that is silent for good is left alone', 'I8 I9', {
+    file: 'workers/processes/stuck-watch.ts',
+    edits: [['if (this.#misses < MISSES_MAX) this.#ask();', 'if (true) this.#ask();']],
+  }),
+  fault('a process that answers is killed after two minutes', 'I8', {
+    file: 'workers/processes/stuck-watch.ts',
+    edits: [['this.#heard || late ? 0', 'late ? 0']],
+  }),
   fault('whoever only looks notes ids', 'I8', {
     file: 'src/queue/id-ages.ts',
     edits: [["lookOnly ? '' : ", '']],
