@@ -6,9 +6,9 @@
 
 import { type Job, Worker } from 'bullmq';
 import { endsWithin } from '../src/clock.ts';
-import { LOG_EVENTS, type Logger, logContext } from '../src/observe/log.ts';
+import { LOG_EVENTS, type Logger } from '../src/observe/log.ts';
 import type { NotReady } from '../src/observe/readiness.ts';
-import { COMPACT_QUEUE, type CompactJobData, inodeOfJob, REAP_QUEUE } from '../src/queue/compact-queue.ts';
+import { COMPACT_QUEUE, type CompactJobData, REAP_QUEUE } from '../src/queue/compact-queue.ts';
 import type { ReapJobData } from '../src/queue/reap-queue.ts';
 import type { HeldObjects, ReapVerdict } from '../src/reap/reap-record.ts';
 import { connectRedis, type RedisClient } from '../src/redis/client.ts';
@@ -154,8 +154,9 @@ function compactWorker(clients: WorkClients, context: WorkerContext): Worker {
 }
 
 function logStalled(job: Job<CompactJobData>, error: Error, log: Logger): void {
-  const where = logContext({ key: inodeOfJob(job.data), jobId: job.id ?? '' });
-  log.error({ event: LOG_EVENTS.jobFailed, ...where, err: error }, 'the job was given up');
+  // Not read strictly: what somebody else queued may name no inode.
+  const { fsId, inodeId } = job.data ?? {};
+  log.error({ event: LOG_EVENTS.jobFailed, fsId, inodeId, jobId: job.id ?? '', err: error }, 'the job was given up');
 }
 
 function reapWorker(clients: WorkClients, context: WorkerContext): Worker {
