@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { CompactError } from '../errors.ts';
-import { holdNamesBegin, OWN_NAMES, ownerObjectName } from '../format.ts';
+import { holdNamesBegin, OWN_NAMES } from '../format.ts';
 import type { Filesystem } from '../model.ts';
 import type { BucketSettings, LifecycleRule, ObjectStore, StoreCapability } from '../objects/port.ts';
 import { WITHOUT } from '../objects/s3/capabilities.ts';
@@ -72,9 +72,9 @@ function lifecycleFound({ fsId }: Filesystem, { lifecycle }: BucketSettings): Fo
 /** Its names begin with `F_` or `F/` (docs/format.md), one object says whose they are, and one stands for each hold. */
 function takesNamesOf(fsId: number, { prefix, tagged }: LifecycleRule): boolean {
   if (tagged) return false;
+  // What takes the owner's name takes those of holds, which begin with it.
   const begins = [`${fsId}_`, `${fsId}/`, holdNamesBegin(fsId)];
-  const isOurs = begins.some((begin) => begin.startsWith(prefix) || prefix.startsWith(begin));
-  return isOurs || ownerObjectName(fsId).startsWith(prefix);
+  return begins.some((begin) => begin.startsWith(prefix) || prefix.startsWith(begin));
 }
 
 function idsOf(rules: readonly LifecycleRule[]): string {

@@ -72,6 +72,8 @@ export const TEST_FILES: readonly string[] = [
   'test/plan/dial.test.ts',
   'test/plan/life.test.ts',
   'test/config/config.test.ts',
+  'test/observe/aggregate.test.ts',
+  'test/observe/metrics.test.ts',
   'test/format.test.ts',
   'test/objects/s3/range-body.test.ts',
   'test/objects/memory-store.test.ts',

@@ -138,6 +138,18 @@ describe('a plan', () => {
     expect(plans).toBeGreaterThan(LISTS / 10);
   });
 
+  it('goes on where a first round leaves something to do', () => {
+    const records = [
+      { offset: 30, len: 62, id: 17n, size: 89, from: 2 },
+      { offset: 36, len: 2, id: 12n, size: 15, from: 8 },
+    ];
+    const input = {
+      geometry: { ...GEOMETRY, blockSize: 64 },
+      policy: { fragmentThreshold: 1, bytesPerGet: 500, storagePrice: 2 },
+    };
+    expect(expectSound(records, input, (id) => Number(id === 17n))).toBe(true);
+  });
+
   it('keeps a slice that a clone names stored, and so gains nothing by dropping it', () => {
     const hidden = { offset: 0, len: 10, id: 1n, size: 10, from: 0 };
     const records = [hidden, { ...hidden, id: 2n }];

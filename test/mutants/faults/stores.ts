@@ -40,7 +40,7 @@ export const STORE_FAULTS: readonly Fault[] = [
   }),
   fault('doctor passes over a rule that takes the name of the owner', 'I7', {
     file: DOCTOR,
-    edits: [['return isOurs || ownerObjectName(fsId).startsWith(prefix);', 'return isOurs;']],
+    edits: [[', holdNamesBegin(fsId)];', '];']],
   }),
   fault('doctor takes unknown rules for none', 'I10', {
     file: DOCTOR,
