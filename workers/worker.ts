@@ -225,7 +225,7 @@ function logLeft(jobs: RunningJobs, log: Logger): void {
   for (const { queue, jobId } of jobs.all()) {
     log.warn(
       { event: LOG_EVENTS.jobLeft, queue, jobId },
-      'a job could not be handed back; another worker takes it when its lock has run out (S3COMPACT_LOCK_DURATION)',
+      'a job could not be handed back; unless another worker has it already, one takes it when its lock has run out (S3COMPACT_LOCK_DURATION)',
     );
   }
 }

@@ -235,8 +235,8 @@ async function stamp({ id, record }: AddedRecord, deps: SliceAttemptDeps): Promi
 
 /**
  * The fence goes first, so that nothing of it can be committed any more. What was written in vain is deleted one grace later: a
- * PUT that was given up may still land (I12). The record says so by itself: a reaper may have been there while this process
- * stood still, and the fence be forgotten.
+ * PUT that was given up may still land (I12). Where a reaper was there while this process stood still, the fence is forgotten:
+ * it is written anew, since nothing is deleted without one.
  */
 async function abandon({ id, record }: AddedRecord, inVain: boolean, deps: SliceAttemptDeps): Promise<void> {
   const { commits, ledger, graceMs } = deps;
@@ -246,7 +246,7 @@ async function abandon({ id, record }: AddedRecord, inVain: boolean, deps: Slice
     return ledger.stamp(id, { ...record, unreferenced: record.merged, dueMs });
   };
   // What cannot be done now is done when the record is due.
-  await commits.clear(record.attempt).catch(() => undefined);
+  await commits.clear(record.attempt, inVain).catch(() => undefined);
   await settle().catch(() => undefined);
 }
 

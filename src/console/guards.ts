@@ -99,7 +99,10 @@ export function addActs(app: Hono<Visited>, { acts: clients, log, door, signal }
     }
     if (verdict === 'wrong') return c.html(page(loginPage('That is not the token.')), 401);
     c.header('Retry-After', '60');
-    return c.html(page(loginPage('Too many wrong tokens; try again in a minute.')), 429);
+    return c.html(
+      page(loginPage('That is not the token, and too many wrong ones came; the right one is let in at any time.')),
+      429,
+    );
   });
   app.post('/logout', (c) => {
     door.leave(c);

@@ -75,8 +75,11 @@ export interface SliceCommits {
   begin(fence: SliceFence): Promise<'begun' | 'taken' | 'late'>;
   /** Never throws for an outcome: what cannot be known is `unknown`. */
   commit(request: SliceCommitRequest): Promise<CommitOutcome>;
-  /** From here on the attempt cannot commit any more; what became of it. */
-  clear(attempt: bigint): Promise<FenceState>;
+  /**
+   * From here on the attempt cannot commit any more; what became of it. `anew`: where nothing is known of it, it is `cleared`
+   * from now on; only for an attempt that is known not to have committed.
+   */
+  clear(attempt: bigint, anew?: boolean): Promise<FenceState>;
   /**
    * Of a committed attempt: takes the references of what it let go, unless a client has, and answers which slices nothing
    * names any more. `early`: it is not due.

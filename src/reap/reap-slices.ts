@@ -61,10 +61,7 @@ class Look {
     const server = await this.#primary();
     const fence = await commits.clear(attempt);
     if (server !== this.#record.incarnation) return this.#otherServer(fence, { server, setting });
-    // Known from an earlier look, or by the attempt itself: it never commits, though its fence may be forgotten.
-    const isOver = fence.state === 'cleared' || fence.state === 'absent';
-    if (isOver && this.#record.unreferenced !== undefined) return this.#delete(merged, setting);
-    if (fence.state === 'cleared') return this.#keepForNow(merged);
+    if (fence.state === 'cleared') return this.#deleteInVain(merged, setting);
     // With a trash it is the clients' to delete, after its days.
     const isTheirs = fence.state === 'committed' && setting.trashDays > 0;
     const state = fence.state !== 'committed' || isTheirs ? fence : await commits.release(attempt);
@@ -111,8 +108,8 @@ class Look {
   }
 
   /** A PUT that nobody waits for any more may land after a delete, and no look would come again: they go one grace later (I12). */
-  async #keepForNow(merged: readonly string[]): Promise<ReapVerdict> {
-    if (merged.length === 0) return this.#done();
+  async #deleteInVain(merged: readonly string[], setting: VolumeSetting): Promise<ReapVerdict> {
+    if (merged.length === 0 || this.#record.unreferenced !== undefined) return this.#delete(merged, setting);
     return this.#againIn(this.#graceMs, { ...this.#record, unreferenced: merged });
   }
 

@@ -46,6 +46,8 @@ const IDS_AGE_MS = 60_000;
  * ids further on (a thousand lost batches of ours, four thousand of clients), and the old batch is not used any more.
  */
 const LIFE_LEAP = 2 ** 24;
+/** Beyond it a raised counter could not count on (2^53). */
+const RAISED_MAX = 2n ** 52n;
 /** A life may lose its leap, too: the next one leaps to another of so many places. */
 const LIFE_LEAPS = 1_024;
 
@@ -142,8 +144,8 @@ export class JuicefsCommits implements SliceCommits {
     throw refusal(request, word, details.map(String));
   }
 
-  async clear(attempt: bigint): Promise<FenceState> {
-    const [, fence] = await this.#ask('s3compactClearSlices', [this.#own], [`${attempt}`]);
+  async clear(attempt: bigint, anew = false): Promise<FenceState> {
+    const [, fence] = await this.#ask('s3compactClearSlices', [this.#own], [`${attempt}`, anew ? 'anew' : '']);
     return stateOf(fence);
   }
 
@@ -228,8 +230,11 @@ function leapOf(life: string): number {
 
 /** Clients write on with ids whose batch the server has lost at a failover, so a list may name what the counter will give again. */
 function counterAdvice(key: string, now: string, highestKnown: bigint): string {
-  if (!/^\d+$/.test(now) || BigInt(now) >= highestKnown)
+  if (!/^\d+$/.test(now))
     return 'so no ids can be taken from it: restore the metadata, or set it above all slices that lists name';
+  if (BigInt(now) >= highestKnown) return 'so all ids of this volume are given out; it cannot be compacted any more';
+  if (highestKnown > RAISED_MAX)
+    return `and a list names slice ${highestKnown}, which no client can have been given: look at the inode with fsck, and leave the counter as it is`;
   const raise = `INCRBY ${key} ${highestKnown - BigInt(now) + BigInt(LIFE_LEAP)}`;
   return `and a list names slice ${highestKnown}: the server lost writes, or older metadata was restored, and clients may get ids again and overwrite data. Raise it at once, clients may go on meanwhile: ${raise}; then look with fsck and release the inode`;
 }

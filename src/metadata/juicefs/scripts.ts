@@ -113,12 +113,16 @@ if ARGV[8] ~= '' then redis.call('HSET', KEYS[3], delayed, ARGV[8]) end
 return {'ok'}
 `;
 
-/** KEYS: our hash. ARGV: attempt. Answers ok and what the fence is now, or nothing. */
+/** KEYS: our hash. ARGV: attempt, `anew` where a fence that is gone shall be cleared, too. Answers ok and what the fence is now, or nothing. */
 const CLEAR = `${PARTS}
 local bad = wrongType({'hash'})
 if bad then return bad end
 local fence = redis.call('HGET', KEYS[1], ARGV[1])
 if fence and string.sub(fence, 1, 5) == 'open ' then
+  redis.call('HSET', KEYS[1], ARGV[1], 'cleared')
+  return {'ok', 'cleared'}
+end
+if not fence and ARGV[2] == 'anew' then
   redis.call('HSET', KEYS[1], ARGV[1], 'cleared')
   return {'ok', 'cleared'}
 end

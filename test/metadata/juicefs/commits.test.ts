@@ -191,6 +191,10 @@ describe('ids', () => {
     expect(command).toBe('INCRBY');
     await redis.incrby(key('nextchunk'), `${by}`);
     await expect(commits.takeIds(1, 1_000n)).resolves.toBeDefined();
+    // A record that nobody can have written does not spoil the counter.
+    await expect(commits.takeIds(1, 2n ** 60n)).rejects.toThrow('leave the counter as it is');
+    await redis.set(key('nextchunk'), `${2 ** 53 - 1}`);
+    await expect(commits.takeIds(1, 5n)).rejects.toThrow('all ids of this volume are given out');
     for (const damage of [() => redis.set(key('nextchunk'), 'x'), () => redis.del(key('nextchunk'))]) {
       await damage();
       const before = await others();

@@ -159,7 +159,12 @@ export const SLICE_FAULTS: readonly Fault[] = [
   }),
   fault('a fence that was cleared is set again', 'I6', {
     file: SCRIPTS,
-    edits: [["redis.call('HSET', KEYS[1], ARGV[1], 'cleared')", "redis.call('HDEL', KEYS[1], ARGV[1])"]],
+    edits: [
+      [
+        "if fence and string.sub(fence, 1, 5) == 'open ' then\n  redis.call('HSET', KEYS[1], ARGV[1], 'cleared')",
+        "if fence and string.sub(fence, 1, 5) == 'open ' then\n  redis.call('HDEL', KEYS[1], ARGV[1])",
+      ],
+    ],
   }),
   fault('a delayed delete is taken before it is due', 'I7', {
     file: SCRIPTS,
@@ -233,10 +238,7 @@ export const SLICE_FAULTS: readonly Fault[] = [
   }),
   fault('what was written is deleted though it was committed', 'I7', {
     file: REAP,
-    edits: [
-      ["const isOver = fence.state === 'cleared' || fence.state === 'absent';", 'const isOver = true;'],
-      ["if (fence.state === 'cleared') return", "if (fence.state !== 'absent') return"],
-    ],
+    edits: [["if (fence.state === 'cleared') return", "if (fence.state !== 'absent') return"]],
   }),
   fault('replaced slices are deleted before the days of the trash are over', 'I7', {
     file: REAP,
@@ -289,14 +291,17 @@ export const SLICE_FAULTS: readonly Fault[] = [
   fault('what was written in vain is deleted at the first look', 'I12', {
     file: REAP,
     edits: [
-      [
-        "if (fence.state === 'cleared') return this.#keepForNow(merged);",
-        "if (fence.state === 'cleared') return this.#delete(merged, setting);",
-      ],
+      ['if (merged.length === 0 || this.#record.unreferenced !== undefined) return', 'if (merged.length >= 0) return'],
     ],
   }),
-  fault('a record does not say that its attempt was in vain', 'I12', {
+  fault('an attempt in vain does not write its fence anew', 'I12', {
     file: ATTEMPT,
-    edits: [['unreferenced: record.merged, dueMs }', 'dueMs }']],
+    edits: [['commits.clear(record.attempt, inVain)', 'commits.clear(record.attempt)']],
+  }),
+  fault('without a fence what was written in vain is deleted', 'I7', {
+    file: REAP,
+    edits: [
+      ["if (fence.state === 'cleared') return", "if (fence.state === 'cleared' || fence.state === 'absent') return"],
+    ],
   }),
 ];

@@ -278,12 +278,16 @@ export class Judge {
     }
   }
 
-  /** A tested process deletes (I7, I10). */
-  deletes(process: SimProcess, names: readonly string[]): void {
+  /** A tested process sends a DELETE (I10): what fails afterwards has nothing to do with it. */
+  deleteSent(process: SimProcess): void {
     const failed = process.failed.find((name) => name.startsWith('metadata'));
     // A pass over the bucket leaves out the inode that it could not read; of the others I7 says whether it was right.
     if (failed !== undefined && !process.name.startsWith('garbage collector'))
       this.fail(`I10: ${process.name} deletes although ${failed} failed`);
+  }
+
+  /** A DELETE takes effect (I7). */
+  deletes(names: readonly string[]): void {
     for (const name of names) this.#checkDelete(name);
   }
 

@@ -272,11 +272,12 @@ export class Workers {
         process.cross('objects.list', () => store.list(after, signal, prefix), {
           untrue: () => ({ objects: [], more: false }),
         }),
-      delete: (names) =>
-        process.cross(
+      delete: (names) => {
+        judge.deleteSent(process);
+        return process.cross(
           'objects.delete',
           () => {
-            judge.deletes(process, names);
+            judge.deletes(names);
             return store.delete(names);
           },
           {
@@ -285,7 +286,8 @@ export class Workers {
               return [];
             },
           },
-        ),
+        );
+      },
     };
     return { forFilesystem: () => through, close: () => undefined };
   }

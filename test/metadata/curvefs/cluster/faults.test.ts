@@ -246,6 +246,8 @@ describe('a commit', () => {
 
   it('of 50,000 versions is read, planned and made, while the leader moves', async () => {
     const count = 50_000;
+    // The messages are large: a busy machine needs seconds for each.
+    const store = storeOf(60_000);
     const geometry = { blockSize: 4_194_304, chunkSize: 67_108_864 };
     const pieces = Array.from({ length: count }, (_, n) => ({
       chunkId: 1_000_000n + BigInt(n),
@@ -256,7 +258,7 @@ describe('a commit', () => {
       zero: false,
     }));
     await world.append(KEY, 0, pieces);
-    const { versions: found, versionsTotal } = await world.store.readChunk(KEY, 0, COMMIT_VERSIONS_MAX);
+    const { versions: found, versionsTotal } = await store.readChunk(KEY, 0, COMMIT_VERSIONS_MAX);
     expect(versionsTotal).toBe(count);
     const decision = planChunk({
       geometry,
@@ -270,9 +272,10 @@ describe('a commit', () => {
     world.cluster.moveAllLeaders();
     const replacement = replacementList(plan, ATTEMPT << 12n);
     const request = { key: KEY, chunkIndex: 0, attempt: ATTEMPT << 12n, replaced: plan.replaced, replacement };
-    expect(await world.store.commit(request)).toEqual({ outcome: 'committed' });
+    expect(await store.commit(request)).toEqual({ outcome: 'committed' });
     expect(await world.list(KEY, 0)).toEqual(replacement);
     expect(replacement.length).toBeLessThan(10);
+    await store.close();
   });
 });
 
