@@ -72,6 +72,7 @@ export class Judge {
   readonly #appendedBefore = new Map<bigint, number>();
   /** What must stay as long as a hold stands, by its id; ms of true time. */
   readonly #held = new Map<string, { readonly untilMs: number; readonly names: ReadonlySet<string> }>();
+  readonly #released = new Set<string>();
   readonly #contents = new Map<string, string>();
   /** By an object that the store did not keep: what it replaced, from which it can be made again. */
   readonly #sources = new Map<string, ReadonlySet<string>>();
@@ -162,11 +163,13 @@ export class Judge {
 
   /** A hold was answered: nothing that is referenced now may be deleted before its end. */
   holdBegins(id: string, untilMs: number): void {
-    this.#held.set(id, { untilMs, names: this.#referenced });
+    // Whoever releases it may come before its maker has the answer.
+    if (!this.#released.has(id)) this.#held.set(id, { untilMs, names: this.#referenced });
   }
 
   /** Somebody begins to release it. */
   holdEnds(id: string): void {
+    this.#released.add(id);
     this.#held.delete(id);
   }
 
