@@ -105,6 +105,9 @@ export class Holds {
     for (const id of ids) {
       const state = await this.#state(filesystem, id);
       if (state !== null) found.push({ id, ...state });
+      // Released meanwhile; but a store that shows what it cannot find is not believed.
+      else if ((await this.#ids(filesystem)).includes(id))
+        found.push({ id, kind: 'doubt', why: 'the bucket lists it and does not find it' });
     }
     return found;
   }

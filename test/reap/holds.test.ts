@@ -245,6 +245,22 @@ describe('doubt deletes nothing:', () => {
     expect(isThere()).toBe(true);
   });
 
+  it('a hold that is listed and not found', async () => {
+    writeHold('x', {});
+    const store = world.stores.forFilesystem({ bucket: 'world' });
+    const list = (...args: Parameters<typeof store.list>) => store.list(...args);
+    const blind = { ...store, list, head: async () => null };
+    const holds = new Holds({
+      objects: { forFilesystem: () => blind, close: () => undefined },
+      clock: time.clock,
+      hostNowMs: () => time.nowMs,
+      newId: () => 'n',
+      nowMs: async () => ledgerMs(time.nowMs),
+    });
+    await expect(remove(holds)).rejects.toMatchObject(doubt);
+    expect(isThere()).toBe(true);
+  });
+
   it('a store that does not list', async () => {
     world.stores.before = ({ op }) => {
       if (op === 'list') throw storeFault('store-unavailable');
