@@ -118,11 +118,8 @@ const CLEAR = `${PARTS}
 local bad = wrongType({'hash'})
 if bad then return bad end
 local fence = redis.call('HGET', KEYS[1], ARGV[1])
-if fence and string.sub(fence, 1, 5) == 'open ' then
-  redis.call('HSET', KEYS[1], ARGV[1], 'cleared')
-  return {'ok', 'cleared'}
-end
-if not fence and ARGV[2] == 'anew' then
+local isOpen = fence and string.sub(fence, 1, 5) == 'open '
+if isOpen or (not fence and ARGV[2] == 'anew') then
   redis.call('HSET', KEYS[1], ARGV[1], 'cleared')
   return {'ok', 'cleared'}
 end

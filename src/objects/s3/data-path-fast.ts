@@ -159,8 +159,10 @@ export class FastDataPath implements S3DataPath {
         if (answer.status === 404) return null;
         if (answer.status === 403) {
           const byClock = clockRefusal(refusedAnswer(answer), signedMs, this.#connection.context(options));
-          if (byClock !== null) this.#correctClock(answer);
-          if (byClock !== null) throw byClock;
+          if (byClock !== null) {
+            this.#correctClock(answer);
+            throw byClock;
+          }
         }
         this.#throwIfRefused(answer);
         checkPromised('head', { ...answer, body: '' });

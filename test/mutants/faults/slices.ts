@@ -159,12 +159,7 @@ export const SLICE_FAULTS: readonly Fault[] = [
   }),
   fault('a fence that was cleared is set again', 'I6', {
     file: SCRIPTS,
-    edits: [
-      [
-        "if fence and string.sub(fence, 1, 5) == 'open ' then\n  redis.call('HSET', KEYS[1], ARGV[1], 'cleared')",
-        "if fence and string.sub(fence, 1, 5) == 'open ' then\n  redis.call('HDEL', KEYS[1], ARGV[1])",
-      ],
-    ],
+    edits: [["redis.call('HSET', KEYS[1], ARGV[1], 'cleared')", "redis.call('HDEL', KEYS[1], ARGV[1])"]],
   }),
   fault('a delayed delete is taken before it is due', 'I7', {
     file: SCRIPTS,
