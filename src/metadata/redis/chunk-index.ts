@@ -20,7 +20,10 @@ interface IndexPlace {
   readonly filesystemKey: string;
 }
 
-/** Throws `inode-malformed` (halt) when a list within the file's length is there and `seen` and the set lack it. */
+/**
+ * Throws `inode-malformed` (halt) when a list within the file's length is there and `seen` and the set lack it. Where the set is
+ * empty, lists beyond the length count too: a file may have been truncated since its set was lost.
+ */
 export async function checkIndex(
   { key, inodeKey, filesystemKey }: IndexPlace,
   seen: ReadonlySet<number>,
@@ -48,7 +51,7 @@ export async function checkIndex(
 /** Chunks within the length that were not seen; none where length or chunk size is not known: who needs them says so. */
 function lackingIndexes(length: number | null, chunkSize: number | null, seen: ReadonlySet<number>): number[] {
   if (length === null || chunkSize === null || chunkSize === 0) return [];
-  const chunks = Math.ceil(length / chunkSize);
+  const chunks = Math.max(Math.ceil(length / chunkSize), seen.size === 0 ? LOOKED_FOR_PER_CALL : 0);
   const step = Math.max(1, Math.ceil((chunks - seen.size) / LOOKED_FOR_MAX));
   const lacking: number[] = [];
   for (let index = 0; index < chunks; index += step) if (!seen.has(index)) lacking.push(index);

@@ -41,6 +41,13 @@ test.each([
   await expect(indexes()).rejects.toMatchObject({ kind: 'halt', code: 'inode-malformed' });
 });
 
+test('what is lost of the set before the file is truncated to nothing', async () => {
+  await world.putInode({ ...INODE, length: 0 });
+  expect(await indexes()).toHaveLength(3);
+  await world.redis.del(world.keyOf(KEY, 'chunks'));
+  await expect(indexes()).rejects.toMatchObject({ kind: 'halt', code: 'inode-malformed' });
+});
+
 test('reap deletes nothing that the lists reference, and fsck reports the fault', async () => {
   const objects = new MemoryObjectStores();
   const name = objectName(KEY, { chunkId: 77n, compaction: 0n, blockIndex: 0 }, filesystem.objectPrefix);

@@ -161,4 +161,8 @@ export const REAP_FAULTS: readonly Fault[] = [
     file: 'src/metadata/redis/chunk-index.ts',
     edits: [["if (typeof found !== 'string') continue;", 'if (found !== 0) continue;']],
   }),
+  fault('lists are not looked for where their index was lost before a truncate to 0', 'I10', {
+    file: 'src/metadata/redis/chunk-index.ts',
+    edits: [['seen.size === 0 ? LOOKED_FOR_PER_CALL : 0', '0']],
+  }),
 ];
