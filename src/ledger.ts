@@ -45,7 +45,7 @@ export interface ReapRecord {
   readonly graceMs?: number;
   /** When the commit was known to have happened; absent while the attempt runs, or died, and with a time-bound store. */
   readonly stampMs?: LedgerMs;
-  /** Names that the first look of an unstamped record found unreferenced; of a volume of slices also those that the attempt knows to be. */
+  /** Names that the first look of an unstamped record found unreferenced. */
   readonly unreferenced?: readonly string[];
   /** When a look first found the inode missing. */
   readonly missingSinceMs?: LedgerMs;

@@ -234,20 +234,15 @@ async function stamp({ id, record }: AddedRecord, deps: SliceAttemptDeps): Promi
 }
 
 /**
- * The fence goes first, so that nothing of it can be committed any more. What was written in vain is deleted one grace later: a
- * PUT that was given up may still land (I12). Where a reaper was there while this process stood still, the fence is forgotten:
- * it is written anew, since nothing is deleted without one.
+ * The fence goes first, so that nothing of it can be committed any more; whoever looks at the record then deletes what was written.
+ * Where a reaper was there while this process stood still, the fence is forgotten: it is written anew, since nothing is deleted
+ * without one.
  */
 async function abandon({ id, record }: AddedRecord, inVain: boolean, deps: SliceAttemptDeps): Promise<void> {
-  const { commits, ledger, graceMs } = deps;
-  const settle = async () => {
-    if (!inVain) return ledger.expedite(id, record);
-    const dueMs = later(await ledger.nowMs(), graceMs);
-    return ledger.stamp(id, { ...record, unreferenced: record.merged, dueMs });
-  };
+  const { commits, ledger } = deps;
   // What cannot be done now is done when the record is due.
   await commits.clear(record.attempt, inVain).catch(() => undefined);
-  await settle().catch(() => undefined);
+  await ledger.expedite(id, record).catch(() => undefined);
 }
 
 /**
