@@ -108,6 +108,7 @@ export class CountProgress {
   }
 }
 
+/** It changes no mode of the terminal (cursor, line wrap): Ctrl-C may end the process before anything could set it back. */
 function barOf(format: string): SingleBar {
-  return new SingleBar({ format, hideCursor: true, clearOnComplete: true });
+  return new SingleBar({ format, linewrap: true, clearOnComplete: true });
 }
