@@ -20,7 +20,8 @@ export const EXIT_CODE_HELP = `Exit codes:
 
 /** What a command needs of a stream; `process.stdout` is one. */
 interface CliStream {
-  write(text: string): unknown;
+  /** `done`: it was written, or nobody reads it any more. */
+  write(text: string, done?: (error?: Error | null) => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;

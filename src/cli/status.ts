@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { CompactError } from '../errors.ts';
 import type { StatusReport } from '../view/status-report.ts';
+import { within } from '../wiring/cancellable.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
 import { durationLike, parseCount } from './arguments.ts';
 import type { CliContext } from './context.ts';
@@ -84,12 +85,21 @@ async function watchStatus(
 ): Promise<void> {
   const { stdout } = context.streams;
   const isScreen = stdout.isTTY === true && !context.json;
+  let isRead = true;
+  /** `… --watch | head` ends when head has seen enough. */
+  const written = (error?: Error | null): void => {
+    if (error) isRead = false;
+  };
   if (isScreen) stdout.write(SCREEN.open);
   try {
     await untilSignal(async (signal) => {
-      while (!signal.aborted) {
-        const text = await nextText(clients, context, fsId);
-        stdout.write(isScreen ? SCREEN.page(text, stdout.rows) : `${text}\n`);
+      while (!signal.aborted && isRead) {
+        // A server may take long to answer, or for ever; whoever presses Ctrl-C has seen enough.
+        const text = await within(nextText(clients, context, fsId), signal).catch((error: unknown) => {
+          if (!signal.aborted) throw error;
+        });
+        if (text === undefined) return;
+        stdout.write(isScreen ? SCREEN.page(text, stdout.rows) : `${text}\n`, written);
         await delay(everyMs, undefined, { signal }).catch(() => undefined);
       }
     });

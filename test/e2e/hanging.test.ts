@@ -102,3 +102,9 @@ describe.concurrent.each([
     });
   });
 });
+
+it('SIGTERM ends status --watch while the queue hangs', async () => {
+  const hanging = await hangingAt(':quarantine');
+  const servers = { REDIS_URL: hanging.url, METADATA_URL: inject('redisUrl') };
+  expect(await ending(['status', '--watch', '100ms'], hanging, servers)).toMatchObject({ code: 0, signal: null });
+});

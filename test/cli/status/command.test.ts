@@ -42,3 +42,16 @@ it('--watch has a screen of its own, shows whole lines, and leaves the terminal 
   expect(page.split('\n').length).toBeLessThanOrEqual(10);
   expect(page).toContain('queue');
 });
+
+it('--watch ends when nobody reads it any more, as in a pipe to head', async () => {
+  let pages = 0;
+  const stdout = {
+    write: (_text: string, done?: (error?: Error) => void) => {
+      pages++;
+      done?.(new Error('EPIPE'));
+    },
+  };
+  const streams = { stdout, stderr: { write: () => undefined } };
+  expect(await run(['status', '--watch', '100ms'], env, streams)).toBe(0);
+  expect(pages).toBe(1);
+});
