@@ -79,7 +79,16 @@ function fileEntries(
     problems.push(`--config ${file.path}: not YAML at line ${line} (${fault.code})`);
     return [];
   }
-  const content: unknown = document.toJS();
+  let content: unknown;
+  try {
+    content = document.toJS();
+  } catch {
+    // Its words hold the alias, which may be a value that was meant.
+    problems.push(
+      `--config ${file.path}: an alias in it names nothing, or too much; put values that begin with * in quotes`,
+    );
+    return [];
+  }
   if (content === null || content === '' || content === undefined) return [];
   if (typeof content !== 'object' || Array.isArray(content)) {
     problems.push(`--config ${file.path}: not a list of "name: value" lines`);

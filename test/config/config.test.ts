@@ -221,6 +221,9 @@ describe('problems', () => {
     expect(complaint({ file: yaml('grace:\n') })).toContain('needs one value');
     expect(complaint({ file: yaml('grace: 1m\nS3COMPACT_GRACE: 2m\n') })).toContain('given twice');
     expect(complaint({ file: yaml('grace: 1m\ngrace: 2m\n') })).toContain('not YAML');
+    const alias = complaint({ file: yaml('redis-url: *s3cr3t\n') });
+    expect(alias).toContain('put values that begin with * in quotes');
+    expect(alias).not.toContain('s3cr3t');
     expect(complaint({ file: yaml('AWS_SECRET_ACCESS_KEY: s3cr3t\n') })).not.toContain('s3cr3t');
   });
 
