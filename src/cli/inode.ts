@@ -112,12 +112,12 @@ async function inline({ key, clients, progress }: Work, signal: AbortSignal): Pr
 }
 
 async function queued({ key, clients, context, options, progress }: Work, signal: AbortSignal): Promise<RunReport> {
-  if ((await clients.queue.queue.getWorkersCount()) === 0) {
+  const { runNow, workersConnected } = await import('./work-parts.ts');
+  if ((await workersConnected(clients.status)) === 0) {
     context.note(
       'no worker is connected to the queue yet: one that is starting takes the job when it is up; else start one with "s3compact worker", or use --inline',
     );
   }
-  const { runNow } = await import('./work-parts.ts');
   let latest: JobProgress | undefined;
   const seen = await runNow(key, {
     queue: clients.queue,

@@ -13,5 +13,6 @@ export { startScheduler } from '../../workers/scheduler.ts';
 export { keepTotalJobs } from '../../workers/shared-job-limit.ts';
 export { startWorker } from '../../workers/worker.ts';
 export { ScanSchedule } from '../queue/scan-schedule.ts';
+export { workersConnected } from '../queue/status.ts';
 export { runNow } from '../queue/wait-for-run.ts';
 export { runInode } from '../wiring/run-inode.ts';
