@@ -78,7 +78,7 @@ function holds(clients: AskedClients): MetricSource {
       ...(['s3compact_held_objects', 's3compact_held_bytes'] as const),
     ],
     ask: async (metrics) => {
-      const held = await standingHolds(clients, (fsId) => clients.holdBook.forget(fsId));
+      const held = await standingHolds(clients, { onNone: (fsId) => clients.holdBook.forget(fsId) });
       const nowMs = held.length === 0 ? 0 : wallMs(await clients.ledger.nowMs());
       const all = held.flatMap((one) => one.holds);
       for (const end of ['open', 'timed'] as const) {

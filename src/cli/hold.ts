@@ -89,7 +89,7 @@ async function list(fsId: number | undefined, clients: Clients, context: CliCont
   const { standingHolds } = await import('../wiring/holds.ts');
   const filesystems =
     fsId === undefined
-      ? await standingHolds(clients, (none) => clients.holdBook.forget(none))
+      ? await standingHolds(clients, { onNone: (none) => clients.holdBook.forget(none) })
       : [await heldOf(fsId, clients)];
   if (context.json) {
     return context.dataJson({

@@ -109,13 +109,13 @@ function addPages(app: Hono<Visited>, parts: ConsoleParts): void {
   });
   app.get('/stuck', async (c) => {
     const places = placesOf((name) => c.req.query(name));
-    const stuck = await inTurn(c, parts, () => askStuck(clients, places));
+    const stuck = await inTurn(c, parts, (signal) => askStuck(clients, places, signal));
     return show(c, stuckPage(stuck, { places, sample: await sampler.fresh(), forms: formsOf(c) }));
   });
   app.get('/files/:fs', async (c) => {
     const fsId = decimalNumber(c.req.param('fs'));
     if (fsId === null) return c.notFound();
-    const found = await inTurn(c, parts, () => walks.look(fsId));
+    const found = await inTurn(c, parts, (signal) => walks.look(fsId, signal));
     const states = await statesOf(found.files, clients, await sampler.fresh());
     const forms = formsOf(c);
     const files = worstFilesPage(found, states, sortOf(c.req.query('sort')));

@@ -3,11 +3,13 @@
  * look goes on where it stood. One walk runs at a time, whoever asks. It reads metadata only, and plans as a scan does.
  */
 import { type AgeSource, withRest } from '../compact/choose-chunks.ts';
+import { throwIfCancelled } from '../errors.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import { type InodePage, LIST_VERSIONS_MAX, type MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, PlanPolicy } from '../model.ts';
-import { InodeScore, type ReadCost } from '../scan/score.ts';
+import { type Finding, InodeScore, type ReadCost, type ScoreContext } from '../scan/score.ts';
 import { rankingOf, Worst, type WorstInode } from '../scan/top-inodes.ts';
+import { cancellable } from '../wiring/cancellable.ts';
 
 /** Files that are listed. */
 export const FILES_MAX = 100;
@@ -60,17 +62,21 @@ export class FileWalks {
     this.#deps = deps;
   }
 
-  /** Walks for a moment and tells what is known. Call it one at a time. Throws what the metadata store throws. */
-  async look(fsId: number): Promise<WorstFiles> {
-    const walk = await this.#walkOf(fsId);
-    if (walk.cursor !== null) await this.#goOn(walk);
+  /**
+   * Walks for a moment and tells what is known; ends soon after its signal. Call it one at a time. Throws what the metadata
+   * store throws, and `cancelled` (retry).
+   */
+  async look(fsId: number, signal: AbortSignal): Promise<WorstFiles> {
+    const metadata = cancellable(this.#deps.metadata, signal);
+    const walk = await this.#walkOf(await requireFilesystem(metadata, fsId));
+    if (walk.cursor !== null) await this.#goOn(walk, metadata, signal);
     const { filesystem, worst, looked, worthIt, cursor } = walk;
     return { filesystem, files: worst.list(), looked, worthIt, whole: cursor === null };
   }
 
-  async #walkOf(fsId: number): Promise<Walk> {
-    const { metadata, monotonicMs } = this.#deps;
-    const filesystem = await requireFilesystem(metadata, fsId);
+  #walkOf(filesystem: Filesystem): Walk {
+    const { monotonicMs } = this.#deps;
+    const { fsId } = filesystem;
     const known = this.#walks.get(fsId);
     const isOld = known?.cursor === null && monotonicMs() - known.endedMs > FRESH_MS;
     const same = known?.filesystem.uuid === filesystem.uuid && !isOld ? known : undefined;
@@ -83,31 +89,40 @@ export class FileWalks {
     return walk;
   }
 
-  /** Whole pages only: the cursor stands behind one. */
-  async #goOn(walk: Walk): Promise<void> {
-    const { metadata, ledger, monotonicMs, stepMs = STEP_MS } = this.#deps;
+  /** Whole pages only: the cursor stands behind one, and a page that was given up is looked at again. */
+  async #goOn(walk: Walk, metadata: MetadataStore, signal: AbortSignal): Promise<void> {
+    const { ledger, monotonicMs, stepMs = STEP_MS } = this.#deps;
     const policy = await withRest(this.#deps.policy, walk.filesystem, { ledger, lookOnly: true });
     const endMs = monotonicMs() + stepMs;
     for await (const page of metadata.inodePages(walk.filesystem.fsId, walk.cursor ?? undefined)) {
-      await this.#lookAt(page, walk, policy);
+      if (page.restarted) {
+        walk.worst.clear();
+        [walk.looked, walk.worthIt] = [0, 0];
+      }
+      let [looked, worthIt] = [0, 0];
+      for await (const finding of findingsOf(page, { metadata, filesystem: walk.filesystem, policy }, signal)) {
+        looked++;
+        if (finding.score <= 0) continue;
+        worthIt++;
+        walk.worst.add(finding);
+      }
+      walk.looked += looked;
+      walk.worthIt += worthIt;
       walk.cursor = page.cursor;
       if (page.cursor === null || monotonicMs() > endMs) break;
     }
     if (walk.cursor === null) walk.endedMs = monotonicMs();
   }
+}
 
-  async #lookAt({ keys }: InodePage, walk: Walk, policy: PlanPolicy): Promise<void> {
-    const { metadata } = this.#deps;
-    for (let from = 0; from < keys.length; from += BATCH_INODES) {
-      const score = new InodeScore({ metadata, filesystem: walk.filesystem, policy });
-      for await (const part of metadata.readLists(keys.slice(from, from + BATCH_INODES), LIST_VERSIONS_MAX)) {
-        const finding = await score.add(part);
-        if (finding === null) continue;
-        walk.looked++;
-        if (finding.score <= 0) continue;
-        walk.worthIt++;
-        walk.worst.add(finding);
-      }
+async function* findingsOf({ keys }: InodePage, context: ScoreContext, signal: AbortSignal): AsyncGenerator<Finding> {
+  for (let from = 0; from < keys.length; from += BATCH_INODES) {
+    const score = new InodeScore(context);
+    const batch = keys.slice(from, from + BATCH_INODES);
+    for await (const part of context.metadata.readLists(batch, LIST_VERSIONS_MAX)) {
+      throwIfCancelled(signal, 'the page was given up');
+      const finding = await score.add(part);
+      if (finding !== null) yield finding;
     }
   }
 }

@@ -10,7 +10,7 @@ import type { ChunkDecision, ChunkSpace, Filesystem, InodeKey, PlanCost, PlanGai
 import { addCost, movedBytes, NO_COST, planChunk, requestsOf, scoreOf } from '../plan/index.ts';
 import { type Backlog, NO_BACKLOG } from '../scan-port.ts';
 
-interface ScoreContext {
+export interface ScoreContext {
   readonly metadata: MetadataStore;
   readonly filesystem: Filesystem;
   readonly policy: PlanPolicy;

@@ -38,7 +38,7 @@ export async function askStatus(clients: WorkClients, fsId?: number): Promise<St
     delayedJobs(status),
     listedRecords(status),
     quarantineOf(clients, isAsked),
-    askHolds(clients, fsId),
+    askHolds(clients, { fsId }),
   ]);
   const report = {
     ...counts,

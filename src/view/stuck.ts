@@ -3,11 +3,12 @@
  * records that are late or in doubt, holds. It asks the queue's Redis in a number of calls that does not grow with the
  * lists, and the buckets where a hold was seen; it changes nothing.
  */
-import { within } from '../clock.ts';
+import { within as inTime } from '../clock.ts';
 import { CompactError } from '../errors.ts';
 import type { QuarantinePart } from '../queue/quarantine.ts';
 import { delayedJobs, failedJobs, type JobList, listedRecords, type RecordsPart } from '../queue/status-lists.ts';
 import { wallMs } from '../time.ts';
+import { within } from '../wiring/cancellable.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
 import type { HoldsListed } from './status-report.ts';
 
@@ -34,20 +35,22 @@ export interface Stuck {
   readonly holds: HoldsListed;
 }
 
-/** Errors are CompactError `queue-unavailable` (retry). */
-export async function askStuck(clients: WorkClients, places: StuckPlaces): Promise<Stuck> {
+/** Ends soon after its signal. Errors are CompactError `queue-unavailable` or `cancelled` (retry). */
+export async function askStuck(clients: WorkClients, places: StuckPlaces, signal: AbortSignal): Promise<Stuck> {
   const { status, quarantine, ledger } = clients;
   const part = (from: number) => ({ from, most: PART_ROWS });
   const late = (): HoldsListed => ({ ...NO_HOLDS, unknown: 'a server did not answer in time' });
-  const [nowMs, quarantined, inodes, failed, delayed, records, holds] = await Promise.all([
+  const holdsOver = AbortSignal.any([signal, AbortSignal.timeout(HOLDS_WAIT_MS)]);
+  const all = Promise.all([
     ledger.nowMs().then(wallMs),
     quarantine.count(),
     quarantine.part(places.quarantine, PART_ROWS),
     failedJobs(status, part(places.failed)),
     delayedJobs(status, part(places.delayed)),
     listedRecords(status, part(places.records)),
-    within(askHolds(clients, undefined), HOLDS_WAIT_MS, late),
+    inTime(askHolds(clients, { signal: holdsOver }), HOLDS_WAIT_MS, late),
   ]);
+  const [nowMs, quarantined, inodes, failed, delayed, records, holds] = await within(all, signal);
   return { nowMs, quarantined, quarantine: inodes, failed, delayed, records, holds };
 }
 
@@ -56,10 +59,13 @@ const HOLDS_LISTED_MAX = 100;
 export const NO_HOLDS: HoldsListed = { total: 0, objects: 0, bytes: 0, holds: [] };
 
 /** Where they cannot be had, the reason takes their place, and the rest of the page is as good as ever. */
-export async function askHolds(clients: WorkClients, fsId: number | undefined): Promise<HoldsListed> {
+export async function askHolds(
+  clients: WorkClients,
+  { fsId, signal }: { readonly fsId?: number | undefined; readonly signal?: AbortSignal } = {},
+): Promise<HoldsListed> {
   const { standingHolds } = await import('../wiring/holds.ts');
   try {
-    const held = (await standingHolds(clients)).filter((one) => fsId === undefined || one.fsId === fsId);
+    const held = (await standingHolds(clients, { signal })).filter((one) => fsId === undefined || one.fsId === fsId);
     const all = held.flatMap(({ fsId: of, holds }) =>
       holds.map(({ id, kind, hold }) => ({
         fsId: of,

@@ -2,6 +2,7 @@
  * Holds for commands, console and metrics: one is made in the bucket if that is ours, and noted beside the queue so that
  * people see it; the note says which buckets to ask for holds that stand. What a hold is: `reap/holds.ts`.
  */
+import { throwIfCancelled } from '../errors.ts';
 import { requireFilesystem } from '../metadata/lookup.ts';
 import type { Hold } from '../reap/hold-note.ts';
 import type { FoundHold, HoldRequest } from '../reap/holds.ts';
@@ -41,13 +42,21 @@ interface HeldFilesystem {
   readonly bytes: number;
 }
 
-/** `onNone` is called with file systems of the book that have none. Throws CompactError (retry) when queue, metadata or store are away. */
+interface StandingOptions {
+  readonly signal?: AbortSignal;
+  /** Called with file systems of the book that have none. */
+  readonly onNone?: (fsId: number) => Promise<void>;
+}
+
+/** Throws CompactError (retry) when queue, metadata or store are away, or the signal has aborted. */
 export async function standingHolds(
-  { holds, holdBook, metadata }: Pick<WorkClients, 'holds' | 'holdBook' | 'metadata'>,
-  onNone?: (fsId: number) => Promise<void>,
+  clients: Pick<WorkClients, 'holds' | 'holdBook' | 'metadata'>,
+  { signal, onNone }: StandingOptions = {},
 ): Promise<readonly HeldFilesystem[]> {
+  const { holds, holdBook, metadata } = clients;
   const held: HeldFilesystem[] = [];
   for (const fsId of await holdBook.filesystems()) {
+    throwIfCancelled(signal, 'asking for holds was given up');
     const filesystem = await metadata.getFilesystem(fsId);
     const found = filesystem === null ? [] : await holds.list(filesystem);
     const standing = found.filter(({ kind }) => kind !== 'ended');

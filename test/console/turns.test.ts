@@ -34,11 +34,14 @@ describe('a page of a volume whose server hangs', () => {
     walk: new VolumeWalk({ volume: HANGING, monotonicMs: () => performance.now(), signal }),
   });
 
-  it.each(['/files/1/5', '/files?inode=/a/path'])('%s is given up after its time, in words', async (path) => {
-    const answer = await app.request(path);
-    expect(answer.status).toBe(503);
-    expect(await answer.text()).toContain('was given up; look again later');
-  });
+  it.each(['/', '/files', '/stuck', '/files/1/5', '/files?inode=/a/path'])(
+    '%s is given up after its time, in words',
+    async (path) => {
+      const answer = await app.request(path);
+      expect(answer.status).toBe(503);
+      expect(await answer.text()).toContain('was given up; look again later');
+    },
+  );
 });
 
 describe('a turn', () => {
@@ -73,12 +76,26 @@ describe('a file of blocks', () => {
   const KEY = { fsId: 1, inodeId: 500n };
   const asked = Promise.withResolvers<void>();
   let console: ConsoleWorld;
+  /** What hangs, and hears of it. */
+  let hanging: { readonly call: string; readonly asked: () => void } | undefined;
+  const hangs = (name: PropertyKey): boolean => {
+    if (name !== hanging?.call) return false;
+    hanging.asked();
+    return true;
+  };
 
   beforeAll(async () => {
     console = await ConsoleWorld.open('turns', {
-      clients: ({ metadata }) => ({
+      clients: ({ metadata, quarantine }) => ({
+        quarantine: portView(
+          quarantine,
+          (name, call) =>
+            (...args) =>
+              hangs(name) ? never() : call(...args),
+        ),
         // Of one file the lists never come.
         metadata: portView(metadata, (name, call) => (...args) => {
+          if (hangs(name)) return { [Symbol.asyncIterator]: () => ({ next: never }) };
           if (name !== 'readChunk' || (args[0] as typeof KEY).inodeId !== KEY.inodeId) return call(...args);
           asked.resolve();
           return never();
@@ -94,6 +111,22 @@ describe('a file of blocks', () => {
     const reader = new AbortController();
     const page = console.get('/files/1/500', { signal: reader.signal });
     await asked.promise;
+    const next = console.text('/files/1/501');
+    reader.abort();
+    await expect(page).rejects.toThrow();
+    expect(await next).toContain('File 1/501');
+  });
+
+  it.each([
+    ['/stuck', 'part'],
+    ['/files/1', 'readLists'],
+  ])('%s leaves the turn to the next when its reader has left', async (path, call) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    hanging = { call, asked: resolve };
+    const reader = new AbortController();
+    const page = console.get(path, { signal: reader.signal });
+    await promise;
+    hanging = undefined;
     const next = console.text('/files/1/501');
     reader.abort();
     await expect(page).rejects.toThrow();

@@ -33,7 +33,7 @@ interface VolumeParts extends AppParts {
 export function volumeApp(parts: VolumeParts): Hono<Visited> {
   const { volume, settings, walk, work } = parts;
   const formsOf = formsFor(parts);
-  const worst = (c: Context, order: WasteOrder) => inTurn(c, parts, () => walk.worst(order));
+  const worst = (c: Context, order: WasteOrder) => inTurn(c, parts, (signal) => cancellable(walk, signal).worst(order));
   return appWith(parts, (app) => {
     app.get('/', async (c) => {
       const forms = formsOf(c);
@@ -55,10 +55,10 @@ export function volumeApp(parts: VolumeParts): Hono<Visited> {
       decimalNumber(c.req.param('fs')) === VOLUME_FS_ID ? c.redirect('/files') : c.notFound(),
     );
     app.get('/stuck', async (c) => {
-      const kept = volumeStuck(await inTurn(c, parts, () => walk.look()));
+      const kept = volumeStuck(await inTurn(c, parts, (signal) => cancellable(walk, signal).look()));
       if (work === undefined) return show(c, kept);
       const places = placesOf((name) => c.req.query(name));
-      const stuck = await inTurn(c, parts, () => askStuck(work.clients, places));
+      const stuck = await inTurn(c, parts, (signal) => askStuck(work.clients, places, signal));
       const { body } = stuckPage(stuck, { places, sample: await work.sampler.fresh(), forms: formsOf(c) });
       return show(c, kept, body);
     });
