@@ -8,7 +8,7 @@ import { requireFile, requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { Filesystem, Inode, InodeKey } from '../model.ts';
 import { addCounts } from '../plan/index.ts';
-import { bytes, count, plural, wasteText } from '../view/words.ts';
+import { bytes, changedText, count, plural, wasteText } from '../view/words.ts';
 import { inodeNumber, parseCount, parseLimit, withFileArguments } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import {
@@ -126,10 +126,11 @@ async function wantedChunks(
 function headText(inode: Inode, filesystem: Filesystem, context: CliContext): string {
   const { bold, dim } = context.colors;
   const fence = inode.attempt === undefined ? '' : `, attempt ${inode.attempt} under way`;
-  const modified = new Date(inode.mtimeMs);
-  const when = Number.isNaN(modified.getTime()) ? '' : `, changed ${modified.toISOString()}`;
+  const changed = changedText(inode.mtimeMs);
   return [
-    bold(`inode ${printInodeKey(inode.key)}: ${bytes(inode.length)}${when}, ${plural(inode.nlink, 'link')}${fence}`),
+    bold(
+      `inode ${printInodeKey(inode.key)}: ${bytes(inode.length)}, ${changed}, ${plural(inode.nlink, 'link')}${fence}`,
+    ),
     dim(
       `file system ${filesystem.name || filesystem.fsId}, bucket ${filesystem.bucket}, chunks of ${bytes(filesystem.chunkSize)}, blocks of ${bytes(filesystem.blockSize)}, object prefix ${filesystem.objectPrefix}`,
     ),

@@ -30,12 +30,27 @@ export function restingText({ chunks, afterMs, againMs }: Resting): string {
   const again =
     againMs === undefined
       ? 'run "s3compact inode" now, and once more 5 minutes later'
-      : `come again at ${iso(againMs)}`;
-  return `${plural(chunks, 'chunk')} ${are} worth it once nobody has written there for 4 minutes; ${were} written or merged after ${iso(afterMs)}: ${again}, or do it now whatever it moves, with --inline --aggressiveness 1GiB`;
+      : `come again at ${toSeconds(againMs)}`;
+  return `${plural(chunks, 'chunk')} ${are} worth it once nobody has written there for 4 minutes; ${were} written or merged after ${toSeconds(afterMs)}: ${again}, or do it now whatever it moves, with --inline --aggressiveness 1GiB`;
 }
 
-function iso(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+/** When a file was changed: a program may set it to anything, also to what is no date. */
+export function changedText(ms: number): string {
+  return `changed ${iso(ms) ?? 'at an unknown time'}`;
+}
+
+function toSeconds(ms: number): string {
+  return iso(ms)?.replace(/\.\d+Z$/, 'Z') ?? 'an unknown time';
+}
+
+function iso(ms: number): string | undefined {
+  const time = new Date(ms);
+  return Number.isNaN(time.getTime()) ? undefined : time.toISOString();
+}
+
+/** A name that anybody may have chosen, on one line and without what a terminal obeys; as `ls -b` shows it. */
+export function printable(name: string): string {
+  return name.replace(/\p{Cc}/gu, (sign) => `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** After a resume of everything; the ids are of file systems that were paused one by one. */

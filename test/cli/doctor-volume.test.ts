@@ -1,4 +1,7 @@
-/** What doctor, plan and a run say of a JuiceFS volume: whose server lets them run no scripts, or not write; whose file is new. */
+/**
+ * What doctor, plan and a run say of a JuiceFS volume: whose server lets them run no scripts, or not write; whose file is new, or has a name and a time
+ * that somebody chose to harm.
+ */
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -74,6 +77,41 @@ it('plan says of a file that was written lately what is left, since when, and wh
   expect(stdout.replaceAll(/\s+/g, ' ')).toContain(`come again at ${new Date(againMs).toISOString().slice(0, 19)}Z`);
   expect((await command(['plan', '1', '6', '--aggressiveness', '1GiB'])).stdout).toContain('1 chunk worth compacting');
   await redis.del('i6', 'c6_0');
+});
+
+it.each([2 ** 50, -(2 ** 50)])('a file changed %d seconds after 1970 is shown, if not when', async (mtimeSeconds) => {
+  const raw = new RawVolume(redis, '');
+  await raw.inode(6, { length: 20, mtimeSeconds });
+  await raw.list(
+    6,
+    0,
+    Array.from({ length: 20 }, (_, n) => wholeSlice(n + 41, n, 1)),
+  );
+  await raw.volume.close();
+  const inspected = await command(['inspect', '1', '6']);
+  expect(inspected.stdout).toContain('inode 6: 20 B, changed at an unknown time, 1 link');
+  const planned = await command(['plan', '1', '6', '--aggressiveness', '1']);
+  expect([inspected.exitCode, planned.exitCode, planned.stderr]).toEqual([0, 0, '']);
+  await redis.del('i6', 'c6_0');
+});
+
+it('a name that holds what a terminal obeys is shown, and not obeyed; programs get it as it is', async () => {
+  const raw = new RawVolume(redis, '');
+  const name = 'a\u001b]0;owned\u0007\nb';
+  await raw.inode(6, { length: 1, parent: 1n });
+  await raw.name(1, name, 'file', 6);
+  await raw.list(6, 0, [wholeSlice(41, 0, 1), wholeSlice(42, 0, 1)]);
+  await raw.volume.close();
+  for (const argv of [
+    ['inspect', '1', '6'],
+    ['waste', '1'],
+  ]) {
+    const { stdout } = await command(argv);
+    expect(stdout).toContain('/a\\x1b]0;owned\\x07\\x0ab');
+    expect(stdout.split('\u001b').length).toBe(1);
+    expect((await command([...argv, '--json'])).stdout).toContain(JSON.stringify(`/${name}`));
+  }
+  await redis.del('i6', 'c6_0', 'd1');
 });
 
 it('doctor finds that scripts run, and changes nothing', async () => {

@@ -10,7 +10,7 @@ import type { SliceCommits } from '../../metadata/slice-commits.ts';
 import type { SliceVolume, VolumeHealth, VolumeSetting, Waiting } from '../../metadata/slice-volume.ts';
 import type { Logger } from '../../observe/log.ts';
 import { parseJuicefsUrl } from '../../urls/juicefs.ts';
-import { bytes, duration, plural } from '../../view/words.ts';
+import { bytes, duration, plural, printable } from '../../view/words.ts';
 import { type OpenedVolume, openVolumeObjects, openVolumeToChange, requireVolume } from '../../wiring/open-volume.ts';
 import { type CodecOf, codecsOf } from '../../wiring/volume-codec.ts';
 import { type Ask, type Check, type Found, failed, notAsked, ok, redisFound, warning } from '../doctor-check.ts';
@@ -87,7 +87,7 @@ function clientsFound({ sessions }: VolumeHealth, nowMs: number): Found {
   if (live.length === 0) return ok(`none is connected${stale > 0 ? `; ${stale} ended without a word` : ''}`);
   const shown = live
     .slice(0, CLIENTS_SHOWN)
-    .map(({ version, host, mountPoint }) => `${version} on ${host} (${mountPoint})`);
+    .map(({ version, host, mountPoint }) => printable(`${version} on ${host} (${mountPoint})`));
   const more = live.length > shown.length ? `, and ${live.length - shown.length} more` : '';
   const found = `${plural(live.length, 'client')}: ${shown.join(', ')}${more}`;
   const fragile = live.filter(({ version }) => panics(version));

@@ -17,7 +17,7 @@ import {
   recordRows,
   volumeText,
 } from '../../view/slices/inspect.ts';
-import { count, plural } from '../../view/words.ts';
+import { count, plural, printable } from '../../view/words.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode, UsageError } from '../output.ts';
 import { table, wrapped } from '../table.ts';
@@ -42,7 +42,7 @@ export function inspectSlices(
     let total = NO_FOOTPRINT;
     let faults = 0;
     const chunks: unknown[] = [];
-    const head = `inode ${file.inodeId}${path === null ? '' : ` ${path}`}: ${fileText(file)}`;
+    const head = `inode ${file.inodeId}${path === null ? '' : ` ${printable(path)}`}: ${fileText(file)}`;
     if (!context.json) context.data([bold(head), dim(volumeText(setting))].join('\n'));
     for (const [n, chunkIndex] of indexes.entries()) {
       const list = await inspectList(volume, file, { chunkIndex, setting });

@@ -14,7 +14,7 @@ import {
   sliceObject,
 } from '../../layout/slices/index.ts';
 import type { SliceFile, SliceVolume, VolumeSetting } from '../../metadata/slice-volume.ts';
-import { bytes, count, plural } from '../words.ts';
+import { bytes, changedText, count, plural } from '../words.ts';
 
 /** A list with what it comes to; `fault`: it cannot be read. */
 export interface InspectedList {
@@ -60,7 +60,7 @@ export async function inspectList(
 
 export function fileText({ length, mtimeMs, nlink, state }: SliceFile): string {
   const kept = { live: '', trash: ', in the trash', unlinked: ', deleted and still open' }[state];
-  return `${bytes(length)}, changed ${new Date(mtimeMs).toISOString()}, ${plural(nlink, 'link')}${kept}`;
+  return `${bytes(length)}, ${changedText(mtimeMs)}, ${plural(nlink, 'link')}${kept}`;
 }
 
 export function volumeText({ volume, blockSize, compression, encryption }: VolumeSetting): string {

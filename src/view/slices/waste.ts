@@ -4,7 +4,7 @@
  */
 import type { SliceVolume, VolumeSetting } from '../../metadata/slice-volume.ts';
 import type { FileWaste, WasteReport, WasteSum } from '../../waste/waste.ts';
-import { bytes, count, plural } from '../words.ts';
+import { bytes, count, plural, printable } from '../words.ts';
 
 export interface PlacedWaste extends FileWaste {
   /** `null`: not found with little work. */
@@ -30,7 +30,7 @@ export function worstCells({ visibleBytes, storedBytes, hiddenBytes, gets, getsL
 }
 
 export function placeText({ path, state }: PlacedWaste): string {
-  return `${path ?? '?'}${state === 'unlinked' ? ' (deleted, still open)' : ''}`;
+  return `${path === null ? '?' : printable(path)}${state === 'unlinked' ? ' (deleted, still open)' : ''}`;
 }
 
 export const SUM_HEADS = ['files', 'length', 'stored', 'hidden', 'shared', 'objects'] as const;
