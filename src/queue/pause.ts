@@ -19,6 +19,16 @@ const PARKED_LIFE_MS = 2 * PARK_MS;
 /** Parked jobs that are brought back at a time. */
 const BATCH = 200;
 
+/**
+ * KEYS: notes of parked jobs, each with the number of the start that was parked. ARGV: ids and numbers. A job that came back, was taken and
+ * parked again meanwhile has a newer note, which stays.
+ */
+const FORGET = `
+for n = 1, #ARGV, 2 do
+  if redis.call('HGET', KEYS[1], ARGV[n]) == ARGV[n + 1] then redis.call('HDEL', KEYS[1], ARGV[n]) end
+end
+`;
+
 const noteSchema = z.object({ sinceMs: z.number(), by: z.string() });
 
 interface PausedFilesystem {
@@ -133,38 +143,38 @@ export class QueueControl {
   async park(job: Job<CompactJobData>, fsId: number, token: string | undefined): Promise<void> {
     await queueCall('park a job', async () => {
       const parked = this.#parkedKey(fsId);
-      const note = this.#redis.multi().sadd(parked, job.id ?? '');
+      const note = this.#redis.multi().hset(parked, job.id ?? '', job.attemptsStarted);
       await inOneStep(note.pexpire(parked, PARKED_LIFE_MS));
       await job.moveToDelayed(Date.now() + PARK_MS, token);
-      if (await this.isFilesystemPaused(fsId)) return;
-      // Resumed meanwhile: whoever did it may have come too early to see this job, or took its note while it was active.
-      await this.#promote(job.id ?? '');
-      await this.#unpark(fsId);
+      // Resumed meanwhile: whoever did it may have come too early to see this job, or found it still active.
+      if (!(await this.isFilesystemPaused(fsId))) await this.#unpark(fsId);
     });
   }
 
   async #unpark(fsId: number): Promise<number> {
     let jobs = 0;
-    const parked = await this.#redis.smembers(this.#parkedKey(fsId));
-    for (let from = 0; from < parked.length; from += BATCH) {
-      const ids = parked.slice(from, from + BATCH);
-      const promoted = await Promise.all(ids.map((id) => this.#promote(id)));
-      jobs += promoted.filter(Boolean).length;
-      await this.#redis.srem(this.#parkedKey(fsId), ...ids);
+    const key = this.#parkedKey(fsId);
+    const notes = Object.entries(await this.#redis.hgetall(key));
+    for (let from = 0; from < notes.length; from += BATCH) {
+      const batch = notes.slice(from, from + BATCH);
+      const found = await Promise.all(batch.map(([id, start]) => this.#promote(id, start)));
+      jobs += found.filter((one) => one === 'promoted').length;
+      const done = batch.filter((_, n) => found[n] !== 'in-hand');
+      if (done.length > 0) await this.#redis.eval(FORGET, 1, key, ...done.flat());
     }
     return jobs;
   }
 
-  /** `false` for a job that is gone, or came back by itself. */
-  async #promote(jobId: string): Promise<boolean> {
+  /** `in-hand`: it is being parked, and may be delayed the next moment; its note must stay. `over`: its note says nothing any more. */
+  async #promote(jobId: string, start: string): Promise<'promoted' | 'in-hand' | 'over'> {
     const job = await this.#compact.getJob(jobId);
-    if (job === undefined) return false;
+    if (job === undefined) return 'over';
     try {
       await job.promote();
-      return true;
+      return 'promoted';
     } catch (error) {
-      if (isGoneOrTaken(error)) return false;
-      throw error;
+      if (!isGoneOrTaken(error)) throw error;
+      return `${job.attemptsStarted}` === start ? 'in-hand' : 'over';
     }
   }
 
@@ -173,7 +183,7 @@ export class QueueControl {
   }
 
   #parkedKey(fsId: number): string {
-    return `${this.#prefix}:parked:${fsId}`;
+    return `${this.#prefix}:parked-jobs:${fsId}`;
   }
 }
 

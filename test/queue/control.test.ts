@@ -1,9 +1,10 @@
 /** Pause and resume on real Redis: they survive their makers, lose no job, and nobody spins on what is paused. */
-import { DelayedError, Worker } from 'bullmq';
-import { afterAll, beforeEach, expect, it } from 'vitest';
+import { DelayedError, type Job, Worker } from 'bullmq';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { COMPACT_QUEUE, type CompactJobData, CompactQueue } from '../../src/queue/compact-queue.ts';
 import { PARK_MS, QueueControl } from '../../src/queue/pause.ts';
 import { ReapQueue } from '../../src/queue/reap-queue.ts';
+import { everyOrder, type Gate } from './every-order.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
 const NOTE = { sinceMs: 5, by: 'host:1' };
@@ -41,7 +42,7 @@ function newControl(): QueueControl {
 }
 
 /** Parks what is paused, as the compact worker does; tells which inodes it took, and which it ran. */
-function parkingWorker(beforeDelay: (fsId: number) => Promise<unknown> = async () => undefined) {
+function parkingWorker() {
   const taken: string[] = [];
   const ran: string[] = [];
   const worker = new Worker<CompactJobData>(
@@ -50,11 +51,6 @@ function parkingWorker(beforeDelay: (fsId: number) => Promise<unknown> = async (
       const { fsId, inodeId } = job.data;
       taken.push(`${fsId}/${inodeId}`);
       if (await control.isFilesystemPaused(fsId)) {
-        const moveToDelayed = job.moveToDelayed.bind(job);
-        job.moveToDelayed = async (...args) => {
-          await beforeDelay(fsId);
-          return moveToDelayed(...args);
-        };
         await control.park(job, fsId, token);
         throw new DelayedError();
       }
@@ -92,7 +88,7 @@ it('jobs of a paused file system are parked once each while the others run, and 
   expect(worker.taken).toHaveLength(40);
   expect(worker.ran.every((key) => key.startsWith('2/'))).toBe(true);
   // The note of them outlives the last, which comes back by itself, and then goes.
-  const noteMs = await world.redis.pttl(`${world.prefix}:parked:1`);
+  const noteMs = await world.redis.pttl(`${world.prefix}:parked-jobs:1`);
   expect(noteMs).toBeGreaterThan(PARK_MS);
   expect(noteMs).toBeLessThanOrEqual(2 * PARK_MS);
   // A parked inode is still in flight: it is not queued twice.
@@ -104,29 +100,103 @@ it('jobs of a paused file system are parked once each while the others run, and 
   expect(new Set(worker.ran).size).toBe(40);
 });
 
-it('a job that is parked while somebody resumes comes back', async () => {
-  await control.pauseFilesystem(1, NOTE);
-  await queue.enqueue({ fsId: 1, inodeId: 1n }, 'scan');
-  const isPaused = control.isFilesystemPaused.bind(control);
-  let asked = 0;
-  control.isFilesystemPaused = async (fsId) => {
-    const paused = await isPaused(fsId);
-    // Between the worker's look and its parking.
-    if (asked++ === 0) await newControl().resumeFilesystem(fsId);
-    return paused;
+/** A control that waits at the gate before each of its commands; `gated` makes a job do so. */
+function gatedControl(gate: Gate): QueueControl {
+  const connection = gatedAt(gate, world.redis, ['hgetall', 'hdel', 'hexists', 'hsetnx', 'eval'], {
+    multi: () => {
+      const step = world.redis.multi();
+      return Object.assign(step, { exec: before(gate, step.exec.bind(step)) });
+    },
+  });
+  const getJob = async (id: string) => {
+    const job = await queue.queue.getJob(id);
+    return job && gated(gate, job);
   };
-  const worker = parkingWorker();
-  await eventually('it ran', async () => worker.ran.length === 1);
-});
+  const compact = gatedAt(gate, queue.queue, [], { getJob: before(gate, getJob) });
+  return new QueueControl({ connection, prefix: world.prefix, compact, reap: ledger.queue });
+}
 
-it('so does one that was noted but not yet put aside when somebody resumes', async () => {
-  await control.pauseFilesystem(1, NOTE);
-  await queue.enqueue({ fsId: 1, inodeId: 1n }, 'scan');
-  const resumed: unknown[] = [];
-  const worker = parkingWorker(async (fsId) => resumed.push(await newControl().resumeFilesystem(fsId)));
-  await eventually('it ran', async () => worker.ran.length === 1);
-  // The resume saw the note, and could not bring back a job that was still active.
-  expect(resumed).toEqual([{ resumed: true, jobs: 0 }]);
+function gated(gate: Gate, job: Job<CompactJobData>): Job<CompactJobData> {
+  return gatedAt(gate, job, ['promote', 'moveToDelayed']);
+}
+
+function before<Args extends unknown[], Answer>(gate: Gate, call: (...args: Args) => Promise<Answer>) {
+  return async (...args: Args): Promise<Answer> => {
+    await gate();
+    return call(...args);
+  };
+}
+
+/** The same object, whose methods of these names wait at the gate first. */
+function gatedAt<T extends object>(gate: Gate, target: T, names: readonly (keyof T)[], others: object = {}): T {
+  const methods = names.map((name) => [name, before(gate, (target[name] as () => Promise<unknown>).bind(target))]);
+  return Object.setPrototypeOf({ ...Object.fromEntries(methods), ...others }, target);
+}
+
+describe('a job that is parked is never left behind, in no order of the commands of', () => {
+  const ungated: Gate = async () => undefined;
+
+  type Take = () => Promise<Job<CompactJobData> | undefined>;
+
+  /** A worker that is served by hand. */
+  function hand(): Take {
+    const worker = new Worker<CompactJobData>(COMPACT_QUEUE, null, {
+      connection: world.blocking,
+      prefix: world.prefix,
+    });
+    closing.unshift(() => worker.close(true));
+    return () => worker.getNextJob('token', { block: false });
+  }
+
+  /** A job of a paused file system, in work. */
+  async function taken(take: Take) {
+    await control.pauseFilesystem(1, NOTE);
+    const { jobId } = await queue.enqueue({ fsId: 1, inodeId: 1n }, 'scan');
+    const job = await take();
+    if (job === undefined) throw new Error('no job');
+    /** It has run, or waits for a worker, or the next resume brings it there. */
+    const check = async () => {
+      if (await control.isFilesystemPaused(1)) await control.resumeFilesystem(1);
+      expect(await queue.queue.getJobState(jobId)).toMatch(/^(completed|prioritized)$/);
+      await queue.queue.remove(jobId);
+    };
+    return { job, check };
+  }
+
+  it.each([false, true])('the worker and a resume; a pause follows: %s', async (pauses) => {
+    const take = hand();
+    const orders = await everyOrder(2, async ([worker = ungated, person = ungated]) => {
+      const { job, check } = await taken(take);
+      const park = () => gatedControl(worker).park(gated(worker, job), 1, 'token');
+      const resume = async () => {
+        const persons = gatedControl(person);
+        await persons.resumeFilesystem(1);
+        if (pauses) await persons.pauseFilesystem(1, NOTE);
+      };
+      return { acts: [park, resume], check };
+    });
+    expect(orders).toBeGreaterThan(50);
+  });
+
+  it('a resume, the pause of another person, and a worker that takes it again and parks it again', async () => {
+    const take = hand();
+    const orders = await everyOrder(3, async ([worker = ungated, person = ungated, another = ungated]) => {
+      const { job, check } = await taken(take);
+      await control.park(job, 1, 'token');
+      const work = async () => {
+        const workers = gatedControl(worker);
+        await worker();
+        const again = await take();
+        if (again === undefined) return;
+        if (await workers.isFilesystemPaused(1)) await workers.park(gated(worker, again), 1, 'token');
+        else await again.moveToCompleted('ran', 'token', false);
+      };
+      const resume = () => gatedControl(person).resumeFilesystem(1);
+      const pause = () => gatedControl(another).pauseFilesystem(1, NOTE);
+      return { acts: [work, resume, pause], check };
+    });
+    expect(orders).toBeGreaterThan(50);
+  });
 });
 
 it('a resume that broke off is finished by the next one', async () => {

@@ -102,14 +102,15 @@ export const QUEUE_FAULTS: readonly Fault[] = [
   control('a pause is forgotten by a second one', ['.hsetnx(this.#pausedKey,', '.hset(this.#pausedKey,']),
   control('a resume leaves parked jobs to their time', ['jobs: await this.#unpark(fsId)', 'jobs: 0']),
   control('a job that is parked while somebody resumes stays parked', [
-    'if (await this.isFilesystemPaused(fsId)) return;',
-    'return;',
-  ]),
-  control('a job whose note a resume took while it was active stays parked', [
-    "await this.#promote(job.id ?? '');",
+    'if (!(await this.isFilesystemPaused(fsId))) await this.#unpark(fsId);',
     '',
   ]),
-  control('a parked job is not noted', [".sadd(parked, job.id ?? '')", ".sadd(parked, '')"]),
+  control('a resume takes the note of a job that is just being parked', ["found[n] !== 'in-hand'", 'true']),
+  control('a resume takes the note of a job that was parked again since', [
+    "redis.call('HGET', KEYS[1], ARGV[n]) == ARGV[n + 1]",
+    'true',
+  ]),
+  control('a parked job is not noted', [".hset(parked, job.id ?? '',", ".hset(parked, '',"]),
   control('the note of parked jobs stands for ever', ['.pexpire(parked, PARKED_LIFE_MS)', '']),
   control('a pause of the compact queue pauses the reap queue', ['if (options.reap) await', 'await']),
   control('everything resumed leaves paused file systems', ['jobs += (await this.resumeFilesystem(fsId)).jobs;', '']),
