@@ -23,6 +23,13 @@ With --json: {fsId, fit: boolean, checks: [{check, status: "ok" | "warning" | "f
 
 const MARKS: Readonly<Record<CheckStatus, string>> = { ok: 'ok', warning: 'WARNING', failed: 'FAILED', unknown: '-' };
 
+/** What --write comes to of a JuiceFS volume. */
+const NOT_TRIED: Check = {
+  check: 'put',
+  status: 'unknown',
+  found: 'not asked: nothing is written into the bucket of a JuiceFS volume but by a run',
+};
+
 const PATIENCE_MAX_MS = 2_000;
 /** A page of a large bucket may take a store a while. */
 const S3_TIMEOUT_MAX_MS = 5_000;
@@ -47,7 +54,8 @@ export function register(command: Command, context: CliContext): void {
           },
           slices: async () => {
             const { runVolumeChecks } = await import('./slices/doctor-checks.ts');
-            return { checks: await runVolumeChecks(fsId, { ...of, connectMs: context.connectMs }), purpose: 'reading' };
+            const checks = await runVolumeChecks(fsId, { ...of, connectMs: context.connectMs });
+            return { checks: write ? [...checks, NOT_TRIED] : checks, purpose: 'reading' };
           },
         })
         .finally(() => progress.stop());

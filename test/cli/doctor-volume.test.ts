@@ -130,6 +130,20 @@ it.each([
   expect(await everything()).toEqual(before);
 });
 
+it('doctor --write says that it has tried nothing there', async () => {
+  const { exitCode, stdout } = await command(['doctor', '1', '--write', '--json']);
+  expect(JSON.parse(stdout)).toMatchObject({
+    checks: expect.arrayContaining([
+      {
+        check: 'put',
+        status: 'unknown',
+        found: expect.stringContaining('not asked'),
+      },
+    ]),
+  });
+  expect(exitCode).toBe((await command(['doctor', '1'])).exitCode);
+});
+
 it('doctor is content with the rights that the manual names', async () => {
   const named = /ACL SETUSER s3compact on >PASSWORD (.*)/.exec(MANUAL)?.[1]?.split(' ') ?? [];
   const more = /more than the one below: `(.*?)`/.exec(MANUAL)?.[1]?.split(' ') ?? [];
