@@ -22,7 +22,7 @@ import {
   type S3DataPath,
   STORAGE_CLASS,
 } from './data-path-sdk.ts';
-import { clockRefusal, type RequestContext } from './errors.ts';
+import { clockRefusal, type RequestContext, serverTimeMs } from './errors.ts';
 import { type BucketAddress, bucketAddress } from './fast-address.ts';
 import { refusedAnswer } from './fast-refusal.ts';
 import { EMPTY_SHA256, encodeName, RequestSigner, type Signable } from './fast-sign.ts';
@@ -211,7 +211,7 @@ export class FastDataPath implements S3DataPath {
 
   /** The next try is signed with the time of the server. */
   #correctClock(answer: WireAnswer): void {
-    const serverMs = Date.parse(answer.headers.date ?? '');
+    const serverMs = serverTimeMs(answer.headers);
     if (!Number.isNaN(serverMs)) this.#clockOffsetMs = serverMs - Date.now();
   }
 }

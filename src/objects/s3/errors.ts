@@ -222,7 +222,7 @@ const CLOCK_ALLOWANCE_MS = 15 * 60_000;
  */
 export function clockRefusal(thrown: unknown, signedMs: number, context: RequestContext): CompactError | null {
   const { name, status } = errorFacts(thrown);
-  const awayMs = Math.abs(Date.parse(String(answerHeaders(thrown)?.['date'])) - signedMs);
+  const awayMs = Math.abs(serverTimeMs(answerHeaders(thrown)) - signedMs);
   if (status !== 403 || !isUnnamed(name, status) || !(awayMs > CLOCK_ALLOWANCE_MS)) return null;
   const what = `the server answered 403, and its clock is ${Math.round(awayMs / 60_000)} minutes away from ours; the next try is signed with its time`;
   return storeError('store-unavailable', context, what, { cause: safeCause({ name, status }, '') });
@@ -314,6 +314,11 @@ function retryAfterOf(thrown: unknown): number | undefined {
 function answerHeaders(thrown: unknown): Readonly<Record<string, unknown>> | undefined {
   const error = thrown as { readonly $response?: { readonly headers?: Readonly<Record<string, unknown>> } };
   return error?.$response?.headers;
+}
+
+/** The server's time by an answer's headers, which tell for how long it has lain in a cache; NaN where they do not tell. */
+export function serverTimeMs(headers: Readonly<Record<string, unknown>> | undefined): number {
+  return Date.parse(String(headers?.['date'])) + Number(headers?.['age'] ?? 0) * 1_000;
 }
 
 /** Values of the headers `Retry-After` (seconds, or a date, judged by the server's own clock) and `Date`. */

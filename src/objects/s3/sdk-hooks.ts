@@ -5,6 +5,7 @@
 import { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { ANSWER_BYTES_MAX, type CheckedOperation, checkPromised, UnpromisedAnswer } from './answers.ts';
+import { serverTimeMs } from './errors.ts';
 
 /** GetObject is not among them: its body goes into the caller's memory (range-body.ts). */
 const OPERATIONS: Readonly<Record<string, CheckedOperation>> = {
@@ -20,7 +21,7 @@ const OPERATIONS: Readonly<Record<string, CheckedOperation>> = {
 
 interface SdkAnswer {
   readonly statusCode: number;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Record<string, string>;
   body?: unknown;
 }
 
@@ -29,13 +30,15 @@ export interface SdkRequest {
   readonly body?: unknown;
 }
 
-/** Checks every 2xx answer to an operation whose answer is small. */
+/** Checks every 2xx answer to an operation whose answer is small, and lets the SDK correct its clock by every refusal. */
 export function checkSdkAnswers(sdk: S3Client): void {
   sdk.middlewareStack.add(
     (next, context) => async (args) => {
       const result = await next(args);
       const operation = OPERATIONS[context.commandName ?? ''];
-      if (operation !== undefined && isAnswer(result.response)) await check(operation, result.response);
+      if (!isAnswer(result.response)) return result;
+      if (operation !== undefined) await check(operation, result.response);
+      dateNow(result.response);
       return result;
     },
     // Nearest to the wire.
@@ -49,6 +52,14 @@ async function check(operation: CheckedOperation, answer: SdkAnswer): Promise<vo
   const body = answer.body instanceof Readable ? await collected(answer.body, status) : Buffer.alloc(0);
   answer.body = body;
   checkPromised(operation, { status, headers, body: body.toString() });
+}
+
+/** The SDK does not correct its clock by an answer that says how old it is, and would send with the wrong time again and again. */
+function dateNow({ statusCode, headers }: SdkAnswer): void {
+  const serverMs = serverTimeMs(headers);
+  if (statusCode < 400 || headers['age'] === undefined || Number.isNaN(serverMs)) return;
+  headers['date'] = new Date(serverMs).toUTCString();
+  delete headers['age'];
 }
 
 async function collected(body: Readable, status: number): Promise<Buffer> {

@@ -2,6 +2,7 @@
  * What failures of the store mean: the table of codes, the sentences, and that no secret is in them; and which client
  * a file system gets. After every test no socket may be left.
  */
+import type { IncomingMessage } from 'node:http';
 import { describe, expect, test, vi } from 'vitest';
 import { classifyError } from '../../../src/objects/s3/errors.ts';
 import { S3ObjectStores } from '../../../src/objects/s3/stores.ts';
@@ -9,6 +10,11 @@ import { expectFailure, patternBytes } from '../contract.ts';
 import { ACCESS_KEY, BUCKET, DATA_PATHS, SECRET, useFaultBench } from '../fault-bench.ts';
 import { sendError, sendStored, startFaultServer } from '../fault-server.ts';
 import { filesystemOn } from './bench.ts';
+
+/** The time that a request was signed with. */
+function signedMs(request: Pick<IncomingMessage, 'headers'> | undefined): number {
+  return Date.parse(`${request?.headers['x-amz-date']}`.replace(/(....)(..)(..T..)(..)/, '$1-$2-$3:$4:'));
+}
 
 describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
   const bench = useFaultBench({ dataPath });
@@ -92,8 +98,7 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
         if (index === 1) both.resolve();
         await both.promise;
         const serverMs = Date.now() + 3_600_000;
-        const signed = `${request.headers['x-amz-date']}`.replace(/(....)(..)(..T..)(..)/, '$1-$2-$3:$4:');
-        const isRight = Math.abs(Date.parse(signed) - serverMs) < 15 * 60_000;
+        const isRight = Math.abs(signedMs(request) - serverMs) < 15 * 60_000;
         const headers = { date: new Date(serverMs).toUTCString(), etag: '"x"', 'content-length': 4 };
         response.writeHead(isRight ? 200 : 403, headers).end();
       });
@@ -116,6 +121,42 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       const store = bench().open();
       await expectFailure(store.head('x'), kind, code);
       await expectFailure(store.head('x'), 'halt', 'access-denied');
+    });
+
+    describe('where a cache adds how old its answer is (Age)', () => {
+      const HOUR_S = 3_600;
+      /** Headers of an answer that has lain for an hour, by a server whose clock is so much ahead of ours. */
+      const lain = (aheadMs: number) => ({
+        date: new Date(Date.now() + aheadMs - HOUR_S * 1_000).toUTCString(),
+        age: String(HOUR_S),
+      });
+
+      test.each(['head', 'putIfAbsent'] as const)(
+        'a wrong clock is corrected by what is refused, too: %s',
+        async (call) => {
+          const aheadMs = 5 * HOUR_S * 1_000;
+          bench().server.answer((request, response, index) => {
+            for (const [name, value] of Object.entries(lain(aheadMs))) response.setHeader(name, value);
+            if (index > 0 && request.method === 'HEAD')
+              return response.writeHead(200, { etag: '"x"', 'content-length': 4 }).end();
+            if (index > 0) return sendStored(response);
+            if (request.method === 'PUT') return sendError(response, 403, 'RequestTimeTooSkewed');
+            response.writeHead(403).end();
+          });
+          const store = bench().open();
+          const send = () => (call === 'head' ? store.head('x') : store.putIfAbsent('x', patternBytes(1)));
+          await expectFailure(send(), 'retry', 'store-unavailable');
+          await send();
+          expect(Math.abs(signedMs(bench().server.seen[1]) - Date.now() - aheadMs)).toBeLessThan(60_000);
+        },
+      );
+
+      test('a HEAD that was refused an hour ago does not say that our clock is wrong', async () => {
+        bench().server.answer((_request, response) => {
+          response.writeHead(403, lain(0)).end();
+        });
+        await expectFailure(bench().open().head('x'), 'halt', 'access-denied');
+      });
     });
 
     test('settings that are no URL are refused at once', () => {
