@@ -40,12 +40,15 @@ export class LostJobs {
     this.#options = options;
   }
 
-  /** Gives lost jobs back, and then does `more`, unless somebody has done so within the last hour; `false` then. */
+  /**
+   * Gives lost jobs back, and then does `more`, unless somebody has done so within the last hour; `false` then. Where `more` fails
+   * it is tried again soon, without another walk.
+   */
   async sweep(signal: AbortSignal, more: () => Promise<void> = async () => undefined): Promise<boolean> {
-    const { connection, queues } = this.#options;
+    const { connection } = this.#options;
     const mine = await queueCall('look for lost jobs', () => connection.set(this.#key, '1', 'PX', WALK_LIFE_MS, 'NX'));
     if (mine === null) return false;
-    for (const swept of queues) await queueCall('look for lost jobs', () => this.#sweep(swept, signal));
+    await queueCall('look for lost jobs', () => this.#walkAll(signal));
     await more();
     if (!signal.aborted) await queueCall('look for lost jobs', () => connection.pexpire(this.#key, SWEEP_EVERY_MS));
     return true;
@@ -55,7 +58,15 @@ export class LostJobs {
     return `${this.#options.prefix}:swept`;
   }
 
-  async #sweep({ queue, onGivenBack }: SweptQueue, signal: AbortSignal): Promise<void> {
+  async #walkAll(signal: AbortSignal): Promise<void> {
+    const { connection, queues } = this.#options;
+    const walked = `${this.#key}:walked`;
+    if ((await connection.exists(walked)) === 1) return;
+    for (const swept of queues) await this.#walk(swept, signal);
+    if (!signal.aborted) await connection.set(walked, '1', 'PX', SWEEP_EVERY_MS);
+  }
+
+  async #walk({ queue, onGivenBack }: SweptQueue, signal: AbortSignal): Promise<void> {
     const { connection, clock, lockDurationMs } = this.#options;
     const keys = new BullmqKeys(connection, queue);
     const waiting = await keys.waitingIds(UNINDEXED_MAX);

@@ -314,17 +314,37 @@ describe('the hourly walk', () => {
     expect(restMs).toBeLessThanOrEqual(3_600_000);
   });
 
-  it('that fails, or whose process stops, is made again soon', async () => {
-    const fails = async () => {
-      throw new Error('Redis is away');
-    };
-    await expect(walk([]).sweep(never, fails)).rejects.toThrow('Redis is away');
+  /** It comes within minutes. */
+  async function nextLook(): Promise<void> {
     const restMs = await world.redis.pttl(`${world.prefix}:swept`);
     expect(restMs).toBeGreaterThan(0);
     expect(restMs).toBeLessThanOrEqual(SOON_MS);
     await world.redis.del(`${world.prefix}:swept`);
+  }
+
+  it('whose process stops is made again soon', async () => {
+    const { jobId } = await queue.enqueue(KEY, 'scan');
+    await lose(jobId);
     expect(await walk([queue.queue as Queue]).sweep(AbortSignal.abort())).toBe(true);
-    expect(await world.redis.pttl(`${world.prefix}:swept`)).toBeLessThanOrEqual(SOON_MS);
+    await nextLook();
+    expect(await walk([queue.queue as Queue]).sweep(never)).toBe(true);
+    expect(givenBack).toEqual([jobId]);
+  });
+
+  it('is not made again for what fails after it: that is tried soon, and alone', async () => {
+    const fails = async () => {
+      throw new Error('Redis is away');
+    };
+    await expect(walk([queue.queue as Queue]).sweep(never, fails)).rejects.toThrow('Redis is away');
+    await nextLook();
+    await lose((await queue.enqueue(KEY, 'scan')).jobId);
+    let done = 0;
+    expect(await walk([queue.queue as Queue]).sweep(never, async () => void done++)).toBe(true);
+    expect([done, givenBack]).toEqual([1, []]);
+    expect(await world.redis.pttl(`${world.prefix}:swept`)).toBeGreaterThan(SOON_MS);
+    const walkedMs = await world.redis.pttl(`${world.prefix}:swept:walked`);
+    expect(walkedMs).toBeGreaterThan(SOON_MS);
+    expect(walkedMs).toBeLessThanOrEqual(3_600_000);
   });
 });
 

@@ -99,6 +99,10 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     file: 'src/queue/lost-jobs.ts',
     edits: [["'1', 'PX', WALK_LIFE_MS, 'NX'", "'1', 'NX'"]],
   }),
+  fault('what fails after the walk makes it again every few minutes', 'I8', {
+    file: 'src/queue/lost-jobs.ts',
+    edits: [['if ((await connection.exists(walked)) === 1) return;', '']],
+  }),
   control('a pause is forgotten by a second one', ['.hsetnx(this.#pausedKey,', '.hset(this.#pausedKey,']),
   control('a resume leaves parked jobs to their time', ['jobs: await this.#unpark(fsId)', 'jobs: 0']),
   control('a job that is parked while somebody resumes stays parked', [
