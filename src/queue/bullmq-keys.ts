@@ -137,9 +137,12 @@ export class BullmqKeys {
     return (await this.#redis.hexists(this.#key('meta'), 'paused')) === 1;
   }
 
-  /** Delayed jobs whose time comes by then. */
-  dueBy(ms: number): Promise<number> {
-    return this.#redis.zcount(this.delayed, 0, ms * DELAYED_SCALE);
+  /** Whether no job waits, is in work, or has its time by then; asked in one step, so that one which moves meanwhile is not missed. */
+  async isIdle(untilMs: number): Promise<boolean> {
+    const batch = this.#redis.multi();
+    for (const name of LISTS) batch.llen(this.#key(name));
+    const counts = await inOneStep(batch.zcard(this.prioritized).zcount(this.delayed, 0, untilMs * DELAYED_SCALE));
+    return counts.every((count) => count === 0);
   }
 
   /** Delayed jobs in the order of their time, so many at most, without the first `from`. */

@@ -135,11 +135,7 @@ export class CompactQueue implements ScanQueue {
 
   /** Whether nothing waits or is in work, and nothing that waits for its time comes within so long: by this host's clock, as BullMQ writes it. */
   async isDrained(forMs: number): Promise<boolean> {
-    return queueCall('ask whether the queue is drained', async () => {
-      const counts = await this.queue.getJobCounts('wait', 'prioritized', 'active');
-      if (Object.values(counts).some((count) => count > 0)) return false;
-      return (await this.#keys.dueBy(Date.now() + forMs)) === 0;
-    });
+    return queueCall('ask whether the queue is drained', () => this.#keys.isIdle(Date.now() + forMs));
   }
 
   #job(key: InodeKey, origin: JobOrigin, priority: number) {

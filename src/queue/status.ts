@@ -91,8 +91,8 @@ export async function reapBacklog(source: StatusSource): Promise<ReapBacklog> {
   return queueCall('ask how reaping keeps up', async () => {
     const [{ waiting, active, delayed, failed }, due, overdue, [first], oldest] = await Promise.all([
       countsOf(queue),
-      keys.dueBy(nowMs),
-      keys.dueBy(nowMs - OVERDUE_MS),
+      queue.getDelayedCount(nowMs),
+      queue.getDelayedCount(nowMs - OVERDUE_MS),
       keys.firstDue(1),
       oldestWaiting(keys),
     ]);

@@ -9,7 +9,6 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { ReapRecord } from '../../src/ledger.ts';
 import type { InodeKey } from '../../src/model.ts';
-import { BullmqKeys } from '../../src/queue/bullmq-keys.ts';
 import { COMPACT_QUEUE, type CompactJobData, CompactQueue } from '../../src/queue/compact-queue.ts';
 import { LostJobs } from '../../src/queue/lost-jobs.ts';
 import { ReapQueue } from '../../src/queue/reap-queue.ts';
@@ -285,7 +284,7 @@ describe('the hourly walk', () => {
     expect(await walker.sweep(never)).toBe(true);
     expect(givenBack).toEqual([jobId, lost]);
     // A record is due at once; what its time is, the record says.
-    expect(await new BullmqKeys(world.redis, ledger.queue).dueBy(wallMs(await ledger.nowMs()) + 1)).toBe(1);
+    expect(await ledger.queue.getDelayedCount(wallMs(await ledger.nowMs()) + 1)).toBe(1);
     expect((await ledger.queue.getJob(kept))?.id).toBe(kept);
     const records: number[] = [];
     for await (const { dueMs } of ledger.pending()) records.push(wallMs(dueMs));

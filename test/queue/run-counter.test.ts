@@ -2,9 +2,9 @@
  * What `run` counts and waits for is written by BullMQ with the clock of the process: the end of a job, and when a delayed
  * one is due. That clock may be far from the queue's Redis's; here it is set off, as on a host that is wrong.
  */
-import { Worker } from 'bullmq';
+import { DelayedError, Worker } from 'bullmq';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { COMPACT_QUEUE, CompactQueue } from '../../src/queue/compact-queue.ts';
+import { COMPACT_QUEUE, type CompactJobData, CompactQueue } from '../../src/queue/compact-queue.ts';
 import { RunCounter } from '../../src/queue/run-counter.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 
@@ -55,4 +55,22 @@ it.each([-20, 0, 20])('waits for a second try on a host whose clock is %i minute
   expect(await queue.queue.getDelayedCount()).toBe(1);
   expect(await queue.isDrained(10 * MINUTE_MS)).toBe(false);
   expect(await queue.isDrained(0)).toBe(true);
+});
+
+it('is not drained at any moment of a job that goes from one list to the other', async () => {
+  let moves = 0;
+  const worker = new Worker<CompactJobData>(
+    COMPACT_QUEUE,
+    async (job, token) => {
+      moves++;
+      await job.moveToDelayed(Date.now(), token);
+      throw new DelayedError();
+    },
+    { connection: world.blocking, prefix: world.prefix },
+  );
+  await queue.enqueue({ fsId: 1, inodeId: 7n }, 'scan');
+  const asked = Array.from({ length: 20 }, async () => {
+    while (moves < 100) expect(await queue.isDrained(MINUTE_MS)).toBe(false);
+  });
+  await Promise.all(asked).finally(() => worker.close());
 });

@@ -64,9 +64,13 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     "?? '') ?? 'nothing') === 'given-back'",
   ]),
   compact('a second try is waited for by another clock', [
-    'dueBy(Date.now() + forMs)',
-    'dueBy(performance.timeOrigin + performance.now() + forMs)',
+    'isIdle(Date.now() + forMs)',
+    'isIdle(performance.timeOrigin + performance.now() + forMs)',
   ]),
+  fault('a queue whose only job is in work counts as drained', 'I8', {
+    file: 'src/queue/bullmq-keys.ts',
+    edits: [['for (const name of LISTS) batch.llen(this.#key(name));', '']],
+  }),
   fault('ended runs are looked for by another clock', 'I8', {
     file: 'src/queue/run-counter.ts',
     edits: [
