@@ -67,10 +67,12 @@ export class ScanSchedule {
     return queueCall('take a planned scan away', () => this.queue.removeJobScheduler(idOf(fsId)));
   }
 
-  /** Whether another job scans this file system at the moment. */
-  async isScanned(fsId: number, exceptJobId: string | undefined): Promise<boolean> {
+  /** Whether another job, which was taken before this one, scans this file system: of two that see each other one goes on. */
+  async isScanned(fsId: number, jobId: string | undefined): Promise<boolean> {
+    // The one that was taken first comes first.
     const active = await queueCall('list the running scans', () => this.queue.getActive());
-    return active.some((job) => job?.data?.fsId === fsId && job.id !== exceptJobId);
+    const first = active.find((job) => job?.data?.fsId === fsId);
+    return first !== undefined && first.id !== jobId;
   }
 
   async close(): Promise<void> {

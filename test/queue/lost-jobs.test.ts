@@ -372,6 +372,16 @@ describe('a plan of scans', () => {
     expect(await schedule.isScanned(8, 'another')).toBe(false);
   });
 
+  it('of which two are taken at once is made by the first that was taken, and by it alone', async () => {
+    const schedule = openSchedule();
+    const worker = new Worker(SCAN_QUEUE, null, { connection: world.blocking, prefix: world.prefix });
+    closing.unshift(() => worker.close(true));
+    for (const fsId of [8, 7, 7]) await schedule.queue.add(SCAN_QUEUE, { fsId });
+    await worker.getNextJob('token');
+    const [first, second] = [await worker.getNextJob('token'), await worker.getNextJob('token')];
+    expect([await schedule.isScanned(7, first?.id), await schedule.isScanned(7, second?.id)]).toEqual([false, true]);
+  });
+
   it('whose next job was lost goes on; as it was, nothing changes', async () => {
     const schedule = openSchedule();
     await schedule.plan(7, 3_600_000);

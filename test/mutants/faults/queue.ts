@@ -122,8 +122,12 @@ export const QUEUE_FAULTS: readonly Fault[] = [
   control('the note of parked jobs stands for ever', ['.pexpire(parked, PARKED_LIFE_MS)', '']),
   control('a pause of the compact queue pauses the reap queue', ['if (options.reap) await', 'await']),
   control('everything resumed leaves paused file systems', ['jobs += (await this.resumeFilesystem(fsId)).jobs;', '']),
-  slot('a scan that another makes is made beside it', ['job?.data?.fsId === fsId && job.id !== exceptJobId', 'false']),
-  slot('a scan takes itself for another', [' && job.id !== exceptJobId', '']),
+  slot('a scan that another makes is made beside it', ['first !== undefined && first.id !== jobId', 'false']),
+  slot('a scan takes itself for another', [' && first.id !== jobId', '']),
+  slot('two scans that are taken at once leave it to each other', [
+    'active.find((job) => job?.data?.fsId === fsId)',
+    'active.find((job) => job?.data?.fsId === fsId && job.id !== jobId)',
+  ]),
   slot('a plan whose next job is gone counts as planned', [
     "return place !== 'nothing';",
     'return place !== undefined;',
