@@ -128,6 +128,10 @@ export class BullmqKeys {
     return this.#key('delayed');
   }
 
+  get active(): string {
+    return this.#key('active');
+  }
+
   /** The jobs that these de-duplication ids stand for. */
   holders(ids: readonly string[]): Promise<readonly (string | null)[]> {
     return this.#redis.mget(ids.map((id) => this.#key(`de:${id}`)));

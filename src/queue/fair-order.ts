@@ -22,7 +22,7 @@ export interface FairRange {
 const FAIR_RANGE: FairRange = { first: 1_000, last: 2_000_000, rebaseAt: 1_000_000 };
 
 /**
- * KEYS: prioritized, line (hash: `v` where serving stands, `l:FS` the last slot of each), delayed. ARGV: file system,
+ * KEYS: prioritized, line (hash: `v` where serving stands, `l:FS` the last slot of each), delayed, active. ARGV: file system,
  * slots, first, last, rebaseAt, start of job keys. Answers the first of the slots, which follow each other.
  */
 const SLOTS = `${ORDER_LUA}
@@ -49,9 +49,12 @@ if v > rebaseAt then
     redis.call('ZADD', KEYS[1], place, all[n])
     setSlot(ARGV[6], all[n], math.floor(place / SCALE))
   end
-  for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
-    local slot = slotOf(ARGV[6], id)
-    if slot >= first then setSlot(ARGV[6], id, moved(slot)) end
+  -- They come back at the slot that they had.
+  for _, ids in ipairs({ redis.call('ZRANGE', KEYS[3], 0, -1), redis.call('LRANGE', KEYS[4], 0, -1) }) do
+    for _, id in ipairs(ids) do
+      local slot = slotOf(ARGV[6], id)
+      if slot >= first then setSlot(ARGV[6], id, moved(slot)) end
+    end
   end
   for field, slot in pairs(lasts()) do
     if slot < v then redis.call('HDEL', KEYS[2], field) else redis.call('HSET', KEYS[2], field, slot - shift) end
@@ -87,9 +90,12 @@ export class FairOrder {
   /** Takes the next slots of a file system; answers the first, and `slotAt` tells the others. */
   async take(fsId: number, count: number): Promise<number> {
     const { first, last, rebaseAt } = this.#range;
-    const keys = [this.#keys.prioritized, this.#line, this.#keys.delayed];
-    const args = [fsId, count, first, last, rebaseAt, this.#keys.base];
-    return Number(await queueCall('take a place in the queue', () => this.#redis.eval(SLOTS, 3, ...keys, ...args)));
+    const { prioritized, delayed, active, base } = this.#keys;
+    const keys = [prioritized, this.#line, delayed, active];
+    const args = [fsId, count, first, last, rebaseAt, base];
+    return Number(
+      await queueCall('take a place in the queue', () => this.#redis.eval(SLOTS, keys.length, ...keys, ...args)),
+    );
   }
 
   /** The slot `n` behind `first`, within the range. */
