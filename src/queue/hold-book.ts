@@ -6,7 +6,7 @@
 
 import type { Cluster, Redis } from 'ioredis';
 import { decimalNumber } from '../format.ts';
-import { type QueueOptions, queueCall } from './bullmq.ts';
+import { inOneStep, type QueueOptions, queueCall } from './bullmq.ts';
 
 /** What nobody has added to for so long is forgotten. */
 const KEEP_MS = 90 * 24 * 3_600_000;
@@ -14,6 +14,14 @@ const KEEP_MS = 90 * 24 * 3_600_000;
 const READ_BATCH = 1_000;
 /** File systems that are reported, at most. */
 const FILESYSTEMS_MAX = 1_000;
+
+/** KEYS: what is held on a file system. ARGV: field of a record, its objects, its bytes, for how long the count is kept. */
+const COUNT = `
+if redis.call('HSETNX', KEYS[1], ARGV[1], '') == 0 then return end
+redis.call('HINCRBY', KEYS[1], 'objects', ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'bytes', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+`;
 
 interface HeldCount {
   readonly objects: number;
@@ -32,22 +40,15 @@ export class HoldBook {
 
   /** A hold was seen on this file system. */
   async note(fsId: number): Promise<void> {
-    await queueCall('note a hold', async () => {
-      await this.#redis.hset(this.#prefix, `${fsId}`, '');
-      await this.#redis.pexpire(this.#prefix, KEEP_MS);
-    });
+    const step = this.#redis.multi().hset(this.#prefix, `${fsId}`, '').pexpire(this.#prefix, KEEP_MS);
+    await queueCall('note a hold', () => inOneStep(step));
   }
 
   /** A reap record that a hold keeps: counted once, however often it is looked at. */
   async count(fsId: number, recordId: string, { objects, bytes }: HeldCount): Promise<void> {
     await this.note(fsId);
-    const key = this.#held(fsId);
-    await queueCall('count what a hold keeps', async () => {
-      if ((await this.#redis.hsetnx(key, `record:${recordId}`, '')) === 0) return;
-      await this.#redis.hincrby(key, 'objects', objects);
-      await this.#redis.hincrby(key, 'bytes', bytes);
-      await this.#redis.pexpire(key, KEEP_MS);
-    });
+    const args = [`record:${recordId}`, objects, bytes, KEEP_MS];
+    await queueCall('count what a hold keeps', () => this.#redis.eval(COUNT, 1, this.#held(fsId), ...args));
   }
 
   /** How many of these reap records a look has found held. */

@@ -6,7 +6,7 @@
 
 import { z } from 'zod';
 import { safeJson } from '../format.ts';
-import { type QueueOptions, queueCall } from './bullmq.ts';
+import { inOneStep, type QueueOptions, queueCall } from './bullmq.ts';
 
 /** A process whose loop is busy for long is still there. */
 const REPORT_LIFE_MS = 60_000;
@@ -41,21 +41,18 @@ export class WorkerReports {
   }
 
   async put(report: WorkerReport): Promise<void> {
-    const { connection } = this.#options;
-    await queueCall('write what this worker sees', async () => {
-      await connection.set(this.#keyOf(report.worker), JSON.stringify(report), 'PX', REPORT_LIFE_MS);
-      await connection.zadd(this.#index, report.atMs, report.worker);
-      await connection.zremrangebyscore(this.#index, 0, report.atMs - REPORT_LIFE_MS);
-      await connection.pexpire(this.#index, REPORT_LIFE_MS);
-    });
+    const step = this.#options.connection
+      .multi()
+      .set(this.#keyOf(report.worker), JSON.stringify(report), 'PX', REPORT_LIFE_MS)
+      .zadd(this.#index, report.atMs, report.worker)
+      .zremrangebyscore(this.#index, 0, report.atMs - REPORT_LIFE_MS)
+      .pexpire(this.#index, REPORT_LIFE_MS);
+    await queueCall('write what this worker sees', () => inOneStep(step));
   }
 
   async remove(worker: string): Promise<void> {
-    const { connection } = this.#options;
-    await queueCall('take away what this worker said', async () => {
-      await connection.zrem(this.#index, worker);
-      await connection.del(this.#keyOf(worker));
-    });
+    const step = this.#options.connection.multi().zrem(this.#index, worker).del(this.#keyOf(worker));
+    await queueCall('take away what this worker said', () => inOneStep(step));
   }
 
   /** The newest first. One that cannot be read is left out. */

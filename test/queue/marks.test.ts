@@ -11,12 +11,14 @@ import type { InodeKey } from '../../src/model.ts';
 import { redisBudget } from '../../src/pace/redis-budget.ts';
 import { COMPACT_QUEUE, type CompactJobData, CompactQueue, REAP_QUEUE } from '../../src/queue/compact-queue.ts';
 import { QueueGcBook } from '../../src/queue/gc-book.ts';
+import { HoldBook } from '../../src/queue/hold-book.ts';
 import { JobBound } from '../../src/queue/job-bound.ts';
 import { LostJobs } from '../../src/queue/lost-jobs.ts';
 import { QueueControl } from '../../src/queue/pause.ts';
 import { Quarantine } from '../../src/queue/quarantine.ts';
 import { ReapQueue } from '../../src/queue/reap-queue.ts';
 import { SCAN_QUEUE, ScanSchedule } from '../../src/queue/scan-schedule.ts';
+import { WorkerReports } from '../../src/queue/worker-reports.ts';
 import { later, ledgerMs } from '../../src/time.ts';
 import { CutOff } from './cut-off.ts';
 import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
@@ -24,6 +26,7 @@ import { eventually, openQueueWorld, type QueueWorld } from './world.ts';
 const FIRST: InodeKey = { fsId: 1, inodeId: 1n };
 const KEYS: readonly InodeKey[] = [FIRST, { fsId: 1, inodeId: 2n }, { fsId: 1, inodeId: 3n }];
 const NOTE = { sinceMs: 5, by: 'host:1' };
+const HELD = { objects: 3, bytes: 4096 };
 const LOCK_MS = 200;
 /** A connection that is cut does not close by itself. */
 const CLOSE_MS = 100;
@@ -363,7 +366,7 @@ describe('a process that dies between any two commands', () => {
     expect(cuts).toBeGreaterThan(3);
   });
 
-  it('of notes beside the queue: each ends by itself', async () => {
+  it('of notes beside the queue: each ends by itself, and what a hold keeps is counted once', async () => {
     const cuts = await cutAnywhere('notes', {
       act: async ({ options, queue, ledger }) => {
         const quarantine = new Quarantine(options, 'redis:fs');
@@ -375,11 +378,17 @@ describe('a process that dies between any two commands', () => {
           queue: one as never,
           onGivenBack: () => undefined,
         }));
+        await new HoldBook(options, 'redis:fs').count(1, 'record', HELD);
+        await new WorkerReports(options).put({ worker: 'host:1', atMs: 1, notReady: [], metadata: {}, stores: [] });
         const lost = new LostJobs({ ...options, clock: systemClock, lockDurationMs: LOCK_MS, queues });
         await lost.sweep(new AbortController().signal);
       },
       // What stands is looked at after each cut.
-      heal: async () => undefined,
+      heal: async ({ options }) => {
+        const book = new HoldBook(options, 'redis:fs');
+        await book.count(1, 'record', HELD);
+        expect(await book.held(1)).toEqual(HELD);
+      },
     });
     expect(cuts).toBeGreaterThan(6);
   });
