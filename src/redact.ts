@@ -12,7 +12,7 @@ const HIDDEN = '***';
 const USER_INFO = /([a-z][a-z0-9+.-]*:\/\/)(?!\[user:password@\]host\b[^\s"'<>@]*(?:[\s"'<>]|$))[^\s"'<>]*@/gi;
 /** Connection options given in a query, and the SDK's own names in dumps of the environment; the `…` of a hint stays. */
 const NAMED_SECRET =
-  /((?:password|passwd|passphrase|secret|token|auth|credential|access_?key)[\w-]*["']?\s*[=:]\s*["']?)(?!…(?:[\s&"',;)]|$))[^\s&"',;]+/gi;
+  /((?:password|passwd|passphrase|secret|token|auth|credential|access_?key)[\w-]*["']?\s*[=:]\s*["']?)(?!…(?:[\s&"',;)\]]|$))[^\s&"',;]+/gi;
 
 /** The text with user information of URLs and values of secret-like names replaced by `***`. */
 export function redactText(text: string): string {

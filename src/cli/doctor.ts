@@ -55,7 +55,9 @@ export function register(command: Command, context: CliContext): void {
           slices: async () => {
             const { runVolumeChecks } = await import('./slices/doctor-checks.ts');
             const checks = await runVolumeChecks(fsId, { ...of, connectMs: context.connectMs });
-            return { checks: write ? [...checks, NOT_TRIED] : checks, purpose: 'reading' };
+            const compacts = checks.some(({ check, status }) => check === 'compaction' && status === 'ok');
+            const purpose = compacts ? 'compaction' : 'reading';
+            return { checks: write ? [...checks, NOT_TRIED] : checks, purpose };
           },
         })
         .finally(() => progress.stop());

@@ -2,7 +2,7 @@
  * `s3compact inode FS INODE`: compact one inode now, through the queue (top priority, first run that starts after the
  * request) or in this process, and show how it ends. The work is `run`'s; this only asks, waits and tells.
  */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { JobProgress } from '../../workers/compact-processor.ts';
 import { systemClock } from '../clock.ts';
 import type { CompactProgress } from '../compact/compact-inode.ts';
@@ -10,7 +10,7 @@ import { printInodeKey } from '../format.ts';
 import type { InodeKey } from '../model.ts';
 import type { RunSeen } from '../queue/wait-for-run.ts';
 import { type LayoutName, layoutOf } from '../urls/juicefs.ts';
-import { bytes, nothingText, plural, restingText } from '../view/words.ts';
+import { bytes, duration, nothingText, plural, restingText } from '../view/words.ts';
 import type { RunReport } from '../wiring/run-inode.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
 import { durationLike, inodeNumber, withFileArguments } from './arguments.ts';
@@ -38,6 +38,7 @@ const LEFT_INLINE =
 const LOOK_EVERY_MS = 1_000;
 /** Chunks of a dry run. */
 const PLANS_SHOWN = 5;
+const WAIT_MS = 600_000;
 
 interface InodeOptions {
   readonly inline?: boolean;
@@ -50,7 +51,11 @@ export function register(command: Command, context: CliContext): void {
   withFileArguments(command)
     .option('--inline', 'do it in this process instead of the compact queue')
     .option('--dry-run', 'only show the plan, as "s3compact plan" does')
-    .option('--wait <duration>', 'how long to wait for the run to end', durationLike('30s or 10m'), 600_000)
+    .addOption(
+      new Option('--wait <duration>', 'how long to wait for the run to end')
+        .argParser(durationLike('30s or 10m'))
+        .default(WAIT_MS, duration(WAIT_MS)),
+    )
     .addHelpText('after', HELP)
     .action(async (fsId: number, inode: bigint | string, options: InodeOptions) => {
       const limit = PLANS_SHOWN;

@@ -82,7 +82,7 @@ async function serveApp(serving: Serving, appOf: (parts: AppParts) => Hono<Visit
   const hasToken = token !== undefined && token !== '';
   const { host, port } = listenAddress(settings.consoleListen, hasToken);
   if (settings.consoleActions === true && !hasToken)
-    throw refusal('--allow-actions needs S3COMPACT_CONSOLE_TOKEN: without a log-in anybody could act');
+    throw refusal('--allow-actions needs a log-in, or anybody could act: set S3COMPACT_CONSOLE_TOKEN');
   const onFault = (error: unknown) =>
     log.error({ event: LOG_EVENTS.consoleFault, err: toError(error) }, 'a page failed');
   const onWrong = (remote: string) => log.warn({ event: LOG_EVENTS.consoleRefused, remote }, 'a wrong token was shown');

@@ -20,7 +20,8 @@ const THINGS: Readonly<Record<JobWait['for'], string>> = {
 
 export function waitText({ for: thing, what, forMs }: JobWait): string {
   const long = forMs !== undefined && forMs >= 1_000 ? ` (for ${duration(forMs)})` : '';
-  return `${THINGS[thing]}${what}${long}`;
+  // Sentences of errors end with a full stop; here the time follows.
+  return `${THINGS[thing]}${what.replace(/\.$/, '')}${long}`;
 }
 
 /** Of a job in flight. */

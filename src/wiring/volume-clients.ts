@@ -142,7 +142,7 @@ function oneVolume(volume: SliceVolume, { uuid }: VolumeSetting): SliceVolume {
 async function refuseVolumeAsQueue(connection: RedisClient): Promise<void> {
   if ((await connection.exists('setting')) === 0) return;
   throw new CompactError(
-    'REDIS_URL is the database of a JuiceFS volume (it has a setting): the queue needs a database of its own, as redis://host:6379/2',
+    'REDIS_URL is the database of a JuiceFS volume (it has the key "setting"): the queue needs a database of its own, as redis://host:6379/2',
     { kind: 'halt', code: 'settings-invalid' },
   );
 }

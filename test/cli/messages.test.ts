@@ -7,6 +7,7 @@ import { requireFilesystem } from '../../src/metadata/lookup.ts';
 import { redactText } from '../../src/redact.ts';
 import type { ScanReport } from '../../src/scan/types.ts';
 import { NO_BACKLOG } from '../../src/scan-port.ts';
+import { waitText } from '../../src/view/job-text.ts';
 
 const PLAIN = { colors: { bold: (text: string) => text } } as CliContext;
 
@@ -52,6 +53,7 @@ it('reap says why a record is not finished, and when it is looked at again', () 
 it('the mask of passwords leaves a hint as it is, and nothing that may be a password', () => {
   const hint = 'give its own at the end of the URL, as ?sentinelPassword=… or ?sentinelUsername=…&sentinelPassword=…';
   expect(redactText(hint)).toBe(hint);
+  expect(redactText('host/master[?sentinelPassword=…]; encode')).toBe('host/master[?sentinelPassword=…]; encode');
   expect(redactText('?sentinelPassword=…x&a=1')).toBe('?sentinelPassword=***&a=1');
 });
 
@@ -59,4 +61,9 @@ it('only Redis is said to have a prefix', async () => {
   const none = (storeId: string) => ({ storeId, getFilesystem: async () => null });
   await expect(requireFilesystem(none('redis:fs'), 4)).rejects.toThrow(/METADATA_URL and METADATA_PREFIX$/);
   await expect(requireFilesystem(none('curvefs'), 4)).rejects.toThrow(/check the number and METADATA_URL$/);
+});
+
+it('what a job waits for is a sentence with one end', () => {
+  const what = 'Reading object "x" failed: no answer (ECONNREFUSED). The call can be repeated.';
+  expect(waitText({ for: 's3', what })).toMatch(/^waits for S3: Reading .* can be repeated$/);
 });

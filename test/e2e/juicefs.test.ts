@@ -236,6 +236,10 @@ describe.runIf(isReal)('a volume of the real program', () => {
         stderr: expect.not.stringContaining('s3compact'),
       });
     }
+    // What it is fit for: only whoever may write compacts.
+    const reader = await world.command(['doctor', '1'], options);
+    expect(reader.stdout).toMatch(/^file system 1 is fit for reading/);
+    expect((await world.command(['doctor', '1'])).stdout).toMatch(/^file system 1 is fit for compaction/);
     await world.s3.send(new DeleteBucketPolicyCommand({ Bucket: world.bucket }));
   });
 

@@ -130,7 +130,7 @@ export class JuicefsVolume implements SliceVolume {
     const value = await this.#reads.get('setting');
     if (value !== null) return value.toString('utf8');
     throw new CompactError(
-      'there is no JuiceFS volume at METADATA_URL: it has no setting; check the database number behind the host',
+      'there is no JuiceFS volume at METADATA_URL: its database has no key "setting"; check the database number behind the host',
       { kind: 'halt', code: 'filesystem-missing' },
     );
   }

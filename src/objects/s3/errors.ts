@@ -269,8 +269,11 @@ function described(facts: ErrorFacts, code: ErrorCode, words: string): string {
     return `the server answered ${status}${said || (MEANING[status] ?? '')}${elsewhere}`;
   }
   if (code === 'access-denied') return `no usable credentials (${name})`;
-  if (facts.code !== undefined) return `no answer (${facts.code})`;
+  if (facts.code !== undefined) return `no answer (${facts.code}); check the endpoint and the server`;
   if (words === '') return name;
+  // The SDK's words name no setting.
+  if (words === 'Region is missing')
+    return 'no region is known: set AWS_REGION, to us-east-1 where the server has no regions';
   return name === SILENT_PROVIDER || isUnnamed(name) ? words : `${name}: ${words}`;
 }
 

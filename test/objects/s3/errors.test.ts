@@ -263,7 +263,7 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
       try {
         const call = stores.forFilesystem(filesystemOn(BUCKET)).head('x');
         const failure = await expectFailure(call, 'halt', 'store-refused');
-        expect(failure.message).toMatch(/failed: Region is missing/);
+        expect(failure.message).toMatch(/failed: no region is known: set AWS_REGION/);
       } finally {
         stores.close();
         vi.unstubAllEnvs();
