@@ -108,8 +108,11 @@ export class QueueControl {
   /** Resumes one file system; tells how many parked jobs came back. What a failure leaves, the same call brings back. */
   async resumeFilesystem(fsId: number): Promise<{ readonly resumed: boolean; readonly jobs: number }> {
     return queueCall('resume a file system', async () => {
-      const resumed = (await this.#redis.hdel(this.#pausedKey, `${fsId}`)) === 1;
-      return { resumed, jobs: await this.#unpark(fsId) };
+      const step = this.#redis.multi().hdel(this.#pausedKey, `${fsId}`).sadd(this.#resumingKey, fsId);
+      const [resumed] = await inOneStep(step.pexpire(this.#resumingKey, PARKED_LIFE_MS));
+      const jobs = await this.#unpark(fsId);
+      await this.#redis.srem(this.#resumingKey, fsId);
+      return { resumed: resumed === 1, jobs };
     });
   }
 
@@ -120,14 +123,15 @@ export class QueueControl {
     });
   }
 
-  /** Everything: both queues and every file system; tells which of these were paused. */
+  /** Everything: both queues and every file system, also one whose resume broke off; tells which of these were paused. */
   async resumeAll(): Promise<{ readonly filesystems: readonly number[]; readonly jobs: number }> {
     return queueCall('resume the queues', async () => {
       await this.#compact.resume();
       await this.#reap.resume();
       const filesystems: number[] = [];
       let jobs = 0;
-      for (const id of await this.#redis.hkeys(this.#pausedKey)) {
+      const paused = await this.#redis.hkeys(this.#pausedKey);
+      for (const id of new Set([...paused, ...(await this.#redis.smembers(this.#resumingKey))])) {
         const fsId = decimalNumber(id);
         if (fsId === null) await this.#redis.hdel(this.#pausedKey, id);
         else {
@@ -180,6 +184,11 @@ export class QueueControl {
 
   get #pausedKey(): string {
     return `${this.#prefix}:paused`;
+  }
+
+  /** File systems whose parked jobs are being brought back. */
+  get #resumingKey(): string {
+    return `${this.#prefix}:resuming`;
   }
 
   #parkedKey(fsId: number): string {

@@ -239,8 +239,6 @@ describe('a process that dies between any two commands', () => {
       act: (dying) => (what === 'pause' ? pause(dying) : dying.control.resumeAll()),
       heal: async (healthy) => {
         await healthy.control.resumeAll();
-        // A job that was parked may have lost its note: it comes by itself, within the hour.
-        await healthy.control.resumeFilesystem(1);
         expect(await healthy.control.paused()).toEqual({ compact: false, reap: false, filesystems: [] });
         const ran = healthy.compact();
         await expectIdle(healthy);

@@ -121,6 +121,10 @@ export const QUEUE_FAULTS: readonly Fault[] = [
   control('a parked job is not noted', [".hset(parked, job.id ?? '',", ".hset(parked, '',"]),
   control('the note of parked jobs stands for ever', ['.pexpire(parked, PARKED_LIFE_MS)', '']),
   control('a pause of the compact queue pauses the reap queue', ['if (options.reap) await', 'await']),
+  control('a resume of everything that broke off is not finished by the next one', [
+    ', ...(await this.#redis.smembers(this.#resumingKey))',
+    '',
+  ]),
   control('everything resumed leaves paused file systems', ['jobs += (await this.resumeFilesystem(fsId)).jobs;', '']),
   slot('a scan that another makes is made beside it', ['first !== undefined && first.id !== jobId', 'false']),
   slot('a scan takes itself for another', [' && first.id !== jobId', '']),
