@@ -108,7 +108,7 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     edits: [['if ((await connection.exists(walked)) === 1) return;', '']],
   }),
   control('a pause is forgotten by a second one', ['.hsetnx(this.#pausedKey,', '.hset(this.#pausedKey,']),
-  control('a resume leaves parked jobs to their time', ['jobs: await this.#unpark(fsId)', 'jobs: 0']),
+  control('a resume leaves parked jobs to their time', ['const jobs = await this.#unpark(fsId);', 'const jobs = 0;']),
   control('a job that is parked while somebody resumes stays parked', [
     'if (!(await this.isFilesystemPaused(fsId))) await this.#unpark(fsId);',
     '',
