@@ -47,7 +47,7 @@ interface CompactQueueOptions extends QueueOptions {
 
 /** Ended jobs are kept so long, for those who wait for them and for looking back; then they go (I8). */
 const KEEP_COMPLETED = { age: 3600, count: 1_000 };
-const KEEP_FAILED = { age: 7 * 24 * 3600, count: 10_000 };
+export const KEEP_FAILED = { age: 7 * 24 * 3600, count: 10_000 };
 
 /** A job that was met and stands for nothing makes room; more than once only where others queue the same inode (I8). */
 const ADDS_MAX = 3;

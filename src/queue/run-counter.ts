@@ -5,10 +5,10 @@
 import { safeJson } from '../format.ts';
 import { type QueueOptions, queueCall } from './bullmq.ts';
 import { BullmqKeys, type EndedJob } from './bullmq-keys.ts';
-import type { CompactQueue } from './compact-queue.ts';
+import { type CompactQueue, KEEP_FAILED } from './compact-queue.ts';
 
-/** Jobs that one look reads at most; the next look goes on. */
-const LOOK_MAX = 1_000;
+/** Jobs that one look reads at most, of those done and of those given up: no more are kept. */
+const LOOK_MAX = KEEP_FAILED.count;
 /** A clock may be set back a little between two looks. */
 const SKEW_MS = 5_000;
 /** Ids that are remembered so that none counts twice. */

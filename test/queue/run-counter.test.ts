@@ -74,3 +74,15 @@ it('is not drained at any moment of a job that goes from one list to the other',
   });
   await Promise.all(asked).finally(() => worker.close());
 });
+
+it('counts every run of a moment in which thousands were given up, also at its last look', async () => {
+  const counter = new RunCounter({ connection: world.redis, prefix: world.prefix, queue, isOwn: () => true });
+  const batch = world.redis.pipeline();
+  for (let n = 0; n < 3_000; n++) {
+    batch.zadd(queue.queue.toKey('failed'), Date.now(), `job-${n}`);
+    batch.hset(queue.queue.toKey(`job-${n}`), { pb: 'own', progress: '{"report":{"ending":"halted"}}' });
+  }
+  await batch.exec();
+  await counter.look();
+  expect(counter.counts.endings).toEqual({ halted: 3_000 });
+});
