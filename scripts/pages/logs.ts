@@ -25,6 +25,8 @@ const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   metadataBack: 'The metadata service answers again.',
   queueLost: "The queue's Redis cannot be worked on; the process waits and goes on by itself.",
   queueBack: "The queue's Redis can be worked on again.",
+  settingUnknown:
+    'A variable of the environment begins with S3COMPACT_ and is no setting: mistyped, or of another version. It changes nothing.',
   redisUnguarded: 'At start: a Redis with replicas takes writes without them; the line says what to set.',
   jobStarted: 'A run over an inode begins.',
   jobDone: 'A run ended as done. The line of the attempt, see below.',

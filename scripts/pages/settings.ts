@@ -13,7 +13,8 @@ This page is generated from the table in \`src/config/\`; change it there.
 
 A flag wins over the environment, the environment over the file given with \`--config FILE\`, the file over the default.
 The file is YAML with one \`name: value\` per line; a name is the flag without dashes (\`grace: 10m\`) or the environment
-name (\`S3COMPACT_GRACE: 10m\`), and an unknown name is an error. An empty environment variable counts as not set.
+name (\`S3COMPACT_GRACE: 10m\`), and an unknown name is an error; a variable \`S3COMPACT_…\` that
+is none is a warning (\`setting.unknown\`). An empty environment variable counts as not set.
 
 Durations are a whole number with \`ms\`, \`s\`, \`m\`, \`h\` or \`d\` (\`500ms\`, \`10m\`, \`3d\`); sizes are bytes or a whole
 number with \`KiB\`, \`MiB\`, \`GiB\` or \`TiB\`. All problems with the settings are listed at once, passwords hidden, and
@@ -43,7 +44,7 @@ export function settingsMarkdown(): string {
   });
   const sdk = SDK_NAMES.map(([names, meaning]) => `| ${code(names)} | ${meaning} |`).join('\n');
   const credentials = `## Credentials for S3\n\nLeft to the AWS SDK, which reads its own names; they are neither flags nor keys of the settings file.\n\n| environment | meaning |\n|---|---|\n${sdk}\n`;
-  const token = `## Token of the console\n\n\`${CONSOLE_TOKEN}\`, only in the environment: 16 to 256 letters, digits and \`. _ ~ + / -\`. With it every page of the console wants a log-in\n([console.md](console.md)).\n`;
+  const token = `## Token of the console\n\n\`${CONSOLE_TOKEN}\`, only in the environment: 16 to 256 letters, digits and \`. _ ~ + / -\`, and \`=\` at its end. With it every page of the console wants a log-in\n([console.md](console.md)).\n`;
   const passphrase = `## Passphrase of a JuiceFS volume\n\n\`${JUICEFS_PASSPHRASE}\`, only in the environment, as for JuiceFS: what opens the volume's \`EncryptKey\` where that is protected ([juicefs.md](juicefs.md)).\n`;
   return [INTRODUCTION, ...groups, token, passphrase, credentials, RELATIONS].join('\n');
 }

@@ -7,13 +7,13 @@ import { findPackageJSON } from 'node:module';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import type { loadSettings } from '../config/load.ts';
-import { SETTINGS_FILE_BYTES_MAX } from '../config/sources.ts';
+import { SETTINGS_FILE_BYTES_MAX, unknownNames } from '../config/sources.ts';
 import { SETTINGS, type Settings } from '../config/table.ts';
 import { CompactError, toError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
 import type { SliceVolume, VolumeSetting } from '../metadata/slice-volume.ts';
 import type { InodeKey } from '../model.ts';
-import type { createLogger, Logger } from '../observe/log.ts';
+import type { createLogger, LOG_EVENTS, Logger } from '../observe/log.ts';
 import { type LayoutName, layoutOf } from '../urls/juicefs.ts';
 import type { Clients, OpenOptions } from '../wiring/clients.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
@@ -38,6 +38,7 @@ const CONNECT_MAX_MS = 1_500;
 interface Loaded {
   readonly loadSettings: typeof loadSettings;
   readonly createLogger: typeof createLogger;
+  readonly LOG_EVENTS: typeof LOG_EVENTS;
 }
 
 interface ClientsWish extends Pick<OpenOptions, 'metadata' | 'forRuns'> {
@@ -69,8 +70,11 @@ export class CliContext {
 
   /** Loads what every command needs that acts; called once, by `run`, when the arguments are known to be right. */
   async prepare(): Promise<void> {
-    const [config, log] = await Promise.all([import('../config/load.ts'), import('../observe/log.ts')]);
-    this.#loaded = { loadSettings: config.loadSettings, createLogger: log.createLogger };
+    const [{ loadSettings }, { createLogger, LOG_EVENTS }] = await Promise.all([
+      import('../config/load.ts'),
+      import('../observe/log.ts'),
+    ]);
+    this.#loaded = { loadSettings, createLogger, LOG_EVENTS };
   }
 
   /** Of the package, from its package.json, wherever this file was built to; or `unknown`. */
@@ -92,11 +96,19 @@ export class CliContext {
 
   /** The checked settings, read once. Throws `settings-invalid` (halt) with every problem. */
   get settings(): Settings {
-    this.#settings ??= this.#parts.loadSettings({
+    if (this.#settings !== undefined) return this.#settings;
+    const { loadSettings, LOG_EVENTS } = this.#parts;
+    this.#settings = loadSettings({
       flags: this.#flags(),
       env: this.env,
       ...(this.options.config === undefined ? {} : { file: readSettingsFile(this.options.config) }),
     });
+    // In a file it is an error. The environment may be meant for another version, too.
+    for (const name of unknownNames(this.env))
+      this.logger.warn(
+        { event: LOG_EVENTS.settingUnknown, name },
+        `${name} is no setting and changes nothing; is it mistyped?`,
+      );
     return this.#settings;
   }
 

@@ -20,6 +20,7 @@ const HELP = `
 Ends when the queue is drained, or --run-seconds or --run-bytes is spent; then waits until the objects that it replaced are
 deleted (--grace). With --no-wait-reap it says how many reap records remain: a CronJob of "s3compact reap" takes them.
 It does not wait while deleting is paused, nor for records whose objects a hold keeps; the exit code does not change for them.
+A server that is away, or refuses all that it is asked (keys, a bucket that is not there), is waited for: a quarter of an hour or more.
 Any number may run at once. SIGTERM or Ctrl-C: take no more jobs, finish within --shutdown-grace; the next run goes on.
 Exit code 0: all that the budget allowed was done. 3: paused, stopped, something was away, or a run may succeed later.
 4: an inode was quarantined or a run halted: needs a person. 130: stopped by Ctrl-C.

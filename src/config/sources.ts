@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import type * as Yaml from 'yaml';
 import { redactText } from '../redact.ts';
+import { CONSOLE_TOKEN } from './rows-console.ts';
 import { SETTINGS } from './table.ts';
 
 /** A settings file is a page of text; more is a mistake (I8). */
@@ -41,6 +42,18 @@ export function collect(sources: SettingSources, problems: string[]): Map<string
     if (given !== undefined) out.set(spec.key, given);
   }
   return out;
+}
+
+/** Variables that begin as ours do and are not for us: what Kubernetes says of Services, and what this project's own tests take. */
+const NOT_OURS = /_SERVICE_(?:HOST|PORT(?:_\w+)?)$|_PORT_\d+_[A-Z]+(?:_\w+)?$|^S3COMPACT_(?:TEST|SIM|MUTANTS|REQUIRE)_/;
+
+/** Names in the environment that look like a setting and are none: mistyped, or of another version. */
+export function unknownNames(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const known = new Set<string>([...SETTINGS.map((row) => row.env), CONSOLE_TOKEN]);
+  return Object.keys(env).filter(
+    (name) =>
+      name.startsWith('S3COMPACT_') && !known.has(name) && !NOT_OURS.test(name) && !/^tcp:/.test(env[name] ?? ''),
+  );
 }
 
 function asGiven(text: string | undefined, label: string, place: string): Given | undefined {

@@ -29,6 +29,7 @@ export const LOG_EVENTS = {
   queueLost: 'queue.lost',
   queueBack: 'queue.back',
   redisUnguarded: 'redis.unguarded',
+  settingUnknown: 'setting.unknown',
   jobStarted: 'job.started',
   jobDone: 'job.done',
   jobRetry: 'job.retry',

@@ -1,6 +1,7 @@
 /** Messages that must not contradict the facts: each of these said something else once. */
 import { expect, it } from 'vitest';
 import type { CliContext } from '../../src/cli/context.ts';
+import { run } from '../../src/cli/main.ts';
 import { summaryText } from '../../src/cli/reap.ts';
 import { scanText } from '../../src/cli/scan.ts';
 import { requireFilesystem } from '../../src/metadata/lookup.ts';
@@ -66,4 +67,24 @@ it('only Redis is said to have a prefix', async () => {
 it('what a job waits for is a sentence with one end', () => {
   const what = 'Reading object "x" failed: no answer (ECONNREFUSED). The call can be repeated.';
   expect(waitText({ for: 's3', what })).toMatch(/^waits for S3: Reading .* can be repeated$/);
+});
+
+it('a variable that is no setting is named, and what Kubernetes says of Services is not', async () => {
+  let stderr = '';
+  const streams = { stdout: { write: () => true }, stderr: { write: (text: string) => (stderr += text) } };
+  const env = {
+    REDIS_URL: 'redis://127.0.0.1:1',
+    S3COMPACT_GRCE: 'hunter2',
+    S3COMPACT_CONSOLE_TOKEN: 'ours',
+    S3COMPACT_GRACE: '20m',
+    S3COMPACT_CONSOLE_SERVICE_HOST: '10.0.0.1',
+    S3COMPACT_CONSOLE_SERVICE_PORT_HTTP: '9401',
+    S3COMPACT_CONSOLE_PORT: 'tcp://10.0.0.1:9401',
+    S3COMPACT_CONSOLE_PORT_9401_TCP_ADDR: '10.0.0.1',
+  };
+  expect(await run(['status'], env, streams)).toBe(3);
+  expect(stderr.match(/"event":"setting.unknown","name":"\w+"/g)).toEqual([
+    '"event":"setting.unknown","name":"S3COMPACT_GRCE"',
+  ]);
+  expect(stderr).not.toContain('hunter2');
 });
