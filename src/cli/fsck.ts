@@ -2,7 +2,7 @@
  * `s3compact fsck FS [INODE]`: can every byte of the file, or of all files, be read? It asks the object store for what
  * the metadata names and tells every range that cannot be read. The looking is `fsck`'s. It changes nothing.
  */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { CompactError } from '../errors.ts';
 import { printInodeKey } from '../format.ts';
 import { type FsckFault, STOPPED } from '../fsck/check-chunk.ts';
@@ -63,12 +63,11 @@ Of a JuiceFS volume, all objects that lists name: {summary: {files, lists, objec
   faults: [{inodeId, chunkIndex, reason: missing|size|unreferenced|damaged, object, visible, detail}], endedEarly}`;
 
 export function register(command: Command, context: CliContext): void {
-  const limit = new Option('--limit <count>', 'faults to show; 0 means all');
   command
     .argument('<fs>', 'id of the file system', parseCount)
     .argument('[inode]', 'id of the inode, of a JuiceFS volume also a path; all if absent', parseInodeOrPath)
     .option('--read', 'read every byte, not only the sizes')
-    .addOption(limit.argParser(parseLimit).default(FAULTS_SHOWN))
+    .option('--limit <count>', 'faults to show; 0 means all', parseLimit, FAULTS_SHOWN)
     .addHelpText('after', HELP)
     .action(async (fsId: number, inode: bigint | string | undefined, options: Options) => {
       context.exitCode = await context.byLayout({

@@ -2,7 +2,7 @@
  * `s3compact inspect FS INODE`: the lists as they are: versions, valid ranges, the block map and what a full read costs.
  * It reads metadata only, draws even what the planner would refuse, and says what is wrong with it.
  */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { printInodeKey } from '../format.ts';
 import { requireFile, requireFilesystem } from '../metadata/lookup.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -49,13 +49,13 @@ Of a JuiceFS volume: {volume, file: {inodeId, path, length, mtimeMs, nlink, stat
             pieces: [{begin, end, position, id, size, from}], footprint: as total}]}`;
 
 export function register(command: Command, context: CliContext): void {
-  const limit = new Option(
-    '--limit <count>',
-    `rows of each list, and chunks, to show; 0 means all (default: ${ROWS_SHOWN})`,
-  );
   withFileArguments(command)
     .option('--chunk <index>', 'show this chunk only', parseCount)
-    .addOption(limit.argParser(parseLimit))
+    .option(
+      '--limit <count>',
+      `rows of each list, and chunks, to show; 0 means all (default: ${ROWS_SHOWN})`,
+      parseLimit,
+    )
     .addHelpText('after', HELP)
     .action(async (fsId: number, inode: bigint | string, options: InspectOptions) => {
       context.exitCode = await context.byLayout({
