@@ -16,7 +16,12 @@ export function schemaOf(spec: SettingSpec): z.ZodType<string | number | boolean
     case 'choice':
       return choiceSchema(spec.choices);
     case 'switch':
-      return switchSchema();
+      return z.stringbool({
+        truthy: ['true', '1'],
+        falsy: ['false', '0'],
+        case: 'sensitive',
+        error: 'is neither true nor false',
+      });
     case 'text':
       return z.string().regex(spec.pattern, { error: 'is not in the allowed form' });
     case 'url':
@@ -55,15 +60,6 @@ function numberSchema(form: Form, min: number, max: number): z.ZodType<number, s
 function choiceSchema(choices: readonly string[]): z.ZodType<string, string> {
   const small = z.string().toLowerCase();
   return small.refine((text) => choices.includes(text), { error: 'is not one of the choices' });
-}
-
-/** A schema from `true`, `1`, `false` or `0` to a boolean. */
-function switchSchema(): z.ZodType<boolean, string> {
-  return z.string().transform((text, context) => {
-    if (text === 'true' || text === '1') return true;
-    if (text === 'false' || text === '0') return false;
-    return refuse(context, 'is neither true nor false');
-  });
 }
 
 /** A schema for what `parse` takes, whose messages are whole sentences and name the URL without secrets. */
