@@ -65,14 +65,11 @@ export function errorText(thrown: unknown, style: ErrorStyle): string {
     const inode = own?.inode === undefined ? {} : { fsId: own.inode.fsId, inodeId: own.inode.inodeId.toString() };
     return `${toJson({ error: { code, ...(own === undefined ? {} : { kind: own.kind }), message, ...inode, exitCode, stack } })}\n`;
   }
-  const next = own === undefined ? usageHint(exitCode, style.command) : ADVICE[exitCode];
+  const next = own === undefined ? usageHint(exitCode, style.command) : (ADVICE[exitCode] ?? '');
   return `s3compact: ${message}\n${next === '' ? '' : `  ${next}\n`}${stack === undefined ? '' : `${stack}\n`}`;
 }
 
-const ADVICE: Readonly<Record<ExitCode, string>> = {
-  0: '',
-  1: '',
-  2: '',
+const ADVICE: Partial<Readonly<Record<ExitCode, string>>> = {
   3: '(exit code 3: the same command may succeed later)',
   4: '(exit code 4: needs a person)',
   130: '(exit code 130: stopped by Ctrl-C)',
