@@ -59,17 +59,14 @@ function observedCall(operation: string, call: Call, observer: Observer): Call {
 
 /** The ledger, which reports to a run the ids of its reap records. */
 export function observedLedger(ledger: ReapLedger, observer: Observer): ReapLedger {
-  return {
-    nowMs: () => ledger.nowMs(),
-    oldIds: async (filesystem, lookOnly) => (await ledger.oldIds?.(filesystem, lookOnly)) ?? null,
-    add: async (record) => {
-      const id = await ledger.add(record);
+  return portView(ledger, (name, call) => {
+    if (name !== 'add') return call;
+    return async (...args) => {
+      const id = (await call(...args)) as string;
       observer.run?.reapRecord(id);
       return id;
-    },
-    stamp: (id, record) => ledger.stamp(id, record),
-    expedite: (id, record) => ledger.expedite(id, record),
-  };
+    };
+  });
 }
 
 /** The memory of merges, which reports what is held and what had to wait for it. */
