@@ -80,10 +80,9 @@ async function runJob(
 ) {
   const key = inodeOfJob(job.data);
   const where = { ...logContext({ key, jobId: job.id ?? '' }), origin: job.data.origin, try: job.attemptsMade + 1 };
-  const paused = await isPaused(deps, key.fsId);
-  if (paused === null) return handBack(job, token, outageDelayMs(job) ?? UNASKED_DELAY_MS);
-  if (paused) {
-    await deps.control.park(job, key.fsId, token);
+  const parked = await parkIfPaused(deps, job, token);
+  if (parked === null) return handBack(job, token, outageDelayMs(job) ?? UNASKED_DELAY_MS);
+  if (parked) {
     log.debug({ event: LOG_EVENTS.jobParked, ...where }, 'the file system is paused; the job waits for its resume');
     throw new DelayedError();
   }
@@ -107,10 +106,8 @@ function logFault(job: Job<CompactJobData>, error: unknown, log: Logger, signal:
   if (error instanceof DelayedError || signal?.aborted) return;
   const { fsId, inodeId } = job.data ?? {};
   const where = { fsId, inodeId, jobId: job.id ?? '', try: job.attemptsMade + 1 };
-  if (!(error instanceof CompactError)) {
-    log.error({ event: LOG_EVENTS.jobFailed, ...where, err: error }, 'a fault in s3compact ended the run; report it');
-  } else if (error.kind === 'retry') log.warn({ event: LOG_EVENTS.jobRetry, ...where, err: error }, error.message);
-  else log.error({ event: LOG_EVENTS.jobFailed, ...where, err: error }, error.message);
+  const what = error instanceof CompactError ? error.message : 'a fault in s3compact ended the run; report it';
+  log.error({ event: LOG_EVENTS.jobFailed, ...where, err: error }, what);
 }
 
 /** The first look at the inode lives and goes with the job. */
@@ -134,10 +131,17 @@ function queuedMsOf({ processedOn, timestamp, delay }: Job): number {
   return Math.max(0, (processedOn ?? timestamp) - timestamp - delay);
 }
 
-/** `null`: the queue cannot be asked at the moment. */
-async function isPaused({ control }: CompactJobDeps, fsId: number): Promise<boolean | null> {
+/** `null`: the queue could not be asked, or not do it, at the moment. */
+async function parkIfPaused(
+  { control }: CompactJobDeps,
+  job: Job<CompactJobData>,
+  token: string | undefined,
+): Promise<boolean | null> {
+  const { fsId } = job.data;
   try {
-    return await control.isFilesystemPaused(fsId);
+    const paused = await control.isFilesystemPaused(fsId);
+    if (paused) await control.park(job, fsId, token);
+    return paused;
   } catch (error) {
     if (error instanceof CompactError && isOutage(error.code)) return null;
     throw error;

@@ -112,7 +112,7 @@ function gatedControl(gate: Gate): QueueControl {
     const job = await queue.queue.getJob(id);
     return job && gated(gate, job);
   };
-  const compact = gatedAt(gate, queue.queue, [], { getJob: before(gate, getJob) });
+  const compact = gatedAt(gate, queue.queue, [], { getJob });
   return new QueueControl({ connection, prefix: world.prefix, compact, reap: ledger.queue });
 }
 

@@ -3,7 +3,7 @@
  * fault. The other endings are tested with real queues beside this.
  */
 import { DelayedError, type Job } from 'bullmq';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { CompactError } from '../../src/errors.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import type { CompactJobData } from '../../src/queue/compact-queue.ts';
@@ -65,6 +65,7 @@ describe('a job that comes to no report', () => {
     readonly park?: Error;
     readonly run?: Error;
     readonly signal?: AbortSignal;
+    readonly moveToDelayed?: () => Promise<unknown>;
   }): Promise<Record<string, unknown>[]> {
     const lines: Record<string, unknown>[] = [];
     const destination = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
@@ -78,8 +79,9 @@ describe('a job that comes to no report', () => {
       { watchRun: () => reject(options.run) } as unknown as Observer,
     );
     const data = { fsId: options.fsId ?? 1, inodeId: '7', origin: 'scan' };
-    const taken = Object.assign(job(1), { id: 'j', data });
-    await expect(process(taken, 'token', options.signal)).rejects.toThrow();
+    const taken = Object.assign(job(1), { id: 'j', data, moveToDelayed: options.moveToDelayed });
+    const isDelayed = options.moveToDelayed !== undefined;
+    await expect(process(taken, 'token', options.signal)).rejects.toThrow(isDelayed ? DelayedError : Error);
     return lines;
   }
 
@@ -98,9 +100,10 @@ describe('a job that comes to no report', () => {
     expect(line).toMatchObject({ event: 'job.failed', level: 'error', jobId: 'j', err: { code: 'queue-unfit' } });
   });
 
-  it('a job that cannot be put aside is a warning', async () => {
-    const [line] = await logged({ fsId: 2, park: outage });
-    expect(line).toMatchObject({ event: 'job.retry', level: 'warn', fsId: 2, msg: 'the queue is away' });
+  it('a job that cannot be put aside while the queue is away goes back for later, and is no failed try', async () => {
+    const moveToDelayed = vi.fn(async () => undefined);
+    expect(await logged({ fsId: 2, park: outage, moveToDelayed })).toEqual([]);
+    expect(moveToDelayed).toHaveBeenCalledExactlyOnceWith(expect.any(Number), 'token');
   });
 
   it('one that was put aside, or was told to stop, is neither', async () => {
