@@ -95,8 +95,9 @@ interface ScanJobContext {
 function scanProcessor({ clients, log, schedule, stop }: ScanJobContext) {
   return async (job: Job<ScanJobData>, token?: string, lost?: AbortSignal): Promise<ScanJobEnding> => {
     const { fsId } = job.data;
-    // A scan that takes longer than the time between two: one is enough.
-    if (await schedule.isScanned(fsId, job.id)) return { skipped: 'another scan of this file system is under way' };
+    // A scan that takes longer than the time between two: one is enough. Where that cannot be asked the scan waits for the queue itself.
+    if (await schedule.isScanned(fsId, job.id).catch(() => false))
+      return { skipped: 'another scan of this file system is under way' };
     const signal = lost === undefined ? stop : AbortSignal.any([stop, lost]);
     try {
       const report = await runScan(fsId, clients, log, { signal });
