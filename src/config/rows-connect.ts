@@ -83,7 +83,7 @@ export const CONNECTION_ROWS = [
         unit: 'url',
         unset: "AWS's own",
         meaning:
-          "The S3 server of file systems that name none themselves; with CurveFS, instead of the one that the MDS names. The SDK's own name, as are all AWS_* names.",
+          "The S3 server of file systems that name none themselves; with CurveFS and JuiceFS, instead of the one that the MDS or the volume names. The SDK's own name, as are all AWS_* names.",
       },
       s3Region: {
         env: 'AWS_REGION',

@@ -60,7 +60,8 @@ export function renderChosen(overlay: string, components: readonly string[]): Ma
         components.includes(name) ? '' : words,
       )
       .replace(/^( +)# (?=- (?:target|S3COMPACT)| {2}patch:| {4}- \{)/gm, '$1')
-      .replaceAll(UNCHOSEN, '"7"')
+      // As it is typed: the quotes that make it text stand in the overlay.
+      .replaceAll(UNCHOSEN, '7')
       .replaceAll('- ../..', `- ${relative(inner, DEPLOY)}`);
     writeFileSync(join(inner, 'kustomization.yaml'), chosen);
     return render(inner);
