@@ -17,7 +17,7 @@ import type { createLogger, LOG_EVENTS, Logger } from '../observe/log.ts';
 import { type LayoutName, layoutOf } from '../urls/juicefs.ts';
 import type { Clients, OpenOptions } from '../wiring/clients.ts';
 import type { WorkClients } from '../wiring/work-clients.ts';
-import { type CliStreams, EXIT, type ExitCode, toJson, UsageError } from './output.ts';
+import { type CliStreams, EXIT, type ExitCode, jsonParts, UsageError } from './output.ts';
 import type { PictureStyle } from './picture.ts';
 import { fitted, type TextStyle } from './table.ts';
 
@@ -33,6 +33,9 @@ interface GlobalOptions {
 
 /** Somebody waits: a server that is away is said to be within 3 s, the start of this process included. */
 const CONNECT_MAX_MS = 1_500;
+
+/** JSON that is written at a time. */
+const JSON_CHARACTERS = 64 * 1024;
 
 /** What only a command that acts needs. */
 interface Loaded {
@@ -154,7 +157,14 @@ export class CliContext {
 
   /** Data for programs, exact, on standard output. */
   dataJson(value: unknown): void {
-    this.streams.stdout.write(`${toJson(value, 2)}\n`);
+    let text = '';
+    for (const part of jsonParts(value)) {
+      text += part;
+      if (text.length < JSON_CHARACTERS) continue;
+      this.streams.stdout.write(text);
+      text = '';
+    }
+    this.streams.stdout.write(`${text}\n`);
   }
 
   /** What a command found out: for programs, or in words. */

@@ -85,3 +85,26 @@ function usageHint(exitCode: ExitCode, command?: string): string {
 export function toJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? item.toString() : item), indent);
 }
+
+/** The same with an indent of two, element by element of its lists: whole, it may be longer than a string can be. */
+export function* jsonParts(value: unknown, indent = ''): Generator<string> {
+  const inner = `${indent}  `;
+  const isList = Array.isArray(value);
+  if (!hasLists(value)) {
+    yield toJson(value ?? null, 2).replaceAll('\n', `\n${indent}`);
+    return;
+  }
+  let before = isList ? '[' : '{';
+  for (const [name, one] of Object.entries(value)) {
+    if (one === undefined && !isList) continue;
+    yield `${before}\n${inner}${isList ? '' : `${JSON.stringify(name)}: `}`;
+    yield* jsonParts(one, inner);
+    before = ',';
+  }
+  yield `\n${indent}${isList ? ']' : '}'}`;
+}
+
+function hasLists(value: unknown): value is object {
+  if (Array.isArray(value)) return value.length > 0;
+  return typeof value === 'object' && value !== null && Object.values(value).some(Array.isArray);
+}
