@@ -24,6 +24,6 @@ function ratioOf(env: Environment): number {
   const sampler = env['OTEL_TRACES_SAMPLER'] ?? '';
   if (sampler.endsWith('always_off')) return 0;
   if (!sampler.endsWith('traceidratio')) return 1;
-  const ratio = Number(env['OTEL_TRACES_SAMPLER_ARG'] ?? '1');
+  const ratio = Number(env['OTEL_TRACES_SAMPLER_ARG'] || '1');
   return ratio >= 0 && ratio <= 1 ? ratio : 1;
 }

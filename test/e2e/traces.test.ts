@@ -123,3 +123,10 @@ describe('tracing is off', () => {
     await tracing?.close();
   });
 });
+
+it('all runs are traced where the share is left empty, as charts leave it', async () => {
+  const env = { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '' };
+  const tracing = await openTracing({ ...env, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+  expect(tracing?.tracer.startSpan('run').isRecording()).toBe(true);
+  await tracing?.close();
+});
