@@ -31,6 +31,7 @@ import {
   printSliceNames,
   referenceField,
   type SliceName,
+  VOLUME_FS_ID,
 } from './decode.ts';
 import { defineVolumeScripts, type RunScript, type ScriptName } from './scripts.ts';
 
@@ -95,7 +96,7 @@ export class JuicefsCommits implements SliceCommits {
   }
 
   async takeIds(count: number, highestKnown: bigint): Promise<TakenIds> {
-    if (count > SLICE_IDS_MAX) throw new RangeError(`at most ${SLICE_IDS_MAX} ids are taken at a time, not ${count}`);
+    if (count > SLICE_IDS_MAX) throw beyond(`at most ${SLICE_IDS_MAX} slice ids are taken at a time, not ${count}`);
     const { idsAgeMs = IDS_AGE_MS } = this.#options;
     const life = await this.incarnation();
     const counter = this.#key('nextchunk');
@@ -124,12 +125,8 @@ export class JuicefsCommits implements SliceCommits {
 
   /** I5, I6: one script; an answer, a definite no (thrown), or `unknown`. */
   async commit(request: SliceCommitRequest): Promise<CommitOutcome> {
-    const { replaced, replacement, fence } = request;
-    if (replaced.length < 1 || Math.max(replaced.length, replacement.length) > COMMIT_RECORDS_MAX) {
-      throw new RangeError(`a commit replaces 1 to ${COMMIT_RECORDS_MAX} records by at most as many`);
-    }
-    // Clients crash while they compact some lists whose leading records overlap others, or come twice.
-    if (!isDisjoint(replacement)) throw new RangeError('the records of a replacement overlap, or are not in order');
+    const { replaced, fence } = request;
+    checkBounds(request);
     const known = replaced.find(({ id }) => isOwnId(request.ids, id));
     if (known !== undefined) throw refusal(request, 'doubt', [referenceField(known), 'exists']);
     const list = this.#key(`c${fence.inodeId}_${fence.chunkIndex}`);
@@ -237,6 +234,25 @@ function counterAdvice(key: string, now: string, highestKnown: bigint): string {
     return `and a list names slice ${highestKnown}, which no client can have been given: look at the inode with fsck, and leave the counter as it is`;
   const raise = `INCRBY ${key} ${highestKnown - BigInt(now) + BigInt(LIFE_LEAP)}`;
   return `and a list names slice ${highestKnown}: the server lost writes, or older metadata was restored, and clients may get ids again and overwrite data. Raise it at once, clients may go on meanwhile: ${raise}; then look with fsck and release the inode`;
+}
+
+/** Throws `metadata-refused` (halt) for what no commit takes (I8); no plan asks for it. */
+function checkBounds({ fence, replaced, replacement }: SliceCommitRequest): void {
+  const place = { fsId: VOLUME_FS_ID, inodeId: fence.inodeId };
+  const where = `chunk ${fence.chunkIndex}: `;
+  if (replaced.length < 1 || Math.max(replaced.length, replacement.length) > COMMIT_RECORDS_MAX) {
+    const numbers = `not ${replaced.length} by ${replacement.length}`;
+    const what = `a commit replaces 1 to ${COMMIT_RECORDS_MAX} records by at most as many, ${numbers}`;
+    throw beyond(`${where}${what}`).withInode(place);
+  }
+  // Clients crash while they compact some lists whose leading records overlap others, or come twice.
+  if (isDisjoint(replacement)) return;
+  throw beyond(`${where}the records of a replacement overlap, or are not in order`).withInode(place);
+}
+
+function beyond(what: string): CompactError {
+  const message = `${what}; nothing was changed. This is a fault in s3compact: report it, with what "s3compact inspect" shows of the inode`;
+  return new CompactError(message, { kind: 'halt', code: 'metadata-refused' });
 }
 
 function isDisjoint(records: readonly SliceRecord[]): boolean {

@@ -114,7 +114,7 @@ describe('ids', () => {
     // What a client is given next is behind all of them.
     const end = await redis.incrby(key('nextchunk'), 4_096);
     expect(end - 4_096).toBeGreaterThanOrEqual(Math.max(...taken.map(Number)));
-    await expect(commits.takeIds(2_049, 5n)).rejects.toThrow(RangeError);
+    await expect(commits.takeIds(2_049, 5n)).rejects.toMatchObject({ kind: 'halt', code: 'metadata-refused' });
   });
 
   it('are used only when they are a minute old', async () => {
@@ -400,8 +400,27 @@ describe('a commit', () => {
       [own(1, 0, 6), wholeSlice(1, 5, 5)],
       [own(1, 5, 5), wholeSlice(1, 0, 5)],
     ])
-      await expect(commits.commit(request(fence, [...list, ...list], bad))).rejects.toThrow('overlap');
+      await expect(commits.commit(request(fence, [...list, ...list], bad))).rejects.toMatchObject({
+        code: 'metadata-refused',
+        message: expect.stringMatching(/^inode 1\/7: chunk 0: .* overlap, .* report it/),
+      });
     expect(await listOf()).toEqual(hex(list));
+  });
+
+  it.each([
+    ['replaces nothing', 0, 1],
+    ['replaces more than 1,000', 1_001, 1],
+    ['writes more than 1,000', 2, 1_001],
+  ])('I8: that %s is refused before anything is sent, by the name of its inode', async (_, replaced, replacement) => {
+    const records = (count: number) => Array.from({ length: count }, (_, n) => wholeSlice(n + 1, n, 1));
+    const asked = commits.commit(request(await fenceFor(1n), records(replaced), records(replacement)));
+    await expect(asked).rejects.toMatchObject({
+      kind: 'halt',
+      code: 'metadata-refused',
+      inode: { fsId: 1, inodeId: 7n },
+      message: expect.stringContaining(`inode 1/7: chunk 0: a commit replaces 1 to 1000 records`),
+    });
+    expect(await listOf()).toEqual([]);
   });
 
   it('is refused by the name of a key of another type', async () => {
