@@ -28,12 +28,20 @@ export class AttemptIds {
     this.#random = random;
   }
 
-  /** A new id for the time `nowMs` (ms since 1970, the ledger's clock); its lowest 12 bits are 0. */
+  /**
+   * A new id for the time `nowMs` (ms since 1970, the ledger's clock); its lowest 12 bits are 0. Throws `queue-unfit` (halt) for a
+   * clock that no number can be made of.
+   */
   next(nowMs: LedgerMs): bigint {
     // A clock that stands still or steps back must not bring a number back.
-    this.#lastMs = Math.max(Math.floor(wallMs(nowMs)), this.#lastMs + 1);
-    if (this.#lastMs < 0 || this.#lastMs >= TIME_MAX_MS)
-      throw new RangeError(`no attempt id for the time ${wallMs(nowMs)} ms`);
+    const ms = Math.max(Math.floor(wallMs(nowMs)), this.#lastMs + 1);
+    if (ms >= TIME_MAX_MS) {
+      throw new CompactError(
+        `the clock of the queue's Redis is ${wallMs(nowMs)} ms after 1970, which is beyond the year 2109; nothing was begun. Set the clock of that server right`,
+        { kind: 'halt', code: 'queue-unfit' },
+      );
+    }
+    this.#lastMs = ms;
     return (
       attemptIdAt(ledgerMs(this.#lastMs)) | (BigInt(this.#random(2 ** RANDOM_BITS)) << BigInt(MERGED_VERSION_BITS))
     );

@@ -12,6 +12,8 @@ export const HOLDS_MAX = 100;
 export const HOLD_REASON_MAX = 200;
 export const HOLD_FOR_MIN_MS = 60_000;
 export const HOLD_FOR_MAX_MS = 366 * 24 * 3_600_000;
+/** A later time is none that could be printed. */
+const DATE_MAX_MS = 8.64e15;
 /** One line that a terminal shows as it is. */
 const REASON = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
 const ID = /^[0-9a-z]{1,40}$/;
@@ -74,7 +76,7 @@ export function parseHold(text: string): Hold | undefined {
 }
 
 function isTime(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= DATE_MAX_MS;
 }
 
 /** Whether it stands for this file system at these times. */

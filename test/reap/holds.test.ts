@@ -230,6 +230,7 @@ describe('doubt deletes nothing:', () => {
   it.each<[string, () => void]>([
     ['a hold that cannot be read', () => world.stores.write('world', `${holdNamesBegin(1)}x`, Buffer.from('{'))],
     ['a hold too large to be ours', () => world.stores.write('world', `${holdNamesBegin(1)}x`, Buffer.alloc(20_000))],
+    ['a hold until no date', () => writeHold('x', { untilMs: Number.MAX_SAFE_INTEGER })],
     ['a hold of another uuid', () => writeHold('x', { uuid: 'uuid-2' })],
     ['a listing without the owner', () => void world.stores.bucket('world').delete(ownerObjectName(1))],
     [
