@@ -183,7 +183,7 @@ const holds: Section = ({ holds: { total, objects, bytes: kept, holds: all, unkn
 };
 
 /** The headings are short, so that a row fits 80 columns. */
-const SCAN_HEADS = ['fs', 'scanned', 'inodes', 'worth it', 'chunks', 'GETs', 'reclaim', 'move', 'unread'];
+const SCAN_HEADS = ['fs', 'scanned', 'inodes', 'worth it', 'chunks', 'GETs', 'reclaim', 'move', 'broken'];
 
 /** What the last scan of each file system found. */
 const scans: Section = ({ scans: all, nowMs }, style) => {
