@@ -4,7 +4,7 @@
  * replicas have it, on connections of its own, since WAIT blocks one: a replica that was promoted follows nobody and confirms
  * nothing. With Sentinel most of the sentinels must name this very process, too. It must not decide what doubt means.
  */
-import { Cluster, Redis } from 'ioredis';
+import { type ChainableCommander, Cluster, Redis } from 'ioredis';
 import { CompactError } from '../errors.ts';
 import { endLink, isReply, type RedisClient, replyCode, safeError, watchLink, whenReady } from './link.ts';
 import { Sentinels } from './sentinels.ts';
@@ -105,6 +105,18 @@ export class PrimaryCheck {
     return server;
   }
 
+  /**
+   * Throws what the server has against the commands of `confirm`; changes nothing, but for the life of a key that another
+   * process has just written. WAIT is tried where it would be needed: some services do not have it.
+   */
+  async tryRights(redisKey: string): Promise<void> {
+    const redis = await this.#connected();
+    const batch = redis.pipeline().set(redisKey, '1', 'PX', KEY_LIFE_MS, 'XX').info('server').info('replication');
+    const [, server, replication] = await this.#sent(batch);
+    if (this.#needed(replicationOf(`${server}\n${replication}`)) === 0) return;
+    await this.#sent(redis.pipeline().exists(redisKey).wait(0, 1));
+  }
+
   close(): void {
     if (this.#redis !== undefined) endLink(this.#redis);
     this.#sentinels?.close();
@@ -124,6 +136,14 @@ export class PrimaryCheck {
   async #write(redis: RedisClient, redisKey: string, wait: number) {
     const batch = redis.pipeline().set(redisKey, '1', 'PX', KEY_LIFE_MS).info('server').info('replication');
     if (wait > 0) batch.wait(wait, Math.min(CONFIRM_MS, this.#options.timeoutMs));
+    const [, server, replication, confirmed] = await this.#sent(batch);
+    return {
+      replication: replicationOf(`${server}\n${replication}`),
+      confirmed: wait === 0 ? 0 : Number(confirmed),
+    };
+  }
+
+  async #sent(batch: ChainableCommander): Promise<readonly unknown[]> {
     let answers: Awaited<ReturnType<typeof batch.exec>>;
     try {
       answers = await batch.exec();
@@ -134,11 +154,7 @@ export class PrimaryCheck {
       if (error === null) continue;
       throw this.#doubt(`it ${isReply(error) ? `refused (${replyCode(error)})` : 'did not answer'}`, error);
     }
-    const [, server, replication, confirmed] = answers ?? [];
-    return {
-      replication: replicationOf(`${server?.[1]}\n${replication?.[1]}`),
-      confirmed: wait === 0 ? 0 : Number(confirmed?.[1]),
-    };
+    return (answers ?? []).map(([, answer]) => answer);
   }
 
   #needed(replication: Replication): number {

@@ -123,6 +123,7 @@ it('doctor finds that scripts run, and changes nothing', async () => {
 it.each([
   ['-info', 'let INFO through'],
   ['-lpush', 'this user lacks a permission'],
+  ['-set', 'not confirmed to be the primary: it refused (NOPERM)'],
 ])('doctor finds that a user with %s has not all that a run needs', async (without, says) => {
   await redis.acl('SETUSER', 'few', 'reset', 'on', '>pw', '~*', '+@all', without);
   const before = await everything();

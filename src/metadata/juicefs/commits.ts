@@ -178,6 +178,7 @@ export class JuicefsCommits implements SliceCommits {
     await this.incarnation();
     const keys = ['c0_0', 'sliceRef', 'delSlices', '~s3compact', 'nextchunk'].map((name) => this.#key(name));
     await this.#ask('s3compactTrySlices', keys, []);
+    await this.#primary.tryRights(`${this.#own}:confirm`);
   }
 
   close(): void {
