@@ -30,7 +30,7 @@ afterAll(async () => {
   await service.stop();
 });
 
-async function command(argv: readonly string[], user = '') {
+async function command(argv: readonly string[], user = '', more: Readonly<Record<string, string>> = {}) {
   const { host } = new URL(service.url);
   const out = { stdout: '', stderr: '' };
   const stream = (name: keyof typeof out) => ({ write: (text: string) => (out[name] += text) });
@@ -40,13 +40,14 @@ async function command(argv: readonly string[], user = '') {
     AWS_ACCESS_KEY_ID: 'a',
     AWS_SECRET_ACCESS_KEY: 'b',
     S3COMPACT_LOG_LEVEL: 'error',
+    ...more,
   };
   const exitCode = await run(argv, env, { stdout: stream('stdout'), stderr: stream('stderr') });
   return { exitCode, ...out };
 }
 
-async function compaction(user?: string): Promise<Check | undefined> {
-  const { stdout } = await command(['doctor', '1', '--json'], user);
+async function compaction(user?: string, more?: Readonly<Record<string, string>>): Promise<Check | undefined> {
+  const { stdout } = await command(['doctor', '1', '--json'], user, more);
   const { checks } = JSON.parse(stdout) as { readonly checks: readonly Check[] };
   return checks.find(({ check }) => check === 'compaction');
 }
@@ -129,6 +130,14 @@ it.each([
   const before = await everything();
   expect(await compaction('few')).toMatchObject({ status: 'warning', found: expect.stringContaining(says) });
   expect(await everything()).toEqual(before);
+});
+
+it('doctor tries WAIT where replicas must confirm, and nowhere else', async () => {
+  await redis.acl('SETUSER', 'few', 'reset', 'on', '>pw', '~*', '+@all', '-wait');
+  expect(await compaction('few')).toMatchObject({ status: 'ok' });
+  const says = 'not confirmed to be the primary: it refused (NOPERM)';
+  const one = await compaction('few', { METADATA_REPLICAS: '1' });
+  expect(one).toMatchObject({ status: 'warning', found: expect.stringContaining(says) });
 });
 
 it('doctor --write says that it has tried nothing there', async () => {

@@ -181,7 +181,7 @@ describe('reading', () => {
       await guarded.close();
     }
     const open = startVolumeConsole(raw.volume, settings({ S3COMPACT_CONSOLE_ALLOW_ACTIONS: 'true' }), { log });
-    await expect(open).rejects.toThrow(/needs S3COMPACT_CONSOLE_TOKEN/);
+    await expect(open).rejects.toThrow(/set S3COMPACT_CONSOLE_TOKEN/);
   });
 });
 
