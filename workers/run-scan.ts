@@ -11,7 +11,10 @@ import { ScanTally } from '../src/wiring/scan-counters.ts';
 import type { WorkClients } from '../src/wiring/work-clients.ts';
 import { processName } from './running.ts';
 
-type ScanWishes = Pick<ScanOptions, 'dryRun' | 'resume' | 'top' | 'topBy' | 'signal' | 'onProgress' | 'onUnreadable'>;
+type ScanWishes = Pick<
+  ScanOptions,
+  'dryRun' | 'resume' | 'top' | 'topBy' | 'signal' | 'lost' | 'onProgress' | 'onUnreadable'
+>;
 
 /** Scans one file system by the settings. Throws as scanFilesystem does. */
 export async function runScan(

@@ -100,7 +100,7 @@ function scanProcessor({ clients, log, schedule, stop }: ScanJobContext) {
       return { skipped: 'another scan of this file system is under way' };
     const signal = lost === undefined ? stop : AbortSignal.any([stop, lost]);
     try {
-      const report = await runScan(fsId, clients, log, { signal });
+      const report = await runScan(fsId, clients, log, { signal, ...(lost && { lost }) });
       // For another replica, which goes on where this one stood.
       if (report.ending === 'stopped') await handBack(job, token);
       return report;

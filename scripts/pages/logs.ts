@@ -30,9 +30,9 @@ const LOG_MEANINGS: Readonly<Record<keyof typeof LOG_EVENTS, string>> = {
   redisUnguarded: 'At start: a Redis with replicas takes writes without them; the line says what to set.',
   jobStarted: 'A run over an inode begins.',
   jobDone: 'A run ended as done. The line of the attempt, see below.',
-  jobRetry: 'A run ended (the line of the attempt), or could not begin (`err`), and is tried again later.',
+  jobRetry: 'A run ended (the line of the attempt) and is tried again later.',
   jobFailed:
-    'A run halted and needs a person (the line of the attempt), a fault of s3compact ended it (`err` has the stack), or the queue gave the job up.',
+    'A run halted and needs a person (the line of the attempt), it could not be started or a fault of s3compact ended it (`err`), or the queue gave the job up.',
   jobLockLost: 'The lock of a job could not be renewed in time; its run is cancelled.',
   jobLeft: 'A worker stopped and could not hand this job back; another one takes it when its lock has run out.',
   jobParked: 'The file system is paused; the job waits for its resume.',

@@ -7,7 +7,7 @@ import { findPackageJSON } from 'node:module';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import type { loadSettings } from '../config/load.ts';
-import { SETTINGS_FILE_BYTES_MAX, unknownNames } from '../config/sources.ts';
+import { SETTINGS_FILE_BYTES_MAX, unknownNames, unknownText } from '../config/sources.ts';
 import { SETTINGS, type Settings } from '../config/table.ts';
 import { CompactError, toError } from '../errors.ts';
 import type { MetadataStore } from '../metadata/port.ts';
@@ -108,10 +108,7 @@ export class CliContext {
     });
     // In a file it is an error. The environment may be meant for another version, too.
     for (const name of unknownNames(this.env))
-      this.logger.warn(
-        { event: LOG_EVENTS.settingUnknown, name },
-        `${name} is no setting and changes nothing; is it mistyped?`,
-      );
+      this.logger.warn({ event: LOG_EVENTS.settingUnknown, name }, unknownText(name));
     return this.#settings;
   }
 

@@ -56,7 +56,7 @@ export function register(command: Command, context: CliContext): void {
             const { runVolumeChecks } = await import('./slices/doctor-checks.ts');
             const checks = await runVolumeChecks(fsId, { ...of, connectMs: context.connectMs });
             const compacts = checks.some(({ check, status }) => check === 'compaction' && status === 'ok');
-            const purpose = compacts ? 'compaction' : 'reading';
+            const purpose = compacts ? 'compaction (the queue was not asked)' : 'reading';
             return { checks: write ? [...checks, NOT_TRIED] : checks, purpose };
           },
         })

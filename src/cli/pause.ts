@@ -78,8 +78,8 @@ async function resume(clients: WorkClients, context: CliContext, fsId: number | 
   if (fsId === undefined) {
     const before = await control.paused();
     const { filesystems, jobs } = await control.resumeAll();
-    const already = !before.compact && !before.reap && before.filesystems.length === 0;
-    const outcome = already ? 'everything was not paused' : allResumed(filesystems);
+    const already = !before.compact && !before.reap && filesystems.length === 0;
+    const outcome = already ? 'nothing was paused' : allResumed(filesystems);
     return context.answer({ paused: false, already, filesystems, jobs }, () => resumedText(outcome, jobs));
   }
   const { resumed, jobs } = await control.resumeFilesystem(fsId);

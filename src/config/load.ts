@@ -7,7 +7,7 @@ import { redactText, redactUrl } from '../redact.ts';
 import { JUICEFS_SCHEME, withMetaPassword } from '../urls/juicefs.ts';
 import { RELATIONS } from './relations.ts';
 import { schemaOf } from './schemas.ts';
-import { collect, type Given, type SettingSources } from './sources.ts';
+import { collect, type Given, type SettingSources, unknownNames, unknownText } from './sources.ts';
 import type { SettingSpec } from './spec.ts';
 import { allowedOf, JUICEFS_PASSPHRASE, SETTINGS, type SettingKey, type Settings } from './table.ts';
 
@@ -34,7 +34,9 @@ export function loadSettings(sources: SettingSources): Settings {
   problems.push(...brokenRelations(settings, given));
   if (problems.length === 0) return settings;
   const count = problems.length === 1 ? '1 setting is wrong' : `${problems.length} settings are wrong`;
-  throw new CompactError(`${count}; nothing was done:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`, {
+  // Perhaps the one that was meant.
+  const lines = [...problems, ...unknownNames(sources.env ?? {}).map(unknownText)];
+  throw new CompactError(`${count}; nothing was done:\n${lines.map((line) => `  - ${line}`).join('\n')}`, {
     kind: 'halt',
     code: 'settings-invalid',
   });

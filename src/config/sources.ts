@@ -50,10 +50,14 @@ const NOT_OURS = /_SERVICE_(?:HOST|PORT(?:_\w+)?)$|_PORT_\d+_[A-Z]+(?:_\w+)?$|^S
 /** Names in the environment that look like a setting and are none: mistyped, or of another version. */
 export function unknownNames(env: Readonly<Record<string, string | undefined>>): readonly string[] {
   const known = new Set<string>([...SETTINGS.map((row) => row.env), CONSOLE_TOKEN]);
-  return Object.keys(env).filter(
-    (name) =>
-      name.startsWith('S3COMPACT_') && !known.has(name) && !NOT_OURS.test(name) && !/^tcp:/.test(env[name] ?? ''),
-  );
+  return Object.entries(env).flatMap(([name, value = '']) => {
+    const isOurs = name.startsWith('S3COMPACT_') && !NOT_OURS.test(name) && !/^(?:tcp|udp|sctp):/.test(value);
+    return isOurs && value !== '' && !known.has(name) ? [name] : [];
+  });
+}
+
+export function unknownText(name: string): string {
+  return `${name} is no setting and changes nothing; is it mistyped?`;
 }
 
 function asGiven(text: string | undefined, label: string, place: string): Given | undefined {

@@ -110,8 +110,10 @@ export class QueueControl {
     return queueCall('resume a file system', async () => {
       const step = this.#redis.multi().hdel(this.#pausedKey, `${fsId}`).sadd(this.#resumingKey, fsId);
       const [resumed] = await inOneStep(step.pexpire(this.#resumingKey, PARKED_LIFE_MS));
-      const jobs = await this.#unpark(fsId);
-      await this.#redis.srem(this.#resumingKey, fsId);
+      const notes = Object.entries(await this.#redis.hgetall(this.#parkedKey(fsId)));
+      const { jobs, inHand } = await this.#unpark(fsId, notes);
+      // Whoever has one in hand brings it back, or dies and leaves it to the next resume.
+      if (inHand === 0) await this.#redis.srem(this.#resumingKey, fsId);
       return { resumed: resumed === 1, jobs };
     });
   }
@@ -123,7 +125,7 @@ export class QueueControl {
     });
   }
 
-  /** Everything: both queues and every file system, also one whose resume broke off; tells which of these were paused. */
+  /** Everything: both queues and every file system, also one whose resume broke off; tells which of them had anything to resume. */
   async resumeAll(): Promise<{ readonly filesystems: readonly number[]; readonly jobs: number }> {
     return queueCall('resume the queues', async () => {
       await this.#compact.resume();
@@ -135,8 +137,9 @@ export class QueueControl {
         const fsId = decimalNumber(id);
         if (fsId === null) await this.#redis.hdel(this.#pausedKey, id);
         else {
-          jobs += (await this.resumeFilesystem(fsId)).jobs;
-          filesystems.push(fsId);
+          const one = await this.resumeFilesystem(fsId);
+          jobs += one.jobs;
+          if (one.resumed || one.jobs > 0) filesystems.push(fsId);
         }
       }
       return { filesystems, jobs };
@@ -151,22 +154,24 @@ export class QueueControl {
       await inOneStep(note.pexpire(parked, PARKED_LIFE_MS));
       await job.moveToDelayed(Date.now() + PARK_MS, token);
       // Resumed meanwhile: whoever did it may have come too early to see this job, or found it still active.
-      if (!(await this.isFilesystemPaused(fsId))) await this.#unpark(fsId);
+      if (!(await this.isFilesystemPaused(fsId))) await this.#unpark(fsId, [[job.id ?? '', `${job.attemptsStarted}`]]);
     });
   }
 
-  async #unpark(fsId: number): Promise<number> {
+  /** Brings jobs back, by their ids and the numbers of the starts that were parked. */
+  async #unpark(fsId: number, notes: readonly (readonly [string, string])[]) {
     let jobs = 0;
+    let inHand = 0;
     const key = this.#parkedKey(fsId);
-    const notes = Object.entries(await this.#redis.hgetall(key));
     for (let from = 0; from < notes.length; from += BATCH) {
       const batch = notes.slice(from, from + BATCH);
       const found = await Promise.all(batch.map(([id, start]) => this.#promote(id, start)));
       jobs += found.filter((one) => one === 'promoted').length;
       const done = batch.filter((_, n) => found[n] !== 'in-hand');
+      inHand += batch.length - done.length;
       if (done.length > 0) await this.#redis.eval(FORGET, 1, key, ...done.flat());
     }
-    return jobs;
+    return { jobs, inHand };
   }
 
   /** `in-hand`: it is being parked, and may be delayed the next moment; its note must stay. `over`: its note says nothing any more. */
@@ -178,7 +183,9 @@ export class QueueControl {
       return 'promoted';
     } catch (error) {
       if (!isGoneOrTaken(error)) throw error;
-      return `${job.attemptsStarted}` === start ? 'in-hand' : 'over';
+      if (`${job.attemptsStarted}` !== start) return 'over';
+      const state = await job.getState();
+      return state === 'active' || state === 'delayed' ? 'in-hand' : 'over';
     }
   }
 

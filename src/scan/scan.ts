@@ -281,10 +281,14 @@ class Scan<Item> {
     }
   }
 
+  get #mayNotSave(): boolean {
+    return this.#options.dryRun === true || this.#options.lost?.aborted === true;
+  }
+
   /** Keeps the place behind which nothing is done yet, where it has moved. */
   async #save(): Promise<void> {
     const { cursor, backlog } = this.#pages.safe;
-    if (this.#options.dryRun === true || typeof cursor !== 'string' || cursor === this.#saved) return;
+    if (this.#mayNotSave || typeof cursor !== 'string' || cursor === this.#saved) return;
     const { by } = this.#options;
     const savedMs = await this.#deps.nowMs();
     const position = { cursor, backlog, by, savedMs, startedMs: this.#startedMs };
@@ -294,7 +298,7 @@ class Scan<Item> {
 
   async #end(ending: ScanEnding): Promise<void> {
     this.#showProgress();
-    if (this.#options.dryRun === true) return;
+    if (this.#mayNotSave) return;
     if (ending !== 'done') return this.#save();
     const endedMs = await this.#deps.nowMs();
     const { fsId, uuid } = this.#filesystem;

@@ -69,6 +69,8 @@ export interface ScanOptions {
   /** Who scans, for those who ask later. */
   readonly by: string;
   readonly signal?: AbortSignal;
+  /** Somebody else has this scan now: nothing of it is saved any more. To be given beside `signal`, which ends the scan. */
+  readonly lost?: AbortSignal;
   readonly onProgress?: (progress: ScanProgress) => void;
   /** An inode that cannot be read; the scan goes on. */
   readonly onUnreadable?: (key: InodeKey, error: CompactError) => void;

@@ -80,6 +80,8 @@ it('a variable that is no setting is named, and what Kubernetes says of Services
     S3COMPACT_CONSOLE_SERVICE_HOST: '10.0.0.1',
     S3COMPACT_CONSOLE_SERVICE_PORT_HTTP: '9401',
     S3COMPACT_CONSOLE_PORT: 'tcp://10.0.0.1:9401',
+    S3COMPACT_DNS_PORT: 'udp://10.0.0.1:53',
+    S3COMPACT_OLD: '',
     S3COMPACT_CONSOLE_PORT_9401_TCP_ADDR: '10.0.0.1',
   };
   expect(await run(['status'], env, streams)).toBe(3);
@@ -87,4 +89,8 @@ it('a variable that is no setting is named, and what Kubernetes says of Services
     '"event":"setting.unknown","name":"S3COMPACT_GRCE"',
   ]);
   expect(stderr).not.toContain('hunter2');
+  stderr = '';
+  expect(await run(['status'], { ...env, S3COMPACT_GRACE: 'long' }, streams)).toBe(2);
+  expect(stderr).toContain('1 setting is wrong');
+  expect(stderr).toContain('  - S3COMPACT_GRCE is no setting');
 });

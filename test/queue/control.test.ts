@@ -135,36 +135,36 @@ function gatedAt<T extends object>(gate: Gate, target: T, names: readonly (keyof
   return Object.setPrototypeOf({ ...Object.fromEntries(methods), ...others }, target);
 }
 
+const ungated: Gate = async () => undefined;
+
+type Take = () => Promise<Job<CompactJobData> | undefined>;
+
+/** A worker that is served by hand. */
+function hand(): Take {
+  const worker = new Worker<CompactJobData>(COMPACT_QUEUE, null, {
+    connection: world.blocking,
+    prefix: world.prefix,
+  });
+  closing.unshift(() => worker.close(true));
+  return () => worker.getNextJob('token', { block: false });
+}
+
+/** A job of a paused file system, in work. */
+async function taken(take: Take) {
+  await control.pauseFilesystem(1, NOTE);
+  const { jobId } = await queue.enqueue({ fsId: 1, inodeId: 1n }, 'scan');
+  const job = await take();
+  if (job === undefined) throw new Error('no job');
+  /** It has run, or waits for a worker, or the next resume brings it there. */
+  const check = async () => {
+    if (await control.isFilesystemPaused(1)) await control.resumeFilesystem(1);
+    expect(await queue.queue.getJobState(jobId)).toMatch(/^(completed|prioritized)$/);
+    await queue.queue.remove(jobId);
+  };
+  return { job, check };
+}
+
 describe('a job that is parked is never left behind, in no order of the commands of', () => {
-  const ungated: Gate = async () => undefined;
-
-  type Take = () => Promise<Job<CompactJobData> | undefined>;
-
-  /** A worker that is served by hand. */
-  function hand(): Take {
-    const worker = new Worker<CompactJobData>(COMPACT_QUEUE, null, {
-      connection: world.blocking,
-      prefix: world.prefix,
-    });
-    closing.unshift(() => worker.close(true));
-    return () => worker.getNextJob('token', { block: false });
-  }
-
-  /** A job of a paused file system, in work. */
-  async function taken(take: Take) {
-    await control.pauseFilesystem(1, NOTE);
-    const { jobId } = await queue.enqueue({ fsId: 1, inodeId: 1n }, 'scan');
-    const job = await take();
-    if (job === undefined) throw new Error('no job');
-    /** It has run, or waits for a worker, or the next resume brings it there. */
-    const check = async () => {
-      if (await control.isFilesystemPaused(1)) await control.resumeFilesystem(1);
-      expect(await queue.queue.getJobState(jobId)).toMatch(/^(completed|prioritized)$/);
-      await queue.queue.remove(jobId);
-    };
-    return { job, check };
-  }
-
   it.each([false, true])('the worker and a resume; a pause follows: %s', async (pauses) => {
     const take = hand();
     const orders = await everyOrder(2, async ([worker = ungated, person = ungated]) => {
@@ -211,6 +211,34 @@ it('a resume that broke off is finished by the next one', async () => {
   expect(worker.ran).toEqual([]);
   expect(await control.resumeFilesystem(1)).toEqual({ resumed: false, jobs: 5 });
   await eventually('they ran', async () => worker.ran.length === 5);
+});
+
+it('a resume that meets a job in the hand of a worker that dies is finished by the next one', async () => {
+  const take = hand();
+  const { job } = await taken(take);
+  await control.pauseFilesystem(1, NOTE);
+  await world.redis.hset(`${world.prefix}:parked-jobs:1`, job.id ?? '', job.attemptsStarted);
+  expect(await control.resumeFilesystem(1)).toEqual({ resumed: true, jobs: 0 });
+  await job.moveToDelayed(Date.now() + 3_600_000, 'token');
+  expect(await control.resumeAll()).toEqual({ filesystems: [1], jobs: 1 });
+  expect(await control.resumeAll()).toEqual({ filesystems: [], jobs: 0 });
+});
+
+it('a job that waits after its hour keeps no note, and whoever parks brings back its own job alone', async () => {
+  const take = hand();
+  const { job } = await taken(take);
+  const parked = `${world.prefix}:parked-jobs:1`;
+  await control.pauseFilesystem(1, NOTE);
+  await control.park(job, 1, 'token');
+  await job.promote();
+  expect(await control.resumeFilesystem(1)).toEqual({ resumed: true, jobs: 0 });
+  expect(await world.redis.hlen(parked)).toBe(0);
+  const again = await take();
+  if (again === undefined) throw new Error('no job');
+  await world.redis.hset(parked, 'gone', 1);
+  await control.park(again, 1, 'token');
+  expect(await world.redis.hgetall(parked)).toEqual({ gone: '1' });
+  expect(await again.getState()).toBe('prioritized');
 });
 
 it('pausing everything stops the compact queue, and the reap queue only where that is asked for', async () => {

@@ -133,6 +133,22 @@ describe('a queue that is full', () => {
   });
 });
 
+test.each([true, false])(
+  'a scan that ends early keeps its place, unless somebody else has taken it over: %s',
+  async (isLost) => {
+    const { world } = filled(90);
+    const ended = new AbortController();
+    const report = await world.scan({
+      heldMax: 5,
+      signal: ended.signal,
+      ...(isLost && { lost: ended.signal }),
+      onProgress: ({ queued }) => queued > 0 && ended.abort(),
+    });
+    expect(report.ending).toBe('stopped');
+    expect(world.position === null).toBe(isLost);
+  },
+);
+
 describe('a paused file system', () => {
   test('is not scanned', async () => {
     const { world } = filled();

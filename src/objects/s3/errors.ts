@@ -321,7 +321,8 @@ function answerHeaders(thrown: unknown): Readonly<Record<string, unknown>> | und
 
 /** The server's time by an answer's headers, which tell for how long it has lain in a cache; NaN where they do not tell. */
 export function serverTimeMs(headers: Readonly<Record<string, unknown>> | undefined): number {
-  return Date.parse(String(headers?.['date'])) + Number(headers?.['age'] ?? 0) * 1_000;
+  const age = String(headers?.['age'] ?? 0);
+  return SECONDS.test(age) ? Date.parse(String(headers?.['date'])) + Number(age) * 1_000 : Number.NaN;
 }
 
 /** Values of the headers `Retry-After` (seconds, or a date, judged by the server's own clock) and `Date`. */

@@ -108,10 +108,10 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     edits: [['if ((await connection.exists(walked)) === 1) return;', '']],
   }),
   control('a pause is forgotten by a second one', ['.hsetnx(this.#pausedKey,', '.hset(this.#pausedKey,']),
-  control('a resume leaves parked jobs to their time', ['const jobs = await this.#unpark(fsId);', 'const jobs = 0;']),
+  control('a resume leaves parked jobs to their time', ['await this.#unpark(fsId, notes)', '{ jobs: 0, inHand: 0 }']),
   control('a job that is parked while somebody resumes stays parked', [
-    'if (!(await this.isFilesystemPaused(fsId))) await this.#unpark(fsId);',
-    '',
+    'if (!(await this.isFilesystemPaused(fsId))) await',
+    'if (fsId < 0) await',
   ]),
   control('a resume takes the note of a job that is just being parked', ["found[n] !== 'in-hand'", 'true']),
   control('a resume takes the note of a job that was parked again since', [
@@ -125,7 +125,15 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     ', ...(await this.#redis.smembers(this.#resumingKey))',
     '',
   ]),
-  control('everything resumed leaves paused file systems', ['jobs += (await this.resumeFilesystem(fsId)).jobs;', '']),
+  control('everything resumed leaves paused file systems', [
+    'await this.resumeFilesystem(fsId);',
+    '{ jobs: 0, resumed: true };',
+  ]),
+  control('a resume that met a job in hand counts as finished', ['if (inHand === 0) await', 'await']),
+  control('a job that only waits keeps its note', [
+    "state === 'active' || state === 'delayed' ? 'in-hand' : 'over'",
+    "'in-hand'",
+  ]),
   slot('a scan that another makes is made beside it', ['first !== undefined && first.id !== jobId', 'false']),
   slot('a scan takes itself for another', [' && first.id !== jobId', '']),
   slot('two scans that are taken at once leave it to each other', [

@@ -151,6 +151,17 @@ describe.each(DATA_PATHS)('by the %s way', (dataPath) => {
         },
       );
 
+      test('an age that cannot be is not believed', async () => {
+        bench().server.answer((_request, response, index) => {
+          if (index > 0) return sendStored(response);
+          response.setHeader('age', '99999999999999');
+          sendError(response, 403, 'RequestTimeTooSkewed');
+        });
+        const store = bench().open();
+        await expectFailure(store.putIfAbsent('x', patternBytes(1)), 'retry', 'store-unavailable');
+        await store.putIfAbsent('x', patternBytes(1));
+      });
+
       test('a HEAD that was refused an hour ago does not say that our clock is wrong', async () => {
         bench().server.answer((_request, response) => {
           response.writeHead(403, lain(0)).end();
