@@ -4,7 +4,7 @@
  * change anything about a job; what is in a snapshot is plain JSON, since it crosses from one process to another.
  */
 import { hostname } from 'node:os';
-import { DelayedError, type Job } from 'bullmq';
+import { DelayedError, type Job, type Worker } from 'bullmq';
 import type { CompactError } from '../src/errors.ts';
 import type { ProcessMetrics } from '../src/observe/aggregate.ts';
 import type { NotReady } from '../src/observe/readiness.ts';
@@ -89,4 +89,14 @@ export class RunningJobs {
       }
     };
   }
+}
+
+/** Ends the runs of jobs whose lock could not be renewed: BullMQ only reports them, and another worker has them by now, or soon. */
+export function cancelLostJobs<Data, Ending>(worker: Worker<Data, Ending>, report: (jobId: string) => void): void {
+  worker.on('lockRenewalFailed', (jobIds) => {
+    for (const jobId of jobIds) {
+      report(jobId);
+      worker.cancelJob(jobId, 'lock-lost');
+    }
+  });
 }

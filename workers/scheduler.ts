@@ -12,7 +12,7 @@ import { connectRedis } from '../src/redis/client.ts';
 import type { ScanReport } from '../src/scan/types.ts';
 import type { WorkClients } from '../src/wiring/work-clients.ts';
 import { runScan } from './run-scan.ts';
-import { handBack } from './running.ts';
+import { cancelLostJobs, handBack } from './running.ts';
 
 /** A scan whose processes died this often waits for its next time. */
 const STALLS_MAX = 100;
@@ -64,15 +64,11 @@ export async function startScheduler(
     },
   );
   worker.on('error', (err) => log.debug({ event: LOG_EVENTS.queueLost, queue: SCAN_QUEUE, err }, 'the queue is away'));
-  // BullMQ only reports it; another replica has the scan by now, or soon.
-  worker.on('lockRenewalFailed', (jobIds) => {
-    for (const jobId of jobIds) {
-      log.warn(
-        { event: LOG_EVENTS.jobLockLost, jobId },
-        'the lock of a scan could not be renewed; the scan is cancelled',
-      );
-      worker.cancelJob(jobId, 'lock-lost');
-    }
+  cancelLostJobs(worker, (jobId) => {
+    log.warn(
+      { event: LOG_EVENTS.jobLockLost, jobId },
+      'the lock of a scan could not be renewed; the scan is cancelled',
+    );
   });
   return {
     stop: async () => {

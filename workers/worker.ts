@@ -21,7 +21,7 @@ import { QueueWatch } from './queue-watch.ts';
 import { type LookEvent, reapProcessor } from './reap-processor.ts';
 import { Reporter } from './reporter.ts';
 import type { RunUpdate } from './run-reporter.ts';
-import { type ProcessSnapshot, processName, RunningJobs, type RunningWorker } from './running.ts';
+import { cancelLostJobs, type ProcessSnapshot, processName, RunningJobs, type RunningWorker } from './running.ts';
 
 /** A job whose processes died this often is given up: something about it kills them. */
 const COMPACT_STALLS_MAX = 10;
@@ -133,15 +133,9 @@ function compactWorker(clients: WorkClients, context: WorkerContext): Worker {
     },
   );
   // BullMQ only reports it; going on without the lock would be slow, never wrong (I9), so stop.
-  worker.on('lockRenewalFailed', (jobIds) => {
-    for (const jobId of jobIds) {
-      clients.observer.metrics?.count('s3compact_job_locks_lost_total', 1);
-      log.warn(
-        { event: LOG_EVENTS.jobLockLost, jobId },
-        'the lock of a job could not be renewed; its run is cancelled',
-      );
-      worker.cancelJob(jobId, 'lock-lost');
-    }
+  cancelLostJobs(worker, (jobId) => {
+    clients.observer.metrics?.count('s3compact_job_locks_lost_total', 1);
+    log.warn({ event: LOG_EVENTS.jobLockLost, jobId }, 'the lock of a job could not be renewed; its run is cancelled');
   });
   worker.on('failed', (job, error) => {
     // Runs report their own end; this is for jobs that BullMQ fails before they run: stalled too often.

@@ -15,7 +15,7 @@ import { juicefsVersion } from '../kit/servers/juicefs.ts';
 import { CommandProcess } from '../kit/support/command-process.ts';
 import { Random } from '../sim/seeded/random.ts';
 import { hashOf } from './juicefs-judge.ts';
-import { JuicefsWorld, VOLUME } from './juicefs-world.ts';
+import { HASTY_ENV, JuicefsWorld, VOLUME } from './juicefs-world.ts';
 
 const isReal = juicefsVersion() !== undefined && inject('s3').kind === 'radosgw';
 const KILLS = 8;
@@ -27,18 +27,6 @@ const STEPS_MIN = 20;
 const STEPS_MAX = 400;
 const BLOCK = 64 * 1024;
 const DAY_SECONDS = 86_400;
-/** A lease that ends soon, and what it demands of the rest; any two pieces are worth a run. */
-const ENV = {
-  S3COMPACT_MAX_SECONDS: '1s',
-  S3COMPACT_S3_TIMEOUT: '10s',
-  S3COMPACT_S3_PATIENCE: '0s',
-  S3COMPACT_REDIS_TIMEOUT: '5s',
-  S3COMPACT_LOCK_DURATION: '11s',
-  S3COMPACT_LEASE: '30s',
-  S3COMPACT_RETRY_DELAY: '100ms',
-  S3COMPACT_FRAGMENT_THRESHOLD: '2',
-  S3COMPACT_AGGRESSIVENESS: '1MiB',
-};
 const sha = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
 
 /** A worker that is killed and started again. */
@@ -78,7 +66,7 @@ describe.runIf(isReal).each([0, 1])('with %i days of trash', (trashDays) => {
   it('every byte and every count stays, whoever compacts and whoever is killed', async () => {
     const world = await JuicefsWorld.open('beside', ['--trash-days', `${trashDays}`, '--block-size', '64K']);
     const redis = world.redis.duplicate();
-    const env = { ...world.env, ...ENV };
+    const env = { ...world.env, ...HASTY_ENV };
     const command = (argv: readonly string[]) => {
       const ended = new CommandProcess({ args: argv, env });
       return ended.ended.then(() => ended);

@@ -10,7 +10,7 @@ import { describe, expect, inject, it } from 'vitest';
 import { canMount, juicefsVersion } from '../kit/servers/juicefs.ts';
 import { CommandProcess, type LogLine } from '../kit/support/command-process.ts';
 import { everyByte, expectWhole, wearOut } from './juicefs-judge.ts';
-import { JuicefsWorld } from './juicefs-world.ts';
+import { HASTY_ENV, JuicefsWorld } from './juicefs-world.ts';
 
 const isReal = juicefsVersion() !== undefined && canMount() && inject('s3').kind === 'radosgw';
 const COMPACTED_MIN = 12;
@@ -18,20 +18,7 @@ const COMPACTED_BETWEEN_KILLS = 3;
 /** The real program compacts all that it sees, and leaves nothing to others where it never rests. */
 const SCANS_BETWEEN_GC = 4;
 const WORN = ['base.db', 'image.bin', 'over.db', 'small.log'];
-/** A lease that ends soon, and what it demands of the rest; any two pieces are worth a run. */
-const ENV = {
-  S3COMPACT_LOG_LEVEL: 'info',
-  S3COMPACT_MAX_SECONDS: '1s',
-  S3COMPACT_S3_TIMEOUT: '10s',
-  S3COMPACT_S3_PATIENCE: '0s',
-  S3COMPACT_REDIS_TIMEOUT: '5s',
-  S3COMPACT_LOCK_DURATION: '11s',
-  S3COMPACT_LEASE: '30s',
-  S3COMPACT_RETRY_DELAY: '100ms',
-  S3COMPACT_FRAGMENT_THRESHOLD: '2',
-  S3COMPACT_AGGRESSIVENESS: '1MiB',
-  S3COMPACT_GRACE: '2s',
-};
+const ENV = { ...HASTY_ENV, S3COMPACT_LOG_LEVEL: 'info', S3COMPACT_GRACE: '2s' };
 
 /** What live-program.ts prints. */
 interface Lived {

@@ -244,7 +244,7 @@ export const QUEUE_FAULTS: readonly Fault[] = [
     edits: [['if first < #notes and at(#notes) -', 'if #notes > 1 and at(#notes) -']],
   }),
   fault('a scan that lost its lock goes on beside the one that has it', 'I8', {
-    file: 'workers/scheduler.ts',
+    file: 'workers/running.ts',
     edits: [["worker.cancelJob(jobId, 'lock-lost');", '']],
   }),
 ];
